@@ -1,0 +1,46 @@
+// Package codec says how Go values become bytes on the wire and back.
+//
+// A connection uses one codec for all that it carries. JSON is the default and
+// the only one that plain JSON-RPC programs understand; codec/cbor is a smaller
+// binary form that two wirecall peers can agree on when they connect.
+package codec
+
+import (
+	"encoding/json"
+)
+
+// A Codec turns Go values into one of the wire's two forms and back. It must
+// be safe for concurrent use.
+type Codec interface {
+	// Name is the last part of the WebSocket subprotocol wirecall.v1.NAME, and
+	// says which form of the wire's envelope goes with the codec: "json" (text)
+	// or "cbor" (binary, RFC 8949). The wire knows no others. Another
+	// implementation of either takes the same name.
+	Name() string
+
+	// Append appends the encoding of v to dst and returns the extended slice.
+	// JSON must be compact: a line feed separates messages. On an error what
+	// was appended is thrown away.
+	Append(dst []byte, v any) ([]byte, error)
+
+	// Decode stores the value that src encodes in what v points to. It must
+	// not keep src, whose bytes change after it returns.
+	Decode(src []byte, v any) error
+}
+
+// JSON is encoding/json. Values encode exactly as json.Marshal has them.
+var JSON Codec = jsonCodec{}
+
+type jsonCodec struct{}
+
+func (jsonCodec) Name() string { return "json" }
+
+func (jsonCodec) Append(dst []byte, v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, b...), nil
+}
+
+func (jsonCodec) Decode(src []byte, v any) error { return json.Unmarshal(src, v) }

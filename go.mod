@@ -1,0 +1,3 @@
+module github.com/wirecall/wirecall
+
+go 1.26.0
