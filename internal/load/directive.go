@@ -25,7 +25,7 @@ type directive struct {
 }
 
 // marked matches what a directive looks like with a space too many.
-var marked = regexp.MustCompile(`^//\s+wirecall:\s*[a-z]|^//wirecall:\s`)
+var marked = regexp.MustCompile(`^//\s+wirecall:[a-z]|^//wirecall:\s`)
 
 // parseDirective reads one comment. It returns nil for what is no directive of
 // ours, and an error for what was meant as one.
