@@ -38,7 +38,7 @@ func gen(ctx context.Context, s *session, args []string) error {
 	if len(patterns) == 0 {
 		patterns = []string{"."}
 	}
-	outs, err := load.Load(ctx, load.Config{Dir: s.dir, Env: s.env, Tags: *tags, Patterns: patterns})
+	outs, err := s.load(ctx, load.Config{Dir: s.dir, Env: s.env, Tags: *tags, Patterns: patterns})
 	if err != nil {
 		return err
 	}
@@ -53,6 +53,25 @@ func gen(ctx context.Context, s *session, args []string) error {
 		return s.check(changes)
 	}
 	return apply(changes)
+}
+
+// load loads the packages and reports all that is wrong with them, the names
+// included that are taken.
+func (s *session) load(ctx context.Context, cfg load.Config) ([]load.Output, error) {
+	outs, err := load.Load(ctx, cfg)
+	problems, ok := errors.AsType[model.Problems](err)
+	if err != nil && !ok {
+		return nil, err
+	}
+	for _, o := range outs {
+		if o.Package != nil {
+			problems = append(problems, golang.Check(o.Package)...)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, problems.Sorted()
+	}
+	return outs, nil
 }
 
 // several reports whether the patterns may name more than one package.
@@ -71,10 +90,9 @@ func noService(pattern string, outs []load.Output) error {
 }
 
 // changes generates all outputs and returns those that differ from what is
-// there. Nothing is written unless all of them are in order.
+// there.
 func (s *session) changes(outs []load.Output) ([]change, error) {
 	var changes []change
-	var problems model.Problems
 	for _, o := range outs {
 		c := change{file: o.File}
 		var err error
@@ -84,17 +102,12 @@ func (s *session) changes(outs []load.Output) ([]change, error) {
 		if o.Package != nil {
 			c.new, err = golang.Generate(o.Package)
 		}
-		if ps, ok := errors.AsType[model.Problems](err); ok {
-			problems = append(problems, ps...)
-		} else if err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", o.File, err)
 		}
 		if c.new == nil && c.old != nil || !bytes.Equal(c.old, c.new) {
 			changes = append(changes, c)
 		}
-	}
-	if len(problems) > 0 {
-		return nil, problems.Sorted()
 	}
 	return changes, nil
 }

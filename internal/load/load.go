@@ -44,8 +44,9 @@ const (
 var outputs = []string{outputMain, outputTest, outputXTest}
 
 // Load returns the outputs of all packages that the patterns name: those to be
-// written, and those that exist and have nothing to hold. It fails with
-// model.Problems if anything at all must be refused.
+// written, and those that exist and have nothing to hold. If anything at all
+// must be refused it fails with model.Problems, and returns the outputs
+// nevertheless: their names may be wrong too.
 func Load(ctx context.Context, cfg Config) ([]Output, error) {
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
@@ -63,7 +64,7 @@ func Load(ctx context.Context, cfg Config) ([]Output, error) {
 		outs, problems = append(outs, o...), append(problems, p...)
 	}
 	if len(problems) > 0 {
-		return nil, problems.Sorted()
+		return outs, problems.Sorted()
 	}
 	return outs, nil
 }

@@ -207,16 +207,25 @@ func (m *methodLoader) param(name string) *types.Var {
 	return nil
 }
 
-// field is the exported field of a struct, or of what a pointer points to.
+// field is the exported field of a struct, or of what a pointer points to, that
+// crosses the wire.
 func (m *methodLoader) field(t types.Type, name string) *types.Var {
-	if p, ok := t.Underlying().(*types.Pointer); ok {
-		t = p.Elem()
-	}
-	if _, ok := t.Underlying().(*types.Struct); !ok || !token.IsExported(name) {
+	if _, ok := deref(t).Underlying().(*types.Struct); !ok || !token.IsExported(name) {
 		return nil
 	}
-	obj, _, _ := types.LookupFieldOrMethod(t, true, nil, name)
-	field, _ := obj.(*types.Var)
+	_, path, _ := types.LookupFieldOrMethod(t, true, nil, name)
+	var field *types.Var
+	for _, i := range path {
+		s, ok := deref(t).Underlying().(*types.Struct)
+		if !ok || i >= s.NumFields() {
+			return nil
+		}
+		field = s.Field(i)
+		t = field.Type()
+		if f := fieldOf(s, i); f.Wire == "" && !f.Flat {
+			return nil
+		}
+	}
 	return field
 }
 

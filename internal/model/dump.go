@@ -50,7 +50,7 @@ func (f *Field) String() string {
 	case f.Flat:
 		return "..." + t
 	case f.Wire == "":
-		return "- " + t
+		return "nothing " + t
 	case f.Omit:
 		return f.Wire + "? " + t
 	}
