@@ -157,24 +157,16 @@ const (
 // only above a true one, and only the lowest counts.
 func skipString(s []byte, i int) int {
 	i++
-	for {
-		for i+8 <= len(s) {
-			x := binary.LittleEndian.Uint64(s[i:])
-			quote := x ^ ones*'"'
-			slash := x ^ ones*'\\'
-			alarm := ((x-ones*0x20)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
-			if alarm != 0 {
-				i += bits.TrailingZeros64(alarm) / 8
-				break
-			}
+	for i+8 <= len(s) {
+		x := binary.LittleEndian.Uint64(s[i:])
+		quote := x ^ ones*'"'
+		slash := x ^ ones*'\\'
+		alarm := ((x-ones*0x20)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+		if alarm == 0 {
 			i += 8
+			continue
 		}
-		for i < len(s) && s[i] != '"' && s[i] != '\\' && s[i] >= 0x20 {
-			i++
-		}
-		if i >= len(s) || s[i] < 0x20 {
-			return ^i
-		}
+		i += bits.TrailingZeros64(alarm) / 8
 		if s[i] == '"' {
 			return i + 1
 		}
@@ -182,10 +174,27 @@ func skipString(s []byte, i int) int {
 			return i
 		}
 	}
+	for i < len(s) {
+		switch c := s[i]; {
+		case c == '"':
+			return i + 1
+		case c == '\\' || c < 0x20:
+			if i = skipEscape(s, i); i < 0 {
+				return i
+			}
+		default:
+			i++
+		}
+	}
+	return ^i
 }
 
-// skipEscape skips the escape that begins at s[i], a backslash.
+// skipEscape skips the escape that begins at s[i], a backslash. A control
+// character, which should have been escaped, is none.
 func skipEscape(s []byte, i int) int {
+	if s[i] != '\\' {
+		return ^i
+	}
 	if i+1 >= len(s) {
 		return ^len(s)
 	}
