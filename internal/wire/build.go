@@ -323,3 +323,39 @@ func appendEscape(dst []byte, r rune) []byte {
 	const hex = "0123456789abcdef"
 	return append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }
+
+// AppendObject begins an object of n members: each is AppendKey and then its
+// value, and AppendObjectEnd follows the last.
+func (f Format) AppendObject(dst []byte, n int) []byte {
+	if f == CBOR {
+		return appendHead(dst, cborMap, uint64(n))
+	}
+	return append(dst, '{')
+}
+
+// AppendKey begins a member of an object.
+func (f Format) AppendKey(dst []byte, name string, first bool) []byte {
+	if f == CBOR {
+		return f.AppendString(dst, name)
+	}
+	if !first {
+		dst = append(dst, ',')
+	}
+	return append(f.AppendString(dst, name), ':')
+}
+
+// AppendObjectEnd ends an object.
+func (f Format) AppendObjectEnd(dst []byte) []byte {
+	if f == CBOR {
+		return dst
+	}
+	return append(dst, '}')
+}
+
+// AppendNull appends a null.
+func (f Format) AppendNull(dst []byte) []byte {
+	if f == CBOR {
+		return append(dst, cborNull)
+	}
+	return append(dst, "null"...)
+}
