@@ -1,6 +1,9 @@
 package wire
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // Decode reads src, one message and nothing else, into m. Every error is a
 // *Fault. On an invalid request m still holds the id if that is a valid one,
@@ -286,13 +289,8 @@ func (d *decoder) streams(value []byte) {
 
 // stream adds one handle and reports whether it may.
 func (d *decoder) stream(handle uint64) bool {
-	if len(d.m.Streams) == MaxStreams {
+	if len(d.m.Streams) == MaxStreams || slices.Contains(d.m.Streams, handle) {
 		return false
-	}
-	for _, other := range d.m.Streams {
-		if other == handle {
-			return false
-		}
 	}
 	d.m.Streams = append(d.m.Streams, handle)
 	return true
