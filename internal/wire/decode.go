@@ -167,9 +167,7 @@ func (d *decoder) member(name, value []byte) {
 	d.seen |= which
 	switch which {
 	case memberVersion:
-		if d.f == JSON && !jsonIs(value, "2.0") {
-			d.refuse(`jsonrpc is not "2.0"`)
-		}
+		d.version(value)
 	case memberID:
 		d.id(value)
 	case memberMethod:
@@ -186,6 +184,13 @@ func (d *decoder) member(name, value []byte) {
 		d.meta(value)
 	case memberStreams:
 		d.streams(value)
+	}
+}
+
+// version: JSON-RPC 2.0, section 4, wants exactly "2.0". CBOR has no need of it.
+func (d *decoder) version(value []byte) {
+	if d.f == JSON && string(value) != `"2.0"` && string(jsonText(value)) != "2.0" {
+		d.refuse(`jsonrpc is not "2.0"`)
 	}
 }
 
