@@ -1,6 +1,9 @@
 package wire
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // Decode reads src, one message and nothing else, into m. Every error is a
 // *Fault. On an invalid request m still holds the id if that is a valid one,
@@ -164,9 +167,7 @@ func (d *decoder) member(name, value []byte) {
 	d.seen |= which
 	switch which {
 	case memberVersion:
-		if d.f == JSON && !jsonIs(value, "2.0") {
-			d.refuse(`jsonrpc is not "2.0"`)
-		}
+		d.version(value)
 	case memberID:
 		d.id(value)
 	case memberMethod:
@@ -183,6 +184,13 @@ func (d *decoder) member(name, value []byte) {
 		d.meta(value)
 	case memberStreams:
 		d.streams(value)
+	}
+}
+
+// version: JSON-RPC 2.0, section 4, wants exactly "2.0". CBOR has no need of it.
+func (d *decoder) version(value []byte) {
+	if d.f == JSON && string(value) != `"2.0"` && string(jsonText(value)) != "2.0" {
+		d.refuse(`jsonrpc is not "2.0"`)
 	}
 }
 
@@ -286,13 +294,8 @@ func (d *decoder) streams(value []byte) {
 
 // stream adds one handle and reports whether it may.
 func (d *decoder) stream(handle uint64) bool {
-	if len(d.m.Streams) == MaxStreams {
+	if len(d.m.Streams) == MaxStreams || slices.Contains(d.m.Streams, handle) {
 		return false
-	}
-	for _, other := range d.m.Streams {
-		if other == handle {
-			return false
-		}
 	}
 	d.m.Streams = append(d.m.Streams, handle)
 	return true
