@@ -57,6 +57,7 @@ type connState struct {
 	refusing bool // the peer is draining: it takes on nothing new
 
 	calls      map[uint64]*pendingCall
+	spare      []*pendingCall
 	nextID     uint64
 	nextHandle uint64
 	slots      slots // calls that the peer allows

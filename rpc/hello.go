@@ -42,8 +42,9 @@ func (c *Conn) meet(h hello) error {
 func (c *Conn) sayHello(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.Handshake, errHandshake)
 	defer cancel()
-	p := pendingCalls.Get().(*pendingCall)
+	var p *pendingCall
 	c.update(func(s *connState) {
+		p = s.spareCall()
 		s.nextID = 1
 		s.slots.free--
 		if s.calls != nil {
@@ -70,7 +71,7 @@ func (c *Conn) sayHello(ctx context.Context) error {
 	if err := c.codec.Decode(p.result, &h); err != nil {
 		return fmt.Errorf("hello: %w", err)
 	}
-	p.free()
+	c.free(p)
 	c.greeted.Store(true)
 	return c.meet(h)
 }

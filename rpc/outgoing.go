@@ -24,20 +24,38 @@ type pendingCall struct {
 	err       error // an answered error, or the end of the connection
 }
 
-var pendingCalls = sync.Pool{New: func() any { return &pendingCall{done: make(chan struct{}, 1)} }}
-
 func (p *pendingCall) fail(err error) {
 	p.err = err
 	p.done <- struct{}{}
 }
 
-// free gives p back. Nobody else may know it any more.
-func (p *pendingCall) free() {
+// spareCalls is how many pendingCalls a connection keeps for reuse. They cannot
+// be shared by all in a sync.Pool: a channel belongs to the synctest bubble that
+// it was made in.
+const spareCalls = 64
+
+// spare returns a pendingCall for reuse, or a new one.
+func (s *connState) spareCall() *pendingCall {
+	n := len(s.spare)
+	if n == 0 {
+		return &pendingCall{done: make(chan struct{}, 1)}
+	}
+	p := s.spare[n-1]
+	s.spare = s.spare[:n-1]
+	return p
+}
+
+// free takes p back. Nobody else may know it any more.
+func (c *Conn) free(p *pendingCall) {
 	if cap(p.result) > frameSize {
 		p.result = nil
 	}
 	*p = pendingCall{done: p.done, result: p.result[:0]}
-	pendingCalls.Put(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.state.spare) < spareCalls {
+		c.state.spare = append(c.state.spare, p)
+	}
 }
 
 // buffers are for messages on their way to the outbox, which copies them.
@@ -64,8 +82,7 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 	if err := c.acquire(ctx); err != nil {
 		return err
 	}
-	p := pendingCalls.Get().(*pendingCall)
-	id, err := c.request(ctx, call, p)
+	id, p, err := c.request(ctx, call)
 	if err != nil {
 		return err
 	}
@@ -79,12 +96,12 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 }
 
 // request sends the call and starts its parameters' streams.
-func (c *Conn) request(ctx context.Context, call *Call, p *pendingCall) (id uint64, err error) {
+func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
 	acct := newAccount(func() {})
 	sources, names, err := c.produce(streamsIn(call.Params), acct)
 	if err != nil {
 		c.release()
-		return 0, err
+		return 0, nil, err
 	}
 	c.update(func(s *connState) {
 		s.nextID++
@@ -93,6 +110,7 @@ func (c *Conn) request(ctx context.Context, call *Call, p *pendingCall) (id uint
 			err = notSent(CodeUnavailable, c.Err())
 			return
 		}
+		p = s.spareCall()
 		s.calls[id] = p
 	})
 	if err == nil {
@@ -101,14 +119,14 @@ func (c *Conn) request(ctx context.Context, call *Call, p *pendingCall) (id uint
 	if err != nil {
 		c.forget(id)
 		c.discard(sources)
-		return 0, err
+		return 0, nil, err
 	}
 	acct.add(ctx, len(sources), sources, nil)
 	acct.done()
 	for _, s := range sources {
 		go s.run()
 	}
-	return id, nil
+	return id, p, nil
 }
 
 // notify sends a notification.
@@ -174,7 +192,7 @@ func timeLeft(ctx context.Context) int64 {
 
 // answered stores what the answer to a call carries.
 func (c *Conn) answered(ctx context.Context, call *Call, p *pendingCall) error {
-	defer p.free()
+	defer c.free(p)
 	if r, ok := ctx.Value(responseKey{}).(*responseMetadata); ok && p.meta != nil {
 		r.add(p.meta)
 	}
@@ -254,7 +272,7 @@ func (c *Conn) abandon(id uint64, p *pendingCall) {
 	for _, k := range p.streams {
 		k.cancel(context.Canceled)
 	}
-	p.free()
+	c.free(p)
 }
 
 // forget takes back a call that was not sent.
@@ -295,7 +313,7 @@ func (c *Conn) answer(m *wire.Message) error {
 		return err
 	case abandoned:
 		c.cancelAll(p.streams)
-		p.free()
+		c.free(p)
 		return nil
 	}
 	p.meta = decodeMeta(c.form, m.Meta)
