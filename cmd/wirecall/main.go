@@ -1,0 +1,117 @@
+// Wirecall writes the code between a Go interface and the wire.
+//
+//	go tool wirecall gen [flags] [packages]
+//
+// See wirecall help.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, &session{args: os.Args[1:], dir: ".", stdout: os.Stdout, stderr: os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// A session is one run of the command and all that it touches.
+type session struct {
+	args           []string
+	dir            string
+	env            []string // nil means the process's own
+	stdout, stderr io.Writer
+}
+
+// A command is one subcommand.
+type command struct {
+	name, usage string
+	run         func(ctx context.Context, s *session, args []string) error
+}
+
+var commands = []command{
+	{"gen", genUsage, gen},
+	{"version", "version\n\tPrint the version.", version},
+}
+
+// errUsage is returned after the usage has been printed.
+var errUsage = errors.New("usage")
+
+// run does what the arguments say and returns the exit status: 1 where it
+// failed, 2 where it was not understood.
+func run(ctx context.Context, s *session) int {
+	if len(s.args) == 0 {
+		usage(s.stderr)
+		return 2
+	}
+	name, args := s.args[0], s.args[1:]
+	switch name {
+	case "help", "-h", "-help", "--help":
+		usage(s.stdout)
+		return 0
+	}
+	for _, c := range commands {
+		if c.name == name {
+			return exit(s, c.run(ctx, s, args))
+		}
+	}
+	fmt.Fprintf(s.stderr, "wirecall: unknown command %q\n\n", name)
+	usage(s.stderr)
+	return 2
+}
+
+func exit(s *session, err error) int {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errUsage):
+		return 2
+	}
+	fmt.Fprintln(s.stderr, err)
+	return 1
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "Wirecall writes the code between a Go interface and the wire.\n\nUsage: go tool wirecall COMMAND [arguments]\n")
+	for _, c := range commands {
+		fmt.Fprintf(w, "\n%s\n", c.usage)
+	}
+	fmt.Fprint(w, "\nhelp\n\tPrint this.\n")
+}
+
+// flags is the flag set of a subcommand.
+func (s *session) flags(name, usage string) *flag.FlagSet {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(s.stderr)
+	fs.Usage = func() {
+		fmt.Fprintf(s.stderr, "Usage: go tool wirecall %s\n\nFlags:\n", usage)
+		fs.PrintDefaults()
+	}
+	return fs
+}
+
+// parse parses the flags of a subcommand, which prints what is wrong with them.
+func parse(fs *flag.FlagSet, args []string) error {
+	err := fs.Parse(args)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return errUsage
+	}
+	return err
+}
+
+func version(_ context.Context, s *session, _ []string) error {
+	v := "(devel)"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		v = info.Main.Version
+	}
+	_, err := fmt.Fprintln(s.stdout, "wirecall", v)
+	return err
+}

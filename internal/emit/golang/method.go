@@ -1,0 +1,282 @@
+package golang
+
+import (
+	"github.com/dave/jennifer/jen"
+
+	"github.com/wirecall/wirecall/internal/model"
+)
+
+// serverMethod emits
+//
+//	{
+//		Name: "Room.Post",
+//		New:  func() (any, any) { return new(roomPostParams), new(Message) },
+//		Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+//			…
+//		},
+//	}
+func (e *emitter) serverMethod(p *plan) *jen.Statement {
+	return jen.ValuesFunc(func(g *jen.Group) {
+		set := func(name string, value jen.Code) { g.Line().Id(name).Op(":").Add(value) }
+		set("Name", jen.Lit(p.Wire))
+		if p.Notify {
+			set("Notify", jen.True())
+		}
+		if p.Idempotent {
+			set("Idempotent", jen.True())
+		}
+		if p.Resume != nil {
+			set("Resume", jen.Lit(p.Resume.Param+"="+p.Resume.Field))
+		}
+		set("New", jen.Func().Params().Params(jen.Any(), jen.Any()).
+			Add(onLine(jen.Return(fresh(p.params, nil), fresh(p.result, p.Results)))))
+		set("Serve", jen.Func().Params(jen.Id(p.ctx).Qual("context", "Context"), jen.Id(p.c).Op("*").Qual(rpcPath, "Call")).
+			Add(p.serveResult()).BlockFunc(p.serve))
+		g.Line()
+	})
+}
+
+// fresh emits new(roomWatchResult), or new(Message) where there is but one
+// value, or nil where there is none.
+func fresh(r *record, values []*model.Value) jen.Code {
+	switch {
+	case r != nil:
+		return jen.New(jen.Id(r.name))
+	case len(values) == 1:
+		return jen.New(carried(values[0]))
+	}
+	return jen.Nil()
+}
+
+// serveResult emits error, or (err error) where it is assigned with results
+// that are declared elsewhere.
+func (p *plan) serveResult() jen.Code {
+	if p.Error && len(p.Results) > 0 && streams(p.Results) == 0 {
+		return jen.Params(jen.Id(p.err).Error())
+	}
+	return jen.Error()
+}
+
+// serve emits one of these, after p := c.Params.(*roomPostParams) where there
+// are parameters:
+//
+//	return impl.Typing(ctx, p.Author)
+//
+//	r := c.Result.(*Message)
+//	*r, err = impl.Post(ctx, p.Author, p.Text)
+//	return err
+//
+//	r := c.Result.(*roomWatchResult)
+//	now, changes, err := impl.Watch(ctx)
+//	r.Now, r.Changes = now, rpc.From(changes)
+//	return err
+func (p *plan) serve(g *jen.Group) {
+	var names, values []jen.Code
+	if p.params != nil {
+		names, values = append(names, jen.Id(p.p)), append(values, asserted(p.c, "Params", jen.Id(p.params.name)))
+	}
+	if len(p.Results) > 0 {
+		names, values = append(names, jen.Id(p.r)), append(values, asserted(p.c, "Result", p.resultType()))
+	}
+	if len(names) > 0 {
+		g.List(names...).Op(":=").List(values...)
+	}
+	call := jen.Id(p.impl).Dot(p.Name).CallFunc(p.arguments)
+	switch {
+	case len(p.Results) == 0:
+		g.Return(call)
+		return
+	case streams(p.Results) == 0:
+		g.List(append(p.targets(), jen.Id(p.err))...).Op("=").Add(call)
+	default:
+		g.List(p.locals()...).Op(":=").Add(call)
+		g.List(p.targets()...).Op("=").ListFunc(p.carried)
+	}
+	if p.Error {
+		g.Return(jen.Id(p.err))
+	} else {
+		g.Return(jen.Nil())
+	}
+}
+
+// asserted emits c.Params.(*T).
+func asserted(c, field string, t jen.Code) jen.Code {
+	return jen.Id(c).Dot(field).Assert(jen.Op("*").Add(t))
+}
+
+func (p *plan) resultType() jen.Code {
+	if p.result != nil {
+		return jen.Id(p.result.name)
+	}
+	return carried(p.Results[0])
+}
+
+// arguments emits what the implementation is called with: ctx, p.Author,
+// rpc.To[Message](p.Messages).
+func (p *plan) arguments(g *jen.Group) {
+	if p.Context {
+		g.Id(p.ctx)
+	}
+	for i, v := range p.Params {
+		arg := typed(v, jen.Id(p.p).Dot(p.params.fields[i].name))
+		if p.Variadic && i == len(p.Params)-1 {
+			arg.Op("...")
+		}
+		g.Add(arg)
+	}
+}
+
+// targets emits where results go: *r, or r.Now, r.Changes.
+func (p *plan) targets() (out []jen.Code) {
+	if p.result == nil {
+		return []jen.Code{jen.Op("*").Id(p.r)}
+	}
+	for _, f := range p.result.fields {
+		out = append(out, jen.Id(p.r).Dot(f.name))
+	}
+	return out
+}
+
+// locals emits now, changes, err.
+func (p *plan) locals() (out []jen.Code) {
+	for _, name := range p.outs {
+		out = append(out, jen.Id(name))
+	}
+	if p.Error {
+		out = append(out, jen.Id(p.err))
+	}
+	return out
+}
+
+// carried emits the results as they are carried: now, rpc.From(changes).
+func (p *plan) carried(g *jen.Group) {
+	for i, v := range p.Results {
+		g.Add(untyped(v, p.outs[i]))
+	}
+}
+
+// typed emits rpc.To[Message](x), or x where it is no stream.
+func typed(v *model.Value, x *jen.Statement) *jen.Statement {
+	if v.Stream {
+		return jen.Qual(rpcPath, "To").Types(typ(v.Type)).Call(x)
+	}
+	return x
+}
+
+// untyped emits rpc.From(name), or name where it is no stream.
+func untyped(v *model.Value, name string) *jen.Statement {
+	if v.Stream {
+		return jen.Qual(rpcPath, "From").Call(jen.Id(name))
+	}
+	return jen.Id(name)
+}
+
+func streams(values []*model.Value) (n int) {
+	for _, v := range values {
+		if v.Stream {
+			n++
+		}
+	}
+	return n
+}
+
+// clientMethod emits
+//
+//	func (c *RoomClient) Post(ctx context.Context, author string, text string) (Message, error) {
+//		var r Message
+//		err := c.caller.Call(ctx, &rpc.Call{Method: "Room.Post", Params: &roomPostParams{author, text}, Result: &r})
+//		return r, err
+//	}
+func (e *emitter) clientMethod(n *names, p *plan) {
+	doc := p.Doc
+	if doc == "" {
+		doc = p.Name + " calls " + p.Wire + "."
+	}
+	e.doc(doc)
+	e.Func().Params(jen.Id(p.c).Op("*").Id(n.client)).Id(p.Name).
+		ParamsFunc(p.signature).Add(p.signatureResults()).BlockFunc(p.call)
+}
+
+func (p *plan) signature(g *jen.Group) {
+	if p.Context {
+		g.Id(p.ctx).Qual("context", "Context")
+	}
+	for i, v := range p.Params {
+		if p.Variadic && i == len(p.Params)-1 {
+			g.Id(p.args[i]).Op("...").Add(typ(v.Type.Elem))
+		} else {
+			g.Id(p.args[i]).Add(signed(v))
+		}
+	}
+}
+
+func (p *plan) signatureResults() *jen.Statement {
+	var out []jen.Code
+	for _, v := range p.Results {
+		out = append(out, signed(v))
+	}
+	if p.Error {
+		out = append(out, jen.Error())
+	}
+	if len(out) == 1 {
+		return jen.Add(out...)
+	}
+	return jen.Params(out...)
+}
+
+// call emits the body of a client's method.
+func (p *plan) call(g *jen.Group) {
+	if len(p.Results) > 0 {
+		g.Var().Id(p.r).Add(p.resultType())
+	}
+	ctx := jen.Id(p.ctx)
+	if !p.Context {
+		ctx = jen.Qual("context", "Background").Call()
+	}
+	call := jen.Id(p.c).Dot("caller").Dot("Call").Call(ctx, jen.Op("&").Qual(rpcPath, "Call").ValuesFunc(p.literal))
+	switch {
+	case len(p.Results) == 0:
+		g.Return(call)
+		return
+	case p.Error:
+		g.Id(p.err).Op(":=").Add(call)
+	default:
+		g.Id("_").Op("=").Add(call).Comment("the streams yield it")
+	}
+	g.ReturnFunc(p.returned)
+}
+
+// literal emits the fields of the rpc.Call.
+func (p *plan) literal(g *jen.Group) {
+	g.Id("Method").Op(":").Lit(p.Wire)
+	if p.params != nil {
+		g.Id("Params").Op(":").Op("&").Id(p.params.name).ValuesFunc(func(g *jen.Group) {
+			for i, v := range p.Params {
+				g.Add(untyped(v, p.args[i]))
+			}
+		})
+	}
+	if len(p.Results) > 0 {
+		g.Id("Result").Op(":").Op("&").Id(p.r)
+	}
+	if p.Notify {
+		g.Id("Notify").Op(":").True()
+	}
+	if p.Idempotent {
+		g.Id("Idempotent").Op(":").True()
+	}
+}
+
+// returned emits r.Now, rpc.To[Delta](r.Changes), err.
+func (p *plan) returned(g *jen.Group) {
+	for i, v := range p.Results {
+		x := jen.Id(p.r)
+		if p.result != nil {
+			x.Dot(p.result.fields[i].name)
+		}
+		g.Add(typed(v, x))
+	}
+	if p.Error {
+		g.Id(p.err)
+	}
+}

@@ -1,0 +1,135 @@
+package golang
+
+import (
+	"fmt"
+	"go/token"
+	"go/types"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/wirecall/wirecall/internal/model"
+)
+
+// names are the identifiers that are made for one service.
+//
+//	interface    server         client      constructor
+//	Room         RoomService    RoomClient  NewRoomClient
+//	ChatService  NewChatService ChatClient  NewChatClient
+//	room         roomService    roomClient  newRoomClient
+type names struct {
+	s                         *model.Service
+	server, client, newClient string
+	prefix                    string // of unexported names, "room"
+}
+
+// serviceNames claims the names made for s, which users write in their code
+// and which are therefore never changed to avoid a collision.
+func (e *emitter) serviceNames(s *model.Service) *names {
+	base, create := s.Base(), "New"
+	if !token.IsExported(s.Name) {
+		create = "new"
+	}
+	after := base // as in New…
+	if create == "new" {
+		after = upper(base)
+	}
+	n := &names{s: s, server: base + "Service", client: base + "Client", newClient: create + after + "Client", prefix: lower(base)}
+	if n.server == s.Name {
+		n.server = create + after + "Service"
+	}
+	for _, name := range []string{n.server, n.client, n.newClient} {
+		e.claim(s, name)
+	}
+	return n
+}
+
+// claim takes a name that must be had.
+func (e *emitter) claim(s *model.Service, name string) {
+	if at, taken := e.pkg.Declared[name]; taken {
+		p := model.Problem{Pos: at, Text: fmt.Sprintf("%s is what the generator calls something it makes for %s: rename yours, or the interface", name, s.Name)}
+		if at == (model.Pos{}) {
+			p = model.Problem{Pos: s.Pos, Text: fmt.Sprintf("%s: %s would be generated for two interfaces: rename this one", s.Name, name)}
+		}
+		e.problems = append(e.problems, p)
+		return
+	}
+	e.pkg.Declared[name] = model.Pos{}
+}
+
+// own takes a name that nobody sees, or one like it.
+func (e *emitter) own(name string) string {
+	name = free(name, func(s string) bool { _, taken := e.pkg.Declared[s]; return taken || e.imported(s) })
+	e.pkg.Declared[name] = model.Pos{}
+	return name
+}
+
+func (e *emitter) imported(name string) bool {
+	return slices.Contains(slices.Collect(maps.Values(e.imports)), name)
+}
+
+// free is name, with as many underscores after it as it takes.
+func free(name string, taken func(string) bool) string {
+	for taken(name) || token.IsKeyword(name) || types.Universe.Lookup(name) != nil {
+		name += "_"
+	}
+	return name
+}
+
+// nameImports decides what each package is called in the file: by its own
+// name, unless that means something else in the package already.
+func (e *emitter) nameImports() {
+	e.imports = map[string]string{}
+	need := map[string]string{rpcPath: "rpc", "context": "context"}
+	for _, s := range e.pkg.Services {
+		for _, m := range s.Methods {
+			for _, v := range slices.Concat(m.Params, m.Results) {
+				v.Type.Walk(func(t *model.Type) {
+					if t.Kind == model.Named {
+						need[t.Pkg.Path] = t.Pkg.Name
+					}
+				})
+				if v.Stream {
+					need["iter"] = "iter"
+				}
+			}
+		}
+	}
+	delete(need, e.pkg.Path)
+	for _, path := range slices.Sorted(maps.Keys(need)) {
+		name := free(need[path], func(s string) bool {
+			_, taken := e.pkg.Declared[s]
+			return taken || e.imported(s)
+		})
+		e.imports[path] = name
+		if name == need[path] {
+			e.ImportName(path, name)
+		} else {
+			e.ImportAlias(path, name)
+		}
+	}
+}
+
+// upper is name as an exported identifier.
+func upper(name string) string {
+	name = strings.TrimLeft(name, "_")
+	r, size := utf8.DecodeRuneInString(name)
+	if up := unicode.ToUpper(r); unicode.IsUpper(up) {
+		return string(up) + name[size:]
+	}
+	return "X" + name
+}
+
+// lower is name as an unexported identifier: Room is room, HTTPRoom httpRoom.
+func lower(name string) string {
+	runes := []rune(name)
+	for i, r := range runes {
+		if i > 0 && i+1 < len(runes) && unicode.IsLower(runes[i+1]) || !unicode.IsUpper(r) {
+			break
+		}
+		runes[i] = unicode.ToLower(r)
+	}
+	return string(runes)
+}

@@ -1,0 +1,134 @@
+package golang
+
+import (
+	"github.com/dave/jennifer/jen"
+
+	"github.com/wirecall/wirecall/internal/model"
+)
+
+// A plan is a method with all its identifiers chosen.
+type plan struct {
+	*model.Method
+	params *record // nil where there are none
+	result *record // nil unless there are several
+
+	// Identifiers in the functions that are generated. They differ from what
+	// is written here only where the package uses that name for something that
+	// the method needs.
+	c, ctx, p, r, err, impl string
+	args, outs              []string // locals for parameters and results
+}
+
+// A record is a struct that carries parameters or results.
+type record struct {
+	name   string
+	fields []field
+}
+
+type field struct {
+	name string
+	*model.Value
+}
+
+// plan chooses the identifiers of a method.
+func (e *emitter) plan(n *names, m *model.Method) *plan {
+	p := &plan{Method: m}
+	if len(m.Params) > 0 {
+		p.params = e.record(n.prefix+m.Name+"Params", m.Params)
+	}
+	if len(m.Results) > 1 {
+		p.result = e.record(n.prefix+m.Name+"Result", m.Results)
+	}
+	l := e.locals(n, p)
+	p.c, p.ctx, p.p, p.r, p.err, p.impl = l.take("c"), l.take("ctx"), l.take("p"), l.take("r"), l.take("err"), l.take("impl")
+	for _, v := range m.Params {
+		p.args = append(p.args, l.take(v.Name))
+	}
+	for _, v := range m.Results {
+		p.outs = append(p.outs, l.take(v.Name))
+	}
+	return p
+}
+
+func (e *emitter) record(name string, values []*model.Value) *record {
+	r := &record{name: e.own(name)}
+	taken := map[string]bool{"Fields": true} // the method
+	for _, v := range values {
+		name := free(upper(v.Name), func(s string) bool { return taken[s] })
+		taken[name] = true
+		r.fields = append(r.fields, field{name, v})
+	}
+	return r
+}
+
+// A scope is the local identifiers of a function, none of which may hide what
+// the function mentions.
+type scope map[string]bool
+
+// locals is the scope of a method's functions.
+func (e *emitter) locals(n *names, p *plan) scope {
+	l := scope{n.s.Name: true, n.client: true}
+	for _, name := range e.imports {
+		l[name] = true
+	}
+	for _, r := range []*record{p.params, p.result} {
+		if r != nil {
+			l[r.name] = true
+		}
+	}
+	for _, values := range [][]*model.Value{p.Params, p.Results} {
+		for _, v := range values {
+			v.Type.Walk(func(t *model.Type) {
+				if t.Kind == model.Named && t.Pkg.Path == e.pkg.Path {
+					l[t.Name] = true
+				}
+			})
+		}
+	}
+	return l
+}
+
+func (l scope) take(name string) string {
+	name = free(name, func(s string) bool { return l[s] })
+	l[name] = true
+	return name
+}
+
+// fieldStruct emits
+//
+//	type roomPostParams struct {
+//		Author string
+//		Text   string
+//	}
+//
+//	func (p *roomPostParams) Fields() []rpc.Field {
+//		return []rpc.Field{{Name: "author", Value: &p.Author}, {Name: "text", Value: &p.Text}}
+//	}
+func (e *emitter) fieldStruct(r *record) {
+	if r == nil {
+		return
+	}
+	e.Line()
+	e.Type().Id(r.name).StructFunc(func(g *jen.Group) {
+		for _, f := range r.fields {
+			g.Id(f.name).Add(carried(f.Value))
+		}
+	})
+	e.Line()
+	e.Func().Params(jen.Id("p").Op("*").Id(r.name)).Id("Fields").Params().Index().Qual(rpcPath, "Field").Block(
+		jen.Return(jen.Index().Qual(rpcPath, "Field").ValuesFunc(func(g *jen.Group) {
+			for _, f := range r.fields {
+				g.Values(jen.Id("Name").Op(":").Lit(f.Value.Name), jen.Id("Value").Op(":").Op("&").Id("p").Dot(f.name))
+			}
+		})),
+	)
+}
+
+// carried is the type in which a value is carried: a stream without the type
+// of its items.
+func carried(v *model.Value) *jen.Statement {
+	if v.Stream {
+		return jen.Qual(rpcPath, "Stream")
+	}
+	return typ(v.Type)
+}

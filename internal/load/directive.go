@@ -1,0 +1,115 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/token"
+	"regexp"
+	"strings"
+)
+
+// A directive is one line above an interface or a method of one:
+//
+//	//wirecall:service [name=NAME]
+//	//wirecall:name NAME
+//	//wirecall:notify
+//	//wirecall:idempotent
+//	//wirecall:resume PARAMETER=FIELD
+//
+// The first belongs to interfaces, the others to methods, and each may stand
+// once. Arguments are words, or Go strings in quotes.
+type directive struct {
+	verb       string
+	key, value string // as in name=Chat; a lone word is a value
+}
+
+// marked matches what a directive looks like with a space too many.
+var marked = regexp.MustCompile(`^//\s+wirecall:[a-z]|^//wirecall:\s`)
+
+// parseDirective reads one comment. It returns nil for what is no directive of
+// ours, and an error for what was meant as one.
+func parseDirective(text string) (*directive, error) {
+	if marked.MatchString(text) {
+		return nil, errors.New("a directive has no spaces before its name: write //wirecall:service, …")
+	}
+	d, ok := ast.ParseDirective(token.NoPos, text)
+	if !ok || d.Tool != "wirecall" {
+		return nil, nil
+	}
+	var words []string
+	args, err := d.ParseArgs()
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range args {
+		words = append(words, a.Arg)
+	}
+	out := &directive{verb: d.Name}
+	switch d.Name {
+	case "service":
+		err = out.service(words)
+	case "name":
+		err = out.name(words)
+	case "resume":
+		err = out.resume(words)
+	case "notify", "idempotent":
+		if len(words) > 0 {
+			err = fmt.Errorf("//wirecall:%s takes no arguments", d.Name)
+		}
+	default:
+		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent and resume", d.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (d *directive) service(words []string) error {
+	if len(words) == 0 {
+		return nil
+	}
+	key, value, ok := strings.Cut(words[0], "=")
+	if len(words) > 1 || !ok || key != "name" {
+		return errors.New("write //wirecall:service or //wirecall:service name=NAME")
+	}
+	d.key, d.value = key, value
+	return checkName(value)
+}
+
+func (d *directive) name(words []string) error {
+	if len(words) != 1 {
+		return errors.New("write //wirecall:name NAME")
+	}
+	d.value = words[0]
+	return checkName(d.value)
+}
+
+func (d *directive) resume(words []string) error {
+	if len(words) == 1 {
+		d.key, d.value, _ = strings.Cut(words[0], "=")
+	}
+	if !token.IsIdentifier(d.key) || !token.IsIdentifier(d.value) {
+		return errors.New("write //wirecall:resume PARAMETER=FIELD, such as after=ID")
+	}
+	return nil
+}
+
+// sane is what a name on the wire may be made of. It leaves out whatever would
+// need escaping in JSON, a URL or a shell.
+var sane = regexp.MustCompile(`^[\pL_][\pL\pN_./-]*$`)
+
+// checkName reports why name cannot be one on the wire. JSON-RPC keeps names
+// that begin with "rpc." to itself; "$/" is ours.
+func checkName(name string) error {
+	switch {
+	case strings.HasPrefix(name, "rpc.") || name == "rpc":
+		return fmt.Errorf("the name %q is JSON-RPC's own: names beginning with rpc. are reserved", name)
+	case strings.HasPrefix(name, "$"):
+		return fmt.Errorf("the name %q is the protocol's own: names beginning with $/ are reserved", name)
+	case !sane.MatchString(name) || len(name) > 128:
+		return fmt.Errorf("the name %q is not one: use at most 128 letters, digits and _ - . /, a letter first", name)
+	}
+	return nil
+}

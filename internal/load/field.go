@@ -1,0 +1,85 @@
+package load
+
+import (
+	"go/types"
+	"reflect"
+	"strings"
+
+	"github.com/wirecall/wirecall/internal/model"
+)
+
+// structure is a struct as encoding/json sees it. owner is the name of its
+// type, or empty.
+func (t *typeLoader) structure(s *types.Struct, owner string) *model.Type {
+	out := &model.Type{Kind: model.Struct}
+	for i := range s.NumFields() {
+		v := s.Field(i)
+		f := &model.Field{Name: v.Name(), Embedded: v.Embedded(), Tag: s.Tag(i)}
+		fieldWire(f, v)
+		d := t.below()
+		d.field = "field " + strings.TrimPrefix(owner+"."+v.Name(), ".") + ": "
+		switch {
+		case f.Wire != "" || f.Flat:
+			d.embedded(v)
+			f.Type = d.typ(v.Type())
+		case owner == "":
+			d.nameOnly = true
+			f.Type = d.typ(v.Type())
+		}
+		if f.Wire != "" || f.Flat || owner == "" {
+			out.Fields = append(out.Fields, f)
+		}
+	}
+	return out
+}
+
+// fieldWire says what encoding/json makes of a field: its name in JSON, or
+// none.
+func fieldWire(f *model.Field, v *types.Var) {
+	tag := reflect.StructTag(f.Tag).Get("json")
+	if tag == "-" {
+		return
+	}
+	name, options, _ := strings.Cut(tag, ",")
+	if v.Embedded() {
+		s, _ := deref(v.Type()).Underlying().(*types.Struct)
+		if !v.Exported() && s == nil {
+			return
+		}
+		f.Flat = name == "" && s != nil
+	} else if !v.Exported() {
+		return
+	}
+	for o := range strings.SplitSeq(options, ",") {
+		f.Omit = f.Omit || o == "omitempty" || o == "omitzero"
+		f.InString = f.InString || o == "string"
+	}
+	switch {
+	case f.Flat:
+	case validTag(name):
+		f.Wire = name
+	default:
+		f.Wire = f.Name
+	}
+}
+
+// validTag is encoding/json's own rule; it ignores the names that break it.
+func validTag(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", r) && !isLetterOrDigit(r)
+	})
+}
+
+// embedded refuses what encoding/json encodes and then fails to decode.
+func (t *typeLoader) embedded(v *types.Var) {
+	if _, pointer := types.Unalias(v.Type()).(*types.Pointer); pointer && v.Embedded() && !v.Exported() {
+		t.bad("encoding/json cannot fill a pointer to an unexported struct; embed it by value%s", t.orTag())
+	}
+}
+
+func deref(t types.Type) types.Type {
+	if p, ok := types.Unalias(t).(*types.Pointer); ok {
+		return p.Elem()
+	}
+	return t
+}

@@ -1,0 +1,232 @@
+package load
+
+import (
+	"fmt"
+	"go/token"
+	"go/types"
+	"strings"
+
+	"github.com/wirecall/wirecall/internal/model"
+)
+
+// maxStreams is how many streams one message may introduce.
+const maxStreams = 16
+
+// A methodLoader fills one model.Method.
+type methodLoader struct {
+	*pkgLoader
+	out *model.Method
+	sig *types.Signature
+	who string    // "Room.Post", for messages
+	at  token.Pos // where it is declared, or what embeds it if that is elsewhere
+}
+
+// method is the model of one method, or nil if its signature cannot be one.
+func (w *pkgLoader) method(s *model.Service, owner *types.TypeName, fn *types.Func) *model.Method {
+	m := &methodLoader{pkgLoader: w, sig: fn.Signature(), who: s.Name + "." + fn.Name(), at: fn.Pos()}
+	if fn.Pkg() != owner.Pkg() {
+		m.at = owner.Pos()
+	}
+	if !fn.Exported() {
+		m.bad("an unexported method cannot be called from elsewhere: export it, or take it out of the interface")
+		return nil
+	}
+	doc := w.doc(fn.Pos())
+	m.out = &model.Method{Name: fn.Name(), Wire: s.Wire + "." + fn.Name(), Doc: doc.Text(), Pos: w.pos(m.at)}
+	m.params()
+	m.results()
+	for _, d := range w.directives(doc) {
+		m.directive(s, d)
+	}
+	m.rules()
+	return m.out
+}
+
+// bad refuses something about the method.
+func (m *methodLoader) bad(format string, args ...any) {
+	m.refuse(m.at, "%s: %s", m.who, fmt.Sprintf(format, args...))
+}
+
+func (m *methodLoader) params() {
+	params := m.sig.Params()
+	for i := range params.Len() {
+		v := params.At(i)
+		if isContext(v.Type()) {
+			m.out.Context = true
+			if i > 0 {
+				m.bad("the context.Context must be the first parameter")
+			}
+			continue
+		}
+		n := len(m.out.Params)
+		m.out.Params = append(m.out.Params, m.value(v, fmt.Sprintf("arg%d", n), "parameter", "take"))
+	}
+	m.out.Variadic = m.sig.Variadic()
+	m.distinct("parameters", m.out.Params)
+}
+
+func (m *methodLoader) results() {
+	results := m.sig.Results()
+	for i := range results.Len() {
+		v := results.At(i)
+		if isError(v.Type()) {
+			m.out.Error = true
+			if i < results.Len()-1 {
+				m.bad("the error must be the last result, and the only one")
+			}
+			continue
+		}
+		n := len(m.out.Results)
+		kind := "result"
+		if results.Len() <= 2 && v.Name() == "" {
+			kind = "" // it needs no name to be told apart
+		}
+		m.out.Results = append(m.out.Results, m.value(v, fmt.Sprintf("r%d", n), kind, "return"))
+	}
+	m.distinct("results", m.out.Results)
+}
+
+// value is one parameter or result. unnamed is its name if it has none; kind
+// and verb are for messages.
+func (m *methodLoader) value(v *types.Var, unnamed, kind, verb string) *model.Value {
+	out := &model.Value{Name: v.Name()}
+	if out.Name == "" || out.Name == "_" {
+		out.Name = unnamed
+	}
+	where := m.who + ": "
+	if kind != "" {
+		where += kind + " " + out.Name + ": "
+	}
+	t := &typeLoader{pkgLoader: m.pkgLoader, at: m.at, where: where, verb: verb}
+	if item, ok := t.stream(v.Type()); ok {
+		out.Stream = true
+		t.inStream = true
+		out.Type = t.typ(item)
+		return out
+	}
+	out.Type = t.typ(v.Type())
+	return out
+}
+
+// distinct refuses names that a peer which folds case would confuse.
+func (m *methodLoader) distinct(what string, values []*model.Value) {
+	seen := map[string]string{}
+	for _, v := range values {
+		key := strings.ToLower(v.Name)
+		if o, ok := seen[key]; ok {
+			m.bad("the %s %s and %s differ in case at most, which peers that fold case confuse: rename one", what, o, v.Name)
+		}
+		seen[key] = v.Name
+	}
+}
+
+// directive carries out one directive of the method.
+func (m *methodLoader) directive(s *model.Service, d placedDirective) {
+	switch d.verb {
+	case "name":
+		m.out.Wire = s.Wire + "." + d.value
+	case "notify":
+		m.out.Notify = true
+	case "idempotent":
+		m.out.Idempotent = true
+	case "resume":
+		m.out.Resume = &model.Resume{Param: d.key, Field: d.value}
+		m.resume(d)
+	}
+}
+
+// rules refuses what the method as a whole must not be.
+func (m *methodLoader) rules() {
+	out := m.out
+	in, back := streams(out.Params), streams(out.Results)
+	switch {
+	case out.Notify && (len(out.Results) > 0 || !out.Error):
+		m.bad("nobody answers a notification: its only result is error, which says whether it could be sent")
+	case !out.Error && (len(out.Results) == 0 || back < len(out.Results)):
+		m.bad("a call can fail: add an error as the last result (only a method whose results are all streams may do without, for they can yield it)")
+	}
+	if out.Notify && in > 0 {
+		m.bad("a notification carries no streams, for nobody could stop them: leave out //wirecall:notify")
+	}
+	if out.Notify && out.Idempotent {
+		m.bad("a notification is never repeated: leave out //wirecall:idempotent")
+	}
+	if out.Idempotent && in > 0 {
+		m.bad("a method that is sent a stream cannot be repeated, for the stream is spent: leave out //wirecall:idempotent")
+	}
+	if in > maxStreams || back > maxStreams {
+		m.bad("at most %d streams each way", maxStreams)
+	}
+}
+
+func streams(values []*model.Value) (n int) {
+	for _, v := range values {
+		if v.Stream {
+			n++
+		}
+	}
+	return n
+}
+
+// resume refuses a cursor that cannot continue the stream.
+func (m *methodLoader) resume(d placedDirective) {
+	results := m.sig.Results()
+	var t typeLoader
+	var item types.Type
+	for i := range results.Len() {
+		if s, ok := t.stream(results.At(i).Type()); ok {
+			item = s
+		}
+	}
+	if item == nil || len(m.out.Results) != 1 || streams(m.out.Params) > 0 {
+		m.refuse(d.pos, "%s: only a method whose one result is a stream, and that is sent none, can resume", m.who)
+		return
+	}
+	param := m.param(d.key)
+	if param == nil {
+		m.refuse(d.pos, "%s: it has no parameter %s to resume after", m.who, d.key)
+		return
+	}
+	field := m.field(item, d.value)
+	if field == nil {
+		m.refuse(d.pos, "%s: %s is not a struct with an exported field %s that crosses the wire", m.who, m.typeString(item), d.value)
+		return
+	}
+	if !types.Identical(param.Type(), field.Type()) {
+		m.refuse(d.pos, "%s: parameter %s is %s and field %s is %s: they must be of one type", m.who,
+			d.key, m.typeString(param.Type()), d.value, m.typeString(field.Type()))
+	}
+}
+
+func (m *methodLoader) param(name string) *types.Var {
+	for p := range m.sig.Params().Variables() {
+		if p.Name() == name && !isContext(p.Type()) {
+			return p
+		}
+	}
+	return nil
+}
+
+// field is the exported field of a struct, or of what a pointer points to.
+func (m *methodLoader) field(t types.Type, name string) *types.Var {
+	if p, ok := t.Underlying().(*types.Pointer); ok {
+		t = p.Elem()
+	}
+	if _, ok := t.Underlying().(*types.Struct); !ok || !token.IsExported(name) {
+		return nil
+	}
+	obj, _, _ := types.LookupFieldOrMethod(t, true, nil, name)
+	field, _ := obj.(*types.Var)
+	return field
+}
+
+func isContext(t types.Type) bool { return isNamed(t, "context", "Context") }
+
+func isError(t types.Type) bool { return types.Identical(t, types.Universe.Lookup("error").Type()) }
+
+// isNamed reports whether t is the named type, or an alias of it or an
+// instance of it.
+func isNamed(t types.Type, pkg, name string) bool {
+	n, ok := types.Unalias(t).(*types.Named)
+	return ok && n.Obj().Name() == name && n.Obj().Pkg() != nil && n.Obj().Pkg().Path() == pkg
+}

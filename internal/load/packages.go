@@ -1,0 +1,207 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/tools/go/packages"
+)
+
+// A loader type-checks packages from source, each once and only when it is
+// needed. go/packages could do that too, but it would take compiled
+// dependencies, which do not exist while a dependency mentions stubs not yet
+// generated, or check function bodies, of which we read nothing, and would run
+// cgo.
+type loader struct {
+	dir   string // positions are relative to it
+	fset  *token.FileSet
+	files map[string]*parsed
+	units map[string]*unit // by package ID
+	roots map[string]bool  // directories whose output is about to be written
+	docs  map[string]docIndex
+}
+
+// A unit is one package, type-checked.
+type unit struct {
+	types *types.Package // nil while it is being checked
+	info  *types.Info
+	files []*ast.File
+	errs  []types.Error
+}
+
+type parsed struct {
+	file *ast.File
+	err  error
+}
+
+func newLoader(dir string) *loader {
+	return &loader{
+		dir:   dir,
+		fset:  token.NewFileSet(),
+		files: map[string]*parsed{},
+		units: map[string]*unit{},
+		roots: map[string]bool{},
+		docs:  map[string]docIndex{},
+	}
+}
+
+// list asks the go command which packages and files there are. What it says is
+// wrong with them is left to the type checker, which knows whether it matters.
+func (l *loader) list(ctx context.Context, cfg Config) ([]*packages.Package, error) {
+	pc := &packages.Config{
+		Context: ctx,
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedDeps |
+			packages.NeedForTest,
+		Dir:   cfg.Dir,
+		Env:   cfg.Env,
+		Tests: true,
+	}
+	if cfg.Tags != "" {
+		pc.BuildFlags = []string{"-tags=" + cfg.Tags}
+	}
+	pkgs, err := packages.Load(pc, cfg.Patterns...)
+	if err != nil {
+		return nil, err
+	}
+	// A broken output can hide its package's imports from the go command:
+	// list again as if it were empty.
+	if pc.Overlay = brokenOutputs(pkgs); len(pc.Overlay) > 0 {
+		return packages.Load(pc, cfg.Patterns...)
+	}
+	return pkgs, nil
+}
+
+// brokenOutputs returns an overlay in which those of our files that the go
+// command cannot read are empty.
+func brokenOutputs(pkgs []*packages.Package) map[string][]byte {
+	overlay := map[string][]byte{}
+	for _, p := range pkgs {
+		for _, name := range outputs {
+			file := filepath.Join(p.Dir, name)
+			src, err := os.ReadFile(file)
+			if err != nil || p.Dir == "" {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), file, src, parser.ImportsOnly)
+			want := packageClause(p.Dir, name)
+			if want != "" && (err != nil || f.Name.Name != want) {
+				overlay[file] = []byte("package " + want + "\n")
+			}
+		}
+	}
+	return overlay
+}
+
+// packageClause is the package that the output file name in dir belongs to, as
+// the other files there have it.
+func packageClause(dir, name string) string {
+	files, _ := filepath.Glob(filepath.Join(dir, "*.go"))
+	for _, file := range files {
+		if slices.Contains(outputs, filepath.Base(file)) {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.PackageClauseOnly)
+		if err != nil {
+			continue
+		}
+		base := f.Name.Name
+		if strings.HasSuffix(file, "_test.go") {
+			base = strings.TrimSuffix(base, "_test")
+		}
+		if name == outputXTest {
+			return base + "_test"
+		}
+		return base
+	}
+	return ""
+}
+
+// check type-checks p and what it imports.
+func (l *loader) check(p *packages.Package) (*unit, error) {
+	if u := l.units[p.ID]; u != nil {
+		if u.types == nil {
+			return nil, fmt.Errorf("import cycle through %s", p.PkgPath)
+		}
+		return u, nil
+	}
+	u := &unit{info: &types.Info{Defs: map[*ast.Ident]types.Object{}}}
+	l.units[p.ID] = u
+	u.files = l.parseAll(l.sources(p))
+	conf := types.Config{
+		IgnoreFuncBodies: true,
+		FakeImportC:      true,
+		Importer:         importer{l, p},
+		Error: func(err error) {
+			if e, ok := err.(types.Error); ok {
+				u.errs = append(u.errs, e)
+			}
+		},
+	}
+	u.types, _ = conf.Check(p.PkgPath, l.fset, u.files, u.info) // its errors are in u.errs
+	return u, nil
+}
+
+// sources is the files of p, which may be nil, without what we wrote ourselves.
+func (l *loader) sources(p *packages.Package) []string {
+	if p == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(p.GoFiles), func(file string) bool {
+		return l.roots[filepath.Dir(file)] && slices.Contains(outputs, filepath.Base(file))
+	})
+}
+
+// parseAll parses files at once, those of them that are new.
+func (l *loader) parseAll(files []string) []*ast.File {
+	var wg sync.WaitGroup
+	for _, file := range files {
+		if l.files[file] != nil {
+			continue
+		}
+		p := &parsed{}
+		l.files[file] = p
+		mode := parser.SkipObjectResolution
+		if l.roots[filepath.Dir(file)] {
+			mode |= parser.ParseComments | parser.AllErrors
+		}
+		wg.Go(func() { p.file, p.err = parser.ParseFile(l.fset, file, nil, mode) })
+	}
+	wg.Wait()
+	var out []*ast.File
+	for _, file := range files {
+		if f := l.files[file].file; f != nil {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// An importer resolves the imports of one package.
+type importer struct {
+	l *loader
+	p *packages.Package
+}
+
+func (i importer) Import(path string) (*types.Package, error) {
+	if path == "unsafe" {
+		return types.Unsafe, nil
+	}
+	dep := i.p.Imports[path]
+	if dep == nil || len(dep.GoFiles) == 0 {
+		return nil, fmt.Errorf("no such package; is it in go.mod?")
+	}
+	u, err := i.l.check(dep)
+	if err != nil {
+		return nil, err
+	}
+	return u.types, nil
+}

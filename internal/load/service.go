@@ -1,0 +1,261 @@
+package load
+
+import (
+	"fmt"
+	"go/ast"
+	"go/build/constraint"
+	"go/token"
+	"go/types"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/packages"
+
+	"github.com/wirecall/wirecall/internal/model"
+)
+
+// A pkgLoader fills one model.Package.
+type pkgLoader struct {
+	*loader
+	unit     *unit
+	out      *model.Package
+	defs     map[string]*model.Def // by the type's full name
+	problems model.Problems
+}
+
+// pkg is what the interfaces marked in files say, or nil if none is. p is the
+// package that the files are in.
+func (l *loader) pkg(p *packages.Package, files []string, declared map[string]model.Pos) (*model.Package, model.Problems) {
+	w := &pkgLoader{loader: l, defs: map[string]*model.Def{}}
+	w.out = &model.Package{Path: p.PkgPath, Name: p.Name, Declared: declared}
+	var found []*decl
+	for _, f := range l.parseAll(files) {
+		found = append(found, w.find(f)...)
+	}
+	if len(found) == 0 {
+		return nil, w.problems
+	}
+	unit, err := l.check(p)
+	if err != nil {
+		return nil, append(w.problems, model.Problem{Text: err.Error()})
+	}
+	w.unit = unit
+	if w.syntaxErrors(p.GoFiles) {
+		return nil, w.problems
+	}
+	w.out.Build = found[0].build
+	for _, d := range found {
+		if d.build != w.out.Build {
+			w.refuse(d.spec.Name.Pos(), "%s: services of one package must be under the same build constraint, for their output is one file", d.spec.Name.Name)
+		}
+		w.service(d)
+	}
+	return w.out, w.problems
+}
+
+// refuse notes a problem at a place.
+func (w *pkgLoader) refuse(at token.Pos, format string, args ...any) {
+	w.problems = append(w.problems, model.Problem{Pos: w.pos(at), Text: fmt.Sprintf(format, args...)})
+}
+
+// A decl is the declaration of a marked interface.
+type decl struct {
+	spec  *ast.TypeSpec
+	doc   *ast.CommentGroup
+	wire  string // given in the directive, or empty
+	build string // the constraint of its file
+}
+
+// find returns the marked interfaces of one file, and refuses directives
+// wherever else they stand.
+func (w *pkgLoader) find(f *ast.File) []*decl {
+	var found []*decl
+	placed := map[*ast.CommentGroup]bool{}
+	for _, d := range f.Decls {
+		gen, ok := d.(*ast.GenDecl)
+		if !ok || gen.Tok != token.TYPE {
+			continue
+		}
+		for _, s := range gen.Specs {
+			spec := s.(*ast.TypeSpec)
+			doc := spec.Doc
+			if doc == nil && !gen.Lparen.IsValid() {
+				doc = gen.Doc
+			}
+			placed[doc] = true
+			if m := w.marked(spec, doc); m != nil {
+				m.build = buildConstraint(f)
+				found = append(found, m)
+			}
+			w.placeMethods(spec, placed)
+		}
+	}
+	for _, group := range f.Comments {
+		if !placed[group] {
+			w.misplaced(group)
+		}
+	}
+	return found
+}
+
+// marked returns spec as a marked interface, or nil if it is none.
+func (w *pkgLoader) marked(spec *ast.TypeSpec, doc *ast.CommentGroup) *decl {
+	var found *decl
+	for _, d := range w.directives(doc) {
+		switch {
+		case d.verb != "service":
+			w.refuse(d.pos, "//wirecall:%s belongs above a method of an interface", d.verb)
+		case spec.Assign.IsValid():
+			w.refuse(d.pos, "//wirecall:service belongs above an interface; %s is an alias: mark what it stands for", spec.Name.Name)
+		case spec.TypeParams != nil:
+			w.refuse(d.pos, "%s: a generic interface cannot be a service: mark one that embeds an instance, such as interface{ %[1]s[T] } with T a type of yours", spec.Name.Name)
+		default:
+			found = &decl{spec: spec, doc: doc, wire: d.value}
+		}
+	}
+	return found
+}
+
+// placeMethods notes the comments of the methods of spec, where directives for
+// methods may stand, and refuses those that may not. Whether the interface is
+// marked itself does not matter: it may be embedded in one that is.
+func (w *pkgLoader) placeMethods(spec *ast.TypeSpec, placed map[*ast.CommentGroup]bool) {
+	it, ok := spec.Type.(*ast.InterfaceType)
+	if !ok {
+		return
+	}
+	for _, m := range it.Methods.List {
+		if len(m.Names) == 0 || m.Doc == nil {
+			continue
+		}
+		placed[m.Doc] = true
+		for _, d := range w.directives(m.Doc) {
+			if d.verb == "service" {
+				w.refuse(d.pos, "//wirecall:service belongs above an interface, not above a method")
+			}
+		}
+	}
+}
+
+func (w *pkgLoader) misplaced(group *ast.CommentGroup) {
+	for _, c := range group.List {
+		d, err := parseDirective(c.Text)
+		if err != nil {
+			w.refuse(c.Pos(), "%v", err)
+		} else if d != nil {
+			w.refuse(c.Pos(), "//wirecall:%s stands alone: it belongs at the end of the comment right above an interface or its method", d.verb)
+		}
+	}
+}
+
+// A placedDirective is a directive and where it stands.
+type placedDirective struct {
+	*directive
+	pos token.Pos
+}
+
+// directives reads those in a comment, and refuses a second of the same name.
+func (w *pkgLoader) directives(doc *ast.CommentGroup) []placedDirective {
+	var out []placedDirective
+	if doc == nil {
+		return nil
+	}
+	for _, c := range doc.List {
+		d, err := parseDirective(c.Text)
+		if err != nil {
+			w.refuse(c.Pos(), "%v", err)
+			continue
+		}
+		if d == nil {
+			continue
+		}
+		if slices.ContainsFunc(out, func(o placedDirective) bool { return o.verb == d.verb }) {
+			w.refuse(c.Pos(), "//wirecall:%s stands here twice", d.verb)
+			continue
+		}
+		out = append(out, placedDirective{d, c.Pos()})
+	}
+	return out
+}
+
+// buildConstraint is the expression of f's //go:build line, or empty.
+func buildConstraint(f *ast.File) string {
+	for _, group := range f.Comments {
+		if group.Pos() > f.Package {
+			break
+		}
+		for _, c := range group.List {
+			if expr, err := constraint.Parse(c.Text); err == nil && constraint.IsGoBuild(c.Text) {
+				return expr.String()
+			}
+		}
+	}
+	return ""
+}
+
+// service adds one marked interface to the model.
+func (w *pkgLoader) service(d *decl) {
+	name := d.spec.Name
+	obj, _ := w.unit.info.Defs[name].(*types.TypeName)
+	if obj == nil || w.explainIn(d.spec.Pos(), d.spec.End()) {
+		return
+	}
+	it, ok := obj.Type().Underlying().(*types.Interface)
+	switch {
+	case !ok:
+		w.refuse(name.Pos(), "//wirecall:service belongs above an interface; %s is not one", name.Name)
+		return
+	case !it.IsMethodSet():
+		w.refuse(name.Pos(), "%s: an interface that lists types is a constraint, and cannot be a service", name.Name)
+		return
+	case it.NumMethods() == 0:
+		w.refuse(name.Pos(), "%s: a service needs at least one method", name.Name)
+		return
+	}
+	s := &model.Service{Name: name.Name, Wire: d.wire, Doc: d.doc.Text(), Pos: w.pos(name.Pos())}
+	if s.Wire == "" {
+		s.Wire = s.Base()
+	}
+	if err := checkName(s.Wire); err != nil {
+		w.refuse(name.Pos(), "%s: %v; give it another with //wirecall:service name=NAME", name.Name, err)
+	}
+	for _, fn := range methodsOf(it) {
+		if m := w.method(s, obj, fn); m != nil {
+			s.Methods = append(s.Methods, m)
+		}
+	}
+	w.sameButCase(s)
+	w.out.Services = append(w.out.Services, s)
+}
+
+// methodsOf is the methods of an interface in the order written (go/types
+// sorts them by name), and then those of each interface that it embeds.
+func methodsOf(it *types.Interface) []*types.Func {
+	own := slices.Collect(it.ExplicitMethods())
+	slices.SortFunc(own, func(a, b *types.Func) int { return int(a.Pos() - b.Pos()) })
+	for e := range it.EmbeddedTypes() {
+		sub, ok := e.Underlying().(*types.Interface)
+		if !ok {
+			continue
+		}
+		for _, fn := range methodsOf(sub) {
+			if !slices.ContainsFunc(own, func(o *types.Func) bool { return o.Id() == fn.Id() }) {
+				own = append(own, fn)
+			}
+		}
+	}
+	return own
+}
+
+// sameButCase refuses names that a peer which folds case would confuse.
+func (w *pkgLoader) sameButCase(s *model.Service) {
+	seen := map[string]*model.Method{}
+	for _, m := range s.Methods {
+		key := strings.ToLower(m.Wire)
+		if o := seen[key]; o != nil {
+			w.problems = append(w.problems, model.Problem{Pos: m.Pos, Text: fmt.Sprintf(
+				"%s.%s: the names %s and %s on the wire differ in case at most: rename one, or give it a name with //wirecall:name", s.Name, m.Name, o.Wire, m.Wire)})
+		}
+		seen[key] = m
+	}
+}

@@ -1,0 +1,253 @@
+package load
+
+import (
+	"go/token"
+	"go/types"
+	"strings"
+
+	"github.com/wirecall/wirecall/internal/model"
+)
+
+// A typeLoader turns the type of one parameter or result into the model, and
+// refuses what cannot cross the wire wherever it is reached from there.
+type typeLoader struct {
+	*pkgLoader
+	at       token.Pos // of the method
+	where    string    // "Room.Post: parameter author: "
+	field    string    // "field Message.Text: ", once below a struct
+	verb     string    // "take" or "return"
+	deep     bool      // below the top level of the signature
+	inStream bool      // in the items of a stream
+	nameOnly bool      // among type arguments, which need a name and no more
+	defined  bool      // below a named type, where nothing has to be written
+}
+
+func (t *typeLoader) bad(format string, args ...any) {
+	t.refuse(t.at, t.where+t.field+format, args...)
+}
+
+// below is t for something further down.
+func (t *typeLoader) below() *typeLoader {
+	d := *t
+	d.deep = true
+	return &d
+}
+
+// stream returns the type of the items if t is an iter.Seq2[T, error].
+func (t *typeLoader) stream(typ types.Type) (item types.Type, ok bool) {
+	if !isNamed(typ, "iter", "Seq2") {
+		return nil, false
+	}
+	args := types.Unalias(typ).(*types.Named).TypeArgs()
+	return args.At(0), isError(args.At(1))
+}
+
+// typ is the model of a type as it was written, or nil if it was refused.
+func (t *typeLoader) typ(typ types.Type) *model.Type {
+	switch u := typ.(type) {
+	case *types.Alias:
+		return t.alias(u)
+	case *types.Named:
+		return t.named(u)
+	case *types.Basic:
+		return t.basic(u)
+	case *types.Pointer:
+		return t.of(model.Pointer, u.Elem())
+	case *types.Slice:
+		return t.of(model.Slice, u.Elem())
+	case *types.Array:
+		a := t.of(model.Array, u.Elem())
+		a.Len = u.Len()
+		return a
+	case *types.Map:
+		m := t.of(model.Map, u.Elem())
+		m.Key = t.key(u.Key())
+		return m
+	case *types.Struct:
+		return t.structure(u, "")
+	case *types.Interface:
+		if u.Empty() {
+			return &model.Type{Kind: model.Any}
+		}
+	}
+	t.cannot(typ)
+	return nil
+}
+
+func (t *typeLoader) of(kind model.Kind, elem types.Type) *model.Type {
+	return &model.Type{Kind: kind, Elem: t.below().typ(elem)}
+}
+
+var basics = map[types.BasicKind]model.Kind{
+	types.Bool: model.Bool, types.String: model.String,
+	types.Int: model.Int, types.Int8: model.Int8, types.Int16: model.Int16, types.Int32: model.Int32, types.Int64: model.Int64,
+	types.Uint: model.Uint, types.Uint8: model.Uint8, types.Uint16: model.Uint16, types.Uint32: model.Uint32, types.Uint64: model.Uint64,
+	types.Uintptr: model.Uintptr, types.Float32: model.Float32, types.Float64: model.Float64,
+}
+
+func (t *typeLoader) basic(b *types.Basic) *model.Type {
+	if kind, ok := basics[b.Kind()]; ok {
+		return &model.Type{Kind: kind}
+	}
+	if b.Kind() == types.Invalid {
+		t.explain(t.at, strings.TrimSuffix(t.where+t.field, ": "))
+	} else {
+		t.cannot(b)
+	}
+	return nil
+}
+
+// alias keeps the name that was written: what it stands for may be in a
+// package that the output cannot import.
+func (t *typeLoader) alias(a *types.Alias) *model.Type {
+	if a.Obj().Pkg() == nil { // any
+		return t.typ(types.Unalias(a))
+	}
+	if isNamed(a, "iter", "Seq") || isNamed(a, "iter", "Seq2") {
+		return t.typ(types.Unalias(a))
+	}
+	ref := t.ref(a.Obj(), a.TypeArgs())
+	if !t.nameOnly {
+		t.define(a, ref, t.doc(a.Origin().Obj().Pos()).Text(), func(d *typeLoader) *model.Type {
+			return d.typ(a.Rhs())
+		})
+	}
+	return ref
+}
+
+func (t *typeLoader) named(n *types.Named) *model.Type {
+	switch {
+	case isNamed(n, "iter", "Seq"), isNamed(n, "iter", "Seq2"):
+		t.cannot(n)
+		return nil
+	case n.Obj().Pkg() == nil: // error
+		t.cannot(n)
+		return nil
+	}
+	ref := t.ref(n.Obj(), n.TypeArgs())
+	if !t.nameOnly {
+		t.define(n, ref, t.doc(n.Origin().Obj().Pos()).Text(), func(d *typeLoader) *model.Type {
+			return d.underlying(n)
+		})
+	}
+	return ref
+}
+
+// ref refers to a named type from the output.
+func (t *typeLoader) ref(obj *types.TypeName, args *types.TypeList) *model.Type {
+	ref := &model.Type{Kind: model.Named, Name: obj.Name(), Pkg: model.Import{Path: obj.Pkg().Path(), Name: obj.Pkg().Name()}}
+	t.nameable(obj)
+	for arg := range args.Types() {
+		d := t.below()
+		d.nameOnly = true
+		ref.Args = append(ref.Args, d.typ(arg))
+	}
+	return ref
+}
+
+// nameable refuses a type that the output would have to write and cannot.
+func (t *typeLoader) nameable(obj *types.TypeName) {
+	if t.defined || obj.Pkg().Path() == t.out.Path {
+		return
+	}
+	if !obj.Exported() {
+		t.bad("%s.%s is not exported, so that generated code cannot name it", obj.Pkg().Name(), obj.Name())
+	}
+	if !importable(t.out.Path, obj.Pkg().Path()) {
+		t.bad("%s is internal to another module or folder, so that generated code cannot import it: use an alias of %s.%s from where it may be used",
+			obj.Pkg().Path(), obj.Pkg().Name(), obj.Name())
+	}
+}
+
+// importable reports whether package from may import path by the rule for
+// internal folders.
+func importable(from, path string) bool {
+	i := strings.LastIndex("/"+path+"/", "/internal/")
+	if i < 0 {
+		return true
+	}
+	parent := strings.TrimSuffix(path[:max(i-1, 0)], "/")
+	from = strings.TrimSuffix(from, "_test")
+	return from == parent || strings.HasPrefix(from, parent+"/")
+}
+
+// define adds what a named type is, once.
+func (t *typeLoader) define(typ types.Type, ref *model.Type, doc string, is func(*typeLoader) *model.Type) {
+	name := types.TypeString(typ, nil)
+	if t.defs[name] != nil {
+		return
+	}
+	def := &model.Def{Type: ref, Doc: doc}
+	t.defs[name] = def
+	t.pkgLoader.out.Types = append(t.pkgLoader.out.Types, def)
+	d := t.below()
+	d.defined = true
+	def.Is = is(d)
+}
+
+// underlying is what a named type is on the wire: what its methods make of it,
+// or else what it was declared as.
+func (t *typeLoader) underlying(n *types.Named) *model.Type {
+	switch {
+	case isNamed(n, "time", "Time"):
+		return &model.Type{Kind: model.Time}
+	case isNamed(n, "encoding/json", "RawMessage"):
+		return &model.Type{Kind: model.Raw}
+	}
+	u := n.Underlying()
+	if !types.IsInterface(u) {
+		if hasMethods(n, "MarshalJSON", "UnmarshalJSON") {
+			return &model.Type{Kind: model.Custom}
+		}
+		if hasMethods(n, "MarshalText", "UnmarshalText") {
+			return &model.Type{Kind: model.Text}
+		}
+	}
+	switch u := u.(type) {
+	case *types.Struct:
+		return t.structure(u, n.Obj().Name())
+	case *types.Interface, *types.Signature, *types.Chan:
+		if i, ok := u.(*types.Interface); !ok || !i.Empty() {
+			t.cannot(n)
+			return nil
+		}
+	}
+	return t.typ(u)
+}
+
+// hasMethods reports whether a *T has both methods, one that writes bytes and
+// one that reads them.
+func hasMethods(t types.Type, writes, reads string) bool {
+	return hasMethod(t, writes, "func() ([]byte, error)") && hasMethod(t, reads, "func([]byte) error")
+}
+
+func hasMethod(t types.Type, name, signature string) bool {
+	obj, _, _ := types.LookupFieldOrMethod(t, true, nil, name)
+	fn, ok := obj.(*types.Func)
+	if !ok {
+		return false
+	}
+	var params, results []*types.Var
+	for v := range fn.Signature().Params().Variables() {
+		params = append(params, types.NewParam(0, nil, "", v.Type()))
+	}
+	for v := range fn.Signature().Results().Variables() {
+		results = append(results, types.NewParam(0, nil, "", v.Type()))
+	}
+	bare := types.NewSignatureType(nil, nil, nil, types.NewTuple(params...), types.NewTuple(results...), false)
+	return types.TypeString(bare, nil) == signature
+}
+
+// key is the type of a map's keys, which JSON has as text.
+func (t *typeLoader) key(k types.Type) *model.Type {
+	b, ok := k.Underlying().(*types.Basic)
+	switch {
+	case ok && b.Kind() == types.Invalid:
+	case ok && b.Info()&(types.IsInteger|types.IsString) != 0:
+	case !types.IsInterface(k) && hasMethods(k, "MarshalText", "UnmarshalText"):
+	default:
+		t.bad("a map with keys of type %s cannot cross the wire, for JSON's keys are text; use a string or integer type, or one with MarshalText and UnmarshalText%s", t.typeString(k), t.orTag())
+		return nil
+	}
+	return t.below().typ(k)
+}

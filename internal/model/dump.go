@@ -1,0 +1,127 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+)
+
+var kindNames = [...]string{
+	"bool", "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64", "uintptr",
+	"float32", "float64", "string", "any", "pointer", "slice", "array", "map", "struct", "named",
+	"time", "text", "custom", "raw",
+}
+
+func (k Kind) String() string { return kindNames[k] }
+
+// String is the type in a notation close to Go's, with packages by name.
+func (t *Type) String() string {
+	if t == nil {
+		return "?"
+	}
+	switch t.Kind {
+	case Pointer:
+		return "*" + t.Elem.String()
+	case Slice:
+		return "[]" + t.Elem.String()
+	case Array:
+		return fmt.Sprintf("[%d]%s", t.Len, t.Elem)
+	case Map:
+		return fmt.Sprintf("map[%s]%s", t.Key, t.Elem)
+	case Struct:
+		return "struct{" + join(t.Fields, "; ") + "}"
+	case Named:
+		s := t.Pkg.Name + "." + t.Name
+		if len(t.Args) > 0 {
+			s += "[" + join(t.Args, ", ") + "]"
+		}
+		return s
+	}
+	return t.Kind.String()
+}
+
+// String is the field as it is in JSON, with a ? where it may be left out and
+// quotes around a type that is put in quotes.
+func (f *Field) String() string {
+	t := f.Type.String()
+	if f.InString {
+		t = `"` + t + `"`
+	}
+	switch {
+	case f.Flat:
+		return "..." + t
+	case f.Wire == "":
+		return "- " + t
+	case f.Omit:
+		return f.Wire + "? " + t
+	}
+	return f.Wire + " " + t
+}
+
+func (v *Value) String() string {
+	if v.Stream {
+		return v.Name + " stream of " + v.Type.String()
+	}
+	return v.Name + " " + v.Type.String()
+}
+
+// String is the method's signature on the wire, and what is declared about it.
+func (m *Method) String() string {
+	s := m.Wire + "(" + join(m.Params, ", ") + ")"
+	if len(m.Results) > 0 {
+		s += " -> " + join(m.Results, ", ")
+	}
+	for _, flag := range []struct {
+		on   bool
+		name string
+	}{
+		{!m.Context, "no context"}, {m.Variadic, "variadic"}, {!m.Error, "no error"},
+		{m.Notify, "notify"}, {m.Idempotent, "idempotent"},
+	} {
+		if flag.on {
+			s += ", " + flag.name
+		}
+	}
+	if m.Resume != nil {
+		s += ", resume " + m.Resume.Param + "=" + m.Resume.Field
+	}
+	return s
+}
+
+// Dump is the whole model as text, for tests.
+func (p *Package) Dump() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "package %s %s\n", p.Name, p.Path)
+	if p.Build != "" {
+		fmt.Fprintf(&b, "build %s\n", p.Build)
+	}
+	for _, s := range p.Services {
+		fmt.Fprintf(&b, "\nservice %s = %s\n", s.Name, s.Wire)
+		dumpDoc(&b, "\t", s.Doc)
+		for _, m := range s.Methods {
+			fmt.Fprintf(&b, "\t%s: %s\n", m.Name, m)
+			dumpDoc(&b, "\t\t", m.Doc)
+		}
+	}
+	if len(p.Types) > 0 {
+		b.WriteString("\n")
+	}
+	for _, d := range p.Types {
+		fmt.Fprintf(&b, "type %s = %s\n", d.Type, d.Is)
+		dumpDoc(&b, "\t", d.Doc)
+	}
+	return b.String()
+}
+
+func dumpDoc(b *strings.Builder, indent, doc string) {
+	for line := range strings.Lines(doc) {
+		b.WriteString(strings.TrimRight(indent+"# "+line, " \n") + "\n")
+	}
+}
+
+func join[T fmt.Stringer](list []T, sep string) string {
+	out := make([]string, len(list))
+	for i, x := range list {
+		out[i] = x.String()
+	}
+	return strings.Join(out, sep)
+}

@@ -1,0 +1,82 @@
+// Package model is what a marked interface says, as the generator's two halves
+// share it: load fills it from Go source, and each emitter writes it down in
+// its own language. It knows neither go/types nor any target language, and it
+// imports nothing but the means to print itself.
+package model
+
+import "strings"
+
+// A Package is the services that one output file is written for.
+type Package struct {
+	Path  string // import path; that of an external test package ends in _test
+	Name  string // in its package clause
+	Build string // the build constraint that its services are under, or empty
+
+	Services []*Service // in the order of their files and declarations
+	Types    []*Def     // every named type that can cross the wire, in the order met
+
+	// Declared holds what the package's own files declare at package level,
+	// which no output may declare again, and where.
+	Declared map[string]Pos
+}
+
+// A Service is one marked interface.
+type Service struct {
+	Name    string // of the interface
+	Wire    string // the first part of its methods' names on the wire
+	Doc     string // comment text, without markers and directives
+	Pos     Pos
+	Methods []*Method // its own in the order written, then those of embedded interfaces
+}
+
+// A Method is one method of a service.
+type Method struct {
+	Name string
+	Wire string // the whole name on the wire, such as "Room.Post"
+	Doc  string
+	Pos  Pos
+
+	Context  bool // a context.Context comes first
+	Params   []*Value
+	Variadic bool // the last of Params, whose type is a slice
+	Results  []*Value
+	Error    bool // an error comes last
+
+	Notify     bool
+	Idempotent bool
+	Resume     *Resume // nil where a stream does not continue
+}
+
+// A Value is one parameter or result.
+type Value struct {
+	Name   string // on the wire, and in Go where it has one there
+	Type   *Type  // as written; for a stream, of its items
+	Stream bool
+}
+
+// Resume says that a stream continues after the item whose field Field is
+// what parameter Param holds.
+type Resume struct{ Param, Field string }
+
+// A Def says what a named type looks like on the wire. An instance of a
+// generic type is a Def of its own.
+type Def struct {
+	Type *Type  // a Named one
+	Doc  string // of its declaration
+	Is   *Type
+}
+
+// A Pos is a place in the source, its file relative to where the generator runs.
+type Pos struct {
+	File      string
+	Line, Col int
+}
+
+// Base is the interface's name without a trailing Service: what is made for it
+// is named after that.
+func (s *Service) Base() string {
+	if base, ok := strings.CutSuffix(s.Name, "Service"); ok && base != "" {
+		return base
+	}
+	return s.Name
+}

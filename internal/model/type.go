@@ -1,0 +1,85 @@
+package model
+
+// A Kind is a form of Type.
+type Kind int
+
+// The kinds. Those before Any are Go's basic types, in whose names they are
+// printed.
+const (
+	Bool Kind = iota
+	Int
+	Int8
+	Int16
+	Int32
+	Int64
+	Uint
+	Uint8
+	Uint16
+	Uint32
+	Uint64
+	Uintptr
+	Float32
+	Float64
+	String
+
+	Any     // any JSON value
+	Pointer // to Elem, or null
+	Slice   // of Elem; base64 text where Elem is Uint8
+	Array   // of Len times Elem
+	Map     // of Key to Elem
+	Struct  // of Fields
+	Named   // Name of package Pkg, with Args if it is generic
+
+	// These stand only where a Def says what a named type is.
+	Time   // RFC 3339 text
+	Text   // text of the type's own making, by MarshalText
+	Custom // JSON of the type's own making, by MarshalJSON
+	Raw    // JSON left as it is
+)
+
+// A Type is a type as it was written: a reference to a named type, or an
+// alias, stays one.
+type Type struct {
+	Kind Kind
+
+	Elem   *Type // Pointer, Slice, Array, Map
+	Key    *Type // Map
+	Len    int64 // Array
+	Fields []*Field
+
+	Pkg  Import // Named
+	Name string
+	Args []*Type
+}
+
+// An Import is a package that a type is from; zero for predeclared types.
+type Import struct{ Path, Name string }
+
+// A Field is a field of a struct.
+type Field struct {
+	Name     string // in Go
+	Embedded bool
+	Tag      string // as written, without quotes
+	Type     *Type
+
+	Wire     string // in JSON; empty where the field does not cross or is flattened
+	Flat     bool   // its own fields stand in its place
+	Omit     bool   // omitempty or omitzero: left out where it is zero
+	InString bool   // the tag's string option: a number or bool in quotes
+}
+
+// Walk calls f with t and every type that t is written with.
+func (t *Type) Walk(f func(*Type)) {
+	if t == nil {
+		return
+	}
+	f(t)
+	t.Elem.Walk(f)
+	t.Key.Walk(f)
+	for _, a := range t.Args {
+		a.Walk(f)
+	}
+	for _, field := range t.Fields {
+		field.Type.Walk(f)
+	}
+}
