@@ -2,6 +2,12 @@ module github.com/wirecall/wirecall
 
 go 1.26.0
 
+require github.com/coder/websocket v1.8.15
+
+require github.com/fxamacker/cbor/v2 v2.9.6
+
+require github.com/x448/float16 v0.8.4 // indirect
+
 require (
 	github.com/dave/jennifer v1.7.1
 	golang.org/x/tools v0.52.0
@@ -11,3 +17,5 @@ require (
 	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 )
+
+tool github.com/wirecall/wirecall/cmd/wirecall

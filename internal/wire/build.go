@@ -1,0 +1,361 @@
+package wire
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Head is a message without its body, the params or the result. The body comes
+// last on the wire, so that a codec can append it in place:
+//
+//	b = f.AppendRequest(b, &head)
+//	b, err = codec.Append(b, params) // only if head.Body
+//	b = f.AppendTail(b)
+type Head struct {
+	ID      []byte            // raw; nil for a notification
+	Method  string            // of a request
+	Timeout int64             // of a request, in milliseconds; 0 for none
+	Meta    map[string]string // goes out sorted by key
+	Streams []uint64          // the handles that the message introduces
+	Body    bool              // of a request: params follow. A result always does
+}
+
+// AppendID appends the raw form of an id.
+func (f Format) AppendID(dst []byte, id uint64) []byte {
+	if f == CBOR {
+		return appendHead(dst, cborUint, id)
+	}
+	return strconv.AppendUint(dst, id, 10)
+}
+
+// AppendRequest appends a request or a notification up to its params.
+func (f Format) AppendRequest(dst []byte, h *Head) []byte {
+	members := 1
+	for _, there := range [...]bool{h.ID != nil, h.Timeout != 0, len(h.Meta) > 0, len(h.Streams) > 0, h.Body} {
+		if there {
+			members++
+		}
+	}
+	dst = f.open(dst, members)
+	if h.ID != nil {
+		dst = append(f.name(dst, "id"), h.ID...)
+	}
+	dst = f.AppendString(f.name(dst, "method"), h.Method)
+	if h.Timeout != 0 {
+		dst = f.int(f.name(dst, "timeout"), h.Timeout)
+	}
+	dst = f.meta(dst, h.Meta)
+	dst = f.streams(dst, h.Streams)
+	if h.Body {
+		dst = f.name(dst, "params")
+	}
+	return dst
+}
+
+// AppendResponse appends a response up to its result.
+func (f Format) AppendResponse(dst []byte, h *Head) []byte {
+	members := 2
+	if len(h.Meta) > 0 {
+		members++
+	}
+	if len(h.Streams) > 0 {
+		members++
+	}
+	dst = f.id(f.open(dst, members), h.ID)
+	dst = f.meta(dst, h.Meta)
+	dst = f.streams(dst, h.Streams)
+	return f.name(dst, "result")
+}
+
+// AppendTail appends what comes behind the body.
+func (f Format) AppendTail(dst []byte) []byte {
+	if f == CBOR {
+		return dst
+	}
+	return append(dst, '}')
+}
+
+// AppendError appends a whole response that is an error. A nil id goes out as
+// null, which says that nobody knows whose error it is. Data is raw, or nil
+// for none.
+func (f Format) AppendError(dst []byte, id []byte, code int, message string, data []byte, meta map[string]string) []byte {
+	members := 2
+	if len(meta) > 0 {
+		members++
+	}
+	dst = f.id(f.open(dst, members), id)
+	dst = f.meta(dst, meta)
+	dst = f.AppendErrorObject(f.name(dst, "error"), code, message, data)
+	return f.AppendTail(dst)
+}
+
+// AppendErrorObject appends an error by itself: JSON-RPC 2.0, section 5.1.
+func (f Format) AppendErrorObject(dst []byte, code int, message string, data []byte) []byte {
+	if f == CBOR {
+		members := uint64(2)
+		if data != nil {
+			members++
+		}
+		dst = appendHead(dst, cborMap, members)
+		dst = appendText(dst, "code")
+	} else {
+		dst = append(dst, `{"code":`...)
+	}
+	dst = f.int(dst, int64(code))
+	dst = f.AppendString(f.name(dst, "message"), message)
+	if data != nil {
+		dst = append(f.name(dst, "data"), data...)
+	}
+	return f.AppendTail(dst)
+}
+
+// AppendControl appends a whole notification with integers by position. With
+// none it has no params.
+func (f Format) AppendControl(dst []byte, method string, args ...int64) []byte {
+	dst = f.AppendRequest(dst, &Head{Method: method, Body: len(args) > 0})
+	if len(args) > 0 {
+		dst = f.openArray(dst, len(args))
+		for i, arg := range args {
+			if i > 0 {
+				dst = f.AppendSeparator(dst)
+			}
+			dst = f.int(dst, arg)
+		}
+		dst = f.closeArray(dst)
+	}
+	return f.AppendTail(dst)
+}
+
+// AppendCancelRequest appends the notification that the request with this id
+// is no longer wanted, in the form of the Language Server Protocol.
+func (f Format) AppendCancelRequest(dst []byte, id []byte) []byte {
+	dst = f.AppendRequest(dst, &Head{Method: "$/cancelRequest", Body: true})
+	if f == CBOR {
+		dst = appendText(appendHead(dst, cborMap, 1), "id")
+	} else {
+		dst = append(dst, `{"id":`...)
+	}
+	dst = append(dst, id...)
+	return f.AppendTail(f.AppendTail(dst))
+}
+
+// AppendItems appends a whole notification with n items of a stream. They are
+// encoded already, one behind the other, with what AppendSeparator appends
+// between them.
+func (f Format) AppendItems(dst []byte, handle uint64, n int, items []byte) []byte {
+	dst = f.AppendRequest(dst, &Head{Method: "$/items", Body: true})
+	dst = f.AppendID(f.openArray(dst, 2), handle)
+	dst = f.openArray(f.AppendSeparator(dst), n)
+	dst = append(dst, items...)
+	dst = f.closeArray(f.closeArray(dst))
+	return f.AppendTail(dst)
+}
+
+// AppendEnd appends a whole notification, $/end or $/cancel, that a stream is
+// over, with an error object that says why, or nil.
+func (f Format) AppendEnd(dst []byte, method string, handle uint64, errObject []byte) []byte {
+	dst = f.AppendRequest(dst, &Head{Method: method, Body: true})
+	if errObject == nil {
+		dst = f.AppendID(f.openArray(dst, 1), handle)
+	} else {
+		dst = f.AppendID(f.openArray(dst, 2), handle)
+		dst = append(f.AppendSeparator(dst), errObject...)
+	}
+	return f.AppendTail(f.closeArray(dst))
+}
+
+// AppendSeparator appends what comes between two elements of an array.
+func (f Format) AppendSeparator(dst []byte) []byte {
+	if f == CBOR {
+		return dst
+	}
+	return append(dst, ',')
+}
+
+// AppendString appends a string. In JSON it is what json.Marshal makes of it,
+// with <, > and & escaped.
+func (f Format) AppendString(dst []byte, s string) []byte {
+	if f == CBOR {
+		return appendText(dst, s)
+	}
+	return appendQuoted(dst, s)
+}
+
+// open begins a message of so many members, "jsonrpc" not counted. Only JSON
+// has that one; because of it every other member begins with a comma.
+func (f Format) open(dst []byte, members int) []byte {
+	if f == CBOR {
+		return appendHead(dst, cborMap, uint64(members))
+	}
+	return append(dst, `{"jsonrpc":"2.0"`...)
+}
+
+// name begins a member that is not the first of its object. The name is one of
+// ours and needs no escapes.
+func (f Format) name(dst []byte, name string) []byte {
+	if f == CBOR {
+		return append(appendHead(dst, cborString, uint64(len(name))), name...)
+	}
+	dst = append(dst, ',', '"')
+	dst = append(dst, name...)
+	return append(dst, '"', ':')
+}
+
+func (f Format) int(dst []byte, n int64) []byte {
+	if f == CBOR {
+		return appendInt(dst, n)
+	}
+	return strconv.AppendInt(dst, n, 10)
+}
+
+func (f Format) openArray(dst []byte, n int) []byte {
+	if f == CBOR {
+		return appendHead(dst, cborArray, uint64(n))
+	}
+	return append(dst, '[')
+}
+
+func (f Format) closeArray(dst []byte) []byte {
+	if f == CBOR {
+		return dst
+	}
+	return append(dst, ']')
+}
+
+// id appends the id of a response, which is never without one.
+func (f Format) id(dst, id []byte) []byte {
+	dst = f.name(dst, "id")
+	switch {
+	case id != nil:
+		return append(dst, id...)
+	case f == CBOR:
+		return append(dst, cborNull)
+	}
+	return append(dst, "null"...)
+}
+
+func (f Format) meta(dst []byte, meta map[string]string) []byte {
+	if len(meta) == 0 {
+		return dst
+	}
+	dst = f.name(dst, "meta")
+	if f == CBOR {
+		dst = appendHead(dst, cborMap, uint64(len(meta)))
+	} else {
+		dst = append(dst, '{')
+	}
+	for i, key := range slices.Sorted(maps.Keys(meta)) {
+		if i > 0 {
+			dst = f.AppendSeparator(dst)
+		}
+		dst = f.AppendString(dst, key)
+		if f == JSON {
+			dst = append(dst, ':')
+		}
+		dst = f.AppendString(dst, meta[key])
+	}
+	return f.AppendTail(dst)
+}
+
+func (f Format) streams(dst []byte, handles []uint64) []byte {
+	if len(handles) == 0 {
+		return dst
+	}
+	dst = f.openArray(f.name(dst, "streams"), len(handles))
+	for i, handle := range handles {
+		if i > 0 {
+			dst = f.AppendSeparator(dst)
+		}
+		dst = f.AppendID(dst, handle)
+	}
+	return f.closeArray(dst)
+}
+
+// appendQuoted appends a JSON string: RFC 8259, section 7. What need not be
+// escaped and is all the same is what json.Marshal escapes: the characters
+// that would mean something in HTML or in old JavaScript.
+func appendQuoted(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0 // of what is not appended yet
+	for i := 0; i < len(s); {
+		r, size := rune(s[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(s[i:])
+		}
+		if !escapes(r) && (r != utf8.RuneError || size > 1) {
+			i += size
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		dst = appendEscape(dst, r)
+		i += size
+		start = i
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
+
+func escapes(r rune) bool {
+	switch r {
+	case '"', '\\', '<', '>', '&', '\u2028', '\u2029':
+		return true
+	}
+	return r < ' '
+}
+
+func appendEscape(dst []byte, r rune) []byte {
+	switch r {
+	case '"', '\\':
+		return append(dst, '\\', byte(r))
+	case '\b':
+		return append(dst, `\b`...)
+	case '\f':
+		return append(dst, `\f`...)
+	case '\n':
+		return append(dst, `\n`...)
+	case '\r':
+		return append(dst, `\r`...)
+	case '\t':
+		return append(dst, `\t`...)
+	}
+	const hex = "0123456789abcdef"
+	return append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+}
+
+// AppendObject begins an object of n members: each is AppendKey and then its
+// value, and AppendObjectEnd follows the last.
+func (f Format) AppendObject(dst []byte, n int) []byte {
+	if f == CBOR {
+		return appendHead(dst, cborMap, uint64(n))
+	}
+	return append(dst, '{')
+}
+
+// AppendKey begins a member of an object.
+func (f Format) AppendKey(dst []byte, name string, first bool) []byte {
+	if f == CBOR {
+		return f.AppendString(dst, name)
+	}
+	if !first {
+		dst = append(dst, ',')
+	}
+	return append(f.AppendString(dst, name), ':')
+}
+
+// AppendObjectEnd ends an object.
+func (f Format) AppendObjectEnd(dst []byte) []byte {
+	if f == CBOR {
+		return dst
+	}
+	return append(dst, '}')
+}
+
+// AppendNull appends a null.
+func (f Format) AppendNull(dst []byte) []byte {
+	if f == CBOR {
+		return append(dst, cborNull)
+	}
+	return append(dst, "null"...)
+}

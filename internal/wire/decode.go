@@ -1,0 +1,321 @@
+package wire
+
+import (
+	"slices"
+	"unicode/utf8"
+)
+
+// Decode reads src, one message and nothing else, into m. Every error is a
+// *Fault. On an invalid request m still holds the id if that is a valid one,
+// so that the refusal can carry it, and nothing else; after a parse error m is
+// empty.
+//
+// Member names match exactly, case included. A member that this package does
+// not know is skipped, however often it is there.
+//
+// Decode does not allocate, except for a fault, a method name with escapes,
+// and the first streams that m sees.
+func (f Format) Decode(src []byte, m *Message) error {
+	m.reset(nil)
+	d := decoder{f: f, m: m}
+	var fault *Fault
+	if f == CBOR {
+		fault = d.cbor(src)
+	} else {
+		fault = d.json(src)
+	}
+	if fault == nil {
+		d.finish()
+		fault = d.fault
+	}
+	switch {
+	case fault == nil:
+		return nil
+	case fault.Code == ParseError:
+		m.reset(nil)
+	default:
+		m.reset(m.ID)
+	}
+	return fault
+}
+
+// member is a set of envelope members.
+type member uint16
+
+const (
+	memberVersion member = 1 << iota
+	memberID
+	memberMethod
+	memberParams
+	memberResult
+	memberError
+	memberTimeout
+	memberMeta
+	memberStreams
+)
+
+// memberOf returns the member called name, or 0 for an unknown one.
+func memberOf(name []byte) member {
+	switch string(name) {
+	case "jsonrpc":
+		return memberVersion
+	case "id":
+		return memberID
+	case "method":
+		return memberMethod
+	case "params":
+		return memberParams
+	case "result":
+		return memberResult
+	case "error":
+		return memberError
+	case "timeout":
+		return memberTimeout
+	case "meta":
+		return memberMeta
+	case "streams":
+		return memberStreams
+	}
+	return 0
+}
+
+// A decoder fills one message.
+//
+// An invalid request is not the end of the scan: the id may come later, and so
+// may something that is not even JSON, which weighs more.
+type decoder struct {
+	f     Format
+	m     *Message
+	seen  member
+	fault *Fault // why the request is invalid; the first reason wins
+}
+
+func (d *decoder) refuse(why string) {
+	if d.fault == nil {
+		d.fault = invalidRequest(why)
+	}
+}
+
+// json reads a message of JSON. RFC 8259, section 8.1: JSON between programs
+// is UTF-8. Looking at all of src at once is cheaper than string by string,
+// and outside strings there is nothing that it could let through.
+func (d *decoder) json(src []byte) *Fault {
+	if !utf8.Valid(src) {
+		return parseError("invalid UTF-8")
+	}
+	i := skipSpace(src, 0)
+	if i == len(src) {
+		return parseError("no message")
+	}
+	if src[i] != '{' {
+		if end := jsonValid(src); end < 0 {
+			return scanError("JSON", end)
+		}
+		return invalidRequest("not an object")
+	}
+	end := jsonMembers(src, i, 1, func(name, value []byte) bool {
+		d.member(name, value)
+		return true
+	})
+	if end < 0 {
+		return scanError("JSON", end)
+	}
+	if end = skipSpace(src, end); end != len(src) {
+		return scanError("JSON", ^end)
+	}
+	return nil
+}
+
+// cbor reads a message of CBOR.
+func (d *decoder) cbor(src []byte) *Fault {
+	if len(src) == 0 {
+		return parseError("no message")
+	}
+	if src[0]>>5 != cborMap {
+		if end := cborValid(src); end < 0 {
+			return scanError("CBOR", end)
+		}
+		return invalidRequest("not a map")
+	}
+	end := cborMembers(src, 1, func(name, value []byte) bool {
+		d.member(name, value)
+		return true
+	})
+	if end < 0 {
+		return scanError("CBOR", end)
+	}
+	if end != len(src) {
+		return scanError("CBOR", ^end)
+	}
+	return nil
+}
+
+// member takes one member of the envelope. Its value is known to be well
+// formed. A nil name is a CBOR key that is not text.
+func (d *decoder) member(name, value []byte) {
+	which := memberOf(name)
+	if which == 0 {
+		return
+	}
+	if d.seen&which != 0 {
+		if which == memberID {
+			d.m.ID = nil // which of them to answer?
+		}
+		d.refuse("duplicate member " + string(name))
+		return
+	}
+	d.seen |= which
+	switch which {
+	case memberVersion:
+		d.version(value)
+	case memberID:
+		d.id(value)
+	case memberMethod:
+		d.method(value)
+	case memberParams:
+		d.params(value)
+	case memberResult:
+		d.m.Result = value
+	case memberError:
+		d.error(value)
+	case memberTimeout:
+		d.timeout(value)
+	case memberMeta:
+		d.meta(value)
+	case memberStreams:
+		d.streams(value)
+	}
+}
+
+// version: JSON-RPC 2.0, section 4, wants exactly "2.0". CBOR has no need of it.
+func (d *decoder) version(value []byte) {
+	if d.f == JSON && string(value) != `"2.0"` && string(jsonText(value)) != "2.0" {
+		d.refuse(`jsonrpc is not "2.0"`)
+	}
+}
+
+// id: JSON-RPC 2.0, section 4, wants a string, a number or null.
+func (d *decoder) id(value []byte) {
+	switch d.f.Kind(value) {
+	case String, Number, Null:
+		d.m.ID = value
+	default:
+		d.refuse("id is not a string, a number or null")
+	}
+}
+
+func (d *decoder) method(value []byte) {
+	if d.f.Kind(value) != String {
+		d.refuse("method is not a string")
+		return
+	}
+	d.m.Method = d.f.text(value)
+}
+
+// params: JSON-RPC 2.0, section 4.2, wants a structured value. Null counts as
+// none, because many clients send it.
+func (d *decoder) params(value []byte) {
+	switch d.f.Kind(value) {
+	case Array, Object:
+		d.m.Params = value
+	case Null:
+	default:
+		d.refuse("params is not an array or an object")
+	}
+}
+
+// error: JSON-RPC 2.0, section 5.1. Its other members are not looked at.
+func (d *decoder) error(value []byte) {
+	if d.f.Kind(value) != Object {
+		d.refuse("error is not an object")
+		return
+	}
+	var code, message bool
+	d.f.members(value, func(name, value []byte) bool {
+		switch string(name) {
+		case "code":
+			_, code = d.f.Int(value)
+		case "message":
+			message = d.f.Kind(value) == String
+		}
+		return true
+	})
+	if !code || !message {
+		d.refuse("error has no integer code or no string message")
+		return
+	}
+	d.m.Error = value
+}
+
+func (d *decoder) timeout(value []byte) {
+	n, ok := d.f.Int(value)
+	if !ok || n < 1 || n > MaxTimeout {
+		d.refuse("timeout is not an integer from 1 to 2147483647")
+		return
+	}
+	d.m.Timeout = n
+}
+
+func (d *decoder) meta(value []byte) {
+	switch d.f.Kind(value) {
+	case Null:
+		return
+	case Object:
+	default:
+		d.refuse("meta is not an object")
+		return
+	}
+	ok := true
+	d.f.members(value, func(name, value []byte) bool {
+		ok = name != nil && d.f.Kind(value) == String
+		return ok
+	})
+	if !ok {
+		d.refuse("meta is not strings only")
+		return
+	}
+	d.m.Meta = value
+}
+
+// streams: an empty list is the same as none.
+func (d *decoder) streams(value []byte) {
+	if d.f.Kind(value) != Array {
+		d.refuse("streams is not an array")
+		return
+	}
+	for raw := range d.f.Array(value) {
+		handle, ok := d.f.Int(raw)
+		if !ok || handle < 1 || !d.stream(uint64(handle)) {
+			d.refuse("streams is not a list of at most 16 different handles from 1")
+			return
+		}
+	}
+}
+
+// stream adds one handle and reports whether it may.
+func (d *decoder) stream(handle uint64) bool {
+	if len(d.m.Streams) == MaxStreams || slices.Contains(d.m.Streams, handle) {
+		return false
+	}
+	d.m.Streams = append(d.m.Streams, handle)
+	return true
+}
+
+// finish judges what only the whole message can tell.
+func (d *decoder) finish() {
+	const answer = memberResult | memberError
+	switch {
+	case d.f == JSON && d.seen&memberVersion == 0:
+		d.refuse("jsonrpc is missing")
+	case d.seen&memberMethod != 0:
+		if d.seen&answer != 0 {
+			d.refuse("both a method and an answer")
+		}
+	case d.seen&answer == 0:
+		d.refuse("no method, result or error")
+	case d.seen&answer == answer:
+		d.refuse("both a result and an error")
+	case d.seen&memberID == 0:
+		d.refuse("an answer without an id")
+	}
+}

@@ -1,0 +1,73 @@
+package wire
+
+import (
+	"bytes"
+	"iter"
+)
+
+// A frame holds one message or more. In JSON they are separated by line feeds,
+// of which compact JSON has none. In CBOR each is wrapped in a byte string, so
+// that a frame is a CBOR sequence (RFC 8742) and can be taken apart without
+// a look inside.
+
+// Split yields the messages of a frame in order. They alias it. A frame that
+// does not come out even, or that holds no message or an empty one, ends with
+// a *Fault behind the messages that were there.
+func (f Format) Split(frame []byte) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		if f == CBOR {
+			splitCBOR(frame, yield)
+			return
+		}
+		splitJSON(frame, yield)
+	}
+}
+
+func splitJSON(frame []byte, yield func([]byte, error) bool) {
+	for more := true; more; {
+		var msg []byte
+		msg, frame, more = bytes.Cut(frame, []byte{'\n'})
+		if len(msg) == 0 {
+			yield(nil, parseError("empty line in a frame"))
+			return
+		}
+		if !yield(msg[:len(msg):len(msg)], nil) {
+			return
+		}
+	}
+}
+
+func splitCBOR(frame []byte, yield func([]byte, error) bool) {
+	for first := true; first || len(frame) > 0; first = false {
+		major, n, i := cborHead(frame, 0)
+		if i < 0 || major != cborBytes || n == 0 || n > uint64(len(frame)-i) {
+			yield(nil, parseError("frame is not a sequence of byte strings"))
+			return
+		}
+		end := i + int(n)
+		if !yield(frame[i:end:end], nil) {
+			return
+		}
+		frame = frame[end:]
+	}
+}
+
+// AppendToFrame appends msg to a frame, of which it is the first or not. A
+// message of JSON must be compact.
+func (f Format) AppendToFrame(frame, msg []byte, first bool) []byte {
+	switch {
+	case f == CBOR:
+		frame = appendHead(frame, cborBytes, uint64(len(msg)))
+	case !first:
+		frame = append(frame, '\n')
+	}
+	return append(frame, msg...)
+}
+
+// FrameSize is how many bytes a message of n bytes adds to a frame at most.
+func (f Format) FrameSize(n int) int {
+	if f == CBOR {
+		return headSize(uint64(n)) + n
+	}
+	return 1 + n
+}

@@ -1,0 +1,98 @@
+package wire
+
+import "iter"
+
+// Kind is what sort of value raw bytes encode.
+type Kind uint8
+
+const (
+	Invalid Kind = iota // not the beginning of any value
+	Null
+	Bool
+	Number // integer or floating point; not CBOR's tagged big ones
+	String
+	Array
+	Object
+	Bytes // CBOR only
+	Other // CBOR only: tags, undefined, and simple values without a name
+)
+
+// Reading raw values. What is read is what Decode gave out, or a part of that.
+// Other bytes do no harm, but what is made of them is not defined, except by
+// Valid. Blanks around a JSON value are allowed everywhere.
+
+// Kind tells what raw is by its first byte.
+func (f Format) Kind(raw []byte) Kind {
+	if f == CBOR {
+		return cborKind(raw)
+	}
+	return jsonKind(raw)
+}
+
+// Valid reports whether raw is one well-formed value with nothing behind it,
+// in valid UTF-8 and nested no deeper than MaxDepth.
+func (f Format) Valid(raw []byte) bool {
+	if f == CBOR {
+		return cborValid(raw) >= 0
+	}
+	return jsonValid(raw) >= 0
+}
+
+// Array yields the elements of an array, and nothing for any other value.
+func (f Format) Array(raw []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		if f == CBOR {
+			cborElements(raw, yield)
+			return
+		}
+		jsonElements(raw, yield)
+	}
+}
+
+// Object yields the members of an object in their order, duplicates included,
+// and nothing for any other value. Of a CBOR map it yields the members that
+// have text for a key.
+func (f Format) Object(raw []byte) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		f.members(raw, func(name, value []byte) bool {
+			return name == nil || yield(string(name), value)
+		})
+	}
+}
+
+// members is Object without the strings. A name is good until the next one;
+// it is nil for a CBOR key that is not text.
+func (f Format) members(raw []byte, yield func(name, value []byte) bool) {
+	if f == CBOR {
+		cborMembers(raw, 1, yield)
+		return
+	}
+	jsonMembers(raw, skipSpace(raw, 0), 1, yield)
+}
+
+// Int returns the integer that raw is. Neither 1.0 nor 1e3 is one, nor what
+// an int64 does not hold.
+func (f Format) Int(raw []byte) (int64, bool) {
+	if f == CBOR {
+		return cborInt(raw)
+	}
+	return jsonInt(raw)
+}
+
+// String returns the string that raw is. Of a lone surrogate in JSON's escapes
+// it makes U+FFFD, as encoding/json does.
+func (f Format) String(raw []byte) (string, bool) {
+	if text := f.text(raw); text != nil {
+		return string(text), true
+	}
+	return "", false
+}
+
+// text is String without the copy, where that can be: the result aliases raw
+// unless there was something to unescape. It is nil if raw is not a string.
+func (f Format) text(raw []byte) []byte {
+	if f == CBOR {
+		return cborText(raw)
+	}
+	return jsonText(raw)
+}

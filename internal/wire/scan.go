@@ -1,0 +1,247 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// The scanner of JSON. Its grammar is that of RFC 8259, and agrees with
+// encoding/json on every input that is UTF-8 and not too deep for one of them
+// (see FuzzDecodeJSON). UTF-8 is not looked at here, but once by the callers.
+
+// skipSpace skips insignificant white space: RFC 8259, section 2.
+func skipSpace(s []byte, i int) int {
+	for i < len(s) && s[i] <= ' ' && (s[i] == ' ' || s[i] == '\n' || s[i] == '\r' || s[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// skipJSON skips the value that begins at s[i], which would be at the given
+// depth if it were an array or an object.
+func skipJSON(s []byte, i, depth int) int {
+	if i >= len(s) {
+		return ^i
+	}
+	switch c := s[i]; c {
+	case '"':
+		return skipString(s, i)
+	case '{':
+		return skipObject(s, i, depth)
+	case '[':
+		return skipArray(s, i, depth)
+	case 't':
+		return skipWord(s, i, "true")
+	case 'f':
+		return skipWord(s, i, "false")
+	case 'n':
+		return skipWord(s, i, "null")
+	default:
+		return skipNumber(s, i)
+	}
+}
+
+func skipWord(s []byte, i int, word string) int {
+	if len(s)-i < len(word) || string(s[i:i+len(word)]) != word {
+		return ^i
+	}
+	return i + len(word)
+}
+
+// skipArray is jsonElements without the elements.
+func skipArray(s []byte, i, depth int) int {
+	if depth > MaxDepth {
+		return tooDeep
+	}
+	i = skipSpace(s, i+1)
+	if i < len(s) && s[i] == ']' {
+		return i + 1
+	}
+	for {
+		if i = skipJSON(s, i, depth+1); i < 0 {
+			return i
+		}
+		i = skipSpace(s, i)
+		if i >= len(s) {
+			return ^i
+		}
+		switch s[i] {
+		case ',':
+			i = skipSpace(s, i+1)
+		case ']':
+			return i + 1
+		default:
+			return ^i
+		}
+	}
+}
+
+// skipObject is jsonMembers without the members.
+func skipObject(s []byte, i, depth int) int {
+	if depth > MaxDepth {
+		return tooDeep
+	}
+	i = skipSpace(s, i+1)
+	if i < len(s) && s[i] == '}' {
+		return i + 1
+	}
+	for {
+		if i = skipName(s, i); i < 0 {
+			return i
+		}
+		if i = skipJSON(s, i, depth+1); i < 0 {
+			return i
+		}
+		i = skipSpace(s, i)
+		if i >= len(s) {
+			return ^i
+		}
+		switch s[i] {
+		case ',':
+			i = skipSpace(s, i+1)
+		case '}':
+			return i + 1
+		default:
+			return ^i
+		}
+	}
+}
+
+// skipName skips a member's name, the colon, and the space around that.
+func skipName(s []byte, i int) int {
+	if i >= len(s) || s[i] != '"' {
+		return ^i
+	}
+	if i = skipString(s, i); i < 0 {
+		return i
+	}
+	return skipColon(s, i)
+}
+
+func skipColon(s []byte, i int) int {
+	i = skipSpace(s, i)
+	if i >= len(s) || s[i] != ':' {
+		return ^i
+	}
+	return skipSpace(s, i+1)
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// skipString skips the string that begins at s[i], a quotation mark: RFC 8259,
+// section 7. It looks at eight bytes at a time for one that is a control
+// character, a quotation mark or a backslash. A borrow can raise a false alarm
+// only above a true one, and only the lowest counts.
+func skipString(s []byte, i int) int {
+	i++
+	for i+8 <= len(s) {
+		x := binary.LittleEndian.Uint64(s[i:])
+		quote := x ^ ones*'"'
+		slash := x ^ ones*'\\'
+		alarm := ((x-ones*0x20)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+		if alarm == 0 {
+			i += 8
+			continue
+		}
+		i += bits.TrailingZeros64(alarm) / 8
+		if s[i] == '"' {
+			return i + 1
+		}
+		if i = skipEscape(s, i); i < 0 {
+			return i
+		}
+	}
+	for i < len(s) {
+		switch c := s[i]; {
+		case c == '"':
+			return i + 1
+		case c == '\\' || c < 0x20:
+			if i = skipEscape(s, i); i < 0 {
+				return i
+			}
+		default:
+			i++
+		}
+	}
+	return ^i
+}
+
+// skipEscape skips the escape that begins at s[i], a backslash. A control
+// character, which should have been escaped, is none.
+func skipEscape(s []byte, i int) int {
+	if s[i] != '\\' {
+		return ^i
+	}
+	if i+1 >= len(s) {
+		return ^len(s)
+	}
+	switch s[i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return i + 2
+	case 'u':
+		if i+6 > len(s) || hex4(s[i+2:]) < 0 {
+			return ^i
+		}
+		return i + 6
+	}
+	return ^i
+}
+
+// hex4 returns the value of four hexadecimal digits, or -1.
+func hex4(s []byte) rune {
+	var r rune
+	for _, c := range s[:4] {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return -1
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}
+
+// skipNumber skips the number that begins at s[i]: RFC 8259, section 6.
+func skipNumber(s []byte, i int) int {
+	if i < len(s) && s[i] == '-' {
+		i++
+	}
+	if i < len(s) && s[i] == '0' {
+		i++
+	} else if i = skipDigits(s, i); i < 0 {
+		return i
+	}
+	if i < len(s) && s[i] == '.' {
+		if i = skipDigits(s, i+1); i < 0 {
+			return i
+		}
+	}
+	if i < len(s) && s[i]|0x20 == 'e' {
+		i++
+		if i < len(s) && (s[i] == '+' || s[i] == '-') {
+			i++
+		}
+		return skipDigits(s, i)
+	}
+	return i
+}
+
+// skipDigits skips one digit or more.
+func skipDigits(s []byte, i int) int {
+	start := i
+	for i < len(s) && s[i]-'0' <= 9 {
+		i++
+	}
+	if i == start {
+		return ^i
+	}
+	return i
+}

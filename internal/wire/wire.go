@@ -1,0 +1,94 @@
+// Package wire is the shape of what two peers say to each other: JSON-RPC 2.0
+// messages in JSON or in CBOR, with the members that wirecall adds, and the
+// frames that carry several of them.
+//
+// It is pure. Bytes go in and messages come out, or the other way round;
+// nothing here reads, writes, waits or keeps anything. What a message means
+// is the concern of package rpc.
+//
+// Everything that comes from a peer goes through [Format.Decode] first, which
+// looks at every byte of it once. What Decode hands out is well formed to its
+// last byte, nested no deeper than [MaxDepth], and valid UTF-8.
+package wire
+
+import "fmt"
+
+// Format is one of the two forms of a message. The methods that build and read
+// raw values take and give values of that form.
+type Format uint8
+
+const (
+	// JSON is text, RFC 8259, and what plain JSON-RPC 2.0 programs speak.
+	JSON Format = iota
+
+	// CBOR is binary, RFC 8949. A message is a map with JSON-RPC's member names
+	// as text keys. The member "jsonrpc" is not written and, when there, not
+	// looked at. Lengths are definite everywhere.
+	CBOR
+)
+
+// MaxStreams is how many streams one message can introduce.
+const MaxStreams = 16
+
+// MaxDepth is how deep arrays and objects (in CBOR: tags too) can be nested,
+// the message itself included. encoding/json stops at 10,000. RFC 8259,
+// section 9, leaves the choice to the reader.
+const MaxDepth = 1000
+
+// MaxTimeout is the largest timeout that a message can carry, in milliseconds.
+const MaxTimeout = 1<<31 - 1
+
+// Message is one decoded message. Its slices alias the input.
+//
+// A message with a Method is a request, or a notification when it has no ID.
+// One without is a response: it has an ID, and either a Result or an Error.
+type Message struct {
+	ID      []byte   // raw, to be echoed byte for byte; nil when absent, which null is not
+	Method  []byte   // unescaped; nil when absent
+	Params  []byte   // raw array or object; nil when absent or null
+	Result  []byte   // raw; nil when absent, which null is not
+	Error   []byte   // raw object with an integer code and a string message; nil when absent
+	Timeout int64    // milliseconds, 1 to MaxTimeout; 0 when absent
+	Meta    []byte   // raw object of strings; nil when absent or null
+	Streams []uint64 // at most MaxStreams handles, none twice, none 0; capacity is reused from call to call
+}
+
+// reset forgets everything but the id, and that too if it is nil.
+func (m *Message) reset(id []byte) {
+	*m = Message{ID: id, Streams: m.Streams[:0]}
+}
+
+// Codes of a Fault: JSON-RPC 2.0, section 5.1.
+const (
+	ParseError     = -32700
+	InvalidRequest = -32600
+)
+
+// A Fault says why bytes are not a message, in the words and with the code
+// that the answer to the peer carries.
+type Fault struct {
+	Code    int    // ParseError or InvalidRequest
+	Message string // never quotes a value of the peer's
+}
+
+func (f *Fault) Error() string { return f.Message }
+
+func parseError(format string, args ...any) *Fault {
+	return &Fault{ParseError, "parse error: " + fmt.Sprintf(format, args...)}
+}
+
+func invalidRequest(why string) *Fault {
+	return &Fault{InvalidRequest, "invalid request: " + why}
+}
+
+// Scanners return the index behind what they skipped. A negative result is a
+// failure: ^i for one at byte i, or tooDeep.
+const tooDeep = -1 << 62
+
+// scanError is the Fault for a scanner's negative result.
+func scanError(form string, at int) *Fault {
+	if at == tooDeep {
+		return parseError("nested deeper than %d", MaxDepth)
+	}
+	return parseError("malformed %s at byte %d", form, ^at)
+}

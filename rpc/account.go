@@ -1,0 +1,71 @@
+package rpc
+
+import (
+	"context"
+	"sync"
+)
+
+// An account keeps the streams of one call together: they end with its context,
+// and when the last of those that count has ended the call is over.
+type account struct {
+	over func() // called once
+
+	mu      sync.Mutex
+	open    int // what counts and has not ended, the call itself included
+	cause   error
+	sources []*source
+	sinks   []*sink
+	unwatch func() bool
+}
+
+func newAccount(over func()) *account { return &account{open: 1, over: over} }
+
+// add puts streams under ctx, n of which keep the call open.
+func (a *account) add(ctx context.Context, n int, sources []*source, sinks []*sink) {
+	if len(sources)+len(sinks) == 0 {
+		return
+	}
+	a.mu.Lock()
+	a.open += n
+	a.sources = append(a.sources, sources...)
+	a.sinks = append(a.sinks, sinks...)
+	if a.unwatch == nil && ctx.Done() != nil {
+		a.unwatch = context.AfterFunc(ctx, func() { a.end(context.Cause(ctx)) })
+	}
+	cause := a.cause
+	a.mu.Unlock()
+	if cause != nil { // the context ended before these came to be
+		a.end(cause)
+	}
+}
+
+// end is the end of the call's context.
+func (a *account) end(cause error) {
+	a.mu.Lock()
+	a.cause = cause
+	sources, sinks := a.sources, a.sinks
+	a.sources, a.sinks = nil, nil
+	a.mu.Unlock()
+	for _, s := range sources {
+		s.stop(cause)
+	}
+	for _, k := range sinks {
+		k.cancel(cause)
+	}
+}
+
+// done is one less of what keeps the call open.
+func (a *account) done() {
+	a.mu.Lock()
+	a.open--
+	over := a.open == 0
+	unwatch := a.unwatch
+	a.mu.Unlock()
+	if !over {
+		return
+	}
+	a.over()
+	if unwatch != nil {
+		unwatch()
+	}
+}

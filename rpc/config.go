@@ -1,0 +1,78 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/wirecall/wirecall/codec"
+)
+
+// config is what the options of either side come down to.
+type config struct {
+	limits     Limits
+	methods    *registry
+	callChain  func(Handler) Handler // around calls that this side makes
+	serveChain func(Handler) Handler // around calls that it serves
+	hideErrors bool
+	log        *slog.Logger
+	onEnd      func(*Conn)
+}
+
+// chain wraps a handler so that the first interceptor is the outermost.
+func chain(is []Interceptor) func(Handler) Handler {
+	return func(h Handler) Handler {
+		for i := len(is) - 1; i >= 0; i-- {
+			next, around := h, is[i]
+			h = func(ctx context.Context, c *Call) error { return around(ctx, c, next) }
+		}
+		return h
+	}
+}
+
+func logger(l *slog.Logger) *slog.Logger {
+	if l == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return l
+}
+
+// A registry holds the methods that a side serves.
+type registry struct {
+	mu      sync.RWMutex
+	methods map[string]*Method
+}
+
+// register panics on a name that is taken, as http.Handle does: it is a mistake
+// in the program, found when it starts.
+func (r *registry) register(s Service) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.methods == nil {
+		r.methods = make(map[string]*Method)
+	}
+	for i := range s.Methods {
+		m := &s.Methods[i]
+		if _, dup := r.methods[m.Name]; dup {
+			panic(fmt.Sprintf("rpc: method %q is registered twice", m.Name))
+		}
+		r.methods[m.Name] = m
+	}
+}
+
+func (r *registry) lookup(name []byte) *Method {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.methods[string(name)]
+}
+
+// subprotocol is the WebSocket subprotocol that goes with cd.
+func subprotocol(cd codec.Codec) string { return "wirecall.v1." + cd.Name() }
+
+func checkCodec(cd codec.Codec) error {
+	if n := cd.Name(); n != "json" && n != "cbor" {
+		return fmt.Errorf("rpc: codec %q: the wire knows only json and cbor", n)
+	}
+	return nil
+}

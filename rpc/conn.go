@@ -1,0 +1,330 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// A Conn is one connection to a peer. It is a Caller, and serves the calls that
+// the peer makes to the services it was given. Its methods may be used by any
+// number of goroutines at once.
+type Conn struct {
+	*config
+	link   link
+	client bool // this side dialed
+	mode   mode // written by the reader before anything is served
+	codec  codec.Codec
+	form   wire.Format
+
+	ctx    context.Context         // ends when the connection does; its cause says why
+	cancel context.CancelCauseFunc // the first call wins
+	torn   chan struct{}           // closed when the link is closed and its reader gone
+
+	greeted         atomic.Bool  // hello has been exchanged
+	incomingMessage wire.Message // the reader's
+	out             outbox
+	batch           batch // the flusher's
+	buffered        atomic.Int64
+	message         atomic.Int64 // the peer's limit
+
+	work     chan *incoming // to idle workers
+	idlers   atomic.Int32   // how many those are
+	trimmer  *time.Timer    // sends them home
+	trimming atomic.Bool    // the timer is set
+
+	heard     atomic.Bool // something came since the last housekeeping
+	silent    int         // housekeepings without that
+	keeper    *time.Timer
+	handshake *time.Timer
+
+	mu    sync.Mutex
+	state connState // touched only in update
+}
+
+// connState is what decides about the connection's life, and who is part of it.
+type connState struct {
+	ended    bool // no more; cause is in the context
+	draining bool // nothing new is taken on, and the end comes when idle
+	refusing bool // the peer is draining: it takes on nothing new
+
+	calls      map[uint64]*pendingCall
+	spare      []*pendingCall
+	nextID     uint64
+	nextHandle uint64
+	slots      slots // calls that the peer allows
+
+	peerStreams int
+
+	incoming map[string]*incoming // unanswered, by raw id
+	handlers int                  // that run, cancelled ones included
+	notes    notes
+	sinks    map[uint64]*sink
+	sources  int
+}
+
+// idle reports whether nothing is going on.
+func (s *connState) idle() bool {
+	return len(s.calls) == 0 && s.handlers == 0 && len(s.sinks) == 0 && s.sources == 0 && s.notes.idle()
+}
+
+// A mode is one of the two ways to speak.
+type mode uint8
+
+const (
+	modeUnknown mode = iota // until the first line on a raw transport
+	modePlain               // JSON-RPC 2.0 and nothing else
+	modeWirecall
+)
+
+type closeCode int
+
+const (
+	closeNormal   closeCode = 1000
+	closeShutdown closeCode = 4001 // 4000 to 4499: reconnect
+	closeProtocol closeCode = 4500 // 4500 to 4999: do not
+	closePolicy   closeCode = 4502
+)
+
+// messageOverhead is more than an envelope adds to what it carries.
+const messageOverhead = 512
+
+var (
+	errNotReading    = errors.New("the peer does not read")
+	errSilent        = errors.New("the peer has been silent for too long")
+	errHandshake     = errors.New("no hello within the time for the handshake")
+	errNeedsWirecall = &Error{Code: CodeNeedsWirecall, Message: "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC", Data: ranNo}
+)
+
+type connKey struct{}
+
+// newConn makes a connection that does nothing before start.
+func newConn(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *Conn {
+	c := &Conn{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{}), work: make(chan *incoming)}
+	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), connKey{}, c))
+	c.out = outbox{form: c.form, single: m != modeWirecall, soft: cfg.limits.Outgoing}
+	c.message.Store(math.MaxInt32)
+	if m == modeWirecall {
+		c.message.Store(floorMessage)
+	}
+	c.state.slots.free, c.state.peerStreams = math.MaxInt32, math.MaxInt32
+	c.trimmer = time.AfterFunc(time.Hour, c.trim)
+	c.trimmer.Stop()
+	c.state.calls = make(map[uint64]*pendingCall)
+	c.state.incoming = make(map[string]*incoming)
+	c.state.sinks = make(map[uint64]*sink)
+	return c
+}
+
+func formOf(cd codec.Codec) wire.Format {
+	if cd.Name() == "cbor" {
+		return wire.CBOR
+	}
+	return wire.JSON
+}
+
+// start begins to read, and to keep house.
+func (c *Conn) start() {
+	if c.limits.Idle > 0 {
+		c.keeper = time.AfterFunc(c.limits.Idle/3, c.housekeeping)
+	}
+	go c.read()
+}
+
+// read is the reader: it takes in frames, and neither waits for anything but
+// the link nor runs a line of a user's.
+func (c *Conn) read() {
+	defer close(c.torn)
+	for {
+		frame, err := c.link.read()
+		if err != nil {
+			c.lost(err)
+			return
+		}
+		c.heard.Store(true)
+		if err := c.receive(frame); err != nil {
+			c.fail(err, closeProtocol)
+			return
+		}
+	}
+}
+
+func (c *Conn) receive(frame []byte) error {
+	switch {
+	case c.mode == modePlain:
+		c.plain(frame)
+		return nil
+	case c.mode == modeUnknown:
+		c.chooseMode(frame)
+		return c.receive(frame)
+	}
+	return c.frame(frame)
+}
+
+// update changes the connection's state with f and then acts on the result: a
+// connection that drains and is idle ends here and nowhere else.
+func (c *Conn) update(f func(*connState)) {
+	c.mu.Lock()
+	f(&c.state)
+	done := c.state.draining && !c.state.ended && c.state.idle()
+	c.mu.Unlock()
+	if done {
+		c.fail(errDrained, closeShutdown)
+	}
+}
+
+var errDrained = errors.New(messageShuttingDown)
+
+// Call makes a call; see Caller. A connection that a Server holds to a plain
+// JSON-RPC client cannot: its calls fail with CodeNeedsWirecall.
+//
+// Where the peer serves no more calls at once, Call waits under ctx for one to
+// end; in a handler that serves this very peer it fails at once instead, or two
+// peers could wait for each other for ever.
+func (c *Conn) Call(ctx context.Context, call *Call) error {
+	err := c.callChain(c.roundTrip)(ctx, call)
+	if err != nil {
+		failStreams(call.Result, err)
+	}
+	return err
+}
+
+// Close ends the connection: what is in flight fails with ErrClosed as its
+// cause, the contexts of its handlers end, and what had been sent is given a
+// second to leave. It may be called from anywhere and any number of times.
+func (c *Conn) Close() error {
+	c.fail(ErrClosed, closeNormal)
+	<-c.torn
+	return nil
+}
+
+// Done is closed when the connection has ended.
+func (c *Conn) Done() <-chan struct{} { return c.ctx.Done() }
+
+// Err returns why the connection has ended, nil before.
+func (c *Conn) Err() error { return context.Cause(c.ctx) }
+
+// fail ends the connection with a word to the peer.
+func (c *Conn) fail(cause error, code closeCode) {
+	if c.end(cause) {
+		go c.shut(cause, code)
+	}
+}
+
+// lost ends a connection whose link has failed.
+func (c *Conn) lost(err error) {
+	c.end(err)
+	c.link.cut()
+}
+
+// shut lets what was put leave, says goodbye, and closes. A peer that does not
+// take it has closeGrace for all of it.
+func (c *Conn) shut(cause error, code closeCode) {
+	grace := time.AfterFunc(closeGrace, c.link.cut)
+	defer grace.Stop()
+	<-c.out.drained()
+	reason := cause.Error()
+	if errors.Is(cause, ErrClosed) {
+		reason = ""
+	}
+	c.link.shut(code, reason)
+}
+
+// end makes everybody hear the cause, once. It reports whether it was the first.
+func (c *Conn) end(cause error) (first bool) {
+	c.mu.Lock()
+	if c.state.ended {
+		c.mu.Unlock()
+		return false
+	}
+	c.state.ended = true
+	calls, sinks := c.state.calls, c.state.sinks
+	c.state.calls, c.state.sinks = nil, nil
+	c.state.slots.fail(notSent(CodeUnavailable, cause))
+	c.mu.Unlock()
+
+	c.cancel(cause)
+	for _, t := range []*time.Timer{c.keeper, c.handshake, c.trimmer} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	err := lostCall(cause)
+	for _, p := range calls {
+		p.fail(err)
+	}
+	for _, k := range sinks {
+		k.end(err)
+	}
+	for _, s := range c.out.close() {
+		s.stop(err)
+	}
+	c.log.LogAttrs(c.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", cause))
+	if c.onEnd != nil {
+		c.onEnd(c)
+	}
+	return true
+}
+
+// housekeeping pings a silent peer, cuts a dead one, and cancels the streams
+// that the garbage collector found lost. It runs on its timer's goroutine.
+func (c *Conn) housekeeping() {
+	c.forgetLost()
+	if c.heard.Swap(false) {
+		c.silent = 0
+	} else {
+		c.silent++
+	}
+	if c.silent >= 3 {
+		c.fail(errSilent, closePolicy)
+		c.link.cut()
+		return
+	}
+	c.ping()
+	c.keeper.Reset(c.limits.Idle / 3)
+}
+
+func (c *Conn) forgetLost() {
+	c.mu.Lock()
+	var lost []*sink
+	for _, k := range c.state.sinks {
+		if k.lost.Load() {
+			lost = append(lost, k)
+		}
+	}
+	c.mu.Unlock()
+	for _, k := range lost {
+		k.cancel(context.Canceled)
+	}
+}
+
+// reserve makes room for n received bytes that wait for the application.
+func (c *Conn) reserve(n int) bool {
+	if c.buffered.Add(int64(n)) > int64(c.limits.Buffered) {
+		c.buffered.Add(-int64(n))
+		return false
+	}
+	return true
+}
+
+func (c *Conn) peerMessage() int { return int(c.message.Load()) }
+
+// panicked logs what a user's code panicked with and makes the error of it that
+// crosses.
+func (c *Conn) panicked(where string, r any) error {
+	c.log.Error("panic in user code", "where", where, "panic", r, "stack", string(debug.Stack()))
+	return &Error{Code: CodeInternal, Message: messageInternal}
+}
+
+func (c *Conn) errorObject(err error) []byte {
+	e := wireError(err, c.hideErrors)
+	return c.form.AppendErrorObject(nil, e.Code, e.Message, e.data(c.codec))
+}

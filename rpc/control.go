@@ -1,0 +1,237 @@
+package rpc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// The control notifications of wirecall mode, and the requests that the runtime
+// answers itself.
+const (
+	methodItems         = "$/items"
+	methodEnd           = "$/end"
+	methodCredit        = "$/credit"
+	methodCancel        = "$/cancel"
+	methodCancelRequest = "$/cancelRequest"
+	methodPing          = "$/ping"
+	methodPong          = "$/pong"
+	methodGoaway        = "$/goaway"
+	methodAck           = "$/ack"
+
+	methodHello       = "rpc.hello"
+	methodResume      = "rpc.resume"
+	methodUnsubscribe = "rpc.unsubscribe"
+)
+
+// frame takes in one frame in wirecall mode. What it returns is the peer's
+// breach of the protocol: the lost message may have been anyone's answer, so
+// the connection ends.
+func (c *Conn) frame(frame []byte) error {
+	n := 0
+	for msg, err := range c.form.Split(frame) {
+		if err != nil {
+			return err
+		}
+		if len(msg) > c.limits.Message {
+			return fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), c.limits.Message)
+		}
+		m := &c.incomingMessage
+		if err := c.form.Decode(msg, m); err != nil {
+			return err
+		}
+		if err := c.dispatchMessage(m, frame, n); err != nil {
+			return err
+		}
+		n++
+	}
+	if n == 0 {
+		return errors.New("an empty frame")
+	}
+	return nil
+}
+
+func (c *Conn) dispatchMessage(m *wire.Message, frame []byte, n int) error {
+	switch {
+	case m.Method == nil:
+		return c.answer(m)
+	case !c.client && !c.greeted.Load():
+		return c.greet(m, frame, n)
+	case m.ID == nil && bytes.HasPrefix(m.Method, []byte("$/")):
+		return c.controlMessage(m)
+	case m.ID == nil:
+		return c.incomingNotification(m)
+	}
+	if _, ok := c.form.Int(m.ID); !ok {
+		return fmt.Errorf("request id %s is not an integer", m.ID)
+	}
+	return c.incomingRequest(m)
+}
+
+// controlMessage takes in a control notification. An unknown one is ignored, as
+// the Language Server Protocol has it.
+func (c *Conn) controlMessage(m *wire.Message) error {
+	switch string(m.Method) {
+	case methodItems:
+		return c.items(m.Params)
+	case methodEnd:
+		return c.endOfStream(m.Params)
+	case methodCredit:
+		return c.creditFor(m.Params)
+	case methodCancel:
+		return c.cancelOf(m.Params)
+	case methodCancelRequest:
+		for name, id := range c.form.Object(m.Params) {
+			if name == "id" {
+				c.cancelRequest(id)
+			}
+		}
+	case methodPing:
+		n, _ := c.ints(m.Params, 1)
+		c.post(c.form.AppendControl(nil, methodPong, n...))
+	case methodGoaway:
+		c.update(func(s *connState) { s.refusing = true })
+	}
+	return nil
+}
+
+// ints reads params that are integers by position, at least n of them.
+func (c *Conn) ints(params []byte, n int) ([]int64, bool) {
+	var is []int64
+	for raw := range c.form.Array(params) {
+		i, ok := c.form.Int(raw)
+		if !ok {
+			return is, false
+		}
+		is = append(is, i)
+	}
+	return is, len(is) >= n
+}
+
+var errMalformed = errors.New("a control message is malformed")
+
+// items takes in what a stream of the peer's has sent.
+func (c *Conn) items(params []byte) error {
+	var k *sink
+	i := 0
+	for raw := range c.form.Array(params) {
+		switch i++; i {
+		case 1:
+			h, ok := c.form.Int(raw)
+			if !ok {
+				return errMalformed
+			}
+			if k = c.sink(h); k == nil {
+				return fmt.Errorf("items of stream %d, which is not open", h)
+			}
+		case 2:
+			if c.form.Kind(raw) != wire.Array {
+				return errMalformed
+			}
+			for item := range c.form.Array(raw) {
+				if err := k.receive(item); err != nil {
+					c.breach(k, err)
+					return nil
+				}
+			}
+		default:
+			return errMalformed
+		}
+	}
+	if i < 2 {
+		return errMalformed
+	}
+	return nil
+}
+
+// breach ends a stream whose producer broke the rules, or that we cannot hold:
+// its reader hears why once it has taken what came before.
+func (c *Conn) breach(k *sink, err *Error) {
+	k.end(err)
+	c.post(c.form.AppendEnd(nil, methodCancel, k.handle, c.errorObject(err)))
+}
+
+func (c *Conn) endOfStream(params []byte) error {
+	var k *sink
+	var err error
+	i := 0
+	for raw := range c.form.Array(params) {
+		switch i++; i {
+		case 1:
+			h, ok := c.form.Int(raw)
+			if !ok {
+				return errMalformed
+			}
+			c.update(func(s *connState) {
+				k = s.sinks[uint64(h)]
+				delete(s.sinks, uint64(h))
+			})
+			if k == nil {
+				return fmt.Errorf("the end of stream %d, which is not open", h)
+			}
+		case 2:
+			err = c.receivedError(raw)
+		}
+	}
+	if k == nil {
+		return errMalformed
+	}
+	k.end(err)
+	return nil
+}
+
+func (c *Conn) creditFor(params []byte) error {
+	v, ok := c.ints(params, 4)
+	if !ok || v[1] < 0 || v[2] < 0 || v[3] < 0 || v[2] > math.MaxInt32 || v[3] > math.MaxInt32 {
+		return errMalformed
+	}
+	if s := c.out.source(uint64(v[0])); s != nil {
+		return s.received(uint64(v[1]), int(v[2]), int(v[3]))
+	}
+	return nil // it has ended meanwhile
+}
+
+func (c *Conn) cancelOf(params []byte) error {
+	for raw := range c.form.Array(params) {
+		h, ok := c.form.Int(raw)
+		if !ok {
+			return errMalformed
+		}
+		if s := c.out.source(uint64(h)); s != nil {
+			s.stop(nil)
+		}
+		return nil
+	}
+	return errMalformed
+}
+
+// control sends a control message from a goroutine that may write.
+func (c *Conn) control(method string, args ...int64) {
+	buf := buffers.Get().(*[]byte)
+	msg := c.form.AppendControl((*buf)[:0], method, args...)
+	flush, over := c.out.post(msg, false)
+	freeBuffer(buf, msg)
+	if flush {
+		c.flush(true)
+	}
+	if over {
+		c.fail(errNotReading, closePolicy)
+	}
+}
+
+// ping asks the peer for a sign of life.
+func (c *Conn) ping() {
+	if c.greeted.Load() {
+		c.post(c.form.AppendControl(nil, methodPing, time.Now().UnixMilli()))
+		return
+	}
+	if p, ok := c.link.(interface{ ping() }); ok {
+		p.ping()
+		return
+	}
+	c.silent = 0 // plain lines have no ping: nobody can tell
+}

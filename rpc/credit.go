@@ -1,0 +1,127 @@
+package rpc
+
+import "fmt"
+
+// Every stream begins with this much credit, without being asked, so that its
+// first items need no round trip. It is a constant of the protocol.
+const (
+	initialItems = 64
+	initialBytes = 64 << 10
+)
+
+// A credit is what a producer may still send. It is absolute, as QUIC's is (RFC
+// 9000, section 4.1): hearing of the same grant twice does no harm, and none is
+// ever taken back.
+type credit struct {
+	sent  uint64 // items
+	limit uint64 // the ordinal of the last item allowed
+	taken uint64 // items that the consumer's application has
+	bytes int    // that the items after taken may have
+
+	out   int   // bytes of the items after taken
+	sizes []int // of each of those, from head on
+	head  int
+}
+
+// allows says whether an item of n bytes may be sent. One is always allowed
+// when none is outstanding, or an item larger than the window never could be.
+func (c *credit) allows(n int) bool {
+	return c.sent < c.limit && (c.sent == c.taken || c.out+n <= c.bytes)
+}
+
+func (c *credit) spend(n int) {
+	c.sent++
+	c.out += n
+	if c.head > 64 && c.head*2 > len(c.sizes) {
+		c.sizes = append(c.sizes[:0], c.sizes[c.head:]...)
+		c.head = 0
+	}
+	c.sizes = append(c.sizes, n)
+}
+
+// grant hears that the application has taken items up to taken, and that items
+// and bytes more may be on their way. An older grant changes nothing.
+func (c *credit) grant(taken uint64, items, bytes int) error {
+	if taken > c.sent {
+		return fmt.Errorf("credit for item %d of a stream that has sent %d", taken, c.sent)
+	}
+	if taken >= c.taken {
+		c.bytes = max(bytes, c.bytes-c.behind(taken))
+	}
+	for ; c.taken < taken; c.taken++ {
+		c.out -= c.sizes[c.head]
+		c.head++
+	}
+	c.limit = max(c.limit, taken+uint64(items))
+	return nil
+}
+
+// behind is how many bytes the items up to taken have that were outstanding.
+func (c *credit) behind(taken uint64) int {
+	n := 0
+	for i := range int(taken - c.taken) {
+		n += c.sizes[c.head+i]
+	}
+	return n
+}
+
+// A window is the consumer's side: how much it has granted and what has come.
+type window struct {
+	items int // its size
+	bytes int
+	max   int // to which items grows
+
+	received, receivedBytes uint64
+	taken, takenBytes       uint64
+
+	granted      uint64 // taken when the last grant was made
+	grantedBytes uint64
+	limit        uint64 // the last item granted
+	before       uint64 // limit before the last grant
+	room         uint64 // bytes that the items after granted may have
+	starved      bool   // the reader waited although all of before had come
+}
+
+func newWindow(items, bytes int) window {
+	return window{items: items, bytes: bytes, max: items * windowGrowth,
+		limit: initialItems, before: initialItems, room: initialBytes}
+}
+
+// receive counts an item of n bytes and reports whether it was allowed.
+func (w *window) receive(n int) bool {
+	w.received++
+	w.receivedBytes += uint64(n)
+	out := w.receivedBytes - w.grantedBytes
+	return w.received <= w.limit && (out <= w.room || w.received == w.granted+1)
+}
+
+// take counts an item that the application has got and reports whether a grant
+// is due: when half of the window is used up, never for each item.
+func (w *window) take(n int) bool {
+	w.taken++
+	w.takenBytes += uint64(n)
+	return int(w.taken-w.granted) >= (w.items+1)/2 || int(w.takenBytes-w.grantedBytes) >= w.bytes/2
+}
+
+// starve notes that the reader has nothing to take. Where the producer has
+// used up all that it knew of until one round trip ago, it is the window that
+// keeps it waiting, and the next grant is for twice as much.
+func (w *window) starve() {
+	if w.received >= w.before {
+		w.starved = true
+	}
+}
+
+// grant makes a new grant.
+func (w *window) grant() (taken uint64, items, bytes int) {
+	if w.starved && w.items < w.max {
+		w.items, w.bytes = min(2*w.items, w.max), 2*w.bytes
+	}
+	w.starved = false
+	last := w.grantedBytes + w.room // no grant goes back behind it
+	w.granted, w.grantedBytes = w.taken, w.takenBytes
+	w.before = w.limit
+	w.limit = max(w.limit, w.taken+uint64(w.items))
+	w.room = max(uint64(w.bytes), last-min(last, w.takenBytes))
+	return w.taken, w.items, int(w.room)
+}

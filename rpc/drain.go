@@ -1,0 +1,73 @@
+package rpc
+
+import (
+	"context"
+	"time"
+)
+
+// drain takes nothing new on; the connection ends when it is idle.
+func (c *Conn) drain() { c.update(func(s *connState) { s.draining = true }) }
+
+// goaway is drain with a word to the peer, who has until the deadline, a zero
+// one being none, to let what runs come to its end.
+func (c *Conn) goaway(deadline time.Time) {
+	if c.greeted.Load() {
+		var ms []int64
+		if !deadline.IsZero() {
+			ms = append(ms, max(time.Until(deadline).Milliseconds(), 0))
+		}
+		c.post(c.form.AppendControl(nil, methodGoaway, ms...))
+	}
+	c.drain()
+}
+
+// Shutdown ends the server without losing work: connections and calls that come
+// from now on are refused, as not having run; calls and streams that are under
+// way may finish; each connection ends when it is idle. When ctx ends first, the
+// rest fails with CodeUnavailable and Shutdown returns ctx's cause.
+//
+// Stop the http.Server as well, for its listeners and for POST requests.
+func (s *Server) Shutdown(ctx context.Context) error {
+	deadline, _ := ctx.Deadline()
+	conns := s.stop()
+	for _, c := range conns {
+		c.goaway(deadline)
+	}
+	for _, c := range conns {
+		select {
+		case <-c.torn:
+		case <-ctx.Done():
+			s.endAll(conns, errDrained, closeShutdown)
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// Close ends the server and every connection at once.
+func (s *Server) Close() error {
+	s.endAll(s.stop(), ErrClosed, closeShutdown)
+	return nil
+}
+
+// endAll ends connections side by side and waits until their readers have gone.
+func (s *Server) endAll(conns []*Conn, cause error, code closeCode) {
+	for _, c := range conns {
+		c.fail(cause, code)
+	}
+	for _, c := range conns {
+		<-c.torn
+	}
+}
+
+// stop lets no connection in any more and returns those that are there.
+func (s *Server) stop() []*Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	conns := make([]*Conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	return conns
+}

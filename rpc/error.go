@@ -1,0 +1,241 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+
+	"github.com/wirecall/wirecall/codec"
+)
+
+// The error codes of the wire: JSON-RPC 2.0, section 5.1; $/cancelRequest's of
+// the Language Server Protocol; and wirecall's own, in the range that JSON-RPC
+// leaves to implementations. Other codes are the application's.
+const (
+	CodeParse          = -32700 // not JSON (or not CBOR)
+	CodeInvalidRequest = -32600 // not a request
+	CodeMethodNotFound = -32601
+	CodeInvalidParams  = -32602
+	CodeInternal       = -32603 // a panic, or an error whose text is withheld
+
+	CodeCanceled = -32800 // by the caller
+
+	CodeUnknown           = -32000 // an ordinary Go error: only its message crossed
+	CodeDeadlineExceeded  = -32001
+	CodeUnavailable       = -32002 // connection lost, or the peer is shutting down
+	CodeUnauthenticated   = -32003
+	CodePermissionDenied  = -32004
+	CodeLimitReached      = -32005 // too many calls, streams or bytes at once
+	CodeTooLarge          = -32006 // a message over the receiver's limit
+	CodeFlowControl       = -32007 // more stream items than the credit allowed
+	CodeSessionLost       = -32008
+	CodeNeedsWirecall     = -32009 // a stream or a call back, which plain JSON-RPC cannot carry
+	CodeSlowConsumer      = -32010 // a plain subscription that was not read
+	codeApplicationFloor  = -32768 // JSON-RPC reserves -32768 to -32000
+	codeApplicationCeil   = -32000
+	messageInternal       = "internal error"
+	messageShuttingDown   = "shutting down"
+	messageConnectionLost = "connection lost"
+)
+
+// ErrClosed is the cause of what ends because this side closed the connection.
+var ErrClosed = errors.New("rpc: connection closed")
+
+// ErrStreamUsed is what ranging over a stream for the second time yields.
+var ErrStreamUsed = errors.New("rpc: stream ranged over twice")
+
+// An Error is an error as it crosses the wire. A handler may return one to
+// choose the code; on the other side errors.As finds it in what a call returns
+// or a stream yields.
+//
+// errors.Is says that an Error with CodeCanceled is context.Canceled, and one
+// with CodeDeadlineExceeded is context.DeadlineExceeded.
+type Error struct {
+	Code    int
+	Message string
+
+	// Data is what travels beside the message, encoded by the connection's
+	// codec; nil is nothing. In an Error that was received it is nil: see
+	// Decode.
+	Data any
+
+	raw   []byte      // as received
+	codec codec.Codec // that decodes raw
+	cause error       // what it was made of, on the side that made it or the typed error decoded from raw
+}
+
+// Errorf makes an Error with a formatted message. Where the format has %w, the
+// Error unwraps to its operand.
+func Errorf(code int, format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
+}
+
+// Error returns the message.
+func (e *Error) Error() string {
+	if e.Message == "" {
+		return fmt.Sprintf("rpc: error %d", e.Code)
+	}
+	return e.Message
+}
+
+// Unwrap returns the typed error that RegisterError's type was decoded to, or
+// the local cause, or nil.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Is finds the context package's errors behind their codes.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case context.Canceled:
+		return e.Code == CodeCanceled
+	case context.DeadlineExceeded:
+		return e.Code == CodeDeadlineExceeded
+	}
+	return false
+}
+
+// Decode stores the data that came with a received error in what v points to.
+// It fails where none came.
+func (e *Error) Decode(v any) error {
+	if e.raw == nil {
+		return errors.New("rpc: the error carries no data")
+	}
+	return e.codec.Decode(e.raw, v)
+}
+
+// ErrorCode makes *Error a Coder.
+func (e *Error) ErrorCode() int { return e.Code }
+
+// A Coder is an error that knows its code on the wire. When a handler returns
+// one, or an error that wraps one, the code and the encoded error itself, as
+// data, cross beside its message. Register the type with RegisterError, and
+// errors.As finds it on the other side again.
+type Coder interface {
+	error
+	ErrorCode() int
+}
+
+var registered sync.Map // int → reflect.Type
+
+// RegisterError makes errors of type T recognizable where they arrive: an error
+// with T's code is decoded to a T, which errors.As then finds. Call it for the
+// error types of a service from an init function in the package that defines
+// them, so that both sides have it. The code is what the zero T (for a pointer
+// type, a new one) says; it panics if that is JSON-RPC's own or already taken.
+func RegisterError[T Coder]() {
+	t := reflect.TypeFor[T]()
+	code := newCoder(t).Interface().(Coder).ErrorCode()
+	if code >= codeApplicationFloor && code <= codeApplicationCeil || code == CodeCanceled {
+		panic(fmt.Sprintf("rpc: %v has code %d, which the protocol reserves (%d to %d)", t, code, codeApplicationFloor, codeApplicationCeil))
+	}
+	if prev, dup := registered.LoadOrStore(code, t); dup && prev != t {
+		panic(fmt.Sprintf("rpc: code %d of %v is taken by %v", code, t, prev))
+	}
+}
+
+func newCoder(t reflect.Type) reflect.Value {
+	if t.Kind() == reflect.Pointer {
+		return reflect.New(t.Elem())
+	}
+	return reflect.New(t).Elem()
+}
+
+// received makes an Error of what came over the wire. raw is copied.
+func received(cd codec.Codec, code int, message string, raw []byte) *Error {
+	e := &Error{Code: code, Message: message}
+	if raw == nil {
+		return e
+	}
+	e.raw, e.codec = append([]byte(nil), raw...), cd
+	if t, ok := registered.Load(code); ok {
+		v := reflect.New(t.(reflect.Type))
+		if cd.Decode(e.raw, v.Interface()) == nil {
+			e.cause, _ = v.Elem().Interface().(error)
+		}
+	}
+	return e
+}
+
+// wireError is err as it crosses: what the other side may know and no more.
+func wireError(err error, hide bool) *Error {
+	var e *Error
+	var coder Coder
+	switch {
+	case errors.As(err, &coder):
+		if !errors.As(coder, &e) {
+			e = &Error{Code: coder.ErrorCode(), Data: coder}
+		}
+		if msg := err.Error(); msg != e.Message {
+			e = &Error{Code: e.Code, Message: msg, Data: e.Data, raw: e.raw, codec: e.codec}
+		}
+		return e
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Code: CodeDeadlineExceeded, Message: err.Error()}
+	case errors.Is(err, context.Canceled):
+		return &Error{Code: CodeCanceled, Message: err.Error()}
+	case hide:
+		return &Error{Code: CodeInternal, Message: messageInternal}
+	}
+	return &Error{Code: CodeUnknown, Message: err.Error()}
+}
+
+// data is what e carries, encoded by cd; nil where there is nothing or it
+// cannot be encoded.
+func (e *Error) data(cd codec.Codec) []byte {
+	var v any
+	switch {
+	case e.Data != nil:
+		v = e.Data
+	case e.raw == nil:
+		return nil
+	case e.codec.Name() == cd.Name():
+		return e.raw
+	case e.codec.Decode(e.raw, &v) != nil: // passing on what came in the other form
+		return nil
+	}
+	b, err := cd.Append(nil, v)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// ran is the data of errors after which a retry is a question: "no" where the
+// call has surely not run, "maybe" where nobody knows.
+type ran struct {
+	Ran string `json:"ran"`
+}
+
+var (
+	ranNo    = ran{"no"}
+	ranMaybe = ran{"maybe"}
+)
+
+// NotRun reports whether err says that the call it came from has surely not
+// been executed, so that making it again elsewhere or later is safe whatever
+// the method does.
+func NotRun(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return false
+	}
+	switch d := e.Data.(type) {
+	case ran:
+		return d == ranNo
+	}
+	var d ran
+	return e.raw != nil && e.Decode(&d) == nil && d == ranNo
+}
+
+// asIs reports what a caller gets for a connection that ended with cause while
+// its call was unanswered.
+func lostCall(cause error) *Error {
+	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), Data: ranMaybe, cause: cause}
+}
+
+// notSent is what a caller gets for a call that never left.
+func notSent(code int, cause error) *Error {
+	return &Error{Code: code, Message: cause.Error(), Data: ranNo, cause: cause}
+}

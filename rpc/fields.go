@@ -1,0 +1,134 @@
+package rpc
+
+import (
+	"fmt"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// streamsIn are the streams among a call's Params or Result.
+func streamsIn(v any) []*Stream {
+	switch v := v.(type) {
+	case *Stream:
+		return []*Stream{v}
+	case Fields:
+		var streams []*Stream
+		for _, f := range v.Fields() {
+			if s, ok := f.Value.(*Stream); ok {
+				streams = append(streams, s)
+			}
+		}
+		return streams
+	}
+	return nil
+}
+
+// failStreams makes the result streams of a failed call yield its error, so
+// that code which looks only there finds it.
+func failStreams(result any, err error) {
+	for _, s := range streamsIn(result) {
+		*s = Stream{err: err}
+	}
+}
+
+// An encoder writes what a call carries. streams are the wire's names for its
+// streams, in the order in which they come; a nil one is the nil iterator.
+type encoder struct {
+	form    wire.Format
+	codec   codec.Codec
+	streams [][]byte
+}
+
+// append appends Params or a Result.
+func (e *encoder) append(dst []byte, v any) ([]byte, error) {
+	fields, ok := v.(Fields)
+	if !ok {
+		return e.value(dst, v)
+	}
+	fs := fields.Fields()
+	dst = e.form.AppendObject(dst, len(fs))
+	for i, f := range fs {
+		dst = e.form.AppendKey(dst, f.Name, i == 0)
+		var err error
+		if dst, err = e.value(dst, f.Value); err != nil {
+			return dst, fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	return e.form.AppendObjectEnd(dst), nil
+}
+
+func (e *encoder) value(dst []byte, v any) ([]byte, error) {
+	switch v.(type) {
+	case nil:
+		return e.form.AppendNull(dst), nil
+	case *Stream:
+		name := e.streams[0]
+		e.streams = e.streams[1:]
+		if name == nil {
+			return e.form.AppendNull(dst), nil
+		}
+		return append(dst, name...), nil
+	}
+	return e.codec.Append(dst, v)
+}
+
+// A decoder reads what a call carries. claim turns the wire's name for a stream
+// into the stream.
+type decoder struct {
+	form  wire.Format
+	codec codec.Codec
+	claim func(raw []byte) (Stream, error)
+}
+
+// decode stores Params or a Result in v. Members match by their exact names,
+// and unknown ones are ignored; an array goes by position.
+func (d *decoder) decode(raw []byte, v any) error {
+	fields, ok := v.(Fields)
+	if !ok {
+		return d.value(raw, v)
+	}
+	fs := fields.Fields()
+	switch d.form.Kind(raw) {
+	case wire.Object:
+		for name, member := range d.form.Object(raw) {
+			for _, f := range fs {
+				if f.Name == name {
+					if err := d.value(member, f.Value); err != nil {
+						return fmt.Errorf("%s: %w", name, err)
+					}
+					break
+				}
+			}
+		}
+		return nil
+	case wire.Array:
+		i := 0
+		for member := range d.form.Array(raw) {
+			if i == len(fs) {
+				return fmt.Errorf("more than %d by position", len(fs))
+			}
+			if err := d.value(member, fs[i].Value); err != nil {
+				return fmt.Errorf("%s: %w", fs[i].Name, err)
+			}
+			i++
+		}
+		return nil
+	}
+	return fmt.Errorf("want an object")
+}
+
+func (d *decoder) value(raw []byte, v any) (err error) {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case *Stream:
+		if d.form.Kind(raw) == wire.Null {
+			*v = Stream{}
+			return nil
+		}
+		*v, err = d.claim(raw)
+		return err
+	}
+	return d.codec.Decode(raw, v)
+}

@@ -1,0 +1,66 @@
+package rpc
+
+import "runtime"
+
+// flushRounds is how often a caller writes what others have put meanwhile
+// before a goroutine takes over, so that no caller works for all.
+const flushRounds = 4
+
+// flush writes what waits in the outbox until nothing does. Who was told to
+// flush by the outbox calls it, so it runs once at a time.
+//
+// It yields before it takes what is there, because those who are about to put
+// something then share its system call: that doubles what a busy connection
+// carries, and costs nothing where nobody else is ready to run.
+//
+// A caller writes only what the socket takes at once; where that is not
+// everything, or not known of this kind of socket, a goroutine goes on.
+func (c *Conn) flush(caller bool) {
+	for round := 0; ; round++ {
+		done, err := c.link.flush(!caller)
+		if err != nil {
+			c.out.quit()
+			c.lost(err)
+			return
+		}
+		if !done || caller && round == flushRounds {
+			go c.flush(false)
+			return
+		}
+		runtime.Gosched()
+		if !c.out.take(&c.batch, c.link.pending) {
+			return
+		}
+		if n := c.out.takeFinished(); n > 0 {
+			c.update(func(s *connState) { s.sources -= n })
+		}
+		if err := c.batch.frames(c.link.write); err != nil {
+			c.out.quit()
+			c.lost(err)
+			return
+		}
+		c.batch.reset()
+	}
+}
+
+// kick starts a flush on a goroutine of its own where none is under way. The
+// reader, and whoever else must not write, calls it.
+func (c *Conn) kick() {
+	c.out.mu.Lock()
+	start := c.out.claim()
+	c.out.mu.Unlock()
+	if start {
+		go c.flush(false)
+	}
+}
+
+// post sends a message that must not wait. It may be called by the reader.
+func (c *Conn) post(msg []byte) {
+	flush, over := c.out.post(msg, false)
+	if flush {
+		go c.flush(false)
+	}
+	if over {
+		c.fail(errNotReading, closePolicy)
+	}
+}

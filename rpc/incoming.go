@@ -1,0 +1,352 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// An incoming is a call or a notification of the peer's, from the moment the
+// reader has seen it until it has been answered and its streams have ended.
+type incoming struct {
+	c      *Conn
+	method *Method
+	id     []byte // raw; nil for a notification
+	params []byte // raw, a copy
+	meta   []byte // raw, a copy
+	sinks  []*sink
+	reply  func([]byte) // where the answer goes; nil is the connection
+
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	acct     *account
+	canceled bool // by the caller; guarded by the connection's mutex
+	response map[string]string
+}
+
+type callKey struct{}
+
+// callOf is the call whose handler ctx belongs to.
+func callOf(ctx context.Context) *incoming {
+	in, _ := ctx.Value(callKey{}).(*incoming)
+	return in
+}
+
+func (in *incoming) metadata() map[string]string { return decodeMeta(in.c.form, in.meta) }
+
+func (in *incoming) setMetadata(key, value string) {
+	in.c.mu.Lock()
+	defer in.c.mu.Unlock()
+	if in.response == nil {
+		in.response = make(map[string]string)
+	}
+	in.response[key] = value
+}
+
+// noPeer is the peer where there is none.
+type noPeer struct{}
+
+func (noPeer) Call(_ context.Context, call *Call) error {
+	failStreams(call.Result, errNeedsWirecall)
+	return errNeedsWirecall
+}
+
+// Peer returns the other side of the connection that ctx's call came over, to
+// be called in turn: give it to a generated client. It may be kept after the
+// handler has returned, and works until the connection ends. It is never nil:
+// where nobody can be called, as outside of handlers, in a POST or in plain
+// mode, its calls fail with CodeNeedsWirecall.
+func Peer(ctx context.Context) Caller {
+	if c, ok := ctx.Value(connKey{}).(*Conn); ok {
+		return c
+	}
+	return noPeer{}
+}
+
+// request takes in a request of the peer's in wirecall mode. The reader calls
+// it. What it returns is the peer's breach of the protocol.
+func (c *Conn) incomingRequest(m *wire.Message) error {
+	method := c.methods.lookup(m.Method)
+	var in *incoming
+	var refusal *Error
+	var sinks []*sink
+	var err error
+	c.update(func(s *connState) {
+		if s.ended {
+			return
+		}
+		if _, open := s.incoming[string(m.ID)]; open {
+			err = fmt.Errorf("id %s is open already", m.ID)
+			return
+		}
+		if sinks, err = c.register(s, m.Streams); err != nil && !isLimit(err) {
+			return
+		}
+		in, refusal = c.admit(s, m, method)
+		if err != nil && refusal == nil {
+			s.handlers--
+			delete(s.incoming, string(m.ID))
+			c.buffered.Add(-int64(len(m.Params)))
+			refusal = errStreamLimit
+		}
+		err = nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case refusal != nil:
+		c.refuse(m.ID, refusal)
+		c.cancelAll(sinks)
+	case in != nil:
+		in.sinks = sinks
+		c.accept(in, m)
+	}
+	return nil
+}
+
+// admit decides whether a request may run, and counts it. The handler counts,
+// not the id: a cancelled call whose handler still runs is still there.
+func (c *Conn) admit(s *connState, m *wire.Message, method *Method) (*incoming, *Error) {
+	switch {
+	case s.draining:
+		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, Data: ranNo}
+	case method == nil:
+		return nil, &Error{Code: CodeMethodNotFound, Message: fmt.Sprintf("method not found: %s", m.Method)}
+	case s.handlers >= c.limits.Calls:
+		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", Data: ranNo}
+	case !c.reserve(len(m.Params)):
+		return nil, errBufferedFull
+	}
+	in := &incoming{c: c, method: method}
+	s.handlers++
+	if m.ID != nil {
+		in.id = append(in.id, m.ID...)
+		s.incoming[string(m.ID)] = in
+	}
+	return in, nil
+}
+
+// accept makes an admitted call ready and gives it to a worker.
+func (c *Conn) accept(in *incoming, m *wire.Message) {
+	in.params = append([]byte(nil), m.Params...)
+	in.meta = append([]byte(nil), m.Meta...)
+	in.begin(c.ctx, m.Timeout)
+	c.dispatch(in)
+}
+
+// begin makes the call's context.
+func (in *incoming) begin(ctx context.Context, timeout int64) {
+	c := in.c
+	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, callKey{}, in))
+	if timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, time.Duration(timeout)*time.Millisecond)
+		in.cancel = func(cause error) { cancel(cause); stop() }
+	} else {
+		in.cancel = cancel
+	}
+	c.mu.Lock()
+	in.ctx = ctx
+	canceled := in.canceled
+	c.mu.Unlock()
+	if canceled {
+		in.cancel(context.Canceled)
+	}
+	in.acct = newAccount(func() { in.cancel(context.Canceled) })
+	in.acct.add(ctx, 0, nil, in.sinks)
+}
+
+// refuse answers a request that does not run. The reader calls it.
+func (c *Conn) refuse(id []byte, e *Error) {
+	c.post(c.form.AppendError(nil, id, e.Code, e.Message, e.data(c.codec), nil))
+}
+
+// run is a worker's: the handler, and its answer.
+func (in *incoming) run() {
+	c := in.c
+	call := &Call{Method: in.method.Name, Notify: in.id == nil, Idempotent: in.method.Idempotent}
+	call.Params, call.Result = in.new()
+	unclaimed, err := in.decode(call.Params)
+	if err == nil {
+		err = in.serve(call)
+	}
+	for _, k := range unclaimed {
+		k.cancel(context.Canceled)
+	}
+	in.params = nil
+	in.answer(call, err)
+	in.acct.done()
+	c.update(func(s *connState) { s.handlers-- })
+}
+
+func (in *incoming) new() (params, result any) {
+	if in.method.New == nil {
+		return nil, nil
+	}
+	return in.method.New()
+}
+
+// decode stores the parameters and claims their streams.
+func (in *incoming) decode(params any) (unclaimed []*sink, err error) {
+	defer in.c.buffered.Add(-int64(len(in.params)))
+	if len(in.params) == 0 || params == nil {
+		return in.sinks, nil
+	}
+	cl := claims{form: in.c.form, sinks: in.sinks}
+	dec := decoder{in.c.form, in.c.codec, cl.claim}
+	if in.c.mode == modePlain {
+		dec.claim = func([]byte) (Stream, error) { return Stream{}, errNeedsWirecall }
+	}
+	if err := dec.decode(in.params, params); err != nil {
+		if errors.Is(err, errNeedsWirecall) {
+			return in.sinks, errNeedsWirecall
+		}
+		return in.sinks, &Error{Code: CodeInvalidParams, Message: "invalid params: " + err.Error()}
+	}
+	return cl.sinks, nil
+}
+
+// serve runs the user's code. A panic there ends the call and nothing else.
+func (in *incoming) serve(call *Call) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = in.c.panicked(call.Method, r)
+		}
+	}()
+	return in.c.serveChain(in.method.Serve)(in.ctx, call)
+}
+
+// answer sends what the handler returned and starts the streams among it. They
+// are started also where nobody wants them: their producers must clean up.
+func (in *incoming) answer(call *Call, err error) {
+	c := in.c
+	streams := streamsIn(call.Result)
+	canceled := c.answering(in)
+	switch {
+	case in.id == nil:
+		if err != nil {
+			c.log.LogAttrs(in.ctx, slog.LevelWarn, "notification failed", slog.String("method", call.Method), slog.Any("error", err))
+		}
+	case canceled:
+		err = &Error{Code: CodeCanceled, Message: "canceled by the caller"}
+	case err == nil:
+		if streams, err = in.respond(call, streams); err == nil {
+			return
+		}
+	}
+	if in.id != nil {
+		in.fail(err)
+	}
+	enterOnce(streams)
+}
+
+// respond sends the result and begins its streams. It returns the streams where
+// it fails.
+func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
+	c := in.c
+	if len(streams) > 0 && (c.mode != modeWirecall && in.reply != nil) {
+		return streams, errNeedsWirecall
+	}
+	sources, names, err := c.produce(streams, in.acct)
+	if err != nil {
+		return streams, err
+	}
+	if c.mode == modePlain {
+		c.subscribe(call.Method, sources)
+	}
+	head := wire.Head{ID: in.id, Meta: in.response, Body: true}
+	if c.mode == modeWirecall {
+		for _, s := range sources {
+			head.Streams = append(head.Streams, s.handle)
+		}
+	}
+	buf := buffers.Get().(*[]byte)
+	enc := encoder{c.form, c.codec, names}
+	msg, err := enc.append(c.form.AppendResponse((*buf)[:0], &head), call.Result)
+	msg = c.form.AppendTail(msg)
+	defer func() { freeBuffer(buf, msg) }()
+	switch {
+	case err != nil:
+		err = &Error{Code: CodeInternal, Message: fmt.Sprintf("rpc: %s: the result cannot be encoded: %v", call.Method, err)}
+	case len(msg) > c.peerMessage():
+		err = Errorf(CodeTooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", call.Method, len(msg), c.peerMessage())
+	}
+	if err != nil {
+		c.discard(sources)
+		return streams, err
+	}
+	in.acct.add(in.ctx, len(sources), sources, nil)
+	in.send(msg)
+	for _, s := range sources {
+		go s.run()
+	}
+	return nil, nil
+}
+
+// fail answers with an error.
+func (in *incoming) fail(err error) {
+	c := in.c
+	e := wireError(err, c.hideErrors)
+	msg := c.form.AppendError(nil, in.id, e.Code, e.Message, e.data(c.codec), in.response)
+	if len(msg) > c.peerMessage() {
+		msg = c.form.AppendError(nil, in.id, CodeTooLarge, "the error is over the caller's limit for a message", nil, nil)
+	}
+	in.send(msg)
+}
+
+// send gives the answer to whoever waits for it. An answer waits for room until
+// the connection ends: it has no context of its own to give up under.
+func (in *incoming) send(msg []byte) {
+	if in.reply != nil {
+		in.reply(msg)
+		return
+	}
+	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg); err == nil && flush {
+		in.c.flush(true)
+	}
+}
+
+// answering takes the call off the open ones, so that no cancel reaches it any
+// more, and reports whether one had.
+func (c *Conn) answering(in *incoming) (canceled bool) {
+	c.update(func(s *connState) {
+		canceled = in.canceled
+		if in.id != nil && s.incoming[string(in.id)] == in {
+			delete(s.incoming, string(in.id))
+		}
+	})
+	return canceled
+}
+
+// enterOnce runs the producers of streams that nobody will read, so that what
+// they hold is released: their first yield returns false.
+func enterOnce(streams []*Stream) {
+	for _, s := range streams {
+		if s.local != nil {
+			go func() {
+				defer func() { recover() }()
+				s.local(func(any) bool { return false })
+			}()
+		}
+	}
+}
+
+// cancelRequest hears that the peer no longer wants an answer.
+func (c *Conn) cancelRequest(id []byte) {
+	var in *incoming
+	c.update(func(s *connState) {
+		if in = s.incoming[string(id)]; in != nil {
+			in.canceled = true
+			if in.ctx == nil {
+				in = nil // begin looks
+			}
+		}
+	})
+	if in != nil {
+		in.cancel(context.Canceled)
+	}
+}

@@ -1,0 +1,101 @@
+package rpc
+
+import "time"
+
+// Limits bound what one connection may cost this side. The zero value of each
+// field means its default; the defaults are safe on the open internet. In
+// wirecall mode the peer is told the limits that concern it and keeps to them;
+// a peer that does not is refused, or cut off where it goes on.
+type Limits struct {
+	// Message is the size of the largest message accepted, in bytes, and of the
+	// largest POST body. The default is 1 MiB. A frame that packs several
+	// messages is at most 32 KiB whatever this says.
+	Message int
+
+	// Calls is how many calls of the peer run at once. A cancelled call counts
+	// until its handler has returned. Over it a call is refused with
+	// CodeLimitReached and has not run. The default is 256.
+	Calls int
+
+	// Streams is how many streams of the peer's may be open towards us at once.
+	// The default is 256.
+	Streams int
+
+	// Buffered is how many bytes received for the application may wait for it:
+	// parameters of calls that run, queued notifications, stream items that
+	// nobody has taken. The default is 16 MiB.
+	Buffered int
+
+	// Notifications is how many notifications may wait for their handlers,
+	// which run one after another. When one more comes the connection is
+	// closed: a peer that needs more uses a stream. The default is 1,024.
+	Notifications int
+
+	// Batch is how many messages a JSON-RPC batch may have, in plain mode and
+	// POST. The default is 100.
+	Batch int
+
+	// Reply is how many bytes the answer to one batch may have. What does not
+	// fit is answered with CodeTooLarge. The default is 4 MiB.
+	Reply int
+
+	// Window is how many items of a stream may be on their way to us or waiting
+	// here when it begins, and WindowBytes how many bytes; a single larger
+	// item is always let through. The defaults are 64 items and 64 KiB. A window
+	// doubles when its reader starves because of it, up to sixteen times.
+	Window      int
+	WindowBytes int
+
+	// Outgoing is how many bytes may wait to be written before calls,
+	// notifications and stream items wait for room under their own contexts. At
+	// twice of it the connection is cut. The default is 1 MiB.
+	Outgoing int
+
+	// Handshake is how long a peer may take from being connected to its first
+	// message in wirecall mode, and a dialed server to answer. The default is
+	// 10 s.
+	Handshake time.Duration
+
+	// Idle is how long a peer may be silent, answering not even pings, before
+	// the connection is cut. Pings are sent every third of it. The default is
+	// 60 s; a negative value sends no pings and cuts no one.
+	Idle time.Duration
+
+	// Stall is how long a write may go without the socket taking anything. The
+	// default is 30 s.
+	Stall time.Duration
+}
+
+const (
+	windowGrowth  = 16          // a window grows to this many times its start
+	closeGrace    = time.Second // for a last flush and the closing handshake
+	frameSize     = 32 << 10    // a frame of several messages, at most
+	sourceSize    = 16 << 10    // encoded items of one stream that wait for a frame
+	itemsSize     = 64 << 10    // encoded items of all streams that wait
+	subscribeWait = 5 * time.Second
+)
+
+// withDefaults is l with every zero replaced.
+func (l Limits) withDefaults() Limits {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&l.Message, 1<<20)
+	def(&l.Calls, 256)
+	def(&l.Streams, 256)
+	def(&l.Buffered, 16<<20)
+	def(&l.Notifications, 1024)
+	def(&l.Batch, 100)
+	def(&l.Reply, 4<<20)
+	def(&l.Window, 64)
+	def(&l.WindowBytes, 64<<10)
+	def(&l.Outgoing, 1<<20)
+	for v, d := range map[*time.Duration]time.Duration{&l.Handshake: 10 * time.Second, &l.Idle: time.Minute, &l.Stall: 30 * time.Second} {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	return l
+}

@@ -1,0 +1,65 @@
+package rpc
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"time"
+)
+
+// A lineLink carries frames as lines over any connected pair of byte streams:
+// TCP, a Unix socket, standard input and output, a pipe.
+type lineLink struct {
+	*wireConn
+	br    *bufio.Reader
+	limit int
+	buf   []byte
+}
+
+var errLineTooLong = errors.New("a line is over the limit of a message")
+
+func newLineLink(rwc io.ReadWriteCloser, limit int, stall time.Duration) *lineLink {
+	w := newWireConn(rwc, rwc, rwc, stall)
+	return &lineLink{wireConn: w, br: bufio.NewReader(w), limit: limit}
+}
+
+func (l *lineLink) read() ([]byte, error) {
+	if l.buf = l.buf[:0]; cap(l.buf) > 2*frameSize {
+		l.buf = nil
+	}
+	for {
+		part, err := l.br.ReadSlice('\n')
+		if len(l.buf) == 0 && err == nil {
+			if line := bytes.TrimSpace(part); len(line) > 0 {
+				return line, nil
+			}
+			continue // an empty line is nothing
+		}
+		l.buf = append(l.buf, part...)
+		switch {
+		case len(l.buf) > l.limit+1:
+			return nil, errLineTooLong
+		case err == nil:
+			if line := bytes.TrimSpace(l.buf); len(line) > 0 {
+				return line, nil
+			}
+			l.buf = l.buf[:0]
+		case err == io.EOF && len(bytes.TrimSpace(l.buf)) > 0:
+			return nil, io.ErrUnexpectedEOF
+		case err != bufio.ErrBufferFull:
+			return nil, err
+		}
+	}
+}
+
+func (l *lineLink) write(frame []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ready = append(append(l.ready, frame...), '\n')
+	return nil
+}
+
+func (l *lineLink) shut(closeCode, string) { l.wireConn.shut() }
+
+func (l *lineLink) cut() { l.wireConn.shut() }

@@ -1,0 +1,143 @@
+package rpc
+
+import (
+	"io"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A link moves the frames of a connection. Its reader is one goroutine; write
+// and flush belong to whoever flushes.
+type link interface {
+	// read returns the next frame, which is good until the next read.
+	read() ([]byte, error)
+
+	// write makes a frame ready for flush. It never waits.
+	write(frame []byte) error
+
+	// flush sends what is ready. Without wait it sends what the socket takes at
+	// once, and reports whether that was everything.
+	flush(wait bool) (done bool, err error)
+
+	// pending reports whether something is ready and not sent.
+	pending() bool
+
+	// shut says goodbye with a code and a reason where the transport has
+	// words for that, waits for the peer's at most for closeGrace, and closes.
+	shut(code closeCode, reason string)
+
+	// cut closes at once.
+	cut()
+}
+
+// A wireConn stands between a link and the socket. What is written to it is
+// kept until flush: frames written together leave in one system call, and a
+// peer that does not read never holds up the one who writes, not even
+// coder/websocket's reader when it answers a ping.
+type wireConn struct {
+	r     io.Reader
+	early []byte // read before the wireConn was made
+	rwc   io.ReadWriteCloser
+	try   *tryWriter // nil where the socket cannot be asked without waiting
+	kick  func()     // asks for a flush
+
+	stall   time.Duration // without progress
+	stalled func()        // called then
+
+	mu    sync.Mutex
+	ready []byte
+
+	sending []byte // the flusher's, from sent on
+	sent    int
+	shutter sync.Once
+}
+
+func newWireConn(r io.Reader, rwc io.ReadWriteCloser, sock any, stall time.Duration) *wireConn {
+	w := &wireConn{r: r, rwc: rwc, stall: stall}
+	if sc, ok := sock.(syscall.Conn); ok {
+		w.try = newTryWriter(sc)
+	}
+	return w
+}
+
+func (w *wireConn) Read(p []byte) (int, error) {
+	if len(w.early) > 0 {
+		n := copy(p, w.early)
+		w.early = w.early[n:]
+		return n, nil
+	}
+	return w.r.Read(p)
+}
+
+func (w *wireConn) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	w.ready = append(w.ready, p...)
+	w.mu.Unlock()
+	if w.kick != nil { // nil until the handshake is over
+		w.kick()
+	}
+	return len(p), nil
+}
+
+// Close does nothing: coder/websocket closes what it is given as soon as it has
+// seen both close frames, when ours may not have been flushed. See shut.
+func (w *wireConn) Close() error { return nil }
+
+func (w *wireConn) shut() { w.shutter.Do(func() { w.rwc.Close() }) }
+
+func (w *wireConn) pending() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.ready) > 0
+}
+
+func (w *wireConn) flush(wait bool) (done bool, err error) {
+	for {
+		if w.sent == len(w.sending) && !w.refill() {
+			return true, nil
+		}
+		if err := w.writeSome(wait); err != nil {
+			return false, err
+		}
+		if w.sent < len(w.sending) && !wait {
+			return false, nil
+		}
+	}
+}
+
+// refill takes what has become ready.
+func (w *wireConn) refill() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	old := w.sending[:0]
+	if cap(old) > 2*frameSize {
+		old = nil
+	}
+	w.sending, w.ready, w.sent = w.ready, old, 0
+	return len(w.sending) > 0
+}
+
+// writeSome writes what the socket takes at once, or where it may wait, the
+// next chunk: the stall timer judges progress, not size.
+func (w *wireConn) writeSome(wait bool) error {
+	rest := w.sending[w.sent:]
+	if w.try != nil {
+		n, err := w.try.write(rest)
+		w.sent += n
+		if err != nil || n > 0 || !wait {
+			return err
+		}
+	}
+	if !wait {
+		return nil
+	}
+	if len(rest) > frameSize {
+		rest = rest[:frameSize]
+	}
+	watch := time.AfterFunc(w.stall, w.stalled)
+	defer watch.Stop()
+	n, err := w.rwc.Write(rest)
+	w.sent += n
+	return err
+}

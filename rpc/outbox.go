@@ -1,0 +1,244 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// An outbox holds what waits to be written, packed into frames as it comes.
+//
+// It has two lanes. The first holds whole messages in the order in which they
+// were put: calls, answers, control. The second is a ring of the streams that
+// have items or their end to send, which take turns; what they say is put into
+// a message when its turn comes. A flush takes all of the first lane and then
+// one frame of the second, so that a stream never stands before an answer for
+// longer than one frame takes.
+type outbox struct {
+	form   wire.Format
+	single bool // one message a frame: plain mode, and lines
+	soft   int  // bytes at which those who can wait do; cut at twice of it
+
+	mu       sync.Mutex
+	first    batch
+	alone    bool // the last message wants its frame for itself
+	ring     []*source
+	items    int // encoded bytes that the ring's sources hold
+	sources  map[uint64]*source
+	finished int             // sources whose end was taken and not yet reported
+	scratch  []byte          // to build a stream's message in
+	room     []chan struct{} // who waits for room in the first lane
+	itemRoom []*source       // who waits for room in the second
+	flushing bool            // some goroutine is in Conn.flush
+	closed   bool            // nothing is taken in any more
+	idle     chan struct{}   // closed when nothing is left to flush, where somebody waits for that
+}
+
+// A batch is a run of frames in one buffer.
+type batch struct {
+	buf  []byte
+	cuts []int // where each frame but the last ends
+}
+
+func (b *batch) start() int {
+	if len(b.cuts) == 0 {
+		return 0
+	}
+	return b.cuts[len(b.cuts)-1]
+}
+
+func (b *batch) cut() {
+	if len(b.buf) > b.start() {
+		b.cuts = append(b.cuts, len(b.buf))
+	}
+}
+
+// frames calls f with each frame until it fails.
+func (b *batch) frames(f func([]byte) error) error {
+	from := 0
+	for _, to := range append(b.cuts, len(b.buf)) {
+		if to > from {
+			if err := f(b.buf[from:to]); err != nil {
+				return err
+			}
+		}
+		from = to
+	}
+	return nil
+}
+
+// reset empties b, and gives up a buffer that a large message has grown.
+func (b *batch) reset() {
+	b.buf, b.cuts = b.buf[:0], b.cuts[:0]
+	if cap(b.buf) > 2*frameSize {
+		b.buf = nil
+	}
+}
+
+// add puts a message into the frame being filled, or into a new one.
+func (o *outbox) add(b *batch, msg []byte) {
+	n := len(b.buf) - b.start()
+	if n > 0 && (o.single || n+o.form.FrameSize(len(msg)) > frameSize) {
+		b.cut()
+		n = 0
+	}
+	b.buf = o.form.AppendToFrame(b.buf, msg, n == 0)
+}
+
+var errOutboxClosed = errors.New("rpc: connection ended")
+
+// send puts msg into the first lane, having waited under ctx for room. It
+// reports whether the caller must flush.
+func (o *outbox) send(ctx context.Context, gone <-chan struct{}, msg []byte) (flush bool, err error) {
+	o.mu.Lock()
+	for len(o.first.buf) >= o.soft && !o.closed {
+		ch := make(chan struct{})
+		o.room = append(o.room, ch)
+		o.mu.Unlock()
+		select {
+		case <-ch:
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-gone:
+			return false, errOutboxClosed
+		}
+		o.mu.Lock()
+	}
+	defer o.mu.Unlock()
+	if o.closed {
+		return false, errOutboxClosed
+	}
+	return o.put(msg, false), nil
+}
+
+// post puts msg into the first lane without waiting: control messages and
+// refusals, which the reader sends. alone keeps other messages out of its
+// frame. It reports whether the caller must flush, and whether the lane has
+// passed the hard cap.
+func (o *outbox) post(msg []byte, alone bool) (flush, over bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return false, false
+	}
+	flush = o.put(msg, alone)
+	return flush, len(o.first.buf) > 2*o.soft+len(msg)
+}
+
+func (o *outbox) put(msg []byte, alone bool) (flush bool) {
+	if alone || o.alone {
+		o.first.cut()
+	}
+	o.alone = alone
+	o.add(&o.first, msg)
+	return o.claim()
+}
+
+// claim makes the caller the flusher where there is none.
+func (o *outbox) claim() bool {
+	if o.flushing {
+		return false
+	}
+	o.flushing = true
+	return true
+}
+
+// enqueue gives s a turn in the ring, if it has none.
+func (o *outbox) enqueue(s *source) (flush bool) {
+	if !s.queued {
+		s.queued = true
+		o.ring = append(o.ring, s)
+	}
+	return o.claim()
+}
+
+// take moves what is to be written next into b. It reports false, and ends the
+// flush, where there is nothing and pending says that the socket has taken all.
+func (o *outbox) take(b *batch, pending func() bool) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.first.buf) == 0 && len(o.ring) == 0 && !pending() {
+		o.flushing = false
+		if o.idle != nil {
+			close(o.idle)
+			o.idle = nil
+		}
+		return false
+	}
+	o.first, *b = *b, o.first
+	o.alone = false
+	o.takeItems(b)
+	for _, ch := range o.room {
+		close(ch)
+	}
+	o.room = nil
+	return true
+}
+
+// takeItems lets the streams of the ring take turns until a frame is full.
+func (o *outbox) takeItems(b *batch) {
+	if len(o.ring) == 0 {
+		return
+	}
+	b.cut()
+	from := len(b.buf)
+	n := 0
+	for _, s := range o.ring {
+		if n > 0 && len(b.buf)-from+len(s.pend) > frameSize {
+			break
+		}
+		n++
+		s.queued = false
+		o.items -= len(s.pend)
+		s.take(b)
+	}
+	o.ring = append(o.ring[:0], o.ring[n:]...)
+	if o.items < itemsSize {
+		for _, s := range o.itemRoom {
+			s.signal()
+		}
+		o.itemRoom = o.itemRoom[:0]
+	}
+}
+
+// close takes nothing in any more; what was put before is still flushed. It
+// returns the sources that were open.
+func (o *outbox) close() []*source {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	open := slices.Collect(maps.Values(o.sources))
+	o.sources, o.ring, o.room, o.itemRoom = nil, nil, nil, nil
+	return open
+}
+
+// quit ends a flush that failed.
+func (o *outbox) quit() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.flushing = false
+	o.first = batch{}
+	if o.idle != nil {
+		close(o.idle)
+		o.idle = nil
+	}
+}
+
+// drained is closed when everything that was put has been written or given up.
+func (o *outbox) drained() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.idle == nil {
+		o.idle = make(chan struct{})
+	}
+	ch := o.idle
+	if !o.flushing {
+		close(ch)
+		o.idle = nil
+	}
+	return ch
+}

@@ -1,0 +1,357 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// A pendingCall is a call of ours that has no answer yet. A caller whose
+// context has ended leaves it behind: its id stays taken until the answer
+// comes, so that both sides count the same calls.
+type pendingCall struct {
+	done chan struct{} // receives one value when the rest is set
+
+	abandoned bool // guarded by the connection's mutex
+	result    []byte
+	streams   []*sink
+	meta      map[string]string
+	err       error // an answered error, or the end of the connection
+}
+
+func (p *pendingCall) fail(err error) {
+	p.err = err
+	p.done <- struct{}{}
+}
+
+// spareCalls is how many pendingCalls a connection keeps for reuse. They cannot
+// be shared by all in a sync.Pool: a channel belongs to the synctest bubble that
+// it was made in.
+const spareCalls = 64
+
+// spare returns a pendingCall for reuse, or a new one.
+func (s *connState) spareCall() *pendingCall {
+	n := len(s.spare)
+	if n == 0 {
+		return &pendingCall{done: make(chan struct{}, 1)}
+	}
+	p := s.spare[n-1]
+	s.spare = s.spare[:n-1]
+	return p
+}
+
+// free takes p back. Nobody else may know it any more.
+func (c *Conn) free(p *pendingCall) {
+	if cap(p.result) > frameSize {
+		p.result = nil
+	}
+	*p = pendingCall{done: p.done, result: p.result[:0]}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.state.spare) < spareCalls {
+		c.state.spare = append(c.state.spare, p)
+	}
+}
+
+// buffers are for messages on their way to the outbox, which copies them.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+func freeBuffer(b *[]byte, used []byte) {
+	if cap(used) <= 2*frameSize {
+		*b = used[:0]
+		buffers.Put(b)
+	}
+}
+
+// roundTrip makes a call: what interceptors are wrapped around.
+func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if c.mode != modeWirecall && (!c.client || len(streamsIn(call.Params)) > 0 || len(streamsIn(call.Result)) > 0) {
+		return errNeedsWirecall
+	}
+	if call.Notify {
+		return c.notify(ctx, call)
+	}
+	if err := c.acquire(ctx); err != nil {
+		return err
+	}
+	id, p, err := c.request(ctx, call)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.done:
+		return c.answered(ctx, call, p)
+	case <-ctx.Done():
+		c.abandon(id, p)
+		return context.Cause(ctx)
+	}
+}
+
+// request sends the call and starts its parameters' streams.
+func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
+	acct := newAccount(func() {})
+	sources, names, err := c.produce(streamsIn(call.Params), acct)
+	if err != nil {
+		c.release()
+		return 0, nil, err
+	}
+	c.update(func(s *connState) {
+		s.nextID++
+		id = s.nextID
+		if s.ended {
+			err = notSent(CodeUnavailable, c.Err())
+			return
+		}
+		p = s.spareCall()
+		s.calls[id] = p
+	})
+	if err == nil {
+		err = c.sendRequest(ctx, id, call, sources, names)
+	}
+	if err != nil {
+		c.forget(id)
+		c.discard(sources)
+		return 0, nil, err
+	}
+	acct.add(ctx, len(sources), sources, nil)
+	acct.done()
+	for _, s := range sources {
+		go s.run()
+	}
+	return id, p, nil
+}
+
+// notify sends a notification.
+func (c *Conn) notify(ctx context.Context, call *Call) error {
+	if len(streamsIn(call.Params))+len(streamsIn(call.Result)) > 0 {
+		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method)
+	}
+	return c.sendRequest(ctx, 0, call, nil, nil)
+}
+
+// sendRequest encodes a request, or with id 0 a notification, and puts it into
+// the outbox.
+func (c *Conn) sendRequest(ctx context.Context, id uint64, call *Call, sources []*source, names [][]byte) error {
+	buf := buffers.Get().(*[]byte)
+	head := wire.Head{Method: call.Method, Meta: sentMetadata(ctx), Body: call.Params != nil}
+	var raw [20]byte
+	if id > 0 {
+		head.ID = c.form.AppendID(raw[:0], id)
+		head.Timeout = timeLeft(ctx)
+	}
+	for _, s := range sources {
+		head.Streams = append(head.Streams, s.handle)
+	}
+	msg := c.form.AppendRequest((*buf)[:0], &head)
+	if call.Params != nil {
+		enc := encoder{c.form, c.codec, names}
+		var err error
+		if msg, err = enc.append(msg, call.Params); err != nil {
+			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: the parameters cannot be encoded: %w", call.Method, err))
+		}
+	}
+	msg = c.form.AppendTail(msg)
+	defer func() { freeBuffer(buf, msg) }()
+	if peer := c.peerMessage(); len(msg) > peer {
+		return notSent(CodeTooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", call.Method, len(msg), peer))
+	}
+	flush, err := c.out.send(ctx, c.ctx.Done(), msg)
+	if err == errOutboxClosed {
+		err = notSent(CodeUnavailable, cmpErr(c.Err(), err))
+	}
+	if flush {
+		c.flush(true)
+	}
+	return err
+}
+
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}
+
+// timeLeft is the timeout that travels: whole milliseconds, rounded up.
+func timeLeft(ctx context.Context) int64 {
+	t, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	ms := (time.Until(t) + time.Millisecond - 1) / time.Millisecond
+	return min(max(int64(ms), 1), math.MaxInt32)
+}
+
+// answered stores what the answer to a call carries.
+func (c *Conn) answered(ctx context.Context, call *Call, p *pendingCall) error {
+	defer c.free(p)
+	if r, ok := ctx.Value(responseKey{}).(*responseMetadata); ok && p.meta != nil {
+		r.add(p.meta)
+	}
+	err := p.err
+	unclaimed := p.streams
+	if err == nil {
+		unclaimed, err = c.result(ctx, call, p)
+	}
+	for _, k := range unclaimed {
+		k.cancel(context.Canceled)
+	}
+	return err
+}
+
+func (c *Conn) result(ctx context.Context, call *Call, p *pendingCall) (unclaimed []*sink, err error) {
+	if call.Result == nil {
+		return p.streams, nil
+	}
+	claims := claims{form: c.form, sinks: p.streams}
+	dec := decoder{c.form, c.codec, claims.claim}
+	if err := dec.decode(p.result, call.Result); err != nil {
+		return p.streams, &Error{Code: CodeInternal, cause: err,
+			Message: fmt.Sprintf("rpc: %s: the result cannot be decoded: %v", call.Method, err)}
+	}
+	if len(claims.claimed) > 0 {
+		adopt(ctx, claims.claimed)
+	}
+	return claims.sinks, nil
+}
+
+// adopt puts result streams, whose items may have come already, under ctx.
+func adopt(ctx context.Context, sinks []*sink) {
+	acct := newAccount(func() {})
+	acct.add(ctx, len(sinks), nil, sinks)
+	for _, k := range sinks {
+		if !k.join(acct) {
+			acct.done()
+		}
+	}
+	acct.done()
+}
+
+// claims hands out the sinks that a message has listed.
+type claims struct {
+	form    wire.Format
+	sinks   []*sink // not claimed yet
+	claimed []*sink
+}
+
+func (cl *claims) claim(raw []byte) (Stream, error) {
+	h, ok := cl.form.Int(raw)
+	for i, k := range cl.sinks {
+		if ok && k.handle == uint64(h) {
+			rest := make([]*sink, 0, len(cl.sinks))
+			cl.sinks = append(append(rest, cl.sinks[:i]...), cl.sinks[i+1:]...)
+			cl.claimed = append(cl.claimed, k)
+			return Stream{remote: newIncomingStream(k)}, nil
+		}
+	}
+	return Stream{}, errors.New("not a stream that the message lists")
+}
+
+// abandon leaves a call that nobody waits for any more.
+func (c *Conn) abandon(id uint64, p *pendingCall) {
+	var open bool
+	c.update(func(s *connState) {
+		if _, open = s.calls[id]; open {
+			p.abandoned = true
+		}
+	})
+	if open {
+		var raw [20]byte
+		c.post(c.form.AppendCancelRequest(nil, c.form.AppendID(raw[:0], id)))
+		return
+	}
+	<-p.done // the answer came at this very moment
+	for _, k := range p.streams {
+		k.cancel(context.Canceled)
+	}
+	c.free(p)
+}
+
+// forget takes back a call that was not sent.
+func (c *Conn) forget(id uint64) {
+	c.update(func(s *connState) {
+		delete(s.calls, id)
+		s.slots.release()
+	})
+}
+
+// answer takes in the answer to a call of ours. The reader calls it.
+func (c *Conn) answer(m *wire.Message) error {
+	id, ok := c.form.Int(m.ID)
+	if !ok {
+		return fmt.Errorf("an answer to nobody: id %s", m.ID)
+	}
+	var p *pendingCall
+	var err error
+	abandoned, ended := false, false
+	c.update(func(s *connState) {
+		if ended = s.ended; ended {
+			return
+		}
+		if p = s.calls[uint64(id)]; p == nil {
+			return
+		}
+		delete(s.calls, uint64(id))
+		s.slots.release()
+		abandoned = p.abandoned
+		p.streams, err = c.register(s, m.Streams)
+	})
+	switch {
+	case ended:
+		return nil
+	case p == nil:
+		return fmt.Errorf("an answer to a call that is not open: id %d", id)
+	case err != nil && !isLimit(err):
+		return err
+	case abandoned:
+		c.cancelAll(p.streams)
+		c.free(p)
+		return nil
+	}
+	p.meta = decodeMeta(c.form, m.Meta)
+	p.result = append(p.result[:0], m.Result...)
+	switch {
+	case m.Error != nil:
+		p.err = c.receivedError(m.Error)
+	case err != nil:
+		p.err = err
+	}
+	p.done <- struct{}{}
+	return nil
+}
+
+func (c *Conn) receivedError(raw []byte) *Error {
+	var code int64
+	var message string
+	var data []byte
+	for name, member := range c.form.Object(raw) {
+		switch name {
+		case "code":
+			code, _ = c.form.Int(member)
+		case "message":
+			message, _ = c.form.String(member)
+		case "data":
+			data = member
+		}
+	}
+	return received(c.codec, int(code), message, data)
+}
+
+func decodeMeta(form wire.Format, raw []byte) map[string]string {
+	if raw == nil {
+		return nil
+	}
+	md := make(map[string]string)
+	for k, v := range form.Object(raw) {
+		md[k], _ = form.String(v)
+	}
+	return md
+}

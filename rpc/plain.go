@@ -1,0 +1,204 @@
+package rpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"sync"
+
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// Plain mode is JSON-RPC 2.0 and nothing else: one message or one batch a
+// frame, and what is wrong with it is answered and not held against the peer.
+
+// chooseMode looks at the first line of a raw transport: hello and resume begin
+// wirecall mode, anything else is plain.
+func (c *Conn) chooseMode(frame []byte) {
+	c.mode = modePlain
+	m := &c.incomingMessage
+	if c.form.Decode(frame, m) == nil && m.ID != nil && (string(m.Method) == methodHello || string(m.Method) == methodResume) {
+		c.mode = modeWirecall
+		c.message.Store(floorMessage)
+		return
+	}
+	c.handshake.Stop()
+}
+
+// plain takes in one frame in plain mode.
+func (c *Conn) plain(frame []byte) {
+	if isBatch(frame) {
+		if reply := newBatch(c, frame, c.plainReply); reply != nil {
+			reply.run()
+		}
+		return
+	}
+	c.plainMessage(frame, nil)
+}
+
+// isBatch reports whether a frame is a batch: its first character says so.
+func isBatch(frame []byte) bool {
+	frame = bytes.TrimLeft(frame, " \t\r\n")
+	return len(frame) > 0 && frame[0] == '['
+}
+
+// plainReply sends an answer on its own. The reader may call it.
+func (c *Conn) plainReply(msg []byte) {
+	if len(msg) > 0 {
+		c.post(msg)
+	}
+}
+
+// plainMessage takes in one message. reply gets the answer, exactly once and
+// empty where there is none; a nil reply is the connection.
+func (c *Conn) plainMessage(raw []byte, reply func([]byte)) {
+	m := &c.incomingMessage
+	answer := reply
+	if answer == nil {
+		answer = c.plainReply
+	}
+	switch err := c.form.Decode(raw, m); {
+	case err != nil:
+		answer(c.fault(m.ID, err.(*wire.Fault)))
+	case m.Method == nil && c.client && c.link != nil:
+		if err := c.answer(m); err != nil {
+			c.log.LogAttrs(c.ctx, slog.LevelWarn, "answer ignored", slog.Any("error", err))
+		}
+		answer(nil)
+	case m.Method == nil: // an answer, though nobody here asks
+		answer(nil)
+	case m.ID == nil:
+		c.plainNotification(m)
+		answer(nil)
+	default:
+		c.plainRequest(m, reply, answer)
+	}
+}
+
+func (c *Conn) fault(id []byte, f *wire.Fault) []byte {
+	return c.form.AppendError(nil, id, f.Code, f.Message, nil, nil)
+}
+
+// plainNotification runs what needs to be run; nobody is told of a failure.
+func (c *Conn) plainNotification(m *wire.Message) {
+	if string(m.Method) == methodCancelRequest {
+		_ = c.controlMessage(m)
+		return
+	}
+	if err := c.incomingNotification(m); err != nil {
+		c.fail(err, closePolicy)
+	}
+}
+
+func (c *Conn) plainRequest(m *wire.Message, reply, answer func([]byte)) {
+	if done := c.unsubscribe(m); done != nil {
+		answer(done)
+		return
+	}
+	method := c.methods.lookup(m.Method)
+	var in *incoming
+	var refusal *Error
+	c.update(func(s *connState) {
+		if s.ended {
+			return
+		}
+		if _, open := s.incoming[string(m.ID)]; open {
+			refusal = &Error{Code: CodeInvalidRequest, Message: "invalid request: the id is that of a call which is not answered yet"}
+			return
+		}
+		in, refusal = c.admit(s, m, method)
+	})
+	switch {
+	case refusal != nil:
+		answer(c.form.AppendError(nil, m.ID, refusal.Code, refusal.Message, refusal.data(c.codec), nil))
+	case in != nil:
+		in.reply = reply
+		c.accept(in, m)
+	default:
+		answer(nil)
+	}
+}
+
+// A messageBatch is a JSON-RPC batch on its way through: JSON-RPC 2.0, section
+// 6. Its members run at once and their answers leave together.
+type messageBatch struct {
+	c     *Conn
+	parts [][]byte
+	send  func([]byte)
+
+	mu      sync.Mutex
+	replies [][]byte
+	size    int
+	left    int
+}
+
+// newBatch splits a frame. Where it is no batch it sends what is wrong with it
+// and returns nil.
+func newBatch(c *Conn, frame []byte, send func([]byte)) *messageBatch {
+	b := &messageBatch{c: c, send: send}
+	if !c.form.Valid(frame) {
+		send(c.fault(nil, &wire.Fault{Code: CodeParse, Message: "parse error: the batch is not valid JSON"}))
+		return nil
+	}
+	for raw := range c.form.Array(frame) {
+		b.parts = append(b.parts, raw)
+		if len(b.parts) > c.limits.Batch {
+			send(c.fault(nil, &wire.Fault{Code: CodeLimitReached, Message: "the batch has too many messages"}))
+			return nil
+		}
+	}
+	if len(b.parts) == 0 {
+		send(c.fault(nil, &wire.Fault{Code: CodeInvalidRequest, Message: "invalid request: an empty batch"}))
+		return nil
+	}
+	b.replies = make([][]byte, len(b.parts))
+	b.left = len(b.parts)
+	return b
+}
+
+func (b *messageBatch) run() {
+	for i, raw := range b.parts {
+		b.c.plainMessage(raw, func(msg []byte) { b.reply(i, msg) })
+	}
+}
+
+// reply notes one answer; the last sends them all.
+func (b *messageBatch) reply(i int, msg []byte) {
+	b.mu.Lock()
+	if b.size += len(msg) + 1; b.size > b.c.limits.Reply && len(msg) > 0 {
+		b.size -= len(msg)
+		msg = b.tooLarge(msg)
+	}
+	b.replies[i] = bytes.Clone(msg)
+	b.left--
+	last := b.left == 0
+	b.mu.Unlock()
+	if last {
+		b.send(b.join())
+	}
+}
+
+// tooLarge replaces an answer that does not fit.
+func (b *messageBatch) tooLarge(msg []byte) []byte {
+	var r struct {
+		ID json.RawMessage `json:"id"`
+	}
+	_ = json.Unmarshal(msg, &r)
+	return b.c.form.AppendError(nil, r.ID, CodeTooLarge, "the answer to the batch is over its limit", nil, nil)
+}
+
+// join is the whole answer; empty where there were only notifications.
+func (b *messageBatch) join() []byte {
+	var out []byte
+	for _, r := range b.replies {
+		if len(r) == 0 {
+			continue
+		}
+		out = append(append(out, ','), r...)
+	}
+	if out == nil {
+		return nil
+	}
+	out[0] = '['
+	return append(out, ']')
+}

@@ -1,0 +1,77 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+
+	"github.com/wirecall/wirecall/codec"
+)
+
+// servePOST answers one message or one batch: JSON-RPC over HTTP, for curl and
+// for clients without a WebSocket. The handlers' contexts end with the request.
+func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		// A form on a foreign page can send other types without asking.
+		http.Error(w, "Content-Type must be application/json", http.StatusUnsupportedMediaType)
+		return
+	}
+	if s.stopping() {
+		http.Error(w, messageShuttingDown, http.StatusServiceUnavailable)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.config.limits.Message)))
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		http.Error(w, tooLarge.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	if err != nil {
+		return // the client has gone
+	}
+	msg, ok := s.answerPOST(r.Context(), body)
+	switch {
+	case !ok:
+	case len(msg) == 0:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(msg)
+	}
+}
+
+// answerPOST runs what body asks for, as a connection of its own that ends with
+// the answer, or with ctx, when nobody waits for one.
+func (s *Server) answerPOST(ctx context.Context, body []byte) (msg []byte, ok bool) {
+	c := newConn(ctx, s.config, codec.JSON, noLink{}, modePlain)
+	stop := context.AfterFunc(ctx, func() { c.end(context.Cause(ctx)) })
+	defer stop()
+	answered := make(chan []byte, 1)
+	reply := func(msg []byte) { answered <- append([]byte(nil), msg...) }
+	if isBatch(body) {
+		if b := newBatch(c, body, reply); b != nil {
+			b.run()
+		}
+	} else {
+		c.plainMessage(body, reply)
+	}
+	select {
+	case msg := <-answered:
+		c.drain() // notifications have no answer to wait for, but may finish
+		<-c.Done()
+		return msg, ctx.Err() == nil
+	case <-ctx.Done():
+		return nil, false
+	}
+}
+
+// noLink is the link of a connection that has none.
+type noLink struct{}
+
+func (noLink) read() ([]byte, error)    { return nil, io.EOF }
+func (noLink) write([]byte) error       { return nil }
+func (noLink) flush(bool) (bool, error) { return true, nil }
+func (noLink) pending() bool            { return false }
+func (noLink) shut(closeCode, string)   {}
+func (noLink) cut()                     {}

@@ -1,0 +1,219 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"sync"
+
+	"github.com/wirecall/wirecall/codec"
+)
+
+// ServerOptions are what a Server can be told. The zero value of each field is
+// the recommendation.
+type ServerOptions struct {
+	// Limits bound what a connection may cost.
+	Limits Limits
+
+	// Origins are the foreign origins whose pages may connect and POST from a
+	// browser: host patterns as path.Match has them, such as "*.example.com",
+	// or with a scheme, "https://app.example.com". The server's own host always
+	// may; a client that sends no Origin is no browser.
+	Origins []string
+
+	// Codecs are offered beside JSON, such as cbor.Codec. A client's first
+	// choice among them wins.
+	Codecs []codec.Codec
+
+	// ServeInterceptors are wrapped around calls that the server serves, the
+	// first outermost.
+	ServeInterceptors []Interceptor
+
+	// CallInterceptors are wrapped around calls that handlers make to their
+	// peers.
+	CallInterceptors []Interceptor
+
+	// HideErrors replaces the message of an ordinary Go error that a handler
+	// returns with "internal error". Errors with a code cross as they are.
+	HideErrors bool
+
+	// Logger gets what no caller hears of: panics, failed notifications, why a
+	// connection ended. The default discards it.
+	Logger *slog.Logger
+}
+
+// A Server serves services over WebSocket connections and HTTP POST, as an
+// http.Handler, and over any other pair of byte streams with ServeConn. A
+// connection speaks wirecall where the client asks for its subprotocol, and
+// plain JSON-RPC 2.0 otherwise.
+//
+// The context of a connection's handlers has the values of the request that
+// opened it: authenticate in an http.Handler around the Server, put what you
+// found into the request's context, and handlers find it in theirs.
+type Server struct {
+	config  *config
+	codecs  []codec.Codec
+	origins []string
+
+	mu      sync.Mutex
+	stopped bool
+	conns   map[*Conn]struct{}
+}
+
+// NewServer makes a Server. A nil opts means the defaults. It panics on a codec
+// that the wire does not know.
+func NewServer(opts *ServerOptions) *Server {
+	if opts == nil {
+		opts = &ServerOptions{}
+	}
+	s := &Server{origins: opts.Origins, conns: make(map[*Conn]struct{})}
+	s.codecs = append(s.codecs, opts.Codecs...)
+	for _, cd := range s.codecs {
+		if err := checkCodec(cd); err != nil {
+			panic(err)
+		}
+	}
+	s.codecs = append(s.codecs, codec.JSON)
+	s.config = &config{
+		limits:     opts.Limits.withDefaults(),
+		methods:    &registry{},
+		callChain:  chain(opts.CallInterceptors),
+		serveChain: chain(opts.ServeInterceptors),
+		hideErrors: opts.HideErrors,
+		log:        logger(opts.Logger),
+		onEnd:      s.remove,
+	}
+	return s
+}
+
+// Register adds services. It panics where a method's name is taken, as
+// http.Handle does. Services may be added while the server runs.
+func (s *Server) Register(services ...Service) {
+	for _, svc := range services {
+		s.config.methods.register(svc)
+	}
+}
+
+// ServeHTTP makes a WebSocket handshake, or answers a POST of a JSON-RPC message
+// or batch. Requests of browser pages from origins that are not allowed are
+// refused with 403.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		if !s.allows(origin, r.Host) {
+			http.Error(w, fmt.Sprintf("origin %q is not allowed: see rpc.ServerOptions.Origins", origin), http.StatusForbidden)
+			return
+		}
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Add("Vary", "Origin")
+		h.Set("Access-Control-Allow-Headers", "Content-Type, Authorization")
+		h.Set("Access-Control-Allow-Methods", "POST")
+	}
+	switch {
+	case r.Method == http.MethodPost:
+		s.servePOST(w, r)
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Allow", "GET, POST, OPTIONS")
+		w.WriteHeader(http.StatusNoContent)
+	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", "GET, POST, OPTIONS")
+		http.Error(w, "want a WebSocket handshake or a POST of JSON-RPC", http.StatusMethodNotAllowed)
+	case !isHandshake(r):
+		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "Upgrade")
+		http.Error(w, "want a WebSocket handshake or a POST of JSON-RPC", http.StatusUpgradeRequired)
+	case s.stopping():
+		http.Error(w, messageShuttingDown, http.StatusServiceUnavailable)
+	default:
+		s.serveWebSocket(w, r)
+	}
+}
+
+func isHandshake(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// allows decides about an Origin header: RFC 6454, section 7. Only browsers
+// send one, and they cannot be made to send a false one.
+func (s *Server) allows(origin, host string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	if strings.EqualFold(u.Host, host) {
+		return true
+	}
+	for _, pattern := range s.origins {
+		what := u.Host
+		if strings.Contains(pattern, "://") {
+			what = u.Scheme + "://" + u.Host
+		}
+		if ok, _ := path.Match(strings.ToLower(pattern), strings.ToLower(what)); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// ServeConn serves one connection over a pair of byte streams such as a TCP
+// connection, standard input and output, or a pipe, until it ends, and returns
+// why: ErrClosed, or io.EOF for a peer that has gone, among others. Each message
+// is one line of JSON; a first line that is rpc.hello begins wirecall mode.
+// The handlers' contexts have ctx's values; ctx's end ends the connection.
+func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
+	l := newLineLink(rwc, s.config.limits.Message, s.config.limits.Stall)
+	c := newConn(ctx, s.config, codec.JSON, l, modeUnknown)
+	l.bind(c)
+	defer context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx), closeShutdown) })()
+	if !s.add(c) {
+		rwc.Close()
+		return errDrained
+	}
+	c.expectHello()
+	c.start()
+	<-c.torn
+	return c.Err()
+}
+
+// Serve accepts connections and serves each as ServeConn does, until ln fails,
+// and returns that failure. Close ln to end it.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return err
+		}
+		go s.ServeConn(ctx, conn)
+	}
+}
+
+// add takes a connection on, unless the server has been stopped.
+func (s *Server) add(c *Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		s.conns[c] = struct{}{}
+	}
+	return !s.stopped
+}
+
+func (s *Server) remove(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+func (s *Server) stopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
+}
+
+var errNoSubprotocol = errors.New("rpc: the server does not speak the codec's subprotocol")

@@ -1,0 +1,209 @@
+package rpc
+
+import (
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// A sink is a stream that the peer produces. The reader fills it, one goroutine
+// of the user's empties it; credit bounds what is in between.
+//
+// Once cancelled it stays with the connection as a mark without a buffer, until
+// the peer has said the stream's end: what was on its way must not look like
+// items of a stream that never was.
+type sink struct {
+	c      *Conn
+	handle uint64
+	acct   *account
+	lost   atomic.Bool // the user can no longer reach it
+
+	mu        sync.Mutex
+	window    window // what take touches belongs to the goroutine that ranges
+	buf       []byte // items received and not yet in the reader's hands
+	ends      []int  // where each ends in buf
+	over      error  // how the peer ended it, io.EOF where all is well; nil while open
+	cancelled error  // how we ended it; what is buffered is dropped
+	settled   bool
+	waiting   bool
+	wake      chan struct{}
+
+	// The rest belongs to the goroutine that ranges.
+	cur     []byte
+	curEnds []int
+	pos     int
+	from    int
+	dropped atomic.Bool // cancelled is set
+}
+
+func (c *Conn) newSink(handle uint64) *sink {
+	return &sink{c: c, handle: handle, wake: make(chan struct{}, 1),
+		window: newWindow(c.limits.Window, c.limits.WindowBytes)}
+}
+
+// next returns the next item, which is good until the following next, or what
+// the stream has ended with: io.EOF where it is complete.
+func (k *sink) next() ([]byte, error) {
+	for k.pos == len(k.curEnds) {
+		if err := k.refill(); err != nil {
+			return nil, err
+		}
+	}
+	if k.dropped.Load() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return nil, k.cancelled
+	}
+	to := k.curEnds[k.pos]
+	raw := k.cur[k.from:to:to]
+	k.from = to
+	k.pos++
+	k.c.buffered.Add(-int64(len(raw)))
+	if k.window.take(len(raw)) {
+		k.grant()
+	}
+	return raw, nil
+}
+
+// refill takes what the reader has received, waiting for it.
+func (k *sink) refill() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for {
+		switch {
+		case k.cancelled != nil:
+			return k.cancelled
+		case len(k.ends) > 0:
+			k.cur, k.buf = k.buf, k.cur[:0]
+			k.curEnds, k.ends = k.ends, k.curEnds[:0]
+			k.pos, k.from = 0, 0
+			return nil
+		case k.over != nil:
+			return k.over
+		}
+		k.window.starve()
+		k.waiting = true
+		k.mu.Unlock()
+		<-k.wake
+		k.mu.Lock()
+	}
+}
+
+// signal wakes the reader where it waits. The mutex is held.
+func (k *sink) signal() {
+	if k.waiting {
+		k.waiting = false
+		k.wake <- struct{}{}
+	}
+}
+
+// grant tells the producer that it may go on.
+func (k *sink) grant() {
+	k.mu.Lock()
+	if k.over != nil || k.cancelled != nil {
+		k.mu.Unlock()
+		return
+	}
+	taken, items, bytes := k.window.grant()
+	k.mu.Unlock()
+	k.c.control(methodCredit, int64(k.handle), int64(taken), int64(items), int64(bytes))
+}
+
+// leave ends the range, however it came to that.
+func (k *sink) leave() {
+	k.cancel(nil)
+	k.c.buffered.Add(-int64(len(k.cur) - k.from))
+	k.cur, k.curEnds, k.pos, k.from = nil, nil, 0, 0
+}
+
+// receive takes in one item. The reader calls it; it reports what is wrong with
+// the producer, or with us, that ends the stream.
+func (k *sink) receive(raw []byte) *Error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.window.receive(len(raw)) {
+		return errOverrun
+	}
+	if k.cancelled != nil {
+		return nil
+	}
+	if !k.c.reserve(len(raw)) {
+		return errBufferedFull
+	}
+	k.buf = append(k.buf, raw...)
+	k.ends = append(k.ends, len(k.buf))
+	k.signal()
+	return nil
+}
+
+// end notes how the peer ended the stream: nil where it is complete.
+func (k *sink) end(err error) {
+	if err == nil {
+		err = io.EOF
+	}
+	k.mu.Lock()
+	if k.over == nil {
+		k.over = err
+	}
+	k.signal()
+	k.mu.Unlock()
+	k.settle()
+}
+
+// cancel ends the stream from this side: what is buffered is dropped, why is
+// what the range yields if it still runs, and the peer hears of it, unless it
+// has said the end already. A nil why is a range that has been left.
+func (k *sink) cancel(why error) {
+	if k.drop(why) {
+		k.c.cancelStream(k.handle)
+	}
+	k.settle()
+}
+
+// drop is cancel without a word to the peer. It reports whether one is due.
+func (k *sink) drop(why error) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.cancelled != nil {
+		return false
+	}
+	if why == nil {
+		why = ErrStreamUsed
+	}
+	k.cancelled = why
+	k.dropped.Store(true)
+	unread := len(k.buf)
+	k.buf, k.ends = nil, nil
+	k.c.buffered.Add(-int64(unread))
+	k.signal()
+	return k.over == nil
+}
+
+// join puts the stream under a call, and reports whether it has not ended yet.
+func (k *sink) join(acct *account) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.acct = acct
+	return !k.settled
+}
+
+// settle tells the call that the stream has ended or is no longer wanted.
+func (k *sink) settle() {
+	k.mu.Lock()
+	done := k.acct != nil && !k.settled
+	k.settled = true
+	k.mu.Unlock()
+	if done {
+		k.acct.done()
+	}
+}
+
+// forgotten is the garbage collector's word that the user has lost the stream
+// without ranging over it. It runs on the collector's goroutine, which must not
+// touch the connection: its next housekeeping cancels what is marked here.
+func (k *sink) forgotten() { k.lost.Store(true) }
+
+var (
+	errOverrun      = &Error{Code: CodeFlowControl, Message: "more stream items than the credit allowed"}
+	errBufferedFull = &Error{Code: CodeLimitReached, Message: "the connection holds too many bytes that its application has not taken"}
+)

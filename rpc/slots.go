@@ -1,0 +1,89 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+)
+
+// slots are the calls that the peer serves at once, as far as it has told.
+type slots struct {
+	free    int
+	waiting []chan error // in order; each receives one value
+}
+
+var errNoSlot = errors.New("the peer serves no more calls at once")
+
+// acquire takes a slot, waiting under ctx for one. In a handler that serves the
+// same peer it does not wait.
+func (c *Conn) acquire(ctx context.Context) (err error) {
+	var wait chan error
+	in := callOf(ctx)
+	c.update(func(s *connState) {
+		switch {
+		case s.ended:
+			err = notSent(CodeUnavailable, c.Err())
+		case s.refusing || s.draining:
+			err = notSent(CodeUnavailable, errDrained)
+		case s.slots.free > 0:
+			s.slots.free--
+		case in != nil && in.c == c:
+			err = notSent(CodeLimitReached, errNoSlot)
+		default:
+			wait = make(chan error, 1)
+			s.slots.waiting = append(s.slots.waiting, wait)
+		}
+	})
+	if wait == nil {
+		return err
+	}
+	select {
+	case err := <-wait:
+		return err
+	case <-ctx.Done():
+		c.update(func(s *connState) { s.slots.leave(wait) })
+		return context.Cause(ctx)
+	}
+}
+
+// release gives a slot back.
+func (c *Conn) release() { c.update(func(s *connState) { s.slots.release() }) }
+
+func (s *slots) release() {
+	if len(s.waiting) == 0 || s.free < 0 {
+		s.free++
+		return
+	}
+	s.waiting[0] <- nil
+	s.waiting = s.waiting[1:]
+}
+
+// leave is for a waiter whose context has ended.
+func (s *slots) leave(wait chan error) {
+	for i, w := range s.waiting {
+		if w == wait {
+			s.waiting = append(s.waiting[:i:i], s.waiting[i+1:]...)
+			return
+		}
+	}
+	if err := <-wait; err == nil { // it was its turn at this very moment
+		s.release()
+	}
+}
+
+// grow hears the peer's limit, of which used are taken.
+func (s *slots) set(limit, used int) {
+	s.free = limit - used
+	for s.free > 0 && len(s.waiting) > 0 {
+		s.free--
+		s.waiting[0] <- nil
+		s.waiting = s.waiting[1:]
+	}
+}
+
+// fail turns away everyone who waits.
+func (s *slots) fail(err error) {
+	for _, w := range s.waiting {
+		w <- err
+	}
+	s.waiting = nil
+}

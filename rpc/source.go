@@ -1,0 +1,251 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// A source is a stream that this side produces. Its pump, a goroutine, runs the
+// user's iterator; what it yields is encoded there and waits in pend until the
+// flusher gives the source its turn.
+type source struct {
+	c       *Conn
+	handle  uint64
+	produce producer
+	acct    *account
+	settled atomic.Bool // acct has been told
+	sub     *subscription
+
+	scratch []byte // the pump's
+	failure error  // the pump's: why it stopped by itself
+
+	// The rest belongs to the outbox and is guarded by its mutex.
+	pend    []byte // encoded items, to be one message
+	n       int    // how many
+	lens    []int  // of each, where the source is a plain subscription
+	queued  bool   // in the ring
+	waiting bool   // the pump is in wait
+	wake    chan struct{}
+	credit  credit
+	stopped bool // no item may follow
+	why     error
+	ended   bool // the pump is done: only the end is left to say
+	end     []byte
+}
+
+func (c *Conn) newSource(p producer, handle uint64, acct *account) *source {
+	s := &source{c: c, handle: handle, produce: p, acct: acct, wake: make(chan struct{}, 1)}
+	s.credit = credit{limit: uint64(c.limits.Window), bytes: c.limits.WindowBytes}
+	if c.mode == modeWirecall {
+		s.credit = credit{limit: initialItems, bytes: initialBytes}
+	}
+	return s
+}
+
+// run is the pump. It always enters the user's iterator once, so that what that
+// holds is released; where the stream is not wanted any more the first yield
+// returns false.
+func (s *source) run() {
+	err := s.guard()
+	s.settle()
+	s.finish(err)
+}
+
+// guard turns a panic of the user's iterator into the stream's error.
+func (s *source) guard() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = s.c.panicked("stream", r)
+		}
+	}()
+	return s.produce(s.emit)
+}
+
+// emit encodes and sends one item, waiting for credit and for room. It is the
+// loop body of the user's iterator.
+func (s *source) emit(item any) bool {
+	b, err := s.c.codec.Append(s.scratch[:0], item)
+	if err != nil {
+		s.failure = fmt.Errorf("rpc: a stream item cannot be encoded: %w", err)
+		return false
+	}
+	s.scratch = b
+	if s.sub != nil {
+		b = s.sub.item(b)
+	}
+	if peer := s.c.peerMessage(); len(b)+messageOverhead > peer {
+		s.failure = Errorf(CodeTooLarge, "rpc: a stream item of %d bytes is over the peer's limit of %d for a message", len(b), peer)
+		return false
+	}
+	return s.put(b)
+}
+
+func (s *source) put(b []byte) bool {
+	o := &s.c.out
+	o.mu.Lock()
+	for !s.mayPut(len(b)) {
+		if s.stopped || o.closed {
+			o.mu.Unlock()
+			return false
+		}
+		s.waiting = true
+		o.mu.Unlock()
+		if err := s.wait(); err != nil {
+			s.failure = err
+			return false
+		}
+		o.mu.Lock()
+	}
+	before := len(s.pend)
+	if s.n > 0 && s.sub == nil {
+		s.pend = o.form.AppendSeparator(s.pend)
+	}
+	s.pend = append(s.pend, b...)
+	o.items += len(s.pend) - before
+	s.n++
+	if s.sub != nil {
+		s.lens = append(s.lens, len(b))
+	} else {
+		s.credit.spend(len(b))
+	}
+	flush := o.enqueue(s)
+	o.mu.Unlock()
+	if flush {
+		go s.c.flush(false) // not by the pump: it would send one item at a time
+	}
+	return true
+}
+
+// mayPut says whether an item of n bytes may go out now.
+func (s *source) mayPut(n int) bool {
+	o := &s.c.out
+	switch {
+	case s.stopped || o.closed:
+		return false
+	case s.sub == nil && !s.credit.allows(n):
+		return false
+	case len(s.pend) > 0 && len(s.pend)+n > sourceSize:
+		return false // take signals
+	case o.items >= itemsSize:
+		o.itemRoom = append(o.itemRoom, s)
+		return false
+	}
+	return true
+}
+
+var errSlowConsumer = &Error{Code: CodeSlowConsumer, Message: "slow consumer: the subscription was not read"}
+
+// wait returns when something has changed. A plain subscription has no credit
+// to hold it back, so that a client which does not read loses it in the end.
+func (s *source) wait() error {
+	if s.sub == nil {
+		<-s.wake
+		return nil
+	}
+	t := time.NewTimer(subscribeWait)
+	defer t.Stop()
+	select {
+	case <-s.wake:
+		return nil
+	case <-t.C:
+		return errSlowConsumer
+	}
+}
+
+// signal wakes the pump where it waits. The outbox's mutex is held.
+func (s *source) signal() {
+	if s.waiting {
+		s.waiting = false
+		s.wake <- struct{}{}
+	}
+}
+
+// stop lets no further item out. why is what the stream ends with, nil where
+// the consumer asked for it.
+func (s *source) stop(why error) {
+	s.c.out.mu.Lock()
+	if !s.stopped {
+		s.stopped, s.why = true, why
+	}
+	s.signal()
+	s.c.out.mu.Unlock()
+	s.settle()
+}
+
+// settle tells the call that this stream has ended or is no longer wanted.
+func (s *source) settle() {
+	if s.acct != nil && !s.settled.Swap(true) {
+		s.acct.done()
+	}
+}
+
+// finish says the stream's end, once, behind its items.
+func (s *source) finish(err error) {
+	o := &s.c.out
+	o.mu.Lock()
+	if err == nil {
+		err = s.failure
+	}
+	if err == nil {
+		err = s.why
+	}
+	s.stopped, s.ended = true, true
+	if err != nil && !errors.Is(err, ErrClosed) {
+		s.end = s.c.errorObject(err)
+	}
+	flush := false
+	if !o.closed {
+		flush = o.enqueue(s)
+	}
+	o.mu.Unlock()
+	if flush {
+		go s.c.flush(false)
+	}
+}
+
+// take puts what waits into b: the outbox's mutex is held, it is our turn.
+func (s *source) take(b *batch) {
+	o := &s.c.out
+	switch {
+	case s.sub != nil:
+		from := 0
+		for _, n := range s.lens {
+			o.add(b, s.pend[from:from+n])
+			from += n
+		}
+		s.lens = s.lens[:0]
+	case s.n > 0:
+		o.scratch = o.form.AppendItems(o.scratch[:0], s.handle, s.n, s.pend)
+		o.add(b, o.scratch)
+	}
+	s.n = 0
+	if s.pend = s.pend[:0]; cap(s.pend) > sourceSize {
+		s.pend = nil
+	}
+	if s.ended {
+		if s.sub != nil {
+			o.scratch = s.sub.end(o.scratch[:0], s.end)
+		} else {
+			o.scratch = o.form.AppendEnd(o.scratch[:0], methodEnd, s.handle, s.end)
+		}
+		if len(o.scratch) > 0 {
+			o.add(b, o.scratch)
+		}
+		delete(o.sources, s.handle)
+		o.finished++
+	}
+	s.signal()
+}
+
+// received applies a credit of the consumer's.
+func (s *source) received(taken uint64, items, bytes int) error {
+	s.c.out.mu.Lock()
+	defer s.c.out.mu.Unlock()
+	if err := s.credit.grant(taken, items, bytes); err != nil {
+		return err
+	}
+	s.signal()
+	return nil
+}

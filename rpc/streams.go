@@ -1,0 +1,155 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+)
+
+// produce makes sources of the streams that a message is about to introduce,
+// and the names that it has them under.
+func (c *Conn) produce(streams []*Stream, acct *account) (sources []*source, names [][]byte, err error) {
+	if len(streams) == 0 {
+		return nil, nil, nil
+	}
+	var handles []uint64
+	c.update(func(s *connState) {
+		for _, st := range streams {
+			if st.local == nil && st.err == nil {
+				handles = append(handles, 0)
+				continue
+			}
+			s.nextHandle++
+			s.sources++
+			handles = append(handles, s.nextHandle)
+		}
+		if s.sources > s.peerStreams {
+			err = notSent(CodeLimitReached, errPeerStreams)
+		}
+	})
+	for i, h := range handles {
+		var name []byte
+		if h != 0 {
+			src := c.newSource(producerOf(*streams[i]), h, acct)
+			sources = append(sources, src)
+			name = c.streamName(nil, h)
+		}
+		names = append(names, name)
+	}
+	if err != nil {
+		c.update(func(s *connState) { s.sources -= len(sources) })
+		return nil, nil, err
+	}
+	c.out.open(sources)
+	return sources, names, nil
+}
+
+// streamName appends what stands for a stream in params and results: its
+// handle, in plain mode the id of a subscription.
+func (c *Conn) streamName(dst []byte, handle uint64) []byte {
+	if c.mode == modePlain {
+		return fmt.Appendf(dst, `"0x%x"`, handle)
+	}
+	return c.form.AppendID(dst, handle)
+}
+
+var errPeerStreams = errors.New("the peer takes no more streams at once")
+
+func producerOf(s Stream) producer {
+	if s.local != nil {
+		return s.local
+	}
+	return func(func(any) bool) error { return s.err }
+}
+
+// discard takes sources back that no message has introduced.
+func (c *Conn) discard(sources []*source) {
+	if len(sources) == 0 {
+		return
+	}
+	c.out.forget(sources)
+	c.update(func(s *connState) { s.sources -= len(sources) })
+}
+
+func (o *outbox) open(sources []*source) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
+	if o.sources == nil {
+		o.sources = make(map[uint64]*source)
+	}
+	for _, s := range sources {
+		o.sources[s.handle] = s
+	}
+}
+
+func (o *outbox) forget(sources []*source) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range sources {
+		delete(o.sources, s.handle)
+	}
+}
+
+func (o *outbox) source(handle uint64) *source {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sources[handle]
+}
+
+// finish reports the sources whose end has been said since it was last asked.
+func (o *outbox) takeFinished() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := o.finished
+	o.finished = 0
+	return n
+}
+
+var errStreamLimit = &Error{Code: CodeLimitReached, Message: "too many streams at once", Data: ranNo}
+
+func isLimit(err error) bool { return err == error(errStreamLimit) }
+
+// register makes sinks for the handles that a message lists, before anything
+// behind it is read. Over the limit the message is refused, but its streams
+// are known all the same: the peer does not know of the refusal yet. One that
+// goes on is a protocol error.
+func (c *Conn) register(s *connState, handles []uint64) (sinks []*sink, err error) {
+	for _, h := range handles {
+		if _, open := s.sinks[h]; open {
+			return nil, fmt.Errorf("stream %d is open already", h)
+		}
+		k := c.newSink(h)
+		s.sinks[h] = k
+		sinks = append(sinks, k)
+	}
+	switch n := len(s.sinks); {
+	case len(handles) == 0 || n <= c.limits.Streams:
+		return sinks, nil
+	case n > 4*c.limits.Streams+4:
+		return nil, errors.New("far more streams than the limit allows")
+	}
+	return sinks, errStreamLimit
+}
+
+func (c *Conn) cancelAll(sinks []*sink) {
+	for _, k := range sinks {
+		if k.drop(errStreamLimit) {
+			c.post(c.form.AppendEnd(nil, methodCancel, k.handle, nil))
+		}
+		k.settle()
+	}
+}
+
+// cancelStream tells the peer that one of its streams is not wanted any more.
+func (c *Conn) cancelStream(handle uint64) {
+	c.post(c.form.AppendEnd(nil, methodCancel, handle, nil))
+}
+
+// sink finds a stream of the peer's that is open.
+func (c *Conn) sink(handle int64) *sink {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.sinks[uint64(handle)]
+}

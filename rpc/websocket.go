@@ -1,0 +1,177 @@
+package rpc
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// A wsLink carries frames as WebSocket messages. coder/websocket does the
+// framing, into and out of a wireConn; it never sees a caller's context, whose
+// end would close the connection.
+type wsLink struct {
+	*wireConn
+	ws   *websocket.Conn
+	typ  websocket.MessageType
+	text bool // plain mode: the peer knows nothing of our close codes
+	buf  []byte
+	pong func()
+}
+
+// readStart is what a frame is read into at first; it grows as the frame does.
+const readStart = 4 << 10
+
+func newWSLink(w *wireConn, ws *websocket.Conn, c *Conn, limit int) *wsLink {
+	l := &wsLink{wireConn: w, ws: ws, typ: websocket.MessageText, text: c.mode == modePlain}
+	if c.codec.Name() == "cbor" {
+		l.typ = websocket.MessageBinary
+	}
+	ws.SetReadLimit(int64(max(limit, frameSize)) + 64)
+	return l
+}
+
+func (l *wsLink) read() ([]byte, error) {
+	typ, r, err := l.ws.Reader(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	if typ != l.typ {
+		return nil, fmt.Errorf("a %v message on a connection that uses %v", typ, l.typ)
+	}
+	if cap(l.buf) > 2*frameSize || l.buf == nil {
+		l.buf = make([]byte, 0, readStart)
+	}
+	l.buf = l.buf[:0]
+	for {
+		if len(l.buf) == cap(l.buf) {
+			l.buf = append(l.buf, 0)[:len(l.buf)]
+		}
+		n, err := r.Read(l.buf[len(l.buf):cap(l.buf)])
+		l.buf = l.buf[:len(l.buf)+n]
+		if err == io.EOF {
+			return l.buf, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (l *wsLink) write(frame []byte) error {
+	return l.ws.Write(context.Background(), l.typ, frame)
+}
+
+func (l *wsLink) shut(code closeCode, reason string) {
+	if l.text && code >= 4000 {
+		code = closeCode(websocket.StatusPolicyViolation)
+		if reason == messageShuttingDown {
+			code = closeCode(websocket.StatusGoingAway)
+		}
+	}
+	if len(reason) > 120 { // a control frame has 125 bytes: RFC 6455, section 5.5
+		reason = reason[:120]
+	}
+	l.ws.Close(websocket.StatusCode(code), reason)
+	l.wireConn.shut()
+}
+
+func (l *wsLink) cut() { l.wireConn.shut() }
+
+// ping sends a WebSocket ping; the pong counts as a sign of life. It waits for
+// it, so it runs on a goroutine of its own: the housekeeping's.
+func (l *wsLink) ping() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
+	defer cancel()
+	_ = l.ws.Ping(ctx)
+}
+
+// serveWebSocket makes the handshake and leaves: the connection's reader is the
+// one goroutine that stays, and the request's own stack is given back.
+func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	hj := &hijack{ResponseWriter: w, stall: s.config.limits.Stall}
+	opts := &websocket.AcceptOptions{InsecureSkipVerify: true} // ServeHTTP has looked at the origin
+	for _, cd := range s.codecs {
+		opts.Subprotocols = append(opts.Subprotocols, subprotocol(cd))
+	}
+	var c *Conn
+	opts.OnPongReceived = func(context.Context, []byte) { c.heard.Store(true) }
+	ws, err := websocket.Accept(hj, r, opts)
+	if err != nil {
+		return // Accept has answered
+	}
+	c = s.newWSConn(r.Context(), ws, hj.wire)
+	if !s.add(c) {
+		c.lost(errDrained)
+		return
+	}
+	if c.mode == modeWirecall {
+		c.expectHello()
+	}
+	c.start()
+}
+
+func (s *Server) newWSConn(ctx context.Context, ws *websocket.Conn, w *wireConn) *Conn {
+	m, cd := modePlain, s.codecs[len(s.codecs)-1]
+	for _, offered := range s.codecs {
+		if ws.Subprotocol() == subprotocol(offered) {
+			m, cd = modeWirecall, offered
+			break
+		}
+	}
+	c := newConn(ctx, s.config, cd, nil, m)
+	l := newWSLink(w, ws, c, s.config.limits.Message)
+	c.link = l
+	w.bind(c)
+	return c
+}
+
+// bind tells a wireConn whose it is.
+func (w *wireConn) bind(c *Conn) {
+	w.kick = c.kick
+	w.stalled = func() {
+		c.end(errNotReading)
+		c.link.cut()
+	}
+}
+
+// A hijack hands coder/websocket our wireConn in place of the connection, and
+// small buffers in place of net/http's.
+type hijack struct {
+	http.ResponseWriter
+	stall time.Duration
+	wire  *wireConn
+}
+
+func (h *hijack) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	// What a fast client has sent behind its handshake is already buffered.
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	conn.SetDeadline(time.Time{}) // of the http.Server's, for requests
+	h.wire = newWireConn(conn, conn, conn, h.stall)
+	h.wire.early = append([]byte(nil), early...)
+	nc := &wireNetConn{h.wire, conn}
+	return nc, bufio.NewReadWriter(bufio.NewReaderSize(nc, readStart), bufio.NewWriterSize(nc, 16)), nil
+}
+
+// wireNetConn is a wireConn with the rest of net.Conn's methods, which
+// coder/websocket does not use.
+type wireNetConn struct {
+	*wireConn
+	conn net.Conn
+}
+
+func (n *wireNetConn) LocalAddr() net.Addr              { return n.conn.LocalAddr() }
+func (n *wireNetConn) RemoteAddr() net.Addr             { return n.conn.RemoteAddr() }
+func (n *wireNetConn) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
+func (n *wireNetConn) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
+func (n *wireNetConn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
