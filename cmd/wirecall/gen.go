@@ -82,11 +82,11 @@ func several(patterns []string) bool {
 // noService is the error of a run for one package that has nothing to offer. It
 // leaves what was generated before alone: the directive may just have a typo.
 func noService(pattern string, outs []load.Output) error {
-	text := fmt.Sprintf("wirecall: package %s has no service: write //wirecall:service above an interface", pattern)
+	err := fmt.Errorf("wirecall: package %s has no service: write //wirecall:service above an interface", pattern)
 	for _, o := range outs {
-		text += fmt.Sprintf(" (or delete %s)", filepath.Base(o.File))
+		err = fmt.Errorf("%w (or delete %s)", err, filepath.Base(o.File))
 	}
-	return errors.New(text)
+	return err
 }
 
 // changes generates all outputs and returns those that differ from what is

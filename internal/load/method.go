@@ -98,7 +98,7 @@ func (m *methodLoader) value(v *types.Var, unnamed, kind, verb string) *model.Va
 		where += kind + " " + out.Name + ": "
 	}
 	t := &typeLoader{pkgLoader: m.pkgLoader, at: m.at, where: where, verb: verb}
-	if item, ok := t.stream(v.Type()); ok {
+	if item, ok := stream(v.Type()); ok {
 		out.Stream = true
 		t.inStream = true
 		out.Type = t.typ(item)
@@ -170,11 +170,9 @@ func streams(values []*model.Value) (n int) {
 
 // resume refuses a cursor that cannot continue the stream.
 func (m *methodLoader) resume(d placedDirective) {
-	results := m.sig.Results()
-	var t typeLoader
 	var item types.Type
-	for i := range results.Len() {
-		if s, ok := t.stream(results.At(i).Type()); ok {
+	for v := range m.sig.Results().Variables() {
+		if s, ok := stream(v.Type()); ok {
 			item = s
 		}
 	}

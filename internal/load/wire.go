@@ -36,11 +36,11 @@ func (t *typeLoader) below() *typeLoader {
 }
 
 // stream returns the type of the items if t is an iter.Seq2[T, error].
-func (t *typeLoader) stream(typ types.Type) (item types.Type, ok bool) {
-	if !isNamed(typ, "iter", "Seq2") {
+func stream(t types.Type) (item types.Type, ok bool) {
+	if !isNamed(t, "iter", "Seq2") {
 		return nil, false
 	}
-	args := types.Unalias(typ).(*types.Named).TypeArgs()
+	args := types.Unalias(t).(*types.Named).TypeArgs()
 	return args.At(0), isError(args.At(1))
 }
 

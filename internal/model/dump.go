@@ -66,9 +66,9 @@ func (v *Value) String() string {
 
 // String is the method's signature on the wire, and what is declared about it.
 func (m *Method) String() string {
-	s := m.Wire + "(" + join(m.Params, ", ") + ")"
+	parts := []string{m.Wire + "(" + join(m.Params, ", ") + ")"}
 	if len(m.Results) > 0 {
-		s += " -> " + join(m.Results, ", ")
+		parts[0] += " -> " + join(m.Results, ", ")
 	}
 	for _, flag := range []struct {
 		on   bool
@@ -78,13 +78,13 @@ func (m *Method) String() string {
 		{m.Notify, "notify"}, {m.Idempotent, "idempotent"},
 	} {
 		if flag.on {
-			s += ", " + flag.name
+			parts = append(parts, flag.name)
 		}
 	}
 	if m.Resume != nil {
-		s += ", resume " + m.Resume.Param + "=" + m.Resume.Field
+		parts = append(parts, "resume "+m.Resume.Param+"="+m.Resume.Field)
 	}
-	return s
+	return strings.Join(parts, ", ")
 }
 
 // Dump is the whole model as text, for tests.
