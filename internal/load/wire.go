@@ -89,7 +89,7 @@ var basics = map[types.BasicKind]model.Kind{
 
 func (t *typeLoader) basic(b *types.Basic) *model.Type {
 	if kind, ok := basics[b.Kind()]; ok {
-		return &model.Type{Kind: kind}
+		return &model.Type{Kind: kind, Name: b.Name()}
 	}
 	if b.Kind() == types.Invalid {
 		t.explain(cmp.Or(t.source, t.at), strings.TrimSuffix(t.where+t.field, ": "))
@@ -120,7 +120,7 @@ func (t *typeLoader) named(n *types.Named) *model.Type {
 	case isNamed(n, "iter", "Seq"), isNamed(n, "iter", "Seq2"):
 		t.cannot(n)
 		return nil
-	case n.Obj().Pkg() == nil, !hasForm(n): // error has no package
+	case n.Obj().Pkg() == nil, !t.nameOnly && !hasForm(n): // error has no package
 		t.cannot(n)
 		return nil
 	}
@@ -191,6 +191,8 @@ func (t *typeLoader) underlying(n *types.Named) *model.Type {
 		return &model.Type{Kind: model.Time}
 	case isNamed(n, "encoding/json", "RawMessage"):
 		return &model.Type{Kind: model.Raw}
+	case isNamed(n, "encoding/json", "Number"):
+		return &model.Type{Kind: model.Custom}
 	}
 	switch {
 	case encodesJSON(n):
@@ -256,7 +258,7 @@ func (t *typeLoader) key(k types.Type) *model.Type {
 	switch {
 	case ok && b.Kind() == types.Invalid:
 	case ok && b.Info()&(types.IsInteger|types.IsString) != 0:
-	case encodesText(k):
+	case encodesText(k) && types.NewMethodSet(k).Lookup(nil, "MarshalText") != nil: // keys have no address
 	default:
 		t.bad("a map with keys of type %s cannot cross the wire, for JSON's keys are text; use a string or integer type, or one with MarshalText and UnmarshalText%s", t.typeString(k), t.orTag())
 		return nil

@@ -36,6 +36,9 @@ func (t *Type) String() string {
 		}
 		return s
 	}
+	if t.Name != "" {
+		return t.Name
+	}
 	return t.Kind.String()
 }
 

@@ -43,7 +43,7 @@ func serviceNames(s *model.Service) *names {
 // needed are Go's own identifiers that generated code cannot do without.
 var needed = []string{"any", "error", "new", "nil", "true",
 	"bool", "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64", "uintptr",
-	"float32", "float64", "string"}
+	"float32", "float64", "string", "byte", "rune"}
 
 // Check reports which names that p's output must have are taken. It claims
 // them in p.Declared, which a package shares with its tests.
