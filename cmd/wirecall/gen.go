@@ -38,6 +38,11 @@ func gen(ctx context.Context, s *session, args []string) error {
 	if len(patterns) == 0 {
 		patterns = []string{"."}
 	}
+	for _, p := range patterns {
+		if strings.HasSuffix(p, ".go") {
+			return fmt.Errorf("wirecall: %s is a file: name its package, since interfaces may use all of it", p)
+		}
+	}
 	outs, err := s.load(ctx, load.Config{Dir: s.dir, Env: s.env, Tags: *tags, Patterns: patterns})
 	if err != nil {
 		return err

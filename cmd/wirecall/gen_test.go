@@ -319,6 +319,8 @@ func TestCommandLine(t *testing.T) {
 		{"nonsense", 2, "", `unknown command "nonsense"`},
 		{"gen -nonsense", 2, "", "-nonsense"},
 		{"gen -h", 0, "", "-tags"},
+		{"gen api.go", 1, "", "api.go is a file"},
+		{"gen", 1, "", "go: go.mod file not found"},
 	} {
 		code, stdout, stderr := wirecall(t, dir, strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {

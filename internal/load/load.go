@@ -206,9 +206,9 @@ func declared(decl ast.Decl) (ids []*ast.Ident) {
 // pos is a place as it is shown.
 func (l *loader) pos(p token.Pos) model.Pos { return l.place(l.fset.Position(p)) }
 
-// place shows files below where the generator runs relative to it.
+// place shows a file relative to where the generator runs, if that is shorter.
 func (l *loader) place(at token.Position) model.Pos {
-	if rel, err := filepath.Rel(l.dir, at.Filename); err == nil && filepath.IsLocal(rel) {
+	if rel, err := filepath.Rel(l.dir, at.Filename); err == nil && len(rel) < len(at.Filename) {
 		at.Filename = filepath.ToSlash(rel)
 	}
 	return model.Pos{File: at.Filename, Line: at.Line, Col: at.Column}

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -72,6 +73,9 @@ func (l *loader) list(ctx context.Context, cfg Config) ([]*packages.Package, err
 	}
 	pkgs, err := packages.Load(pc, cfg.Patterns...)
 	if err != nil {
+		if _, said, ok := strings.Cut(err.Error(), "stderr: "); ok {
+			err = errors.New(strings.TrimSpace(said)) // as the go command put it
+		}
 		return nil, err
 	}
 	// A broken output can hide its package's imports from the go command:
