@@ -14,6 +14,9 @@ func (t *typeLoader) structure(s *types.Struct, owner string) *model.Type {
 	out := &model.Type{Kind: model.Struct}
 	for i := range s.NumFields() {
 		v, f := s.Field(i), fieldOf(s, i)
+		if !v.Exported() && v.Pkg().Path() != t.out.Path && !t.defined {
+			t.bad("generated code cannot write a struct with the field %s of package %s; declare a type there", v.Name(), v.Pkg().Name())
+		}
 		d := t.below()
 		d.field = "field " + strings.TrimPrefix(owner+"."+v.Name(), ".") + ": "
 		switch {
