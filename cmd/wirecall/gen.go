@@ -38,7 +38,12 @@ func gen(ctx context.Context, s *session, args []string) error {
 	if len(patterns) == 0 {
 		patterns = []string{"."}
 	}
-	outs, err := load.Load(ctx, load.Config{Dir: s.dir, Env: s.env, Tags: *tags, Patterns: patterns})
+	for _, p := range patterns {
+		if strings.HasSuffix(p, ".go") {
+			return fmt.Errorf("wirecall: %s is a file: name its package, since interfaces may use all of it", p)
+		}
+	}
+	outs, err := s.load(ctx, load.Config{Dir: s.dir, Env: s.env, Tags: *tags, Patterns: patterns})
 	if err != nil {
 		return err
 	}
@@ -55,6 +60,25 @@ func gen(ctx context.Context, s *session, args []string) error {
 	return apply(changes)
 }
 
+// load loads the packages and reports all that is wrong with them, the names
+// included that are taken.
+func (s *session) load(ctx context.Context, cfg load.Config) ([]load.Output, error) {
+	outs, err := load.Load(ctx, cfg)
+	problems, ok := errors.AsType[model.Problems](err)
+	if err != nil && !ok {
+		return nil, err
+	}
+	for _, o := range outs {
+		if o.Package != nil {
+			problems = append(problems, golang.Check(o.Package)...)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, problems.Sorted()
+	}
+	return outs, nil
+}
+
 // several reports whether the patterns may name more than one package.
 func several(patterns []string) bool {
 	return len(patterns) != 1 || strings.Contains(patterns[0], "...")
@@ -63,18 +87,17 @@ func several(patterns []string) bool {
 // noService is the error of a run for one package that has nothing to offer. It
 // leaves what was generated before alone: the directive may just have a typo.
 func noService(pattern string, outs []load.Output) error {
-	text := fmt.Sprintf("wirecall: package %s has no service: write //wirecall:service above an interface", pattern)
+	err := fmt.Errorf("wirecall: package %s has no service: write //wirecall:service above an interface", pattern)
 	for _, o := range outs {
-		text += fmt.Sprintf(" (or delete %s)", filepath.Base(o.File))
+		err = fmt.Errorf("%w (or delete %s)", err, filepath.Base(o.File))
 	}
-	return errors.New(text)
+	return err
 }
 
 // changes generates all outputs and returns those that differ from what is
-// there. Nothing is written unless all of them are in order.
+// there.
 func (s *session) changes(outs []load.Output) ([]change, error) {
 	var changes []change
-	var problems model.Problems
 	for _, o := range outs {
 		c := change{file: o.File}
 		var err error
@@ -84,17 +107,12 @@ func (s *session) changes(outs []load.Output) ([]change, error) {
 		if o.Package != nil {
 			c.new, err = golang.Generate(o.Package)
 		}
-		if ps, ok := errors.AsType[model.Problems](err); ok {
-			problems = append(problems, ps...)
-		} else if err != nil {
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", o.File, err)
 		}
 		if c.new == nil && c.old != nil || !bytes.Equal(c.old, c.new) {
 			changes = append(changes, c)
 		}
-	}
-	if len(problems) > 0 {
-		return nil, problems.Sorted()
 	}
 	return changes, nil
 }

@@ -1,8 +1,3 @@
-// Wirecall writes the code between a Go interface and the wire.
-//
-//	go tool wirecall gen [flags] [packages]
-//
-// See wirecall help.
 package main
 
 import (

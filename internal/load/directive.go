@@ -31,7 +31,9 @@ var marked = regexp.MustCompile(`^//\s+wirecall:[a-z]|^//wirecall:\s`)
 // ours, and an error for what was meant as one.
 func parseDirective(text string) (*directive, error) {
 	if marked.MatchString(text) {
-		return nil, errors.New("a directive has no spaces before its name: write //wirecall:service, …")
+		_, rest, _ := strings.Cut(text, "wirecall:")
+		verb, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+		return nil, fmt.Errorf("a directive has no spaces around its name: write //wirecall:%s", verb)
 	}
 	d, ok := ast.ParseDirective(token.NoPos, text)
 	if !ok || d.Tool != "wirecall" {

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 )
 
 // A docIndex holds the comments of one file: those of types and of methods of
@@ -23,6 +24,15 @@ func (l *loader) doc(pos token.Pos) *ast.CommentGroup {
 		l.docs[at.Filename] = index
 	}
 	return index[at.Offset]
+}
+
+// typeDoc is the comment above a type. Those of the standard library say more
+// about Go than about the wire, and change with its releases.
+func (l *loader) typeDoc(obj *types.TypeName) string {
+	if l.std[obj.Pkg().Path()] {
+		return ""
+	}
+	return l.doc(obj.Pos()).Text()
 }
 
 // index reads a file's comments. It parses the file again, because

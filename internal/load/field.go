@@ -13,13 +13,12 @@ import (
 func (t *typeLoader) structure(s *types.Struct, owner string) *model.Type {
 	out := &model.Type{Kind: model.Struct}
 	for i := range s.NumFields() {
-		v := s.Field(i)
-		f := &model.Field{Name: v.Name(), Embedded: v.Embedded(), Tag: s.Tag(i)}
-		fieldWire(f, v)
+		v, f := s.Field(i), fieldOf(s, i)
 		d := t.below()
 		d.field = "field " + strings.TrimPrefix(owner+"."+v.Name(), ".") + ": "
 		switch {
 		case f.Wire != "" || f.Flat:
+			d.source = v.Pos()
 			d.embedded(v)
 			f.Type = d.typ(v.Type())
 		case owner == "":
@@ -33,13 +32,18 @@ func (t *typeLoader) structure(s *types.Struct, owner string) *model.Type {
 	return out
 }
 
-// fieldWire says what encoding/json makes of a field: its name in JSON, or
-// none.
-func fieldWire(f *model.Field, v *types.Var) {
-	tag := reflect.StructTag(f.Tag).Get("json")
-	if tag == "-" {
-		return
+// fieldOf is what encoding/json makes of a field. Its type is left out.
+func fieldOf(s *types.Struct, i int) *model.Field {
+	v := s.Field(i)
+	f := &model.Field{Name: v.Name(), Embedded: v.Embedded(), Tag: s.Tag(i)}
+	if tag := reflect.StructTag(f.Tag).Get("json"); tag != "-" {
+		wire(f, v, tag)
 	}
+	return f
+}
+
+// wire sets what a field is called in JSON, if it is there at all.
+func wire(f *model.Field, v *types.Var, tag string) {
 	name, options, _ := strings.Cut(tag, ",")
 	if v.Embedded() {
 		s, _ := deref(v.Type()).Underlying().(*types.Struct)

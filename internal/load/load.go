@@ -44,8 +44,9 @@ const (
 var outputs = []string{outputMain, outputTest, outputXTest}
 
 // Load returns the outputs of all packages that the patterns name: those to be
-// written, and those that exist and have nothing to hold. It fails with
-// model.Problems if anything at all must be refused.
+// written, and those that exist and have nothing to hold. If anything at all
+// must be refused it fails with model.Problems, and returns the outputs
+// nevertheless: their names may be wrong too.
 func Load(ctx context.Context, cfg Config) ([]Output, error) {
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
@@ -63,7 +64,7 @@ func Load(ctx context.Context, cfg Config) ([]Output, error) {
 		outs, problems = append(outs, o...), append(problems, p...)
 	}
 	if len(problems) > 0 {
-		return nil, problems.Sorted()
+		return outs, problems.Sorted()
 	}
 	return outs, nil
 }
@@ -205,9 +206,9 @@ func declared(decl ast.Decl) (ids []*ast.Ident) {
 // pos is a place as it is shown.
 func (l *loader) pos(p token.Pos) model.Pos { return l.place(l.fset.Position(p)) }
 
-// place shows files below where the generator runs relative to it.
+// place shows a file relative to where the generator runs, if that is shorter.
 func (l *loader) place(at token.Position) model.Pos {
-	if rel, err := filepath.Rel(l.dir, at.Filename); err == nil && filepath.IsLocal(rel) {
+	if rel, err := filepath.Rel(l.dir, at.Filename); err == nil && len(rel) < len(at.Filename) {
 		at.Filename = filepath.ToSlash(rel)
 	}
 	return model.Pos{File: at.Filename, Line: at.Line, Col: at.Column}

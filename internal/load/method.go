@@ -98,7 +98,7 @@ func (m *methodLoader) value(v *types.Var, unnamed, kind, verb string) *model.Va
 		where += kind + " " + out.Name + ": "
 	}
 	t := &typeLoader{pkgLoader: m.pkgLoader, at: m.at, where: where, verb: verb}
-	if item, ok := t.stream(v.Type()); ok {
+	if item, ok := stream(v.Type()); ok {
 		out.Stream = true
 		t.inStream = true
 		out.Type = t.typ(item)
@@ -170,11 +170,9 @@ func streams(values []*model.Value) (n int) {
 
 // resume refuses a cursor that cannot continue the stream.
 func (m *methodLoader) resume(d placedDirective) {
-	results := m.sig.Results()
-	var t typeLoader
 	var item types.Type
-	for i := range results.Len() {
-		if s, ok := t.stream(results.At(i).Type()); ok {
+	for v := range m.sig.Results().Variables() {
+		if s, ok := stream(v.Type()); ok {
 			item = s
 		}
 	}
@@ -207,16 +205,25 @@ func (m *methodLoader) param(name string) *types.Var {
 	return nil
 }
 
-// field is the exported field of a struct, or of what a pointer points to.
+// field is the exported field of a struct, or of what a pointer points to, that
+// crosses the wire.
 func (m *methodLoader) field(t types.Type, name string) *types.Var {
-	if p, ok := t.Underlying().(*types.Pointer); ok {
-		t = p.Elem()
-	}
-	if _, ok := t.Underlying().(*types.Struct); !ok || !token.IsExported(name) {
+	if _, ok := deref(t).Underlying().(*types.Struct); !ok || !token.IsExported(name) {
 		return nil
 	}
-	obj, _, _ := types.LookupFieldOrMethod(t, true, nil, name)
-	field, _ := obj.(*types.Var)
+	_, path, _ := types.LookupFieldOrMethod(t, true, nil, name)
+	var field *types.Var
+	for _, i := range path {
+		s, ok := deref(t).Underlying().(*types.Struct)
+		if !ok || i >= s.NumFields() {
+			return nil
+		}
+		field = s.Field(i)
+		t = field.Type()
+		if f := fieldOf(s, i); f.Wire == "" && !f.Flat {
+			return nil
+		}
+	}
 	return field
 }
 

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -26,6 +27,7 @@ type loader struct {
 	fset  *token.FileSet
 	files map[string]*parsed
 	units map[string]*unit // by package ID
+	std   map[string]bool  // paths of packages that are in no module
 	roots map[string]bool  // directories whose output is about to be written
 	docs  map[string]docIndex
 }
@@ -49,6 +51,7 @@ func newLoader(dir string) *loader {
 		fset:  token.NewFileSet(),
 		files: map[string]*parsed{},
 		units: map[string]*unit{},
+		std:   map[string]bool{},
 		roots: map[string]bool{},
 		docs:  map[string]docIndex{},
 	}
@@ -60,7 +63,7 @@ func (l *loader) list(ctx context.Context, cfg Config) ([]*packages.Package, err
 	pc := &packages.Config{
 		Context: ctx,
 		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedDeps |
-			packages.NeedForTest,
+			packages.NeedForTest | packages.NeedModule,
 		Dir:   cfg.Dir,
 		Env:   cfg.Env,
 		Tests: true,
@@ -70,6 +73,9 @@ func (l *loader) list(ctx context.Context, cfg Config) ([]*packages.Package, err
 	}
 	pkgs, err := packages.Load(pc, cfg.Patterns...)
 	if err != nil {
+		if _, said, ok := strings.Cut(err.Error(), "stderr: "); ok {
+			err = errors.New(strings.TrimSpace(said)) // as the go command put it
+		}
 		return nil, err
 	}
 	// A broken output can hide its package's imports from the go command:
@@ -135,6 +141,7 @@ func (l *loader) check(p *packages.Package) (*unit, error) {
 	}
 	u := &unit{info: &types.Info{Defs: map[*ast.Ident]types.Object{}}}
 	l.units[p.ID] = u
+	l.std[p.PkgPath] = p.Module == nil
 	u.files = l.parseAll(l.sources(p))
 	conf := types.Config{
 		IgnoreFuncBodies: true,

@@ -25,13 +25,22 @@ func (t *typeLoader) cure(typ types.Type) string {
 	if n, ok := types.Unalias(typ).(*types.Named); ok && n.TypeArgs().Len() > 0 && n.Obj().Pkg() != nil && n.Obj().Pkg().Path() == "iter" {
 		return t.verb + " iter.Seq2[" + t.typeString(n.TypeArgs().At(0)) + ", error]"
 	}
+	if isContext(typ) {
+		return "its deadline and its end cross by themselves, from the first parameter"
+	}
 	switch u := typ.Underlying().(type) {
 	case *types.Chan:
-		if t.deep || t.inStream {
+		if t.inStream {
+			return "use a slice"
+		}
+		if t.deep {
 			return "use a slice, or make it a parameter or result of its own, iter.Seq2[" + t.typeString(u.Elem()) + ", error]"
 		}
 		return t.verb + " iter.Seq2[" + t.typeString(u.Elem()) + ", error]"
 	case *types.Signature:
+		if item := yields(u); item != nil {
+			return "write iter.Seq2[" + t.typeString(item) + ", error] itself"
+		}
 		return "to be called back, declare a service that the caller serves"
 	case *types.Interface:
 		if isError(typ) {
@@ -44,6 +53,19 @@ func (t *typeLoader) cure(typ types.Type) string {
 		}
 	}
 	return "use what it points to"
+}
+
+// yields is what a function like an iter.Seq2[T, error] yields, or nil if it
+// is not like that.
+func yields(f *types.Signature) types.Type {
+	if f.Params().Len() != 1 || f.Results().Len() != 0 {
+		return nil
+	}
+	y, ok := f.Params().At(0).Type().Underlying().(*types.Signature)
+	if !ok || y.Params().Len() != 2 || !isError(y.Params().At(1).Type()) {
+		return nil
+	}
+	return y.Params().At(0).Type()
 }
 
 // orTag is the way out for a field that should not cross at all.

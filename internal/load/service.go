@@ -104,11 +104,11 @@ func (w *pkgLoader) marked(spec *ast.TypeSpec, doc *ast.CommentGroup) *decl {
 	for _, d := range w.directives(doc) {
 		switch {
 		case d.verb != "service":
-			w.refuse(d.pos, "//wirecall:%s belongs above a method of an interface", d.verb)
+			w.refuse(d.pos, "//wirecall:%s is out of place: it belongs in the comment right above %s", d.verb, place(d.verb))
 		case spec.Assign.IsValid():
 			w.refuse(d.pos, "//wirecall:service belongs above an interface; %s is an alias: mark what it stands for", spec.Name.Name)
 		case spec.TypeParams != nil:
-			w.refuse(d.pos, "%s: a generic interface cannot be a service: mark one that embeds an instance, such as interface{ %[1]s[T] } with T a type of yours", spec.Name.Name)
+			w.refuse(d.pos, "%s: a generic interface cannot be a service: mark one that embeds an instance, such as interface{ %[1]s[string] }", spec.Name.Name)
 		default:
 			found = &decl{spec: spec, doc: doc, wire: d.value}
 		}
@@ -131,7 +131,7 @@ func (w *pkgLoader) placeMethods(spec *ast.TypeSpec, placed map[*ast.CommentGrou
 		placed[m.Doc] = true
 		for _, d := range w.directives(m.Doc) {
 			if d.verb == "service" {
-				w.refuse(d.pos, "//wirecall:service belongs above an interface, not above a method")
+				w.refuse(d.pos, "//wirecall:service is out of place: it belongs in the comment right above %s", place(d.verb))
 			}
 		}
 	}
@@ -143,9 +143,17 @@ func (w *pkgLoader) misplaced(group *ast.CommentGroup) {
 		if err != nil {
 			w.refuse(c.Pos(), "%v", err)
 		} else if d != nil {
-			w.refuse(c.Pos(), "//wirecall:%s stands alone: it belongs at the end of the comment right above an interface or its method", d.verb)
+			w.refuse(c.Pos(), "//wirecall:%s is out of place: it belongs in the comment right above %s", d.verb, place(d.verb))
 		}
 	}
+}
+
+// place is where a directive may stand.
+func place(verb string) string {
+	if verb == "service" {
+		return "an interface"
+	}
+	return "a method of an interface"
 }
 
 // A placedDirective is a directive and where it stands.

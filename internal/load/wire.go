@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"go/token"
 	"go/types"
 	"strings"
@@ -13,6 +14,7 @@ import (
 type typeLoader struct {
 	*pkgLoader
 	at       token.Pos // of the method
+	source   token.Pos // in the declaration that a type was found in, if not the method's
 	where    string    // "Room.Post: parameter author: "
 	field    string    // "field Message.Text: ", once below a struct
 	verb     string    // "take" or "return"
@@ -34,11 +36,11 @@ func (t *typeLoader) below() *typeLoader {
 }
 
 // stream returns the type of the items if t is an iter.Seq2[T, error].
-func (t *typeLoader) stream(typ types.Type) (item types.Type, ok bool) {
-	if !isNamed(typ, "iter", "Seq2") {
+func stream(t types.Type) (item types.Type, ok bool) {
+	if !isNamed(t, "iter", "Seq2") {
 		return nil, false
 	}
-	args := types.Unalias(typ).(*types.Named).TypeArgs()
+	args := types.Unalias(t).(*types.Named).TypeArgs()
 	return args.At(0), isError(args.At(1))
 }
 
@@ -87,10 +89,10 @@ var basics = map[types.BasicKind]model.Kind{
 
 func (t *typeLoader) basic(b *types.Basic) *model.Type {
 	if kind, ok := basics[b.Kind()]; ok {
-		return &model.Type{Kind: kind}
+		return &model.Type{Kind: kind, Name: b.Name()}
 	}
 	if b.Kind() == types.Invalid {
-		t.explain(t.at, strings.TrimSuffix(t.where+t.field, ": "))
+		t.explain(cmp.Or(t.source, t.at), strings.TrimSuffix(t.where+t.field, ": "))
 	} else {
 		t.cannot(b)
 	}
@@ -108,9 +110,7 @@ func (t *typeLoader) alias(a *types.Alias) *model.Type {
 	}
 	ref := t.ref(a.Obj(), a.TypeArgs())
 	if !t.nameOnly {
-		t.define(a, ref, t.doc(a.Origin().Obj().Pos()).Text(), func(d *typeLoader) *model.Type {
-			return d.typ(a.Rhs())
-		})
+		t.define(a, a.Obj(), ref, func(d *typeLoader) *model.Type { return d.typ(a.Rhs()) })
 	}
 	return ref
 }
@@ -120,15 +120,13 @@ func (t *typeLoader) named(n *types.Named) *model.Type {
 	case isNamed(n, "iter", "Seq"), isNamed(n, "iter", "Seq2"):
 		t.cannot(n)
 		return nil
-	case n.Obj().Pkg() == nil: // error
+	case n.Obj().Pkg() == nil, !t.nameOnly && !hasForm(n): // error has no package
 		t.cannot(n)
 		return nil
 	}
 	ref := t.ref(n.Obj(), n.TypeArgs())
 	if !t.nameOnly {
-		t.define(n, ref, t.doc(n.Origin().Obj().Pos()).Text(), func(d *typeLoader) *model.Type {
-			return d.underlying(n)
-		})
+		t.define(n, n.Obj(), ref, func(d *typeLoader) *model.Type { return d.underlying(n) })
 	}
 	return ref
 }
@@ -172,16 +170,16 @@ func importable(from, path string) bool {
 }
 
 // define adds what a named type is, once.
-func (t *typeLoader) define(typ types.Type, ref *model.Type, doc string, is func(*typeLoader) *model.Type) {
+func (t *typeLoader) define(typ types.Type, obj *types.TypeName, ref *model.Type, is func(*typeLoader) *model.Type) {
 	name := types.TypeString(typ, nil)
 	if t.defs[name] != nil {
 		return
 	}
-	def := &model.Def{Type: ref, Doc: doc}
+	def := &model.Def{Type: ref, Doc: t.typeDoc(obj)}
 	t.defs[name] = def
 	t.pkgLoader.out.Types = append(t.pkgLoader.out.Types, def)
 	d := t.below()
-	d.defined = true
+	d.defined, d.source = true, obj.Pos()
 	def.Is = is(d)
 }
 
@@ -193,26 +191,42 @@ func (t *typeLoader) underlying(n *types.Named) *model.Type {
 		return &model.Type{Kind: model.Time}
 	case isNamed(n, "encoding/json", "RawMessage"):
 		return &model.Type{Kind: model.Raw}
+	case isNamed(n, "encoding/json", "Number"):
+		return &model.Type{Kind: model.Custom}
 	}
-	u := n.Underlying()
-	if !types.IsInterface(u) {
-		if hasMethods(n, "MarshalJSON", "UnmarshalJSON") {
-			return &model.Type{Kind: model.Custom}
-		}
-		if hasMethods(n, "MarshalText", "UnmarshalText") {
-			return &model.Type{Kind: model.Text}
-		}
+	switch {
+	case encodesJSON(n):
+		return &model.Type{Kind: model.Custom}
+	case encodesText(n):
+		return &model.Type{Kind: model.Text}
 	}
-	switch u := u.(type) {
-	case *types.Struct:
-		return t.structure(u, n.Obj().Name())
-	case *types.Interface, *types.Signature, *types.Chan:
-		if i, ok := u.(*types.Interface); !ok || !i.Empty() {
-			t.cannot(n)
-			return nil
-		}
+	if s, ok := n.Underlying().(*types.Struct); ok {
+		return t.structure(s, n.Obj().Name())
 	}
-	return t.typ(u)
+	return t.typ(n.Underlying())
+}
+
+// hasForm reports whether a named type can have a form on the wire at all,
+// whatever it holds.
+func hasForm(n *types.Named) bool {
+	switch u := n.Underlying().(type) {
+	case *types.Interface:
+		return u.Empty()
+	case *types.Signature, *types.Chan:
+		return encodesJSON(n) || encodesText(n)
+	case *types.Basic:
+		_, ok := basics[u.Kind()]
+		return ok || u.Kind() == types.Invalid || encodesJSON(n) || encodesText(n)
+	}
+	return true
+}
+
+func encodesJSON(t types.Type) bool {
+	return !types.IsInterface(t) && hasMethods(t, "MarshalJSON", "UnmarshalJSON")
+}
+
+func encodesText(t types.Type) bool {
+	return !types.IsInterface(t) && hasMethods(t, "MarshalText", "UnmarshalText")
 }
 
 // hasMethods reports whether a *T has both methods, one that writes bytes and
@@ -244,7 +258,7 @@ func (t *typeLoader) key(k types.Type) *model.Type {
 	switch {
 	case ok && b.Kind() == types.Invalid:
 	case ok && b.Info()&(types.IsInteger|types.IsString) != 0:
-	case !types.IsInterface(k) && hasMethods(k, "MarshalText", "UnmarshalText"):
+	case encodesText(k) && types.NewMethodSet(k).Lookup(nil, "MarshalText") != nil: // keys have no address
 	default:
 		t.bad("a map with keys of type %s cannot cross the wire, for JSON's keys are text; use a string or integer type, or one with MarshalText and UnmarshalText%s", t.typeString(k), t.orTag())
 		return nil

@@ -36,6 +36,9 @@ func (t *Type) String() string {
 		}
 		return s
 	}
+	if t.Name != "" {
+		return t.Name
+	}
 	return t.Kind.String()
 }
 
@@ -50,7 +53,7 @@ func (f *Field) String() string {
 	case f.Flat:
 		return "..." + t
 	case f.Wire == "":
-		return "- " + t
+		return "nothing " + t
 	case f.Omit:
 		return f.Wire + "? " + t
 	}
@@ -66,9 +69,9 @@ func (v *Value) String() string {
 
 // String is the method's signature on the wire, and what is declared about it.
 func (m *Method) String() string {
-	s := m.Wire + "(" + join(m.Params, ", ") + ")"
+	parts := []string{m.Wire + "(" + join(m.Params, ", ") + ")"}
 	if len(m.Results) > 0 {
-		s += " -> " + join(m.Results, ", ")
+		parts[0] += " -> " + join(m.Results, ", ")
 	}
 	for _, flag := range []struct {
 		on   bool
@@ -78,13 +81,13 @@ func (m *Method) String() string {
 		{m.Notify, "notify"}, {m.Idempotent, "idempotent"},
 	} {
 		if flag.on {
-			s += ", " + flag.name
+			parts = append(parts, flag.name)
 		}
 	}
 	if m.Resume != nil {
-		s += ", resume " + m.Resume.Param + "=" + m.Resume.Field
+		parts = append(parts, "resume "+m.Resume.Param+"="+m.Resume.Field)
 	}
-	return s
+	return strings.Join(parts, ", ")
 }
 
 // Dump is the whole model as text, for tests.

@@ -48,7 +48,7 @@ type Type struct {
 	Fields []*Field
 
 	Pkg  Import // Named
-	Name string
+	Name string // Named, and basic types: uint8 may have been written as byte
 	Args []*Type
 }
 

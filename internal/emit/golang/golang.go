@@ -23,14 +23,11 @@ const handshake = "undefined? The runtime and the generator are of different ver
 // An emitter writes one file.
 type emitter struct {
 	*jen.File
-	pkg      *model.Package
-	imports  map[string]string // the name of each import by its path
-	problems model.Problems
+	pkg     *model.Package
+	imports map[string]string // the name of each import by its path
 }
 
-// Generate returns the Go file for p. What the file declares is added to
-// p.Declared. It fails with model.Problems where the names that it must
-// declare are taken.
+// Generate returns the Go file for p, which Check has found in order.
 func Generate(p *model.Package) ([]byte, error) {
 	e := &emitter{File: jen.NewFilePathName(p.Path, p.Name), pkg: p}
 	e.HeaderComment(Header)
@@ -43,9 +40,6 @@ func Generate(p *model.Package) ([]byte, error) {
 	for _, s := range p.Services {
 		e.service(s)
 	}
-	if len(e.problems) > 0 {
-		return nil, e.problems
-	}
 	var b bytes.Buffer
 	err := e.Render(&b)
 	return b.Bytes(), err
@@ -53,7 +47,7 @@ func Generate(p *model.Package) ([]byte, error) {
 
 // service emits all that is made for one interface.
 func (e *emitter) service(s *model.Service) {
-	n := e.serviceNames(s)
+	n := serviceNames(s)
 	var plans []*plan
 	for _, m := range s.Methods {
 		plans = append(plans, e.plan(n, m))
@@ -89,12 +83,12 @@ func (e *emitter) doc(text string) {
 
 // server emits
 //
-//	// RoomService serves impl.
+//	// RoomService is the service Room, done by impl.
 //	func RoomService(impl Room) rpc.Service {
 //		return rpc.Service{Name: "Room", Methods: []rpc.Method{…}}
 //	}
 func (e *emitter) server(n *names, plans []*plan) {
-	e.doc(n.server + " is the service " + n.s.Wire + " as impl does it.")
+	e.doc(n.server + " is the service " + n.s.Wire + ", done by impl.")
 	e.Func().Id(n.server).Params(jen.Id("impl").Id(n.s.Name)).Qual(rpcPath, "Service").Block(
 		jen.Return(jen.Qual(rpcPath, "Service").Values(
 			jen.Id("Name").Op(":").Lit(n.s.Wire),
@@ -110,20 +104,20 @@ func (e *emitter) server(n *names, plans []*plan) {
 
 // client emits
 //
-//	// RoomClient is a Room at the other end of a connection.
+//	// RoomClient implements Room by calling the other end of a connection.
 //	type RoomClient struct{ caller rpc.Caller }
 //
 //	var _ Room = (*RoomClient)(nil)
 //
-//	// NewRoomClient returns a Room whose methods are calls by caller.
+//	// NewRoomClient returns a client of Room that makes its calls with caller.
 //	func NewRoomClient(caller rpc.Caller) *RoomClient { return &RoomClient{caller} }
 func (e *emitter) client(n *names) {
-	e.doc(n.client + " is a " + n.s.Name + " at the other end of a connection.")
+	e.doc(n.client + " implements " + n.s.Name + " by calling the other end of a connection.")
 	e.Type().Id(n.client).Id("struct").Add(onLine(jen.Id("caller").Qual(rpcPath, "Caller")))
 	e.Line()
 	e.Var().Id("_").Id(n.s.Name).Op("=").Parens(jen.Op("*").Id(n.client)).Call(jen.Nil())
 	e.Line()
-	e.doc(n.newClient + " returns a " + n.s.Name + " whose methods are calls by caller.")
+	e.doc(n.newClient + " returns a client of " + n.s.Name + " that makes its calls with caller.")
 	e.Func().Id(n.newClient).Params(jen.Id("caller").Qual(rpcPath, "Caller")).Op("*").Id(n.client).Add(
 		onLine(jen.Return(jen.Op("&").Id(n.client).Values(jen.Id("caller")))))
 }

@@ -90,7 +90,7 @@ func (p *plan) serve(g *jen.Group) {
 		g.List(append(p.targets(), jen.Id(p.err))...).Op("=").Add(call)
 	default:
 		g.List(p.locals()...).Op(":=").Add(call)
-		g.List(p.targets()...).Op("=").ListFunc(p.carried)
+		g.List(p.targets()...).Op("=").ListFunc(p.untyped)
 	}
 	if p.Error {
 		g.Return(jen.Id(p.err))
@@ -148,8 +148,8 @@ func (p *plan) locals() (out []jen.Code) {
 	return out
 }
 
-// carried emits the results as they are carried: now, rpc.From(changes).
-func (p *plan) carried(g *jen.Group) {
+// untyped emits the results as they are carried: now, rpc.From(changes).
+func (p *plan) untyped(g *jen.Group) {
 	for i, v := range p.Results {
 		g.Add(untyped(v, p.outs[i]))
 	}

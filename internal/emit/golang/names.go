@@ -25,38 +25,47 @@ type names struct {
 	prefix                    string // of unexported names, "room"
 }
 
-// serviceNames claims the names made for s, which users write in their code
-// and which are therefore never changed to avoid a collision.
-func (e *emitter) serviceNames(s *model.Service) *names {
+// serviceNames is the names made for s. Users write them in their code, so
+// that they are never changed to avoid a collision.
+func serviceNames(s *model.Service) *names {
 	base, create := s.Base(), "New"
-	if !token.IsExported(s.Name) {
-		create = "new"
-	}
 	after := base // as in New…
-	if create == "new" {
-		after = upper(base)
+	if !token.IsExported(s.Name) {
+		create, after = "new", upper(base)
 	}
 	n := &names{s: s, server: base + "Service", client: base + "Client", newClient: create + after + "Client", prefix: lower(base)}
 	if n.server == s.Name {
 		n.server = create + after + "Service"
 	}
-	for _, name := range []string{n.server, n.client, n.newClient} {
-		e.claim(s, name)
-	}
 	return n
 }
 
-// claim takes a name that must be had.
-func (e *emitter) claim(s *model.Service, name string) {
-	if at, taken := e.pkg.Declared[name]; taken {
-		p := model.Problem{Pos: at, Text: fmt.Sprintf("%s is what the generator calls something it makes for %s: rename yours, or the interface", name, s.Name)}
-		if at == (model.Pos{}) {
-			p = model.Problem{Pos: s.Pos, Text: fmt.Sprintf("%s: %s would be generated for two interfaces: rename this one", s.Name, name)}
+// needed are Go's own identifiers that generated code cannot do without.
+var needed = []string{"any", "error", "new", "nil", "true",
+	"bool", "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64", "uintptr",
+	"float32", "float64", "string", "byte", "rune"}
+
+// Check reports which names that p's output must have are taken. It claims
+// them in p.Declared, which a package shares with its tests.
+func Check(p *model.Package) (problems model.Problems) {
+	for _, name := range needed {
+		if at, ok := p.Declared[name]; ok {
+			problems = append(problems, model.Problem{Pos: at, Text: "generated code needs Go's own " + name + ": rename this one"})
 		}
-		e.problems = append(e.problems, p)
-		return
 	}
-	e.pkg.Declared[name] = model.Pos{}
+	for _, s := range p.Services {
+		n := serviceNames(s)
+		for _, name := range []string{n.server, n.client, n.newClient} {
+			if at, ok := p.Declared[name]; !ok {
+				p.Declared[name] = model.Pos{}
+			} else if at == (model.Pos{}) {
+				problems = append(problems, model.Problem{Pos: s.Pos, Text: fmt.Sprintf("%s: another service needs the name %s: rename one of the interfaces", s.Name, name)})
+			} else {
+				problems = append(problems, model.Problem{Pos: at, Text: fmt.Sprintf("%s is generated for %s: rename this one, or the interface", name, s.Name)})
+			}
+		}
+	}
+	return problems
 }
 
 // own takes a name that nobody sees, or one like it.

@@ -25,8 +25,10 @@ func typ(t *model.Type) *jen.Statement {
 		})
 	case model.Named:
 		return named(t)
+	case model.Any:
+		return jen.Any()
 	}
-	return jen.Id(t.Kind.String())
+	return jen.Id(t.Name)
 }
 
 func named(t *model.Type) *jen.Statement {

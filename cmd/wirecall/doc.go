@@ -1,0 +1,73 @@
+// Wirecall writes the code between a Go interface and the wire.
+//
+//	go tool wirecall gen [-check] [-tags list] [packages]
+//	go tool wirecall help
+//	go tool wirecall version
+//
+// # What gen reads
+//
+// Interfaces that are marked, in the packages named, by default the one in the
+// current folder:
+//
+//	// Room is one chat room.
+//	//
+//	//wirecall:service
+//	type Room interface {
+//		// Messages streams what was said after the given id.
+//		//
+//		//wirecall:resume after=ID
+//		Messages(ctx context.Context, after int64) (iter.Seq2[Message, error], error)
+//	}
+//
+// A directive is a line of its own in the comment right above what it is about,
+// without a space after the slashes. Its arguments are words, or Go strings in
+// quotes. Above an interface:
+//
+//	//wirecall:service             serve it; its name on the wire is its own
+//	//wirecall:service name=NAME   serve it under another name
+//
+// Above a method, of a marked interface or of one that is embedded in it:
+//
+//	//wirecall:name NAME           its name on the wire, after the service's and a dot
+//	//wirecall:notify              nobody answers; its only result is error
+//	//wirecall:idempotent          calling it twice does no more than calling it once
+//	//wirecall:resume PARAM=FIELD  its stream continues after the item whose field
+//	                               FIELD was given as the parameter PARAM
+//
+// Names on the wire are letters, digits and _ - . / after a letter, and do not
+// begin with rpc. The methods of embedded interfaces are named after the marked
+// one and come after its own, in the order in which they are embedded.
+//
+// # What gen writes
+//
+// One file for each package that has marked interfaces: wirecall_gen.go. Those
+// in its tests are written to wirecall_gen_test.go, and those in tests outside
+// the package to wirecall_gen_x_test.go. For each interface a file has
+//
+//	interface    its service        its client    how to make one
+//	Room         RoomService        *RoomClient   NewRoomClient
+//	ChatService  NewChatService     *ChatClient   NewChatClient
+//	room         roomService        *roomClient   newRoomClient
+//
+// A trailing Service is dropped from the interface's name, and from the
+// service's name on the wire, before anything is added; where that would give
+// the interface's own name again the function is called New… instead. Where the
+// package declares one of these names itself gen refuses to go on. The file is
+// under the build constraint of the files that its interfaces are in, which must
+// be the same for all.
+//
+// Only what has changed is written, and nothing as long as there is any mistake
+// in any of the packages. Files that do not come from gen are never touched.
+// When a package has no marked interface any more, what gen wrote for it before
+// is removed; but where a single package is named and has none, that is an
+// error and the file is left alone.
+//
+// Code that does not compile is no obstacle unless a service's signatures need
+// it, so that a program may mention what is yet to be generated. A stale or
+// broken output is ignored.
+//
+// # Exit status
+//
+// 0 if all is well, 1 after a mistake or if -check found something stale, 2 if
+// the command was not understood.
+package main

@@ -1,0 +1,330 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const service = `package api
+
+//wirecall:service
+type Api interface{ Do(n int) error }
+`
+
+// newPackage makes a module of one package, and what gen makes of it.
+func newPackage(t *testing.T, files map[string]string) (dir string) {
+	t.Helper()
+	dir = newModule(t, "example.com/api")
+	for name, text := range files {
+		writeFile(t, filepath.Join(dir, name), text)
+	}
+	return dir
+}
+
+// mustGen runs gen in dir and returns what it made there.
+func mustGen(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	if code, _, stderr := wirecall(t, dir, append([]string{"gen"}, args...)...); code != 0 {
+		t.Fatalf("exit status %d:\n%s", code, stderr)
+	}
+	return readFile(t, filepath.Join(dir, "wirecall_gen.go"))
+}
+
+func TestSameOutputEveryTime(t *testing.T) {
+	dir := write(t, readCases(t, "accepted"))
+	var first map[string]string
+	for range 3 {
+		for name := range generated(t, dir) {
+			if err := os.Remove(filepath.Join(dir, strings.TrimPrefix(name, "want/"))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if code, _, stderr := wirecall(t, dir, "gen", "./..."); code != 0 {
+			t.Fatal(stderr)
+		}
+		got := generated(t, dir)
+		if first == nil {
+			first = got
+		}
+		for name, text := range got {
+			if text != first[name] {
+				t.Errorf("%s came out differently:\n%s", name, diff(name, first[name], text))
+			}
+		}
+	}
+}
+
+func TestOrderOfPackagesDoesNotMatter(t *testing.T) {
+	dir := newPackage(t, map[string]string{
+		"a/a.go": "package a\n\nimport \"example.com/api/b\"\n\n//wirecall:service\ntype A interface{ Do(b b.T) error }\n\nvar _ = b.NewBClient\n",
+		"b/b.go": "package b\n\ntype T struct{ N int }\n\n//wirecall:service\ntype B interface{ Do(t T) error }\n",
+	})
+	var all []string
+	for _, args := range [][]string{{"./a", "./b"}, {"./b", "./a"}, {"./..."}, {"example.com/api/a", "example.com/api/b"}} {
+		if code, _, stderr := wirecall(t, dir, append([]string{"gen"}, args...)...); code != 0 {
+			t.Fatal(stderr)
+		}
+		all = append(all, readFile(t, filepath.Join(dir, "a/wirecall_gen.go"))+readFile(t, filepath.Join(dir, "b/wirecall_gen.go")))
+	}
+	if len(slices.Compact(all)) != 1 {
+		t.Error("the order of packages changes the output")
+	}
+	goCommand(t, dir, "vet", "./...")
+}
+
+func TestCheck(t *testing.T) {
+	dir := newPackage(t, map[string]string{"api.go": service})
+	code, stdout, stderr := wirecall(t, dir, "gen", "-check")
+	if code != 1 || !strings.Contains(stdout, "+func NewApiClient(") || !strings.Contains(stderr, "go generate") {
+		t.Errorf("without output: exit status %d, %s%s", code, stdout, stderr)
+	}
+	if len(generated(t, dir)) > 0 {
+		t.Error("check wrote the output")
+	}
+	mustGen(t, dir)
+	if code, stdout, stderr = wirecall(t, dir, "gen", "-check"); code != 0 || stdout+stderr != "" {
+		t.Errorf("with output: exit status %d, %s%s", code, stdout, stderr)
+	}
+	writeFile(t, filepath.Join(dir, "api.go"), strings.Replace(service, "n int", "m int", 1))
+	code, stdout, _ = wirecall(t, dir, "gen", "-check")
+	want := "--- wirecall_gen.go\n+++ wirecall_gen.go (as it would be)\n" +
+		"@@ -17,7 +17,7 @@\n" +
+		" \t\t\tNew:  func() (any, any) { return new(apiDoParams), nil },\n" +
+		" \t\t\tServe: func(ctx context.Context, c *rpc.Call) error {\n" +
+		" \t\t\t\tp := c.Params.(*apiDoParams)\n" +
+		"-\t\t\t\treturn impl.Do(p.N)\n" +
+		"+\t\t\t\treturn impl.Do(p.M)\n" +
+		" \t\t\t},\n" +
+		" \t\t},\n" +
+		" \t}}\n" +
+		"@@ -32,14 +32,14 @@\n"
+	if code != 1 || !strings.HasPrefix(stdout, want) {
+		t.Errorf("with stale output: exit status %d\n%s", code, stdout)
+	}
+}
+
+func TestOnlyWhatChangedIsWritten(t *testing.T) {
+	dir := newPackage(t, map[string]string{"api.go": service})
+	mustGen(t, dir)
+	file := filepath.Join(dir, "wirecall_gen.go")
+	if err := os.Chmod(file, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustGen(t, dir)
+	after, err := os.Stat(file)
+	if err != nil || !before.ModTime().Equal(after.ModTime()) || !os.SameFile(before, after) {
+		t.Errorf("it was written again: %v", err)
+	}
+}
+
+func TestBrokenOutputIsReplaced(t *testing.T) {
+	dir := newPackage(t, map[string]string{
+		// An import of this module hides behind the broken file, too.
+		"api.go": "package api\n\nimport \"example.com/api/b\"\n\n//wirecall:service\ntype Api interface{ Do(t b.T) error }\n",
+		"b/b.go": "package b\n\ntype T struct{ N int }\n",
+	})
+	want := mustGen(t, dir)
+	for name, broken := range map[string]string{
+		"empty":     "",
+		"cut":       want[:len(want)/2],
+		"cut early": want[:60],
+		"conflict":  "<<<<<<< HEAD\n" + want + "=======\n" + want + ">>>>>>> other\n",
+		"renamed":   strings.Replace(want, "package api", "package other", 1),
+		"stale":     strings.ReplaceAll(want, "Api", "Old"),
+		"imports":   strings.Replace(want, "\"context\"", "\"context\"\n\t\"example.com/api/gone\"\n\t\"example.com/nowhere\"", 1),
+		"cycle":     strings.Replace(want, "\"context\"", "\"context\"\n\t\"example.com/api\"", 1),
+	} {
+		writeFile(t, filepath.Join(dir, "wirecall_gen.go"), broken)
+		code, _, stderr := wirecall(t, dir, "gen")
+		if got := readFile(t, filepath.Join(dir, "wirecall_gen.go")); code != 0 || got != want {
+			t.Errorf("%s: exit status %d\n%s%s", name, code, stderr, diff("wirecall_gen.go", want, got))
+		}
+	}
+}
+
+func TestMistakesLeaveTheOutputAlone(t *testing.T) {
+	dir := newPackage(t, map[string]string{
+		"api.go":   service,
+		"b/b.go":   strings.Replace(service, "package api", "package b", 1),
+		"ok/ok.go": strings.Replace(service, "package api", "package ok", 1),
+	})
+	want := mustGen(t, dir)
+	writeFile(t, filepath.Join(dir, "api.go"), strings.Replace(service, "n int", "n chan int", 1))
+	writeFile(t, filepath.Join(dir, "b/b.go"), "package b\n\n//wirecall:service\ntype B interface{}\n")
+	code, _, stderr := wirecall(t, dir, "gen", "./...")
+	const errors = `api.go:4:21: Api.Do: parameter n: chan int cannot cross the wire; take iter.Seq2[int, error]
+b/b.go:4:6: B: a service needs at least one method
+`
+	if code != 1 || stderr != errors {
+		t.Errorf("exit status %d\n%s", code, stderr)
+	}
+	if got := generated(t, dir); len(got) != 1 || got["want/wirecall_gen.go"] != want {
+		t.Error("the output was touched")
+	}
+}
+
+func TestPackagesWithoutServices(t *testing.T) {
+	dir := newPackage(t, map[string]string{"a/a.go": "package a\n", "b/b.go": "package b\n"})
+	if code, _, stderr := wirecall(t, dir, "gen", "./..."); code != 0 {
+		t.Errorf("./...: exit status %d\n%s", code, stderr)
+	}
+	code, _, stderr := wirecall(t, dir, "gen", "./a")
+	if code != 1 || stderr != "wirecall: package ./a has no service: write //wirecall:service above an interface\n" {
+		t.Errorf("./a: exit status %d\n%s", code, stderr)
+	}
+	if code, _, stderr := wirecall(t, dir, "gen", "./nowhere"); code != 1 || !strings.Contains(stderr, "nowhere") {
+		t.Errorf("./nowhere: exit status %d\n%s", code, stderr)
+	}
+}
+
+func TestStaleOutputIsRemoved(t *testing.T) {
+	files := map[string]string{
+		"a/api.go":                   service,
+		"a/wirecall_gen_test.go":     "// Code generated by wirecall; DO NOT EDIT.\n\npackage api\n",
+		"tagged/api.go":              "//go:build never\n\n" + service,
+		"tagged/doc.go":              "package api\n",
+		"tagged/wirecall_gen.go":     "// Code generated by wirecall; DO NOT EDIT.\n\npackage api\n",
+		"a/testdata/wirecall_gen.go": "// Code generated by wirecall; DO NOT EDIT.\n\npackage api\n",
+	}
+	dir := newPackage(t, files)
+	mustGen(t, filepath.Join(dir, "a"))
+	writeFile(t, filepath.Join(dir, "a/api.go"), "package api\n")
+
+	code, _, stderr := wirecall(t, dir, "gen", "./a")
+	if code != 1 || !strings.Contains(stderr, "(or delete wirecall_gen.go)") {
+		t.Errorf("./a: exit status %d\n%s", code, stderr)
+	}
+	if code, stdout, _ := wirecall(t, dir, "gen", "-check", "./..."); code != 1 || !strings.Contains(stdout, "-// ApiService") {
+		t.Errorf("-check: exit status %d\n%s", code, stdout)
+	}
+	if code, _, stderr := wirecall(t, dir, "gen", "./..."); code != 0 {
+		t.Errorf("./...: exit status %d\n%s", code, stderr)
+	}
+	got := generated(t, dir)
+	if len(got) != 2 || got["want/tagged/wirecall_gen.go"] == "" || got["want/a/testdata/wirecall_gen.go"] == "" {
+		t.Errorf("left over: %v", got)
+	}
+}
+
+func TestFilesOfUsersAreNotOverwritten(t *testing.T) {
+	mine := "package api\n\nvar mine = 1\n"
+	dir := newPackage(t, map[string]string{"api.go": service, "wirecall_gen.go": mine})
+	code, _, stderr := wirecall(t, dir, "gen")
+	if code != 1 || !strings.Contains(stderr, "was not generated by wirecall") {
+		t.Errorf("exit status %d\n%s", code, stderr)
+	}
+	if readFile(t, filepath.Join(dir, "wirecall_gen.go")) != mine {
+		t.Error("it was overwritten")
+	}
+	writeFile(t, filepath.Join(dir, "api.go"), "package api\n")
+	if code, _, _ := wirecall(t, dir, "gen", "./..."); code != 1 || readFile(t, filepath.Join(dir, "wirecall_gen.go")) != mine {
+		t.Error("it was removed")
+	}
+}
+
+func TestBuildTags(t *testing.T) {
+	dir := newPackage(t, map[string]string{
+		"plain.go":  service,
+		"tagged.go": "//go:build extra\n\npackage api\n\n//wirecall:service\ntype Extra interface{ Do(t T) error }\n",
+		"type.go":   "//go:build extra\n\npackage api\n\ntype T struct{ N int }\n",
+		"other.go":  "//go:build !extra\n\npackage api\n\ntype T struct{ C chan int }\n",
+	})
+	if out := mustGen(t, dir); strings.Contains(out, "Extra") {
+		t.Error("a file was read that the tags exclude")
+	}
+	code, _, stderr := wirecall(t, dir, "gen", "-tags", "extra,more")
+	if code != 1 || !strings.HasPrefix(stderr, "tagged.go:6:6: Extra: services of one package must be under the same build constraint") {
+		t.Errorf("exit status %d\n%s", code, stderr)
+	}
+	writeFile(t, filepath.Join(dir, "plain.go"), "package api\n")
+	out := mustGen(t, dir, "-tags", "extra,more")
+	if !strings.Contains(out, "ExtraClient") || !strings.Contains(out, "\n//go:build extra\n\npackage api\n") {
+		t.Errorf("with tags:\n%s", out)
+	}
+	goCommand(t, dir, "vet", "-tags", "extra", ".")
+	goCommand(t, dir, "vet", ".")
+}
+
+func TestAnyFolderOfTheModule(t *testing.T) {
+	dir := newPackage(t, map[string]string{"a/b/api.go": service, "c/c.go": "package c\n"})
+	want := mustGen(t, filepath.Join(dir, "a/b"))
+	for folder, pattern := range map[string]string{".": "./a/b", "c": "../a/b", "a": "example.com/api/a/b"} {
+		if err := os.Remove(filepath.Join(dir, "a/b/wirecall_gen.go")); err != nil {
+			t.Fatal(err)
+		}
+		code, _, stderr := wirecall(t, filepath.Join(dir, folder), "gen", pattern)
+		if got := generated(t, dir)["want/a/b/wirecall_gen.go"]; code != 0 || got != want {
+			t.Errorf("%s from %s: exit status %d\n%s", pattern, folder, code, stderr)
+		}
+	}
+	writeFile(t, filepath.Join(dir, "a/b/api.go"), "package api\n\n//wirecall:service\ntype Api interface{ Do() }\n")
+	_, _, stderr := wirecall(t, filepath.Join(dir, "a"), "gen", "./b")
+	if !strings.HasPrefix(stderr, "b/api.go:4:21: Api.Do: ") {
+		t.Errorf("the place is not relative to the folder: %s", stderr)
+	}
+}
+
+func TestWorkspace(t *testing.T) {
+	dir := newModule(t, "example.com/work")
+	mod := readFile(t, filepath.Join(dir, "go.mod"))
+	writeFile(t, filepath.Join(dir, "app/go.mod"), strings.Replace(mod, "example.com/work", "example.com/app", 1))
+	writeFile(t, filepath.Join(dir, "app/go.sum"), readFile(t, filepath.Join(dir, "go.sum")))
+	writeFile(t, filepath.Join(dir, "lib/go.mod"), "module example.com/lib\n\ngo 1.26.0\n")
+	writeFile(t, filepath.Join(dir, "go.work"), "go 1.26.0\n\nuse (\n\t./app\n\t./lib\n)\n")
+	writeFile(t, filepath.Join(dir, "lib/lib.go"), "package lib\n\ntype T struct{ N int }\n")
+	writeFile(t, filepath.Join(dir, "app/app.go"), "package app\n\nimport \"example.com/lib\"\n\n//wirecall:service\ntype App interface{ Do(t lib.T) error }\n\nvar _ = NewAppClient\n")
+	mustGen(t, filepath.Join(dir, "app"))
+	goCommand(t, filepath.Join(dir, "app"), "vet", ".")
+}
+
+func TestVendor(t *testing.T) {
+	dir := newPackage(t, map[string]string{
+		"lib/go.mod": "module example.com/lib\n\ngo 1.26.0\n",
+		"lib/lib.go": "package lib\n\ntype T struct{ N int }\n",
+		"api.go":     "package api\n\nimport (\n\t\"example.com/lib\"\n\t\"github.com/wirecall/wirecall/rpc\"\n)\n\n//wirecall:service\ntype Api interface{ Do(t lib.T) error }\n\nvar _ rpc.Caller\n",
+	})
+	mod := filepath.Join(dir, "go.mod")
+	writeFile(t, mod, readFile(t, mod)+"\nrequire example.com/lib v0.0.0\n\nreplace example.com/lib => ./lib\n")
+	t.Setenv("GOFLAGS", "-mod=mod")
+	goCommand(t, dir, "mod", "vendor")
+	if err := os.RemoveAll(filepath.Join(dir, "lib")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GOFLAGS", "-mod=vendor")
+	out := mustGen(t, dir)
+	if !strings.Contains(out, "\"example.com/lib\"") {
+		t.Errorf("a vendored package is imported otherwise:\n%s", out)
+	}
+	goCommand(t, dir, "vet", ".")
+}
+
+func TestCommandLine(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		args           string
+		code           int
+		stdout, stderr string
+	}{
+		{"", 2, "", "Usage: go tool wirecall"},
+		{"help", 0, "gen [-check]", ""},
+		{"-h", 0, "gen [-check]", ""},
+		{"version", 0, "wirecall ", ""},
+		{"nonsense", 2, "", `unknown command "nonsense"`},
+		{"gen -nonsense", 2, "", "-nonsense"},
+		{"gen -h", 0, "", "-tags"},
+		{"gen api.go", 1, "", "api.go is a file"},
+		{"gen", 1, "", "go: go.mod file not found"},
+	} {
+		code, stdout, stderr := wirecall(t, dir, strings.Fields(c.args)...)
+		if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
+			t.Errorf("wirecall %s: exit status %d\n%s%s", c.args, code, stdout, stderr)
+		}
+	}
+}

@@ -1,0 +1,123 @@
+// Package internal_test holds the code against the picture of how it is cut:
+//
+//	cmd/wirecall -> internal/load, internal/emit/* -> internal/model
+//	generated code -> rpc -> codec, internal/wire; codec/cbor -> codec
+package internal_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/wirecall/wirecall"
+
+// allowed says which packages of ours each of ours may import; a * at the end
+// of a name is any rest. What is not named, examples say, may import rpc and
+// what is below it.
+var allowed = map[string][]string{
+	"cmd/wirecall":    {"internal/load", "internal/emit/*", "internal/model"},
+	"internal/load":   {"internal/model"},
+	"internal/emit/*": {"internal/model"},
+	"internal/model":  {},
+	"internal/wire":   {"codec"},
+	"codec":           {},
+	"codec/cbor":      {"codec"},
+	"rpc":             {"codec", "internal/wire"},
+	"rpc/*":           {"rpc", "codec", "codec/*", "internal/wire"},
+	"*":               {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
+}
+
+// kept says where alone a dependency may be imported.
+var kept = map[string]string{
+	"golang.org/x/tools/*":          "internal/load",
+	"github.com/dave/jennifer/*":    "internal/emit/golang",
+	"github.com/coder/websocket":    "rpc",
+	"github.com/fxamacker/cbor/v2*": "codec/cbor",
+}
+
+func TestImports(t *testing.T) {
+	for name, imports := range packages(t) {
+		for _, i := range imports {
+			if own, ok := strings.CutPrefix(i, module+"/"); ok {
+				if !slices.ContainsFunc(allowed[lookup(name)], func(p string) bool { return matches(p, own) }) {
+					t.Errorf("%s must not import %s", name, own)
+				}
+				continue
+			}
+			for dep, home := range kept {
+				if matches(dep, i) && name != home {
+					t.Errorf("%s must not import %s: only %s does", name, i, home)
+				}
+			}
+		}
+	}
+}
+
+// TestModelKnowsNoLanguage keeps Go's packages about Go out of the model.
+func TestModelKnowsNoLanguage(t *testing.T) {
+	for _, i := range packages(t)["internal/model"] {
+		if strings.HasPrefix(i, "go/") || strings.Contains(i, ".") {
+			t.Errorf("internal/model must not import %s", i)
+		}
+	}
+}
+
+// packages is what each package of the module imports, its tests aside, on any
+// system. It reads the files itself: go test would not notice that what the go
+// command says has changed.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	pkgs := map[string][]string{}
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != ".." && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") || nested(path)):
+			return fs.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel("..", filepath.Dir(path))
+		for _, i := range f.Imports {
+			pkgs[filepath.ToSlash(name)] = append(pkgs[filepath.ToSlash(name)], strings.Trim(i.Path.Value, `"`))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pkgs
+}
+
+// nested reports whether a folder is a module of its own.
+func nested(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
+}
+
+// lookup is the longest key of allowed that matches name.
+func lookup(name string) (best string) {
+	for key := range allowed {
+		if matches(key, name) && len(key) > len(best) {
+			best = key
+		}
+	}
+	return best
+}
+
+func matches(pattern, name string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(name, prefix)
+	}
+	return pattern == name
+}

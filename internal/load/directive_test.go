@@ -1,0 +1,104 @@
+package load
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseDirective(t *testing.T) {
+	for text, want := range map[string]directive{
+		"//wirecall:service":                   {verb: "service"},
+		"//wirecall:service name=Chat":         {verb: "service", key: "name", value: "Chat"},
+		`//wirecall:service "name=Chat.v1"`:    {verb: "service", key: "name", value: "Chat.v1"},
+		"//wirecall:name get_block":            {verb: "name", value: "get_block"},
+		"//wirecall:name  `get/block` \t":      {verb: "name", value: "get/block"},
+		"//wirecall:notify\r":                  {verb: "notify"},
+		"//wirecall:idempotent ":               {verb: "idempotent"},
+		"//wirecall:resume after=ID":           {verb: "resume", key: "after", value: "ID"},
+		"//wirecall:resume größe=Größe":        {verb: "resume", key: "größe", value: "Größe"},
+		"// wirecall: makes code":              {},
+		"// see wirecall:service":              {},
+		"//go:generate wirecall:service":       {},
+		"//\t//wirecall:service":               {},
+		"//wirecalls:service":                  {},
+		"/* wirecall:service */":               {},
+		"// wirecall:service":                  {verb: "error"},
+		"//wirecall: service":                  {verb: "error"},
+		"//wirecall:":                          {},
+		"//wirecall:serve":                     {verb: "error"},
+		"//wirecall:service name=":             {verb: "error"},
+		"//wirecall:service name=x name=y":     {verb: "error"},
+		"//wirecall:service Chat":              {verb: "error"},
+		"//wirecall:name rpc.call":             {verb: "error"},
+		"//wirecall:name $/cancel":             {verb: "error"},
+		`//wirecall:name "a b"`:                {verb: "error"},
+		`//wirecall:name "a`:                   {verb: "error"},
+		`//wirecall:name "\x00"`:               {verb: "error"},
+		"//wirecall:name -x":                   {verb: "error"},
+		"//wirecall:notify now":                {verb: "error"},
+		"//wirecall:resume after":              {verb: "error"},
+		"//wirecall:resume after=a.b":          {verb: "error"},
+		"//wirecall:resume func=ID":            {verb: "error"},
+		"//wirecall:resume after=ID before=ID": {verb: "error"},
+	} {
+		got, err := parseDirective(text)
+		if err != nil {
+			got = &directive{verb: "error"}
+		}
+		if got == nil {
+			got = &directive{}
+		}
+		if *got != want {
+			t.Errorf("%q: %+v, want %+v", text, *got, want)
+		}
+	}
+}
+
+func FuzzParseDirective(f *testing.F) {
+	for _, text := range []string{
+		"//wirecall:service", "//wirecall:service name=Chat", "//wirecall:name \"x\"", "//wirecall:resume after=ID",
+		"// wirecall:notify", "//wirecall:", "//wirecall:name `", "//wirecall:name \"\\u0000\"", "//go:generate x",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := parseDirective(text)
+		switch {
+		case err != nil && d != nil:
+			t.Fatal("a directive and an error")
+		case d == nil:
+			return
+		case !strings.HasPrefix(text, "//wirecall:"+d.verb):
+			t.Fatalf("%q is a %s", text, d.verb)
+		}
+		if d.verb == "name" || d.key == "name" {
+			if strings.HasPrefix(d.value, "rpc.") || strings.ContainsFunc(d.value, func(r rune) bool { return r <= ' ' || strings.ContainsRune("$\"\\<>&", r) }) {
+				t.Fatalf("%q is the name %q", text, d.value)
+			}
+		}
+	})
+}
+
+func TestImportable(t *testing.T) {
+	for _, c := range []struct {
+		from, path string
+		want       bool
+	}{
+		{"a.b/x", "a.b/y", true},
+		{"a.b/x", "a.b/internal", true},
+		{"a.b/x", "a.b/internal/z", true},
+		{"a.b", "a.b/internal/z", true},
+		{"a.b_test", "a.b/internal/z", true},
+		{"a.b/x", "a.b/y/internal/z", false},
+		{"a.b/y/internal/q", "a.b/y/internal/z", true},
+		{"a.b/yy", "a.b/y/internal/z", false},
+		{"a.b/x", "a.b/internals/z", true},
+		{"a.b/x", "a.b/internal/c/internal/d", false},
+		{"a.b/internal/c", "a.b/internal/c/internal/d", true},
+		{"a.b/x", "internal/abi", false},
+	} {
+		if got := importable(c.from, c.path); got != c.want {
+			t.Errorf("importable(%s, %s) is %v", c.from, c.path, got)
+		}
+	}
+}
