@@ -49,8 +49,8 @@ func (c *Conn) newSource(p producer, handle uint64, acct *account) *source {
 // returns false.
 func (s *source) run() {
 	err := s.guard()
-	s.settle()
 	s.finish(err)
+	s.settle() // not before: it may end the call's context, which must find us finished
 }
 
 // guard turns a panic of the user's iterator into the stream's error.

@@ -1,0 +1,168 @@
+package stress
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"sync/atomic"
+
+	"github.com/wirecall/wirecall/rpc"
+)
+
+//go:generate go tool wirecall gen
+
+// Load is a service that does as it is told.
+//
+//wirecall:service
+type Load interface {
+	// Echo returns what it is given.
+	Echo(ctx context.Context, text string) (string, error)
+
+	// Count streams 0 to n-1 as text of the given size, endlessly if n is
+	// negative.
+	Count(ctx context.Context, n, size int) (iter.Seq2[Item, error], error)
+
+	// Sum takes items, checks that they are in order, and counts them.
+	Sum(ctx context.Context, items iter.Seq2[Item, error]) (int, error)
+
+	// Double answers each item with two.
+	Double(ctx context.Context, items iter.Seq2[Item, error]) (iter.Seq2[Item, error], error)
+
+	// Wait returns when its context ends.
+	Wait(ctx context.Context) error
+
+	// Ignore returns when Release is called, whatever its context says.
+	Ignore(ctx context.Context) error
+
+	// Blob returns n bytes.
+	Blob(ctx context.Context, n int) (string, error)
+
+	// Back calls Echo at the caller.
+	Back(ctx context.Context, text string) (string, error)
+
+	// Drop takes items and forgets the stream at once.
+	Drop(ctx context.Context, items iter.Seq2[Item, error]) error
+
+	// Tell is a notification.
+	//
+	//wirecall:notify
+	Tell(ctx context.Context, n int) error
+}
+
+// An Item is one of a counted stream.
+type Item struct {
+	Seq  int    `json:"seq"`
+	Text string `json:"text,omitempty"`
+}
+
+// load is the Load that all tests share.
+type load struct {
+	waiting  chan struct{} // gets a value when Wait or Ignore has begun, where it is not nil
+	ended    chan error    // gets the cause when Wait's context has ended, where it is not nil
+	release  chan struct{} // lets Ignore return
+	told     chan int
+	produced atomic.Int64 // items that Count has yielded
+	counting atomic.Int64 // iterators of Count that run
+}
+
+func (l *load) Echo(_ context.Context, text string) (string, error) { return text, nil }
+
+func (l *load) Count(_ context.Context, n, size int) (iter.Seq2[Item, error], error) {
+	text := strings.Repeat("x", size)
+	return func(yield func(Item, error) bool) {
+		l.counting.Add(1)
+		defer l.counting.Add(-1)
+		for i := 0; n < 0 || i < n; i++ {
+			if !yield(Item{i, text}, nil) {
+				return
+			}
+			l.produced.Add(1)
+		}
+	}, nil
+}
+
+func (l *load) Sum(_ context.Context, items iter.Seq2[Item, error]) (int, error) {
+	return inOrder(items)
+}
+
+// inOrder ranges over a counted stream and returns how long it is.
+func inOrder(items iter.Seq2[Item, error]) (n int, err error) {
+	for it, err := range items {
+		if err != nil {
+			return n, err
+		}
+		if it.Seq != n {
+			return n, fmt.Errorf("item %d comes where %d is due", it.Seq, n)
+		}
+		n++
+	}
+	return n, nil
+}
+
+// counted is a stream of n items.
+func counted(n int) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		for i := range n {
+			if !yield(Item{Seq: i}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (l *load) Double(_ context.Context, items iter.Seq2[Item, error]) (iter.Seq2[Item, error], error) {
+	return func(yield func(Item, error) bool) {
+		for it, err := range items {
+			if err != nil {
+				yield(Item{}, err)
+				return
+			}
+			if !yield(Item{Seq: 2 * it.Seq}, nil) || !yield(Item{Seq: 2*it.Seq + 1}, nil) {
+				return
+			}
+		}
+	}, nil
+}
+
+func (l *load) Wait(ctx context.Context) error {
+	l.began()
+	<-ctx.Done()
+	if l.ended != nil {
+		l.ended <- context.Cause(ctx)
+	}
+	return context.Cause(ctx)
+}
+
+func (l *load) Ignore(context.Context) error {
+	l.began()
+	<-l.release
+	return nil
+}
+
+func (l *load) began() {
+	if l.waiting != nil {
+		l.waiting <- struct{}{}
+	}
+}
+
+func (l *load) Blob(_ context.Context, n int) (string, error) {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = 'a' + byte(i%26)
+	}
+	return string(b), nil
+}
+
+func (l *load) Back(ctx context.Context, text string) (string, error) {
+	return NewLoadClient(rpc.Peer(ctx)).Echo(ctx, text)
+}
+
+func (l *load) Drop(context.Context, iter.Seq2[Item, error]) error { return nil }
+
+func (l *load) Tell(_ context.Context, n int) error {
+	if l.told != nil {
+		l.told <- n
+	}
+	return nil
+}

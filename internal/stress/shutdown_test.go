@@ -1,0 +1,108 @@
+package stress
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirecall/wirecall/rpc"
+)
+
+// Shutdown refuses what comes, as not having run, and lets what runs finish.
+func TestShutdownDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		impl := &load{waiting: make(chan struct{}, 1), release: make(chan struct{})}
+		p := inMemory(t, impl, nil, nil)
+		items, err := p.Count(t.Context(), 1000, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		running := make(chan error)
+		go func() { running <- p.Ignore(t.Context()) }()
+		<-impl.waiting
+		down := make(chan error)
+		go func() { down <- p.srv.Shutdown(t.Context()) }()
+		synctest.Wait()
+		if _, err := p.Echo(t.Context(), "late"); !rpc.NotRun(err) {
+			t.Errorf("a call during the shutdown: %v, want one that says it has not run", err)
+		}
+		wantCount(t, 1000)(inOrder(items))
+		close(impl.release)
+		if err := <-running; err != nil {
+			t.Errorf("the call that ran: %v", err)
+		}
+		if err := <-down; err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		<-p.conn.Done()
+	})
+}
+
+// When the time for a shutdown is over the rest fails.
+func TestShutdownEndsInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		impl := &load{waiting: make(chan struct{}, 1), ended: make(chan error, 1)}
+		p := inMemory(t, impl, nil, nil)
+		running := make(chan error)
+		go func() { running <- p.Wait(t.Context()) }()
+		<-impl.waiting
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := p.srv.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown: %v", err)
+		}
+		if d := time.Since(start); d < 5*time.Second || d > 7*time.Second {
+			t.Errorf("Shutdown took %v", d)
+		}
+		err := <-running
+		if e, ok := errors.AsType[*rpc.Error](err); !ok || e.Code != rpc.CodeUnavailable || rpc.NotRun(err) {
+			t.Errorf("the call that ran: %v", err)
+		}
+		<-impl.ended
+	})
+}
+
+// Close may come from anywhere, a handler included, and any number of times.
+func TestCloseFromHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := inMemory(t, &load{}, nil, nil)
+		p.srv.Register(rpc.Service{Methods: []rpc.Method{{Name: "Bye", Serve: func(ctx context.Context, _ *rpc.Call) error {
+			conn := rpc.Peer(ctx).(*rpc.Conn)
+			conn.Close()
+			return conn.Close()
+		}}}})
+		if err := p.conn.Call(t.Context(), &rpc.Call{Method: "Bye"}); err == nil {
+			t.Error("a call over a connection that its handler closed has succeeded")
+		}
+		p.conn.Close()
+		p.conn.Close()
+		if _, err := p.Echo(t.Context(), "hi"); !rpc.NotRun(err) {
+			t.Errorf("a call over a closed connection: %v", err)
+		}
+	})
+}
+
+// Notifications run in the order in which they were sent.
+func TestNotificationsInOrder(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *pair, impl *load) {
+		impl.told = make(chan int, 10)
+		go func() {
+			for i := range 2000 {
+				if err := p.Tell(t.Context(), i); err != nil {
+					t.Error(err)
+				}
+				if i%500 == 0 { // or the queue's bound would be reached: that is another test
+					p.Echo(t.Context(), "")
+				}
+			}
+		}()
+		for i := range 2000 {
+			if n := <-impl.told; n != i {
+				t.Fatalf("notification %d comes where %d is due", n, i)
+			}
+		}
+	})
+}
