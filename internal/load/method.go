@@ -36,7 +36,7 @@ func (w *pkgLoader) method(s *model.Service, owner *types.TypeName, fn *types.Fu
 	m.params()
 	m.results()
 	for _, d := range w.directives(doc) {
-		m.directive(s, d)
+		m.directive(d)
 	}
 	m.rules()
 	return m.out
@@ -121,10 +121,10 @@ func (m *methodLoader) distinct(what string, values []*model.Value) {
 }
 
 // directive carries out one directive of the method.
-func (m *methodLoader) directive(s *model.Service, d placedDirective) {
+func (m *methodLoader) directive(d placedDirective) {
 	switch d.verb {
 	case "name":
-		m.out.Wire = s.Wire + "." + d.value
+		m.out.Wire = d.value
 	case "notify":
 		m.out.Notify = true
 	case "idempotent":
