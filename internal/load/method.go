@@ -90,7 +90,7 @@ func (m *methodLoader) results() {
 // and verb are for messages.
 func (m *methodLoader) value(v *types.Var, unnamed, kind, verb string) *model.Value {
 	out := &model.Value{Name: v.Name()}
-	if out.Name == "" || out.Name == "_" {
+	if out.Named = out.Name != "" && out.Name != "_"; !out.Named {
 		out.Name = unnamed
 	}
 	where := m.who + ": "
