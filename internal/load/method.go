@@ -97,7 +97,7 @@ func (m *methodLoader) value(v *types.Var, unnamed, kind, verb string) *model.Va
 	if kind != "" {
 		where += kind + " " + out.Name + ": "
 	}
-	t := &typeLoader{pkgLoader: m.pkgLoader, at: m.at, where: where, verb: verb}
+	t := &typeLoader{pkgLoader: m.pkgLoader, at: m.at, where: where, verb: verb, seen: map[string]bool{}}
 	if item, ok := stream(v.Type()); ok {
 		out.Stream = true
 		t.inStream = true

@@ -13,15 +13,17 @@ import (
 // refuses what cannot cross the wire wherever it is reached from there.
 type typeLoader struct {
 	*pkgLoader
-	at       token.Pos // of the method
-	source   token.Pos // in the declaration that a type was found in, if not the method's
-	where    string    // "Room.Post: parameter author: "
-	field    string    // "field Message.Text: ", once below a struct
-	verb     string    // "take" or "return"
-	deep     bool      // below the top level of the signature
-	inStream bool      // in the items of a stream
-	nameOnly bool      // among type arguments, which need a name and no more
-	defined  bool      // below a named type, where nothing has to be written
+	at       token.Pos       // of the method
+	seen     map[string]bool // named types of other packages, by their full names
+	source   token.Pos       // in the declaration that a type was found in, if not the method's
+	where    string          // "Room.Post: parameter author: "
+	owner    *types.TypeName // of that struct, or of the next above it with a name
+	field    string          // "field Message.Text: ", once below a struct
+	verb     string          // "take" or "return"
+	deep     bool            // below the top level of the signature
+	inStream bool            // in the items of a stream
+	nameOnly bool            // among type arguments, which need a name and no more
+	defined  bool            // below a named type, where nothing has to be written
 }
 
 func (t *typeLoader) bad(format string, args ...any) {
@@ -66,7 +68,7 @@ func (t *typeLoader) typ(typ types.Type) *model.Type {
 		m.Key = t.key(u.Key())
 		return m
 	case *types.Struct:
-		return t.structure(u, "")
+		return t.structure(u, nil)
 	case *types.Interface:
 		if u.Empty() {
 			return &model.Type{Kind: model.Any}
@@ -169,15 +171,21 @@ func importable(from, path string) bool {
 	return from == parent || strings.HasPrefix(from, parent+"/")
 }
 
-// define adds what a named type is, once.
+// define adds what a named type is, and refuses what it holds. A type of the
+// package itself is looked at once, for there each mistake has to be mended
+// once; another package's type cannot be mended, and so each use of it is one.
 func (t *typeLoader) define(typ types.Type, obj *types.TypeName, ref *model.Type, is func(*typeLoader) *model.Type) {
 	name := types.TypeString(typ, nil)
-	if t.defs[name] != nil {
+	def, own := t.defs[name], obj.Pkg().Path() == t.out.Path
+	if def != nil && (own || t.seen[name]) {
 		return
 	}
-	def := &model.Def{Type: ref, Doc: t.typeDoc(obj)}
-	t.defs[name] = def
-	t.pkgLoader.out.Types = append(t.pkgLoader.out.Types, def)
+	t.seen[name] = true
+	if def == nil {
+		def = &model.Def{Type: ref, Doc: t.typeDoc(obj)}
+		t.defs[name] = def
+		t.out.Types = append(t.out.Types, def)
+	}
 	d := t.below()
 	d.defined, d.source = true, obj.Pos()
 	def.Is = is(d)
@@ -201,7 +209,7 @@ func (t *typeLoader) underlying(n *types.Named) *model.Type {
 		return &model.Type{Kind: model.Text}
 	}
 	if s, ok := n.Underlying().(*types.Struct); ok {
-		return t.structure(s, n.Obj().Name())
+		return t.structure(s, n.Obj())
 	}
 	return t.typ(n.Underlying())
 }
