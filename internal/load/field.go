@@ -12,13 +12,14 @@ import (
 // it has no name.
 func (t *typeLoader) structure(s *types.Struct, owner *types.TypeName) *model.Type {
 	out := &model.Type{Kind: model.Struct}
+	written := !t.defined // then no field may be missing
 	prefix := ""
 	if owner != nil {
 		prefix = owner.Name() + "."
 	}
 	for i := range s.NumFields() {
 		v, f := s.Field(i), fieldOf(s, i)
-		if !v.Exported() && v.Pkg().Path() != t.out.Path && !t.defined {
+		if written && !v.Exported() && v.Pkg().Path() != t.out.Path {
 			t.bad("generated code cannot write a struct with the field %s of package %s; declare a type there", v.Name(), v.Pkg().Name())
 		}
 		d := t.below()
@@ -31,11 +32,11 @@ func (t *typeLoader) structure(s *types.Struct, owner *types.TypeName) *model.Ty
 			d.source = v.Pos()
 			d.embedded(v)
 			f.Type = d.typ(v.Type())
-		case owner == nil:
+		case written:
 			d.nameOnly = true
 			f.Type = d.typ(v.Type())
 		}
-		if f.Wire != "" || f.Flat || owner == nil {
+		if f.Wire != "" || f.Flat || written {
 			out.Fields = append(out.Fields, f)
 		}
 	}

@@ -110,6 +110,10 @@ func (t *typeLoader) alias(a *types.Alias) *model.Type {
 	if isNamed(a, "iter", "Seq") || isNamed(a, "iter", "Seq2") {
 		return t.typ(types.Unalias(a))
 	}
+	if !t.nameOnly && !hasForm(types.Unalias(a)) {
+		t.cannot(a)
+		return nil
+	}
 	ref := t.ref(a.Obj(), a.TypeArgs())
 	if !t.nameOnly {
 		t.define(a, a.Obj(), ref, func(d *typeLoader) *model.Type { return d.typ(a.Rhs()) })
@@ -214,17 +218,17 @@ func (t *typeLoader) underlying(n *types.Named) *model.Type {
 	return t.typ(n.Underlying())
 }
 
-// hasForm reports whether a named type can have a form on the wire at all,
-// whatever it holds.
-func hasForm(n *types.Named) bool {
-	switch u := n.Underlying().(type) {
+// hasForm reports whether a type can have a form on the wire at all, whatever
+// it holds.
+func hasForm(t types.Type) bool {
+	switch u := t.Underlying().(type) {
 	case *types.Interface:
 		return u.Empty()
 	case *types.Signature, *types.Chan:
-		return encodesJSON(n) || encodesText(n)
+		return encodesJSON(t) || encodesText(t)
 	case *types.Basic:
 		_, ok := basics[u.Kind()]
-		return ok || u.Kind() == types.Invalid || encodesJSON(n) || encodesText(n)
+		return ok || u.Kind() == types.Invalid || encodesJSON(t) || encodesText(t)
 	}
 	return true
 }
@@ -266,7 +270,7 @@ func (t *typeLoader) key(k types.Type) *model.Type {
 	switch {
 	case ok && b.Kind() == types.Invalid:
 	case ok && b.Info()&(types.IsInteger|types.IsString) != 0:
-	case encodesText(k) && types.NewMethodSet(k).Lookup(nil, "MarshalText") != nil: // keys have no address
+	case deref(k) == k && encodesText(k) && types.NewMethodSet(k).Lookup(nil, "MarshalText") != nil: // keys have no address
 	default:
 		t.bad("a map with keys of type %s cannot cross the wire, for JSON's keys are text; use a string or integer type, or one with MarshalText and UnmarshalText%s", t.typeString(k), t.orTag())
 		return nil
