@@ -136,7 +136,7 @@ func FuzzServer(f *testing.F) {
 	f.Add([]byte("nonsense\n\n[]\n{\n"))
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		synctest.Test(t, func(t *testing.T) {
-			impl := &load{release: make(chan struct{})}
+			impl := &load{release: make(chan struct{}), endless: 300}
 			close(impl.release)
 			srv := rpc.NewServer(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 8, Streams: 8, Buffered: 1 << 16, Message: 1 << 16}})
 			srv.Register(LoadService(impl))
