@@ -288,7 +288,9 @@ func (c *Conn) housekeeping() {
 		c.link.cut()
 		return
 	}
-	c.ping()
+	if c.silent > 0 {
+		c.ping()
+	}
 	c.keeper.Reset(c.limits.Idle / 3)
 }
 
