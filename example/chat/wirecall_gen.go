@@ -10,7 +10,7 @@ import (
 
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
 
-// RoomService is the service Room as impl does it.
+// RoomService is the service Room, done by impl.
 func RoomService(impl Room) rpc.Service {
 	return rpc.Service{Name: "Room", Methods: []rpc.Method{
 		{
@@ -64,12 +64,12 @@ func RoomService(impl Room) rpc.Service {
 	}}
 }
 
-// RoomClient is a Room at the other end of a connection.
+// RoomClient implements Room by calling the other end of a connection.
 type RoomClient struct{ caller rpc.Caller }
 
 var _ Room = (*RoomClient)(nil)
 
-// NewRoomClient returns a Room whose methods are calls by caller.
+// NewRoomClient returns a client of Room that makes its calls with caller.
 func NewRoomClient(caller rpc.Caller) *RoomClient { return &RoomClient{caller} }
 
 // Post stores a message and returns it as stored. A text or an author of too
