@@ -145,6 +145,13 @@ func (c *Conn) read() {
 	defer close(c.torn)
 	for {
 		frame, err := c.link.read()
+		if breach, ok := errors.AsType[breachError](err); ok {
+			if c.mode != modeWirecall && !c.client {
+				c.post(c.fault(nil, &wire.Fault{Code: breach.code, Message: breach.what}))
+			}
+			c.fail(err, closeProtocol)
+			return
+		}
 		if err != nil {
 			c.lost(err)
 			return
