@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -119,7 +118,7 @@ func (c *Conn) admit(s *connState, m *wire.Message, method *Method) (*incoming, 
 	case s.handlers >= c.limits.Calls:
 		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", Data: ranNo}
 	case !c.reserve(len(m.Params)):
-		return nil, errBufferedFull
+		return nil, &Error{Code: CodeLimitReached, Message: errBufferedFull.Message, Data: ranNo}
 	}
 	in := &incoming{c: c, method: method}
 	s.handlers++
@@ -170,7 +169,10 @@ func (in *incoming) run() {
 	c := in.c
 	call := &Call{Method: in.method.Name, Notify: in.id == nil, Idempotent: in.method.Idempotent}
 	call.Params, call.Result = in.new()
-	unclaimed, err := in.decode(call.Params)
+	unclaimed, err := in.sinks, in.fits(call)
+	if err == nil {
+		unclaimed, err = in.decode(call.Params)
+	}
 	if err == nil {
 		err = in.serve(call)
 	}
@@ -190,6 +192,20 @@ func (in *incoming) new() (params, result any) {
 	return in.method.New()
 }
 
+// fits refuses a method whose streams the connection cannot carry, before it
+// runs: plain JSON-RPC has no form for those among the parameters, and a batch
+// or a POST no place for any.
+func (in *incoming) fits(call *Call) error {
+	if in.c.mode != modePlain {
+		return nil
+	}
+	if len(streamsIn(call.Params)) > 0 || in.reply != nil && len(streamsIn(call.Result)) > 0 {
+		in.c.buffered.Add(-int64(len(in.params)))
+		return errNeedsWirecall
+	}
+	return nil
+}
+
 // decode stores the parameters and claims their streams.
 func (in *incoming) decode(params any) (unclaimed []*sink, err error) {
 	defer in.c.buffered.Add(-int64(len(in.params)))
@@ -198,13 +214,7 @@ func (in *incoming) decode(params any) (unclaimed []*sink, err error) {
 	}
 	cl := claims{form: in.c.form, sinks: in.sinks}
 	dec := decoder{in.c.form, in.c.codec, cl.claim}
-	if in.c.mode == modePlain {
-		dec.claim = func([]byte) (Stream, error) { return Stream{}, errNeedsWirecall }
-	}
 	if err := dec.decode(in.params, params); err != nil {
-		if errors.Is(err, errNeedsWirecall) {
-			return in.sinks, errNeedsWirecall
-		}
 		return in.sinks, &Error{Code: CodeInvalidParams, Message: "invalid params: " + err.Error()}
 	}
 	return cl.sinks, nil
@@ -248,9 +258,6 @@ func (in *incoming) answer(call *Call, err error) {
 // it fails.
 func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 	c := in.c
-	if len(streams) > 0 && (c.mode != modeWirecall && in.reply != nil) {
-		return streams, errNeedsWirecall
-	}
 	sources, names, err := c.produce(streams, in.acct)
 	if err != nil {
 		return streams, err
