@@ -162,6 +162,7 @@ func (c *conversation) replay(t *testing.T) {
 		far.Close()
 		prog.stop()
 		<-peer.eof
+		time.Sleep(24 * time.Hour) // until every handler has returned: the bubble looks for what is left
 	}()
 	if len(c.lines) == 0 || c.lines[0].text != "dial" {
 		prog.serve()

@@ -91,6 +91,9 @@ type Subject interface {
 	// Both fails, and returns a stream all the same.
 	Both(ctx context.Context) (iter.Seq2[int, error], error)
 
+	// Late returns a stream after so many milliseconds, whatever its context says.
+	Late(ctx context.Context, ms int) (iter.Seq2[int, error], error)
+
 	// None returns a nil stream.
 	None(ctx context.Context) (iter.Seq2[int, error], error)
 
@@ -334,6 +337,11 @@ func (s *tester) Break(ctx context.Context, n int, how string) (iter.Seq2[int, e
 
 func (s *tester) Both(ctx context.Context) (iter.Seq2[int, error], error) {
 	return s.numbers(ctx, "Both", 3, 0, nil), failure("plain")
+}
+
+func (s *tester) Late(_ context.Context, ms int) (iter.Seq2[int, error], error) {
+	time.Sleep(time.Duration(ms) * time.Millisecond)
+	return s.numbers(context.Background(), "Late", 3, 0, nil), nil
 }
 
 func (s *tester) None(context.Context) (iter.Seq2[int, error], error) { return nil, nil }

@@ -10,7 +10,7 @@ import (
 
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
 
-// SubjectService is the service Test as impl does it.
+// SubjectService is the service Test, done by impl.
 func SubjectService(impl Subject) rpc.Service {
 	return rpc.Service{Name: "Test", Methods: []rpc.Method{
 		{
@@ -221,6 +221,16 @@ func SubjectService(impl Subject) rpc.Service {
 			},
 		},
 		{
+			Name: "Test.Late",
+			New:  func() (any, any) { return new(subjectLateParams), new(rpc.Stream) },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p, r := c.Params.(*subjectLateParams), c.Result.(*rpc.Stream)
+				r0, err := impl.Late(ctx, p.Ms)
+				*r = rpc.From(r0)
+				return err
+			},
+		},
+		{
 			Name: "Test.None",
 			New:  func() (any, any) { return nil, new(rpc.Stream) },
 			Serve: func(ctx context.Context, c *rpc.Call) error {
@@ -309,12 +319,12 @@ func SubjectService(impl Subject) rpc.Service {
 	}}
 }
 
-// SubjectClient is a Subject at the other end of a connection.
+// SubjectClient implements Subject by calling the other end of a connection.
 type SubjectClient struct{ caller rpc.Caller }
 
 var _ Subject = (*SubjectClient)(nil)
 
-// NewSubjectClient returns a Subject whose methods are calls by caller.
+// NewSubjectClient returns a client of Subject that makes its calls with caller.
 func NewSubjectClient(caller rpc.Caller) *SubjectClient { return &SubjectClient{caller} }
 
 // Add returns a+b.
@@ -466,6 +476,13 @@ func (c *SubjectClient) Break(ctx context.Context, n int, how string) (iter.Seq2
 func (c *SubjectClient) Both(ctx context.Context) (iter.Seq2[int, error], error) {
 	var r rpc.Stream
 	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Both", Result: &r})
+	return rpc.To[int](r), err
+}
+
+// Late returns a stream after so many milliseconds, whatever its context says.
+func (c *SubjectClient) Late(ctx context.Context, ms int) (iter.Seq2[int, error], error) {
+	var r rpc.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Late", Params: &subjectLateParams{ms}, Result: &r})
 	return rpc.To[int](r), err
 }
 
@@ -657,6 +674,14 @@ type subjectBreakParams struct {
 
 func (p *subjectBreakParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "n", Value: &p.N}, {Name: "how", Value: &p.How}}
+}
+
+type subjectLateParams struct {
+	Ms int
+}
+
+func (p *subjectLateParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "ms", Value: &p.Ms}}
 }
 
 type subjectWatchResult struct {
