@@ -10,12 +10,10 @@ require github.com/x448/float16 v0.8.4 // indirect
 
 require (
 	github.com/dave/jennifer v1.7.1
+	golang.org/x/mod v0.42.0
 	golang.org/x/tools v0.52.0
 )
 
-require (
-	golang.org/x/mod v0.42.0 // indirect
-	golang.org/x/sync v0.24.0 // indirect
-)
+require golang.org/x/sync v0.24.0 // indirect
 
 tool github.com/wirecall/wirecall/cmd/wirecall

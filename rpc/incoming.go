@@ -251,7 +251,7 @@ func (in *incoming) answer(call *Call, err error) {
 	if in.id != nil {
 		in.fail(err)
 	}
-	enterOnce(streams)
+	c.enterOnce(streams)
 }
 
 // respond sends the result and begins its streams. It returns the streams where
@@ -330,15 +330,23 @@ func (c *Conn) answering(in *incoming) (canceled bool) {
 }
 
 // enterOnce runs the producers of streams that nobody will read, so that what
-// they hold is released: their first yield returns false.
-func enterOnce(streams []*Stream) {
-	for _, s := range streams {
-		if s.local != nil {
-			go func() {
-				defer func() { recover() }()
-				s.local(func(any) bool { return false })
-			}()
+// they hold is released: their first yield returns false. They are part of the
+// call, and count as handlers until they return.
+func (c *Conn) enterOnce(streams []*Stream) {
+	for _, st := range streams {
+		if st.local == nil {
+			continue
 		}
+		c.update(func(s *connState) { s.handlers++ })
+		go func() {
+			defer c.update(func(s *connState) { s.handlers-- })
+			defer func() {
+				if r := recover(); r != nil {
+					c.panicked("stream", r)
+				}
+			}()
+			st.local(func(any) bool { return false })
+		}()
 	}
 }
 

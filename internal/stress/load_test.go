@@ -64,11 +64,18 @@ type load struct {
 	told     chan int
 	produced atomic.Int64 // items that Count has yielded
 	counting atomic.Int64 // iterators of Count that run
+	endless  int          // how long an endless Count is, where it is not 0
 }
 
 func (l *load) Echo(_ context.Context, text string) (string, error) { return text, nil }
 
 func (l *load) Count(_ context.Context, n, size int) (iter.Seq2[Item, error], error) {
+	if l.endless > 0 {
+		if n < 0 || n > l.endless {
+			n = l.endless
+		}
+		size = min(max(size, 0), 100)
+	}
 	text := strings.Repeat("x", size)
 	return func(yield func(Item, error) bool) {
 		l.counting.Add(1)
@@ -147,6 +154,9 @@ func (l *load) began() {
 }
 
 func (l *load) Blob(_ context.Context, n int) (string, error) {
+	if l.endless > 0 {
+		n = min(max(n, 0), l.endless)
+	}
 	b := make([]byte, n)
 	for i := range b {
 		b[i] = 'a' + byte(i%26)

@@ -1,0 +1,151 @@
+package internal_test
+
+import (
+	"bytes"
+	"context"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	modversion "golang.org/x/mod/module"
+	"golang.org/x/mod/zip"
+)
+
+// A block is one fenced block of the README.
+type block struct {
+	lang, file, text string
+}
+
+var fence = regexp.MustCompile("(?m)(?:^<!-- file: (.*) -->\n)?^```(\\w*)\n((?s:.*?))^```\n")
+
+func blocks(text string) (bs []block) {
+	for _, m := range fence.FindAllStringSubmatch(text, -1) {
+		bs = append(bs, block{lang: m[2], file: m[1], text: m[3]})
+	}
+	return bs
+}
+
+func readme(t *testing.T) (start, all string) {
+	t.Helper()
+	b, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, start, _ = strings.Cut(string(b), "\n## Start\n")
+	start, _, _ = strings.Cut(start, "\n## ")
+	return start, string(b)
+}
+
+// The section Start is followed to the letter, in an empty folder, with this
+// checkout as the newest version of the module; and prints what it says.
+func TestReadmeStart(t *testing.T) {
+	dir, env := t.TempDir(), publish(t)
+	start, _ := readme(t)
+	var out, want string
+	for _, b := range blocks(start) {
+		switch {
+		case b.file != "":
+			write(t, filepath.Join(dir, b.file), []byte(b.text))
+		case b.lang == "sh":
+			out = sh(t, dir, env, b.text)
+		default:
+			want = b.text
+		}
+	}
+	if out != want {
+		t.Errorf("the program of the README prints\n%s\nwant\n%s", out, want)
+	}
+}
+
+// publish makes a module proxy that serves this checkout, and the environment
+// in which the go command asks it first.
+func publish(t *testing.T) (env []string) {
+	t.Helper()
+	v := modversion.Version{Path: "github.com/wirecall/wirecall", Version: "v0.1.0"}
+	proxy, cache := t.TempDir(), t.TempDir()
+	dir := filepath.Join(proxy, v.Path, "@v")
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var archive bytes.Buffer
+	if err := zip.CreateFromDir(&archive, v, ".."); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "list"), []byte(v.Version+"\n"))
+	write(t, filepath.Join(dir, v.Version+".info"), []byte(`{"Version":"`+v.Version+`"}`))
+	write(t, filepath.Join(dir, v.Version+".mod"), mod)
+	write(t, filepath.Join(dir, v.Version+".zip"), archive.Bytes())
+	downloaded := strings.TrimSpace(sh(t, "..", nil, "go env GOMODCACHE")) + "/cache/download"
+	others := strings.TrimSpace(sh(t, "..", nil, "go env GOPROXY"))
+	return []string{
+		"GOPROXY=file://" + proxy + ",file://" + downloaded + "," + others,
+		"GOMODCACHE=" + cache, // or the checkout of an earlier run would be found there
+		"GONOSUMDB=" + v.Path,
+		"GOFLAGS=-modcacherw",
+		"GOWORK=off",
+	}
+}
+
+func write(t *testing.T, file string, text []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, text, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sh runs a script and returns what it writes to standard output.
+func sh(t *testing.T, dir string, env []string, script string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-ec", script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s\n%v\n%s", script, err, stderr.String())
+	}
+	return string(out)
+}
+
+// Every other piece of Go in the README is a piece of a file here, which is
+// compiled and tested.
+func TestReadmeSnippets(t *testing.T) {
+	var code strings.Builder
+	err := filepath.WalkDir("../example", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		code.Write(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, all := readme(t)
+	n := 0
+	for _, b := range blocks(all) {
+		if b.lang != "go" || b.file != "" {
+			continue
+		}
+		n++
+		if !strings.Contains(code.String(), b.text) {
+			t.Errorf("not to be found in the examples:\n%s", b.text)
+		}
+	}
+	if n == 0 {
+		t.Error("no snippet was found")
+	}
+}
