@@ -41,6 +41,8 @@ type Conn struct {
 	trimmer  *time.Timer    // sends them home
 	trimming atomic.Bool    // the timer is set
 
+	unanswered atomic.Int64 // calls of the peer's, as it counts them itself
+
 	heard     atomic.Bool // something came since the last housekeeping
 	silent    int         // housekeepings without that
 	keeper    *time.Timer

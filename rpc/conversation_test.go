@@ -428,4 +428,3 @@ func raws(items []json.RawMessage) (bs [][]byte) {
 	}
 	return bs
 }
-

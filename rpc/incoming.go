@@ -88,6 +88,7 @@ func (c *Conn) incomingRequest(m *wire.Message) error {
 		in, refusal = c.admit(s, m, method)
 		if err != nil && refusal == nil {
 			s.handlers--
+			c.unanswered.Add(-1)
 			delete(s.incoming, string(m.ID))
 			c.buffered.Add(-int64(len(m.Params)))
 			refusal = errStreamLimit
@@ -107,21 +108,24 @@ func (c *Conn) incomingRequest(m *wire.Message) error {
 	return nil
 }
 
-// admit decides whether a request may run, and counts it. The handler counts,
-// not the id: a cancelled call whose handler still runs is still there.
+// admit decides whether a request may run, and counts it. A cancelled call
+// whose handler still runs is still there. What is counted is what the peer can
+// count, or one that keeps to the limit would be refused: not notifications, and
+// not a handler whose answer the peer may have.
 func (c *Conn) admit(s *connState, m *wire.Message, method *Method) (*incoming, *Error) {
 	switch {
 	case s.draining:
 		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, Data: ranNo}
 	case method == nil:
 		return nil, &Error{Code: CodeMethodNotFound, Message: fmt.Sprintf("method not found: %s", m.Method)}
-	case s.handlers >= c.limits.Calls:
+	case c.unanswered.Load() >= int64(c.limits.Calls):
 		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", Data: ranNo}
 	case !c.reserve(len(m.Params)):
 		return nil, &Error{Code: CodeLimitReached, Message: errBufferedFull.Message, Data: ranNo}
 	}
 	in := &incoming{c: c, method: method}
 	s.handlers++
+	c.unanswered.Add(1)
 	if m.ID != nil {
 		in.id = append(in.id, m.ID...)
 		s.incoming[string(m.ID)] = in
@@ -309,10 +313,11 @@ func (in *incoming) fail(err error) {
 // the connection ends: it has no context of its own to give up under.
 func (in *incoming) send(msg []byte) {
 	if in.reply != nil {
+		in.c.unanswered.Add(-1)
 		in.reply(msg)
 		return
 	}
-	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg); err == nil && flush {
+	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg, &in.c.unanswered); err == nil && flush {
 		in.c.flush(true)
 	}
 }
