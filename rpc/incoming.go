@@ -264,7 +264,7 @@ func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 	c := in.c
 	sources, names, err := c.produce(streams, in.acct)
 	if err != nil {
-		return streams, err
+		return streams, &Error{Code: CodeLimitReached, Message: err.Error()} // it has run
 	}
 	if c.mode == modePlain {
 		c.subscribe(call.Method, sources)
