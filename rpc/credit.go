@@ -96,11 +96,13 @@ func (w *window) receive(n int) bool {
 }
 
 // take counts an item that the application has got and reports whether a grant
-// is due: when half of the window is used up, never for each item.
+// is due: when half of the window is used up, never for each item. Until the
+// first grant a window is no larger than what the protocol begins with.
 func (w *window) take(n int) bool {
 	w.taken++
 	w.takenBytes += uint64(n)
-	return int(w.taken-w.granted) >= (w.items+1)/2 || int(w.takenBytes-w.grantedBytes) >= w.bytes/2
+	items, bytes := min(uint64(w.items), w.limit-w.granted), min(uint64(w.bytes), w.room)
+	return w.taken-w.granted >= (items+1)/2 || w.takenBytes-w.grantedBytes >= bytes/2
 }
 
 // starve notes that the reader has nothing to take. Where the producer has
