@@ -260,6 +260,7 @@ func (c *Conn) end(cause error) (first bool) {
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
 	c.mu.Unlock()
 
+	sources := c.out.close() // first, or handlers answer with what their contexts ended with
 	c.cancel(cause)
 	for _, t := range []*time.Timer{c.keeper, c.handshake, c.trimmer} {
 		if t != nil {
@@ -273,7 +274,7 @@ func (c *Conn) end(cause error) (first bool) {
 	for _, k := range sinks {
 		k.end(err)
 	}
-	for _, s := range c.out.close() {
+	for _, s := range sources {
 		s.stop(err)
 	}
 	c.log.LogAttrs(c.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", cause))

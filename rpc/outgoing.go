@@ -165,19 +165,13 @@ func (c *Conn) sendRequest(ctx context.Context, id uint64, call *Call, sources [
 	}
 	flush, err := c.out.send(ctx, c.ctx.Done(), msg, nil)
 	if err == errOutboxClosed {
-		err = notSent(CodeUnavailable, cmpErr(c.Err(), err))
+		<-c.ctx.Done() // at once: see end
+		err = notSent(CodeUnavailable, c.Err())
 	}
 	if flush {
 		c.flush(true)
 	}
 	return err
-}
-
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
 
 // timeLeft is the timeout that travels: whole milliseconds, rounded up.
