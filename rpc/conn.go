@@ -118,8 +118,7 @@ func newConn(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *
 		c.message.Store(floorMessage)
 	}
 	c.state.slots.free, c.state.peerStreams = math.MaxInt32, math.MaxInt32
-	c.trimmer = time.AfterFunc(time.Hour, c.trim)
-	c.trimmer.Stop()
+	c.trimmer = stoppedTimer(c.trim)
 	c.state.calls = make(map[uint64]*pendingCall)
 	c.state.incoming = make(map[string]*incoming)
 	c.state.sinks = make(map[uint64]*sink)
@@ -133,10 +132,19 @@ func formOf(cd codec.Codec) wire.Format {
 	return wire.JSON
 }
 
+// stoppedTimer makes a timer for f that Reset starts: f may look at the variable
+// that holds it.
+func stoppedTimer(f func()) *time.Timer {
+	t := time.AfterFunc(time.Hour, f)
+	t.Stop()
+	return t
+}
+
 // start begins to read, and to keep house.
 func (c *Conn) start() {
 	if c.limits.Idle > 0 {
-		c.keeper = time.AfterFunc(c.limits.Idle/3, c.housekeeping)
+		c.keeper = stoppedTimer(c.housekeeping)
+		c.keeper.Reset(c.limits.Idle / 3)
 	}
 	go c.read()
 }
