@@ -36,13 +36,9 @@ type Conn struct {
 	buffered        atomic.Int64
 	message         atomic.Int64 // the peer's limit
 
-	work     chan *incoming // to idle workers
-	idlers   atomic.Int32   // how many those are
-	trimmer  *time.Timer    // sends them home
-	trimming atomic.Bool    // the timer is set
-
 	unanswered atomic.Int64 // calls of the peer's, as it counts them itself
 
+	workers   workers
 	heard     atomic.Bool // something came since the last housekeeping
 	silent    int         // housekeepings without that
 	keeper    *time.Timer
@@ -110,7 +106,7 @@ type connKey struct{}
 
 // newConn makes a connection that does nothing before start.
 func newConn(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *Conn {
-	c := &Conn{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{}), work: make(chan *incoming)}
+	c := &Conn{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), connKey{}, c))
 	c.out = outbox{form: c.form, single: m != modeWirecall, soft: cfg.limits.Outgoing}
 	c.message.Store(math.MaxInt32)
@@ -118,7 +114,7 @@ func newConn(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *
 		c.message.Store(floorMessage)
 	}
 	c.state.slots.free, c.state.peerStreams = math.MaxInt32, math.MaxInt32
-	c.trimmer = stoppedTimer(c.trim)
+	c.workers.init((*incoming).run)
 	c.state.calls = make(map[uint64]*pendingCall)
 	c.state.incoming = make(map[string]*incoming)
 	c.state.sinks = make(map[uint64]*sink)
@@ -270,7 +266,8 @@ func (c *Conn) end(cause error) (first bool) {
 
 	sources := c.out.close() // first, or handlers answer with what their contexts ended with
 	c.cancel(cause)
-	for _, t := range []*time.Timer{c.keeper, c.handshake, c.trimmer} {
+	c.workers.end()
+	for _, t := range []*time.Timer{c.keeper, c.handshake} {
 		if t != nil {
 			t.Stop()
 		}
@@ -306,7 +303,9 @@ func (c *Conn) housekeeping() {
 		c.link.cut()
 		return
 	}
-	c.ping()
+	if c.silent > 0 {
+		c.ping()
+	}
 	c.keeper.Reset(c.limits.Idle / 3)
 }
 

@@ -138,7 +138,7 @@ func (c *Conn) accept(in *incoming, m *wire.Message) {
 	in.params = append([]byte(nil), m.Params...)
 	in.meta = append([]byte(nil), m.Meta...)
 	in.begin(c.ctx, m.Timeout)
-	c.dispatch(in)
+	c.workers.dispatch(in)
 }
 
 // begin makes the call's context.

@@ -57,8 +57,8 @@ type Limits struct {
 	Handshake time.Duration
 
 	// Idle is how long a peer may be silent, answering not even pings, before
-	// the connection is cut. Pings are sent every third of it. The default is
-	// 60 s; a negative value sends no pings and cuts no one.
+	// the connection is cut. One that has been silent for a third of it is
+	// pinged. The default is 60 s; a negative value pings and cuts no one.
 	Idle time.Duration
 
 	// Stall is how long a write may go without the socket taking anything. The

@@ -156,13 +156,37 @@ func TestClientThatReadsNothing(t *testing.T) {
 	})
 }
 
-// A silent peer is pinged, and cut when it answers nothing.
-func TestSilentPeerIsCut(t *testing.T) {
+// Two ends that have nothing to say keep their connection by pings.
+func TestIdleConnectionLives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := inMemory(t, &load{}, nil, nil)
-		time.Sleep(10 * time.Minute) // both ends answer each other's pings
+		time.Sleep(10 * time.Minute)
 		if s, err := p.Echo(t.Context(), "hi"); s != "hi" || err != nil {
 			t.Errorf("after ten idle minutes: %q, %v", s, err)
+		}
+	})
+}
+
+// A peer that reads but never says anything, not even pong, is cut.
+func TestSilentPeerIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := rpc.NewServer(nil)
+		near, far := net.Pipe()
+		var ended error
+		var wg sync.WaitGroup
+		start := time.Now()
+		wg.Go(func() { ended = srv.ServeConn(t.Context(), far) })
+		near.Write([]byte(`{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":1,"streams":1,"message":65536}}` + "\n"))
+		heard := bufio.NewScanner(near)
+		pings := 0
+		for heard.Scan() {
+			if strings.Contains(heard.Text(), "$/ping") {
+				pings++
+			}
+		}
+		wg.Wait()
+		if d := time.Since(start); pings == 0 || ended == nil || d < time.Minute || d > 81*time.Second {
+			t.Errorf("after %d pings and %v the connection ended with %v", pings, d, ended)
 		}
 	})
 }
