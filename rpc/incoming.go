@@ -213,6 +213,11 @@ func (in *incoming) fits(call *Call) error {
 // decode stores the parameters and claims their streams.
 func (in *incoming) decode(params any) (unclaimed []*sink, err error) {
 	defer in.c.buffered.Add(-int64(len(in.params)))
+	defer func() {
+		if r := recover(); r != nil { // a type's own decoding
+			unclaimed, err = in.sinks, in.c.panicked(in.method.Name, r)
+		}
+	}()
 	if len(in.params) == 0 || params == nil {
 		return in.sinks, nil
 	}
@@ -277,12 +282,11 @@ func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 	}
 	buf := buffers.Get().(*[]byte)
 	enc := encoder{c.form, c.codec, names}
-	msg, err := enc.append(c.form.AppendResponse((*buf)[:0], &head), call.Result)
+	msg, err := in.encode(c.form.AppendResponse((*buf)[:0], &head), &enc, call.Result)
 	msg = c.form.AppendTail(msg)
 	defer func() { freeBuffer(buf, msg) }()
 	switch {
 	case err != nil:
-		err = &Error{Code: CodeInternal, Message: fmt.Sprintf("rpc: %s: the result cannot be encoded: %v", call.Method, err)}
 	case len(msg) > c.peerMessage():
 		err = Errorf(CodeTooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", call.Method, len(msg), c.peerMessage())
 	}
@@ -296,6 +300,19 @@ func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 		go s.run()
 	}
 	return nil, nil
+}
+
+// encode appends the result.
+func (in *incoming) encode(dst []byte, enc *encoder, result any) (msg []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil { // a type's own encoding
+			msg, err = dst, in.c.panicked(in.method.Name, r)
+		}
+	}()
+	if msg, err = enc.append(dst, result); err != nil {
+		err = &Error{Code: CodeInternal, Message: fmt.Sprintf("rpc: %s: the result cannot be encoded: %v", in.method.Name, err)}
+	}
+	return msg, err
 }
 
 // fail answers with an error.

@@ -56,6 +56,12 @@ type Subject interface {
 	// Odd returns what cannot be encoded.
 	Odd(ctx context.Context) (any, error)
 
+	// Bomb returns what panics when it is encoded.
+	Bomb(ctx context.Context) (any, error)
+
+	// Defuse takes what panics when it is decoded.
+	Defuse(ctx context.Context, b *bomb) error
+
 	// Ask calls the peer's Add.
 	Ask(ctx context.Context, a, b int) (int, error)
 
@@ -240,6 +246,16 @@ func (s *tester) Panic(context.Context) error { panic("a secret") }
 func (s *tester) Big(_ context.Context, n int) (string, error) { return strings.Repeat("x", n), nil }
 
 func (s *tester) Odd(context.Context) (any, error) { return func() {}, nil }
+
+// A bomb panics when it meets a codec.
+type bomb struct{}
+
+func (*bomb) MarshalJSON() ([]byte, error) { panic("a secret") }
+func (*bomb) UnmarshalJSON([]byte) error   { panic("a secret") }
+
+func (s *tester) Bomb(context.Context) (any, error) { return new(bomb), nil }
+
+func (s *tester) Defuse(context.Context, *bomb) error { return nil }
 
 func (s *tester) Ask(ctx context.Context, a, b int) (int, error) {
 	return NewSubjectClient(rpc.Peer(ctx)).Add(ctx, a, b)

@@ -117,6 +117,23 @@ func SubjectService(impl Subject) rpc.Service {
 			},
 		},
 		{
+			Name: "Test.Bomb",
+			New:  func() (any, any) { return nil, new(any) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				r := c.Result.(*any)
+				*r, err = impl.Bomb(ctx)
+				return err
+			},
+		},
+		{
+			Name: "Test.Defuse",
+			New:  func() (any, any) { return new(subjectDefuseParams), nil },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p := c.Params.(*subjectDefuseParams)
+				return impl.Defuse(ctx, p.B)
+			},
+		},
+		{
 			Name: "Test.Ask",
 			New:  func() (any, any) { return new(subjectAskParams), new(int) },
 			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
@@ -406,6 +423,18 @@ func (c *SubjectClient) Odd(ctx context.Context) (any, error) {
 	return r, err
 }
 
+// Bomb returns what panics when it is encoded.
+func (c *SubjectClient) Bomb(ctx context.Context) (any, error) {
+	var r any
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Bomb", Result: &r})
+	return r, err
+}
+
+// Defuse takes what panics when it is decoded.
+func (c *SubjectClient) Defuse(ctx context.Context, b *bomb) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: "Test.Defuse", Params: &subjectDefuseParams{b}})
+}
+
 // Ask calls the peer's Add.
 func (c *SubjectClient) Ask(ctx context.Context, a int, b int) (int, error) {
 	var r int
@@ -614,6 +643,14 @@ type subjectBigParams struct {
 
 func (p *subjectBigParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "n", Value: &p.N}}
+}
+
+type subjectDefuseParams struct {
+	B *bomb
+}
+
+func (p *subjectDefuseParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "b", Value: &p.B}}
 }
 
 type subjectAskParams struct {
