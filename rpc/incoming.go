@@ -267,12 +267,9 @@ func (in *incoming) answer(call *Call, err error) {
 // it fails.
 func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 	c := in.c
-	sources, names, err := c.produce(streams, in.acct)
+	sources, names, err := c.produce(call.Method, streams, in.acct)
 	if err != nil {
 		return streams, &Error{Code: CodeLimitReached, Message: err.Error()} // it has run
-	}
-	if c.mode == modePlain {
-		c.subscribe(call.Method, sources)
 	}
 	head := wire.Head{ID: in.id, Meta: in.response, Body: true}
 	if c.mode == modeWirecall {

@@ -98,7 +98,7 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 // request sends the call and starts its parameters' streams.
 func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
 	acct := newAccount(func() {})
-	sources, names, err := c.produce(streamsIn(call.Params), acct)
+	sources, names, err := c.produce(call.Method, streamsIn(call.Params), acct)
 	if err != nil {
 		c.release()
 		return 0, nil, err
