@@ -159,7 +159,7 @@ func (c *Conn) read() {
 			return
 		}
 		if err != nil {
-			c.lost(err)
+			c.left(err)
 			return
 		}
 		c.heard.Store(true)
@@ -235,6 +235,16 @@ func (c *Conn) fail(cause error, code closeCode) {
 // lost ends a connection whose link has failed.
 func (c *Conn) lost(err error) {
 	c.end(err)
+	c.link.cut()
+}
+
+// left ends a connection whose peer has nothing more to say. What was put, and
+// coder/websocket's answer to a close, still has closeGrace to leave.
+func (c *Conn) left(err error) {
+	c.end(err)
+	grace := time.AfterFunc(closeGrace, c.link.cut)
+	defer grace.Stop()
+	<-c.out.drained()
 	c.link.cut()
 }
 

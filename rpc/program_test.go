@@ -21,6 +21,7 @@ type program struct {
 	conn   net.Conn
 	srv    *rpc.Server
 	served chan error
+	wait   func() // for what stands between a WebSocket and the script
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -64,6 +65,9 @@ func (p *program) stop() {
 	p.cancel()
 	if p.served != nil {
 		<-p.served
+	}
+	if p.wait != nil {
+		p.wait()
 	}
 	if p.client != nil {
 		p.client.Close()
