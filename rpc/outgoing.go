@@ -154,8 +154,12 @@ func (c *Conn) sendRequest(ctx context.Context, id uint64, call *Call, sources [
 	if call.Params != nil {
 		enc := encoder{c.form, c.codec, names}
 		var err error
+		from := len(msg)
 		if msg, err = enc.append(msg, call.Params); err != nil {
 			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: the parameters cannot be encoded: %w", call.Method, err))
+		}
+		if k := c.form.Kind(msg[from:]); k != wire.Object && k != wire.Array && k != wire.Null {
+			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: parameters must be an object or an array, not a bare %T", call.Method, call.Params))
 		}
 	}
 	msg = c.form.AppendTail(msg)
