@@ -36,6 +36,8 @@ type Conn struct {
 	buffered        atomic.Int64
 	message         atomic.Int64 // the peer's limit
 
+	unanswered atomic.Int64 // calls of the peer's, as it counts them itself
+
 	workers   workers
 	heard     atomic.Bool // something came since the last housekeeping
 	silent    int         // housekeepings without that
@@ -126,10 +128,19 @@ func formOf(cd codec.Codec) wire.Format {
 	return wire.JSON
 }
 
+// stoppedTimer makes a timer for f that Reset starts: f may look at the variable
+// that holds it.
+func stoppedTimer(f func()) *time.Timer {
+	t := time.AfterFunc(time.Hour, f)
+	t.Stop()
+	return t
+}
+
 // start begins to read, and to keep house.
 func (c *Conn) start() {
 	if c.limits.Idle > 0 {
-		c.keeper = time.AfterFunc(c.limits.Idle/3, c.housekeeping)
+		c.keeper = stoppedTimer(c.housekeeping)
+		c.keeper.Reset(c.limits.Idle / 3)
 	}
 	go c.read()
 }
@@ -140,8 +151,15 @@ func (c *Conn) read() {
 	defer close(c.torn)
 	for {
 		frame, err := c.link.read()
+		if breach, ok := errors.AsType[breachError](err); ok {
+			if c.mode != modeWirecall && !c.client {
+				c.post(c.fault(nil, &wire.Fault{Code: breach.code, Message: breach.what}))
+			}
+			c.fail(err, closeProtocol)
+			return
+		}
 		if err != nil {
-			c.lost(err)
+			c.left(err)
 			return
 		}
 		c.heard.Store(true)
@@ -220,6 +238,16 @@ func (c *Conn) lost(err error) {
 	c.link.cut()
 }
 
+// left ends a connection whose peer has nothing more to say. What was put, and
+// coder/websocket's answer to a close, still has closeGrace to leave.
+func (c *Conn) left(err error) {
+	c.end(err)
+	grace := time.AfterFunc(closeGrace, c.link.cut)
+	defer grace.Stop()
+	<-c.out.drained()
+	c.link.cut()
+}
+
 // shut lets what was put leave, says goodbye, and closes. A peer that does not
 // take it has closeGrace for all of it.
 func (c *Conn) shut(cause error, code closeCode) {
@@ -246,6 +274,7 @@ func (c *Conn) end(cause error) (first bool) {
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
 	c.mu.Unlock()
 
+	sources := c.out.close() // first, or handlers answer with what their contexts ended with
 	c.cancel(cause)
 	c.workers.end()
 	for _, t := range []*time.Timer{c.keeper, c.handshake} {
@@ -260,7 +289,7 @@ func (c *Conn) end(cause error) (first bool) {
 	for _, k := range sinks {
 		k.end(err)
 	}
-	for _, s := range c.out.close() {
+	for _, s := range sources {
 		s.stop(err)
 	}
 	c.log.LogAttrs(c.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", cause))

@@ -183,7 +183,12 @@ func wireError(err error, hide bool) *Error {
 
 // data is what e carries, encoded by cd; nil where there is nothing or it
 // cannot be encoded.
-func (e *Error) data(cd codec.Codec) []byte {
+func (e *Error) data(cd codec.Codec) (raw []byte) {
+	defer func() {
+		if recover() != nil { // a type's own encoding
+			raw = nil
+		}
+	}()
 	var v any
 	switch {
 	case e.Data != nil:

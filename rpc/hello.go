@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -127,7 +126,6 @@ func (c *Conn) postAlone(msg []byte) {
 
 // expectHello cuts a client that does not come to the point.
 func (c *Conn) expectHello() {
-	c.handshake = time.AfterFunc(c.limits.Handshake, func() {
-		c.fail(errHandshake, closeProtocol)
-	})
+	c.handshake = stoppedTimer(func() { c.fail(errHandshake, closeProtocol) })
+	c.handshake.Reset(c.limits.Handshake)
 }
