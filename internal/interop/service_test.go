@@ -146,13 +146,15 @@ func newServer(t *testing.T, b *backend) *rpc.Server {
 	srv := rpc.NewServer(nil)
 	for _, s := range []rpc.Service{CalcService(b), ChainService(b)} {
 		for i := range s.Methods {
-			s.Methods[i].Name = strings.Replace(s.Methods[i].Name, ".", "_", 1)
+			s.Methods[i].Name = underscored(s.Methods[i].Name)
 		}
 		srv.Register(s)
 	}
 	t.Cleanup(func() { srv.Close() })
 	return srv
 }
+
+func underscored(method string) string { return strings.Replace(method, ".", "_", 1) }
 
 // serveHTTP serves b over HTTP behind a tap.
 func serveHTTP(t *testing.T) (*backend, *tap) {
