@@ -37,4 +37,6 @@ require (
 
 replace github.com/wirecall/wirecall => ../..
 
+ignore ./node
+
 tool github.com/wirecall/wirecall/cmd/wirecall
