@@ -1,0 +1,39 @@
+package rpc_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+// A POST whose client has gone ends its handler, whichever of those that hear
+// of it is first. They race, hence many.
+func TestAbandonedPOSTEndsItsHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newInteropServer(t, nil)
+		for range 500 {
+			ctx, cancel := context.WithCancel(t.Context())
+			r := httptest.NewRequestWithContext(ctx, "POST", "/", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"Interop.Wait"}`))
+			r.Header.Set("Content-Type", "application/json")
+			go srv.ServeHTTP(httptest.NewRecorder(), r)
+			call(t, srv, "Interop.Begun")
+			cancel()
+			if answer := call(t, srv, "Interop.Left"); !strings.Contains(answer, "context canceled") {
+				t.Fatal(answer)
+			}
+		}
+	})
+}
+
+// call makes a call without parameters by POST and returns the answer.
+func call(t *testing.T, srv http.Handler, method string) string {
+	t.Helper()
+	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"`+method+`"}`))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	srv.ServeHTTP(w, r)
+	return w.Body.String()
+}
