@@ -16,9 +16,8 @@ func TestAbandonedPOSTEndsItsHandler(t *testing.T) {
 		srv := newInteropServer(t, nil)
 		for range 500 {
 			ctx, cancel := context.WithCancel(t.Context())
-			r := httptest.NewRequestWithContext(ctx, "POST", "/", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"Interop.Wait"}`))
-			r.Header.Set("Content-Type", "application/json")
-			go srv.ServeHTTP(httptest.NewRecorder(), r)
+			r := post(`{"jsonrpc":"2.0","id":1,"method":"Interop.Wait"}`)
+			go srv.ServeHTTP(httptest.NewRecorder(), r.WithContext(ctx))
 			call(t, srv, "Interop.Begun")
 			cancel()
 			if answer := call(t, srv, "Interop.Left"); !strings.Contains(answer, "context canceled") {
@@ -31,9 +30,7 @@ func TestAbandonedPOSTEndsItsHandler(t *testing.T) {
 // call makes a call without parameters by POST and returns the answer.
 func call(t *testing.T, srv http.Handler, method string) string {
 	t.Helper()
-	r := httptest.NewRequest("POST", "/", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"`+method+`"}`))
-	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
-	srv.ServeHTTP(w, r)
+	srv.ServeHTTP(w, post(`{"jsonrpc":"2.0","id":1,"method":"`+method+`"}`))
 	return w.Body.String()
 }
