@@ -78,7 +78,7 @@ func (s *connState) idle() bool {
 type mode uint8
 
 const (
-	modeUnknown mode = iota // until the first line on a raw transport
+	modeUnknown mode = iota // until the first line from the peer on a raw transport
 	modePlain               // JSON-RPC 2.0 and nothing else
 	modeWirecall
 )

@@ -6,9 +6,418 @@ import (
 	"context"
 	"github.com/wirecall/wirecall/rpc"
 	"iter"
+	"time"
 )
 
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
+
+// InteropService is the service Interop, done by impl.
+func InteropService(impl Interop) rpc.Service {
+	return rpc.Service{Name: "Interop", Methods: []rpc.Method{
+		{
+			Name: "Interop.Echo",
+			New:  func() (any, any) { return new(interopEchoParams), new(Parcel) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				p, r := c.Params.(*interopEchoParams), c.Result.(*Parcel)
+				*r, err = impl.Echo(ctx, p.P)
+				return err
+			},
+		},
+		{
+			Name: "Interop.Swap",
+			New:  func() (any, any) { return new(interopSwapParams), new(interopSwapResult) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				p, r := c.Params.(*interopSwapParams), c.Result.(*interopSwapResult)
+				r.First, r.Second, err = impl.Swap(ctx, p.A, p.B)
+				return err
+			},
+		},
+		{
+			Name: "Interop.Fail",
+			New:  func() (any, any) { return new(interopFailParams), nil },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p := c.Params.(*interopFailParams)
+				return impl.Fail(ctx, p.Kind)
+			},
+		},
+		{
+			Name: "Interop.Caller",
+			New:  func() (any, any) { return nil, new(string) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				r := c.Result.(*string)
+				*r, err = impl.Caller(ctx)
+				return err
+			},
+		},
+		{
+			Name: "Interop.TimeLeft",
+			New:  func() (any, any) { return nil, new(time.Duration) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				r := c.Result.(*time.Duration)
+				*r, err = impl.TimeLeft(ctx)
+				return err
+			},
+		},
+		{
+			Name: "Interop.Wait",
+			New:  func() (any, any) { return nil, nil },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				return impl.Wait(ctx)
+			},
+		},
+		{
+			Name: "Interop.Begun",
+			New:  func() (any, any) { return nil, nil },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				return impl.Begun(ctx)
+			},
+		},
+		{
+			Name: "Interop.Left",
+			New:  func() (any, any) { return nil, new(string) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				r := c.Result.(*string)
+				*r, err = impl.Left(ctx)
+				return err
+			},
+		},
+		{
+			Name:   "Interop.Note",
+			Notify: true,
+			New:    func() (any, any) { return new(interopNoteParams), nil },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p := c.Params.(*interopNoteParams)
+				return impl.Note(ctx, p.Text)
+			},
+		},
+		{
+			Name: "Interop.Notes",
+			New:  func() (any, any) { return new(interopNotesParams), new([]string) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				p, r := c.Params.(*interopNotesParams), c.Result.(*[]string)
+				*r, err = impl.Notes(ctx, p.N)
+				return err
+			},
+		},
+		{
+			Name: "Interop.Count",
+			New:  func() (any, any) { return new(interopCountParams), new(rpc.Stream) },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p, r := c.Params.(*interopCountParams), c.Result.(*rpc.Stream)
+				r0, err := impl.Count(ctx, p.N, p.End)
+				*r = rpc.From(r0)
+				return err
+			},
+		},
+		{
+			Name: "Interop.Sum",
+			New:  func() (any, any) { return new(interopSumParams), new(int) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				p, r := c.Params.(*interopSumParams), c.Result.(*int)
+				*r, err = impl.Sum(ctx, rpc.To[int](p.Nums))
+				return err
+			},
+		},
+		{
+			Name: "Interop.Upper",
+			New:  func() (any, any) { return new(interopUpperParams), new(rpc.Stream) },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p, r := c.Params.(*interopUpperParams), c.Result.(*rpc.Stream)
+				r0, err := impl.Upper(ctx, rpc.To[string](p.Words))
+				*r = rpc.From(r0)
+				return err
+			},
+		},
+		{
+			Name: "Interop.Watch",
+			New:  func() (any, any) { return new(interopWatchParams), new(interopWatchResult) },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p, r := c.Params.(*interopWatchParams), c.Result.(*interopWatchResult)
+				now, changes, err := impl.Watch(ctx, p.Name)
+				r.Now, r.Changes = now, rpc.From(changes)
+				return err
+			},
+		},
+		{
+			Name: "Interop.Forward",
+			New:  func() (any, any) { return new(interopForwardParams), new(string) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				p, r := c.Params.(*interopForwardParams), c.Result.(*string)
+				*r, err = impl.Forward(ctx, p.Question)
+				return err
+			},
+		},
+	}}
+}
+
+// InteropClient implements Interop by calling the other end of a connection.
+type InteropClient struct{ caller rpc.Caller }
+
+var _ Interop = (*InteropClient)(nil)
+
+// NewInteropClient returns a client of Interop that makes its calls with caller.
+func NewInteropClient(caller rpc.Caller) *InteropClient { return &InteropClient{caller} }
+
+// Echo calls Interop.Echo.
+func (c *InteropClient) Echo(ctx context.Context, p_ Parcel) (Parcel, error) {
+	var r Parcel
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Echo", Params: &interopEchoParams{p_}, Result: &r})
+	return r, err
+}
+
+// Swap calls Interop.Swap.
+func (c *InteropClient) Swap(ctx context.Context, a string, b string) (first string, second string, err error) {
+	var r interopSwapResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Interop.Swap", Params: &interopSwapParams{a, b}, Result: &r})
+	return r.First, r.Second, err
+}
+
+// Fail calls Interop.Fail.
+func (c *InteropClient) Fail(ctx context.Context, kind string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: "Interop.Fail", Params: &interopFailParams{kind}})
+}
+
+// Caller returns what middleware has found out about who connected.
+func (c *InteropClient) Caller(ctx context.Context) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Caller", Result: &r})
+	return r, err
+}
+
+// TimeLeft returns how long the caller's deadline leaves.
+func (c *InteropClient) TimeLeft(ctx context.Context) (time.Duration, error) {
+	var r time.Duration
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.TimeLeft", Result: &r})
+	return r, err
+}
+
+// Wait returns when its context ends. Begun returns when it has begun, and
+// Left why it ended.
+func (c *InteropClient) Wait(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: "Interop.Wait"})
+}
+
+// Begun calls Interop.Begun.
+func (c *InteropClient) Begun(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: "Interop.Begun"})
+}
+
+// Left calls Interop.Left.
+func (c *InteropClient) Left(ctx context.Context) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Left", Result: &r})
+	return r, err
+}
+
+// Note calls Interop.Note.
+func (c *InteropClient) Note(ctx context.Context, text string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: "Interop.Note", Params: &interopNoteParams{text}, Notify: true})
+}
+
+// Notes calls Interop.Notes.
+func (c *InteropClient) Notes(ctx context.Context, n int) ([]string, error) {
+	var r []string
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Notes", Params: &interopNotesParams{n}, Result: &r})
+	return r, err
+}
+
+// Count calls Interop.Count.
+func (c *InteropClient) Count(ctx context.Context, n int, end string) (iter.Seq2[int, error], error) {
+	var r rpc.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Count", Params: &interopCountParams{n, end}, Result: &r})
+	return rpc.To[int](r), err
+}
+
+// Sum calls Interop.Sum.
+func (c *InteropClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Sum", Params: &interopSumParams{rpc.From(nums)}, Result: &r})
+	return r, err
+}
+
+// Upper calls Interop.Upper.
+func (c *InteropClient) Upper(ctx context.Context, words iter.Seq2[string, error]) (iter.Seq2[string, error], error) {
+	var r rpc.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Upper", Params: &interopUpperParams{rpc.From(words)}, Result: &r})
+	return rpc.To[string](r), err
+}
+
+// Watch returns what is and then what changes.
+func (c *InteropClient) Watch(ctx context.Context, name string) (now int, changes iter.Seq2[int, error], err error) {
+	var r interopWatchResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Interop.Watch", Params: &interopWatchParams{name}, Result: &r})
+	return r.Now, rpc.To[int](r.Changes), err
+}
+
+// Forward asks its caller in turn.
+func (c *InteropClient) Forward(ctx context.Context, question string) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Forward", Params: &interopForwardParams{question}, Result: &r})
+	return r, err
+}
+
+type interopEchoParams struct {
+	P Parcel
+}
+
+func (p *interopEchoParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "p", Value: &p.P}}
+}
+
+type interopSwapParams struct {
+	A string
+	B string
+}
+
+func (p *interopSwapParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "a", Value: &p.A}, {Name: "b", Value: &p.B}}
+}
+
+type interopSwapResult struct {
+	First  string
+	Second string
+}
+
+func (p *interopSwapResult) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "first", Value: &p.First}, {Name: "second", Value: &p.Second}}
+}
+
+type interopFailParams struct {
+	Kind string
+}
+
+func (p *interopFailParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "kind", Value: &p.Kind}}
+}
+
+type interopNoteParams struct {
+	Text string
+}
+
+func (p *interopNoteParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "text", Value: &p.Text}}
+}
+
+type interopNotesParams struct {
+	N int
+}
+
+func (p *interopNotesParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "n", Value: &p.N}}
+}
+
+type interopCountParams struct {
+	N   int
+	End string
+}
+
+func (p *interopCountParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "n", Value: &p.N}, {Name: "end", Value: &p.End}}
+}
+
+type interopSumParams struct {
+	Nums rpc.Stream
+}
+
+func (p *interopSumParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "nums", Value: &p.Nums}}
+}
+
+type interopUpperParams struct {
+	Words rpc.Stream
+}
+
+func (p *interopUpperParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "words", Value: &p.Words}}
+}
+
+type interopWatchParams struct {
+	Name string
+}
+
+func (p *interopWatchParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "name", Value: &p.Name}}
+}
+
+type interopWatchResult struct {
+	Now     int
+	Changes rpc.Stream
+}
+
+func (p *interopWatchResult) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "now", Value: &p.Now}, {Name: "changes", Value: &p.Changes}}
+}
+
+type interopForwardParams struct {
+	Question string
+}
+
+func (p *interopForwardParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "question", Value: &p.Question}}
+}
+
+// AskedService is the service Asked, done by impl.
+func AskedService(impl Asked) rpc.Service {
+	return rpc.Service{Name: "Asked", Methods: []rpc.Method{
+		{
+			Name: "Asked.Answer",
+			New:  func() (any, any) { return new(askedAnswerParams), new(string) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				p, r := c.Params.(*askedAnswerParams), c.Result.(*string)
+				*r, err = impl.Answer(ctx, p.Question)
+				return err
+			},
+		},
+		{
+			Name: "Asked.Letters",
+			New:  func() (any, any) { return new(askedLettersParams), new(rpc.Stream) },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p, r := c.Params.(*askedLettersParams), c.Result.(*rpc.Stream)
+				r0, err := impl.Letters(ctx, p.Word)
+				*r = rpc.From(r0)
+				return err
+			},
+		},
+	}}
+}
+
+// AskedClient implements Asked by calling the other end of a connection.
+type AskedClient struct{ caller rpc.Caller }
+
+var _ Asked = (*AskedClient)(nil)
+
+// NewAskedClient returns a client of Asked that makes its calls with caller.
+func NewAskedClient(caller rpc.Caller) *AskedClient { return &AskedClient{caller} }
+
+// Answer calls Asked.Answer.
+func (c *AskedClient) Answer(ctx context.Context, question string) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Asked.Answer", Params: &askedAnswerParams{question}, Result: &r})
+	return r, err
+}
+
+// Letters calls Asked.Letters.
+func (c *AskedClient) Letters(ctx context.Context, word string) (iter.Seq2[string, error], error) {
+	var r rpc.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Asked.Letters", Params: &askedLettersParams{word}, Result: &r})
+	return rpc.To[string](r), err
+}
+
+type askedAnswerParams struct {
+	Question string
+}
+
+func (p *askedAnswerParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "question", Value: &p.Question}}
+}
+
+type askedLettersParams struct {
+	Word string
+}
+
+func (p *askedLettersParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "word", Value: &p.Word}}
+}
 
 // SubjectService is the service Test, done by impl.
 func SubjectService(impl Subject) rpc.Service {
@@ -352,9 +761,9 @@ func (c *SubjectClient) Add(ctx context.Context, a int, b int) (int, error) {
 }
 
 // Divide has several results.
-func (c *SubjectClient) Divide(ctx context.Context, a int, b int) (int, int, error) {
+func (c *SubjectClient) Divide(ctx context.Context, a int, b int) (quotient int, remainder int, err error) {
 	var r subjectDivideResult
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Divide", Params: &subjectDivideParams{a, b}, Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Test.Divide", Params: &subjectDivideParams{a, b}, Result: &r})
 	return r.Quotient, r.Remainder, err
 }
 
@@ -523,16 +932,16 @@ func (c *SubjectClient) None(ctx context.Context) (iter.Seq2[int, error], error)
 }
 
 // Watch returns a value and a stream.
-func (c *SubjectClient) Watch(ctx context.Context) (int, iter.Seq2[int, error], error) {
+func (c *SubjectClient) Watch(ctx context.Context) (now int, changes iter.Seq2[int, error], err error) {
 	var r subjectWatchResult
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Watch", Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Test.Watch", Result: &r})
 	return r.Now, rpc.To[int](r.Changes), err
 }
 
 // Two returns two streams.
-func (c *SubjectClient) Two(ctx context.Context) (iter.Seq2[int, error], iter.Seq2[int, error], error) {
+func (c *SubjectClient) Two(ctx context.Context) (odd iter.Seq2[int, error], even iter.Seq2[int, error], err error) {
 	var r subjectTwoResult
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Two", Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Test.Two", Result: &r})
 	return rpc.To[int](r.Odd), rpc.To[int](r.Even), err
 }
 
