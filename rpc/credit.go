@@ -23,10 +23,13 @@ type credit struct {
 	head  int
 }
 
-// allows says whether an item of n bytes may be sent. One is always allowed
-// when none is outstanding, or an item larger than the window never could be.
+// allows says whether an item of n bytes may be sent. While less than half of
+// the bytes are outstanding any item is, or one larger than the window never
+// could be; and the consumer, which makes a grant when half has been taken,
+// and the producer of a large item behind a small one would wait for each
+// other.
 func (c *credit) allows(n int) bool {
-	return c.sent < c.limit && (c.sent == c.taken || c.out+n <= c.bytes)
+	return c.sent < c.limit && (c.out+n <= c.bytes || c.out < half(c.bytes))
 }
 
 func (c *credit) spend(n int) {
@@ -89,21 +92,24 @@ func newWindow(items, bytes int) window {
 
 // receive counts an item of n bytes and reports whether it was allowed.
 func (w *window) receive(n int) bool {
+	before := w.receivedBytes - w.grantedBytes
 	w.received++
 	w.receivedBytes += uint64(n)
-	out := w.receivedBytes - w.grantedBytes
-	return w.received <= w.limit && (out <= w.room || w.received == w.granted+1)
+	return w.received <= w.limit && (before+uint64(n) <= w.room || before < half(w.room))
 }
 
 // take counts an item that the application has got and reports whether a grant
-// is due: when half of the window is used up, never for each item. Until the
-// first grant a window is no larger than what the protocol begins with.
+// is due: when half of what the producer knows of is used up, never for each
+// item. That may be less than the window, which begins with the protocol's.
 func (w *window) take(n int) bool {
 	w.taken++
 	w.takenBytes += uint64(n)
-	items, bytes := min(uint64(w.items), w.limit-w.granted), min(uint64(w.bytes), w.room)
-	return w.taken-w.granted >= (items+1)/2 || w.takenBytes-w.grantedBytes >= bytes/2
+	return w.taken-w.granted >= half(min(uint64(w.items), w.limit-w.granted)) ||
+		w.takenBytes-w.grantedBytes >= half(min(uint64(w.bytes), w.room))
 }
+
+// half is n/2 rounded up: both sides must mean the same by it.
+func half[N int | uint64](n N) N { return (n + 1) / 2 }
 
 // starve notes that the reader has nothing to take. Where the producer has
 // used up all that it knew of until one round trip ago, it is the window that
