@@ -159,7 +159,7 @@ func (c *Conn) read() {
 			return
 		}
 		if err != nil {
-			c.left(err)
+			c.gone(err)
 			return
 		}
 		c.heard.Store(true)
@@ -238,9 +238,9 @@ func (c *Conn) lost(err error) {
 	c.link.cut()
 }
 
-// left ends a connection whose peer has nothing more to say. What was put, and
+// gone ends a connection whose peer has nothing more to say. What was put, and
 // coder/websocket's answer to a close, still has closeGrace to leave.
-func (c *Conn) left(err error) {
+func (c *Conn) gone(err error) {
 	c.end(err)
 	grace := time.AfterFunc(closeGrace, c.link.cut)
 	defer grace.Stop()
