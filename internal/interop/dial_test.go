@@ -126,12 +126,11 @@ func dial(t *testing.T, url string) *rpc.Conn {
 	return conn
 }
 
-// positional makes calls as these servers want them: with names that have an
-// underscore, and parameters in an array.
+// positional makes calls as these servers want them: with parameters in an
+// array.
 type positional struct{ rpc.Caller }
 
 func (p positional) Call(ctx context.Context, c *rpc.Call) error {
-	c.Method = underscored(c.Method)
 	if fields, ok := c.Params.(rpc.Fields); ok && !hasStream(fields) {
 		var values []any
 		for _, f := range fields.Fields() {

@@ -10,42 +10,43 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// Calc is what the clients call.
+// Calc is what the clients call. Its names are what geth's server makes of a
+// service "calc".
 //
-//wirecall:service name=calc
+//wirecall:service
 type Calc interface {
-	//wirecall:name add
+	//wirecall:name calc_add
 	Add(ctx context.Context, a, b int) (int, error)
 
 	// Fail returns an error with a code and data.
 	//
-	//wirecall:name fail
+	//wirecall:name calc_fail
 	Fail(ctx context.Context, code int, detail string) error
 
 	// Wait returns when its caller no longer wants it to.
 	//
-	//wirecall:name wait
+	//wirecall:name calc_wait
 	Wait(ctx context.Context) error
 
-	//wirecall:name note
+	//wirecall:name calc_note
 	//wirecall:notify
 	Note(ctx context.Context, text string) error
 
-	//wirecall:name sum
+	//wirecall:name calc_sum
 	Sum(ctx context.Context, nums iter.Seq2[int, error]) (int, error)
 }
 
 // Chain is as much of an Ethereum node as its clients need to subscribe.
 //
-//wirecall:service name=eth
+//wirecall:service
 type Chain interface {
-	//wirecall:name chainId
+	//wirecall:name eth_chainId
 	ChainID() (string, error)
 
-	//wirecall:name blockNumber
+	//wirecall:name eth_blockNumber
 	BlockNumber() (string, error)
 
-	//wirecall:name subscribe
+	//wirecall:name eth_subscribe
 	Subscribe(ctx context.Context, kind string) (iter.Seq2[Header, error], error)
 }
 
@@ -140,21 +141,12 @@ func (b *backend) Subscribe(ctx context.Context, kind string) (iter.Seq2[Header,
 	}, nil
 }
 
-// newServer serves b under the names that Ethereum's clients use: eth_subscribe
-// and, for the sake of geth's, calc_add.
 func newServer(t *testing.T, b *backend) *rpc.Server {
 	srv := rpc.NewServer(nil)
-	for _, s := range []rpc.Service{CalcService(b), ChainService(b)} {
-		for i := range s.Methods {
-			s.Methods[i].Name = underscored(s.Methods[i].Name)
-		}
-		srv.Register(s)
-	}
+	srv.Register(CalcService(b), ChainService(b))
 	t.Cleanup(func() { srv.Close() })
 	return srv
 }
-
-func underscored(method string) string { return strings.Replace(method, ".", "_", 1) }
 
 // serveHTTP serves b over HTTP behind a tap.
 func serveHTTP(t *testing.T) (*backend, *tap) {

@@ -10,11 +10,11 @@ import (
 
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
 
-// CalcService is the service calc as impl does it.
+// CalcService is the service Calc, done by impl.
 func CalcService(impl Calc) rpc.Service {
-	return rpc.Service{Name: "calc", Methods: []rpc.Method{
+	return rpc.Service{Name: "Calc", Methods: []rpc.Method{
 		{
-			Name: "calc.add",
+			Name: "calc_add",
 			New:  func() (any, any) { return new(calcAddParams), new(int) },
 			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
 				p, r := c.Params.(*calcAddParams), c.Result.(*int)
@@ -23,7 +23,7 @@ func CalcService(impl Calc) rpc.Service {
 			},
 		},
 		{
-			Name: "calc.fail",
+			Name: "calc_fail",
 			New:  func() (any, any) { return new(calcFailParams), nil },
 			Serve: func(ctx context.Context, c *rpc.Call) error {
 				p := c.Params.(*calcFailParams)
@@ -31,14 +31,14 @@ func CalcService(impl Calc) rpc.Service {
 			},
 		},
 		{
-			Name: "calc.wait",
+			Name: "calc_wait",
 			New:  func() (any, any) { return nil, nil },
 			Serve: func(ctx context.Context, c *rpc.Call) error {
 				return impl.Wait(ctx)
 			},
 		},
 		{
-			Name:   "calc.note",
+			Name:   "calc_note",
 			Notify: true,
 			New:    func() (any, any) { return new(calcNoteParams), nil },
 			Serve: func(ctx context.Context, c *rpc.Call) error {
@@ -47,7 +47,7 @@ func CalcService(impl Calc) rpc.Service {
 			},
 		},
 		{
-			Name: "calc.sum",
+			Name: "calc_sum",
 			New:  func() (any, any) { return new(calcSumParams), new(int) },
 			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
 				p, r := c.Params.(*calcSumParams), c.Result.(*int)
@@ -58,40 +58,40 @@ func CalcService(impl Calc) rpc.Service {
 	}}
 }
 
-// CalcClient is a Calc at the other end of a connection.
+// CalcClient implements Calc by calling the other end of a connection.
 type CalcClient struct{ caller rpc.Caller }
 
 var _ Calc = (*CalcClient)(nil)
 
-// NewCalcClient returns a Calc whose methods are calls by caller.
+// NewCalcClient returns a client of Calc that makes its calls with caller.
 func NewCalcClient(caller rpc.Caller) *CalcClient { return &CalcClient{caller} }
 
-// Add calls calc.add.
+// Add calls calc_add.
 func (c *CalcClient) Add(ctx context.Context, a int, b int) (int, error) {
 	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "calc.add", Params: &calcAddParams{a, b}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: "calc_add", Params: &calcAddParams{a, b}, Result: &r})
 	return r, err
 }
 
 // Fail returns an error with a code and data.
 func (c *CalcClient) Fail(ctx context.Context, code int, detail string) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "calc.fail", Params: &calcFailParams{code, detail}})
+	return c.caller.Call(ctx, &rpc.Call{Method: "calc_fail", Params: &calcFailParams{code, detail}})
 }
 
 // Wait returns when its caller no longer wants it to.
 func (c *CalcClient) Wait(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "calc.wait"})
+	return c.caller.Call(ctx, &rpc.Call{Method: "calc_wait"})
 }
 
-// Note calls calc.note.
+// Note calls calc_note.
 func (c *CalcClient) Note(ctx context.Context, text string) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "calc.note", Params: &calcNoteParams{text}, Notify: true})
+	return c.caller.Call(ctx, &rpc.Call{Method: "calc_note", Params: &calcNoteParams{text}, Notify: true})
 }
 
-// Sum calls calc.sum.
+// Sum calls calc_sum.
 func (c *CalcClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (int, error) {
 	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "calc.sum", Params: &calcSumParams{rpc.From(nums)}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: "calc_sum", Params: &calcSumParams{rpc.From(nums)}, Result: &r})
 	return r, err
 }
 
@@ -129,11 +129,11 @@ func (p *calcSumParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "nums", Value: &p.Nums}}
 }
 
-// ChainService is the service eth as impl does it.
+// ChainService is the service Chain, done by impl.
 func ChainService(impl Chain) rpc.Service {
-	return rpc.Service{Name: "eth", Methods: []rpc.Method{
+	return rpc.Service{Name: "Chain", Methods: []rpc.Method{
 		{
-			Name: "eth.chainId",
+			Name: "eth_chainId",
 			New:  func() (any, any) { return nil, new(string) },
 			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
 				r := c.Result.(*string)
@@ -142,7 +142,7 @@ func ChainService(impl Chain) rpc.Service {
 			},
 		},
 		{
-			Name: "eth.blockNumber",
+			Name: "eth_blockNumber",
 			New:  func() (any, any) { return nil, new(string) },
 			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
 				r := c.Result.(*string)
@@ -151,7 +151,7 @@ func ChainService(impl Chain) rpc.Service {
 			},
 		},
 		{
-			Name: "eth.subscribe",
+			Name: "eth_subscribe",
 			New:  func() (any, any) { return new(chainSubscribeParams), new(rpc.Stream) },
 			Serve: func(ctx context.Context, c *rpc.Call) error {
 				p, r := c.Params.(*chainSubscribeParams), c.Result.(*rpc.Stream)
@@ -163,32 +163,32 @@ func ChainService(impl Chain) rpc.Service {
 	}}
 }
 
-// ChainClient is a Chain at the other end of a connection.
+// ChainClient implements Chain by calling the other end of a connection.
 type ChainClient struct{ caller rpc.Caller }
 
 var _ Chain = (*ChainClient)(nil)
 
-// NewChainClient returns a Chain whose methods are calls by caller.
+// NewChainClient returns a client of Chain that makes its calls with caller.
 func NewChainClient(caller rpc.Caller) *ChainClient { return &ChainClient{caller} }
 
-// ChainID calls eth.chainId.
+// ChainID calls eth_chainId.
 func (c *ChainClient) ChainID() (string, error) {
 	var r string
-	err := c.caller.Call(context.Background(), &rpc.Call{Method: "eth.chainId", Result: &r})
+	err := c.caller.Call(context.Background(), &rpc.Call{Method: "eth_chainId", Result: &r})
 	return r, err
 }
 
-// BlockNumber calls eth.blockNumber.
+// BlockNumber calls eth_blockNumber.
 func (c *ChainClient) BlockNumber() (string, error) {
 	var r string
-	err := c.caller.Call(context.Background(), &rpc.Call{Method: "eth.blockNumber", Result: &r})
+	err := c.caller.Call(context.Background(), &rpc.Call{Method: "eth_blockNumber", Result: &r})
 	return r, err
 }
 
-// Subscribe calls eth.subscribe.
+// Subscribe calls eth_subscribe.
 func (c *ChainClient) Subscribe(ctx context.Context, kind string) (iter.Seq2[Header, error], error) {
 	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "eth.subscribe", Params: &chainSubscribeParams{kind}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: "eth_subscribe", Params: &chainSubscribeParams{kind}, Result: &r})
 	return rpc.To[Header](r), err
 }
 
