@@ -10,9 +10,10 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// Calc is what the clients call.
+// Calc is what the clients call. Its names are what geth's server makes of a
+// service "calc".
 //
-//wirecall:service name=calc
+//wirecall:service
 type Calc interface {
 	//wirecall:name calc_add
 	Add(ctx context.Context, a, b int) (int, error)
@@ -37,7 +38,7 @@ type Calc interface {
 
 // Chain is as much of an Ethereum node as its clients need to subscribe.
 //
-//wirecall:service name=eth
+//wirecall:service
 type Chain interface {
 	//wirecall:name eth_chainId
 	ChainID() (string, error)
@@ -140,7 +141,6 @@ func (b *backend) Subscribe(ctx context.Context, kind string) (iter.Seq2[Header,
 	}, nil
 }
 
-// newServer serves b.
 func newServer(t *testing.T, b *backend) *rpc.Server {
 	srv := rpc.NewServer(nil)
 	srv.Register(CalcService(b), ChainService(b))

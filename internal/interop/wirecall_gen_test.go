@@ -10,9 +10,9 @@ import (
 
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
 
-// CalcService is the service calc, done by impl.
+// CalcService is the service Calc, done by impl.
 func CalcService(impl Calc) rpc.Service {
-	return rpc.Service{Name: "calc", Methods: []rpc.Method{
+	return rpc.Service{Name: "Calc", Methods: []rpc.Method{
 		{
 			Name: "calc_add",
 			New:  func() (any, any) { return new(calcAddParams), new(int) },
@@ -129,9 +129,9 @@ func (p *calcSumParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "nums", Value: &p.Nums}}
 }
 
-// ChainService is the service eth, done by impl.
+// ChainService is the service Chain, done by impl.
 func ChainService(impl Chain) rpc.Service {
-	return rpc.Service{Name: "eth", Methods: []rpc.Method{
+	return rpc.Service{Name: "Chain", Methods: []rpc.Method{
 		{
 			Name: "eth_chainId",
 			New:  func() (any, any) { return nil, new(string) },
