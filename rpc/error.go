@@ -175,6 +175,8 @@ func wireError(err error, hide bool) *Error {
 		return &Error{Code: CodeDeadlineExceeded, Message: err.Error()}
 	case errors.Is(err, context.Canceled):
 		return &Error{Code: CodeCanceled, Message: err.Error()}
+	case errors.Is(err, ErrClosed):
+		return &Error{Code: CodeUnavailable, Message: messageConnectionLost}
 	case hide:
 		return &Error{Code: CodeInternal, Message: messageInternal}
 	}
