@@ -41,7 +41,7 @@ type Conn struct {
 	workers   workers
 	heard     atomic.Bool // something came since the last housekeeping
 	silent    int         // housekeepings without that
-	keeper    *time.Timer
+	keeper    *time.Timer // see setTimer
 	handshake *time.Timer
 
 	mu    sync.Mutex
@@ -139,10 +139,20 @@ func stoppedTimer(f func()) *time.Timer {
 // start begins to read, and to keep house.
 func (c *Conn) start() {
 	if c.limits.Idle > 0 {
-		c.keeper = stoppedTimer(c.housekeeping)
-		c.keeper.Reset(c.limits.Idle / 3)
+		c.setTimer(&c.keeper, c.housekeeping, c.limits.Idle/3)
 	}
 	go c.read()
+}
+
+// setTimer makes a timer of the connection's, which may have ended meanwhile:
+// then it never fires.
+func (c *Conn) setTimer(at **time.Timer, f func(), d time.Duration) {
+	t := stoppedTimer(f)
+	c.update(func(s *connState) {
+		if *at = t; !s.ended {
+			t.Reset(d)
+		}
+	})
 }
 
 // read is the reader: it takes in frames, and neither waits for anything but
@@ -272,12 +282,13 @@ func (c *Conn) end(cause error) (first bool) {
 	calls, sinks := c.state.calls, c.state.sinks
 	c.state.calls, c.state.sinks = nil, nil
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
+	timers := []*time.Timer{c.keeper, c.handshake}
 	c.mu.Unlock()
 
 	sources := c.out.close() // first, or handlers answer with what their contexts ended with
 	c.cancel(cause)
 	c.workers.end()
-	for _, t := range []*time.Timer{c.keeper, c.handshake} {
+	for _, t := range timers {
 		if t != nil {
 			t.Stop()
 		}
@@ -316,7 +327,11 @@ func (c *Conn) housekeeping() {
 	if c.silent > 0 {
 		c.ping()
 	}
-	c.keeper.Reset(c.limits.Idle / 3)
+	c.update(func(s *connState) {
+		if !s.ended {
+			c.keeper.Reset(c.limits.Idle / 3)
+		}
+	})
 }
 
 func (c *Conn) forgetLost() {

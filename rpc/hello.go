@@ -131,6 +131,5 @@ func (c *Conn) postAlone(msg []byte) {
 
 // expectHello cuts a client that does not come to the point.
 func (c *Conn) expectHello() {
-	c.handshake = stoppedTimer(func() { c.fail(errHandshake, closeProtocol) })
-	c.handshake.Reset(c.limits.Handshake)
+	c.setTimer(&c.handshake, func() { c.fail(errHandshake, closeProtocol) }, c.limits.Handshake)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -72,7 +73,9 @@ func TestEverythingInCBOR(t *testing.T) {
 }
 
 func TestEverythingOverTLS(t *testing.T) {
-	ts := httptest.NewTLSServer(newInteropServer(t, nil))
+	ts := httptest.NewUnstartedServer(newInteropServer(t, nil))
+	ts.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of the client that hangs up
+	ts.StartTLS()
 	t.Cleanup(ts.Close)
 	for name, client := range map[string]*http.Client{
 		"wss":   ts.Client(),
@@ -167,5 +170,18 @@ func TestEverythingBehindAReverseProxy(t *testing.T) {
 		t.Run(cd.Name(), func(t *testing.T) {
 			everything(t, dial(t, proxy.URL, rpc.DialOptions{Codec: cd}))
 		})
+	}
+}
+
+// A connection may end while it is being made, from wherever.
+func TestConnectionEndsBeforeItBegins(t *testing.T) {
+	gone, cancel := context.WithCancelCause(t.Context())
+	cancel(io.ErrNoProgress)
+	for range 100 {
+		near, far := net.Pipe()
+		if err := newInteropServer(t, nil).ServeConn(gone, far); err != io.ErrNoProgress {
+			t.Fatal(err)
+		}
+		near.Close()
 	}
 }
