@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"testing"
 
 	geth "github.com/ethereum/go-ethereum/rpc"
@@ -19,6 +20,36 @@ func dialGeth(t *testing.T, url string) *geth.Client {
 	}
 	t.Cleanup(client.Close)
 	return client
+}
+
+// Over what it calls IPC geth's client writes lines.
+func TestGethOverLines(t *testing.T) {
+	b, tp := listen(t)
+	conn, err := net.Dial("tcp", tp.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := geth.DialIO(t.Context(), conn, conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	defer conn.Close() // which Close waits for and leaves to us
+	var sums [2]int
+	batch := []geth.BatchElem{
+		{Method: "calc_add", Args: []any{1, 2}, Result: &sums[0]},
+		{Method: "calc_add", Args: []any{3, 4}, Result: &sums[1]},
+	}
+	if err := client.BatchCallContext(t.Context(), batch); err != nil || sums != [2]int{3, 7} {
+		t.Error(sums, err)
+	}
+	heads, sub := subscribe(t, client)
+	b.heads <- header("0x1")
+	if h := <-heads; h != header("0x1") {
+		t.Error(h)
+	}
+	sub.Unsubscribe()
+	<-b.ended
 }
 
 // overBoth runs a test over a WebSocket and over POST.
