@@ -99,3 +99,7 @@ func TestStreamCutIsNoEnd(t *testing.T) {
 		}
 	}
 }
+
+type sumParams struct{ Nums rpc.Stream }
+
+func (p *sumParams) Fields() []rpc.Field { return []rpc.Field{{Name: "nums", Value: &p.Nums}} }

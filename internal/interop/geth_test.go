@@ -34,6 +34,7 @@ func TestGethOverLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	defer conn.Close() // which Close waits for and leaves to us
 	var sums [2]int
 	batch := []geth.BatchElem{
 		{Method: "calc_add", Args: []any{1, 2}, Result: &sums[0]},
