@@ -60,10 +60,13 @@ func (f Fields) expected(s []byte, i, field int) int {
 func (f Fields) member(s []byte, i, expected int) (field, next int) {
 	for {
 		end, escaped := text(s, i)
-		if end < 0 || escaped {
+		if end < 0 {
 			return failed, failed
 		}
 		name := s[i+1 : end]
+		if escaped {
+			name = []byte(unescape(name))
+		}
 		if i = colon(s, end+1); i < 0 {
 			return failed, failed
 		}

@@ -4,13 +4,14 @@ package stress
 
 import (
 	"context"
+	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"iter"
 )
 
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
 
-// LoadService is the service Load as impl does it.
+// LoadService is the service Load, done by impl.
 func LoadService(impl Load) rpc.Service {
 	return rpc.Service{Name: "Load", Methods: []rpc.Method{
 		{
@@ -103,12 +104,12 @@ func LoadService(impl Load) rpc.Service {
 	}}
 }
 
-// LoadClient is a Load at the other end of a connection.
+// LoadClient implements Load by calling the other end of a connection.
 type LoadClient struct{ caller rpc.Caller }
 
 var _ Load = (*LoadClient)(nil)
 
-// NewLoadClient returns a Load whose methods are calls by caller.
+// NewLoadClient returns a client of Load that makes its calls with caller.
 func NewLoadClient(caller rpc.Caller) *LoadClient { return &LoadClient{caller} }
 
 // Echo returns what it is given.
@@ -237,4 +238,34 @@ type loadTellParams struct {
 
 func (p *loadTellParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "n", Value: &p.N}}
+}
+
+func appendItemJSON(dst []byte, v *Item) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = jsongen.AppendInt(dst, &v.Seq)
+	if v.Text != "" {
+		dst = append(dst, `,"text":`...)
+		dst = jsongen.AppendString(dst, &v.Text)
+	}
+	return append(dst, '}')
+}
+
+var itemJSON = jsongen.Fields{"seq", "text"}
+
+func decodeItemJSON(s []byte, i int, v *Item) int {
+	f, i := itemJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.Seq)
+		case 1:
+			i = jsongen.String(s, i, &v.Text)
+		}
+		f, i = itemJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func init() {
+	jsongen.Register[Item](0x4e83c1be731748e5, appendItemJSON, decodeItemJSON)
 }

@@ -4,13 +4,14 @@ package kitchen
 
 import (
 	"context"
+	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"iter"
 )
 
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
 
-// KitchenService is the service Kitchen as impl does it.
+// KitchenService is the service Kitchen, done by impl.
 func KitchenService(impl Kitchen) rpc.Service {
 	return rpc.Service{Name: "Kitchen", Methods: []rpc.Method{
 		{
@@ -92,12 +93,12 @@ func KitchenService(impl Kitchen) rpc.Service {
 	}}
 }
 
-// KitchenClient is a Kitchen at the other end of a connection.
+// KitchenClient implements Kitchen by calling the other end of a connection.
 type KitchenClient struct{ caller rpc.Caller }
 
 var _ Kitchen = (*KitchenClient)(nil)
 
-// NewKitchenClient returns a Kitchen whose methods are calls by caller.
+// NewKitchenClient returns a client of Kitchen that makes its calls with caller.
 func NewKitchenClient(caller rpc.Caller) *KitchenClient { return &KitchenClient{caller} }
 
 // Order cooks a dish. For one that is not on the menu the error is a
@@ -205,7 +206,7 @@ func (p *kitchenTasteParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "spoons", Value: &p.Spoons}}
 }
 
-// GuestService is the service Guest as impl does it.
+// GuestService is the service Guest, done by impl.
 func GuestService(impl Guest) rpc.Service {
 	return rpc.Service{Name: "Guest", Methods: []rpc.Method{
 		{
@@ -220,12 +221,12 @@ func GuestService(impl Guest) rpc.Service {
 	}}
 }
 
-// GuestClient is a Guest at the other end of a connection.
+// GuestClient implements Guest by calling the other end of a connection.
 type GuestClient struct{ caller rpc.Caller }
 
 var _ Guest = (*GuestClient)(nil)
 
-// NewGuestClient returns a Guest whose methods are calls by caller.
+// NewGuestClient returns a client of Guest that makes its calls with caller.
 func NewGuestClient(caller rpc.Caller) *GuestClient { return &GuestClient{caller} }
 
 // Choose picks one of the options.
@@ -242,4 +243,87 @@ type guestChooseParams struct {
 
 func (p *guestChooseParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "question", Value: &p.Question}, {Name: "options", Value: &p.Options}}
+}
+
+func appendMealJSON(dst []byte, v *Meal) []byte {
+	dst = append(dst, `{"dish":`...)
+	dst = jsongen.AppendString(dst, &v.Dish)
+	dst = append(dst, `,"cents":`...)
+	dst = jsongen.AppendInt(dst, &v.Cents)
+	return append(dst, '}')
+}
+
+var mealJSON = jsongen.Fields{"dish", "cents"}
+
+func decodeMealJSON(s []byte, i int, v *Meal) int {
+	f, i := mealJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Dish)
+		case 1:
+			i = jsongen.Int(s, i, &v.Cents)
+		}
+		f, i = mealJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendChangeJSON(dst []byte, v *Change) []byte {
+	dst = append(dst, `{"content":`...)
+	dst = jsongen.AppendString(dst, &v.Content)
+	dst = append(dst, `,"pieces":`...)
+	dst = jsongen.AppendInt(dst, &v.Pieces)
+	return append(dst, '}')
+}
+
+var changeJSON = jsongen.Fields{"content", "pieces"}
+
+func decodeChangeJSON(s []byte, i int, v *Change) int {
+	f, i := changeJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Content)
+		case 1:
+			i = jsongen.Int(s, i, &v.Pieces)
+		}
+		f, i = changeJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendCrateJSON(dst []byte, v *Crate) []byte {
+	dst = append(dst, `{"content":`...)
+	dst = jsongen.AppendString(dst, &v.Content)
+	dst = append(dst, `,"pieces":`...)
+	dst = jsongen.AppendInt(dst, &v.Pieces)
+	return append(dst, '}')
+}
+
+var crateJSON = jsongen.Fields{"content", "pieces"}
+
+func decodeCrateJSON(s []byte, i int, v *Crate) int {
+	f, i := crateJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Content)
+		case 1:
+			i = jsongen.Int(s, i, &v.Pieces)
+		}
+		f, i = crateJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func init() {
+	jsongen.Register[Meal](0x37d9aebcb69f92ad, appendMealJSON, decodeMealJSON)
+	jsongen.Register[map[string]int](0x16ad61124846fd57, func(dst []byte, v *map[string]int) []byte {
+		return jsongen.AppendMap(dst, v, jsongen.AppendInt)
+	}, func(s []byte, i int, v *map[string]int) int {
+		return jsongen.Map(s, i, v, jsongen.Int)
+	})
+	jsongen.Register[Change](0xa3160ba1061889c3, appendChangeJSON, decodeChangeJSON)
+	jsongen.Register[Crate](0xa3160ba1061889c3, appendCrateJSON, decodeCrateJSON)
 }

@@ -376,6 +376,8 @@ func (e *emitter) describe(t *model.Type, above []*model.Def) string {
 		return "time"
 	case def != nil && def.Own:
 		return "own"
+	case is.Kind == model.Custom:
+		return "string" // json.Number, which only encoding/json itself treats otherwise
 	case def != nil:
 		above = append(slices.Clip(above), def)
 	}
