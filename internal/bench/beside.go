@@ -137,6 +137,15 @@ func (j *Job) settle() error {
 	return nil
 }
 
+// besides is how long calls are made beside a stream: with a slow consumer for a
+// few of its items.
+func (j *Job) besides() time.Duration {
+	if j.Work.Slow && !j.tiny() {
+		return max(j.Duration, 3*slowness)
+	}
+	return j.Duration
+}
+
 // A trial is one call that was made patiently.
 type trial struct {
 	took time.Duration
@@ -147,7 +156,7 @@ type trial struct {
 // job's duration, or until over where that has no duration of its own.
 func (j *Job) patiently(ctx context.Context, c Client, s *Sample, over <-chan struct{}) error {
 	var took []time.Duration
-	until := time.Now().Add(j.Duration)
+	until := time.Now().Add(j.besides())
 	for id := int64(0); ; id++ {
 		t, ok := try(ctx, c, id)
 		switch {

@@ -34,7 +34,7 @@ func main() {
 	flag.StringVar(&c.peers, "peers", "", "only these peers, comma-separated")
 	flag.StringVar(&c.works, "work", "", "only these works, comma-separated; the beginning of a name will do")
 	flag.IntVar(&c.rounds, "rounds", 0, "`number` of rounds (5; with -quick 3)")
-	flag.DurationVar(&c.duration, "duration", 0, "of each sample (400ms; with -quick 150ms)")
+	flag.DurationVar(&c.duration, "duration", 0, "of each sample (400ms; with -quick 120ms)")
 	flag.BoolVar(&c.growth, "growth", false, "measure calls/s and items/s as connections, calls in flight, sizes and load grow, instead")
 	flag.BoolVar(&c.upload, "upload", false, "measure an upload with calls beside it, instead")
 	flag.IntVar(&c.idle, "idle", 0, "measure what so many idle `connections` cost, instead")
@@ -83,7 +83,7 @@ func run(c config, w io.Writer) error {
 func (c config) plan() (Plan, error) {
 	p := Plan{Works: works, Rounds: 5, Duration: 400 * time.Millisecond}
 	if c.quick {
-		p.Rounds, p.Duration, p.Limit = 3, 150*time.Millisecond, 115*time.Second
+		p.Rounds, p.Duration, p.Limit = 3, 120*time.Millisecond, 110*time.Second
 	}
 	few := ""
 	switch {

@@ -118,10 +118,12 @@ func (j *Job) dial(ctx context.Context, n int) ([]Client, error) {
 	return clients, nil
 }
 
+// hangUp closes connections. It does not wait for them: a peer that is stuck may
+// be so for ever, and the process ends soon.
 func hangUp(clients []Client) {
 	for _, c := range clients {
 		if c != nil {
-			c.Close()
+			go c.Close()
 		}
 	}
 }
@@ -315,7 +317,7 @@ func (j *Job) pace(ctx context.Context, c Client) (int64, error) {
 			return 0, err
 		}
 		d := time.Since(start)
-		if j.tiny() || d >= j.Duration/warmth/2 || n >= most {
+		if j.tiny() || d >= j.Duration/warmth || n >= most {
 			return min(most, max(n, int64(float64(n)*j.Duration.Seconds()/d.Seconds()))), nil
 		}
 		n *= 4

@@ -47,7 +47,7 @@ func (p Plan) estimate() (d time.Duration) {
 }
 
 // surroundings is what a sample takes besides: two processes that start and end.
-const surroundings = 120 * time.Millisecond
+const surroundings = 80 * time.Millisecond
 
 // cost is how long the sample takes, for a peer that has no trouble with it.
 // The slowest have to be waited for; see limit.
@@ -59,7 +59,7 @@ func (j Job) cost() time.Duration {
 	case Stream:
 		return surroundings + d + d/2
 	case Beside:
-		return surroundings + d + d/2 + d/warmth + w.settling()/2 + patience/4
+		return surroundings + j.besides() + d/2 + d/warmth + w.settling()/2 + patience/4
 	case Load:
 		return surroundings + d + d/2 + patience/4
 	case Upload:
