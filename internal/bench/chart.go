@@ -121,64 +121,70 @@ type barChart struct {
 }
 
 const (
-	barWidth  = 10.0
-	barGap    = 26.0 // between groups
-	barHeight = 300.0
-	barTop    = 80.0
-	barLeft   = 62.0
+	barsWidth  = 1000.0
+	barsHeight = 300.0
+	barsTop    = 80.0
+	barsLeft   = 62.0
 )
 
 func (b barChart) svg() []byte {
-	group := barGap + barWidth*float64(len(b.series))
-	width := max(barLeft+group*float64(len(b.groups))+margin, 760)
-	c := newCanvas(width, barTop+barHeight+44, b.title)
+	c := newCanvas(barsWidth, barsTop+barsHeight+44, b.title)
 	c.text(margin, 44, "start", "n", b.note)
 	c.legend(66, b.series)
-
-	low, high := extent(b.series, 0.5, 2)
-	axis := scale{math.Exp2(math.Floor(math.Log2(low))), math.Exp2(math.Ceil(math.Log2(high))), barTop + barHeight, barTop}
-	for v, step := axis.low, b.step(axis); v <= axis.high; v *= step {
-		c.line(barLeft, axis.at(v), width-margin, axis.at(v), "#e4e4e4")
-		c.text(barLeft-8, axis.at(v)+4, "end", "n", ratioTick(v))
+	axis, step := b.axis()
+	for v := axis.low; v < axis.high*1.01; v *= step {
+		c.line(barsLeft, axis.at(v), barsWidth-margin, axis.at(v), "#e4e4e4")
+		c.text(barsLeft-8, axis.at(v)+4, "end", "n", ratioTick(v))
 	}
+	group := (barsWidth - margin - barsLeft) / float64(len(b.groups))
+	width := min(group*0.8/float64(len(b.series)), 24)
 	for i, name := range b.groups {
-		x := barLeft + barGap/2 + group*float64(i)
+		middle := barsLeft + group*(float64(i)+0.5)
+		x := middle - width*float64(len(b.series))/2
 		for _, s := range b.series {
-			b.bar(c, axis, x, s, i)
-			x += barWidth
+			s.bar(c, axis, x, width, i)
+			x += width
 		}
-		c.text(x-barWidth*float64(len(b.series))/2, barTop+barHeight+22, "middle", "", name)
+		c.text(middle, barsTop+barsHeight+22, "middle", "", name)
 	}
-	c.line(barLeft, axis.at(1), width-margin, axis.at(1), "#222")
+	c.line(barsLeft, axis.at(1), barsWidth-margin, axis.at(1), "#222")
 	return c.end()
 }
 
-// step is between the lines of the axis: two, or more where they would be too
-// close.
-func (barChart) step(axis scale) float64 {
-	return math.Exp2(math.Ceil(math.Log2(axis.high/axis.low) / 12))
+// axis is the vertical one, and the factor from one of its lines to the next:
+// two, or ten where the figures are far apart.
+func (b barChart) axis() (scale, float64) {
+	low, high := extent(b.series, 0.5, 2)
+	step := 2.0
+	if high/low > 500 {
+		step = 10
+	}
+	round := func(v float64, up func(float64) float64) float64 {
+		return math.Pow(step, up(math.Log(v)/math.Log(step)))
+	}
+	return scale{round(low, math.Floor), round(high, math.Ceil), barsTop + barsHeight, barsTop}, step
 }
 
-// ratioTick is ½ or the like below one.
+// ratioTick is 1/2 or the like below one.
 func ratioTick(v float64) string {
 	if v < 1 {
-		return fmt.Sprintf("1/%g", 1/v)
+		return fmt.Sprintf("1/%.0f", 1/v)
 	}
-	return tick(v)
+	return tick(math.Round(v))
 }
 
 // bar draws the figure i of a series, from one, with its spread as a thin line.
-func (barChart) bar(c *canvas, axis scale, x float64, s barSeries, i int) {
+func (s barSeries) bar(c *canvas, axis scale, x, width float64, i int) {
 	v := s.values[i]
 	if !v.known() {
 		if s.missing[i] {
-			c.text(x+barWidth/2, axis.at(1)-4, "middle", "", "×")
+			c.text(x+width/2, axis.at(1)-4, "middle", "", "×")
 		}
 		return
 	}
 	top, bottom := axis.at(max(v.Mid, 1)), axis.at(min(v.Mid, 1))
-	c.rect(x+0.5, top, barWidth-1, bottom-top, s.color)
-	c.line(x+barWidth/2, axis.at(v.Least), x+barWidth/2, axis.at(v.Most), "#00000088")
+	c.rect(x+0.5, top, width-1, bottom-top, s.color)
+	c.line(x+width/2, axis.at(v.Least), x+width/2, axis.at(v.Most), "#00000088")
 }
 
 // A lineChart shows figures against a size, both on logarithmic axes, with
@@ -200,7 +206,7 @@ func (l lineChart) svg() []byte {
 	c.legend(50, l.series)
 	low, high := extent(l.series)
 	x := scale{l.xs[0], l.xs[len(l.xs)-1], 64, lineWidth - margin - 10}
-	y := scale{low / 1.2, high * 1.2, lineHeight - 56, 70}
+	y := scale{low / 1.2, high * 1.2, lineHeight - 56, 82}
 	for _, v := range ticks(y.low, y.high) {
 		c.line(x.from, y.at(v), x.upto, y.at(v), "#e4e4e4")
 		c.text(x.from-8, y.at(v)+4, "end", "n", tick(v))
@@ -213,7 +219,7 @@ func (l lineChart) svg() []byte {
 		}
 	}
 	c.text((x.from+x.upto)/2, lineHeight-14, "middle", "", l.xName)
-	c.text(x.from-8, 66, "end", "", l.yName)
+	c.text(margin, 70, "start", "", l.yName)
 	for _, s := range l.series {
 		l.draw(c, x, y, s)
 	}

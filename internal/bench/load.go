@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,9 +15,16 @@ import (
 // ("coordinated omission").
 type pacer struct {
 	start time.Time
-	rate  int                 // a second
-	n     int64               // how many calls there are
+	rate  int // a second
+	n     int64
+	turn  chan int64          // the next call's number; who has it waits until that is due
 	sleep func(time.Duration) // a test has another
+}
+
+func newPacer(rate int, n int64, sleep func(time.Duration)) *pacer {
+	p := &pacer{time.Now(), rate, n, make(chan int64, 1), sleep}
+	p.turn <- 0
+	return p
 }
 
 func (p *pacer) due(i int64) time.Time {
@@ -28,16 +34,18 @@ func (p *pacer) due(i int64) time.Time {
 // latency is what the call i took if it came back at end.
 func (p *pacer) latency(i int64, end time.Time) time.Duration { return end.Sub(p.due(i)) }
 
-// run sends the number of each call when it is due, and closes the channel
-// after the last. Nothing holds it up as long as the channel has room for all.
-func (p *pacer) run(calls chan<- int64) {
-	defer close(calls)
-	for i := range p.n {
+// next waits until a call is due and returns its number; none is left when that
+// is n. The caller makes it: handing it to another goroutine would be quicker
+// to read and would charge the call with waking that goroutine.
+func (p *pacer) next() int64 {
+	i := <-p.turn
+	if i < p.n {
 		if d := time.Until(p.due(i)); d > 0 {
 			p.sleep(d)
 		}
-		calls <- i
 	}
+	p.turn <- min(i+1, p.n)
+	return i
 }
 
 // nanosleep sleeps more exactly than time.Sleep, which a process that is
@@ -60,10 +68,8 @@ func (j *Job) load(ctx context.Context) (s Sample, err error) {
 	if err := newLanes(clients, 64, false).run(ctx, j.Duration/warmth, 1); err != nil {
 		return s, err
 	}
-	p := &pacer{start: time.Now().Add(time.Millisecond), rate: j.Work.Rate, n: 20, sleep: nanosleep}
-	if !j.tiny() {
-		p.n = max(20, int64(j.Duration.Seconds()*float64(p.rate)))
-	}
+	n := max(20, int64(j.Duration.Seconds()*float64(j.Work.Rate)))
+	p := newPacer(j.Work.Rate, n, nanosleep)
 	took, err := p.drive(clients[0], 2*j.Duration+time.Second)
 	if err != nil {
 		return s, err
@@ -80,17 +86,12 @@ func (p *pacer) drive(c Client, limit time.Duration) ([]time.Duration, error) {
 	defer cancel()
 	var (
 		wg     sync.WaitGroup
-		calls  = make(chan int64, p.n)
 		took   = make([]time.Duration, p.n)
 		failed atomic.Pointer[error]
 	)
-	wg.Go(func() {
-		runtime.LockOSThread() // it sleeps in the kernel; it ends with its goroutine
-		p.run(calls)
-	})
 	for range min(callers, p.n) {
 		wg.Go(func() {
-			for i := range calls {
+			for i := p.next(); i < p.n; i = p.next() {
 				if ctx.Err() == nil {
 					if err := c.Echo(ctx, i); err != nil && ctx.Err() == nil {
 						failed.CompareAndSwap(nil, &err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,9 @@ func charts(p Plan, all Samples) map[string][]byte {
 		ratio := func(f figure) func(Peer, Work) Spread {
 			return func(p Peer, w Work) Spread { return all.ratio(p.Name, reference, w.Name, f) }
 		}
+		// The reference is the line that the others' bars stand on.
+		r := &report{plan: p, samples: all}
+		r.plan.Peers = slices.DeleteFunc(slices.Clone(p.Peers), func(p Peer) bool { return p.Name == reference })
 		made["rate"] = r.bars(w, "Calls and items a second, as a multiple of "+reference+"'s", "more is faster", ratio(rate))
 		made["cpu"] = r.bars(w, "CPU time of a call or item, as a multiple of "+reference+"'s", "client and server; less is cheaper", ratio(cpu))
 	}
@@ -96,8 +100,10 @@ func tick(x float64) string {
 	switch {
 	case x >= 1e6:
 		return fmt.Sprintf("%gM", x/1e6)
-	case x >= 1e3:
+	case x >= 1e3 && math.Mod(x, 1e3) == 0:
 		return fmt.Sprintf("%gk", x/1e3)
+	case x >= 1e3:
+		return short(x)
 	}
 	return fmt.Sprintf("%g", x)
 }
