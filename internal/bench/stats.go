@@ -89,13 +89,3 @@ func (all Samples) ratio(peer, other, work string, f figure) Spread {
 	}
 	return spread(v)
 }
-
-// failure is why a peer has no sample of a work.
-func (all Samples) failure(peer, work string) string {
-	for _, s := range all {
-		if s.Peer == peer && s.Work == work && s.Err != "" {
-			return s.Err
-		}
-	}
-	return ""
-}

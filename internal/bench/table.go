@@ -45,19 +45,18 @@ func (t table) text() string {
 	}
 	var b strings.Builder
 	for _, row := range t.all() {
-		line := ""
 		for i, cell := range row {
 			gap := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
 			switch {
+			case i == len(row)-1 && len(row) == 2: // words, not figures
+				b.WriteString("  " + cell)
 			case i == 0:
-				line += cell + gap
-			case len(row) == 2: // words, not figures
-				line += "  " + cell
+				b.WriteString(cell + gap)
 			default:
-				line += "  " + gap + cell
+				b.WriteString("  " + gap + cell)
 			}
 		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
+		b.WriteString("\n")
 	}
 	return b.String()
 }
