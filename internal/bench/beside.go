@@ -176,6 +176,7 @@ func (j *Job) patiently(ctx context.Context, c Client, s *Sample, over <-chan st
 	return nil
 }
 
+// enough reports whether that is all, after so many calls.
 func (j *Job) enough(over <-chan struct{}, until time.Time, calls int) bool {
 	if j.Work.Kind == Upload {
 		select {
@@ -185,7 +186,7 @@ func (j *Job) enough(over <-chan struct{}, until time.Time, calls int) bool {
 			return false
 		}
 	}
-	return calls >= turns && !time.Now().Before(until)
+	return calls > 0 && !time.Now().Before(until)
 }
 
 // try makes a call. It gives up on one that does not heed its deadline, which
