@@ -35,6 +35,7 @@ type Conn struct {
 	batch           batch // the flusher's
 	buffered        atomic.Int64
 	message         atomic.Int64 // the peer's limit
+	leaving         atomic.Int32 // handlers that still count although their answers may have left
 
 	work     chan *incoming // to idle workers
 	idlers   atomic.Int32   // how many those are
@@ -65,7 +66,8 @@ type connState struct {
 	peerStreams int
 
 	incoming map[string]*incoming // unanswered, by raw id
-	handlers int                  // that run, cancelled ones included
+	handlers int                  // of calls, that run, cancelled ones included
+	cleanups int                  // of streams that nobody wants, that run
 	notes    notes
 	sinks    map[uint64]*sink
 	sources  int
@@ -73,7 +75,7 @@ type connState struct {
 
 // idle reports whether nothing is going on.
 func (s *connState) idle() bool {
-	return len(s.calls) == 0 && s.handlers == 0 && len(s.sinks) == 0 && s.sources == 0 && s.notes.idle()
+	return len(s.calls) == 0 && s.handlers == 0 && s.cleanups == 0 && len(s.sinks) == 0 && s.sources == 0 && s.notes.idle()
 }
 
 // A mode is one of the two ways to speak.

@@ -25,6 +25,7 @@ type incoming struct {
 	cancel   context.CancelCauseFunc
 	acct     *account
 	canceled bool // by the caller; guarded by the connection's mutex
+	sent     bool // the answer, to the outbox
 	response map[string]string
 }
 
@@ -109,14 +110,16 @@ func (c *Conn) incomingRequest(m *wire.Message) error {
 }
 
 // admit decides whether a request may run, and counts it. The handler counts,
-// not the id: a cancelled call whose handler still runs is still there.
+// not the id: a cancelled call whose handler still runs is still there. But one
+// whose answer the peer may have does not, or a peer that keeps to the limit
+// would be refused; nor do notifications, which it does not count.
 func (c *Conn) admit(s *connState, m *wire.Message, method *Method) (*incoming, *Error) {
 	switch {
 	case s.draining:
 		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, Data: ranNo}
 	case method == nil:
 		return nil, &Error{Code: CodeMethodNotFound, Message: fmt.Sprintf("method not found: %s", m.Method)}
-	case s.handlers >= c.limits.Calls:
+	case s.handlers-int(c.leaving.Load()) >= c.limits.Calls || s.cleanups >= c.limits.Calls:
 		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", Data: ranNo}
 	case !c.reserve(len(m.Params)):
 		return nil, errBufferedFull
@@ -165,9 +168,8 @@ func (c *Conn) refuse(id []byte, e *Error) {
 	c.post(c.form.AppendError(nil, id, e.Code, e.Message, e.data(c.codec), nil))
 }
 
-// run is a worker's: the handler, and its answer.
+// run runs the handler, and answers.
 func (in *incoming) run() {
-	c := in.c
 	call := &Call{Method: in.method.Name, Notify: in.id == nil, Idempotent: in.method.Idempotent}
 	call.Params, call.Result = in.new()
 	unclaimed, err := in.decode(call.Params)
@@ -180,7 +182,16 @@ func (in *incoming) run() {
 	in.params = nil
 	in.answer(call, err)
 	in.acct.done()
-	c.update(func(s *connState) { s.handlers-- })
+}
+
+// countOut takes a call that has run off those that count.
+func (in *incoming) countOut() {
+	in.c.update(func(s *connState) {
+		s.handlers--
+		if in.sent {
+			in.c.leaving.Add(-1)
+		}
+	})
 }
 
 func (in *incoming) new() (params, result any) {
@@ -305,7 +316,9 @@ func (in *incoming) send(msg []byte) {
 		in.reply(msg)
 		return
 	}
-	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg); err == nil && flush {
+	flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg, &in.c.leaving)
+	in.sent = err == nil
+	if flush {
 		in.c.flush(true)
 	}
 }
@@ -323,16 +336,16 @@ func (c *Conn) answering(in *incoming) (canceled bool) {
 }
 
 // enterOnce runs the producers of streams that nobody will read, so that what
-// they hold is released: their first yield returns false. They are part of the
-// call, and count as handlers until they return.
+// they hold is released: their first yield returns false. A call that has been
+// answered no longer counts, so they do by themselves until they return.
 func (c *Conn) enterOnce(streams []*Stream) {
 	for _, st := range streams {
 		if st.local == nil {
 			continue
 		}
-		c.update(func(s *connState) { s.handlers++ })
+		c.update(func(s *connState) { s.cleanups++ })
 		go func() {
-			defer c.update(func(s *connState) { s.handlers-- })
+			defer c.update(func(s *connState) { s.cleanups-- })
 			defer func() {
 				if r := recover(); r != nil {
 					c.panicked("stream", r)

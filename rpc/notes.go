@@ -66,7 +66,6 @@ func (c *Conn) runNotes() {
 			}
 			in = s.notes.queue[0]
 			s.notes.queue = s.notes.queue[1:]
-			s.handlers++
 		})
 		if in == nil {
 			return

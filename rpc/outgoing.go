@@ -163,7 +163,7 @@ func (c *Conn) sendRequest(ctx context.Context, id uint64, call *Call, sources [
 	if peer := c.peerMessage(); len(msg) > peer {
 		return notSent(CodeTooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", call.Method, len(msg), peer))
 	}
-	flush, err := c.out.send(ctx, c.ctx.Done(), msg)
+	flush, err := c.out.send(ctx, c.ctx.Done(), msg, nil)
 	if err == errOutboxClosed {
 		err = notSent(CodeUnavailable, cmpErr(c.Err(), err))
 	}

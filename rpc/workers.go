@@ -21,6 +21,7 @@ func (c *Conn) dispatch(in *incoming) {
 func (c *Conn) worker(in *incoming) {
 	for in != nil {
 		in.run()
+		in.countOut()
 		c.idlers.Add(1)
 		c.armTrimmer()
 		select {
