@@ -121,6 +121,9 @@ func (k *sink) leave() {
 func (k *sink) receive(raw []byte) *Error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.over != nil { // nothing may follow an item that was refused
+		return nil
+	}
 	if !k.window.receive(len(raw)) {
 		return errOverrun
 	}
