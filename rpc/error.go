@@ -181,6 +181,8 @@ func wireError(err error, hide bool) *Error {
 	return &Error{Code: CodeUnknown, Message: err.Error()}
 }
 
+var errErrorTooLarge = &Error{Code: CodeTooLarge, Message: "the error is over the receiver's limit for a message"}
+
 // data is what e carries, encoded by cd; nil where there is nothing or it
 // cannot be encoded.
 func (e *Error) data(cd codec.Codec) []byte {

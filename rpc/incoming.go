@@ -304,7 +304,7 @@ func (in *incoming) fail(err error) {
 	e := wireError(err, c.hideErrors)
 	msg := c.form.AppendError(nil, in.id, e.Code, e.Message, e.data(c.codec), in.response)
 	if len(msg) > c.peerMessage() {
-		msg = c.form.AppendError(nil, in.id, CodeTooLarge, "the error is over the caller's limit for a message", nil, nil)
+		msg = c.form.AppendError(nil, in.id, errErrorTooLarge.Code, errErrorTooLarge.Message, nil, nil)
 	}
 	in.send(msg)
 }

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -183,18 +182,10 @@ func (s *source) settle() {
 
 // finish says the stream's end, once, behind its items.
 func (s *source) finish(err error) {
+	end := s.reason(err)
 	o := &s.c.out
 	o.mu.Lock()
-	if err == nil {
-		err = s.failure
-	}
-	if err == nil {
-		err = s.why
-	}
-	s.stopped, s.ended = true, true
-	if err != nil && !errors.Is(err, ErrClosed) {
-		s.end = s.c.errorObject(err)
-	}
+	s.stopped, s.ended, s.end = true, true, end
 	flush := false
 	if !o.closed {
 		flush = o.enqueue(s)
@@ -203,6 +194,27 @@ func (s *source) finish(err error) {
 	if flush {
 		go s.c.flush(false)
 	}
+}
+
+// reason is what the end says, nil where all is well. It runs the error's code,
+// so it must not hold the mutex.
+func (s *source) reason(err error) []byte {
+	if err == nil {
+		err = s.failure
+	}
+	if err == nil {
+		s.c.out.mu.Lock()
+		err = s.why
+		s.c.out.mu.Unlock()
+	}
+	if err == nil {
+		return nil
+	}
+	e := s.c.errorObject(err)
+	if len(e)+messageOverhead > s.c.peerMessage() {
+		return s.c.errorObject(errErrorTooLarge)
+	}
+	return e
 }
 
 // take puts what waits into b: the outbox's mutex is held, it is our turn.
