@@ -328,7 +328,19 @@ func (c *Conn) panicked(where string, r any) error {
 	return &Error{Code: CodeInternal, Message: messageInternal}
 }
 
+// crossing is err as it crosses, and its data. The error's own code may panic.
+func (c *Conn) crossing(err error) (e *Error, data []byte) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.panicked("error", r)
+			e, data = &Error{Code: CodeInternal, Message: messageInternal}, nil
+		}
+	}()
+	e = wireError(err, c.hideErrors)
+	return e, e.data(c.codec)
+}
+
 func (c *Conn) errorObject(err error) []byte {
-	e := wireError(err, c.hideErrors)
-	return c.form.AppendErrorObject(nil, e.Code, e.Message, e.data(c.codec))
+	e, data := c.crossing(err)
+	return c.form.AppendErrorObject(nil, e.Code, e.Message, data)
 }

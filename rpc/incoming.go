@@ -168,20 +168,26 @@ func (c *Conn) refuse(id []byte, e *Error) {
 	c.post(c.form.AppendError(nil, id, e.Code, e.Message, e.data(c.codec), nil))
 }
 
-// run runs the handler, and answers.
+// run runs the handler, and answers, also where the handler has ended the
+// goroutine, as testing.T.FailNow does.
 func (in *incoming) run() {
 	call := &Call{Method: in.method.Name, Notify: in.id == nil, Idempotent: in.method.Idempotent}
-	call.Params, call.Result = in.new()
-	unclaimed, err := in.decode(call.Params)
-	if err == nil {
-		err = in.serve(call)
-	}
-	for _, k := range unclaimed {
-		k.cancel(context.Canceled)
-	}
-	in.params = nil
-	in.answer(call, err)
-	in.acct.done()
+	err := errExited
+	defer func() {
+		for _, k := range in.sinks { // that nobody has claimed
+			k.cancel(context.Canceled)
+		}
+		in.params = nil
+		in.answer(call, err)
+		in.acct.done()
+	}()
+	err = in.serve(call)
+}
+
+// runCounted is run for a call, which counts until then.
+func (in *incoming) runCounted() {
+	defer in.countOut()
+	in.run()
 }
 
 // countOut takes a call that has run off those that count.
@@ -202,10 +208,10 @@ func (in *incoming) new() (params, result any) {
 }
 
 // decode stores the parameters and claims their streams.
-func (in *incoming) decode(params any) (unclaimed []*sink, err error) {
+func (in *incoming) decode(params any) error {
 	defer in.c.buffered.Add(-int64(len(in.params)))
 	if len(in.params) == 0 || params == nil {
-		return in.sinks, nil
+		return nil
 	}
 	cl := claims{form: in.c.form, sinks: in.sinks}
 	dec := decoder{in.c.form, in.c.codec, cl.claim}
@@ -214,12 +220,16 @@ func (in *incoming) decode(params any) (unclaimed []*sink, err error) {
 	}
 	if err := dec.decode(in.params, params); err != nil {
 		if errors.Is(err, errNeedsWirecall) {
-			return in.sinks, errNeedsWirecall
+			return errNeedsWirecall
 		}
-		return in.sinks, &Error{Code: CodeInvalidParams, Message: "invalid params: " + err.Error()}
+		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + err.Error()}
 	}
-	return cl.sinks, nil
+	in.sinks = cl.sinks
+	return nil
 }
+
+// errExited is the error of user code that did not return.
+var errExited error = &Error{Code: CodeInternal, Message: messageInternal}
 
 // serve runs the user's code. A panic there ends the call and nothing else.
 func (in *incoming) serve(call *Call) (err error) {
@@ -228,6 +238,10 @@ func (in *incoming) serve(call *Call) (err error) {
 			err = in.c.panicked(call.Method, r)
 		}
 	}()
+	call.Params, call.Result = in.new()
+	if err := in.decode(call.Params); err != nil {
+		return err
+	}
 	return in.c.serveChain(in.method.Serve)(in.ctx, call)
 }
 
@@ -276,14 +290,9 @@ func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 		}
 	}
 	buf := buffers.Get().(*[]byte)
-	enc := encoder{c.form, c.codec, names}
-	msg, err := enc.append(c.form.AppendResponse((*buf)[:0], &head), call.Result)
-	msg = c.form.AppendTail(msg)
+	msg, err := in.encode((*buf)[:0], &head, call.Result, names)
 	defer func() { freeBuffer(buf, msg) }()
-	switch {
-	case err != nil:
-		err = &Error{Code: CodeInternal, Message: fmt.Sprintf("rpc: %s: the result cannot be encoded: %v", call.Method, err)}
-	case len(msg) > c.peerMessage():
+	if err == nil && len(msg) > c.peerMessage() {
 		err = Errorf(CodeTooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", call.Method, len(msg), c.peerMessage())
 	}
 	if err != nil {
@@ -298,11 +307,25 @@ func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 	return nil, nil
 }
 
+// encode appends the answer with a result, whose own code may panic.
+func (in *incoming) encode(dst []byte, head *wire.Head, result any, names [][]byte) (msg []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = in.c.panicked(in.method.Name, r)
+		}
+	}()
+	enc := encoder{in.c.form, in.c.codec, names}
+	if msg, err = enc.append(in.c.form.AppendResponse(dst, head), result); err != nil {
+		return nil, &Error{Code: CodeInternal, Message: fmt.Sprintf("rpc: %s: the result cannot be encoded: %v", in.method.Name, err)}
+	}
+	return in.c.form.AppendTail(msg), nil
+}
+
 // fail answers with an error.
 func (in *incoming) fail(err error) {
 	c := in.c
-	e := wireError(err, c.hideErrors)
-	msg := c.form.AppendError(nil, in.id, e.Code, e.Message, e.data(c.codec), in.response)
+	e, data := c.crossing(err)
+	msg := c.form.AppendError(nil, in.id, e.Code, e.Message, data, in.response)
 	if len(msg) > c.peerMessage() {
 		msg = c.form.AppendError(nil, in.id, errErrorTooLarge.Code, errErrorTooLarge.Message, nil, nil)
 	}

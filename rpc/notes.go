@@ -57,6 +57,12 @@ func (c *Conn) incomingNotification(m *wire.Message) error {
 
 // runNotes runs what is queued, in order, until nothing is.
 func (c *Conn) runNotes() {
+	finished := false
+	defer func() {
+		if !finished { // a handler has ended the goroutine
+			go c.runNotes()
+		}
+	}()
 	for {
 		var in *incoming
 		c.update(func(s *connState) {
@@ -68,6 +74,7 @@ func (c *Conn) runNotes() {
 			s.notes.queue = s.notes.queue[1:]
 		})
 		if in == nil {
+			finished = true
 			return
 		}
 		in.begin(c.ctx, 0)

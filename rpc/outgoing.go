@@ -113,14 +113,20 @@ func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCa
 		p = s.spareCall()
 		s.calls[id] = p
 	})
+	sent := false
+	defer func() { // also where the parameters' own code panics
+		if !sent {
+			c.forget(id)
+			c.discard(sources)
+		}
+	}()
 	if err == nil {
 		err = c.sendRequest(ctx, id, call, sources, names)
 	}
 	if err != nil {
-		c.forget(id)
-		c.discard(sources)
 		return 0, nil, err
 	}
+	sent = true
 	acct.add(ctx, len(sources), sources, nil)
 	acct.done()
 	for _, s := range sources {
@@ -196,13 +202,15 @@ func (c *Conn) answered(ctx context.Context, call *Call, p *pendingCall) error {
 	if r, ok := ctx.Value(responseKey{}).(*responseMetadata); ok && p.meta != nil {
 		r.add(p.meta)
 	}
-	err := p.err
 	unclaimed := p.streams
+	defer func() { // also where the result's own code panics
+		for _, k := range unclaimed {
+			k.cancel(context.Canceled)
+		}
+	}()
+	err := p.err
 	if err == nil {
 		unclaimed, err = c.result(ctx, call, p)
-	}
-	for _, k := range unclaimed {
-		k.cancel(context.Canceled)
 	}
 	return err
 }

@@ -47,9 +47,12 @@ func (c *Conn) newSource(p producer, handle uint64, acct *account) *source {
 // holds is released; where the stream is not wanted any more the first yield
 // returns false.
 func (s *source) run() {
-	err := s.guard()
-	s.finish(err)
-	s.settle() // not before: it may end the call's context, which must find us finished
+	err := errExited
+	defer func() { // also where the iterator ends the goroutine
+		s.finish(err)
+		s.settle() // not before: it may end the call's context, which must find us finished
+	}()
+	err = s.guard()
 }
 
 // guard turns a panic of the user's iterator into the stream's error.

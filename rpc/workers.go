@@ -20,8 +20,7 @@ func (c *Conn) dispatch(in *incoming) {
 // worker serves calls until none comes for a while.
 func (c *Conn) worker(in *incoming) {
 	for in != nil {
-		in.run()
-		in.countOut()
+		in.runCounted()
 		c.idlers.Add(1)
 		c.armTrimmer()
 		select {
