@@ -208,7 +208,7 @@ func (c *Conn) answered(ctx context.Context, call *Call, p *pendingCall) error {
 			k.cancel(context.Canceled)
 		}
 	}()
-	err := p.err
+	err := recognize(p.err)
 	if err == nil {
 		unclaimed, err = c.result(ctx, call, p)
 	}
