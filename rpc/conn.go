@@ -70,6 +70,7 @@ type connState struct {
 	cleanups int                  // of streams that nobody wants, that run
 	notes    notes
 	sinks    map[uint64]*sink
+	lost     []*sink // that the garbage collector found
 	sources  int
 }
 
@@ -249,7 +250,7 @@ func (c *Conn) end(cause error) (first bool) {
 	}
 	c.state.ended = true
 	calls, sinks := c.state.calls, c.state.sinks
-	c.state.calls, c.state.sinks = nil, nil
+	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
 	c.mu.Unlock()
 
@@ -265,6 +266,7 @@ func (c *Conn) end(cause error) (first bool) {
 	}
 	for _, k := range sinks {
 		k.end(err)
+		k.settle()
 	}
 	for _, s := range c.out.close() {
 		s.stop(err)
@@ -276,7 +278,7 @@ func (c *Conn) end(cause error) (first bool) {
 	return true
 }
 
-// housekeeping pings a silent peer, cuts a dead one, and cancels the streams
+// housekeeping pings a silent peer, cuts a dead one, and gives up the streams
 // that the garbage collector found lost. It runs on its timer's goroutine.
 func (c *Conn) housekeeping() {
 	c.forgetLost()
@@ -296,14 +298,11 @@ func (c *Conn) housekeeping() {
 	c.keeper.Reset(c.limits.Idle / 3)
 }
 
+// forgetLost gives up the streams that the garbage collector found lost.
 func (c *Conn) forgetLost() {
 	c.mu.Lock()
-	var lost []*sink
-	for _, k := range c.state.sinks {
-		if k.lost.Load() {
-			lost = append(lost, k)
-		}
-	}
+	lost := c.state.lost
+	c.state.lost = nil
 	c.mu.Unlock()
 	for _, k := range lost {
 		k.cancel(context.Canceled)

@@ -226,6 +226,7 @@ func (c *Conn) result(ctx context.Context, call *Call, p *pendingCall) (unclaime
 			Message: fmt.Sprintf("rpc: %s: the result cannot be decoded: %v", call.Method, err)}
 	}
 	if len(claims.claimed) > 0 {
+		c.forgetLost()
 		adopt(ctx, claims.claimed)
 	}
 	return claims.sinks, nil
