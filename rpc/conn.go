@@ -72,6 +72,7 @@ type connState struct {
 	sinks    map[uint64]*sink
 	lost     []*sink // that the garbage collector found
 	sources  int
+	served   int // of the sources, those of answers
 }
 
 // idle reports whether nothing is going on.

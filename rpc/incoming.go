@@ -239,6 +239,9 @@ func (in *incoming) serve(call *Call) (err error) {
 		}
 	}()
 	call.Params, call.Result = in.new()
+	if in.reply != nil && len(streamsIn(call.Result)) > 0 {
+		return errNeedsWirecall
+	}
 	if err := in.decode(call.Params); err != nil {
 		return err
 	}
@@ -273,15 +276,9 @@ func (in *incoming) answer(call *Call, err error) {
 // it fails.
 func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 	c := in.c
-	if len(streams) > 0 && (c.mode != modeWirecall && in.reply != nil) {
-		return streams, errNeedsWirecall
-	}
-	sources, names, err := c.produce(streams, in.acct)
+	sources, names, err := c.produce(streams, in.acct, in.method)
 	if err != nil {
-		return streams, err
-	}
-	if c.mode == modePlain {
-		c.subscribe(call.Method, sources)
+		return streams, &Error{Code: CodeLimitReached, Message: err.Error()}
 	}
 	head := wire.Head{ID: in.id, Meta: in.response, Body: true}
 	if c.mode == modeWirecall {

@@ -30,13 +30,14 @@ type outbox struct {
 	ring     []*source
 	items    int // encoded bytes that the ring's sources hold
 	sources  map[uint64]*source
-	finished int             // sources whose end was taken and not yet reported
 	scratch  []byte          // to build a stream's message in
 	room     []chan struct{} // who waits for room in the first lane
 	itemRoom []*source       // who waits for room in the second
 	flushing bool            // some goroutine is in Conn.flush
 	closed   bool            // nothing is taken in any more
 	idle     chan struct{}   // closed when nothing is left to flush, where somebody waits for that
+
+	finishedServed, finishedOwn int // sources whose end was taken and not yet reported
 }
 
 // A batch is a run of frames in one buffer.

@@ -98,10 +98,10 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 // request sends the call and starts its parameters' streams.
 func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
 	acct := newAccount(func() {})
-	sources, names, err := c.produce(streamsIn(call.Params), acct)
+	sources, names, err := c.produce(streamsIn(call.Params), acct, nil)
 	if err != nil {
 		c.release()
-		return 0, nil, err
+		return 0, nil, notSent(CodeLimitReached, err)
 	}
 	c.update(func(s *connState) {
 		s.nextID++
@@ -332,7 +332,7 @@ func (c *Conn) answer(m *wire.Message) error {
 	case m.Error != nil:
 		p.err = c.receivedError(m.Error)
 	case err != nil:
-		p.err = err
+		p.err = errAnswerStreams
 	}
 	p.done <- struct{}{}
 	return nil

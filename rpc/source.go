@@ -14,6 +14,7 @@ type source struct {
 	handle  uint64
 	produce producer
 	acct    *account
+	served  bool        // part of an answer
 	settled atomic.Bool // acct has been told
 	sub     *subscription
 
@@ -34,11 +35,12 @@ type source struct {
 	end     []byte
 }
 
-func (c *Conn) newSource(p producer, handle uint64, acct *account) *source {
-	s := &source{c: c, handle: handle, produce: p, acct: acct, wake: make(chan struct{}, 1)}
-	s.credit = credit{limit: uint64(c.limits.Window), bytes: c.limits.WindowBytes}
+func (c *Conn) newSource(p producer, handle uint64, acct *account, served *Method) *source {
+	s := &source{c: c, handle: handle, produce: p, acct: acct, served: served != nil, wake: make(chan struct{}, 1)}
 	if c.mode == modeWirecall {
 		s.credit = credit{limit: initialItems, bytes: initialBytes}
+	} else {
+		s.sub = newSubscription(c.form, served.Name, c.streamName(nil, handle))
 	}
 	return s
 }
@@ -249,7 +251,11 @@ func (s *source) take(b *batch) {
 			o.add(b, o.scratch)
 		}
 		delete(o.sources, s.handle)
-		o.finished++
+		if s.served {
+			o.finishedServed++
+		} else {
+			o.finishedOwn++
+		}
 	}
 	s.signal()
 }

@@ -6,8 +6,9 @@ import (
 )
 
 // produce makes sources of the streams that a message is about to introduce,
-// and the names that it has them under.
-func (c *Conn) produce(streams []*Stream, acct *account) (sources []*source, names [][]byte, err error) {
+// and the names that it has them under. served is the method whose answer the
+// message is, nil for a call of ours.
+func (c *Conn) produce(streams []*Stream, acct *account, served *Method) (sources []*source, names [][]byte, err error) {
 	if len(streams) == 0 {
 		return nil, nil, nil
 	}
@@ -19,28 +20,36 @@ func (c *Conn) produce(streams []*Stream, acct *account) (sources []*source, nam
 				continue
 			}
 			s.nextHandle++
-			s.sources++
+			s.countSource(served != nil, 1)
 			handles = append(handles, s.nextHandle)
 		}
-		if s.sources > s.peerStreams {
-			err = notSent(CodeLimitReached, errPeerStreams)
+		if s.sources > s.peerStreams || served != nil && s.served > c.limits.Streams {
+			err = errPeerStreams
 		}
 	})
 	for i, h := range handles {
 		var name []byte
 		if h != 0 {
-			src := c.newSource(producerOf(*streams[i]), h, acct)
+			src := c.newSource(producerOf(*streams[i]), h, acct, served)
 			sources = append(sources, src)
 			name = c.streamName(nil, h)
 		}
 		names = append(names, name)
 	}
 	if err != nil {
-		c.update(func(s *connState) { s.sources -= len(sources) })
+		c.update(func(s *connState) { s.countSource(served != nil, -len(sources)) })
 		return nil, nil, err
 	}
 	c.out.open(sources)
 	return sources, names, nil
+}
+
+// countSource counts n sources, of answers or of calls of ours.
+func (s *connState) countSource(served bool, n int) {
+	s.sources += n
+	if served {
+		s.served += n
+	}
 }
 
 // streamName appends what stands for a stream in params and results: its
@@ -52,7 +61,7 @@ func (c *Conn) streamName(dst []byte, handle uint64) []byte {
 	return c.form.AppendID(dst, handle)
 }
 
-var errPeerStreams = errors.New("the peer takes no more streams at once")
+var errPeerStreams = errors.New("the peer takes, or may have, no more streams at once")
 
 func producerOf(s Stream) producer {
 	if s.local != nil {
@@ -67,7 +76,7 @@ func (c *Conn) discard(sources []*source) {
 		return
 	}
 	c.out.forget(sources)
-	c.update(func(s *connState) { s.sources -= len(sources) })
+	c.update(func(s *connState) { s.countSource(sources[0].served, -len(sources)) })
 }
 
 func (o *outbox) open(sources []*source) {
@@ -98,16 +107,20 @@ func (o *outbox) source(handle uint64) *source {
 	return o.sources[handle]
 }
 
-// finish reports the sources whose end has been said since it was last asked.
-func (o *outbox) takeFinished() int {
+// takeFinished reports the sources whose end has been said since it was last
+// asked: of answers, and of calls of ours.
+func (o *outbox) takeFinished() (served, own int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n := o.finished
-	o.finished = 0
-	return n
+	served, own = o.finishedServed, o.finishedOwn
+	o.finishedServed, o.finishedOwn = 0, 0
+	return served, own
 }
 
-var errStreamLimit = &Error{Code: CodeLimitReached, Message: "too many streams at once", Data: ranNo}
+var (
+	errStreamLimit   = &Error{Code: CodeLimitReached, Message: "too many streams at once", Data: ranNo}
+	errAnswerStreams = &Error{Code: CodeLimitReached, Message: "too many streams at once to take those of the answer"}
+)
 
 func isLimit(err error) bool { return err == error(errStreamLimit) }
 
