@@ -53,7 +53,8 @@ type Conn struct {
 
 // connState is what decides about the connection's life, and who is part of it.
 type connState struct {
-	ended    bool // no more; cause is in the context
+	ended    bool // no more
+	cause    error
 	draining bool // nothing new is taken on, and the end comes when idle
 	refusing bool // the peer is draining: it takes on nothing new
 
@@ -138,9 +139,20 @@ func formOf(cd codec.Codec) wire.Format {
 // start begins to read, and to keep house.
 func (c *Conn) start() {
 	if c.limits.Idle > 0 {
-		c.keeper = time.AfterFunc(c.limits.Idle/3, c.housekeeping)
+		c.after(&c.keeper, c.limits.Idle/3, c.housekeeping)
 	}
 	go c.read()
+}
+
+// after sets a timer that stops when the connection ends, which it may have
+// done already.
+func (c *Conn) after(t **time.Timer, d time.Duration, f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	*t = time.AfterFunc(d, f)
+	if c.state.ended {
+		(*t).Stop()
+	}
 }
 
 // read is the reader: it takes in frames, and neither waits for anything but
@@ -249,14 +261,15 @@ func (c *Conn) end(cause error) (first bool) {
 		c.mu.Unlock()
 		return false
 	}
-	c.state.ended = true
+	c.state.ended, c.state.cause = true, cause
+	timers := []*time.Timer{c.keeper, c.handshake, c.trimmer}
 	calls, sinks := c.state.calls, c.state.sinks
 	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
 	c.mu.Unlock()
 
 	c.cancel(cause)
-	for _, t := range []*time.Timer{c.keeper, c.handshake, c.trimmer} {
+	for _, t := range timers {
 		if t != nil {
 			t.Stop()
 		}
@@ -296,7 +309,11 @@ func (c *Conn) housekeeping() {
 	if c.silent > 0 {
 		c.ping()
 	}
-	c.keeper.Reset(c.limits.Idle / 3)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.state.ended {
+		c.keeper.Reset(c.limits.Idle / 3)
+	}
 }
 
 // forgetLost gives up the streams that the garbage collector found lost.

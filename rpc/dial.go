@@ -119,7 +119,9 @@ func (c *Conn) open(ctx context.Context) (*Conn, error) {
 	c.start()
 	if c.mode == modeWirecall {
 		if err := c.sayHello(ctx); err != nil {
-			c.Close()
+			c.end(err)
+			c.link.cut() // without a word, which could take longer than ctx allows
+			<-c.torn
 			return nil, fmt.Errorf("rpc: dial: %w", err)
 		}
 	}

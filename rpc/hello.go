@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -50,7 +49,7 @@ func (c *Conn) sayHello(ctx context.Context) error {
 		if s.calls != nil {
 			s.calls[1] = p
 		} else {
-			p.fail(c.Err())
+			p.fail(s.cause)
 		}
 	})
 	msg := c.form.AppendRequest(nil, &wire.Head{ID: c.form.AppendID(nil, 1), Method: methodHello, Body: true})
@@ -100,9 +99,9 @@ func (c *Conn) greet(m *wire.Message, frame []byte, n int) error {
 	if err != nil {
 		return err
 	}
-	c.greeted.Store(true)
 	c.handshake.Stop()
 	c.postAlone(c.form.AppendTail(msg))
+	c.greeted.Store(true) // from here on others may speak
 	return nil
 }
 
@@ -127,7 +126,5 @@ func (c *Conn) postAlone(msg []byte) {
 
 // expectHello cuts a client that does not come to the point.
 func (c *Conn) expectHello() {
-	c.handshake = time.AfterFunc(c.limits.Handshake, func() {
-		c.fail(errHandshake, closeProtocol)
-	})
+	c.after(&c.handshake, c.limits.Handshake, func() { c.fail(errHandshake, closeProtocol) })
 }

@@ -24,9 +24,10 @@ type incoming struct {
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	acct     *account
-	canceled bool // by the caller; guarded by the connection's mutex
-	sent     bool // the answer, to the outbox
-	response map[string]string
+	canceled bool              // by the caller; guarded by the connection's mutex
+	sent     bool              // the answer, to the outbox
+	answered bool              // guarded by the same: response is final
+	response map[string]string // metadata
 }
 
 type callKey struct{}
@@ -42,6 +43,9 @@ func (in *incoming) metadata() map[string]string { return decodeMeta(in.c.form, 
 func (in *incoming) setMetadata(key, value string) {
 	in.c.mu.Lock()
 	defer in.c.mu.Unlock()
+	if in.answered {
+		return
+	}
 	if in.response == nil {
 		in.response = make(map[string]string)
 	}
@@ -348,6 +352,7 @@ func (in *incoming) send(msg []byte) {
 func (c *Conn) answering(in *incoming) (canceled bool) {
 	c.update(func(s *connState) {
 		canceled = in.canceled
+		in.answered = true
 		if in.id != nil && s.incoming[string(in.id)] == in {
 			delete(s.incoming, string(in.id))
 		}

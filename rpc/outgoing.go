@@ -107,7 +107,7 @@ func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCa
 		s.nextID++
 		id = s.nextID
 		if s.ended {
-			err = notSent(CodeUnavailable, c.Err())
+			err = notSent(CodeUnavailable, s.cause)
 			return
 		}
 		p = s.spareCall()
