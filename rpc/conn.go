@@ -162,7 +162,7 @@ func (c *Conn) read() {
 	for {
 		frame, err := c.link.read()
 		if err != nil {
-			c.lost(err)
+			c.part(err)
 			return
 		}
 		c.heard.Store(true)
@@ -238,6 +238,19 @@ func (c *Conn) fail(cause error, code closeCode) {
 // lost ends a connection whose link has failed.
 func (c *Conn) lost(err error) {
 	c.end(err)
+	c.link.cut()
+}
+
+// part is the reader's end of a connection from which nothing more can be read.
+// What is to be written may still leave, for closeGrace: the peer may have said
+// goodbye, or have broken a rule of WebSocket's, and waits for the answer.
+func (c *Conn) part(err error) {
+	if c.end(err) {
+		grace := time.AfterFunc(closeGrace, c.link.cut)
+		defer grace.Stop()
+		<-c.out.drained()
+		c.link.linger()
+	}
 	c.link.cut()
 }
 

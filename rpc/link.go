@@ -27,6 +27,12 @@ type link interface {
 	// words for that, waits for the peer's at most for closeGrace, and closes.
 	shut(code closeCode, reason string)
 
+	// linger says that nothing more will be written, where the socket can be
+	// told, and waits until the peer has closed: to close a socket that holds
+	// unread bytes resets it, and what was written last is lost. It is for the
+	// reader, and ends with cut.
+	linger()
+
 	// cut closes at once.
 	cut()
 }
@@ -83,6 +89,12 @@ func (w *wireConn) Write(p []byte) (int, error) {
 // Close does nothing: coder/websocket closes what it is given as soon as it has
 // seen both close frames, when ours may not have been flushed. See shut.
 func (w *wireConn) Close() error { return nil }
+
+func (w *wireConn) linger() {
+	if half, ok := w.rwc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		io.Copy(io.Discard, w.r)
+	}
+}
 
 func (w *wireConn) shut() { w.shutter.Do(func() { w.rwc.Close() }) }
 
