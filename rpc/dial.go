@@ -151,9 +151,10 @@ func dialWebSocket(ctx context.Context, rawURL string, opts *DialOptions) (*Conn
 	client.Transport = hs
 	var c *Conn
 	ws, resp, err := websocket.Dial(ctx, rawURL, &websocket.DialOptions{
-		HTTPClient:   &client,
-		HTTPHeader:   opts.Header,
-		Subprotocols: []string{subprotocol(cd)},
+		HTTPClient:     &client,
+		HTTPHeader:     opts.Header,
+		Subprotocols:   []string{subprotocol(cd)},
+		OnPingReceived: func(ctx context.Context, b []byte) bool { return hs.wire.pong(ctx, b) },
 		OnPongReceived: func(context.Context, []byte) {
 			c.heard.Store(true)
 		},

@@ -119,8 +119,12 @@ func (c *Conn) refuseAlone(id []byte, e *Error) {
 
 // postAlone is post with a frame for the message alone.
 func (c *Conn) postAlone(msg []byte) {
-	if flush, _ := c.out.post(msg, true); flush {
+	flush, over := c.out.post(msg, true)
+	if flush {
 		go c.flush(false)
+	}
+	if over {
+		c.fail(errNotReading, closePolicy)
 	}
 }
 

@@ -18,6 +18,7 @@ type incoming struct {
 	id     []byte // raw; nil for a notification
 	params []byte // raw, a copy
 	meta   []byte // raw, a copy
+	held   int    // bytes that it has reserved
 	sinks  []*sink
 	reply  func([]byte) // where the answer goes; nil is the connection
 
@@ -95,7 +96,7 @@ func (c *Conn) incomingRequest(m *wire.Message) error {
 		if err != nil && refusal == nil {
 			s.handlers--
 			delete(s.incoming, string(m.ID))
-			c.buffered.Add(-int64(len(m.Params)))
+			in.release()
 			refusal = errStreamLimit
 		}
 		err = nil
@@ -125,10 +126,11 @@ func (c *Conn) admit(s *connState, m *wire.Message, method *Method) (*incoming, 
 		return nil, &Error{Code: CodeMethodNotFound, Message: fmt.Sprintf("method not found: %s", m.Method)}
 	case s.handlers-int(c.leaving.Load()) >= c.limits.Calls || s.cleanups >= c.limits.Calls:
 		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", Data: ranNo}
-	case !c.reserve(len(m.Params)):
-		return nil, errBufferedFull
 	}
 	in := &incoming{c: c, method: method}
+	if !in.reserve(m) {
+		return nil, errCallsFull
+	}
 	s.handlers++
 	if m.ID != nil {
 		in.id = append(in.id, m.ID...)
@@ -136,6 +138,14 @@ func (c *Conn) admit(s *connState, m *wire.Message, method *Method) (*incoming, 
 	}
 	return in, nil
 }
+
+// reserve makes room for what is kept of m while the call runs.
+func (in *incoming) reserve(m *wire.Message) bool {
+	in.held = len(m.ID) + len(m.Params) + len(m.Meta)
+	return in.c.reserve(in.held)
+}
+
+func (in *incoming) release() { in.c.buffered.Add(-int64(in.held)) }
 
 // accept makes an admitted call ready and gives it to a worker.
 func (c *Conn) accept(in *incoming, m *wire.Message) {
@@ -182,6 +192,7 @@ func (in *incoming) run() {
 			k.cancel(context.Canceled)
 		}
 		in.params = nil
+		in.release()
 		in.answer(call, err)
 		in.acct.done()
 	}()
@@ -213,7 +224,6 @@ func (in *incoming) new() (params, result any) {
 
 // decode stores the parameters and claims their streams.
 func (in *incoming) decode(params any) error {
-	defer in.c.buffered.Add(-int64(len(in.params)))
 	if len(in.params) == 0 || params == nil {
 		return nil
 	}

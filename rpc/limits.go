@@ -23,7 +23,7 @@ type Limits struct {
 	Streams int
 
 	// Buffered is how many bytes received for the application may wait for it:
-	// parameters of calls that run, queued notifications, stream items that
+	// parameters and metadata of calls that run, queued notifications, stream items that
 	// nobody has taken. The default is 16 MiB.
 	Buffered int
 

@@ -2,7 +2,9 @@ package rpc_test
 
 import (
 	"context"
+	"net"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -83,5 +85,57 @@ func TestCleanupsAreBounded(t *testing.T) {
 		p.say(`{"jsonrpc":"2.0","id":5,"method":"Test.Hang"}`)
 		p.hear(`"code":1,`)
 		p.conn.Close()
+	})
+}
+
+// What a call or a notification brings beside its parameters counts too.
+func TestBufferedCountsAllThatIsKept(t *testing.T) {
+	for name, line := range map[string]string{
+		"params": `{"jsonrpc":"2.0","id":%d,"method":"Test.Wait","params":{"a":"%s"}}`,
+		"meta":   `{"jsonrpc":"2.0","id":%d,"method":"Test.Wait","meta":{"a":"%s"}}`,
+		"id":     `{"jsonrpc":"2.0","id":"%d%s","method":"Test.Wait"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Buffered: 10_000}},
+					method("Test.Wait", nil, func(context.Context, *rpc.Call) error { <-release; return nil }))
+				p := clientOf(t, srv)
+				for round := range 3 {
+					for i := range 9 {
+						p.say(line, 10*round+i, strings.Repeat("x", 1000))
+						synctest.Wait()
+					}
+					p.say(line, 10*round+9, strings.Repeat("x", 2000))
+					if refusal := p.hear(`-32005`); !strings.Contains(refusal, `"ran":"no"`) {
+						t.Error(refusal)
+					}
+					for range 9 {
+						release <- struct{}{}
+						p.hear(`"result":null`)
+					}
+				}
+				p.conn.Close()
+			})
+		})
+	}
+}
+
+// A client that asks for one session after another, and reads no refusal, is cut.
+func TestRefusedSessionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Outgoing: 1000}})
+		near, far := net.Pipe()
+		ended := make(chan error)
+		go func() { ended <- srv.ServeConn(context.Background(), far) }()
+		for range 100 {
+			if _, err := near.Write([]byte(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{}}` + "\n")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := <-ended; !strings.Contains(err.Error(), "does not read") {
+			t.Errorf("the connection ended with: %v", err)
+		}
+		near.Close()
 	})
 }

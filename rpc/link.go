@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"io"
 	"sync"
 	"syscall"
@@ -53,6 +54,7 @@ type wireConn struct {
 
 	mu    sync.Mutex
 	ready []byte
+	pongs int // among ready
 
 	sending []byte // the flusher's, from sent on
 	sent    int
@@ -84,6 +86,18 @@ func (w *wireConn) Write(p []byte) (int, error) {
 		w.kick()
 	}
 	return len(p), nil
+}
+
+// maxPongs is how many pongs may wait while the peer does not read. It may leave
+// out those that nobody waits for any more: RFC 6455, section 5.5.3.
+const maxPongs = 64
+
+// pong reports whether a ping is to be answered. coder/websocket asks it.
+func (w *wireConn) pong(context.Context, []byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pongs++
+	return w.pongs <= maxPongs
 }
 
 // Close does nothing: coder/websocket closes what it is given as soon as it has
@@ -127,6 +141,7 @@ func (w *wireConn) refill() bool {
 		old = nil
 	}
 	w.sending, w.ready, w.sent = w.ready, old, 0
+	w.pongs = 0
 	return len(w.sending) > 0
 }
 

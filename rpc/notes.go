@@ -29,10 +29,10 @@ func (c *Conn) incomingNotification(m *wire.Message) error {
 	if len(m.Streams) > 0 {
 		return errors.New("a notification with streams")
 	}
-	if !c.reserve(len(m.Params)) {
+	in := &incoming{c: c, method: method}
+	if !in.reserve(m) {
 		return errNotifications
 	}
-	in := &incoming{c: c, method: method}
 	in.params = append([]byte(nil), m.Params...)
 	in.meta = append([]byte(nil), m.Meta...)
 	var err error

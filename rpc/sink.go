@@ -221,5 +221,6 @@ func (k *sink) forgotten() {
 
 var (
 	errOverrun      = &Error{Code: CodeFlowControl, Message: "more stream items than the credit allowed"}
+	errCallsFull    = &Error{Code: CodeLimitReached, Message: "the calls that run hold too many bytes", Data: ranNo}
 	errBufferedFull = &Error{Code: CodeLimitReached, Message: "the connection holds too many bytes that its application has not taken"}
 )
