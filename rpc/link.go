@@ -3,8 +3,8 @@ package rpc
 import (
 	"context"
 	"io"
+	"net"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -63,9 +63,12 @@ type wireConn struct {
 
 func newWireConn(r io.Reader, rwc io.ReadWriteCloser, sock any, stall time.Duration) *wireConn {
 	w := &wireConn{r: r, rwc: rwc, stall: stall}
-	if sc, ok := sock.(syscall.Conn); ok {
-		w.try = newTryWriter(sc)
-	}
+	switch sock := sock.(type) {
+	case *net.TCPConn:
+		w.try = newTryWriter(sock)
+	case *net.UnixConn:
+		w.try = newTryWriter(sock)
+	} // any other type may have a Write that must not be gone round, or a socket that blocks
 	return w
 }
 
