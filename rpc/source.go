@@ -26,6 +26,7 @@ type source struct {
 	n       int    // how many
 	lens    []int  // of each, where the source is a plain subscription
 	queued  bool   // in the ring
+	noted   bool   // among those who wait for room
 	waiting bool   // the pump is in wait
 	wake    chan struct{}
 	credit  credit
@@ -133,7 +134,10 @@ func (s *source) mayPut(n int) bool {
 	case len(s.pend) > 0 && len(s.pend)+n > sourceSize:
 		return false // take signals
 	case o.items >= itemsSize:
-		o.itemRoom = append(o.itemRoom, s)
+		if !s.noted {
+			s.noted = true
+			o.itemRoom = append(o.itemRoom, s)
+		}
 		return false
 	}
 	return true
