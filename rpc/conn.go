@@ -35,16 +35,13 @@ type Conn struct {
 	batch           batch // the flusher's
 	buffered        atomic.Int64
 	message         atomic.Int64 // the peer's limit
-	leaving         atomic.Int32 // handlers that still count although their answers may have left
 
-	work     chan *incoming // to idle workers
-	idlers   atomic.Int32   // how many those are
-	trimmer  *time.Timer    // sends them home
-	trimming atomic.Bool    // the timer is set
+	unanswered atomic.Int64 // calls of the peer's, as it counts them itself
 
+	workers   workers
 	heard     atomic.Bool // something came since the last housekeeping
 	silent    int         // housekeepings without that
-	keeper    *time.Timer
+	keeper    *time.Timer // see setTimer
 	handshake *time.Timer
 
 	mu    sync.Mutex
@@ -67,7 +64,7 @@ type connState struct {
 	peerStreams int
 
 	incoming map[string]*incoming // unanswered, by raw id
-	handlers int                  // of calls, that run, cancelled ones included
+	handlers int                  // that run, cancelled ones included
 	cleanups int                  // of streams that nobody wants, that run
 	notes    notes
 	sinks    map[uint64]*sink
@@ -85,7 +82,7 @@ func (s *connState) idle() bool {
 type mode uint8
 
 const (
-	modeUnknown mode = iota // until the first line on a raw transport
+	modeUnknown mode = iota // until the first line from the peer on a raw transport
 	modePlain               // JSON-RPC 2.0 and nothing else
 	modeWirecall
 )
@@ -113,7 +110,7 @@ type connKey struct{}
 
 // newConn makes a connection that does nothing before start.
 func newConn(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *Conn {
-	c := &Conn{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{}), work: make(chan *incoming)}
+	c := &Conn{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), connKey{}, c))
 	c.out = outbox{form: c.form, single: m != modeWirecall, soft: cfg.limits.Outgoing}
 	c.message.Store(math.MaxInt32)
@@ -121,8 +118,7 @@ func newConn(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *
 		c.message.Store(floorMessage)
 	}
 	c.state.slots.free, c.state.peerStreams = math.MaxInt32, math.MaxInt32
-	c.trimmer = time.AfterFunc(time.Hour, c.trim)
-	c.trimmer.Stop()
+	c.workers.init((*incoming).run)
 	c.state.calls = make(map[uint64]*pendingCall)
 	c.state.incoming = make(map[string]*incoming)
 	c.state.sinks = make(map[uint64]*sink)
@@ -136,23 +132,31 @@ func formOf(cd codec.Codec) wire.Format {
 	return wire.JSON
 }
 
+// stoppedTimer makes a timer for f that Reset starts: f may look at the variable
+// that holds it.
+func stoppedTimer(f func()) *time.Timer {
+	t := time.AfterFunc(time.Hour, f)
+	t.Stop()
+	return t
+}
+
 // start begins to read, and to keep house.
 func (c *Conn) start() {
 	if c.limits.Idle > 0 {
-		c.after(&c.keeper, c.limits.Idle/3, c.housekeeping)
+		c.setTimer(&c.keeper, c.housekeeping, c.limits.Idle/3)
 	}
 	go c.read()
 }
 
-// after sets a timer that stops when the connection ends, which it may have
-// done already.
-func (c *Conn) after(t **time.Timer, d time.Duration, f func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	*t = time.AfterFunc(d, f)
-	if c.state.ended {
-		(*t).Stop()
-	}
+// setTimer makes a timer of the connection's, which may have ended meanwhile:
+// then it never fires.
+func (c *Conn) setTimer(at **time.Timer, f func(), d time.Duration) {
+	t := stoppedTimer(f)
+	c.update(func(s *connState) {
+		if *at = t; !s.ended {
+			t.Reset(d)
+		}
+	})
 }
 
 // read is the reader: it takes in frames, and neither waits for anything but
@@ -161,8 +165,15 @@ func (c *Conn) read() {
 	defer close(c.torn)
 	for {
 		frame, err := c.link.read()
+		if breach, ok := errors.AsType[breachError](err); ok {
+			if c.mode != modeWirecall && !c.client {
+				c.post(c.fault(nil, &wire.Fault{Code: breach.code, Message: breach.what}))
+			}
+			c.fail(err, closeProtocol)
+			return
+		}
 		if err != nil {
-			c.part(err)
+			c.gone(err)
 			return
 		}
 		c.heard.Store(true)
@@ -241,14 +252,15 @@ func (c *Conn) lost(err error) {
 	c.link.cut()
 }
 
-// part is the reader's end of a connection from which nothing more can be read.
-// What is to be written may still leave, for closeGrace: the peer may have said
-// goodbye, or have broken a rule of WebSocket's, and waits for the answer.
-func (c *Conn) part(err error) {
-	if c.end(err) {
-		grace := time.AfterFunc(closeGrace, c.link.cut)
-		defer grace.Stop()
-		<-c.out.drained()
+// gone ends a connection whose peer has nothing more to say. What was put, and
+// coder/websocket's answer to a close, or to what broke WebSocket's rules, still
+// has closeGrace to leave.
+func (c *Conn) gone(err error) {
+	first := c.end(err)
+	grace := time.AfterFunc(closeGrace, c.link.cut)
+	defer grace.Stop()
+	<-c.out.drained()
+	if first {
 		c.link.linger()
 	}
 	c.link.cut()
@@ -275,13 +287,15 @@ func (c *Conn) end(cause error) (first bool) {
 		return false
 	}
 	c.state.ended, c.state.cause = true, cause
-	timers := []*time.Timer{c.keeper, c.handshake, c.trimmer}
 	calls, sinks := c.state.calls, c.state.sinks
 	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
+	timers := []*time.Timer{c.keeper, c.handshake}
 	c.mu.Unlock()
 
+	sources := c.out.close() // first, or handlers answer with what their contexts ended with
 	c.cancel(cause)
+	c.workers.end()
 	for _, t := range timers {
 		if t != nil {
 			t.Stop()
@@ -295,7 +309,7 @@ func (c *Conn) end(cause error) (first bool) {
 		k.end(err)
 		k.settle()
 	}
-	for _, s := range c.out.close() {
+	for _, s := range sources {
 		s.stop(err)
 	}
 	c.log.LogAttrs(c.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", cause))
@@ -322,11 +336,11 @@ func (c *Conn) housekeeping() {
 	if c.silent > 0 {
 		c.ping()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.state.ended {
-		c.keeper.Reset(c.limits.Idle / 3)
-	}
+	c.update(func(s *connState) {
+		if !s.ended {
+			c.keeper.Reset(c.limits.Idle / 3)
+		}
+	})
 }
 
 // forgetLost gives up the streams that the garbage collector found lost.

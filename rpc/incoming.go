@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -15,18 +14,17 @@ import (
 type incoming struct {
 	c      *Conn
 	method *Method
-	id     []byte // raw; nil for a notification
-	params []byte // raw, a copy
-	meta   []byte // raw, a copy
-	held   int    // bytes that it has reserved
-	sinks  []*sink
+	id     []byte       // raw; nil for a notification
+	params []byte       // raw, a copy
+	meta   []byte       // raw, a copy
+	held   int          // bytes that it has reserved
+	sinks  []*sink      // that nobody has claimed
 	reply  func([]byte) // where the answer goes; nil is the connection
 
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	acct     *account
 	canceled bool              // by the caller; guarded by the connection's mutex
-	sent     bool              // the answer, to the outbox
 	answered bool              // guarded by the same: response is final
 	response map[string]string // metadata
 }
@@ -95,6 +93,7 @@ func (c *Conn) incomingRequest(m *wire.Message) error {
 		in, refusal = c.admit(s, m, method)
 		if err != nil && refusal == nil {
 			s.handlers--
+			c.unanswered.Add(-1)
 			delete(s.incoming, string(m.ID))
 			in.release()
 			refusal = errStreamLimit
@@ -114,24 +113,25 @@ func (c *Conn) incomingRequest(m *wire.Message) error {
 	return nil
 }
 
-// admit decides whether a request may run, and counts it. The handler counts,
-// not the id: a cancelled call whose handler still runs is still there. But one
-// whose answer the peer may have does not, or a peer that keeps to the limit
-// would be refused; nor do notifications, which it does not count.
+// admit decides whether a request may run, and counts it. A cancelled call
+// whose handler still runs is still there. What is counted is what the peer can
+// count, or one that keeps to the limit would be refused: not notifications, and
+// not a handler whose answer the peer may have.
 func (c *Conn) admit(s *connState, m *wire.Message, method *Method) (*incoming, *Error) {
 	switch {
 	case s.draining:
 		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, Data: ranNo}
 	case method == nil:
 		return nil, &Error{Code: CodeMethodNotFound, Message: fmt.Sprintf("method not found: %s", m.Method)}
-	case s.handlers-int(c.leaving.Load()) >= c.limits.Calls || s.cleanups >= c.limits.Calls:
+	case c.unanswered.Load() >= int64(c.limits.Calls) || s.cleanups >= c.limits.Calls:
 		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", Data: ranNo}
 	}
 	in := &incoming{c: c, method: method}
 	if !in.reserve(m) {
-		return nil, errCallsFull
+		return nil, &Error{Code: CodeLimitReached, Message: errBufferedFull.Message, Data: ranNo}
 	}
 	s.handlers++
+	c.unanswered.Add(1)
 	if m.ID != nil {
 		in.id = append(in.id, m.ID...)
 		s.incoming[string(m.ID)] = in
@@ -152,7 +152,7 @@ func (c *Conn) accept(in *incoming, m *wire.Message) {
 	in.params = append([]byte(nil), m.Params...)
 	in.meta = append([]byte(nil), m.Meta...)
 	in.begin(c.ctx, m.Timeout)
-	c.dispatch(in)
+	c.workers.dispatch(in)
 }
 
 // begin makes the call's context.
@@ -182,37 +182,22 @@ func (c *Conn) refuse(id []byte, e *Error) {
 	c.post(c.form.AppendError(nil, id, e.Code, e.Message, e.data(c.codec), nil))
 }
 
-// run runs the handler, and answers, also where the handler has ended the
+// run is a worker's: the handler, and its answer, also where the handler ends the
 // goroutine, as testing.T.FailNow does.
 func (in *incoming) run() {
 	call := &Call{Method: in.method.Name, Notify: in.id == nil, Idempotent: in.method.Idempotent}
 	err := errExited
 	defer func() {
-		for _, k := range in.sinks { // that nobody has claimed
+		for _, k := range in.sinks {
 			k.cancel(context.Canceled)
 		}
 		in.params = nil
 		in.release()
 		in.answer(call, err)
 		in.acct.done()
+		in.c.update(func(s *connState) { s.handlers-- })
 	}()
 	err = in.serve(call)
-}
-
-// runCounted is run for a call, which counts until then.
-func (in *incoming) runCounted() {
-	defer in.countOut()
-	in.run()
-}
-
-// countOut takes a call that has run off those that count.
-func (in *incoming) countOut() {
-	in.c.update(func(s *connState) {
-		s.handlers--
-		if in.sent {
-			in.c.leaving.Add(-1)
-		}
-	})
 }
 
 func (in *incoming) new() (params, result any) {
@@ -222,6 +207,19 @@ func (in *incoming) new() (params, result any) {
 	return in.method.New()
 }
 
+// fits refuses a method whose streams the connection cannot carry, before it
+// runs: plain JSON-RPC has no form for those among the parameters, and a batch
+// or a POST no place for any.
+func (in *incoming) fits(call *Call) error {
+	if in.c.mode != modePlain {
+		return nil
+	}
+	if len(streamsIn(call.Params)) > 0 || in.reply != nil && len(streamsIn(call.Result)) > 0 {
+		return errNeedsWirecall
+	}
+	return nil
+}
+
 // decode stores the parameters and claims their streams.
 func (in *incoming) decode(params any) error {
 	if len(in.params) == 0 || params == nil {
@@ -229,13 +227,7 @@ func (in *incoming) decode(params any) error {
 	}
 	cl := claims{form: in.c.form, sinks: in.sinks}
 	dec := decoder{in.c.form, in.c.codec, cl.claim}
-	if in.c.mode == modePlain {
-		dec.claim = func([]byte) (Stream, error) { return Stream{}, errNeedsWirecall }
-	}
 	if err := dec.decode(in.params, params); err != nil {
-		if errors.Is(err, errNeedsWirecall) {
-			return errNeedsWirecall
-		}
 		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + err.Error()}
 	}
 	in.sinks = cl.sinks
@@ -253,8 +245,8 @@ func (in *incoming) serve(call *Call) (err error) {
 		}
 	}()
 	call.Params, call.Result = in.new()
-	if in.reply != nil && len(streamsIn(call.Result)) > 0 {
-		return errNeedsWirecall
+	if err := in.fits(call); err != nil {
+		return err
 	}
 	if err := in.decode(call.Params); err != nil {
 		return err
@@ -290,9 +282,9 @@ func (in *incoming) answer(call *Call, err error) {
 // it fails.
 func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 	c := in.c
-	sources, names, err := c.produce(streams, in.acct, in.method)
+	sources, names, err := c.produce(call.Method, streams, in.acct, true)
 	if err != nil {
-		return streams, &Error{Code: CodeLimitReached, Message: err.Error()}
+		return streams, &Error{Code: CodeLimitReached, Message: err.Error()} // it has run
 	}
 	head := wire.Head{ID: in.id, Meta: in.response, Body: true}
 	if c.mode == modeWirecall {
@@ -301,9 +293,13 @@ func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 		}
 	}
 	buf := buffers.Get().(*[]byte)
-	msg, err := in.encode((*buf)[:0], &head, call.Result, names)
+	enc := encoder{c.form, c.codec, names}
+	msg, err := in.encode(c.form.AppendResponse((*buf)[:0], &head), &enc, call.Result)
+	msg = c.form.AppendTail(msg)
 	defer func() { freeBuffer(buf, msg) }()
-	if err == nil && len(msg) > c.peerMessage() {
+	switch {
+	case err != nil:
+	case len(msg) > c.peerMessage():
 		err = Errorf(CodeTooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", call.Method, len(msg), c.peerMessage())
 	}
 	if err != nil {
@@ -318,18 +314,17 @@ func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 	return nil, nil
 }
 
-// encode appends the answer with a result, whose own code may panic.
-func (in *incoming) encode(dst []byte, head *wire.Head, result any, names [][]byte) (msg []byte, err error) {
+// encode appends the result.
+func (in *incoming) encode(dst []byte, enc *encoder, result any) (msg []byte, err error) {
 	defer func() {
-		if r := recover(); r != nil {
-			err = in.c.panicked(in.method.Name, r)
+		if r := recover(); r != nil { // a type's own encoding
+			msg, err = dst, in.c.panicked(in.method.Name, r)
 		}
 	}()
-	enc := encoder{in.c.form, in.c.codec, names}
-	if msg, err = enc.append(in.c.form.AppendResponse(dst, head), result); err != nil {
-		return nil, &Error{Code: CodeInternal, Message: fmt.Sprintf("rpc: %s: the result cannot be encoded: %v", in.method.Name, err)}
+	if msg, err = enc.append(dst, result); err != nil {
+		err = &Error{Code: CodeInternal, Message: fmt.Sprintf("rpc: %s: the result cannot be encoded: %v", in.method.Name, err)}
 	}
-	return in.c.form.AppendTail(msg), nil
+	return msg, err
 }
 
 // fail answers with an error.
@@ -347,12 +342,11 @@ func (in *incoming) fail(err error) {
 // the connection ends: it has no context of its own to give up under.
 func (in *incoming) send(msg []byte) {
 	if in.reply != nil {
+		in.c.unanswered.Add(-1)
 		in.reply(msg)
 		return
 	}
-	flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg, &in.c.leaving)
-	in.sent = err == nil
-	if flush {
+	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg, &in.c.unanswered); err == nil && flush {
 		in.c.flush(true)
 	}
 }

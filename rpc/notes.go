@@ -26,7 +26,7 @@ func (c *Conn) incomingNotification(m *wire.Message) error {
 		c.log.Warn("notification for no method", "method", string(m.Method))
 		return nil
 	}
-	if len(m.Streams) > 0 {
+	if len(m.Streams) > 0 && c.mode == modeWirecall {
 		return errors.New("a notification with streams")
 	}
 	in := &incoming{c: c, method: method}
@@ -72,6 +72,7 @@ func (c *Conn) runNotes() {
 			}
 			in = s.notes.queue[0]
 			s.notes.queue = s.notes.queue[1:]
+			s.handlers++
 		})
 		if in == nil {
 			finished = true

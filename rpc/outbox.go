@@ -93,10 +93,10 @@ func (o *outbox) add(b *batch, msg []byte) {
 
 var errOutboxClosed = errors.New("rpc: connection ended")
 
-// send puts msg into the first lane, having waited under ctx for room, and adds
-// one to count, where that is not nil, before anyone can have sent it. It
-// reports whether the caller must flush.
-func (o *outbox) send(ctx context.Context, gone <-chan struct{}, msg []byte, count *atomic.Int32) (flush bool, err error) {
+// send puts msg into the first lane, having waited under ctx for room. It
+// reports whether the caller must flush. A waiting that is not nil is lowered
+// by one before anybody can flush msg.
+func (o *outbox) send(ctx context.Context, gone <-chan struct{}, msg []byte, waiting *atomic.Int64) (flush bool, err error) {
 	o.mu.Lock()
 	for len(o.first.buf) >= o.soft && !o.closed {
 		if o.room == nil {
@@ -117,8 +117,8 @@ func (o *outbox) send(ctx context.Context, gone <-chan struct{}, msg []byte, cou
 	if o.closed {
 		return false, errOutboxClosed
 	}
-	if count != nil {
-		count.Add(1)
+	if waiting != nil {
+		waiting.Add(-1)
 	}
 	return o.put(msg, false), nil
 }

@@ -98,7 +98,7 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 // request sends the call and starts its parameters' streams.
 func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
 	acct := newAccount(func() {})
-	sources, names, err := c.produce(streamsIn(call.Params), acct, nil)
+	sources, names, err := c.produce(call.Method, streamsIn(call.Params), acct, false)
 	if err != nil {
 		c.release()
 		return 0, nil, notSent(CodeLimitReached, err)
@@ -114,12 +114,12 @@ func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCa
 		s.calls[id] = p
 	})
 	sent := false
-	defer func() { // also where the parameters' own code panics
+	defer func(id uint64) { // also where the parameters' own code panics
 		if !sent {
 			c.forget(id)
 			c.discard(sources)
 		}
-	}()
+	}(id)
 	if err == nil {
 		err = c.sendRequest(ctx, id, call, sources, names)
 	}
@@ -160,8 +160,12 @@ func (c *Conn) sendRequest(ctx context.Context, id uint64, call *Call, sources [
 	if call.Params != nil {
 		enc := encoder{c.form, c.codec, names}
 		var err error
+		from := len(msg)
 		if msg, err = enc.append(msg, call.Params); err != nil {
 			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: the parameters cannot be encoded: %w", call.Method, err))
+		}
+		if k := c.form.Kind(msg[from:]); k != wire.Object && k != wire.Array && k != wire.Null {
+			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: parameters must be an object or an array, not a bare %T", call.Method, call.Params))
 		}
 	}
 	msg = c.form.AppendTail(msg)
@@ -171,19 +175,13 @@ func (c *Conn) sendRequest(ctx context.Context, id uint64, call *Call, sources [
 	}
 	flush, err := c.out.send(ctx, c.ctx.Done(), msg, nil)
 	if err == errOutboxClosed {
-		err = notSent(CodeUnavailable, cmpErr(c.Err(), err))
+		<-c.ctx.Done() // at once: see end
+		err = notSent(CodeUnavailable, c.Err())
 	}
 	if flush {
 		c.flush(true)
 	}
 	return err
-}
-
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
 
 // timeLeft is the timeout that travels: whole milliseconds, rounded up.

@@ -120,14 +120,11 @@ func (k *sink) leave() {
 func (k *sink) receive(raw []byte) *Error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.over != nil { // nothing may follow an item that was refused
+	if k.over != nil || k.cancelled != nil { // for this side it has ended: nothing of it may be taken in again
 		return nil
 	}
 	if !k.window.receive(len(raw)) {
 		return errOverrun
-	}
-	if k.cancelled != nil {
-		return nil
 	}
 	if !k.c.reserve(len(raw)) {
 		return errBufferedFull
@@ -221,6 +218,5 @@ func (k *sink) forgotten() {
 
 var (
 	errOverrun      = &Error{Code: CodeFlowControl, Message: "more stream items than the credit allowed"}
-	errCallsFull    = &Error{Code: CodeLimitReached, Message: "the calls that run hold too many bytes", Data: ranNo}
 	errBufferedFull = &Error{Code: CodeLimitReached, Message: "the connection holds too many bytes that its application has not taken"}
 )

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -36,12 +37,11 @@ type source struct {
 	end     []byte
 }
 
-func (c *Conn) newSource(p producer, handle uint64, acct *account, served *Method) *source {
-	s := &source{c: c, handle: handle, produce: p, acct: acct, served: served != nil, wake: make(chan struct{}, 1)}
+func (c *Conn) newSource(p producer, handle uint64, acct *account) *source {
+	s := &source{c: c, handle: handle, produce: p, acct: acct, wake: make(chan struct{}, 1)}
+	s.credit = credit{limit: uint64(c.limits.Window), bytes: c.limits.WindowBytes}
 	if c.mode == modeWirecall {
 		s.credit = credit{limit: initialItems, bytes: initialBytes}
-	} else {
-		s.sub = newSubscription(c.form, served.Name, c.streamName(nil, handle))
 	}
 	return s
 }
@@ -191,7 +191,7 @@ func (s *source) settle() {
 
 // finish says the stream's end, once, behind its items.
 func (s *source) finish(err error) {
-	end := s.reason(err)
+	end := s.encodeEnd(s.reason(err))
 	o := &s.c.out
 	o.mu.Lock()
 	s.stopped, s.ended, s.end = true, true, end
@@ -205,17 +205,28 @@ func (s *source) finish(err error) {
 	}
 }
 
-// reason is what the end says, nil where all is well. It runs the error's code,
-// so it must not hold the mutex.
-func (s *source) reason(err error) []byte {
+// reason returns why the stream ends, nil where it is complete. err is what the
+// iterator yielded. No item follows.
+func (s *source) reason(err error) error {
 	if err == nil {
 		err = s.failure
 	}
-	if err == nil {
-		s.c.out.mu.Lock()
-		err = s.why
-		s.c.out.mu.Unlock()
+	s.c.out.mu.Lock()
+	defer s.c.out.mu.Unlock()
+	stopped := s.stopped
+	s.stopped = true
+	switch {
+	case err != nil:
+		return err
+	case stopped:
+		return s.why
 	}
+	return s.cut()
+}
+
+// encodeEnd is the error object of the end, nil where all is well. It runs the
+// error's code, so it must not hold the outbox's mutex.
+func (s *source) encodeEnd(err error) []byte {
 	if err == nil {
 		return nil
 	}
@@ -224,6 +235,16 @@ func (s *source) reason(err error) []byte {
 		return s.c.errorObject(errErrorTooLarge)
 	}
 	return e
+}
+
+// cut returns why the user's iterator may have returned before its time: code
+// that goes by a context returns in silence when that ends, often before the
+// context's end has stopped the source, and must not seem to be complete.
+func (s *source) cut() error {
+	if err := context.Cause(s.acct.ctx); err != nil {
+		return err
+	}
+	return s.c.Err()
 }
 
 // take puts what waits into b: the outbox's mutex is held, it is our turn.

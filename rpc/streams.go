@@ -6,9 +6,9 @@ import (
 )
 
 // produce makes sources of the streams that a message is about to introduce,
-// and the names that it has them under. served is the method whose answer the
-// message is, nil for a call of ours.
-func (c *Conn) produce(streams []*Stream, acct *account, served *Method) (sources []*source, names [][]byte, err error) {
+// and the names that it has them under. In plain mode they are subscriptions to
+// method. served says that the message is an answer.
+func (c *Conn) produce(method string, streams []*Stream, acct *account, served bool) (sources []*source, names [][]byte, err error) {
 	if len(streams) == 0 {
 		return nil, nil, nil
 	}
@@ -20,24 +20,31 @@ func (c *Conn) produce(streams []*Stream, acct *account, served *Method) (source
 				continue
 			}
 			s.nextHandle++
-			s.countSource(served != nil, 1)
+			s.countSource(served, 1)
 			handles = append(handles, s.nextHandle)
 		}
-		if s.sources > s.peerStreams || served != nil && s.served > c.limits.Streams {
+		switch {
+		case s.sources > s.peerStreams:
 			err = errPeerStreams
+		case served && s.served > c.limits.Streams:
+			err = errAnswers
 		}
 	})
 	for i, h := range handles {
 		var name []byte
 		if h != 0 {
-			src := c.newSource(producerOf(*streams[i]), h, acct, served)
+			src := c.newSource(producerOf(*streams[i]), h, acct)
+			src.served = served
 			sources = append(sources, src)
 			name = c.streamName(nil, h)
+			if c.mode == modePlain {
+				src.sub = newSubscription(c.form, method, name)
+			}
 		}
 		names = append(names, name)
 	}
 	if err != nil {
-		c.update(func(s *connState) { s.countSource(served != nil, -len(sources)) })
+		c.update(func(s *connState) { s.countSource(served, -len(sources)) })
 		return nil, nil, err
 	}
 	c.out.open(sources)
@@ -61,7 +68,10 @@ func (c *Conn) streamName(dst []byte, handle uint64) []byte {
 	return c.form.AppendID(dst, handle)
 }
 
-var errPeerStreams = errors.New("the peer takes, or may have, no more streams at once")
+var (
+	errPeerStreams = errors.New("the peer takes no more streams at once")
+	errAnswers     = errors.New("the peer may have no more streams at once")
+)
 
 func producerOf(s Stream) producer {
 	if s.local != nil {

@@ -10,7 +10,7 @@ import (
 
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
 
-// RoomService is the service Room as impl does it.
+// RoomService is the service Room, done by impl.
 func RoomService(impl Room) rpc.Service {
 	return rpc.Service{Name: "Room", Methods: []rpc.Method{
 		{
@@ -64,12 +64,12 @@ func RoomService(impl Room) rpc.Service {
 	}}
 }
 
-// RoomClient is a Room at the other end of a connection.
+// RoomClient implements Room by calling the other end of a connection.
 type RoomClient struct{ caller rpc.Caller }
 
 var _ Room = (*RoomClient)(nil)
 
-// NewRoomClient returns a Room whose methods are calls by caller.
+// NewRoomClient returns a client of Room that makes its calls with caller.
 func NewRoomClient(caller rpc.Caller) *RoomClient { return &RoomClient{caller} }
 
 // Post stores a message and returns it as stored. A text or an author of too
@@ -92,9 +92,9 @@ func (c *RoomClient) Messages(ctx context.Context, after int64) (iter.Seq2[Messa
 // Watch enters the room under a name and returns the room as it is, that name
 // included, and a stream of what changes. The name leaves when the stream
 // ends. Without a name one watches unseen.
-func (c *RoomClient) Watch(ctx context.Context, name string) (State, iter.Seq2[Delta, error], error) {
+func (c *RoomClient) Watch(ctx context.Context, name string) (now State, changes iter.Seq2[Delta, error], err error) {
 	var r roomWatchResult
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Room.Watch", Params: &roomWatchParams{name}, Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Room.Watch", Params: &roomWatchParams{name}, Result: &r})
 	return r.Now, rpc.To[Delta](r.Changes), err
 }
 

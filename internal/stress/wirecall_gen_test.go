@@ -10,7 +10,7 @@ import (
 
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
 
-// LoadService is the service Load as impl does it.
+// LoadService is the service Load, done by impl.
 func LoadService(impl Load) rpc.Service {
 	return rpc.Service{Name: "Load", Methods: []rpc.Method{
 		{
@@ -103,12 +103,12 @@ func LoadService(impl Load) rpc.Service {
 	}}
 }
 
-// LoadClient is a Load at the other end of a connection.
+// LoadClient implements Load by calling the other end of a connection.
 type LoadClient struct{ caller rpc.Caller }
 
 var _ Load = (*LoadClient)(nil)
 
-// NewLoadClient returns a Load whose methods are calls by caller.
+// NewLoadClient returns a client of Load that makes its calls with caller.
 func NewLoadClient(caller rpc.Caller) *LoadClient { return &LoadClient{caller} }
 
 // Echo returns what it is given.

@@ -10,7 +10,7 @@ import (
 
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
 
-// KitchenService is the service Kitchen as impl does it.
+// KitchenService is the service Kitchen, done by impl.
 func KitchenService(impl Kitchen) rpc.Service {
 	return rpc.Service{Name: "Kitchen", Methods: []rpc.Method{
 		{
@@ -92,12 +92,12 @@ func KitchenService(impl Kitchen) rpc.Service {
 	}}
 }
 
-// KitchenClient is a Kitchen at the other end of a connection.
+// KitchenClient implements Kitchen by calling the other end of a connection.
 type KitchenClient struct{ caller rpc.Caller }
 
 var _ Kitchen = (*KitchenClient)(nil)
 
-// NewKitchenClient returns a Kitchen whose methods are calls by caller.
+// NewKitchenClient returns a client of Kitchen that makes its calls with caller.
 func NewKitchenClient(caller rpc.Caller) *KitchenClient { return &KitchenClient{caller} }
 
 // Order cooks a dish. For one that is not on the menu the error is a
@@ -121,17 +121,17 @@ func (c *KitchenClient) Dinner(ctx context.Context, courses int) (iter.Seq2[Meal
 }
 
 // Larder returns what is in the larder, and a stream of what changes.
-func (c *KitchenClient) Larder(ctx context.Context) (map[string]int, iter.Seq2[Change, error], error) {
+func (c *KitchenClient) Larder(ctx context.Context) (now map[string]int, changes iter.Seq2[Change, error], err error) {
 	var r kitchenLarderResult
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Larder", Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Larder", Result: &r})
 	return r.Now, rpc.To[Change](r.Changes), err
 }
 
 // Deliver takes crates into the larder and returns how many pieces were in
 // them.
-func (c *KitchenClient) Deliver(ctx context.Context, crates iter.Seq2[Crate, error]) (int, error) {
+func (c *KitchenClient) Deliver(ctx context.Context, crates iter.Seq2[Crate, error]) (pieces int, err error) {
 	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Deliver", Params: &kitchenDeliverParams{rpc.From(crates)}, Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Deliver", Params: &kitchenDeliverParams{rpc.From(crates)}, Result: &r})
 	return r, err
 }
 
@@ -205,7 +205,7 @@ func (p *kitchenTasteParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "spoons", Value: &p.Spoons}}
 }
 
-// GuestService is the service Guest as impl does it.
+// GuestService is the service Guest, done by impl.
 func GuestService(impl Guest) rpc.Service {
 	return rpc.Service{Name: "Guest", Methods: []rpc.Method{
 		{
@@ -220,12 +220,12 @@ func GuestService(impl Guest) rpc.Service {
 	}}
 }
 
-// GuestClient is a Guest at the other end of a connection.
+// GuestClient implements Guest by calling the other end of a connection.
 type GuestClient struct{ caller rpc.Caller }
 
 var _ Guest = (*GuestClient)(nil)
 
-// NewGuestClient returns a Guest whose methods are calls by caller.
+// NewGuestClient returns a client of Guest that makes its calls with caller.
 func NewGuestClient(caller rpc.Caller) *GuestClient { return &GuestClient{caller} }
 
 // Choose picks one of the options.
