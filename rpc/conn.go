@@ -50,7 +50,8 @@ type Conn struct {
 
 // connState is what decides about the connection's life, and who is part of it.
 type connState struct {
-	ended    bool // no more; cause is in the context
+	ended    bool // no more
+	cause    error
 	draining bool // nothing new is taken on, and the end comes when idle
 	refusing bool // the peer is draining: it takes on nothing new
 
@@ -64,14 +65,17 @@ type connState struct {
 
 	incoming map[string]*incoming // unanswered, by raw id
 	handlers int                  // that run, cancelled ones included
+	cleanups int                  // of streams that nobody wants, that run
 	notes    notes
 	sinks    map[uint64]*sink
+	lost     []*sink // that the garbage collector found
 	sources  int
+	served   int // of the sources, those of answers
 }
 
 // idle reports whether nothing is going on.
 func (s *connState) idle() bool {
-	return len(s.calls) == 0 && s.handlers == 0 && len(s.sinks) == 0 && s.sources == 0 && s.notes.idle()
+	return len(s.calls) == 0 && s.handlers == 0 && s.cleanups == 0 && len(s.sinks) == 0 && s.sources == 0 && s.notes.idle()
 }
 
 // A mode is one of the two ways to speak.
@@ -249,12 +253,16 @@ func (c *Conn) lost(err error) {
 }
 
 // gone ends a connection whose peer has nothing more to say. What was put, and
-// coder/websocket's answer to a close, still has closeGrace to leave.
+// coder/websocket's answer to a close, or to what broke WebSocket's rules, still
+// has closeGrace to leave.
 func (c *Conn) gone(err error) {
-	c.end(err)
+	first := c.end(err)
 	grace := time.AfterFunc(closeGrace, c.link.cut)
 	defer grace.Stop()
 	<-c.out.drained()
+	if first {
+		c.link.linger()
+	}
 	c.link.cut()
 }
 
@@ -278,9 +286,9 @@ func (c *Conn) end(cause error) (first bool) {
 		c.mu.Unlock()
 		return false
 	}
-	c.state.ended = true
+	c.state.ended, c.state.cause = true, cause
 	calls, sinks := c.state.calls, c.state.sinks
-	c.state.calls, c.state.sinks = nil, nil
+	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
 	timers := []*time.Timer{c.keeper, c.handshake}
 	c.mu.Unlock()
@@ -299,6 +307,7 @@ func (c *Conn) end(cause error) (first bool) {
 	}
 	for _, k := range sinks {
 		k.end(err)
+		k.settle()
 	}
 	for _, s := range sources {
 		s.stop(err)
@@ -310,7 +319,7 @@ func (c *Conn) end(cause error) (first bool) {
 	return true
 }
 
-// housekeeping pings a silent peer, cuts a dead one, and cancels the streams
+// housekeeping pings a silent peer, cuts a dead one, and gives up the streams
 // that the garbage collector found lost. It runs on its timer's goroutine.
 func (c *Conn) housekeeping() {
 	c.forgetLost()
@@ -334,14 +343,11 @@ func (c *Conn) housekeeping() {
 	})
 }
 
+// forgetLost gives up the streams that the garbage collector found lost.
 func (c *Conn) forgetLost() {
 	c.mu.Lock()
-	var lost []*sink
-	for _, k := range c.state.sinks {
-		if k.lost.Load() {
-			lost = append(lost, k)
-		}
-	}
+	lost := c.state.lost
+	c.state.lost = nil
 	c.mu.Unlock()
 	for _, k := range lost {
 		k.cancel(context.Canceled)
@@ -366,7 +372,19 @@ func (c *Conn) panicked(where string, r any) error {
 	return &Error{Code: CodeInternal, Message: messageInternal}
 }
 
+// crossing is err as it crosses, and its data. The error's own code may panic.
+func (c *Conn) crossing(err error) (e *Error, data []byte) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.panicked("error", r)
+			e, data = &Error{Code: CodeInternal, Message: messageInternal}, nil
+		}
+	}()
+	e = wireError(err, c.hideErrors)
+	return e, e.data(c.codec)
+}
+
 func (c *Conn) errorObject(err error) []byte {
-	e := wireError(err, c.hideErrors)
-	return c.form.AppendErrorObject(nil, e.Code, e.Message, e.data(c.codec))
+	e, data := c.crossing(err)
+	return c.form.AppendErrorObject(nil, e.Code, e.Message, data)
 }

@@ -120,7 +120,9 @@ func (c *Conn) open(ctx context.Context) (*Conn, error) {
 	c.start()
 	if !plain {
 		if err := c.sayHello(ctx); err != nil {
-			c.Close()
+			c.end(err)
+			c.link.cut() // without a word, which could take longer than ctx allows
+			<-c.torn
 			return nil, fmt.Errorf("rpc: dial: %w", err)
 		}
 	}
@@ -150,9 +152,10 @@ func dialWebSocket(ctx context.Context, rawURL string, opts *DialOptions) (*Conn
 	client.Transport = hs
 	var c *Conn
 	ws, resp, err := websocket.Dial(ctx, rawURL, &websocket.DialOptions{
-		HTTPClient:   &client,
-		HTTPHeader:   opts.Header,
-		Subprotocols: []string{subprotocol(cd)},
+		HTTPClient:     &client,
+		HTTPHeader:     opts.Header,
+		Subprotocols:   []string{subprotocol(cd)},
+		OnPingReceived: func(ctx context.Context, b []byte) bool { return hs.wire.pong(ctx, b) },
 		OnPongReceived: func(context.Context, []byte) {
 			c.heard.Store(true)
 		},

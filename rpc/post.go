@@ -75,4 +75,5 @@ func (noLink) write([]byte) error       { return nil }
 func (noLink) flush(bool) (bool, error) { return true, nil }
 func (noLink) pending() bool            { return false }
 func (noLink) shut(closeCode, string)   {}
+func (noLink) linger()                  {}
 func (noLink) cut()                     {}

@@ -22,7 +22,6 @@ type wsLink struct {
 	typ  websocket.MessageType
 	text bool // plain mode: the peer knows nothing of our close codes
 	buf  []byte
-	pong func()
 }
 
 // readStart is what a frame is read into at first; it grows as the frame does.
@@ -108,6 +107,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		opts.Subprotocols = append(opts.Subprotocols, subprotocol(cd))
 	}
 	var c *Conn
+	opts.OnPingReceived = func(ctx context.Context, b []byte) bool { return hj.wire.pong(ctx, b) }
 	opts.OnPongReceived = func(context.Context, []byte) { c.heard.Store(true) }
 	ws, err := websocket.Accept(hj, r, opts)
 	if err != nil {
