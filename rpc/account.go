@@ -10,6 +10,8 @@ import (
 type account struct {
 	over func() // called once
 
+	ctx context.Context // set when the first streams are added
+
 	mu      sync.Mutex
 	open    int // what counts and has not ended, the call itself included
 	cause   error
@@ -26,6 +28,7 @@ func (a *account) add(ctx context.Context, n int, sources []*source, sinks []*si
 		return
 	}
 	a.mu.Lock()
+	a.ctx = ctx
 	a.open += n
 	a.sources = append(a.sources, sources...)
 	a.sinks = append(a.sinks, sinks...)

@@ -36,10 +36,12 @@ type Conn struct {
 	buffered        atomic.Int64
 	message         atomic.Int64 // the peer's limit
 
+	unanswered atomic.Int64 // calls of the peer's, as it counts them itself
+
 	workers   workers
 	heard     atomic.Bool // something came since the last housekeeping
 	silent    int         // housekeepings without that
-	keeper    *time.Timer
+	keeper    *time.Timer // see setTimer
 	handshake *time.Timer
 
 	mu    sync.Mutex
@@ -76,7 +78,7 @@ func (s *connState) idle() bool {
 type mode uint8
 
 const (
-	modeUnknown mode = iota // until the first line on a raw transport
+	modeUnknown mode = iota // until the first line from the peer on a raw transport
 	modePlain               // JSON-RPC 2.0 and nothing else
 	modeWirecall
 )
@@ -126,12 +128,31 @@ func formOf(cd codec.Codec) wire.Format {
 	return wire.JSON
 }
 
+// stoppedTimer makes a timer for f that Reset starts: f may look at the variable
+// that holds it.
+func stoppedTimer(f func()) *time.Timer {
+	t := time.AfterFunc(time.Hour, f)
+	t.Stop()
+	return t
+}
+
 // start begins to read, and to keep house.
 func (c *Conn) start() {
 	if c.limits.Idle > 0 {
-		c.keeper = time.AfterFunc(c.limits.Idle/3, c.housekeeping)
+		c.setTimer(&c.keeper, c.housekeeping, c.limits.Idle/3)
 	}
 	go c.read()
+}
+
+// setTimer makes a timer of the connection's, which may have ended meanwhile:
+// then it never fires.
+func (c *Conn) setTimer(at **time.Timer, f func(), d time.Duration) {
+	t := stoppedTimer(f)
+	c.update(func(s *connState) {
+		if *at = t; !s.ended {
+			t.Reset(d)
+		}
+	})
 }
 
 // read is the reader: it takes in frames, and neither waits for anything but
@@ -140,8 +161,15 @@ func (c *Conn) read() {
 	defer close(c.torn)
 	for {
 		frame, err := c.link.read()
+		if breach, ok := errors.AsType[breachError](err); ok {
+			if c.mode != modeWirecall && !c.client {
+				c.post(c.fault(nil, &wire.Fault{Code: breach.code, Message: breach.what}))
+			}
+			c.fail(err, closeProtocol)
+			return
+		}
 		if err != nil {
-			c.lost(err)
+			c.gone(err)
 			return
 		}
 		c.heard.Store(true)
@@ -220,6 +248,16 @@ func (c *Conn) lost(err error) {
 	c.link.cut()
 }
 
+// gone ends a connection whose peer has nothing more to say. What was put, and
+// coder/websocket's answer to a close, still has closeGrace to leave.
+func (c *Conn) gone(err error) {
+	c.end(err)
+	grace := time.AfterFunc(closeGrace, c.link.cut)
+	defer grace.Stop()
+	<-c.out.drained()
+	c.link.cut()
+}
+
 // shut lets what was put leave, says goodbye, and closes. A peer that does not
 // take it has closeGrace for all of it.
 func (c *Conn) shut(cause error, code closeCode) {
@@ -244,11 +282,13 @@ func (c *Conn) end(cause error) (first bool) {
 	calls, sinks := c.state.calls, c.state.sinks
 	c.state.calls, c.state.sinks = nil, nil
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
+	timers := []*time.Timer{c.keeper, c.handshake}
 	c.mu.Unlock()
 
+	sources := c.out.close() // first, or handlers answer with what their contexts ended with
 	c.cancel(cause)
 	c.workers.end()
-	for _, t := range []*time.Timer{c.keeper, c.handshake} {
+	for _, t := range timers {
 		if t != nil {
 			t.Stop()
 		}
@@ -260,7 +300,7 @@ func (c *Conn) end(cause error) (first bool) {
 	for _, k := range sinks {
 		k.end(err)
 	}
-	for _, s := range c.out.close() {
+	for _, s := range sources {
 		s.stop(err)
 	}
 	c.log.LogAttrs(c.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", cause))
@@ -287,7 +327,11 @@ func (c *Conn) housekeeping() {
 	if c.silent > 0 {
 		c.ping()
 	}
-	c.keeper.Reset(c.limits.Idle / 3)
+	c.update(func(s *connState) {
+		if !s.ended {
+			c.keeper.Reset(c.limits.Idle / 3)
+		}
+	})
 }
 
 func (c *Conn) forgetLost() {

@@ -174,6 +174,9 @@ func (c *Conn) endOfStream(params []byte) error {
 				return fmt.Errorf("the end of stream %d, which is not open", h)
 			}
 		case 2:
+			if c.form.Kind(raw) != wire.Object {
+				return errMalformed
+			}
 			err = c.receivedError(raw)
 		}
 	}

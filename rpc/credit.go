@@ -23,10 +23,13 @@ type credit struct {
 	head  int
 }
 
-// allows says whether an item of n bytes may be sent. One is always allowed
-// when none is outstanding, or an item larger than the window never could be.
+// allows says whether an item of n bytes may be sent. While less than half of
+// the bytes are outstanding any item is, or one larger than the window never
+// could be; and the consumer, which makes a grant when half has been taken,
+// and the producer of a large item behind a small one would wait for each
+// other.
 func (c *credit) allows(n int) bool {
-	return c.sent < c.limit && (c.sent == c.taken || c.out+n <= c.bytes)
+	return c.sent < c.limit && (c.out+n <= c.bytes || c.out < half(c.bytes))
 }
 
 func (c *credit) spend(n int) {
@@ -74,41 +77,65 @@ type window struct {
 	received, receivedBytes uint64
 	taken, takenBytes       uint64
 
-	granted      uint64 // taken when the last grant was made
-	grantedBytes uint64
-	limit        uint64 // the last item granted
-	before       uint64 // limit before the last grant
-	room         uint64 // bytes that the items after granted may have
-	starved      bool   // the reader waited although all of before had come
+	granted            // the last grant
+	past    [4]granted // those before it, the newest first
+
+	waited          bool   // the reader starved when all that an earlier grant allowed had come
+	mark, markBytes uint64 // what had been received then
+	starved         bool   // and much came after that: it was the window that it waited for
+}
+
+// granted is what a producer may send when it knows of a grant.
+type granted struct {
+	limit uint64 // the last item
+	from  uint64 // items that had been taken then
+	at    uint64 // bytes of those
+	room  uint64 // bytes that the items after them may have
 }
 
 func newWindow(items, bytes int) window {
 	return window{items: items, bytes: bytes, max: items * windowGrowth,
-		limit: initialItems, before: initialItems, room: initialBytes}
+		granted: granted{limit: initialItems, room: initialBytes}}
 }
 
 // receive counts an item of n bytes and reports whether it was allowed.
 func (w *window) receive(n int) bool {
+	before := w.receivedBytes - w.at
 	w.received++
 	w.receivedBytes += uint64(n)
-	out := w.receivedBytes - w.grantedBytes
-	return w.received <= w.limit && (out <= w.room || w.received == w.granted+1)
+	return w.received <= w.limit && (before+uint64(n) <= w.room || before < half(w.room))
 }
 
 // take counts an item that the application has got and reports whether a grant
-// is due: when half of the window is used up, never for each item.
+// is due: when half of what the producer knows of is used up, never for each
+// item. That may be less than the window, which begins with the protocol's.
 func (w *window) take(n int) bool {
 	w.taken++
 	w.takenBytes += uint64(n)
-	return int(w.taken-w.granted) >= (w.items+1)/2 || int(w.takenBytes-w.grantedBytes) >= w.bytes/2
+	return w.taken-w.from >= half(min(uint64(w.items), w.limit-w.from)) ||
+		w.takenBytes-w.at >= half(min(uint64(w.bytes), w.room))
 }
 
-// starve notes that the reader has nothing to take. Where the producer has
-// used up all that it knew of until one round trip ago, it is the window that
-// keeps it waiting, and the next grant is for twice as much.
+// half is n/2 rounded up: both sides must mean the same by it.
+func half[N int | uint64](n N) N { return (n + 1) / 2 }
+
+// starve notes that the reader has nothing to take. Where what has come is all
+// that an earlier grant allowed, the producer may be waiting for the last, which
+// is still on its way. Where much then comes before the reader starves again, it
+// was: the window is smaller than what a round trip can carry, and the next
+// grant is for twice as much. A producer that is merely slow sends a little now
+// and then, and its window stays.
 func (w *window) starve() {
-	if w.received >= w.before {
+	if w.waited && (w.received-w.mark > uint64(w.items/4) || w.receivedBytes-w.markBytes >= uint64(w.bytes/4)) {
 		w.starved = true
+	}
+	w.waited = false
+	w.mark, w.markBytes = w.received, w.receivedBytes
+	for _, g := range w.past {
+		out := w.receivedBytes - g.at
+		if g.limit > 0 && (w.received == g.limit || w.received < g.limit && out >= half(g.room) && out <= g.room) {
+			w.waited = true
+		}
 	}
 }
 
@@ -118,10 +145,14 @@ func (w *window) grant() (taken uint64, items, bytes int) {
 		w.items, w.bytes = min(2*w.items, w.max), 2*w.bytes
 	}
 	w.starved = false
-	last := w.grantedBytes + w.room // no grant goes back behind it
-	w.granted, w.grantedBytes = w.taken, w.takenBytes
-	w.before = w.limit
-	w.limit = max(w.limit, w.taken+uint64(w.items))
-	w.room = max(uint64(w.bytes), last-min(last, w.takenBytes))
+	copy(w.past[1:], w.past[:])
+	w.past[0] = w.granted
+	last := w.at + w.room // no grant goes back behind it
+	w.granted = granted{
+		limit: max(w.limit, w.taken+uint64(w.items)),
+		from:  w.taken,
+		at:    w.takenBytes,
+		room:  max(uint64(w.bytes), last-min(last, w.takenBytes)),
+	}
 	return w.taken, w.items, int(w.room)
 }

@@ -107,7 +107,7 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *DialOptions) (*C
 	if cd == nil {
 		cd = codec.JSON
 	}
-	c := newConn(ctx, cfg, cd, l, modeWirecall)
+	c := newConn(ctx, cfg, cd, l, modeUnknown)
 	c.out.single = true
 	l.bind(c)
 	return c.open(ctx)
@@ -116,8 +116,9 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *DialOptions) (*C
 // open begins a dialed connection.
 func (c *Conn) open(ctx context.Context) (*Conn, error) {
 	c.client = true
+	plain := c.mode == modePlain
 	c.start()
-	if c.mode == modeWirecall {
+	if !plain {
 		if err := c.sayHello(ctx); err != nil {
 			c.Close()
 			return nil, fmt.Errorf("rpc: dial: %w", err)

@@ -175,6 +175,8 @@ func wireError(err error, hide bool) *Error {
 		return &Error{Code: CodeDeadlineExceeded, Message: err.Error()}
 	case errors.Is(err, context.Canceled):
 		return &Error{Code: CodeCanceled, Message: err.Error()}
+	case errors.Is(err, ErrClosed):
+		return &Error{Code: CodeUnavailable, Message: messageConnectionLost}
 	case hide:
 		return &Error{Code: CodeInternal, Message: messageInternal}
 	}
@@ -183,7 +185,12 @@ func wireError(err error, hide bool) *Error {
 
 // data is what e carries, encoded by cd; nil where there is nothing or it
 // cannot be encoded.
-func (e *Error) data(cd codec.Codec) []byte {
+func (e *Error) data(cd codec.Codec) (raw []byte) {
+	defer func() {
+		if recover() != nil { // a type's own encoding
+			raw = nil
+		}
+	}()
 	var v any
 	switch {
 	case e.Data != nil:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -38,7 +37,8 @@ func (c *Conn) meet(h hello) error {
 	return nil
 }
 
-// sayHello is the client's: it sends hello and waits for the answer.
+// sayHello is the client's: it sends hello and waits for the answer. A server
+// on a raw transport that has no such method is spoken to in plain mode.
 func (c *Conn) sayHello(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.Handshake, errHandshake)
 	defer cancel()
@@ -63,6 +63,10 @@ func (c *Conn) sayHello(ctx context.Context) error {
 	case <-p.done:
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+	if e, ok := p.err.(*Error); ok && e.Code == CodeMethodNotFound && c.mode == modePlain {
+		c.free(p)
+		return nil
 	}
 	if p.err != nil {
 		return p.err
@@ -127,7 +131,5 @@ func (c *Conn) postAlone(msg []byte) {
 
 // expectHello cuts a client that does not come to the point.
 func (c *Conn) expectHello() {
-	c.handshake = time.AfterFunc(c.limits.Handshake, func() {
-		c.fail(errHandshake, closeProtocol)
-	})
+	c.setTimer(&c.handshake, func() { c.fail(errHandshake, closeProtocol) }, c.limits.Handshake)
 }

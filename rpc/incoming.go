@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -89,6 +88,7 @@ func (c *Conn) incomingRequest(m *wire.Message) error {
 		in, refusal = c.admit(s, m, method)
 		if err != nil && refusal == nil {
 			s.handlers--
+			c.unanswered.Add(-1)
 			delete(s.incoming, string(m.ID))
 			c.buffered.Add(-int64(len(m.Params)))
 			refusal = errStreamLimit
@@ -108,21 +108,24 @@ func (c *Conn) incomingRequest(m *wire.Message) error {
 	return nil
 }
 
-// admit decides whether a request may run, and counts it. The handler counts,
-// not the id: a cancelled call whose handler still runs is still there.
+// admit decides whether a request may run, and counts it. A cancelled call
+// whose handler still runs is still there. What is counted is what the peer can
+// count, or one that keeps to the limit would be refused: not notifications, and
+// not a handler whose answer the peer may have.
 func (c *Conn) admit(s *connState, m *wire.Message, method *Method) (*incoming, *Error) {
 	switch {
 	case s.draining:
 		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, Data: ranNo}
 	case method == nil:
 		return nil, &Error{Code: CodeMethodNotFound, Message: fmt.Sprintf("method not found: %s", m.Method)}
-	case s.handlers >= c.limits.Calls:
+	case c.unanswered.Load() >= int64(c.limits.Calls):
 		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", Data: ranNo}
 	case !c.reserve(len(m.Params)):
-		return nil, errBufferedFull
+		return nil, &Error{Code: CodeLimitReached, Message: errBufferedFull.Message, Data: ranNo}
 	}
 	in := &incoming{c: c, method: method}
 	s.handlers++
+	c.unanswered.Add(1)
 	if m.ID != nil {
 		in.id = append(in.id, m.ID...)
 		s.incoming[string(m.ID)] = in
@@ -170,7 +173,10 @@ func (in *incoming) run() {
 	c := in.c
 	call := &Call{Method: in.method.Name, Notify: in.id == nil, Idempotent: in.method.Idempotent}
 	call.Params, call.Result = in.new()
-	unclaimed, err := in.decode(call.Params)
+	unclaimed, err := in.sinks, in.fits(call)
+	if err == nil {
+		unclaimed, err = in.decode(call.Params)
+	}
 	if err == nil {
 		err = in.serve(call)
 	}
@@ -190,21 +196,34 @@ func (in *incoming) new() (params, result any) {
 	return in.method.New()
 }
 
+// fits refuses a method whose streams the connection cannot carry, before it
+// runs: plain JSON-RPC has no form for those among the parameters, and a batch
+// or a POST no place for any.
+func (in *incoming) fits(call *Call) error {
+	if in.c.mode != modePlain {
+		return nil
+	}
+	if len(streamsIn(call.Params)) > 0 || in.reply != nil && len(streamsIn(call.Result)) > 0 {
+		in.c.buffered.Add(-int64(len(in.params)))
+		return errNeedsWirecall
+	}
+	return nil
+}
+
 // decode stores the parameters and claims their streams.
 func (in *incoming) decode(params any) (unclaimed []*sink, err error) {
 	defer in.c.buffered.Add(-int64(len(in.params)))
+	defer func() {
+		if r := recover(); r != nil { // a type's own decoding
+			unclaimed, err = in.sinks, in.c.panicked(in.method.Name, r)
+		}
+	}()
 	if len(in.params) == 0 || params == nil {
 		return in.sinks, nil
 	}
 	cl := claims{form: in.c.form, sinks: in.sinks}
 	dec := decoder{in.c.form, in.c.codec, cl.claim}
-	if in.c.mode == modePlain {
-		dec.claim = func([]byte) (Stream, error) { return Stream{}, errNeedsWirecall }
-	}
 	if err := dec.decode(in.params, params); err != nil {
-		if errors.Is(err, errNeedsWirecall) {
-			return in.sinks, errNeedsWirecall
-		}
 		return in.sinks, &Error{Code: CodeInvalidParams, Message: "invalid params: " + err.Error()}
 	}
 	return cl.sinks, nil
@@ -248,15 +267,9 @@ func (in *incoming) answer(call *Call, err error) {
 // it fails.
 func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 	c := in.c
-	if len(streams) > 0 && (c.mode != modeWirecall && in.reply != nil) {
-		return streams, errNeedsWirecall
-	}
-	sources, names, err := c.produce(streams, in.acct)
+	sources, names, err := c.produce(call.Method, streams, in.acct)
 	if err != nil {
-		return streams, err
-	}
-	if c.mode == modePlain {
-		c.subscribe(call.Method, sources)
+		return streams, &Error{Code: CodeLimitReached, Message: err.Error()} // it has run
 	}
 	head := wire.Head{ID: in.id, Meta: in.response, Body: true}
 	if c.mode == modeWirecall {
@@ -266,12 +279,11 @@ func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 	}
 	buf := buffers.Get().(*[]byte)
 	enc := encoder{c.form, c.codec, names}
-	msg, err := enc.append(c.form.AppendResponse((*buf)[:0], &head), call.Result)
+	msg, err := in.encode(c.form.AppendResponse((*buf)[:0], &head), &enc, call.Result)
 	msg = c.form.AppendTail(msg)
 	defer func() { freeBuffer(buf, msg) }()
 	switch {
 	case err != nil:
-		err = &Error{Code: CodeInternal, Message: fmt.Sprintf("rpc: %s: the result cannot be encoded: %v", call.Method, err)}
 	case len(msg) > c.peerMessage():
 		err = Errorf(CodeTooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", call.Method, len(msg), c.peerMessage())
 	}
@@ -285,6 +297,19 @@ func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 		go s.run()
 	}
 	return nil, nil
+}
+
+// encode appends the result.
+func (in *incoming) encode(dst []byte, enc *encoder, result any) (msg []byte, err error) {
+	defer func() {
+		if r := recover(); r != nil { // a type's own encoding
+			msg, err = dst, in.c.panicked(in.method.Name, r)
+		}
+	}()
+	if msg, err = enc.append(dst, result); err != nil {
+		err = &Error{Code: CodeInternal, Message: fmt.Sprintf("rpc: %s: the result cannot be encoded: %v", in.method.Name, err)}
+	}
+	return msg, err
 }
 
 // fail answers with an error.
@@ -302,10 +327,11 @@ func (in *incoming) fail(err error) {
 // the connection ends: it has no context of its own to give up under.
 func (in *incoming) send(msg []byte) {
 	if in.reply != nil {
+		in.c.unanswered.Add(-1)
 		in.reply(msg)
 		return
 	}
-	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg); err == nil && flush {
+	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg, &in.c.unanswered); err == nil && flush {
 		in.c.flush(true)
 	}
 }

@@ -80,8 +80,8 @@ func ends(t *testing.T, srv *Server, opts *DialOptions) (client, server *Conn) {
 	return client, server
 }
 
-// left says what a connection still holds, "" where it is nothing.
-func (c *Conn) left() (s string) {
+// holds says what a connection still holds, "" where it is nothing.
+func (c *Conn) holds() (s string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out.mu.Lock()
@@ -160,10 +160,10 @@ func TestNothingLeftBehind(t *testing.T) {
 				do(t, client)
 				time.Sleep(3 * time.Second) // workers go home
 				synctest.Wait()
-				if s := client.left(); s != "" {
+				if s := client.holds(); s != "" {
 					t.Errorf("the client holds %s", s)
 				}
-				if s := server.left(); s != "" {
+				if s := server.holds(); s != "" {
 					t.Errorf("the server holds %s", s)
 				}
 				if client.state.slots.free != 256 {

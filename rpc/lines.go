@@ -3,7 +3,6 @@ package rpc
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"io"
 	"time"
 )
@@ -17,7 +16,7 @@ type lineLink struct {
 	buf   []byte
 }
 
-var errLineTooLong = errors.New("a line is over the limit of a message")
+var errLineTooLong = breachError{CodeTooLarge, "a line is over the limit of a message"}
 
 func newLineLink(rwc io.ReadWriteCloser, limit int, stall time.Duration) *lineLink {
 	w := newWireConn(rwc, rwc, rwc, stall)

@@ -10,7 +10,8 @@ import (
 // A link moves the frames of a connection. Its reader is one goroutine; write
 // and flush belong to whoever flushes.
 type link interface {
-	// read returns the next frame, which is good until the next read.
+	// read returns the next frame, which is good until the next read. Where the
+	// peer is to blame, and can still be told so, the error is a breachError.
 	read() ([]byte, error)
 
 	// write makes a frame ready for flush. It never waits.
@@ -30,6 +31,14 @@ type link interface {
 	// cut closes at once.
 	cut()
 }
+
+// A breachError is a frame that cannot be a message, whatever is in it.
+type breachError struct {
+	code int
+	what string
+}
+
+func (e breachError) Error() string { return e.what }
 
 // A wireConn stands between a link and the socket. What is written to it is
 // kept until flush: frames written together leave in one system call, and a

@@ -26,7 +26,7 @@ func (c *Conn) incomingNotification(m *wire.Message) error {
 		c.log.Warn("notification for no method", "method", string(m.Method))
 		return nil
 	}
-	if len(m.Streams) > 0 {
+	if len(m.Streams) > 0 && c.mode == modeWirecall {
 		return errors.New("a notification with streams")
 	}
 	if !c.reserve(len(m.Params)) {

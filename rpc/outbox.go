@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -92,8 +93,9 @@ func (o *outbox) add(b *batch, msg []byte) {
 var errOutboxClosed = errors.New("rpc: connection ended")
 
 // send puts msg into the first lane, having waited under ctx for room. It
-// reports whether the caller must flush.
-func (o *outbox) send(ctx context.Context, gone <-chan struct{}, msg []byte) (flush bool, err error) {
+// reports whether the caller must flush. A waiting that is not nil is lowered
+// by one before anybody can flush msg.
+func (o *outbox) send(ctx context.Context, gone <-chan struct{}, msg []byte, waiting *atomic.Int64) (flush bool, err error) {
 	o.mu.Lock()
 	for len(o.first.buf) >= o.soft && !o.closed {
 		ch := make(chan struct{})
@@ -111,6 +113,9 @@ func (o *outbox) send(ctx context.Context, gone <-chan struct{}, msg []byte) (fl
 	defer o.mu.Unlock()
 	if o.closed {
 		return false, errOutboxClosed
+	}
+	if waiting != nil {
+		waiting.Add(-1)
 	}
 	return o.put(msg, false), nil
 }

@@ -98,7 +98,7 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 // request sends the call and starts its parameters' streams.
 func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
 	acct := newAccount(func() {})
-	sources, names, err := c.produce(streamsIn(call.Params), acct)
+	sources, names, err := c.produce(call.Method, streamsIn(call.Params), acct)
 	if err != nil {
 		c.release()
 		return 0, nil, err
@@ -167,21 +167,15 @@ func (c *Conn) sendRequest(ctx context.Context, id uint64, call *Call, sources [
 	if peer := c.peerMessage(); len(msg) > peer {
 		return notSent(CodeTooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", call.Method, len(msg), peer))
 	}
-	flush, err := c.out.send(ctx, c.ctx.Done(), msg)
+	flush, err := c.out.send(ctx, c.ctx.Done(), msg, nil)
 	if err == errOutboxClosed {
-		err = notSent(CodeUnavailable, cmpErr(c.Err(), err))
+		<-c.ctx.Done() // at once: see end
+		err = notSent(CodeUnavailable, c.Err())
 	}
 	if flush {
 		c.flush(true)
 	}
 	return err
-}
-
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
 
 // timeLeft is the timeout that travels: whole milliseconds, rounded up.

@@ -12,17 +12,29 @@ import (
 // Plain mode is JSON-RPC 2.0 and nothing else: one message or one batch a
 // frame, and what is wrong with it is answered and not held against the peer.
 
-// chooseMode looks at the first line of a raw transport: hello and resume begin
-// wirecall mode, anything else is plain.
+// chooseMode looks at the first line of a raw transport.
 func (c *Conn) chooseMode(frame []byte) {
-	c.mode = modePlain
-	m := &c.incomingMessage
-	if c.form.Decode(frame, m) == nil && m.ID != nil && (string(m.Method) == methodHello || string(m.Method) == methodResume) {
+	if c.beginsWirecall(frame) {
 		c.mode = modeWirecall
 		c.message.Store(floorMessage)
 		return
 	}
-	c.handshake.Stop()
+	c.mode = modePlain
+	if c.handshake != nil {
+		c.handshake.Stop()
+	}
+}
+
+// beginsWirecall reports whether a first line belongs to wirecall mode: to a
+// server it is hello or resume; to a client the answer to its hello, unless the
+// peer knows no such method.
+func (c *Conn) beginsWirecall(frame []byte) bool {
+	m := &c.incomingMessage
+	err := c.form.Decode(frame, m)
+	if c.client {
+		return err != nil || m.Error == nil || c.receivedError(m.Error).Code != CodeMethodNotFound
+	}
+	return err == nil && m.ID != nil && (string(m.Method) == methodHello || string(m.Method) == methodResume)
 }
 
 // plain takes in one frame in plain mode.

@@ -62,6 +62,7 @@ func (s *Server) answerPOST(ctx context.Context, body []byte) (msg []byte, ok bo
 		<-c.Done()
 		return msg, ctx.Err() == nil
 	case <-ctx.Done():
+		c.end(context.Cause(ctx)) // stop may come before the AfterFunc does
 		return nil, false
 	}
 }

@@ -121,11 +121,11 @@ func (k *sink) leave() {
 func (k *sink) receive(raw []byte) *Error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.over != nil || k.cancelled != nil { // for this side it has ended: nothing of it may be taken in again
+		return nil
+	}
 	if !k.window.receive(len(raw)) {
 		return errOverrun
-	}
-	if k.cancelled != nil {
-		return nil
 	}
 	if !k.c.reserve(len(raw)) {
 		return errBufferedFull

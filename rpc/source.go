@@ -1,7 +1,7 @@
 package rpc
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -188,11 +188,15 @@ func (s *source) finish(err error) {
 	if err == nil {
 		err = s.failure
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case s.stopped:
 		err = s.why
+	default:
+		err = s.cut()
 	}
 	s.stopped, s.ended = true, true
-	if err != nil && !errors.Is(err, ErrClosed) {
+	if err != nil {
 		s.end = s.c.errorObject(err)
 	}
 	flush := false
@@ -203,6 +207,16 @@ func (s *source) finish(err error) {
 	if flush {
 		go s.c.flush(false)
 	}
+}
+
+// cut returns why the user's iterator may have returned before its time: code
+// that goes by a context returns in silence when that ends, often before the
+// context's end has stopped the source, and must not seem to be complete.
+func (s *source) cut() error {
+	if err := context.Cause(s.acct.ctx); err != nil {
+		return err
+	}
+	return s.c.Err()
 }
 
 // take puts what waits into b: the outbox's mutex is held, it is our turn.

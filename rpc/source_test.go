@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"context"
+	"iter"
 	"testing"
 
 	"github.com/wirecall/wirecall/rpc"
@@ -32,3 +33,73 @@ func TestStreamEndsWithoutError(t *testing.T) {
 		}
 	}
 }
+
+// untilDone is a service whose methods go by their context alone, as much code
+// does: it returns in silence where that has ended.
+func untilDone(uploads chan<- error) rpc.Service {
+	return rpc.Service{Name: "Test", Methods: []rpc.Method{{
+		Name: "Test.Forever",
+		New:  func() (any, any) { return nil, new(rpc.Stream) },
+		Serve: func(ctx context.Context, c *rpc.Call) error {
+			*c.Result.(*rpc.Stream) = rpc.From(until(ctx, func() {}))
+			return nil
+		},
+	}, {
+		Name: "Test.Sum",
+		New:  func() (any, any) { return new(sumParams), new(int) },
+		Serve: func(_ context.Context, c *rpc.Call) (err error) {
+			for _, err = range rpc.To[int](c.Params.(*sumParams).Nums) {
+			}
+			uploads <- err
+			return err
+		},
+	}}}
+}
+
+func until(ctx context.Context, begun func()) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		begun()
+		if yield(1, nil) {
+			<-ctx.Done()
+		}
+	}
+}
+
+// A producer that returns because its context has ended has not come to the end
+// of what it had to say.
+func TestStreamCutIsNoEnd(t *testing.T) {
+	uploads := make(chan error, 1)
+	for range 100 {
+		srv := rpc.NewServer(nil)
+		srv.Register(untilDone(uploads))
+
+		conn := rpctest.Pair(t, srv, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		begun := make(chan struct{})
+		nums := until(ctx, func() { close(begun) })
+		go conn.Call(ctx, &rpc.Call{Method: "Test.Sum", Params: &sumParams{rpc.From(nums)}, Result: new(int)})
+		<-begun
+		var s rpc.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Forever", Result: &s}); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if err := <-uploads; err == nil {
+			t.Fatal("an upload that was canceled arrived as a complete one")
+		}
+		var end error
+		for n, err := range rpc.To[int](s) {
+			if n == 1 {
+				go srv.Close()
+			}
+			end = err
+		}
+		if end == nil {
+			t.Fatal("a stream that was cut arrived as a complete one")
+		}
+	}
+}
+
+type sumParams struct{ Nums rpc.Stream }
+
+func (p *sumParams) Fields() []rpc.Field { return []rpc.Field{{Name: "nums", Value: &p.Nums}} }

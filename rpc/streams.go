@@ -6,8 +6,9 @@ import (
 )
 
 // produce makes sources of the streams that a message is about to introduce,
-// and the names that it has them under.
-func (c *Conn) produce(streams []*Stream, acct *account) (sources []*source, names [][]byte, err error) {
+// and the names that it has them under. In plain mode they are subscriptions to
+// method.
+func (c *Conn) produce(method string, streams []*Stream, acct *account) (sources []*source, names [][]byte, err error) {
 	if len(streams) == 0 {
 		return nil, nil, nil
 	}
@@ -32,6 +33,9 @@ func (c *Conn) produce(streams []*Stream, acct *account) (sources []*source, nam
 			src := c.newSource(producerOf(*streams[i]), h, acct)
 			sources = append(sources, src)
 			name = c.streamName(nil, h)
+			if c.mode == modePlain {
+				src.sub = newSubscription(c.form, method, name)
+			}
 		}
 		names = append(names, name)
 	}

@@ -18,13 +18,6 @@ type subscription struct {
 	silent bool // the client has unsubscribed
 }
 
-// subscribe makes subscriptions of sources.
-func (c *Conn) subscribe(method string, sources []*source) {
-	for _, s := range sources {
-		s.sub = newSubscription(c.form, method, c.streamName(nil, s.handle))
-	}
-}
-
 func newSubscription(form wire.Format, method string, id []byte) *subscription {
 	p := []byte(`{"jsonrpc":"2.0","method":`)
 	p = form.AppendString(p, notificationName(method))

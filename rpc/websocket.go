@@ -43,7 +43,7 @@ func (l *wsLink) read() ([]byte, error) {
 		return nil, err
 	}
 	if typ != l.typ {
-		return nil, fmt.Errorf("a %v message on a connection that uses %v", typ, l.typ)
+		return nil, breachError{CodeInvalidRequest, fmt.Sprintf("a frame is %s: this connection uses %s", frameKind(typ), frameKind(l.typ))}
 	}
 	if cap(l.buf) > 2*frameSize || l.buf == nil {
 		l.buf = make([]byte, 0, readStart)
@@ -62,6 +62,13 @@ func (l *wsLink) read() ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+func frameKind(typ websocket.MessageType) string {
+	if typ == websocket.MessageText {
+		return "text"
+	}
+	return "binary"
 }
 
 func (l *wsLink) write(frame []byte) error {

@@ -28,7 +28,7 @@
 //
 // Above a method, of a marked interface or of one that is embedded in it:
 //
-//	//wirecall:name NAME           its name on the wire, after the service's and a dot
+//	//wirecall:name NAME           its whole name on the wire, in place of Room.Messages
 //	//wirecall:notify              nobody answers; its only result is error
 //	//wirecall:idempotent          calling it twice does no more than calling it once
 //	//wirecall:resume PARAM=FIELD  its stream continues after the item whose field

@@ -305,6 +305,31 @@ func TestVendor(t *testing.T) {
 	goCommand(t, dir, "vet", ".")
 }
 
+func TestImportCycle(t *testing.T) {
+	dir := newPackage(t, map[string]string{
+		"a/a.go": "package a\n\nimport \"example.com/api/b\"\n\ntype T struct{ N int }\n\n//wirecall:service\ntype A interface{ Do(b b.T) error }\n",
+		"b/b.go": "package b\n\nimport \"example.com/api/a\"\n\ntype T struct{ A a.T }\n",
+	})
+	code, _, stderr := wirecall(t, dir, "gen", "./a")
+	if code != 1 || !strings.Contains(stderr, "import cycle") {
+		t.Errorf("exit status %d\n%s", code, stderr)
+	}
+}
+
+func TestCgo(t *testing.T) {
+	t.Setenv("CGO_ENABLED", "1")
+	t.Setenv("CC", "none") // it is not run
+	dir := newPackage(t, map[string]string{
+		"api.go": "package api\n\n// #include <nowhere.h>\nimport \"C\"\n\n//wirecall:service\ntype Api interface{ Do(n int) error }\n\nfunc do() C.nothing { return C.do() }\n",
+	})
+	mustGen(t, dir)
+	writeFile(t, filepath.Join(dir, "bad.go"), "package api\n\nimport \"C\"\n\n//wirecall:service\ntype Bad interface{ Do(n C.int) error }\n")
+	code, _, stderr := wirecall(t, dir, "gen")
+	if code != 1 || !strings.HasPrefix(stderr, "bad.go:6:21: Bad.Do: parameter n: ") {
+		t.Errorf("exit status %d\n%s", code, stderr)
+	}
+}
+
 func TestCommandLine(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct {

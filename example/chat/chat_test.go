@@ -82,7 +82,7 @@ func TestSlowReaderLosesNothing(t *testing.T) {
 		next := follow(t, seq, err)
 		seq, err = quick.Messages(t.Context(), 0)
 		live := follow(t, seq, err)
-		const n = 3000
+		const n = 1000
 		for i := range n {
 			post(t, quick, fmt.Sprint(i))
 			live() // not held up

@@ -93,9 +93,9 @@ func (c *RoomClient) Messages(ctx context.Context, after int64) (iter.Seq2[Messa
 // Watch enters the room under a name and returns the room as it is, that name
 // included, and a stream of what changes. The name leaves when the stream
 // ends. Without a name one watches unseen.
-func (c *RoomClient) Watch(ctx context.Context, name string) (State, iter.Seq2[Delta, error], error) {
+func (c *RoomClient) Watch(ctx context.Context, name string) (now State, changes iter.Seq2[Delta, error], err error) {
 	var r roomWatchResult
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Room.Watch", Params: &roomWatchParams{name}, Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Room.Watch", Params: &roomWatchParams{name}, Result: &r})
 	return r.Now, rpc.To[Delta](r.Changes), err
 }
 

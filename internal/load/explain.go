@@ -5,6 +5,7 @@ import (
 	"go/scanner"
 	"go/token"
 	"go/types"
+	"strings"
 
 	"github.com/wirecall/wirecall/internal/model"
 )
@@ -17,7 +18,7 @@ import (
 func (w *pkgLoader) explainIn(from, to token.Pos) bool {
 	found := false
 	for _, e := range w.errors() {
-		if from <= e.Pos && e.Pos < to && !e.Soft {
+		if from <= e.Pos && e.Pos < to && !e.Soft && !strings.HasPrefix(e.Msg, "\t") { // a tab begins a remark on another
 			w.refuse(e.Pos, "%s", e.Msg)
 			found = true
 		}

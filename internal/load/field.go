@@ -9,24 +9,35 @@ import (
 	"github.com/wirecall/wirecall/internal/model"
 )
 
-// structure is a struct as encoding/json sees it. owner is the name of its
-// type, or empty.
-func (t *typeLoader) structure(s *types.Struct, owner string) *model.Type {
+// structure is a struct as encoding/json sees it. owner is its type, or nil if
+// it has no name.
+func (t *typeLoader) structure(s *types.Struct, owner *types.TypeName) *model.Type {
 	out := &model.Type{Kind: model.Struct}
+	written := !t.defined // then no field may be missing
+	prefix := ""
+	if owner != nil {
+		prefix = owner.Name() + "."
+	}
 	for i := range s.NumFields() {
 		v, f := s.Field(i), fieldOf(s, i)
+		if written && !v.Exported() && v.Pkg().Path() != t.out.Path {
+			t.bad("generated code cannot write a struct with the field %s of package %s; declare a type there", v.Name(), v.Pkg().Name())
+		}
 		d := t.below()
-		d.field = "field " + strings.TrimPrefix(owner+"."+v.Name(), ".") + ": "
+		d.field = "field " + prefix + v.Name() + ": "
+		if owner != nil {
+			d.owner = owner
+		}
 		switch {
 		case f.Wire != "" || f.Flat:
 			d.source = v.Pos()
 			d.embedded(v)
 			f.Type = d.typ(v.Type())
-		case owner == "":
+		case written:
 			d.nameOnly = true
 			f.Type = d.typ(v.Type())
 		}
-		if f.Wire != "" || f.Flat || owner == "" {
+		if f.Wire != "" || f.Flat || written {
 			out.Fields = append(out.Fields, f)
 		}
 	}

@@ -36,7 +36,7 @@ func (w *pkgLoader) method(s *model.Service, owner *types.TypeName, fn *types.Fu
 	m.params()
 	m.results()
 	for _, d := range w.directives(doc) {
-		m.directive(s, d)
+		m.directive(d)
 	}
 	m.rules()
 	return m.out
@@ -90,14 +90,14 @@ func (m *methodLoader) results() {
 // and verb are for messages.
 func (m *methodLoader) value(v *types.Var, unnamed, kind, verb string) *model.Value {
 	out := &model.Value{Name: v.Name()}
-	if out.Name == "" || out.Name == "_" {
+	if out.Named = out.Name != "" && out.Name != "_"; !out.Named {
 		out.Name = unnamed
 	}
 	where := m.who + ": "
 	if kind != "" {
 		where += kind + " " + out.Name + ": "
 	}
-	t := &typeLoader{pkgLoader: m.pkgLoader, at: m.at, where: where, verb: verb}
+	t := &typeLoader{pkgLoader: m.pkgLoader, at: m.at, where: where, verb: verb, seen: map[string]bool{}}
 	if item, ok := stream(v.Type()); ok {
 		out.Stream = true
 		t.inStream = true
@@ -121,10 +121,10 @@ func (m *methodLoader) distinct(what string, values []*model.Value) {
 }
 
 // directive carries out one directive of the method.
-func (m *methodLoader) directive(s *model.Service, d placedDirective) {
+func (m *methodLoader) directive(d placedDirective) {
 	switch d.verb {
 	case "name":
-		m.out.Wire = s.Wire + "." + d.value
+		m.out.Wire = d.value
 	case "notify":
 		m.out.Notify = true
 	case "idempotent":

@@ -203,12 +203,23 @@ func (i importer) Import(path string) (*types.Package, error) {
 		return types.Unsafe, nil
 	}
 	dep := i.p.Imports[path]
-	if dep == nil || len(dep.GoFiles) == 0 {
-		return nil, fmt.Errorf("no such package; is it in go.mod?")
+	if dep == nil {
+		return nil, unlisted(i.p)
+	}
+	if len(dep.GoFiles) == 0 {
+		return nil, unlisted(dep)
 	}
 	u, err := i.l.check(dep)
 	if err != nil {
 		return nil, err
 	}
 	return u.types, nil
+}
+
+// unlisted is why the go command has nothing to say about a package.
+func unlisted(p *packages.Package) error {
+	if len(p.Errors) > 0 {
+		return errors.New(strings.Join(strings.Fields(p.Errors[0].Msg), " "))
+	}
+	return errors.New("there is none, or it is an import cycle")
 }

@@ -22,6 +22,9 @@ func (t *typeLoader) cannot(typ types.Type) {
 
 // cure is what to write instead of a type.
 func (t *typeLoader) cure(typ types.Type) string {
+	if t.unchangeable() {
+		return "use a type of your own in place of " + t.owner.Pkg().Name() + "." + t.owner.Name()
+	}
 	if n, ok := types.Unalias(typ).(*types.Named); ok && n.TypeArgs().Len() > 0 && n.Obj().Pkg() != nil && n.Obj().Pkg().Path() == "iter" {
 		return t.verb + " iter.Seq2[" + t.typeString(n.TypeArgs().At(0)) + ", error]"
 	}
@@ -68,9 +71,15 @@ func yields(f *types.Signature) types.Type {
 	return y.Params().At(0).Type()
 }
 
+// unchangeable reports whether the problem is in a type that is not for the
+// user to change.
+func (t *typeLoader) unchangeable() bool {
+	return t.owner != nil && t.std[t.owner.Pkg().Path()]
+}
+
 // orTag is the way out for a field that should not cross at all.
 func (t *typeLoader) orTag() string {
-	if t.field == "" {
+	if t.field == "" || t.unchangeable() {
 		return ""
 	}
 	return ", or leave the field out with the tag `json:\"-\"`"

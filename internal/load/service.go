@@ -204,8 +204,12 @@ func buildConstraint(f *ast.File) string {
 // service adds one marked interface to the model.
 func (w *pkgLoader) service(d *decl) {
 	name := d.spec.Name
-	obj, _ := w.unit.info.Defs[name].(*types.TypeName)
-	if obj == nil || w.explainIn(d.spec.Pos(), d.spec.End()) {
+	if w.explainIn(d.spec.Pos(), d.spec.End()) {
+		return
+	}
+	obj, ok := w.unit.info.Defs[name].(*types.TypeName)
+	if !ok {
+		w.refuse(name.Pos(), "%s: its declaration does not compile", name.Name)
 		return
 	}
 	it, ok := obj.Type().Underlying().(*types.Interface)

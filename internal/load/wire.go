@@ -13,15 +13,17 @@ import (
 // refuses what cannot cross the wire wherever it is reached from there.
 type typeLoader struct {
 	*pkgLoader
-	at       token.Pos // of the method
-	source   token.Pos // in the declaration that a type was found in, if not the method's
-	where    string    // "Room.Post: parameter author: "
-	field    string    // "field Message.Text: ", once below a struct
-	verb     string    // "take" or "return"
-	deep     bool      // below the top level of the signature
-	inStream bool      // in the items of a stream
-	nameOnly bool      // among type arguments, which need a name and no more
-	defined  bool      // below a named type, where nothing has to be written
+	at       token.Pos       // of the method
+	seen     map[string]bool // named types of other packages, by their full names
+	source   token.Pos       // in the declaration that a type was found in, if not the method's
+	where    string          // "Room.Post: parameter author: "
+	owner    *types.TypeName // of that struct, or of the next above it with a name
+	field    string          // "field Message.Text: ", once below a struct
+	verb     string          // "take" or "return"
+	deep     bool            // below the top level of the signature
+	inStream bool            // in the items of a stream
+	nameOnly bool            // among type arguments, which need a name and no more
+	defined  bool            // below a named type, where nothing has to be written
 }
 
 func (t *typeLoader) bad(format string, args ...any) {
@@ -66,7 +68,7 @@ func (t *typeLoader) typ(typ types.Type) *model.Type {
 		m.Key = t.key(u.Key())
 		return m
 	case *types.Struct:
-		return t.structure(u, "")
+		return t.structure(u, nil)
 	case *types.Interface:
 		if u.Empty() {
 			return &model.Type{Kind: model.Any}
@@ -107,6 +109,10 @@ func (t *typeLoader) alias(a *types.Alias) *model.Type {
 	}
 	if isNamed(a, "iter", "Seq") || isNamed(a, "iter", "Seq2") {
 		return t.typ(types.Unalias(a))
+	}
+	if !t.nameOnly && !hasForm(types.Unalias(a)) {
+		t.cannot(a)
+		return nil
 	}
 	ref := t.ref(a.Obj(), a.TypeArgs())
 	if !t.nameOnly {
@@ -175,16 +181,22 @@ func importable(from, path string) bool {
 	return from == parent || strings.HasPrefix(from, parent+"/")
 }
 
-// define adds what a named type is, once.
+// define adds what a named type is, and refuses what it holds. A type of the
+// package itself is looked at once, for there each mistake has to be mended
+// once; another package's type cannot be mended, and so each use of it is one.
 func (t *typeLoader) define(typ types.Type, obj *types.TypeName, ref *model.Type, is func(*typeLoader) *model.Type) {
 	name := types.TypeString(typ, nil)
-	if t.defs[name] != nil {
+	def, ours := t.defs[name], obj.Pkg().Path() == t.out.Path
+	if def != nil && (ours || t.seen[name]) {
 		return
 	}
-	def := &model.Def{Type: ref, Doc: t.typeDoc(obj), Own: own(typ), Hidden: !t.canName(obj)}
-	_, def.Alias = typ.(*types.Alias)
-	t.defs[name] = def
-	t.pkgLoader.out.Types = append(t.pkgLoader.out.Types, def)
+	t.seen[name] = true
+	if def == nil {
+		def = &model.Def{Type: ref, Doc: t.typeDoc(obj), Own: own(typ), Hidden: !t.canName(obj)}
+		_, def.Alias = typ.(*types.Alias)
+		t.defs[name] = def
+		t.out.Types = append(t.out.Types, def)
+	}
 	d := t.below()
 	d.defined, d.source = true, obj.Pos()
 	def.Is = is(d)
@@ -208,22 +220,22 @@ func (t *typeLoader) underlying(n *types.Named) *model.Type {
 		return &model.Type{Kind: model.Text}
 	}
 	if s, ok := n.Underlying().(*types.Struct); ok {
-		return t.structure(s, n.Obj().Name())
+		return t.structure(s, n.Obj())
 	}
 	return t.typ(n.Underlying())
 }
 
-// hasForm reports whether a named type can have a form on the wire at all,
-// whatever it holds.
-func hasForm(n *types.Named) bool {
-	switch u := n.Underlying().(type) {
+// hasForm reports whether a type can have a form on the wire at all, whatever
+// it holds.
+func hasForm(t types.Type) bool {
+	switch u := t.Underlying().(type) {
 	case *types.Interface:
 		return u.Empty()
 	case *types.Signature, *types.Chan:
-		return encodesJSON(n) || encodesText(n)
+		return encodesJSON(t) || encodesText(t)
 	case *types.Basic:
 		_, ok := basics[u.Kind()]
-		return ok || u.Kind() == types.Invalid || encodesJSON(n) || encodesText(n)
+		return ok || u.Kind() == types.Invalid || encodesJSON(t) || encodesText(t)
 	}
 	return true
 }
@@ -277,7 +289,7 @@ func (t *typeLoader) key(k types.Type) *model.Type {
 	switch {
 	case ok && b.Kind() == types.Invalid:
 	case ok && b.Info()&(types.IsInteger|types.IsString) != 0:
-	case encodesText(k) && types.NewMethodSet(k).Lookup(nil, "MarshalText") != nil: // keys have no address
+	case deref(k) == k && encodesText(k) && types.NewMethodSet(k).Lookup(nil, "MarshalText") != nil: // keys have no address
 	default:
 		t.bad("a map with keys of type %s cannot cross the wire, for JSON's keys are text; use a string or integer type, or one with MarshalText and UnmarshalText%s", t.typeString(k), t.orTag())
 		return nil

@@ -52,6 +52,7 @@ type Value struct {
 	Name   string // on the wire, and in Go where it has one there
 	Type   *Type  // as written; for a stream, of its items
 	Stream bool
+	Named  bool // the source has the name
 }
 
 // Resume says that a stream continues after the item whose field Field is

@@ -122,17 +122,17 @@ func (c *KitchenClient) Dinner(ctx context.Context, courses int) (iter.Seq2[Meal
 }
 
 // Larder returns what is in the larder, and a stream of what changes.
-func (c *KitchenClient) Larder(ctx context.Context) (map[string]int, iter.Seq2[Change, error], error) {
+func (c *KitchenClient) Larder(ctx context.Context) (now map[string]int, changes iter.Seq2[Change, error], err error) {
 	var r kitchenLarderResult
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Larder", Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Larder", Result: &r})
 	return r.Now, rpc.To[Change](r.Changes), err
 }
 
 // Deliver takes crates into the larder and returns how many pieces were in
 // them.
-func (c *KitchenClient) Deliver(ctx context.Context, crates iter.Seq2[Crate, error]) (int, error) {
+func (c *KitchenClient) Deliver(ctx context.Context, crates iter.Seq2[Crate, error]) (pieces int, err error) {
 	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Deliver", Params: &kitchenDeliverParams{rpc.From(crates)}, Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Deliver", Params: &kitchenDeliverParams{rpc.From(crates)}, Result: &r})
 	return r, err
 }
 

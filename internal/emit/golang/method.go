@@ -1,6 +1,8 @@
 package golang
 
 import (
+	"slices"
+
 	"github.com/dave/jennifer/jen"
 
 	"github.com/wirecall/wirecall/internal/model"
@@ -210,15 +212,32 @@ func (p *plan) signature(g *jen.Group) {
 	}
 }
 
+// named reports whether the interface names the results, for readers.
+func (p *plan) named() bool {
+	return slices.ContainsFunc(p.Results, func(v *model.Value) bool { return v.Named })
+}
+
+// signatureResults emits error, or (Message, error), or with names
+// (now State, changes iter.Seq2[Delta, error], err error).
 func (p *plan) signatureResults() *jen.Statement {
 	var out []jen.Code
-	for _, v := range p.Results {
-		out = append(out, signed(v))
+	result := func(name string, t jen.Code) {
+		if p.named() {
+			t = jen.Id(name).Add(t)
+		}
+		out = append(out, t)
+	}
+	for i, v := range p.Results {
+		if v.Named {
+			result(p.outs[i], signed(v))
+		} else {
+			result("_", signed(v))
+		}
 	}
 	if p.Error {
-		out = append(out, jen.Error())
+		result(p.err, jen.Error())
 	}
-	if len(out) == 1 {
+	if len(out) == 1 && !p.named() {
 		return jen.Add(out...)
 	}
 	return jen.Params(out...)
@@ -238,6 +257,8 @@ func (p *plan) call(g *jen.Group) {
 	case len(p.Results) == 0:
 		g.Return(call)
 		return
+	case p.Error && p.named():
+		g.Id(p.err).Op("=").Add(call)
 	case p.Error:
 		g.Id(p.err).Op(":=").Add(call)
 	default:

@@ -1,6 +1,8 @@
 package golang
 
 import (
+	"strings"
+
 	"github.com/dave/jennifer/jen"
 
 	"github.com/wirecall/wirecall/internal/model"
@@ -50,7 +52,10 @@ func structField(f *model.Field) *jen.Statement {
 		s = jen.Id(f.Name)
 	}
 	s.Add(typ(f.Type))
-	if f.Tag != "" {
+	switch {
+	case strings.Contains(f.Tag, "`"):
+		s.Lit(f.Tag)
+	case f.Tag != "":
 		s.Op("`" + f.Tag + "`")
 	}
 	return s

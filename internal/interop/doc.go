@@ -1,0 +1,14 @@
+// Package interop lets programs that know nothing of wirecall talk to it: the
+// JSON-RPC clients that people have, unchanged, to a wirecall server; and a
+// wirecall client to their servers.
+//
+// Every conversation runs through a tap, which checks that what the server sent
+// is what JSON-RPC 2.0 allows: answers, and the notifications of subscriptions.
+//
+// It is a module of its own so that none of what it needs becomes a dependency
+// of wirecall's users. The JavaScript clients need npm, and run with
+//
+//	go test -tags=node ./...
+package interop
+
+//go:generate go tool wirecall gen .

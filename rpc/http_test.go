@@ -1,0 +1,215 @@
+package rpc_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/rpc"
+)
+
+// authenticate is middleware as users write it: the header says who it is, and
+// handlers find it in their contexts.
+func authenticate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
+	})
+}
+
+func TestMiddlewareIsSeenByHandlers(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.Handle("/rpc", authenticate(newInteropServer(t, nil)))
+	ts := serveHTTP(t, mux)
+	for _, who := range []string{"ann", "bob"} {
+		conn := dial(t, ts.URL+"/rpc", rpc.DialOptions{Header: http.Header{"Authorization": {"Bearer " + who}}})
+		if got, err := NewInteropClient(conn).Caller(t.Context()); got != who || err != nil {
+			t.Errorf("%q, %v, want %s", got, err, who)
+		}
+	}
+	r, w := post(`{"jsonrpc":"2.0","id":1,"method":"Interop.Caller"}`), httptest.NewRecorder()
+	r.URL.Path = "/rpc"
+	r.Header.Set("Authorization", "Bearer carol")
+	mux.ServeHTTP(w, r)
+	if w.Code != 200 || w.Body.String() != `{"jsonrpc":"2.0","id":1,"result":"carol"}` {
+		t.Error(w.Code, w.Body)
+	}
+}
+
+func TestDialErrorSaysWhatTheServerAnswered(t *testing.T) {
+	ts := serveHTTP(t, authenticate(newInteropServer(t, nil)))
+	_, err := rpc.Dial(t.Context(), ts.URL, nil)
+	want := "rpc: dial " + ts.URL + ": the server answered 401 Unauthorized: who are you?"
+	if err == nil || strings.TrimSpace(err.Error()) != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+func TestDialSendsItsHeader(t *testing.T) {
+	got := make(chan http.Header, 1)
+	srv := newInteropServer(t, nil)
+	ts := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header
+		srv.ServeHTTP(w, r)
+	}))
+	header := http.Header{"X-Tenant": {"a", "b"}, "Cookie": {"session=1"}, "Origin": {ts.URL}}
+	dial(t, ts.URL, rpc.DialOptions{Header: header})
+	h := <-got
+	for k, want := range header {
+		if !slices.Equal(h[k], want) {
+			t.Errorf("%s: %q, want %q", k, h[k], want)
+		}
+	}
+	if len(header) != 3 {
+		t.Errorf("Dial has changed the header it was given: %v", header)
+	}
+}
+
+func TestDialFollowsARedirect(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.Handle("/old", http.RedirectHandler("/new", http.StatusTemporaryRedirect))
+	mux.Handle("/new", newInteropServer(t, nil))
+	ts := serveHTTP(t, mux)
+	everything(t, dial(t, ts.URL+"/old", rpc.DialOptions{}))
+}
+
+func TestDialCodecThatIsNotOffered(t *testing.T) {
+	ts := serveHTTP(t, newInteropServer(t, nil))
+	_, err := rpc.Dial(t.Context(), ts.URL, &rpc.DialOptions{Codec: cbor.Codec})
+	if want := "rpc: dial " + ts.URL + ": the server does not offer wirecall.v1.cbor"; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	for _, url := range []string{"tcp://127.0.0.1:1", "unix:///nowhere"} {
+		if _, err := rpc.Dial(t.Context(), url, &rpc.DialOptions{Codec: cbor.Codec}); err == nil {
+			t.Error("CBOR on lines was dialed:", url)
+		}
+	}
+}
+
+func TestDialRefusesOtherURLs(t *testing.T) {
+	for _, url := range []string{"", "localhost:80", "ftp://localhost", "ws://", "tcp://", "unix://", "://"} {
+		conn, err := rpc.Dial(t.Context(), url, nil)
+		if err == nil {
+			t.Errorf("%q was dialed", url)
+			conn.Close()
+			continue
+		}
+		if !strings.HasPrefix(err.Error(), "rpc: dial") || strings.Count(err.Error(), "rpc: dial") != 1 {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}
+
+// A page may connect from where the server is, and from where the server's
+// owner allows; and so may it POST.
+func TestOrigins(t *testing.T) {
+	srv := newInteropServer(t, &rpc.ServerOptions{Origins: []string{"*.example.com", "https://app.example.org", "localhost:*"}})
+	for origin, allowed := range map[string]bool{
+		"":                                  true,
+		"http://wirecall.test":              true,
+		"https://wirecall.test":             true, // TLS may end before us
+		"HTTP://WireCall.Test":              true,
+		"http://wirecall.test:8080":         false,
+		"https://a.example.com":             true,
+		"http://A.EXAMPLE.com":              true,
+		"https://example.com":               false,
+		"https://a.example.com:444":         false,
+		"https://app.example.org":           true,
+		"http://app.example.org":            false,
+		"http://localhost:5173":             true,
+		"http://localhost":                  false,
+		"https://evil.example":              false,
+		"https://evilexample.com":           false,
+		"https://evil/.example.com":         false,
+		"null":                              false,
+		"file://":                           false,
+		"wirecall.test":                     false,
+		"http://wirecall.test@evil.example": false,
+		"http://evil.example#.example.com":  false,
+	} {
+		for name, r := range map[string]*http.Request{
+			"handshake": handshake(),
+			"POST":      post(`{"jsonrpc":"2.0","id":1,"method":"Interop.Caller"}`),
+		} {
+			if origin != "" {
+				r.Header.Set("Origin", origin)
+			}
+			w := httptest.NewRecorder()
+			srv.ServeHTTP(w, r)
+			// A recorder cannot be hijacked: the handshake ends there, past the check.
+			if (w.Code != http.StatusForbidden) != allowed {
+				t.Errorf("%s from %q: status %d %s", name, origin, w.Code, w.Body)
+			}
+			cors := w.Header().Get("Access-Control-Allow-Origin")
+			if allowed && cors != origin || !allowed && cors != "" {
+				t.Errorf("%s from %q: Access-Control-Allow-Origin: %s", name, origin, cors)
+			}
+		}
+	}
+}
+
+func handshake() *http.Request {
+	r := httptest.NewRequest("GET", "http://wirecall.test/", nil)
+	r.Header = http.Header{
+		"Connection":            {"Upgrade"},
+		"Upgrade":               {"websocket"},
+		"Sec-Websocket-Version": {"13"},
+		"Sec-Websocket-Key":     {"dGhlIHNhbXBsZSBub25jZQ=="},
+	}
+	return r
+}
+
+func post(body string) *http.Request {
+	r := httptest.NewRequest("POST", "http://wirecall.test/", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	return r
+}
+
+// Over the wire it is the same, and the error says what to do.
+func TestForeignOriginIsRefused(t *testing.T) {
+	ts := serveHTTP(t, newInteropServer(t, &rpc.ServerOptions{Codecs: []codec.Codec{cbor.Codec}}))
+	_, err := rpc.Dial(t.Context(), ts.URL, &rpc.DialOptions{Header: http.Header{"Origin": {"https://evil.example"}}})
+	if err == nil || !strings.Contains(err.Error(), `403 Forbidden: origin "https://evil.example" is not allowed: see rpc.ServerOptions.Origins`) {
+		t.Error(err)
+	}
+	dial(t, ts.URL, rpc.DialOptions{Header: http.Header{"Origin": {ts.URL}}})
+}
+
+// Before it POSTs JSON from another origin a browser asks whether it may.
+func TestPreflight(t *testing.T) {
+	srv := newInteropServer(t, &rpc.ServerOptions{Origins: []string{"*.example.com"}})
+	for origin, want := range map[string]int{"https://a.example.com": 204, "https://evil.example": 403} {
+		r := httptest.NewRequest("OPTIONS", "http://wirecall.test/", nil)
+		r.Header.Set("Origin", origin)
+		r.Header.Set("Access-Control-Request-Method", "POST")
+		r.Header.Set("Access-Control-Request-Headers", "authorization,content-type")
+		w := httptest.NewRecorder()
+		srv.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("from %s: status %d, want %d", origin, w.Code, want)
+		}
+		if want != 204 {
+			continue
+		}
+		for k, v := range map[string]string{
+			"Access-Control-Allow-Origin":  origin,
+			"Access-Control-Allow-Methods": "POST",
+			"Access-Control-Allow-Headers": "Content-Type, Authorization",
+			"Vary":                         "Origin",
+		} {
+			if got := w.Header().Get(k); got != v {
+				t.Errorf("%s: %q, want %q", k, got, v)
+			}
+		}
+	}
+}

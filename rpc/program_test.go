@@ -1,0 +1,389 @@
+package rpc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/wirecall/wirecall/rpc"
+)
+
+// A program is our side of a conversation: a server, or a client that does
+// what the file says.
+type program struct {
+	limits rpc.Limits
+	conn   net.Conn
+	srv    *rpc.Server
+	served chan error
+	wait   func() // for what stands between a WebSocket and the script
+
+	ctx     context.Context
+	cancel  context.CancelFunc
+	client  *rpc.Conn
+	subject *SubjectClient
+	doing   map[string]*deed
+
+	mu   sync.Mutex
+	said []string
+	end  error
+}
+
+// A deed is a call that the program makes, and its stream.
+type deed struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	want   chan int // how many items to read; 0 leaves the loop
+}
+
+func newProgram(limits rpc.Limits, conn net.Conn) *program {
+	p := &program{limits: limits, conn: conn, doing: make(map[string]*deed)}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p
+}
+
+// serve makes it a server.
+func (p *program) serve() {
+	p.srv = rpc.NewServer(&rpc.ServerOptions{Limits: p.limits})
+	p.srv.Register(services()...)
+	p.served = make(chan error)
+	go func() {
+		defer close(p.served)
+		err := p.srv.ServeConn(context.Background(), p.conn)
+		p.mu.Lock()
+		p.end = err
+		p.mu.Unlock()
+	}()
+}
+
+func (p *program) stop() {
+	p.cancel()
+	if p.served != nil {
+		<-p.served
+	}
+	if p.wait != nil {
+		p.wait()
+	}
+	if p.client != nil {
+		p.client.Close()
+	}
+}
+
+// cause is why the connection has ended.
+func (p *program) cause() error {
+	if p.client != nil {
+		return p.client.Err()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.end
+}
+
+func (p *program) say(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.said = append(p.said, fmt.Sprintf(format, args...))
+}
+
+func (p *program) heard() (string, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.said) == 0 {
+		return "", false
+	}
+	s := p.said[0]
+	p.said = p.said[1:]
+	return s, true
+}
+
+// do is one line of what our program does:
+//
+//	dial                         connect; says "dialed"
+//	close                        close the connection, or the server
+//	shutdown [within 5s]         the server; says "shut down" when it is done
+//	c = add 1 2 [within 1s] [meta k=v]
+//	                             make a call, called c from now on
+//	c cancel                     end the call's context
+//	c next [3]                   read items of the call's stream
+//	c all                        read until the end
+//	c leave                      leave the loop
+func (p *program) do(line string) error {
+	words := strings.Fields(line)
+	switch {
+	case line == "dial":
+		go p.dial()
+	case line == "close" && p.srv != nil:
+		go p.srv.Close()
+	case line == "close":
+		go p.client.Close()
+	case words[0] == "shutdown":
+		go p.shutdown(words[1:])
+	case len(words) > 2 && words[1] == "=":
+		return p.begin(words[0], words[2:])
+	case len(words) > 1 && p.doing[words[0]] != nil:
+		return p.doing[words[0]].command(words[1:])
+	default:
+		return fmt.Errorf("our program does not know how to %q", line)
+	}
+	return nil
+}
+
+func (p *program) dial() {
+	conn, err := rpc.NewConn(p.ctx, p.conn, &rpc.DialOptions{Limits: p.limits, Services: services()})
+	if err != nil {
+		p.say("%s", verdict(err))
+		return
+	}
+	p.client, p.subject = conn, NewSubjectClient(conn)
+	p.say("dialed")
+}
+
+func (p *program) shutdown(words []string) {
+	ctx := p.ctx
+	if len(words) == 2 {
+		d, _ := time.ParseDuration(words[1])
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		defer cancel()
+	}
+	if err := p.srv.Shutdown(ctx); err != nil {
+		p.say("shut down: %v", err)
+		return
+	}
+	p.say("shut down")
+}
+
+// begin makes a call.
+func (p *program) begin(name string, words []string) error {
+	d := &deed{want: make(chan int)}
+	d.ctx, d.cancel = context.WithCancel(p.ctx)
+	var answer map[string]string
+	for len(words) > 2 {
+		option, value := words[len(words)-2], words[len(words)-1]
+		if option == "within" {
+			t, err := time.ParseDuration(value)
+			if err != nil {
+				return err
+			}
+			d.ctx, d.cancel = context.WithTimeout(d.ctx, t)
+		} else if option == "meta" {
+			k, v, _ := strings.Cut(value, "=")
+			answer = make(map[string]string)
+			d.ctx = rpc.WithMetadata(rpc.ResponseMetadata(d.ctx, answer), map[string]string{k: v})
+		} else {
+			break
+		}
+		words = words[:len(words)-2]
+	}
+	p.doing[name] = d
+	say := func(format string, args ...any) { p.say(name+": "+format, args...) }
+	call := calls[words[0]]
+	if call == nil {
+		return fmt.Errorf("there is no call %q", words[0])
+	}
+	go func() {
+		v, seq, err := call(d.ctx, p.subject, append(words[1:], "", ""))
+		switch {
+		case err != nil:
+			say("%s", verdict(err))
+		case seq != nil:
+			say("%v", v)
+			d.read(seq, say)
+		default:
+			say("%v", v)
+		}
+		for k, v := range answer {
+			say("meta %s=%s", k, v)
+		}
+	}()
+	return nil
+}
+
+func (d *deed) command(words []string) error {
+	n := 1
+	switch words[0] {
+	case "cancel":
+		d.cancel()
+		return nil
+	case "leave":
+		n = 0
+	case "all":
+		n = -1
+	case "next":
+		if len(words) > 1 {
+			n, _ = strconv.Atoi(words[1])
+		}
+	default:
+		return fmt.Errorf("what is %q?", words)
+	}
+	d.want <- n
+	return nil
+}
+
+// read reads a stream as it is told to.
+func (d *deed) read(seq iter.Seq2[any, error], say func(string, ...any)) {
+	want := d.more()
+	var items []string
+	for v, err := range seq {
+		switch {
+		case want == 0:
+			say("left")
+			return
+		case err != nil:
+			say("%s", strings.Join(append(items, verdict(err)), " "))
+			return
+		}
+		items = append(items, fmt.Sprint(v))
+		if want--; want == 0 {
+			say("%s", strings.Join(items, " "))
+			items = nil
+			if want = d.more(); want == 0 {
+				say("left")
+				return
+			}
+		}
+	}
+	say("%s", strings.Join(append(items, "end"), " "))
+}
+
+// more waits for a command. Where none comes any more the loop is left.
+func (d *deed) more() int {
+	select {
+	case n := <-d.want:
+		return n
+	case <-d.ctx.Done():
+	}
+	select {
+	case n := <-d.want: // a command may come although the context has ended
+		return n
+	case <-time.After(24 * time.Hour):
+		return 0
+	}
+}
+
+// verdict says what an error is.
+func verdict(err error) string {
+	s := "error"
+	e, ok := errors.AsType[*rpc.Error](err)
+	if ok {
+		s += fmt.Sprintf(" %d", e.Code)
+	}
+	s += " " + err.Error()
+	if w, ok := errors.AsType[*wound](err); ok {
+		s += fmt.Sprintf(" (a wound %d deep)", w.Depth)
+	}
+	for _, target := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, target) && err != target {
+			s += fmt.Sprintf(" (%v)", target)
+		}
+	}
+	if rpc.NotRun(err) {
+		s += " (not run)"
+	}
+	return s
+}
+
+type call func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error)
+
+// calls are what our program knows how to call.
+var calls = map[string]call{
+	"add": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
+		v, err := s.Add(ctx, number(args[0]), number(args[1]))
+		return v, nil, err
+	},
+	"divide": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
+		q, r, err := s.Divide(ctx, number(args[0]), number(args[1]))
+		return fmt.Sprintf("%d rest %d", q, r), nil, err
+	},
+	"nothing": func(ctx context.Context, s *SubjectClient, _ []string) (any, iter.Seq2[any, error], error) {
+		return "nothing", nil, s.Nothing(ctx)
+	},
+	"meta": func(ctx context.Context, s *SubjectClient, _ []string) (any, iter.Seq2[any, error], error) {
+		v, err := s.Meta(ctx)
+		return v, nil, err
+	},
+	"fail": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
+		return "no failure", nil, s.Fail(ctx, args[0])
+	},
+	"say": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
+		v, err := s.Say(ctx, expand(args[0]))
+		return fmt.Sprint(len(fmt.Sprint(v)), " bytes"), nil, err
+	},
+	"note": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
+		return "sent", nil, s.Note(ctx, args[0], number(args[1]))
+	},
+	"count": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
+		seq, err := s.Count(ctx, number(args[0]))
+		return "open", untyped(seq), err
+	},
+	"watch": func(ctx context.Context, s *SubjectClient, _ []string) (any, iter.Seq2[any, error], error) {
+		now, seq, err := s.Watch(ctx)
+		return now, untyped(seq), err
+	},
+	"blobs": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
+		seq, err := s.Blobs(ctx, number(args[0]), number(args[1]))
+		return "open", sizes(seq), err
+	},
+	"sum": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
+		v, err := s.Sum(ctx, upTo(number(args[0]), failure(args[1])))
+		return v, nil, err
+	},
+	"sumnil": func(ctx context.Context, s *SubjectClient, _ []string) (any, iter.Seq2[any, error], error) {
+		v, err := s.Sum(ctx, nil)
+		return v, nil, err
+	},
+	"echo": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
+		seq, err := s.Echo(ctx, func(yield func(string, error) bool) {
+			for _, w := range strings.Split(args[0], ",") {
+				if !yield(w, nil) {
+					return
+				}
+			}
+		})
+		return "open", untyped(seq), err
+	},
+}
+
+func number(arg string) int {
+	n, _ := strconv.Atoi(arg)
+	return n
+}
+
+// upTo yields the numbers from 1 to n, then err.
+func upTo(n int, err error) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for i := range n {
+			if !yield(i+1, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(0, err)
+		}
+	}
+}
+
+func untyped[T any](seq iter.Seq2[T, error]) iter.Seq2[any, error] {
+	return func(yield func(any, error) bool) {
+		for v, err := range seq {
+			if !yield(v, err) {
+				return
+			}
+		}
+	}
+}
+
+func sizes(seq iter.Seq2[string, error]) iter.Seq2[any, error] {
+	return func(yield func(any, error) bool) {
+		for v, err := range seq {
+			if !yield(len(v), err) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package rpc_test
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+// dial connects to url with opts, which serve Asked besides.
+func dial(t *testing.T, url string, opts rpc.DialOptions) *rpc.Conn {
+	t.Helper()
+	conn, err := rpc.Dial(t.Context(), url, serving(opts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// serveHTTP serves h, which is a Server or something around it.
+func serveHTTP(t *testing.T, h http.Handler) *httptest.Server {
+	ts := httptest.NewServer(h)
+	t.Cleanup(ts.Close)
+	return ts
+}
+
+// listen serves lines on an address.
+func listen(t *testing.T, network, addr string) net.Listener {
+	t.Helper()
+	ln, err := net.Listen(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, served := newInteropServer(t, nil), make(chan error)
+	go func() { served <- srv.Serve(context.Background(), ln) }()
+	t.Cleanup(func() {
+		ln.Close()
+		<-served
+	})
+	return ln
+}
+
+func TestEverythingOverWebSocket(t *testing.T) {
+	ts := serveHTTP(t, newInteropServer(t, nil))
+	for _, scheme := range []string{"ws", "http"} {
+		t.Run(scheme, func(t *testing.T) {
+			everything(t, dial(t, scheme+"://"+ts.Listener.Addr().String()+"/", rpc.DialOptions{}))
+		})
+	}
+}
+
+func TestEverythingInCBOR(t *testing.T) {
+	ts := serveHTTP(t, newInteropServer(t, &rpc.ServerOptions{Codecs: []codec.Codec{cbor.Codec}}))
+	everything(t, dial(t, ts.URL, rpc.DialOptions{Codec: cbor.Codec}))
+	everything(t, dial(t, ts.URL, rpc.DialOptions{})) // one server, both codecs
+}
+
+func TestEverythingOverTLS(t *testing.T) {
+	ts := httptest.NewUnstartedServer(newInteropServer(t, nil))
+	ts.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of the client that hangs up
+	ts.StartTLS()
+	t.Cleanup(ts.Close)
+	for name, client := range map[string]*http.Client{
+		"wss":   ts.Client(),
+		"https": {Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ts.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			everything(t, dial(t, name+"://"+ts.Listener.Addr().String(), rpc.DialOptions{HTTPClient: client}))
+		})
+	}
+	_, err := rpc.Dial(t.Context(), ts.URL, nil)
+	if err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Error("a certificate that nobody trusts:", err)
+	}
+}
+
+func TestEverythingOverTCP(t *testing.T) {
+	ln := listen(t, "tcp", "127.0.0.1:0")
+	everything(t, dial(t, "tcp://"+ln.Addr().String(), rpc.DialOptions{}))
+}
+
+func TestEverythingOverUnixSocket(t *testing.T) {
+	dir, err := os.MkdirTemp("", "") // t.TempDir's may be longer than a socket's address
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	ln := listen(t, "unix", filepath.Join(dir, "s"))
+	everything(t, dial(t, "unix://"+ln.Addr().String(), rpc.DialOptions{}))
+}
+
+func TestEverythingOverAPipe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		everything(t, rpctest.Pair(t, newInteropServer(t, nil), serving(rpc.DialOptions{})))
+	})
+}
+
+// stdio is standard input and output as one.
+type stdio struct {
+	io.Reader
+	io.WriteCloser
+}
+
+// TestMain makes the test binary a server on standard input and output where it
+// is asked to be one.
+func TestMain(m *testing.M) {
+	if os.Getenv("RPC_TEST_STDIO") == "" {
+		os.Exit(m.Run())
+	}
+	srv := rpc.NewServer(nil)
+	srv.Register(InteropService(newInterop()))
+	if err := srv.ServeConn(context.Background(), stdio{os.Stdin, os.Stdout}); err != io.EOF {
+		os.Stderr.WriteString(err.Error())
+		os.Exit(1)
+	}
+}
+
+func TestEverythingOverStdio(t *testing.T) {
+	child := exec.CommandContext(t.Context(), os.Args[0])
+	child.Env = append(os.Environ(), "RPC_TEST_STDIO=1")
+	var complaints strings.Builder
+	child.Stderr = &complaints
+	in, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := rpc.NewConn(t.Context(), stdio{out, in}, serving(rpc.DialOptions{}))
+	if err != nil {
+		t.Fatal(err, &complaints)
+	}
+	everything(t, conn)
+	conn.Close()
+	if err := child.Wait(); err != nil || complaints.Len() > 0 {
+		t.Errorf("the child: %v: %s", err, &complaints)
+	}
+}
+
+func TestEverythingBehindAReverseProxy(t *testing.T) {
+	ts := serveHTTP(t, newInteropServer(t, &rpc.ServerOptions{Codecs: []codec.Codec{cbor.Codec}}))
+	to, err := url.Parse(ts.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := serveHTTP(t, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }})
+	for _, cd := range []codec.Codec{codec.JSON, cbor.Codec} {
+		t.Run(cd.Name(), func(t *testing.T) {
+			everything(t, dial(t, proxy.URL, rpc.DialOptions{Codec: cd}))
+		})
+	}
+}
+
+// A connection may end while it is being made, from wherever.
+func TestConnectionEndsBeforeItBegins(t *testing.T) {
+	gone, cancel := context.WithCancelCause(t.Context())
+	cancel(io.ErrNoProgress)
+	for range 100 {
+		near, far := net.Pipe()
+		if err := newInteropServer(t, nil).ServeConn(gone, far); err != io.ErrNoProgress {
+			t.Fatal(err)
+		}
+		near.Close()
+	}
+}

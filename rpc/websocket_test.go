@@ -1,0 +1,467 @@
+package rpc_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/internal/wire"
+	"github.com/wirecall/wirecall/rpc"
+)
+
+// A pipeListener is a listener in memory, whose connections synctest can see.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error   { close(l.closed); return nil }
+func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
+
+func (l *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
+	near, far := net.Pipe()
+	l.conns <- far
+	return near, nil
+}
+
+// serveWS serves srv in memory until the test ends, and returns what dials it.
+func serveWS(t *testing.T, srv *rpc.Server) *http.Client {
+	l := &pipeListener{make(chan net.Conn), make(chan struct{})}
+	hs := &http.Server{Handler: srv}
+	done := make(chan struct{})
+	go func() { defer close(done); hs.Serve(l) }()
+	tr := &http.Transport{DialContext: l.dial}
+	t.Cleanup(func() {
+		srv.Close()
+		hs.Close()
+		tr.CloseIdleConnections()
+		<-done
+	})
+	return &http.Client{Transport: tr}
+}
+
+// A rawPeer is a WebSocket client that knows nothing of this package.
+type rawPeer struct {
+	t    *testing.T
+	ws   *websocket.Conn
+	done chan struct{}
+
+	mu     sync.Mutex
+	frames []string
+	types  []websocket.MessageType
+	err    error // what reading ended with
+}
+
+func dialRaw(t *testing.T, srv *rpc.Server, subprotocols ...string) *rawPeer {
+	t.Helper()
+	ws, _, err := websocket.Dial(context.Background(), "ws://test/", &websocket.DialOptions{
+		HTTPClient: serveWS(t, srv), Subprotocols: subprotocols})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Join(subprotocols, ""); ws.Subprotocol() != want {
+		t.Fatalf("subprotocol %q, want %q", ws.Subprotocol(), want)
+	}
+	ws.SetReadLimit(-1)
+	p := &rawPeer{t: t, ws: ws, done: make(chan struct{})}
+	go p.read()
+	t.Cleanup(func() { ws.CloseNow(); <-p.done })
+	return p
+}
+
+func (p *rawPeer) read() {
+	defer close(p.done)
+	for {
+		typ, data, err := p.ws.Read(context.Background())
+		p.mu.Lock()
+		if err != nil {
+			p.err = err
+			p.mu.Unlock()
+			return
+		}
+		p.frames, p.types = append(p.frames, string(data)), append(p.types, typ)
+		p.mu.Unlock()
+	}
+}
+
+func (p *rawPeer) send(typ websocket.MessageType, frame string) {
+	p.t.Helper()
+	if err := p.ws.Write(context.Background(), typ, []byte(frame)); err != nil {
+		p.t.Fatalf("sending %.100q: %v", frame, err)
+	}
+}
+
+// got returns the frames that have come since it was last called.
+func (p *rawPeer) got() []string {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	frames := p.frames
+	p.frames, p.types = nil, nil
+	return frames
+}
+
+// closed returns the code and the reason that the server closed with.
+func (p *rawPeer) closed() string {
+	synctest.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ce, ok := errors.AsType[websocket.CloseError](p.err); ok {
+		return strings.TrimSpace(fmt.Sprintf("%d %s", ce.Code, ce.Reason))
+	}
+	return fmt.Sprint(p.err)
+}
+
+const (
+	helloRequest = `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":32,"streams":32,"message":1048576}}`
+	helloAnswer  = `{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":256,"streams":256,"message":1048576}}`
+	jsonProtocol = "wirecall.v1.json"
+	cborProtocol = "wirecall.v1.cbor"
+)
+
+func newTestServer(limits rpc.Limits) *rpc.Server {
+	if limits.Idle == 0 {
+		limits.Idle = -1
+	}
+	srv := rpc.NewServer(&rpc.ServerOptions{Limits: limits, Codecs: []codec.Codec{cbor.Codec}})
+	srv.Register(services()...)
+	return srv
+}
+
+// A frame holds several messages; hello and its answer are alone in theirs, and
+// calls may be sent right behind hello.
+func TestFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := dialRaw(t, newTestServer(rpc.Limits{}), jsonProtocol)
+		p.send(websocket.MessageText, helloRequest)
+		p.send(websocket.MessageText, strings.Join([]string{
+			`{"jsonrpc":"2.0","id":2,"method":"Test.Sleep","params":[5000]}`,
+			`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":2}}`,
+			`{"jsonrpc":"2.0","id":3,"method":"Test.Add","params":[1,2]}`,
+		}, "\n"))
+		frames := p.got()
+		if len(frames) < 2 || frames[0] != helloAnswer {
+			t.Fatalf("got %q, want the answer to hello first, and alone", frames)
+		}
+		answers := strings.Split(strings.Join(frames[1:], "\n"), "\n")
+		want := map[string]bool{
+			`{"jsonrpc":"2.0","id":2,"error":{"code":-32800,"message":"canceled by the caller"}}`: true,
+			`{"jsonrpc":"2.0","id":3,"result":3}`:                                                 true,
+		}
+		if len(answers) != 2 || !want[answers[0]] || !want[answers[1]] || answers[0] == answers[1] {
+			t.Errorf("got %q", answers)
+		}
+
+		p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":4,"method":"Test.Blobs","params":{"n":20,"size":3000}}`)
+		for _, f := range p.got() {
+			if len(f) > 32<<10 {
+				t.Errorf("a packed frame of %d bytes", len(f))
+			}
+		}
+		p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":5,"method":"Test.Big","params":[100000]}`)
+		if frames := p.got(); len(frames) != 1 || strings.Contains(frames[0], "\n") || len(frames[0]) < 100000 {
+			t.Errorf("got %d frames, want one with one large message", len(frames))
+		}
+	})
+}
+
+// How connections end: the code says whether to come back.
+func TestCloseCodes(t *testing.T) {
+	text, binary := websocket.MessageText, websocket.MessageBinary
+	add := `{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1,2]}`
+	note := `{"jsonrpc":"2.0","method":"Test.Note","params":["x",1000]}`
+	for _, test := range []struct {
+		name     string
+		protocol string
+		frames   []string
+		typ      websocket.MessageType
+		then     func(*rpc.Server)
+		want     string
+	}{
+		{"no hello", jsonProtocol, []string{add}, text, nil, "4500 the first message must be rpc.hello"},
+		{"hello not alone", jsonProtocol, []string{helloRequest + "\n" + add}, text, nil, "4500 rpc.hello must be alone in its frame"},
+		{"resume not alone", jsonProtocol, []string{`{"jsonrpc":"2.0","id":1,"method":"rpc.resume"}` + "\n" + helloRequest}, text, nil, "4500 the first message must be rpc.hello"},
+		{"hello late", jsonProtocol, nil, text, func(*rpc.Server) { time.Sleep(10 * time.Second) }, "4500 no hello within the time for the handshake"},
+		{"malformed", jsonProtocol, []string{helloRequest, "hello"}, text, nil, "4500 parse error: malformed JSON at byte 0"},
+		{"batch", jsonProtocol, []string{helloRequest, "[" + add + "]"}, text, nil, "4500 invalid request: not an object"},
+		{"empty frame", jsonProtocol, []string{helloRequest, ""}, text, nil, "4500 parse error: empty line in a frame"},
+		{"empty line", jsonProtocol, []string{helloRequest, add + "\n\n" + add}, text, nil, "4500 parse error: empty line in a frame"},
+		{"binary", jsonProtocol, []string{helloRequest}, binary, nil, "4500 a frame is binary: this connection uses text"},
+		{"text on CBOR", cborProtocol, []string{helloRequest}, text, nil, "4500 a frame is text: this connection uses binary"},
+		{"no byte string", cborProtocol, []string{"\xa0"}, binary, nil, "4500 parse error: frame is not a sequence of byte strings"},
+		{"a byte string of 1 GiB", cborProtocol, []string{"\x5a\x40\x00\x00\x00"}, binary, nil, "4500 parse error: frame is not a sequence of byte strings"},
+		{"too large", jsonProtocol, []string{helloRequest, `{"x":"` + strings.Repeat("x", 2<<20) + `"}`}, text, nil, "1009 read limited at 1048641 bytes"},
+		{"shutdown", jsonProtocol, []string{helloRequest}, text, shutdown, "4001 shutting down"},
+		{"close", jsonProtocol, []string{helloRequest}, text, func(s *rpc.Server) { s.Close() }, "4001"},
+		{"plain shutdown", "", []string{add}, text, shutdown, "1001 shutting down"},
+		{"plain notifications", "", []string{note, note, note, note}, text, nil, "1008 too many notifications wait: the peer sends them faster than they are handled"},
+		{"plain binary", "", []string{add}, binary, nil, "1008 a frame is binary: this connection uses text"},
+		{"plain too large", "", []string{`{"x":"` + strings.Repeat("x", 2<<20) + `"}`}, text, nil, "1009 read limited at 1048641 bytes"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := newTestServer(rpc.Limits{Notifications: 2})
+				var protocols []string
+				if test.protocol != "" {
+					protocols = append(protocols, test.protocol)
+				}
+				p := dialRaw(t, srv, protocols...)
+				for _, f := range test.frames {
+					if len(f) > 1<<20 {
+						go p.ws.Write(context.Background(), test.typ, []byte(f)) // which is not read to its end
+					} else {
+						p.send(test.typ, f)
+					}
+				}
+				synctest.Wait()
+				if test.then != nil {
+					test.then(srv)
+				}
+				if got := p.closed(); got != test.want {
+					t.Errorf("closed with %q, want %q", got, test.want)
+				}
+				time.Sleep(time.Hour) // until the handlers have returned
+			})
+		})
+	}
+}
+
+func shutdown(s *rpc.Server) { s.Shutdown(context.Background()) }
+
+// A client that says goodbye is answered so.
+func TestClientCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := dialRaw(t, newTestServer(rpc.Limits{}), jsonProtocol)
+		p.send(websocket.MessageText, helloRequest)
+		p.got()
+		if err := p.ws.Close(websocket.StatusNormalClosure, "bye"); err != nil {
+			t.Errorf("the closing handshake: %v", err)
+		}
+	})
+}
+
+// A server offers both modes on one URL, and the client's codec.
+func TestSubprotocols(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := dialRaw(t, newTestServer(rpc.Limits{}))
+		p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":"x","method":"Test.Add","params":[1,2]}`)
+		if got := p.got(); len(got) != 1 || got[0] != `{"jsonrpc":"2.0","id":"x","result":3}` {
+			t.Errorf("plain: %q", got)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := dialRaw(t, newTestServer(rpc.Limits{}), cborProtocol)
+		frame := func(msg string) string { return string(wire.CBOR.AppendToFrame(nil, []byte(msg), true)) }
+		p.send(websocket.MessageBinary, frame(
+			"\xa3\x62id\x01\x66method\x69rpc.hello\x66params\xa4\x61v\x01\x65calls\x18\x20\x67streams\x18\x20\x67message\x1a\x00\x01\x00\x00"))
+		p.send(websocket.MessageBinary, frame("\xa3\x62id\x02\x66method\x68Test.Add\x66params\x82\x01\x02"))
+		got := p.got()
+		if len(got) != 2 || got[1] != frame("\xa2\x62id\x02\x66result\x03") {
+			t.Errorf("CBOR: %q", got)
+		}
+	})
+}
+
+// TestConversationsOverWebSocket replays what was written for lines over a
+// WebSocket, as text, and in CBOR where it can be said in that.
+func TestConversationsOverWebSocket(t *testing.T) {
+	for _, file := range []string{"calls", "cancel", "control", "credit", "errors", "goaway", "limits",
+		"notifications", "peer", "streams", "streams-up", "plain-calls", "plain-batch", "plain-subscriptions"} {
+		for _, c := range readConversations(t, "testdata/"+file+".txt") {
+			if c.deafness() {
+				continue // how much fits between the two is another matter here
+			}
+			t.Run(file+"/"+c.name+"/json", func(t *testing.T) {
+				c.over = jsonProtocol
+				synctest.Test(t, c.replay)
+			})
+			if c.inCBOR() {
+				t.Run(file+"/"+c.name+"/cbor", func(t *testing.T) {
+					c.over = cborProtocol
+					synctest.Test(t, c.replay)
+				})
+			}
+		}
+	}
+}
+
+// wirecall reports whether the conversation is in wirecall mode.
+func (c *conversation) wirecall() bool {
+	return strings.Contains(c.lines[0].text, `"method":"rpc.`)
+}
+
+// deafness reports whether the peer is to be deaf.
+func (c *conversation) deafness() bool {
+	return slices.ContainsFunc(c.lines, func(l scriptLine) bool { return l.marker == "->deaf" })
+}
+
+// inCBOR reports whether the conversation means the same in CBOR: no text of
+// encoding/json's, and no count of bytes.
+func (c *conversation) inCBOR() bool {
+	if !c.wirecall() || c.limits.Buffered > 0 || c.limits.Message > 0 || c.limits.WindowBytes > 0 {
+		return false
+	}
+	for _, l := range c.lines {
+		if strings.Contains(l.text, "json:") || strings.Contains(l.text, "bytes") || len(l.text) > 10000 {
+			return false
+		}
+		if l.marker == "->" && (!json.Valid([]byte(l.text)) || strings.Contains(l.text, "Test.Bomb")) {
+			return false
+		}
+	}
+	return true
+}
+
+// dialWS makes conn, which carries lines, the other end of a WebSocket to the
+// program's server: each line is a frame, and each message that comes a line.
+func (c *conversation) dialWS(t *testing.T, srv *rpc.Server, lines net.Conn) (stop func()) {
+	var protocols []string
+	if c.wirecall() {
+		protocols = append(protocols, c.over)
+	}
+	ws, _, err := websocket.Dial(context.Background(), "ws://test/", &websocket.DialOptions{
+		HTTPClient: serveWS(t, srv), Subprotocols: protocols})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws.SetReadLimit(-1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer lines.Close()
+		for {
+			_, frame, err := ws.Read(context.Background())
+			if err != nil {
+				return
+			}
+			for _, msg := range c.messages(frame) {
+				if _, err := lines.Write(append(msg, '\n')); err != nil {
+					return
+				}
+			}
+		}
+	})
+	wg.Go(func() {
+		defer ws.CloseNow()
+		buf := make([]byte, 4<<20)
+		for n := 0; ; {
+			k, err := lines.Read(buf[n:])
+			if err != nil {
+				return
+			}
+			n += k
+			for {
+				i := bytes.IndexByte(buf[:n], '\n')
+				if i < 0 {
+					break
+				}
+				typ, frame := c.frame(buf[:i])
+				if ws.Write(context.Background(), typ, frame) != nil {
+					return
+				}
+				n = copy(buf, buf[i+1:n])
+			}
+		}
+	})
+	return wg.Wait
+}
+
+// frame makes a frame of a line.
+func (c *conversation) frame(line []byte) (websocket.MessageType, []byte) {
+	if c.over != cborProtocol {
+		return websocket.MessageText, line
+	}
+	m := parsed(line)
+	delete(m, "jsonrpc")
+	msg, err := cbor.Codec.Append(nil, m)
+	if err != nil {
+		panic(err)
+	}
+	return websocket.MessageBinary, wire.CBOR.AppendToFrame(nil, msg, true)
+}
+
+// messages makes lines of a frame.
+func (c *conversation) messages(frame []byte) (lines [][]byte) {
+	form := wire.JSON
+	if c.over == cborProtocol {
+		form = wire.CBOR
+	}
+	for msg, err := range form.Split(frame) {
+		if err != nil {
+			return append(lines, []byte(err.Error()))
+		}
+		if form == wire.CBOR {
+			var m map[string]any
+			if err := cbor.Codec.Decode(msg, &m); err != nil {
+				return append(lines, []byte(err.Error()))
+			}
+			m["jsonrpc"] = "2.0"
+			msg, _ = json.Marshal(m)
+		}
+		lines = append(lines, msg)
+	}
+	return lines
+}
+
+// canonical is a line with its members sorted, for comparison with what was
+// made of CBOR.
+func canonical(line string) string {
+	b, err := json.Marshal(parsed([]byte(line)))
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// parsed is a line of JSON with its integers.
+func parsed(line []byte) map[string]any {
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.UseNumber()
+	var m map[string]any
+	if err := d.Decode(&m); err != nil {
+		panic(fmt.Sprintf("%s: %v", line, err))
+	}
+	return integers(m).(map[string]any)
+}
+
+func integers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		n, err := v.Int64()
+		if err != nil {
+			panic(err)
+		}
+		return n
+	case []any:
+		for i := range v {
+			v[i] = integers(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = integers(v[k])
+		}
+	}
+	return v
+}
