@@ -7,6 +7,8 @@ package codec
 
 import (
 	"encoding/json"
+
+	"github.com/wirecall/wirecall/codec/jsongen"
 )
 
 // A Codec turns Go values into one of the wire's two forms and back. It must
@@ -28,7 +30,9 @@ type Codec interface {
 	Decode(src []byte, v any) error
 }
 
-// JSON is encoding/json. Values encode exactly as json.Marshal has them.
+// JSON is encoding/json: values encode exactly as json.Marshal has them, and
+// decode as with json.Unmarshal. For the types that a generated service carries
+// it does the same several times faster, by code that is generated with it.
 var JSON Codec = jsonCodec{}
 
 type jsonCodec struct{}
@@ -36,6 +40,9 @@ type jsonCodec struct{}
 func (jsonCodec) Name() string { return "json" }
 
 func (jsonCodec) Append(dst []byte, v any) ([]byte, error) {
+	if b := jsongen.Append(dst, v); b != nil {
+		return b, nil
+	}
 	b, err := json.Marshal(v)
 	if err != nil {
 		return dst, err
@@ -43,4 +50,9 @@ func (jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 	return append(dst, b...), nil
 }
 
-func (jsonCodec) Decode(src []byte, v any) error { return json.Unmarshal(src, v) }
+func (jsonCodec) Decode(src []byte, v any) error {
+	if jsongen.Decode(src, v) {
+		return nil
+	}
+	return json.Unmarshal(src, v)
+}

@@ -4,6 +4,7 @@ package rpc_test
 
 import (
 	"context"
+	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"iter"
 	"time"
@@ -1187,4 +1188,13 @@ type subjectEchoParams struct {
 
 func (p *subjectEchoParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "lines", Value: &p.Lines}}
+}
+
+func init() {
+	jsongen.Register[time.Duration](0xf9d0c88f42834344, jsongen.AppendInt, jsongen.Int)
+	jsongen.Register[map[string]string](0x663427e245d93b47, func(dst []byte, v *map[string]string) []byte {
+		return jsongen.AppendMap(dst, v, jsongen.AppendString)
+	}, func(s []byte, i int, v *map[string]string) int {
+		return jsongen.Map(s, i, v, jsongen.String)
+	})
 }

@@ -4,6 +4,7 @@ package chat
 
 import (
 	"context"
+	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"iter"
 )
@@ -160,4 +161,99 @@ type roomTypingParams struct {
 
 func (p *roomTypingParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "author", Value: &p.Author}}
+}
+
+func appendMessageJSON(dst []byte, v *Message) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = jsongen.AppendInt(dst, &v.ID)
+	dst = append(dst, `,"author":`...)
+	dst = jsongen.AppendString(dst, &v.Author)
+	dst = append(dst, `,"text":`...)
+	dst = jsongen.AppendString(dst, &v.Text)
+	dst = append(dst, `,"time":`...)
+	if dst = jsongen.AppendTime(dst, &v.Time); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var messageJSON = jsongen.Fields{"id", "author", "text", "time"}
+
+func decodeMessageJSON(s []byte, i int, v *Message) int {
+	f, i := messageJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.ID)
+		case 1:
+			i = jsongen.String(s, i, &v.Author)
+		case 2:
+			i = jsongen.String(s, i, &v.Text)
+		case 3:
+			i = jsongen.Time(s, i, &v.Time)
+		}
+		f, i = messageJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendStateJSON(dst []byte, v *State) []byte {
+	dst = append(dst, `{"online":`...)
+	dst = jsongen.AppendSlice(dst, &v.Online, jsongen.AppendString)
+	return append(dst, '}')
+}
+
+var stateJSON = jsongen.Fields{"online"}
+
+func decodeStateJSON(s []byte, i int, v *State) int {
+	f, i := stateJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Slice(s, i, &v.Online, jsongen.String)
+		}
+		f, i = stateJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendDeltaJSON(dst []byte, v *Delta) []byte {
+	dst = append(dst, '{')
+	if len(v.Joined) > 0 {
+		dst = append(jsongen.Comma(dst), `"joined":`...)
+		dst = jsongen.AppendSlice(dst, &v.Joined, jsongen.AppendString)
+	}
+	if len(v.Left) > 0 {
+		dst = append(jsongen.Comma(dst), `"left":`...)
+		dst = jsongen.AppendSlice(dst, &v.Left, jsongen.AppendString)
+	}
+	if len(v.Typing) > 0 {
+		dst = append(jsongen.Comma(dst), `"typing":`...)
+		dst = jsongen.AppendSlice(dst, &v.Typing, jsongen.AppendString)
+	}
+	return append(dst, '}')
+}
+
+var deltaJSON = jsongen.Fields{"joined", "left", "typing"}
+
+func decodeDeltaJSON(s []byte, i int, v *Delta) int {
+	f, i := deltaJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Slice(s, i, &v.Joined, jsongen.String)
+		case 1:
+			i = jsongen.Slice(s, i, &v.Left, jsongen.String)
+		case 2:
+			i = jsongen.Slice(s, i, &v.Typing, jsongen.String)
+		}
+		f, i = deltaJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func init() {
+	jsongen.Register[Message](0x69ddb6b96d7536b7, appendMessageJSON, decodeMessageJSON)
+	jsongen.Register[State](0xf4f159d23d9b1861, appendStateJSON, decodeStateJSON)
+	jsongen.Register[Delta](0x2125858831b4d703, appendDeltaJSON, decodeDeltaJSON)
 }

@@ -4,6 +4,7 @@ package telemetry
 
 import (
 	"context"
+	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"iter"
 	"time"
@@ -90,18 +91,18 @@ func NewFleetClient(caller rpc.Caller) *FleetClient { return &FleetClient{caller
 // Watch returns all devices that have ever reported, by name, and a stream of
 // what becomes of them. Who reads slowly is not told of every step: what comes
 // is always the latest.
-func (c *FleetClient) Watch(ctx context.Context) ([]Status, iter.Seq2[Status, error], error) {
+func (c *FleetClient) Watch(ctx context.Context) (now []Status, changes iter.Seq2[Status, error], err error) {
 	var r fleetWatchResult
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Fleet.Watch", Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Fleet.Watch", Result: &r})
 	return r.Now, rpc.To[Status](r.Changes), err
 }
 
 // SetInterval makes a device measure at an interval, and returns the one it
 // had. The error is an *UnknownDevice, an *OfflineDevice, or what the device
 // says, such as a *BadInterval.
-func (c *FleetClient) SetInterval(ctx context.Context, device string, interval time.Duration) (time.Duration, error) {
+func (c *FleetClient) SetInterval(ctx context.Context, device string, interval time.Duration) (was time.Duration, err error) {
 	var r time.Duration
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Fleet.SetInterval", Params: &fleetSetIntervalParams{device, interval}, Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Fleet.SetInterval", Params: &fleetSetIntervalParams{device, interval}, Result: &r})
 	return r, err
 }
 
@@ -148,9 +149,9 @@ func NewDeviceClient(caller rpc.Caller) *DeviceClient { return &DeviceClient{cal
 
 // SetInterval makes the device measure at an interval, and returns the one it
 // had. The error is a *BadInterval where it cannot.
-func (c *DeviceClient) SetInterval(ctx context.Context, interval time.Duration) (time.Duration, error) {
+func (c *DeviceClient) SetInterval(ctx context.Context, interval time.Duration) (was time.Duration, err error) {
 	var r time.Duration
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Device.SetInterval", Params: &deviceSetIntervalParams{interval}, Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: "Device.SetInterval", Params: &deviceSetIntervalParams{interval}, Result: &r})
 	return r, err
 }
 
@@ -160,4 +161,81 @@ type deviceSetIntervalParams struct {
 
 func (p *deviceSetIntervalParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "interval", Value: &p.Interval}}
+}
+
+func appendReadingJSON(dst []byte, v *Reading) []byte {
+	dst = append(dst, `{"time":`...)
+	if dst = jsongen.AppendTime(dst, &v.Time); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"value":`...)
+	if dst = jsongen.AppendFloat(dst, &v.Value); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var readingJSON = jsongen.Fields{"time", "value"}
+
+func decodeReadingJSON(s []byte, i int, v *Reading) int {
+	f, i := readingJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Time(s, i, &v.Time)
+		case 1:
+			i = jsongen.Float(s, i, &v.Value)
+		}
+		f, i = readingJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendStatusJSON(dst []byte, v *Status) []byte {
+	dst = append(dst, `{"device":`...)
+	dst = jsongen.AppendString(dst, &v.Device)
+	dst = append(dst, `,"online":`...)
+	dst = jsongen.AppendBool(dst, &v.Online)
+	dst = append(dst, `,"interval":`...)
+	dst = jsongen.AppendInt(dst, &v.Interval)
+	dst = append(dst, `,"readings":`...)
+	dst = jsongen.AppendInt(dst, &v.Readings)
+	dst = append(dst, `,"last":`...)
+	if dst = appendReadingJSON(dst, &v.Last); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var statusJSON = jsongen.Fields{"device", "online", "interval", "readings", "last"}
+
+func decodeStatusJSON(s []byte, i int, v *Status) int {
+	f, i := statusJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Device)
+		case 1:
+			i = jsongen.Bool(s, i, &v.Online)
+		case 2:
+			i = jsongen.Int(s, i, &v.Interval)
+		case 3:
+			i = jsongen.Int(s, i, &v.Readings)
+		case 4:
+			i = decodeReadingJSON(s, i, &v.Last)
+		}
+		f, i = statusJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func init() {
+	jsongen.Register[time.Duration](0xf9d0c88f42834344, jsongen.AppendInt, jsongen.Int)
+	jsongen.Register[Reading](0xa841e03acc573882, appendReadingJSON, decodeReadingJSON)
+	jsongen.Register[[]Status](0x59165b79f317cc4a, func(dst []byte, v *[]Status) []byte {
+		return jsongen.AppendSlice(dst, v, appendStatusJSON)
+	}, func(s []byte, i int, v *[]Status) int {
+		return jsongen.Slice(s, i, v, decodeStatusJSON)
+	})
+	jsongen.Register[Status](0xfcdc6a35f61ce9ca, appendStatusJSON, decodeStatusJSON)
 }

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"go/types"
 	"reflect"
 	"strings"
@@ -56,6 +57,9 @@ func fieldOf(s *types.Struct, i int) *model.Field {
 // wire sets what a field is called in JSON, if it is there at all.
 func wire(f *model.Field, v *types.Var, tag string) {
 	name, options, _ := strings.Cut(tag, ",")
+	if f.Tagged = validTag(name); !f.Tagged {
+		name = ""
+	}
 	if v.Embedded() {
 		s, _ := deref(v.Type()).Underlying().(*types.Struct)
 		if !v.Exported() && s == nil {
@@ -66,15 +70,13 @@ func wire(f *model.Field, v *types.Var, tag string) {
 		return
 	}
 	for o := range strings.SplitSeq(options, ",") {
-		f.Omit = f.Omit || o == "omitempty" || o == "omitzero"
+		f.Empty = f.Empty || o == "omitempty"
+		f.Zero = f.Zero || o == "omitzero"
 		f.InString = f.InString || o == "string"
 	}
-	switch {
-	case f.Flat:
-	case validTag(name):
-		f.Wire = name
-	default:
-		f.Wire = f.Name
+	f.Omit = f.Empty || f.Zero
+	if !f.Flat {
+		f.Wire = cmp.Or(name, f.Name)
 	}
 }
 

@@ -149,6 +149,12 @@ func (t *typeLoader) ref(obj *types.TypeName, args *types.TypeList) *model.Type 
 	return ref
 }
 
+// canName reports whether the output can name a type, its arguments aside.
+func (t *typeLoader) canName(obj *types.TypeName) bool {
+	path := obj.Pkg().Path()
+	return path == t.out.Path || obj.Exported() && importable(t.out.Path, path) && !strings.HasPrefix(path, "vendor/")
+}
+
 // nameable refuses a type that the output would have to write and cannot.
 func (t *typeLoader) nameable(obj *types.TypeName) {
 	if t.defined || obj.Pkg().Path() == t.out.Path {
@@ -180,13 +186,14 @@ func importable(from, path string) bool {
 // once; another package's type cannot be mended, and so each use of it is one.
 func (t *typeLoader) define(typ types.Type, obj *types.TypeName, ref *model.Type, is func(*typeLoader) *model.Type) {
 	name := types.TypeString(typ, nil)
-	def, own := t.defs[name], obj.Pkg().Path() == t.out.Path
-	if def != nil && (own || t.seen[name]) {
+	def, ours := t.defs[name], obj.Pkg().Path() == t.out.Path
+	if def != nil && (ours || t.seen[name]) {
 		return
 	}
 	t.seen[name] = true
 	if def == nil {
-		def = &model.Def{Type: ref, Doc: t.typeDoc(obj)}
+		def = &model.Def{Type: ref, Doc: t.typeDoc(obj), Own: own(typ), Hidden: !t.canName(obj)}
+		_, def.Alias = typ.(*types.Alias)
 		t.defs[name] = def
 		t.out.Types = append(t.out.Types, def)
 	}
@@ -233,6 +240,18 @@ func hasForm(t types.Type) bool {
 	return true
 }
 
+// own reports whether a *T has any of the methods that encoding/json looks for.
+func own(t types.Type) bool {
+	return !types.IsInterface(t) &&
+		(hasMethod(t, "MarshalJSON", writes) || hasMethod(t, "UnmarshalJSON", reads) ||
+			hasMethod(t, "MarshalText", writes) || hasMethod(t, "UnmarshalText", reads))
+}
+
+const (
+	writes = "func() ([]byte, error)"
+	reads  = "func([]byte) error"
+)
+
 func encodesJSON(t types.Type) bool {
 	return !types.IsInterface(t) && hasMethods(t, "MarshalJSON", "UnmarshalJSON")
 }
@@ -243,8 +262,8 @@ func encodesText(t types.Type) bool {
 
 // hasMethods reports whether a *T has both methods, one that writes bytes and
 // one that reads them.
-func hasMethods(t types.Type, writes, reads string) bool {
-	return hasMethod(t, writes, "func() ([]byte, error)") && hasMethod(t, reads, "func([]byte) error")
+func hasMethods(t types.Type, marshal, unmarshal string) bool {
+	return hasMethod(t, marshal, writes) && hasMethod(t, unmarshal, reads)
 }
 
 func hasMethod(t types.Type, name, signature string) bool {

@@ -65,6 +65,10 @@ type Def struct {
 	Type *Type  // a Named one
 	Doc  string // of its declaration
 	Is   *Type
+
+	Alias  bool // of Is
+	Own    bool // it has methods of its own that make its JSON, or read it
+	Hidden bool // generated code cannot name it
 }
 
 // A Pos is a place in the source, its file relative to where the generator runs.

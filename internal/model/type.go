@@ -64,7 +64,10 @@ type Field struct {
 
 	Wire     string // in JSON; empty where the field does not cross or is flattened
 	Flat     bool   // its own fields stand in its place
+	Tagged   bool   // Wire is from the tag
 	Omit     bool   // omitempty or omitzero: left out where it is zero
+	Empty    bool   // omitempty
+	Zero     bool   // omitzero
 	InString bool   // the tag's string option: a number or bool in quotes
 }
 

@@ -4,6 +4,7 @@ package stress
 
 import (
 	"context"
+	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"iter"
 )
@@ -237,4 +238,34 @@ type loadTellParams struct {
 
 func (p *loadTellParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "n", Value: &p.N}}
+}
+
+func appendItemJSON(dst []byte, v *Item) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = jsongen.AppendInt(dst, &v.Seq)
+	if v.Text != "" {
+		dst = append(dst, `,"text":`...)
+		dst = jsongen.AppendString(dst, &v.Text)
+	}
+	return append(dst, '}')
+}
+
+var itemJSON = jsongen.Fields{"seq", "text"}
+
+func decodeItemJSON(s []byte, i int, v *Item) int {
+	f, i := itemJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.Seq)
+		case 1:
+			i = jsongen.String(s, i, &v.Text)
+		}
+		f, i = itemJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func init() {
+	jsongen.Register[Item](0x4e83c1be731748e5, appendItemJSON, decodeItemJSON)
 }

@@ -4,6 +4,7 @@ package kitchen
 
 import (
 	"context"
+	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"iter"
 )
@@ -242,4 +243,87 @@ type guestChooseParams struct {
 
 func (p *guestChooseParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "question", Value: &p.Question}, {Name: "options", Value: &p.Options}}
+}
+
+func appendMealJSON(dst []byte, v *Meal) []byte {
+	dst = append(dst, `{"dish":`...)
+	dst = jsongen.AppendString(dst, &v.Dish)
+	dst = append(dst, `,"cents":`...)
+	dst = jsongen.AppendInt(dst, &v.Cents)
+	return append(dst, '}')
+}
+
+var mealJSON = jsongen.Fields{"dish", "cents"}
+
+func decodeMealJSON(s []byte, i int, v *Meal) int {
+	f, i := mealJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Dish)
+		case 1:
+			i = jsongen.Int(s, i, &v.Cents)
+		}
+		f, i = mealJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendChangeJSON(dst []byte, v *Change) []byte {
+	dst = append(dst, `{"content":`...)
+	dst = jsongen.AppendString(dst, &v.Content)
+	dst = append(dst, `,"pieces":`...)
+	dst = jsongen.AppendInt(dst, &v.Pieces)
+	return append(dst, '}')
+}
+
+var changeJSON = jsongen.Fields{"content", "pieces"}
+
+func decodeChangeJSON(s []byte, i int, v *Change) int {
+	f, i := changeJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Content)
+		case 1:
+			i = jsongen.Int(s, i, &v.Pieces)
+		}
+		f, i = changeJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendCrateJSON(dst []byte, v *Crate) []byte {
+	dst = append(dst, `{"content":`...)
+	dst = jsongen.AppendString(dst, &v.Content)
+	dst = append(dst, `,"pieces":`...)
+	dst = jsongen.AppendInt(dst, &v.Pieces)
+	return append(dst, '}')
+}
+
+var crateJSON = jsongen.Fields{"content", "pieces"}
+
+func decodeCrateJSON(s []byte, i int, v *Crate) int {
+	f, i := crateJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Content)
+		case 1:
+			i = jsongen.Int(s, i, &v.Pieces)
+		}
+		f, i = crateJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func init() {
+	jsongen.Register[Meal](0x37d9aebcb69f92ad, appendMealJSON, decodeMealJSON)
+	jsongen.Register[map[string]int](0x16ad61124846fd57, func(dst []byte, v *map[string]int) []byte {
+		return jsongen.AppendMap(dst, v, jsongen.AppendInt)
+	}, func(s []byte, i int, v *map[string]int) int {
+		return jsongen.Map(s, i, v, jsongen.Int)
+	})
+	jsongen.Register[Change](0xa3160ba1061889c3, appendChangeJSON, decodeChangeJSON)
+	jsongen.Register[Crate](0xa3160ba1061889c3, appendCrateJSON, decodeCrateJSON)
 }

@@ -25,6 +25,7 @@ type emitter struct {
 	*jen.File
 	pkg     *model.Package
 	imports map[string]string // the name of each import by its path
+	json    *jsonPlan
 }
 
 // Generate returns the Go file for p, which Check has found in order.
@@ -34,12 +35,15 @@ func Generate(p *model.Package) ([]byte, error) {
 	if p.Build != "" {
 		e.HeaderComment("//go:build " + p.Build)
 	}
+	e.planJSON()
 	e.nameImports()
+	e.nameJSON()
 	// const _ = rpc.Generated1 // undefined? …
 	e.Const().Id("_").Op("=").Qual(rpcPath, "Generated1").Comment(handshake)
 	for _, s := range p.Services {
 		e.service(s)
 	}
+	e.emitJSON()
 	var b bytes.Buffer
 	err := e.Render(&b)
 	return b.Bytes(), err

@@ -106,6 +106,7 @@ func (e *emitter) nameImports() {
 			}
 		}
 	}
+	e.json.packages(need)
 	delete(need, e.pkg.Path)
 	for _, path := range slices.Sorted(maps.Keys(need)) {
 		name := free(need[path], func(s string) bool {

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/rpc"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A child is a process of this program that serves a peer, or is its client. It
+// prints the address at which it can be told what to do, over net/rpc, and
+// exits when its standard input ends: when its parent says so, or dies.
+type child struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+	addr  string // of its Control
+	rpc   *rpc.Client
+}
+
+// childEnv is set in a child's environment.
+const childEnv = "WIRECALL_BENCH_CHILD"
+
+// memory is how much of it a child may use. Peers that queue without end for a
+// slow consumer would take all there is.
+const memory = 4 << 30
+
+func isChild() bool { return os.Getenv(childEnv) != "" }
+
+// childMain is a child's main.
+func childMain() error {
+	if err := syscall.Setrlimit(syscall.RLIMIT_DATA, &syscall.Rlimit{Cur: memory, Max: memory}); err != nil {
+		return err
+	}
+	srv := rpc.NewServer()
+	if err := srv.RegisterName("Control", new(Control)); err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	go srv.Accept(ln)
+	fmt.Println(ln.Addr())
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+func startChild() (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), childEnv+"=1")
+	cmd.Stderr = &tail{max: 2000}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	c := &child{cmd: cmd, stdin: stdin}
+	if err := c.connect(stdout); err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *child) connect(stdout io.Reader) error {
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("child did not start: %w", err)
+	}
+	c.addr = strings.TrimSpace(line)
+	c.rpc, err = rpc.Dial("tcp", c.addr)
+	return err
+}
+
+// stop ends the child at once, whatever it is in.
+func (c *child) stop() {
+	if c.rpc != nil {
+		c.rpc.Close()
+	}
+	c.stdin.Close()
+	c.cmd.Process.Kill()
+	c.cmd.Wait()
+}
+
+// call asks for something that takes at most limit. When the child dies or is
+// late the error has what it said last.
+func (c *child) call(limit time.Duration, method string, arg, reply any) error {
+	call := c.rpc.Go("Control."+method, arg, reply, make(chan *rpc.Call, 1))
+	select {
+	case <-call.Done:
+		if errors.Is(call.Error, io.ErrUnexpectedEOF) || errors.Is(call.Error, io.EOF) || errors.Is(call.Error, rpc.ErrShutdown) {
+			c.stop() // so that all it said has been read
+			return fmt.Errorf("its process died: %s", cmp.Or(firstLine(c.cmd.Stderr.(*tail).text), "saying nothing"))
+		}
+		return call.Error
+	case <-time.After(limit):
+		return fmt.Errorf("took longer than %s", limit)
+	}
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+// A tail keeps the first max bytes of what a child says: of a stack trace the
+// reason, not the stacks.
+type tail struct {
+	max  int
+	text string
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.text += string(b[:min(len(b), t.max-len(t.text))])
+	return len(b), nil
+}
+
+// Control is what a child does, as net/rpc serves it.
+type Control struct{}
+
+// A Service says what a server shall serve.
+type Service struct {
+	Peer    string
+	Options Options
+}
+
+// Nothing is net/rpc's way to have no parameters.
+type Nothing struct{}
+
+// Serve begins to serve a peer and tells where.
+func (*Control) Serve(s Service, addr *string) error {
+	p, err := findPeer(s.Peer)
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	*addr = ln.Addr().String()
+	_, err = p.Serve(ln, s.Options)
+	return err
+}
+
+// Usage tells what the process has used.
+func (*Control) Usage(_ Nothing, u *Usage) error {
+	*u = readUsage()
+	return nil
+}
+
+// Tidy collects garbage and gives memory back, and then tells the usage.
+func (*Control) Tidy(_ Nothing, u *Usage) error {
+	debug.FreeOSMemory()
+	*u = readUsage()
+	return nil
+}
+
+// Run does a job as the client.
+func (*Control) Run(j Job, s *Sample) error {
+	server, err := rpc.Dial("tcp", j.Control)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	j.server = server
+	*s, err = j.run(context.Background())
+	return err
+}
+
+// measure makes one sample of j in two processes of its own. What goes wrong is
+// in the sample.
+func measure(j Job) (s Sample) {
+	busy, began := machineCPU(), time.Now()
+	s, err := measureIn(j)
+	if err != nil {
+		s.Err = err.Error()
+	}
+	s.Peer, s.Work, s.X = j.Peer, j.Work.Name, j.Work.X
+	if d := time.Since(began); busy > 0 {
+		s.Others = max(0, (machineCPU()-busy-s.children).Seconds()/d.Seconds())
+	}
+	return s
+}
+
+func measureIn(j Job) (s Sample, err error) {
+	server, err := startChild()
+	if err != nil {
+		return s, err
+	}
+	defer func() { s.children += server.cpu() }()
+	defer server.stop()
+	client, err := startChild()
+	if err != nil {
+		return s, err
+	}
+	defer func() { s.children += client.cpu() }()
+	defer client.stop()
+
+	if err := server.call(5*time.Second, "Serve", Service{j.Peer, j.Work.options()}, &j.Addr); err != nil {
+		return s, err
+	}
+	j.Control = server.addr
+	err = client.call(j.limit(), "Run", j, &s)
+	return s, err
+}
+
+// cpu is what a child that was stopped has used.
+func (c *child) cpu() time.Duration {
+	st := c.cmd.ProcessState
+	if st == nil {
+		return 0
+	}
+	return st.UserTime() + st.SystemTime()
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// A config is what the flags say.
+type config struct {
+	quick, check, list, md     bool
+	growth, upload             bool
+	idle, rounds               int
+	duration                   time.Duration
+	peers, works, json, charts string
+}
+
+func main() {
+	if isChild() {
+		exit(childMain())
+	}
+	var c config
+	flag.BoolVar(&c.quick, "quick", false, "under two minutes: shorter samples, fewer rounds")
+	flag.BoolVar(&c.check, "check", false, "only check that every peer does every work right")
+	flag.BoolVar(&c.list, "list", false, "list peers and works, and how long the run would take")
+	flag.BoolVar(&c.md, "md", false, "print Markdown")
+	flag.StringVar(&c.json, "json", "", "write every sample to this `file`, a JSON object a line")
+	flag.StringVar(&c.charts, "plot", "", "write charts to this `folder`, as SVG")
+	flag.StringVar(&c.peers, "peers", "", "only these peers, comma-separated")
+	flag.StringVar(&c.works, "work", "", "only these works, comma-separated; the beginning of a name will do")
+	flag.IntVar(&c.rounds, "rounds", 0, "`number` of rounds (5; with -quick 3)")
+	flag.DurationVar(&c.duration, "duration", 0, "of each sample (400ms; with -quick 120ms)")
+	flag.BoolVar(&c.growth, "growth", false, "measure calls/s and items/s as connections, calls in flight, sizes and load grow, instead")
+	flag.BoolVar(&c.upload, "upload", false, "measure an upload with calls beside it, instead")
+	flag.IntVar(&c.idle, "idle", 0, "measure what so many idle `connections` cost, instead")
+	flag.Parse()
+	exit(run(c, os.Stdout))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// run does what the flags say and prints the results to w; how it goes on is
+// said on standard error.
+func run(c config, w io.Writer) error {
+	p, err := c.plan()
+	if err != nil {
+		return err
+	}
+	if c.list {
+		list(w, p)
+		return nil
+	}
+	began := time.Now()
+	samples, err := p.run(os.Stderr)
+	if err != nil || c.check {
+		return err
+	}
+	if c.json != "" {
+		if err := save(c.json, samples); err != nil {
+			return err
+		}
+	}
+	r := &report{w: w, md: c.md, plan: p, samples: samples}
+	r.print(time.Since(began))
+	if c.charts != "" {
+		return plot(c.charts, p, samples)
+	}
+	return nil
+}
+
+// plan is what the flags ask for.
+func (c config) plan() (Plan, error) {
+	p := Plan{Works: works, Rounds: 5, Duration: 400 * time.Millisecond}
+	if c.quick {
+		p.Rounds, p.Duration, p.Limit = 3, 120*time.Millisecond, 110*time.Second
+	}
+	few := ""
+	switch {
+	case c.growth:
+		p.Works, few, p.Rounds = growth(), grown, 3
+	case c.upload:
+		p.Works, few = uploads, "wirecall,wirecall-cbor,grpc,connect,raw"
+	case c.idle > 0:
+		p.Works, few, p.Rounds = []Work{idle(c.idle)}, "wirecall,wirecall-cbor,grpc,geth,raw", 1
+	}
+	if c.rounds > 0 {
+		p.Rounds = c.rounds
+	}
+	if c.duration > 0 {
+		p.Duration = c.duration
+	}
+	if c.check {
+		p.Rounds, p.Duration = 1, 0
+	}
+	if c.peers != "" {
+		few = c.peers
+	}
+	var err, err2 error
+	p.Peers, err = pick(peers, few, func(p Peer, name string) bool { return p.Name == name })
+	p.Works, err2 = pick(p.Works, c.works, func(w Work, name string) bool { return strings.HasPrefix(w.Name, name) })
+	return p, errors.Join(err, err2)
+}
+
+func list(w io.Writer, p Plan) {
+	for _, p := range p.Peers {
+		fmt.Fprintf(w, "%-14s %s\n", p.Name, p.About)
+	}
+	fmt.Fprintln(w)
+	for _, k := range p.Works {
+		fmt.Fprintf(w, "%-14s %s\n", k.Name, k.Title)
+	}
+	fmt.Fprintf(w, "\n%d rounds of %s a sample: about %s\n", p.Rounds, p.Duration, p.estimate().Round(time.Second))
+}
+
+// run makes the plan's samples, and says on log how it goes on. When every
+// sample of a peer was to be a check only, the first that fails is an error.
+func (p Plan) run(log io.Writer) (Samples, error) {
+	var all Samples
+	began, last := time.Now(), ""
+	for round, j := range p.jobs() {
+		if p.Limit > 0 && time.Since(began) > p.Limit {
+			fmt.Fprintf(log, "stopped after %s, in round %d of %d\n", p.Limit, round+1, p.Rounds)
+			break
+		}
+		if now := fmt.Sprintf("round %d of %d, %s", round+1, p.Rounds, j.Work.Name); now != last {
+			fmt.Fprintf(log, "%6s  %s\n", time.Since(began).Round(time.Second), now)
+			last = now
+		}
+		s := measure(j)
+		s.Round = round
+		all = append(all, s)
+		if s.Err != "" {
+			fmt.Fprintf(log, "        %s, %s: %s\n", s.Peer, s.Work, s.Err)
+		}
+	}
+	if p.Duration == 0 {
+		return all, all.failed()
+	}
+	return all, nil
+}
+
+// failed is an error when a sample is one.
+func (all Samples) failed() error {
+	for _, s := range all {
+		if s.Err != "" {
+			return fmt.Errorf("%s does not do %s: %s", s.Peer, s.Work, s.Err)
+		}
+	}
+	return nil
+}
+
+// save writes the samples, one JSON object a line.
+func save(name string, all Samples) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(f)
+	for _, s := range all {
+		err = errors.Join(err, enc.Encode(s))
+	}
+	return errors.Join(err, f.Close())
+}

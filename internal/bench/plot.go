@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// plot writes the charts for which there are samples to a folder.
+func plot(dir string, p Plan, all Samples) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, svg := range charts(p, all) {
+		if err := os.WriteFile(filepath.Join(dir, name+".svg"), svg, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// charts are all charts that can be drawn, by name.
+func charts(p Plan, all Samples) map[string][]byte {
+	var (
+		r    = &report{plan: p, samples: all}
+		made = map[string][]byte{}
+	)
+	if w := r.works(Calls, Stream); len(w) > 0 && w[0].X == 0 {
+		ratio := func(f figure) func(Peer, Work) Spread {
+			return func(p Peer, w Work) Spread { return all.ratio(p.Name, reference, w.Name, f) }
+		}
+		// The reference is the line that the others' bars stand on.
+		r := &report{plan: p, samples: all}
+		r.plan.Peers = slices.DeleteFunc(slices.Clone(p.Peers), func(p Peer) bool { return p.Name == reference })
+		made["rate"] = r.bars(w, "Calls and items a second, as a multiple of "+reference+"'s", "more is faster", ratio(rate))
+		made["cpu"] = r.bars(w, "CPU time of a call or item, as a multiple of "+reference+"'s", "client and server; less is cheaper", ratio(cpu))
+	}
+	if w := r.works(Beside); len(w) > 0 {
+		made["beside"] = r.bars(w, "A call beside a stream: its p50 as a multiple of its p50 alone", "less is better; × where no call came back",
+			func(p Peer, w Work) Spread { return all.spread(p.Name, w.Name, times) })
+	}
+	for _, g := range growths {
+		if w := r.growing(g.prefix); len(w) > 1 {
+			made[g.file] = r.lines(g, w)
+		}
+	}
+	return made
+}
+
+// colors has one for every peer: blue for ours, gray for the two that others
+// are held against.
+var colors = map[string]string{
+	"wirecall":      "#1f5fbf",
+	"wirecall-cbor": "#7fb0f0",
+	"grpc":          "#444444",
+	"raw":           "#aaaaaa",
+	"connect":       "#2a9d8f",
+	"drpc":          "#8ab17d",
+	"geth":          "#e9a23b",
+	"jrpc2":         "#d1495b",
+	"netrpc":        "#9b5fb5",
+}
+
+// bars is a group of bars for each work, with a bar for each peer.
+func (r *report) bars(works []Work, title, note string, f func(Peer, Work) Spread) []byte {
+	c := barChart{title: title, note: note, groups: names(works)}
+	for _, p := range r.plan.Peers {
+		b := barSeries{name: p.Name, color: colors[p.Name]}
+		for _, w := range works {
+			b.values = append(b.values, f(p, w))
+			b.missing = append(b.missing, slices.ContainsFunc(r.samples, func(s Sample) bool { return s.Peer == p.Name && s.Work == w.Name }))
+		}
+		c.series = append(c.series, b)
+	}
+	return c.svg()
+}
+
+// A growthChart is what -growth measures, as one figure against another.
+type growthChart struct {
+	prefix string // of its works
+	file   string
+	title  string
+	x, y   string
+	f      figure
+	label  func(float64) string // of the x axis
+}
+
+var growths = []growthChart{
+	{"in-flight-", "in-flight", "Small calls a second, with so many in flight on one connection", "in flight", "calls/s", rate, tick},
+	{"connections-", "connections", "Small calls a second, one in flight on each of so many connections", "connections", "calls/s", rate, tick},
+	{"size-", "size", "Items a second of one stream, by their size", "bytes", "items/s", rate, bytesTick},
+	{"load-", "load-p50", "Latency of small calls under load: median, from when the call was due", "calls/s offered", "µs", p50, tick},
+	{"load-", "load-p99", "Latency of small calls under load: 99th percentile, from when the call was due", "calls/s offered", "µs", p99, tick},
+}
+
+// tick is a number on an axis.
+func tick(x float64) string {
+	switch {
+	case x >= 1e6:
+		return fmt.Sprintf("%gM", x/1e6)
+	case x >= 1e3 && math.Mod(x, 1e3) == 0:
+		return fmt.Sprintf("%gk", x/1e3)
+	case x >= 1e3:
+		return short(x)
+	}
+	return fmt.Sprintf("%g", x)
+}
+
+func bytesTick(x float64) string {
+	switch {
+	case x >= 1<<20:
+		return fmt.Sprintf("%g MiB", x/(1<<20))
+	case x >= 1<<10:
+		return fmt.Sprintf("%g KiB", x/(1<<10))
+	}
+	return fmt.Sprintf("%g B", x)
+}
+
+func (r *report) lines(g growthChart, works []Work) []byte {
+	c := lineChart{title: g.title, xName: g.x, yName: g.y, xTick: g.label}
+	for _, w := range works {
+		c.xs = append(c.xs, float64(w.X))
+	}
+	for _, p := range r.plan.Peers {
+		s := barSeries{name: p.Name, color: colors[p.Name]}
+		for _, w := range works {
+			s.values = append(s.values, r.samples.spread(p.Name, w.Name, g.f))
+		}
+		c.series = append(c.series, s)
+	}
+	return c.svg()
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"iter"
+	"net"
+	"net/http"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/rpc"
+)
+
+//go:generate go tool wirecall gen
+
+// Bench is the work as a wirecall service.
+//
+//wirecall:service
+type Bench interface {
+	Echo(ctx context.Context, v Value) (Value, error)
+	Text(ctx context.Context, s string) (string, error)
+	Items(ctx context.Context, f Feed) (iter.Seq2[Item, error], error)
+	Upload(ctx context.Context, chunks iter.Seq2[[]byte, error]) (int64, error)
+}
+
+var wirecallJSON = Peer{
+	Name:  "wirecall",
+	About: "wirecall over WebSocket, JSON; at most 20,000 calls at once and 4 MiB a message, otherwise its defaults",
+	Serve: serveWirecall,
+	Dial:  dialWirecall(nil),
+}
+
+var wirecallCBOR = Peer{
+	Name:  "wirecall-cbor",
+	About: "the same with CBOR",
+	Serve: serveWirecall,
+	Dial:  dialWirecall(cbor.Codec),
+}
+
+type bench struct{}
+
+func (bench) Echo(_ context.Context, v Value) (Value, error)   { return v, nil }
+func (bench) Text(_ context.Context, s string) (string, error) { return s, nil }
+
+func (bench) Items(ctx context.Context, f Feed) (iter.Seq2[Item, error], error) {
+	return func(yield func(Item, error) bool) {
+		f.produce(ctx, func(it Item) error {
+			if !yield(it, nil) {
+				return context.Canceled
+			}
+			return nil
+		})
+	}, nil
+}
+
+func (bench) Upload(_ context.Context, chunks iter.Seq2[[]byte, error]) (n int64, err error) {
+	for c, err := range chunks {
+		if err != nil {
+			return n, err
+		}
+		n += int64(len(c))
+	}
+	return n, nil
+}
+
+func serveWirecall(ln net.Listener, o Options) (func(), error) {
+	srv := rpc.NewServer(&rpc.ServerOptions{
+		Codecs: []codec.Codec{cbor.Codec},
+		Limits: rpc.Limits{Calls: 20_000, Message: 4 << 20, Idle: 3 * o.Ping}, // pings after a third
+	})
+	srv.Register(BenchService(bench{}))
+	return serveHTTP(ln, srv, func() { srv.Close() })
+}
+
+// serveHTTP is Serve for a peer that is an http.Handler.
+func serveHTTP(ln net.Listener, h http.Handler, also func()) (func(), error) {
+	hs := &http.Server{Handler: h}
+	go hs.Serve(ln)
+	return func() {
+		hs.Close()
+		also()
+	}, nil
+}
+
+func dialWirecall(c codec.Codec) func(context.Context, string) (Client, error) {
+	return func(ctx context.Context, addr string) (Client, error) {
+		conn, err := rpc.Dial(ctx, "ws://"+addr, &rpc.DialOptions{Codec: c, Limits: rpc.Limits{Message: 4 << 20}})
+		if err != nil {
+			return nil, err
+		}
+		return &wirecallClient{conn, NewBenchClient(conn)}, nil
+	}
+}
+
+type wirecallClient struct {
+	conn  *rpc.Conn
+	bench *BenchClient
+}
+
+func (c *wirecallClient) Echo(ctx context.Context, id int64) error {
+	v, err := c.bench.Echo(ctx, newValue(id))
+	if err != nil {
+		return err
+	}
+	return checkValue(id, v.ID, v.Name, v.Tags)
+}
+
+func (c *wirecallClient) Text(ctx context.Context) error {
+	s, err := c.bench.Text(ctx, text)
+	if err != nil {
+		return err
+	}
+	return checkText(s)
+}
+
+func (c *wirecallClient) Items(ctx context.Context, f Feed, each func(Item) error) error {
+	items, err := c.bench.Items(ctx, f)
+	if err != nil {
+		return err
+	}
+	for it, err := range items {
+		if err != nil {
+			return err
+		}
+		if err := each(it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *wirecallClient) Upload(ctx context.Context, chunks iter.Seq[[]byte]) (int64, error) {
+	return c.bench.Upload(ctx, func(yield func([]byte, error) bool) {
+		for b := range chunks {
+			if !yield(b, nil) {
+				return
+			}
+		}
+	})
+}
+
+func (c *wirecallClient) Close() error { return c.conn.Close() }

@@ -1,0 +1,266 @@
+package golang
+
+import (
+	"encoding/json"
+
+	"github.com/dave/jennifer/jen"
+
+	"github.com/wirecall/wirecall/internal/model"
+)
+
+// emitJSON emits the functions of all structs, and then
+//
+//	func init() {
+//		jsongen.Register[Message](0x0123456789abcdef, appendMessageJSON, decodeMessageJSON)
+//	}
+func (e *emitter) emitJSON() {
+	if len(e.json.roots) == 0 {
+		return
+	}
+	for _, c := range e.json.structs {
+		e.appendFunc(c)
+		e.decodeFunc(c)
+	}
+	e.Line()
+	e.Func().Id("init").Params().BlockFunc(func(g *jen.Group) {
+		for _, c := range e.json.roots {
+			g.Qual(jsongenPath, "Register").Types(typ(c.typ)).Call(jen.Op(e.shape(c.typ)), c.appender(), c.decoder())
+		}
+	})
+}
+
+// function is a function of package jsongen, or a generated one.
+func (c *coding) function(name string) *jen.Statement {
+	if c.fields != nil {
+		return jen.Id(name)
+	}
+	return jen.Qual(jsongenPath, name)
+}
+
+// appender emits the function that appends a value: jsongen.AppendString,
+// appendMessageJSON, or
+//
+//	func(dst []byte, v *[]Message) []byte {
+//		return jsongen.AppendSlice(dst, v, appendMessageJSON)
+//	}
+func (c *coding) appender() *jen.Statement {
+	if c.elem == nil {
+		return c.function(c.append)
+	}
+	return jen.Func().Params(jen.Id("dst").Index().Byte(), jen.Id("v").Op("*").Add(typ(c.typ))).Index().Byte().Block(
+		jen.Return(c.appendCall(jen.Id("v"), jen.Id("v"))))
+}
+
+// appendCall emits the call that appends the value that address points to.
+func (c *coding) appendCall(address, value jen.Code) *jen.Statement {
+	switch {
+	case c.elem == nil:
+		return c.function(c.append).Call(jen.Id("dst"), address)
+	case c.append == "AppendArray":
+		address = jen.Add(value).Index(jen.Op(":"))
+	}
+	return c.function(c.append).Call(jen.Id("dst"), address, c.elem.appender())
+}
+
+// decoder emits the function that decodes a value, as appender does.
+func (c *coding) decoder() *jen.Statement {
+	if c.elem == nil {
+		return c.function(c.decode)
+	}
+	return jen.Func().Params(jen.Id("s").Index().Byte(), jen.Id("i").Int(), jen.Id("v").Op("*").Add(typ(c.typ))).Int().Block(
+		jen.Return(c.decodeCall(jen.Id("v"), jen.Id("v"))))
+}
+
+func (c *coding) decodeCall(address, value jen.Code) *jen.Statement {
+	switch {
+	case c.elem == nil:
+		return c.function(c.decode).Call(jen.Id("s"), jen.Id("i"), address)
+	case c.decode == "Array":
+		address = jen.Add(value).Index(jen.Op(":"))
+	}
+	return c.function(c.decode).Call(jen.Id("s"), jen.Id("i"), address, c.elem.decoder())
+}
+
+// value emits v.Common.ID.
+func (f *jsonField) value() *jen.Statement {
+	s := jen.Id("v")
+	for _, name := range f.path {
+		s.Dot(name)
+	}
+	return s
+}
+
+func (f *jsonField) address() *jen.Statement { return jen.Op("&").Add(f.value()) }
+
+// appendFunc emits
+//
+//	func appendMessageJSON(dst []byte, v *Message) []byte {
+//		dst = append(dst, `{"id":`...)
+//		dst = jsongen.AppendInt(dst, &v.ID)
+//		if v.Text != "" {
+//			dst = append(dst, `,"text":`...)
+//			dst = jsongen.AppendString(dst, &v.Text)
+//		}
+//		return append(dst, '}')
+//	}
+func (e *emitter) appendFunc(c *coding) {
+	e.Line()
+	e.Func().Id(c.append).Params(jen.Id("dst").Index().Byte(), jen.Id("v").Op("*").Add(typ(c.typ))).Index().Byte().BlockFunc(func(g *jen.Group) {
+		begun := false // there is a member before, whatever is left out
+		for i, f := range c.fields {
+			when := e.present(f)
+			lead := ","
+			if i == 0 && when == nil {
+				lead = "{"
+			} else if i == 0 {
+				g.Id("dst").Op("=").Append(jen.Id("dst"), jen.LitRune('{'))
+			}
+			if !begun && lead == "," {
+				lead = ""
+			}
+			if when == nil {
+				e.appendMember(g, f, lead)
+				begun = true
+			} else {
+				g.If(when).BlockFunc(func(g *jen.Group) { e.appendMember(g, f, lead) })
+			}
+		}
+		g.Return(jen.Append(jen.Id("dst"), jen.LitRune('}')))
+	})
+}
+
+// appendMember emits what appends one member, behind lead, or behind a comma if
+// it is not the first where lead is empty.
+func (e *emitter) appendMember(g *jen.Group, f *jsonField, lead string) {
+	name, _ := json.Marshal(f.Wire) // <, > and & are escaped
+	text := lead + string(name) + ":"
+	if f.quoted {
+		text += `"`
+	}
+	dst := jen.Id("dst")
+	if lead == "" {
+		dst = jen.Qual(jsongenPath, "Comma").Call(jen.Id("dst"))
+	}
+	g.Id("dst").Op("=").Append(dst, jen.Op("`"+text+"`").Op("..."))
+	call, mayFail := jen.Qual(jsongenPath, "AppendOther").Call(jen.Id("dst"), f.address()), true
+	if f.coding != nil {
+		call, mayFail = f.coding.appendCall(f.address(), f.value()), f.coding.mayFail
+	}
+	set := jen.Id("dst").Op("=").Add(call)
+	if mayFail {
+		g.If(set, jen.Id("dst").Op("==").Nil()).Block(jen.Return(jen.Nil()))
+	} else {
+		g.Add(set)
+	}
+	if f.quoted {
+		g.Id("dst").Op("=").Append(jen.Id("dst"), jen.LitRune('"'))
+	}
+}
+
+// present emits the condition under which a field is not left out, or nil where
+// it never is.
+func (e *emitter) present(f *jsonField) *jen.Statement {
+	var when *jen.Statement
+	if f.Empty {
+		when = e.notEmpty(f)
+	}
+	if f.Zero {
+		if zero := e.notZero(f); when != nil {
+			when = when.Op("&&").Add(zero)
+		} else {
+			when = zero
+		}
+	}
+	return when
+}
+
+func (e *emitter) notEmpty(f *jsonField) *jen.Statement {
+	is, def := e.resolve(f.Type)
+	switch {
+	case is == nil, def != nil && def.Own && is.Kind != model.Time && is.Kind != model.Raw:
+		return jen.Op("!").Qual(jsongenPath, "IsEmpty").Call(f.address())
+	case is.Kind == model.Slice, is.Kind == model.Map, is.Kind == model.Raw:
+		return jen.Len(f.value()).Op(">").Lit(0)
+	case is.Kind == model.Array && is.Len == 0:
+		return jen.False()
+	}
+	return notZero(f, is.Kind)
+}
+
+func (e *emitter) notZero(f *jsonField) *jen.Statement {
+	is, def := e.resolve(f.Type)
+	if is != nil && is.Kind == model.Time {
+		return jen.Op("!").Add(f.value()).Dot("IsZero").Call()
+	}
+	if is != nil && def == nil && is.Kind != model.Pointer {
+		if when := notZero(f, is.Kind); when != nil {
+			return when
+		}
+	}
+	return jen.Op("!").Qual(jsongenPath, "IsZero").Call(f.address())
+}
+
+// notZero emits the condition that a field is not the zero value, or nil for
+// types that this is not so simple for.
+func notZero(f *jsonField, kind model.Kind) *jen.Statement {
+	switch kind {
+	case model.Bool:
+		return f.value()
+	case model.String:
+		return f.value().Op("!=").Lit("")
+	case model.Pointer, model.Any, model.Slice, model.Map:
+		return f.value().Op("!=").Nil()
+	case model.Array, model.Struct, model.Time:
+		return nil
+	}
+	return f.value().Op("!=").Lit(0)
+}
+
+// decodeFunc emits
+//
+//	var messageJSON = jsongen.Fields{"id", "text"}
+//
+//	func decodeMessageJSON(s []byte, i int, v *Message) int {
+//		f, i := messageJSON.First(s, i)
+//		for f >= 0 {
+//			switch f {
+//			case 0:
+//				i = jsongen.Int(s, i, &v.ID)
+//			case 1:
+//				i = jsongen.String(s, i, &v.Text)
+//			}
+//			f, i = messageJSON.Next(s, i, f)
+//		}
+//		return i
+//	}
+func (e *emitter) decodeFunc(c *coding) {
+	e.Line()
+	e.Var().Id(c.names).Op("=").Qual(jsongenPath, "Fields").ValuesFunc(func(g *jen.Group) {
+		for _, f := range c.fields {
+			g.Lit(f.Wire)
+		}
+	})
+	e.Line()
+	e.Func().Id(c.decode).Params(jen.Id("s").Index().Byte(), jen.Id("i").Int(), jen.Id("v").Op("*").Add(typ(c.typ))).Int().Block(
+		jen.List(jen.Id("f"), jen.Id("i")).Op(":=").Id(c.names).Dot("First").Call(jen.Id("s"), jen.Id("i")),
+		jen.For(jen.Id("f").Op(">=").Lit(0)).Block(
+			jen.Switch(jen.Id("f")).BlockFunc(func(g *jen.Group) {
+				for i, f := range c.fields {
+					g.Case(jen.Lit(i)).Block(jen.Id("i").Op("=").Add(f.decodeCall()))
+				}
+			}),
+			jen.List(jen.Id("f"), jen.Id("i")).Op("=").Id(c.names).Dot("Next").Call(jen.Id("s"), jen.Id("i"), jen.Id("f")),
+		),
+		jen.Return(jen.Id("i")),
+	)
+}
+
+func (f *jsonField) decodeCall() *jen.Statement {
+	switch {
+	case f.coding == nil:
+		return jen.Qual(jsongenPath, "Other").Call(jen.Id("s"), jen.Id("i"), f.address())
+	case f.quoted:
+		return jen.Qual(jsongenPath, "Quoted").Call(jen.Id("s"), jen.Id("i"), f.address(), f.coding.decoder())
+	}
+	return f.coding.decodeCall(f.address(), f.value())
+}
