@@ -1191,10 +1191,12 @@ func (p *subjectEchoParams) Fields() []rpc.Field {
 }
 
 func init() {
-	jsongen.Register[time.Duration](0xf9d0c88f42834344, jsongen.AppendInt, jsongen.Int)
-	jsongen.Register[map[string]string](0x663427e245d93b47, func(dst []byte, v *map[string]string) []byte {
-		return jsongen.AppendMap(dst, v, jsongen.AppendString)
-	}, func(s []byte, i int, v *map[string]string) int {
-		return jsongen.Map(s, i, v, jsongen.String)
-	})
+	jsongen.Register((*time.Duration)(nil), 0xf9d0c88f42834344,
+		func(dst []byte, v any) []byte { return jsongen.AppendInt(dst, v.(*time.Duration)) },
+		func(s []byte, i int, v any) int { return jsongen.Int(s, i, v.(*time.Duration)) })
+	jsongen.Register((*map[string]string)(nil), 0x663427e245d93b47,
+		func(dst []byte, v any) []byte {
+			return jsongen.AppendMap(dst, v.(*map[string]string), jsongen.AppendString)
+		},
+		func(s []byte, i int, v any) int { return jsongen.Map(s, i, v.(*map[string]string), jsongen.String) })
 }

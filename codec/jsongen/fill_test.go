@@ -97,9 +97,9 @@ func (f *filler) kind(v reflect.Value, depth int) {
 	case reflect.Map:
 		f.mapping(v, depth)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Field(i).CanSet() {
-				f.fill(v.Field(i), depth+1)
+		for _, field := range v.Fields() {
+			if field.CanSet() {
+				f.fill(field, depth+1)
 			}
 		}
 	}

@@ -1,115 +1,121 @@
 package jsongen
 
 import (
+	"encoding/binary"
 	"maps"
 	"reflect"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
-// A coder encodes and decodes one type, given a pointer to a value.
-type coder interface {
-	append(dst []byte, v any) []byte
-	decode(src []byte, v any) bool
-	shape() uint64
-}
-
-// A typed is the coder of *T.
-type typed[T any] struct {
-	appender Appender[T]
-	decoder  Decoder[T]
-	made     uint64
-}
-
-func (t *typed[T]) shape() uint64 { return t.made }
-
-func (t *typed[T]) append(dst []byte, v any) []byte {
-	if p := v.(*T); p != nil {
-		return t.appender(dst, p)
-	}
-	return append(dst, "null"...)
-}
-
-// decode puts back what was there where the decoder gives up.
-func (t *typed[T]) decode(src []byte, v any) bool {
-	p := v.(*T)
-	if p == nil {
-		return false
-	}
-	old := *p
-	if i := space(src, t.decoder(src, space(src, 0), p)); i == len(src) {
-		return true
-	}
-	*p = old
-	return false
+// A coder encodes and decodes values of one type, given pointers to them. It
+// knows them as any: functions with a type parameter would be five times as
+// large in the binary, for every type.
+type coder struct {
+	size   uintptr
+	shape  uint64
+	append func(dst []byte, v any) []byte
+	decode func(s []byte, i int, v any) int
 }
 
 var (
 	mu         sync.Mutex
-	registered = map[reflect.Type]coder{}
+	registered = map[reflect.Type]*coder{}
 
 	// known is what has been asked for, whether or not it is registered. It is
 	// copied to be written to. Its key is the address of the type's descriptor,
 	// which is found in half the time.
-	known atomic.Pointer[map[uintptr]coder]
+	known atomic.Pointer[map[uintptr]*coder]
 )
 
-// Register says how values of type T are encoded and decoded, from the time when
-// the shape of T was as given. If it is another now, because T or a type that it
-// holds was changed and nothing generated since, T is left to encoding/json. Where
-// several packages register the same type the first wins.
-func Register[T any](shape uint64, appender Appender[T], decoder Decoder[T]) {
+// Register says how the values that pointers like v, nil or not, point to are
+// encoded and decoded, from the time when the shape of their type was as given.
+// If it is another now, because the type or one that it holds has changed and
+// nothing was generated since, it is left to encoding/json. Where several
+// packages register the same type the first wins.
+func Register(v any, shape uint64, appender func(dst []byte, v any) []byte, decoder func(s []byte, i int, v any) int) {
 	mu.Lock()
 	defer mu.Unlock()
-	if t := reflect.TypeFor[*T](); registered[t] == nil {
-		registered[t] = &typed[T]{appender, decoder, shape}
+	if t := reflect.TypeOf(v); registered[t] == nil {
+		registered[t] = &coder{t.Elem().Size(), shape, appender, decoder}
 		known.Store(nil)
 	}
 }
 
-func lookup(v any) coder {
+func lookup(v any) *coder {
 	t := reflect.TypeOf(v)
 	if t == nil {
 		return nil
 	}
 	if m := known.Load(); m != nil {
-		if c, ok := (*m)[reflect.ValueOf(t).Pointer()]; ok {
+		if c, ok := (*m)[descriptor(t)]; ok {
 			return c
 		}
 	}
 	return learn(t)
 }
 
+func descriptor(t reflect.Type) uintptr { return reflect.ValueOf(t).Pointer() }
+
 // learn finds out about a type that was not asked for before.
-func learn(t reflect.Type) coder {
+func learn(t reflect.Type) *coder {
 	mu.Lock()
 	defer mu.Unlock()
-	m := map[uintptr]coder{}
+	m := map[uintptr]*coder{}
 	if old := known.Load(); old != nil {
 		m = maps.Clone(*old)
 	}
 	c := registered[t]
-	if c != nil && c.shape() != Shape(t.Elem()) {
+	if c != nil && c.shape != Shape(t.Elem()) {
 		c = nil
 	}
-	m[reflect.ValueOf(t).Pointer()] = c
+	m[descriptor(t)] = c
 	known.Store(&m)
 	return c
 }
 
 // Append appends what v points to, and returns nil if that is not for us.
 func Append(dst []byte, v any) []byte {
-	if c := lookup(v); c != nil {
-		return c.append(dst, v)
+	c := lookup(v)
+	if c == nil || reflect.ValueOf(v).IsNil() {
+		return nil
 	}
-	return nil
+	return c.append(dst, v)
 }
 
-// Decode decodes src into what v points to, and returns false, with nothing
-// changed, if that is not for us.
+// Decode decodes src into what v points to, which must be zero. It returns
+// false, with nothing changed, if that is not for us.
 func Decode(src []byte, v any) bool {
 	c := lookup(v)
-	return c != nil && c.decode(src, v)
+	if c == nil || !c.zero(v) {
+		return false
+	}
+	if i := space(src, c.decode(src, space(src, 0), v)); i == len(src) {
+		return true
+	}
+	reflect.ValueOf(v).Elem().SetZero()
+	return false
+}
+
+// zero reports whether v points to bytes that are all zero.
+func (c *coder) zero(v any) bool {
+	p := (*byte)(reflect.ValueOf(v).UnsafePointer())
+	if p == nil {
+		return false
+	}
+	b := unsafe.Slice(p, c.size)
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.NativeEndian.Uint64(b) != 0 {
+			return false
+		}
+	}
+	for _, b := range b {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // Go's own types need nothing generated.
@@ -138,5 +144,6 @@ func init() {
 }
 
 func builtin[T any](appender Appender[T], decoder Decoder[T]) {
-	Register(Shape(reflect.TypeFor[T]()), appender, decoder)
+	Register((*T)(nil), Shape(reflect.TypeFor[T]()), func(dst []byte, v any) []byte { return appender(dst, v.(*T)) },
+		func(s []byte, i int, v any) int { return decoder(s, i, v.(*T)) })
 }

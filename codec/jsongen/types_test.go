@@ -101,14 +101,12 @@ type Floats struct {
 }
 
 type Quoted struct {
-	I  int     `json:"i,string"`
-	U  uint8   `json:",string"`
-	F  float64 `json:"f,string"`
-	G  float32 `json:"g,omitempty,string"`
-	B  bool    `json:"b,string"`
-	C  Count   `json:"c,string"`
-	L  []int   `json:"l,string"`
-	No struct{ I int }
+	I int     `json:"i,string"`
+	U uint8   `json:",string"`
+	F float64 `json:"f,string"`
+	G float32 `json:"g,omitempty,string"`
+	B bool    `json:"b,string"`
+	C Count   `json:"c,string"`
 }
 
 type Composites struct {
@@ -176,12 +174,9 @@ type Omitted struct {
 	A  any             `json:"a,omitempty"`
 	Ar [0]int          `json:"ar,omitempty"`
 	An [1]int          `json:"an,omitempty"`
-	V  Value           `json:"v,omitempty"`
-	T  time.Time       `json:"t,omitempty"`
 	C  celsius         `json:"c,omitempty"`
 	W  Word            `json:"w,omitempty"`
 	R  json.RawMessage `json:"r,omitempty"`
-	Mk mask            `json:"mk,omitempty"`
 }
 
 type OmittedZero struct {
@@ -237,7 +232,6 @@ type Outer struct {
 	Extra
 	Shared string
 	Named  Extra `json:"extra"`
-	hidden int
 }
 
 type left struct{ X, Y, T int }
@@ -255,9 +249,7 @@ type Ambiguous struct {
 }
 
 type Tagged struct {
-	Dash  int      `json:"-,"`
 	Skip  int      `json:"-"`
-	Odd   string   `json:"o'dd"`
 	HTML  string   `json:"<a&b>"`
 	Ünder string   `json:"größe"`
 	Space string   `json:"a b"`

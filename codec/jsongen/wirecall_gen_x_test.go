@@ -435,16 +435,10 @@ func appendQuotedJSON(dst []byte, v *Quoted) []byte {
 	dst = append(dst, `,"c":"`...)
 	dst = jsongen.AppendInt(dst, &v.C)
 	dst = append(dst, '"')
-	dst = append(dst, `,"l":`...)
-	dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendInt)
-	dst = append(dst, `,"No":`...)
-	if dst = jsongen.AppendOther(dst, &v.No); dst == nil {
-		return nil
-	}
 	return append(dst, '}')
 }
 
-var quotedJSON = jsongen.Fields{"i", "U", "f", "g", "b", "c", "l", "No"}
+var quotedJSON = jsongen.Fields{"i", "U", "f", "g", "b", "c"}
 
 func decodeQuotedJSON(s []byte, i int, v *Quoted) int {
 	f, i := quotedJSON.First(s, i)
@@ -462,10 +456,6 @@ func decodeQuotedJSON(s []byte, i int, v *Quoted) int {
 			i = jsongen.Quoted(s, i, &v.B, jsongen.Bool)
 		case 5:
 			i = jsongen.Quoted(s, i, &v.C, jsongen.Int)
-		case 6:
-			i = jsongen.Slice(s, i, &v.L, jsongen.Int)
-		case 7:
-			i = jsongen.Other(s, i, &v.No)
 		}
 		f, i = quotedJSON.Next(s, i, f)
 	}
@@ -902,12 +892,6 @@ func appendOmittedJSON(dst []byte, v *Omitted) []byte {
 	}
 	dst = append(jsongen.Comma(dst), `"an":`...)
 	dst = jsongen.AppendArray(dst, v.An[:], jsongen.AppendInt)
-	dst = append(dst, `,"v":`...)
-	dst = appendValueJSON(dst, &v.V)
-	dst = append(dst, `,"t":`...)
-	if dst = jsongen.AppendTime(dst, &v.T); dst == nil {
-		return nil
-	}
 	if !jsongen.IsEmpty(&v.C) {
 		dst = append(dst, `,"c":`...)
 		if dst = jsongen.AppendOther(dst, &v.C); dst == nil {
@@ -924,16 +908,10 @@ func appendOmittedJSON(dst []byte, v *Omitted) []byte {
 			return nil
 		}
 	}
-	if !jsongen.IsEmpty(&v.Mk) {
-		dst = append(dst, `,"mk":`...)
-		if dst = jsongen.AppendOther(dst, &v.Mk); dst == nil {
-			return nil
-		}
-	}
 	return append(dst, '}')
 }
 
-var omittedJSON = jsongen.Fields{"b", "i", "U", "f", "s", "p", "l", "m", "a", "ar", "an", "v", "t", "c", "w", "r", "mk"}
+var omittedJSON = jsongen.Fields{"b", "i", "U", "f", "s", "p", "l", "m", "a", "ar", "an", "c", "w", "r"}
 
 func decodeOmittedJSON(s []byte, i int, v *Omitted) int {
 	f, i := omittedJSON.First(s, i)
@@ -962,17 +940,11 @@ func decodeOmittedJSON(s []byte, i int, v *Omitted) int {
 		case 10:
 			i = jsongen.Array(s, i, v.An[:], jsongen.Int)
 		case 11:
-			i = decodeValueJSON(s, i, &v.V)
-		case 12:
-			i = jsongen.Time(s, i, &v.T)
-		case 13:
 			i = jsongen.Other(s, i, &v.C)
-		case 14:
+		case 12:
 			i = jsongen.String(s, i, &v.W)
-		case 15:
+		case 13:
 			i = jsongen.Raw(s, i, &v.R)
-		case 16:
-			i = jsongen.Other(s, i, &v.Mk)
 		}
 		f, i = omittedJSON.Next(s, i, f)
 	}
@@ -1255,11 +1227,7 @@ func decodeAmbiguousJSON(s []byte, i int, v *Ambiguous) int {
 }
 
 func appendTaggedJSON(dst []byte, v *Tagged) []byte {
-	dst = append(dst, `{"-":`...)
-	dst = jsongen.AppendInt(dst, &v.Dash)
-	dst = append(dst, `,"Odd":`...)
-	dst = jsongen.AppendString(dst, &v.Odd)
-	dst = append(dst, `,"\u003ca\u0026b\u003e":`...)
+	dst = append(dst, `{"\u003ca\u0026b\u003e":`...)
 	dst = jsongen.AppendString(dst, &v.HTML)
 	dst = append(dst, `,"größe":`...)
 	dst = jsongen.AppendString(dst, &v.Ünder)
@@ -1268,21 +1236,17 @@ func appendTaggedJSON(dst []byte, v *Tagged) []byte {
 	return append(dst, '}')
 }
 
-var taggedJSON = jsongen.Fields{"-", "Odd", "<a&b>", "größe", "a b"}
+var taggedJSON = jsongen.Fields{"<a&b>", "größe", "a b"}
 
 func decodeTaggedJSON(s []byte, i int, v *Tagged) int {
 	f, i := taggedJSON.First(s, i)
 	for f >= 0 {
 		switch f {
 		case 0:
-			i = jsongen.Int(s, i, &v.Dash)
-		case 1:
-			i = jsongen.String(s, i, &v.Odd)
-		case 2:
 			i = jsongen.String(s, i, &v.HTML)
-		case 3:
+		case 1:
 			i = jsongen.String(s, i, &v.Ünder)
-		case 4:
+		case 2:
 			i = jsongen.String(s, i, &v.Space)
 		}
 		f, i = taggedJSON.Next(s, i, f)
@@ -1785,95 +1749,149 @@ func decodeBoxItemJSON(s []byte, i int, v *Box[*Item]) int {
 }
 
 func init() {
-	jsongen.Register[Kinds](0x880a072fd34d6330, appendKindsJSON, decodeKindsJSON)
-	jsongen.Register[Named](0x55159b5ebcaf8b3d, appendNamedJSON, decodeNamedJSON)
-	jsongen.Register[Floats](0xad7b36eb9a980a41, appendFloatsJSON, decodeFloatsJSON)
-	jsongen.Register[Quoted](0x3f141772616f392d, appendQuotedJSON, decodeQuotedJSON)
-	jsongen.Register[Composites](0x3da2f7e031a1528d, appendCompositesJSON, decodeCompositesJSON)
-	jsongen.Register[Maps](0xbe8560ef39ac6d41, appendMapsJSON, decodeMapsJSON)
-	jsongen.Register[Pointers](0xbae59e6d3d83d6c3, appendPointersJSON, decodePointersJSON)
-	jsongen.Register[Arrays](0x132894cbd1d80f84, appendArraysJSON, decodeArraysJSON)
-	jsongen.Register[Omitted](0x843cbf797a07ea83, appendOmittedJSON, decodeOmittedJSON)
-	jsongen.Register[OmittedZero](0x0fb4f35779d8b8c2, appendOmittedZeroJSON, decodeOmittedZeroJSON)
-	jsongen.Register[OmittedFirst](0x8e03520165bb1105, appendOmittedFirstJSON, decodeOmittedFirstJSON)
-	jsongen.Register[Outer](0x3a3c54e68361cb2f, appendOuterJSON, decodeOuterJSON)
-	jsongen.Register[Ambiguous](0xc2d3c75989a58eb5, appendAmbiguousJSON, decodeAmbiguousJSON)
-	jsongen.Register[Tagged](0xcda68bc57276307d, appendTaggedJSON, decodeTaggedJSON)
-	jsongen.Register[Cases](0xaef83063f764beb6, appendCasesJSON, decodeCasesJSON)
-	jsongen.Register[Names](0x12b0b89725f31b0b, appendNamesJSON, decodeNamesJSON)
-	jsongen.Register[One](0x54e8f8260f04118f, appendOneJSON, decodeOneJSON)
-	jsongen.Register[Others](0x6e70d9eebfdf9c36, appendOthersJSON, decodeOthersJSON)
-	jsongen.Register[Times](0x87630b9f6c432e07, appendTimesJSON, decodeTimesJSON)
-	jsongen.Register[Anything](0x58533fcd824f7ca9, appendAnythingJSON, decodeAnythingJSON)
-	jsongen.Register[Holder](0xcb0c2191e2621214, appendHolderJSON, decodeHolderJSON)
-	jsongen.Register[url.URL](0x5e1d5e4fb347f219, appendUrlURLJSON, decodeUrlURLJSON)
-	jsongen.Register[Item](0x60a94c4b0b72adb4, appendItemJSON, decodeItemJSON)
-	jsongen.Register[Value](0x7a5866f4cd36f229, appendValueJSON, decodeValueJSON)
-	jsongen.Register[*Item](0xb3b3f1a21d4c80ec, func(dst []byte, v **Item) []byte {
-		return jsongen.AppendPointer(dst, v, appendItemJSON)
-	}, func(s []byte, i int, v **Item) int {
-		return jsongen.Pointer(s, i, v, decodeItemJSON)
-	})
-	jsongen.Register[[]Item](0xb26c10ea294da134, func(dst []byte, v *[]Item) []byte {
-		return jsongen.AppendSlice(dst, v, appendItemJSON)
-	}, func(s []byte, i int, v *[]Item) int {
-		return jsongen.Slice(s, i, v, decodeItemJSON)
-	})
-	jsongen.Register[map[string]Item](0xaad21ff7910dd2b5, func(dst []byte, v *map[string]Item) []byte {
-		return jsongen.AppendMap(dst, v, appendItemJSON)
-	}, func(s []byte, i int, v *map[string]Item) int {
-		return jsongen.Map(s, i, v, decodeItemJSON)
-	})
-	jsongen.Register[[2]Item](0x1d1fde00389c5c2a, func(dst []byte, v *[2]Item) []byte {
-		return jsongen.AppendArray(dst, v[:], appendItemJSON)
-	}, func(s []byte, i int, v *[2]Item) int {
-		return jsongen.Array(s, i, v[:], decodeItemJSON)
-	})
-	jsongen.Register[**Item](0x4c98db27a74ae684, func(dst []byte, v ***Item) []byte {
-		return jsongen.AppendPointer(dst, v, func(dst []byte, v **Item) []byte {
-			return jsongen.AppendPointer(dst, v, appendItemJSON)
-		})
-	}, func(s []byte, i int, v ***Item) int {
-		return jsongen.Pointer(s, i, v, func(s []byte, i int, v **Item) int {
-			return jsongen.Pointer(s, i, v, decodeItemJSON)
-		})
-	})
-	jsongen.Register[[][]string](0xf20250cbe78f7d58, func(dst []byte, v *[][]string) []byte {
-		return jsongen.AppendSlice(dst, v, func(dst []byte, v *[]string) []byte {
-			return jsongen.AppendSlice(dst, v, jsongen.AppendString)
-		})
-	}, func(s []byte, i int, v *[][]string) int {
-		return jsongen.Slice(s, i, v, func(s []byte, i int, v *[]string) int {
-			return jsongen.Slice(s, i, v, jsongen.String)
-		})
-	})
-	jsongen.Register[map[Word][]*float32](0x7bd6d8c3a21aabbf, func(dst []byte, v *map[Word][]*float32) []byte {
-		return jsongen.AppendMap(dst, v, func(dst []byte, v *[]*float32) []byte {
-			return jsongen.AppendSlice(dst, v, func(dst []byte, v **float32) []byte {
-				return jsongen.AppendPointer(dst, v, jsongen.AppendFloat)
+	jsongen.Register((*Kinds)(nil), 0x880a072fd34d6330,
+		func(dst []byte, v any) []byte { return appendKindsJSON(dst, v.(*Kinds)) },
+		func(s []byte, i int, v any) int { return decodeKindsJSON(s, i, v.(*Kinds)) })
+	jsongen.Register((*Named)(nil), 0x55159b5ebcaf8b3d,
+		func(dst []byte, v any) []byte { return appendNamedJSON(dst, v.(*Named)) },
+		func(s []byte, i int, v any) int { return decodeNamedJSON(s, i, v.(*Named)) })
+	jsongen.Register((*Floats)(nil), 0xad7b36eb9a980a41,
+		func(dst []byte, v any) []byte { return appendFloatsJSON(dst, v.(*Floats)) },
+		func(s []byte, i int, v any) int { return decodeFloatsJSON(s, i, v.(*Floats)) })
+	jsongen.Register((*Quoted)(nil), 0x07b867c22ccda2f5,
+		func(dst []byte, v any) []byte { return appendQuotedJSON(dst, v.(*Quoted)) },
+		func(s []byte, i int, v any) int { return decodeQuotedJSON(s, i, v.(*Quoted)) })
+	jsongen.Register((*Composites)(nil), 0x3da2f7e031a1528d,
+		func(dst []byte, v any) []byte { return appendCompositesJSON(dst, v.(*Composites)) },
+		func(s []byte, i int, v any) int { return decodeCompositesJSON(s, i, v.(*Composites)) })
+	jsongen.Register((*Maps)(nil), 0xbe8560ef39ac6d41,
+		func(dst []byte, v any) []byte { return appendMapsJSON(dst, v.(*Maps)) },
+		func(s []byte, i int, v any) int { return decodeMapsJSON(s, i, v.(*Maps)) })
+	jsongen.Register((*Pointers)(nil), 0xbae59e6d3d83d6c3,
+		func(dst []byte, v any) []byte { return appendPointersJSON(dst, v.(*Pointers)) },
+		func(s []byte, i int, v any) int { return decodePointersJSON(s, i, v.(*Pointers)) })
+	jsongen.Register((*Arrays)(nil), 0x132894cbd1d80f84,
+		func(dst []byte, v any) []byte { return appendArraysJSON(dst, v.(*Arrays)) },
+		func(s []byte, i int, v any) int { return decodeArraysJSON(s, i, v.(*Arrays)) })
+	jsongen.Register((*Omitted)(nil), 0x5071e24250386b13,
+		func(dst []byte, v any) []byte { return appendOmittedJSON(dst, v.(*Omitted)) },
+		func(s []byte, i int, v any) int { return decodeOmittedJSON(s, i, v.(*Omitted)) })
+	jsongen.Register((*OmittedZero)(nil), 0x0fb4f35779d8b8c2,
+		func(dst []byte, v any) []byte { return appendOmittedZeroJSON(dst, v.(*OmittedZero)) },
+		func(s []byte, i int, v any) int { return decodeOmittedZeroJSON(s, i, v.(*OmittedZero)) })
+	jsongen.Register((*OmittedFirst)(nil), 0x8e03520165bb1105,
+		func(dst []byte, v any) []byte { return appendOmittedFirstJSON(dst, v.(*OmittedFirst)) },
+		func(s []byte, i int, v any) int { return decodeOmittedFirstJSON(s, i, v.(*OmittedFirst)) })
+	jsongen.Register((*Outer)(nil), 0x3a3c54e68361cb2f,
+		func(dst []byte, v any) []byte { return appendOuterJSON(dst, v.(*Outer)) },
+		func(s []byte, i int, v any) int { return decodeOuterJSON(s, i, v.(*Outer)) })
+	jsongen.Register((*Ambiguous)(nil), 0xc2d3c75989a58eb5,
+		func(dst []byte, v any) []byte { return appendAmbiguousJSON(dst, v.(*Ambiguous)) },
+		func(s []byte, i int, v any) int { return decodeAmbiguousJSON(s, i, v.(*Ambiguous)) })
+	jsongen.Register((*Tagged)(nil), 0x4a475a874aea416b,
+		func(dst []byte, v any) []byte { return appendTaggedJSON(dst, v.(*Tagged)) },
+		func(s []byte, i int, v any) int { return decodeTaggedJSON(s, i, v.(*Tagged)) })
+	jsongen.Register((*Cases)(nil), 0xaef83063f764beb6,
+		func(dst []byte, v any) []byte { return appendCasesJSON(dst, v.(*Cases)) },
+		func(s []byte, i int, v any) int { return decodeCasesJSON(s, i, v.(*Cases)) })
+	jsongen.Register((*Names)(nil), 0x12b0b89725f31b0b,
+		func(dst []byte, v any) []byte { return appendNamesJSON(dst, v.(*Names)) },
+		func(s []byte, i int, v any) int { return decodeNamesJSON(s, i, v.(*Names)) })
+	jsongen.Register((*One)(nil), 0x54e8f8260f04118f,
+		func(dst []byte, v any) []byte { return appendOneJSON(dst, v.(*One)) },
+		func(s []byte, i int, v any) int { return decodeOneJSON(s, i, v.(*One)) })
+	jsongen.Register((*Others)(nil), 0x6e70d9eebfdf9c36,
+		func(dst []byte, v any) []byte { return appendOthersJSON(dst, v.(*Others)) },
+		func(s []byte, i int, v any) int { return decodeOthersJSON(s, i, v.(*Others)) })
+	jsongen.Register((*Times)(nil), 0x87630b9f6c432e07,
+		func(dst []byte, v any) []byte { return appendTimesJSON(dst, v.(*Times)) },
+		func(s []byte, i int, v any) int { return decodeTimesJSON(s, i, v.(*Times)) })
+	jsongen.Register((*Anything)(nil), 0x58533fcd824f7ca9,
+		func(dst []byte, v any) []byte { return appendAnythingJSON(dst, v.(*Anything)) },
+		func(s []byte, i int, v any) int { return decodeAnythingJSON(s, i, v.(*Anything)) })
+	jsongen.Register((*Holder)(nil), 0xcb0c2191e2621214,
+		func(dst []byte, v any) []byte { return appendHolderJSON(dst, v.(*Holder)) },
+		func(s []byte, i int, v any) int { return decodeHolderJSON(s, i, v.(*Holder)) })
+	jsongen.Register((*url.URL)(nil), 0x5e1d5e4fb347f219,
+		func(dst []byte, v any) []byte { return appendUrlURLJSON(dst, v.(*url.URL)) },
+		func(s []byte, i int, v any) int { return decodeUrlURLJSON(s, i, v.(*url.URL)) })
+	jsongen.Register((*Item)(nil), 0x60a94c4b0b72adb4,
+		func(dst []byte, v any) []byte { return appendItemJSON(dst, v.(*Item)) },
+		func(s []byte, i int, v any) int { return decodeItemJSON(s, i, v.(*Item)) })
+	jsongen.Register((*Value)(nil), 0x7a5866f4cd36f229,
+		func(dst []byte, v any) []byte { return appendValueJSON(dst, v.(*Value)) },
+		func(s []byte, i int, v any) int { return decodeValueJSON(s, i, v.(*Value)) })
+	jsongen.Register((**Item)(nil), 0xb3b3f1a21d4c80ec,
+		func(dst []byte, v any) []byte { return jsongen.AppendPointer(dst, v.(**Item), appendItemJSON) },
+		func(s []byte, i int, v any) int { return jsongen.Pointer(s, i, v.(**Item), decodeItemJSON) })
+	jsongen.Register((*[]Item)(nil), 0xb26c10ea294da134,
+		func(dst []byte, v any) []byte { return jsongen.AppendSlice(dst, v.(*[]Item), appendItemJSON) },
+		func(s []byte, i int, v any) int { return jsongen.Slice(s, i, v.(*[]Item), decodeItemJSON) })
+	jsongen.Register((*map[string]Item)(nil), 0xaad21ff7910dd2b5,
+		func(dst []byte, v any) []byte { return jsongen.AppendMap(dst, v.(*map[string]Item), appendItemJSON) },
+		func(s []byte, i int, v any) int { return jsongen.Map(s, i, v.(*map[string]Item), decodeItemJSON) })
+	jsongen.Register((*[2]Item)(nil), 0x1d1fde00389c5c2a,
+		func(dst []byte, v any) []byte { return jsongen.AppendArray(dst, v.(*[2]Item)[:], appendItemJSON) },
+		func(s []byte, i int, v any) int { return jsongen.Array(s, i, v.(*[2]Item)[:], decodeItemJSON) })
+	jsongen.Register((***Item)(nil), 0x4c98db27a74ae684,
+		func(dst []byte, v any) []byte {
+			return jsongen.AppendPointer(dst, v.(***Item), func(dst []byte, v **Item) []byte {
+				return jsongen.AppendPointer(dst, v, appendItemJSON)
+			})
+		},
+		func(s []byte, i int, v any) int {
+			return jsongen.Pointer(s, i, v.(***Item), func(s []byte, i int, v **Item) int {
+				return jsongen.Pointer(s, i, v, decodeItemJSON)
 			})
 		})
-	}, func(s []byte, i int, v *map[Word][]*float32) int {
-		return jsongen.Map(s, i, v, func(s []byte, i int, v *[]*float32) int {
-			return jsongen.Slice(s, i, v, func(s []byte, i int, v **float32) int {
-				return jsongen.Pointer(s, i, v, jsongen.Float)
+	jsongen.Register((*[][]string)(nil), 0xf20250cbe78f7d58,
+		func(dst []byte, v any) []byte {
+			return jsongen.AppendSlice(dst, v.(*[][]string), func(dst []byte, v *[]string) []byte {
+				return jsongen.AppendSlice(dst, v, jsongen.AppendString)
+			})
+		},
+		func(s []byte, i int, v any) int {
+			return jsongen.Slice(s, i, v.(*[][]string), func(s []byte, i int, v *[]string) int {
+				return jsongen.Slice(s, i, v, jsongen.String)
 			})
 		})
-	})
-	jsongen.Register[Word](0x704be0d8faaffc58, jsongen.AppendString, jsongen.String)
-	jsongen.Register[Count](0xf9d0c88f42834344, jsongen.AppendInt, jsongen.Int)
-	jsongen.Register[List](0xbeec74169cffa3be, func(dst []byte, v *List) []byte {
-		return jsongen.AppendSlice(dst, v, jsongen.AppendInt)
-	}, func(s []byte, i int, v *List) int {
-		return jsongen.Slice(s, i, v, jsongen.Int)
-	})
-	jsongen.Register[Blob](0x27e5d96ac8cedf7b, jsongen.AppendBytes, jsongen.Bytes)
-	jsongen.Register[[]any](0x7a442916764aff4d, func(dst []byte, v *[]any) []byte {
-		return jsongen.AppendSlice(dst, v, jsongen.AppendAny)
-	}, func(s []byte, i int, v *[]any) int {
-		return jsongen.Slice(s, i, v, jsongen.Any)
-	})
-	jsongen.Register[Box[int]](0x1283494c516ea049, appendBoxIntJSON, decodeBoxIntJSON)
-	jsongen.Register[Box[Box[string]]](0x98281debe22b4695, appendBoxBoxStringJSON, decodeBoxBoxStringJSON)
-	jsongen.Register[Box[*Item]](0x9f30775243d40ced, appendBoxItemJSON, decodeBoxItemJSON)
+	jsongen.Register((*map[Word][]*float32)(nil), 0x7bd6d8c3a21aabbf,
+		func(dst []byte, v any) []byte {
+			return jsongen.AppendMap(dst, v.(*map[Word][]*float32), func(dst []byte, v *[]*float32) []byte {
+				return jsongen.AppendSlice(dst, v, func(dst []byte, v **float32) []byte {
+					return jsongen.AppendPointer(dst, v, jsongen.AppendFloat)
+				})
+			})
+		},
+		func(s []byte, i int, v any) int {
+			return jsongen.Map(s, i, v.(*map[Word][]*float32), func(s []byte, i int, v *[]*float32) int {
+				return jsongen.Slice(s, i, v, func(s []byte, i int, v **float32) int {
+					return jsongen.Pointer(s, i, v, jsongen.Float)
+				})
+			})
+		})
+	jsongen.Register((*Word)(nil), 0x704be0d8faaffc58,
+		func(dst []byte, v any) []byte { return jsongen.AppendString(dst, v.(*Word)) },
+		func(s []byte, i int, v any) int { return jsongen.String(s, i, v.(*Word)) })
+	jsongen.Register((*Count)(nil), 0xf9d0c88f42834344,
+		func(dst []byte, v any) []byte { return jsongen.AppendInt(dst, v.(*Count)) },
+		func(s []byte, i int, v any) int { return jsongen.Int(s, i, v.(*Count)) })
+	jsongen.Register((*List)(nil), 0xbeec74169cffa3be,
+		func(dst []byte, v any) []byte { return jsongen.AppendSlice(dst, v.(*List), jsongen.AppendInt) },
+		func(s []byte, i int, v any) int { return jsongen.Slice(s, i, v.(*List), jsongen.Int) })
+	jsongen.Register((*Blob)(nil), 0x27e5d96ac8cedf7b,
+		func(dst []byte, v any) []byte { return jsongen.AppendBytes(dst, v.(*Blob)) },
+		func(s []byte, i int, v any) int { return jsongen.Bytes(s, i, v.(*Blob)) })
+	jsongen.Register((*[]any)(nil), 0x7a442916764aff4d,
+		func(dst []byte, v any) []byte { return jsongen.AppendSlice(dst, v.(*[]any), jsongen.AppendAny) },
+		func(s []byte, i int, v any) int { return jsongen.Slice(s, i, v.(*[]any), jsongen.Any) })
+	jsongen.Register((*Box[int])(nil), 0x1283494c516ea049,
+		func(dst []byte, v any) []byte { return appendBoxIntJSON(dst, v.(*Box[int])) },
+		func(s []byte, i int, v any) int { return decodeBoxIntJSON(s, i, v.(*Box[int])) })
+	jsongen.Register((*Box[Box[string]])(nil), 0x98281debe22b4695,
+		func(dst []byte, v any) []byte { return appendBoxBoxStringJSON(dst, v.(*Box[Box[string]])) },
+		func(s []byte, i int, v any) int { return decodeBoxBoxStringJSON(s, i, v.(*Box[Box[string]])) })
+	jsongen.Register((*Box[*Item])(nil), 0x9f30775243d40ced,
+		func(dst []byte, v any) []byte { return appendBoxItemJSON(dst, v.(*Box[*Item])) },
+		func(s []byte, i int, v any) int { return decodeBoxItemJSON(s, i, v.(*Box[*Item])) })
 }

@@ -253,7 +253,13 @@ func decodeDeltaJSON(s []byte, i int, v *Delta) int {
 }
 
 func init() {
-	jsongen.Register[Message](0x69ddb6b96d7536b7, appendMessageJSON, decodeMessageJSON)
-	jsongen.Register[State](0xf4f159d23d9b1861, appendStateJSON, decodeStateJSON)
-	jsongen.Register[Delta](0x2125858831b4d703, appendDeltaJSON, decodeDeltaJSON)
+	jsongen.Register((*Message)(nil), 0x69ddb6b96d7536b7,
+		func(dst []byte, v any) []byte { return appendMessageJSON(dst, v.(*Message)) },
+		func(s []byte, i int, v any) int { return decodeMessageJSON(s, i, v.(*Message)) })
+	jsongen.Register((*State)(nil), 0xf4f159d23d9b1861,
+		func(dst []byte, v any) []byte { return appendStateJSON(dst, v.(*State)) },
+		func(s []byte, i int, v any) int { return decodeStateJSON(s, i, v.(*State)) })
+	jsongen.Register((*Delta)(nil), 0x2125858831b4d703,
+		func(dst []byte, v any) []byte { return appendDeltaJSON(dst, v.(*Delta)) },
+		func(s []byte, i int, v any) int { return decodeDeltaJSON(s, i, v.(*Delta)) })
 }

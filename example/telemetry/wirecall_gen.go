@@ -230,12 +230,16 @@ func decodeStatusJSON(s []byte, i int, v *Status) int {
 }
 
 func init() {
-	jsongen.Register[time.Duration](0xf9d0c88f42834344, jsongen.AppendInt, jsongen.Int)
-	jsongen.Register[Reading](0xa841e03acc573882, appendReadingJSON, decodeReadingJSON)
-	jsongen.Register[[]Status](0x59165b79f317cc4a, func(dst []byte, v *[]Status) []byte {
-		return jsongen.AppendSlice(dst, v, appendStatusJSON)
-	}, func(s []byte, i int, v *[]Status) int {
-		return jsongen.Slice(s, i, v, decodeStatusJSON)
-	})
-	jsongen.Register[Status](0xfcdc6a35f61ce9ca, appendStatusJSON, decodeStatusJSON)
+	jsongen.Register((*time.Duration)(nil), 0xf9d0c88f42834344,
+		func(dst []byte, v any) []byte { return jsongen.AppendInt(dst, v.(*time.Duration)) },
+		func(s []byte, i int, v any) int { return jsongen.Int(s, i, v.(*time.Duration)) })
+	jsongen.Register((*Reading)(nil), 0xa841e03acc573882,
+		func(dst []byte, v any) []byte { return appendReadingJSON(dst, v.(*Reading)) },
+		func(s []byte, i int, v any) int { return decodeReadingJSON(s, i, v.(*Reading)) })
+	jsongen.Register((*[]Status)(nil), 0x59165b79f317cc4a,
+		func(dst []byte, v any) []byte { return jsongen.AppendSlice(dst, v.(*[]Status), appendStatusJSON) },
+		func(s []byte, i int, v any) int { return jsongen.Slice(s, i, v.(*[]Status), decodeStatusJSON) })
+	jsongen.Register((*Status)(nil), 0xfcdc6a35f61ce9ca,
+		func(dst []byte, v any) []byte { return appendStatusJSON(dst, v.(*Status)) },
+		func(s []byte, i int, v any) int { return decodeStatusJSON(s, i, v.(*Status)) })
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"iter"
 )
@@ -119,4 +120,102 @@ type benchUploadParams struct {
 
 func (p *benchUploadParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "chunks", Value: &p.Chunks}}
+}
+
+func appendValueJSON(dst []byte, v *Value) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = jsongen.AppendInt(dst, &v.ID)
+	dst = append(dst, `,"name":`...)
+	dst = jsongen.AppendString(dst, &v.Name)
+	dst = append(dst, `,"tags":`...)
+	dst = jsongen.AppendSlice(dst, &v.Tags, jsongen.AppendString)
+	return append(dst, '}')
+}
+
+var valueJSON = jsongen.Fields{"id", "name", "tags"}
+
+func decodeValueJSON(s []byte, i int, v *Value) int {
+	f, i := valueJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.ID)
+		case 1:
+			i = jsongen.String(s, i, &v.Name)
+		case 2:
+			i = jsongen.Slice(s, i, &v.Tags, jsongen.String)
+		}
+		f, i = valueJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendFeedJSON(dst []byte, v *Feed) []byte {
+	dst = append(dst, `{"n":`...)
+	dst = jsongen.AppendInt(dst, &v.N)
+	dst = append(dst, `,"size":`...)
+	dst = jsongen.AppendInt(dst, &v.Size)
+	dst = append(dst, `,"hold":`...)
+	dst = jsongen.AppendBool(dst, &v.Hold)
+	return append(dst, '}')
+}
+
+var feedJSON = jsongen.Fields{"n", "size", "hold"}
+
+func decodeFeedJSON(s []byte, i int, v *Feed) int {
+	f, i := feedJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.N)
+		case 1:
+			i = jsongen.Int(s, i, &v.Size)
+		case 2:
+			i = jsongen.Bool(s, i, &v.Hold)
+		}
+		f, i = feedJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendItemJSON(dst []byte, v *Item) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = jsongen.AppendInt(dst, &v.Seq)
+	dst = append(dst, `,"price":`...)
+	if dst = jsongen.AppendFloat(dst, &v.Price); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"symbol":`...)
+	dst = jsongen.AppendString(dst, &v.Symbol)
+	return append(dst, '}')
+}
+
+var itemJSON = jsongen.Fields{"seq", "price", "symbol"}
+
+func decodeItemJSON(s []byte, i int, v *Item) int {
+	f, i := itemJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.Seq)
+		case 1:
+			i = jsongen.Float(s, i, &v.Price)
+		case 2:
+			i = jsongen.String(s, i, &v.Symbol)
+		}
+		f, i = itemJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func init() {
+	jsongen.Register((*Value)(nil), 0x1bee1ab7688972db,
+		func(dst []byte, v any) []byte { return appendValueJSON(dst, v.(*Value)) },
+		func(s []byte, i int, v any) int { return decodeValueJSON(s, i, v.(*Value)) })
+	jsongen.Register((*Feed)(nil), 0x30e3d42cf8f1d8bc,
+		func(dst []byte, v any) []byte { return appendFeedJSON(dst, v.(*Feed)) },
+		func(s []byte, i int, v any) int { return decodeFeedJSON(s, i, v.(*Feed)) })
+	jsongen.Register((*Item)(nil), 0x4a9761fba175bb36,
+		func(dst []byte, v any) []byte { return appendItemJSON(dst, v.(*Item)) },
+		func(s []byte, i int, v any) int { return decodeItemJSON(s, i, v.(*Item)) })
 }

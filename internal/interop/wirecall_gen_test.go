@@ -4,6 +4,7 @@ package interop
 
 import (
 	"context"
+	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"iter"
 )
@@ -198,4 +199,38 @@ type chainSubscribeParams struct {
 
 func (p *chainSubscribeParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "kind", Value: &p.Kind}}
+}
+
+func appendHeaderJSON(dst []byte, v *Header) []byte {
+	dst = append(dst, `{"number":`...)
+	dst = jsongen.AppendString(dst, &v.Number)
+	dst = append(dst, `,"hash":`...)
+	dst = jsongen.AppendString(dst, &v.Hash)
+	dst = append(dst, `,"parentHash":`...)
+	dst = jsongen.AppendString(dst, &v.ParentHash)
+	return append(dst, '}')
+}
+
+var headerJSON = jsongen.Fields{"number", "hash", "parentHash"}
+
+func decodeHeaderJSON(s []byte, i int, v *Header) int {
+	f, i := headerJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Number)
+		case 1:
+			i = jsongen.String(s, i, &v.Hash)
+		case 2:
+			i = jsongen.String(s, i, &v.ParentHash)
+		}
+		f, i = headerJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func init() {
+	jsongen.Register((*Header)(nil), 0x8ed67fc90e5008d9,
+		func(dst []byte, v any) []byte { return appendHeaderJSON(dst, v.(*Header)) },
+		func(s []byte, i int, v any) int { return decodeHeaderJSON(s, i, v.(*Header)) })
 }

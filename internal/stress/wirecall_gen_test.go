@@ -267,5 +267,7 @@ func decodeItemJSON(s []byte, i int, v *Item) int {
 }
 
 func init() {
-	jsongen.Register[Item](0x4e83c1be731748e5, appendItemJSON, decodeItemJSON)
+	jsongen.Register((*Item)(nil), 0x4e83c1be731748e5,
+		func(dst []byte, v any) []byte { return appendItemJSON(dst, v.(*Item)) },
+		func(s []byte, i int, v any) int { return decodeItemJSON(s, i, v.(*Item)) })
 }

@@ -318,12 +318,16 @@ func decodeCrateJSON(s []byte, i int, v *Crate) int {
 }
 
 func init() {
-	jsongen.Register[Meal](0x37d9aebcb69f92ad, appendMealJSON, decodeMealJSON)
-	jsongen.Register[map[string]int](0x16ad61124846fd57, func(dst []byte, v *map[string]int) []byte {
-		return jsongen.AppendMap(dst, v, jsongen.AppendInt)
-	}, func(s []byte, i int, v *map[string]int) int {
-		return jsongen.Map(s, i, v, jsongen.Int)
-	})
-	jsongen.Register[Change](0xa3160ba1061889c3, appendChangeJSON, decodeChangeJSON)
-	jsongen.Register[Crate](0xa3160ba1061889c3, appendCrateJSON, decodeCrateJSON)
+	jsongen.Register((*Meal)(nil), 0x37d9aebcb69f92ad,
+		func(dst []byte, v any) []byte { return appendMealJSON(dst, v.(*Meal)) },
+		func(s []byte, i int, v any) int { return decodeMealJSON(s, i, v.(*Meal)) })
+	jsongen.Register((*map[string]int)(nil), 0x16ad61124846fd57,
+		func(dst []byte, v any) []byte { return jsongen.AppendMap(dst, v.(*map[string]int), jsongen.AppendInt) },
+		func(s []byte, i int, v any) int { return jsongen.Map(s, i, v.(*map[string]int), jsongen.Int) })
+	jsongen.Register((*Change)(nil), 0xa3160ba1061889c3,
+		func(dst []byte, v any) []byte { return appendChangeJSON(dst, v.(*Change)) },
+		func(s []byte, i int, v any) int { return decodeChangeJSON(s, i, v.(*Change)) })
+	jsongen.Register((*Crate)(nil), 0xa3160ba1061889c3,
+		func(dst []byte, v any) []byte { return appendCrateJSON(dst, v.(*Crate)) },
+		func(s []byte, i int, v any) int { return decodeCrateJSON(s, i, v.(*Crate)) })
 }

@@ -11,7 +11,9 @@ import (
 // emitJSON emits the functions of all structs, and then
 //
 //	func init() {
-//		jsongen.Register[Message](0x0123456789abcdef, appendMessageJSON, decodeMessageJSON)
+//		jsongen.Register((*Message)(nil), 0x0123456789abcdef,
+//			func(dst []byte, v any) []byte { return appendMessageJSON(dst, v.(*Message)) },
+//			func(s []byte, i int, v any) int { return decodeMessageJSON(s, i, v.(*Message)) })
 //	}
 func (e *emitter) emitJSON() {
 	if len(e.json.roots) == 0 {
@@ -24,7 +26,13 @@ func (e *emitter) emitJSON() {
 	e.Line()
 	e.Func().Id("init").Params().BlockFunc(func(g *jen.Group) {
 		for _, c := range e.json.roots {
-			g.Qual(jsongenPath, "Register").Types(typ(c.typ)).Call(jen.Op(e.shape(c.typ)), c.appender(), c.decoder())
+			pointer := jen.Op("*").Add(typ(c.typ))
+			v := jen.Id("v").Assert(pointer)
+			g.Qual(jsongenPath, "Register").Call(jen.Parens(pointer).Call(jen.Nil()), jen.Op(e.shape(c.typ)),
+				jen.Line().Func().Params(jen.Id("dst").Index().Byte(), jen.Id("v").Any()).Index().Byte().Add(
+					onLine(jen.Return(c.appendCall(v, v)))),
+				jen.Line().Func().Params(jen.Id("s").Index().Byte(), jen.Id("i").Int(), jen.Id("v").Any()).Int().Add(
+					onLine(jen.Return(c.decodeCall(v, v)))))
 		}
 	})
 }

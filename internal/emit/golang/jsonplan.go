@@ -1,6 +1,7 @@
 package golang
 
 import (
+	"fmt"
 	"hash/fnv"
 	"reflect"
 	"slices"
@@ -74,11 +75,11 @@ func typeKey(t *model.Type) string {
 	if t.Kind != model.Named {
 		return t.String()
 	}
-	key := t.Pkg.Path + "." + t.Name
+	key := []string{t.Pkg.Path + "." + t.Name}
 	for _, a := range t.Args {
-		key += "," + typeKey(a)
+		key = append(key, typeKey(a))
 	}
-	return key
+	return strings.Join(key, ",")
 }
 
 // resolvedKey is typeKey without aliases.
@@ -345,23 +346,22 @@ func (e *emitter) nameJSON() {
 
 // jsonName is the name of a type, with the names of its arguments.
 func jsonName(t *model.Type) string {
-	name := t.Name
-	t.Elem.Walk(func(t *model.Type) { name += upper(t.Name) })
+	name := []string{t.Name}
 	for _, a := range t.Args {
 		a.Walk(func(t *model.Type) {
 			if t.Name != "" {
-				name += upper(t.Name)
+				name = append(name, upper(t.Name))
 			}
 		})
 	}
-	return name
+	return strings.Join(name, "")
 }
 
 // shape is the hash that package jsongen computes when the program runs.
 func (e *emitter) shape(t *model.Type) string {
 	h := fnv.New64a()
 	h.Write([]byte(e.describe(t, nil)))
-	return "0x" + strings.Repeat("0", 16-len(strconv.FormatUint(h.Sum64(), 16))) + strconv.FormatUint(h.Sum64(), 16)
+	return fmt.Sprintf("0x%016x", h.Sum64())
 }
 
 // describe does as its namesake in package jsongen.
