@@ -343,8 +343,8 @@ func (in *incoming) fail(err error) {
 // the connection ends: it has no context of its own to give up under.
 func (in *incoming) send(msg []byte) {
 	if in.reply != nil {
-		in.c.unanswered.Add(-1)
 		in.reply(msg)
+		in.c.unanswered.Add(-1) // not before: the answer to a batch may have to wait for room
 		return
 	}
 	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg, &in.c.unanswered); err == nil && flush {
