@@ -123,7 +123,12 @@ func sh(t *testing.T, dir string, env []string, script string) string {
 // compiled and tested.
 func TestReadmeSnippets(t *testing.T) {
 	var code strings.Builder
-	err := filepath.WalkDir("../example", func(path string, d fs.DirEntry, err error) error {
+	examples, err := os.ReadFile("../rpc/example_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code.Write(examples)
+	err = filepath.WalkDir("../example", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".go" {
 			return err
 		}
