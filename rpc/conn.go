@@ -231,8 +231,19 @@ func (c *Conn) Call(ctx context.Context, call *Call) error {
 // second to leave. It may be called from anywhere and any number of times.
 func (c *Conn) Close() error {
 	c.fail(ErrClosed, closeNormal)
-	<-c.torn
+	c.awaitTorn()
 	return nil
+}
+
+// awaitTorn waits for the reader to have gone, but not for ever: closing does
+// not unblock every kind of stream, standard input for one.
+func (c *Conn) awaitTorn() {
+	t := time.NewTimer(2 * closeGrace)
+	defer t.Stop()
+	select {
+	case <-c.torn:
+	case <-t.C:
+	}
 }
 
 // Done is closed when the connection has ended.
@@ -314,7 +325,9 @@ func (c *Conn) end(cause error) (first bool) {
 	for _, s := range sources {
 		s.stop(err)
 	}
-	c.log.LogAttrs(c.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", cause))
+	if c.log.Enabled(c.ctx, slog.LevelDebug) {
+		go c.log.LogAttrs(c.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", cause)) // this may be the reader
+	}
 	if c.onEnd != nil {
 		c.onEnd(c)
 	}

@@ -74,7 +74,7 @@ func (s *Server) endAll(conns []*Conn, cause error, code closeCode) {
 		c.fail(cause, code)
 	}
 	for _, c := range conns {
-		<-c.torn
+		c.awaitTorn()
 	}
 }
 

@@ -144,3 +144,22 @@ func TestDraining(t *testing.T) {
 		<-conn.Done()
 	})
 }
+
+// A deafPipe is a stream whose Close does not unblock its Read, as a terminal's.
+type deafPipe struct{ net.Conn }
+
+func (deafPipe) Close() error { return nil }
+
+// Close comes back from a stream that it cannot close.
+func TestCloseOfWhatDoesNotClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		go server(nil).ServeConn(context.Background(), far)
+		conn, err := rpc.NewConn(t.Context(), deafPipe{near}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		far.Close()
+	})
+}

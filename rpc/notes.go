@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"errors"
 
 	"github.com/wirecall/wirecall/internal/wire"
@@ -18,13 +19,13 @@ func (n *notes) idle() bool { return !n.running && len(n.queue) == 0 }
 
 var errNotifications = errors.New("too many notifications wait: the peer sends them faster than they are handled")
 
-// incomingNotification takes in a notification. The reader calls it. Nobody is
-// told of an unknown one: JSON-RPC 2.0, section 4.1.
+// incomingNotification takes in a notification. The reader calls it. The peer is
+// not told of an unknown one (JSON-RPC 2.0, section 4.1), but the log is, where
+// the others run: the reader must not wait for a slog.Handler.
 func (c *Conn) incomingNotification(m *wire.Message) error {
 	method := c.methods.lookup(m.Method)
 	if method == nil {
-		c.log.Debug("notification for no method", "method", string(m.Method))
-		return nil
+		method = &Method{Name: string(m.Method), Serve: noMethod}
 	}
 	if len(m.Streams) > 0 && c.mode == modeWirecall {
 		return errors.New("a notification with streams")
@@ -53,6 +54,10 @@ func (c *Conn) incomingNotification(m *wire.Message) error {
 		go c.runNotes()
 	}
 	return err
+}
+
+func noMethod(context.Context, *Call) error {
+	return &Error{Code: CodeMethodNotFound, Message: "method not found"}
 }
 
 // runNotes runs what is queued, in order, until nothing is.

@@ -339,7 +339,7 @@ var calls = map[string]call{
 	},
 	"echo": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
 		seq, err := s.Echo(ctx, func(yield func(string, error) bool) {
-			for _, w := range strings.Split(args[0], ",") {
+			for w := range strings.SplitSeq(args[0], ",") {
 				if !yield(w, nil) {
 					return
 				}
