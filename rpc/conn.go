@@ -27,6 +27,7 @@ type Conn struct {
 
 	ctx    context.Context         // ends when the connection does; its cause says why
 	cancel context.CancelCauseFunc // the first call wins
+	drains chan struct{}           // closed when the server shuts down
 	torn   chan struct{}           // closed when the link is closed and its reader gone
 
 	greeted         atomic.Bool  // hello has been exchanged
@@ -50,7 +51,8 @@ type Conn struct {
 
 // connState is what decides about the connection's life, and who is part of it.
 type connState struct {
-	ended    bool // no more; cause is in the context
+	ended    bool // no more
+	cause    error
 	draining bool // nothing new is taken on, and the end comes when idle
 	refusing bool // the peer is draining: it takes on nothing new
 
@@ -64,14 +66,17 @@ type connState struct {
 
 	incoming map[string]*incoming // unanswered, by raw id
 	handlers int                  // that run, cancelled ones included
+	cleanups int                  // of streams that nobody wants, that run
 	notes    notes
 	sinks    map[uint64]*sink
+	lost     []*sink // that the garbage collector found
 	sources  int
+	served   int // of the sources, those of answers
 }
 
 // idle reports whether nothing is going on.
 func (s *connState) idle() bool {
-	return len(s.calls) == 0 && s.handlers == 0 && len(s.sinks) == 0 && s.sources == 0 && s.notes.idle()
+	return len(s.calls) == 0 && s.handlers == 0 && s.cleanups == 0 && len(s.sinks) == 0 && s.sources == 0 && s.notes.idle()
 }
 
 // A mode is one of the two ways to speak.
@@ -98,6 +103,7 @@ const messageOverhead = 512
 var (
 	errNotReading    = errors.New("the peer does not read")
 	errSilent        = errors.New("the peer has been silent for too long")
+	errNoAnswer      = errors.New("the server does not answer rpc.hello: is it a wirecall server, and does nothing in between hold its answer back?")
 	errHandshake     = errors.New("no hello within the time for the handshake")
 	errNeedsWirecall = &Error{Code: CodeNeedsWirecall, Message: "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC", Data: ranNo}
 )
@@ -106,7 +112,7 @@ type connKey struct{}
 
 // newConn makes a connection that does nothing before start.
 func newConn(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *Conn {
-	c := &Conn{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{})}
+	c := &Conn{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{}), drains: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), connKey{}, c))
 	c.out = outbox{form: c.form, single: m != modeWirecall, soft: cfg.limits.Outgoing}
 	c.message.Store(math.MaxInt32)
@@ -249,12 +255,16 @@ func (c *Conn) lost(err error) {
 }
 
 // gone ends a connection whose peer has nothing more to say. What was put, and
-// coder/websocket's answer to a close, still has closeGrace to leave.
+// coder/websocket's answer to a close, or to what broke WebSocket's rules, still
+// has closeGrace to leave.
 func (c *Conn) gone(err error) {
-	c.end(err)
+	first := c.end(err)
 	grace := time.AfterFunc(closeGrace, c.link.cut)
 	defer grace.Stop()
 	<-c.out.drained()
+	if first {
+		c.link.linger()
+	}
 	c.link.cut()
 }
 
@@ -278,9 +288,9 @@ func (c *Conn) end(cause error) (first bool) {
 		c.mu.Unlock()
 		return false
 	}
-	c.state.ended = true
+	c.state.ended, c.state.cause = true, cause
 	calls, sinks := c.state.calls, c.state.sinks
-	c.state.calls, c.state.sinks = nil, nil
+	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
 	timers := []*time.Timer{c.keeper, c.handshake}
 	c.mu.Unlock()
@@ -299,6 +309,7 @@ func (c *Conn) end(cause error) (first bool) {
 	}
 	for _, k := range sinks {
 		k.end(err)
+		k.settle()
 	}
 	for _, s := range sources {
 		s.stop(err)
@@ -310,7 +321,7 @@ func (c *Conn) end(cause error) (first bool) {
 	return true
 }
 
-// housekeeping pings a silent peer, cuts a dead one, and cancels the streams
+// housekeeping pings a silent peer, cuts a dead one, and gives up the streams
 // that the garbage collector found lost. It runs on its timer's goroutine.
 func (c *Conn) housekeeping() {
 	c.forgetLost()
@@ -334,14 +345,11 @@ func (c *Conn) housekeeping() {
 	})
 }
 
+// forgetLost gives up the streams that the garbage collector found lost.
 func (c *Conn) forgetLost() {
 	c.mu.Lock()
-	var lost []*sink
-	for _, k := range c.state.sinks {
-		if k.lost.Load() {
-			lost = append(lost, k)
-		}
-	}
+	lost := c.state.lost
+	c.state.lost = nil
 	c.mu.Unlock()
 	for _, k := range lost {
 		k.cancel(context.Canceled)
@@ -366,7 +374,19 @@ func (c *Conn) panicked(where string, r any) error {
 	return &Error{Code: CodeInternal, Message: messageInternal}
 }
 
+// crossing is err as it crosses, and its data. The error's own code may panic.
+func (c *Conn) crossing(err error) (e *Error, data []byte) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.panicked("error", r)
+			e, data = &Error{Code: CodeInternal, Message: messageInternal}, nil
+		}
+	}()
+	e = wireError(err, c.hideErrors)
+	return e, e.data(c.codec)
+}
+
 func (c *Conn) errorObject(err error) []byte {
-	e := wireError(err, c.hideErrors)
-	return c.form.AppendErrorObject(nil, e.Code, e.Message, e.data(c.codec))
+	e, data := c.crossing(err)
+	return c.form.AppendErrorObject(nil, e.Code, e.Message, data)
 }

@@ -142,20 +142,31 @@ func newCoder(t reflect.Type) reflect.Value {
 	return reflect.New(t).Elem()
 }
 
-// received makes an Error of what came over the wire. raw is copied.
+// received makes an Error of what came over the wire. raw is copied. The reader
+// calls it.
 func received(cd codec.Codec, code int, message string, raw []byte) *Error {
 	e := &Error{Code: code, Message: message}
-	if raw == nil {
-		return e
+	if raw != nil {
+		e.raw, e.codec = append([]byte(nil), raw...), cd
 	}
-	e.raw, e.codec = append([]byte(nil), raw...), cd
-	if t, ok := registered.Load(code); ok {
+	return e
+}
+
+// recognize gives an Error that was received its registered type. It runs that
+// type's code, so it is for the goroutine that gets the error, and before
+// anyone else has it.
+func recognize(err error) error {
+	e, ok := err.(*Error)
+	if !ok || e.raw == nil {
+		return err
+	}
+	if t, ok := registered.Load(e.Code); ok {
 		v := reflect.New(t.(reflect.Type))
-		if cd.Decode(e.raw, v.Interface()) == nil {
+		if e.codec.Decode(e.raw, v.Interface()) == nil {
 			e.cause, _ = v.Elem().Interface().(error)
 		}
 	}
-	return e
+	return err
 }
 
 // wireError is err as it crosses: what the other side may know and no more.
@@ -182,6 +193,8 @@ func wireError(err error, hide bool) *Error {
 	}
 	return &Error{Code: CodeUnknown, Message: err.Error()}
 }
+
+var errErrorTooLarge = &Error{Code: CodeTooLarge, Message: "the error is over the receiver's limit for a message"}
 
 // data is what e carries, encoded by cd; nil where there is nothing or it
 // cannot be encoded.
@@ -236,7 +249,17 @@ func NotRun(err error) bool {
 	return e.raw != nil && e.Decode(&d) == nil && d == ranNo
 }
 
-// asIs reports what a caller gets for a connection that ended with cause while
+// hasRun takes from an error that a handler returns what another call that it
+// made says of itself: the handler's own call has run, whatever became of that.
+func hasRun(err error) error {
+	if !NotRun(err) {
+		return err
+	}
+	e, _ := errors.AsType[*Error](err)
+	return &Error{Code: e.Code, Message: err.Error(), Data: ranMaybe, cause: err}
+}
+
+// lostCall is what a caller gets for a connection that ended with cause while
 // its call was unanswered.
 func lostCall(cause error) *Error {
 	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), Data: ranMaybe, cause: cause}

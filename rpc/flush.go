@@ -31,8 +31,8 @@ func (c *Conn) flush(caller bool) {
 		if !c.out.take(&c.batch, c.link.pending) {
 			return
 		}
-		if n := c.out.takeFinished(); n > 0 {
-			c.update(func(s *connState) { s.sources -= n })
+		if served, own := c.out.takeFinished(); served+own > 0 {
+			c.update(func(s *connState) { s.countSource(true, -served); s.countSource(false, -own) })
 		}
 		if err := c.batch.frames(c.link.write); err != nil {
 			c.out.quit()

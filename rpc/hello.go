@@ -40,7 +40,7 @@ func (c *Conn) meet(h hello) error {
 // sayHello is the client's: it sends hello and waits for the answer. A server
 // on a raw transport that has no such method is spoken to in plain mode.
 func (c *Conn) sayHello(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.Handshake, errHandshake)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.Handshake, errNoAnswer)
 	defer cancel()
 	var p *pendingCall
 	c.update(func(s *connState) {
@@ -50,7 +50,7 @@ func (c *Conn) sayHello(ctx context.Context) error {
 		if s.calls != nil {
 			s.calls[1] = p
 		} else {
-			p.fail(c.Err())
+			p.fail(s.cause)
 		}
 	})
 	msg := c.form.AppendRequest(nil, &wire.Head{ID: c.form.AppendID(nil, 1), Method: methodHello, Body: true})
@@ -104,9 +104,9 @@ func (c *Conn) greet(m *wire.Message, frame []byte, n int) error {
 	if err != nil {
 		return err
 	}
-	c.greeted.Store(true)
 	c.handshake.Stop()
 	c.postAlone(c.form.AppendTail(msg))
+	c.greeted.Store(true) // from here on others may speak
 	return nil
 }
 
@@ -124,8 +124,12 @@ func (c *Conn) refuseAlone(id []byte, e *Error) {
 
 // postAlone is post with a frame for the message alone.
 func (c *Conn) postAlone(msg []byte) {
-	if flush, _ := c.out.post(msg, true); flush {
+	flush, over := c.out.post(msg, true)
+	if flush {
 		go c.flush(false)
+	}
+	if over {
+		c.fail(errNotReading, closePolicy)
 	}
 }
 

@@ -14,17 +14,19 @@ import (
 type incoming struct {
 	c      *Conn
 	method *Method
-	id     []byte // raw; nil for a notification
-	params []byte // raw, a copy
-	meta   []byte // raw, a copy
-	sinks  []*sink
+	id     []byte       // raw; nil for a notification
+	params []byte       // raw, a copy
+	meta   []byte       // raw, a copy
+	held   int          // bytes that it has reserved
+	sinks  []*sink      // that nobody has claimed
 	reply  func([]byte) // where the answer goes; nil is the connection
 
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	acct     *account
-	canceled bool // by the caller; guarded by the connection's mutex
-	response map[string]string
+	canceled bool              // by the caller; guarded by the connection's mutex
+	answered bool              // guarded by the same: response is final
+	response map[string]string // metadata
 }
 
 type callKey struct{}
@@ -40,6 +42,9 @@ func (in *incoming) metadata() map[string]string { return decodeMeta(in.c.form, 
 func (in *incoming) setMetadata(key, value string) {
 	in.c.mu.Lock()
 	defer in.c.mu.Unlock()
+	if in.answered {
+		return
+	}
 	if in.response == nil {
 		in.response = make(map[string]string)
 	}
@@ -58,7 +63,8 @@ func (noPeer) Call(_ context.Context, call *Call) error {
 // be called in turn: give it to a generated client. It may be kept after the
 // handler has returned, and works until the connection ends. It is never nil:
 // where nobody can be called, as outside of handlers, in a POST or in plain
-// mode, its calls fail with CodeNeedsWirecall.
+// mode, its calls fail with CodeNeedsWirecall. In a handler it is a *Conn, whose
+// Done tells those who keep it when the peer has gone.
 func Peer(ctx context.Context) Caller {
 	if c, ok := ctx.Value(connKey{}).(*Conn); ok {
 		return c
@@ -90,7 +96,7 @@ func (c *Conn) incomingRequest(m *wire.Message) error {
 			s.handlers--
 			c.unanswered.Add(-1)
 			delete(s.incoming, string(m.ID))
-			c.buffered.Add(-int64(len(m.Params)))
+			in.release()
 			refusal = errStreamLimit
 		}
 		err = nil
@@ -118,12 +124,13 @@ func (c *Conn) admit(s *connState, m *wire.Message, method *Method) (*incoming, 
 		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, Data: ranNo}
 	case method == nil:
 		return nil, &Error{Code: CodeMethodNotFound, Message: fmt.Sprintf("method not found: %s", m.Method)}
-	case c.unanswered.Load() >= int64(c.limits.Calls):
+	case c.unanswered.Load() >= int64(c.limits.Calls) || s.cleanups >= c.limits.Calls:
 		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", Data: ranNo}
-	case !c.reserve(len(m.Params)):
-		return nil, &Error{Code: CodeLimitReached, Message: errBufferedFull.Message, Data: ranNo}
 	}
 	in := &incoming{c: c, method: method}
+	if !in.reserve(m) {
+		return nil, &Error{Code: CodeLimitReached, Message: errBufferedFull.Message, Data: ranNo}
+	}
 	s.handlers++
 	c.unanswered.Add(1)
 	if m.ID != nil {
@@ -132,6 +139,14 @@ func (c *Conn) admit(s *connState, m *wire.Message, method *Method) (*incoming, 
 	}
 	return in, nil
 }
+
+// reserve makes room for what is kept of m while the call runs.
+func (in *incoming) reserve(m *wire.Message) bool {
+	in.held = len(m.ID) + len(m.Params) + len(m.Meta)
+	return in.c.reserve(in.held)
+}
+
+func (in *incoming) release() { in.c.buffered.Add(-int64(in.held)) }
 
 // accept makes an admitted call ready and gives it to a worker.
 func (c *Conn) accept(in *incoming, m *wire.Message) {
@@ -168,25 +183,22 @@ func (c *Conn) refuse(id []byte, e *Error) {
 	c.post(c.form.AppendError(nil, id, e.Code, e.Message, e.data(c.codec), nil))
 }
 
-// run is a worker's: the handler, and its answer.
+// run is a worker's: the handler, and its answer, also where the handler ends the
+// goroutine, as testing.T.FailNow does.
 func (in *incoming) run() {
-	c := in.c
 	call := &Call{Method: in.method.Name, Notify: in.id == nil, Idempotent: in.method.Idempotent}
-	call.Params, call.Result = in.new()
-	unclaimed, err := in.sinks, in.fits(call)
-	if err == nil {
-		unclaimed, err = in.decode(call.Params)
-	}
-	if err == nil {
-		err = in.serve(call)
-	}
-	for _, k := range unclaimed {
-		k.cancel(context.Canceled)
-	}
-	in.params = nil
-	in.answer(call, err)
-	in.acct.done()
-	c.update(func(s *connState) { s.handlers-- })
+	err := errExited
+	defer func() {
+		for _, k := range in.sinks {
+			k.cancel(context.Canceled)
+		}
+		in.params = nil
+		in.release()
+		in.answer(call, err)
+		in.acct.done()
+		in.c.update(func(s *connState) { s.handlers-- })
+	}()
+	err = in.serve(call)
 }
 
 func (in *incoming) new() (params, result any) {
@@ -204,30 +216,27 @@ func (in *incoming) fits(call *Call) error {
 		return nil
 	}
 	if len(streamsIn(call.Params)) > 0 || in.reply != nil && len(streamsIn(call.Result)) > 0 {
-		in.c.buffered.Add(-int64(len(in.params)))
 		return errNeedsWirecall
 	}
 	return nil
 }
 
 // decode stores the parameters and claims their streams.
-func (in *incoming) decode(params any) (unclaimed []*sink, err error) {
-	defer in.c.buffered.Add(-int64(len(in.params)))
-	defer func() {
-		if r := recover(); r != nil { // a type's own decoding
-			unclaimed, err = in.sinks, in.c.panicked(in.method.Name, r)
-		}
-	}()
+func (in *incoming) decode(params any) error {
 	if len(in.params) == 0 || params == nil {
-		return in.sinks, nil
+		return nil
 	}
 	cl := claims{form: in.c.form, sinks: in.sinks}
 	dec := decoder{in.c.form, in.c.codec, cl.claim}
 	if err := dec.decode(in.params, params); err != nil {
-		return in.sinks, &Error{Code: CodeInvalidParams, Message: "invalid params: " + err.Error()}
+		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + err.Error()}
 	}
-	return cl.sinks, nil
+	in.sinks = cl.sinks
+	return nil
 }
+
+// errExited is the error of user code that did not return.
+var errExited error = &Error{Code: CodeInternal, Message: messageInternal}
 
 // serve runs the user's code. A panic there ends the call and nothing else.
 func (in *incoming) serve(call *Call) (err error) {
@@ -236,7 +245,14 @@ func (in *incoming) serve(call *Call) (err error) {
 			err = in.c.panicked(call.Method, r)
 		}
 	}()
-	return in.c.serveChain(in.method.Serve)(in.ctx, call)
+	call.Params, call.Result = in.new()
+	if err := in.fits(call); err != nil {
+		return err
+	}
+	if err := in.decode(call.Params); err != nil {
+		return err
+	}
+	return hasRun(in.c.serveChain(in.method.Serve)(in.ctx, call))
 }
 
 // answer sends what the handler returned and starts the streams among it. They
@@ -267,7 +283,7 @@ func (in *incoming) answer(call *Call, err error) {
 // it fails.
 func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 	c := in.c
-	sources, names, err := c.produce(call.Method, streams, in.acct)
+	sources, names, err := c.produce(call.Method, streams, in.acct, true)
 	if err != nil {
 		return streams, &Error{Code: CodeLimitReached, Message: err.Error()} // it has run
 	}
@@ -315,10 +331,10 @@ func (in *incoming) encode(dst []byte, enc *encoder, result any) (msg []byte, er
 // fail answers with an error.
 func (in *incoming) fail(err error) {
 	c := in.c
-	e := wireError(err, c.hideErrors)
-	msg := c.form.AppendError(nil, in.id, e.Code, e.Message, e.data(c.codec), in.response)
+	e, data := c.crossing(err)
+	msg := c.form.AppendError(nil, in.id, e.Code, e.Message, data, in.response)
 	if len(msg) > c.peerMessage() {
-		msg = c.form.AppendError(nil, in.id, CodeTooLarge, "the error is over the caller's limit for a message", nil, nil)
+		msg = c.form.AppendError(nil, in.id, errErrorTooLarge.Code, errErrorTooLarge.Message, nil, nil)
 	}
 	in.send(msg)
 }
@@ -327,8 +343,8 @@ func (in *incoming) fail(err error) {
 // the connection ends: it has no context of its own to give up under.
 func (in *incoming) send(msg []byte) {
 	if in.reply != nil {
-		in.c.unanswered.Add(-1)
 		in.reply(msg)
+		in.c.unanswered.Add(-1) // not before: the answer to a batch may have to wait for room
 		return
 	}
 	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg, &in.c.unanswered); err == nil && flush {
@@ -341,6 +357,7 @@ func (in *incoming) send(msg []byte) {
 func (c *Conn) answering(in *incoming) (canceled bool) {
 	c.update(func(s *connState) {
 		canceled = in.canceled
+		in.answered = true
 		if in.id != nil && s.incoming[string(in.id)] == in {
 			delete(s.incoming, string(in.id))
 		}
@@ -349,16 +366,16 @@ func (c *Conn) answering(in *incoming) (canceled bool) {
 }
 
 // enterOnce runs the producers of streams that nobody will read, so that what
-// they hold is released: their first yield returns false. They are part of the
-// call, and count as handlers until they return.
+// they hold is released: their first yield returns false. A call that has been
+// answered no longer counts, so they do by themselves until they return.
 func (c *Conn) enterOnce(streams []*Stream) {
 	for _, st := range streams {
 		if st.local == nil {
 			continue
 		}
-		c.update(func(s *connState) { s.handlers++ })
+		c.update(func(s *connState) { s.cleanups++ })
 		go func() {
-			defer c.update(func(s *connState) { s.handlers-- })
+			defer c.update(func(s *connState) { s.cleanups-- })
 			defer func() {
 				if r := recover(); r != nil {
 					c.panicked("stream", r)

@@ -17,12 +17,13 @@ type Limits struct {
 	// CodeLimitReached and has not run. The default is 256.
 	Calls int
 
-	// Streams is how many streams of the peer's may be open towards us at once.
-	// The default is 256.
+	// Streams is how many streams of the peer's may be open towards us at once,
+	// and how many the answers to its calls may have open towards it. The
+	// default is 256.
 	Streams int
 
 	// Buffered is how many bytes received for the application may wait for it:
-	// parameters of calls that run, queued notifications, stream items that
+	// parameters and metadata of calls that run, queued notifications, stream items that
 	// nobody has taken. The default is 16 MiB.
 	Buffered int
 

@@ -1,11 +1,144 @@
 package rpc_test
 
 import (
+	"context"
+	"net"
+	"net/http/httptest"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
+
+func nop(context.Context, *rpc.Call) error { return nil }
+
+// A caller that keeps to the limit of calls is never refused for it: an answer
+// gives back the place of its call before the caller can have it.
+func TestCallerWithinLimitIsNeverRefused(t *testing.T) {
+	srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 2}}, method("Test.Nop", nil, nop))
+	hs := httptest.NewServer(srv)
+	defer hs.Close()
+	conn, err := rpc.Dial(t.Context(), hs.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	done := make(chan error)
+	for range 4 {
+		go func() {
+			for range 2000 {
+				if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Nop"}); err != nil {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range 4 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Notifications have a limit of their own: one that runs takes no call's place.
+func TestNotificationTakesNoCallsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 1}}, method("Test.Nop", nil, nop),
+			method("Test.Note", nil, func(context.Context, *rpc.Call) error { <-release; return nil }))
+		conn := rpctest.Pair(t, srv, nil)
+		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Note", Notify: true}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Nop"}); err != nil {
+			t.Error(err)
+		}
+		close(release)
+	})
+}
+
+// The cleanup of a stream that came too late takes no call's place either, for
+// its call has been answered; but cleanups without end are not let to pile up.
+func TestCleanupsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		hang := method("Test.Hang", func() (any, any) { return nil, new(rpc.Stream) }, func(_ context.Context, c *rpc.Call) error {
+			*c.Result.(*rpc.Stream) = rpc.From(func(func(int, error) bool) { <-release })
+			return rpc.Errorf(1, "no")
+		})
+		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 2}}, hang)
+		p := greetedClientOf(t, srv)
+		for id := 2; id < 4; id++ {
+			p.say(`{"jsonrpc":"2.0","id":%d,"method":"Test.Hang"}`, id)
+			p.hear(`"code":1,`)
+			synctest.Wait()
+		}
+		p.say(`{"jsonrpc":"2.0","id":4,"method":"Test.Hang"}`)
+		p.hear(`"code":-32005,`)
+		close(release)
+		synctest.Wait()
+		p.say(`{"jsonrpc":"2.0","id":5,"method":"Test.Hang"}`)
+		p.hear(`"code":1,`)
+		p.conn.Close()
+	})
+}
+
+// What a call or a notification brings beside its parameters counts too.
+func TestBufferedCountsAllThatIsKept(t *testing.T) {
+	for name, line := range map[string]string{
+		"params": `{"jsonrpc":"2.0","id":%d,"method":"Test.Wait","params":{"a":"%s"}}`,
+		"meta":   `{"jsonrpc":"2.0","id":%d,"method":"Test.Wait","meta":{"a":"%s"}}`,
+		"id":     `{"jsonrpc":"2.0","id":"%d%s","method":"Test.Wait"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Buffered: 10_000}},
+					method("Test.Wait", nil, func(context.Context, *rpc.Call) error { <-release; return nil }))
+				p := clientOf(t, srv)
+				for round := range 3 {
+					for i := range 9 {
+						p.say(line, 10*round+i, strings.Repeat("x", 1000))
+						synctest.Wait()
+					}
+					p.say(line, 10*round+9, strings.Repeat("x", 2000))
+					if refusal := p.hear(`-32005`); !strings.Contains(refusal, `"ran":"no"`) {
+						t.Error(refusal)
+					}
+					for range 9 {
+						release <- struct{}{}
+						p.hear(`"result":null`)
+					}
+				}
+				p.conn.Close()
+			})
+		})
+	}
+}
+
+// A client that asks for one session after another, and reads no refusal, is cut.
+func TestRefusedSessionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Outgoing: 1000}})
+		near, far := net.Pipe()
+		ended := make(chan error)
+		go func() { ended <- srv.ServeConn(context.Background(), far) }()
+		for range 100 {
+			if _, err := near.Write([]byte(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{}}` + "\n")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := <-ended; !strings.Contains(err.Error(), "does not read") {
+			t.Errorf("the connection ended with: %v", err)
+		}
+		near.Close()
+	})
+}
 
 // A peer that keeps to the limit on calls is never refused: an answer frees its
 // place before the peer can know of it.

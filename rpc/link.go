@@ -1,9 +1,10 @@
 package rpc
 
 import (
+	"context"
 	"io"
+	"net"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -27,6 +28,12 @@ type link interface {
 	// shut says goodbye with a code and a reason where the transport has
 	// words for that, waits for the peer's at most for closeGrace, and closes.
 	shut(code closeCode, reason string)
+
+	// linger says that nothing more will be written, where the socket can be
+	// told, and waits until the peer has closed: to close a socket that holds
+	// unread bytes resets it, and what was written last is lost. It is for the
+	// reader, and ends with cut.
+	linger()
 
 	// cut closes at once.
 	cut()
@@ -56,6 +63,7 @@ type wireConn struct {
 
 	mu    sync.Mutex
 	ready []byte
+	pongs int // among ready
 
 	sending []byte // the flusher's, from sent on
 	sent    int
@@ -64,9 +72,12 @@ type wireConn struct {
 
 func newWireConn(r io.Reader, rwc io.ReadWriteCloser, sock any, stall time.Duration) *wireConn {
 	w := &wireConn{r: r, rwc: rwc, stall: stall}
-	if sc, ok := sock.(syscall.Conn); ok {
-		w.try = newTryWriter(sc)
-	}
+	switch sock := sock.(type) {
+	case *net.TCPConn:
+		w.try = newTryWriter(sock)
+	case *net.UnixConn:
+		w.try = newTryWriter(sock)
+	} // any other type may have a Write that must not be gone round, or a socket that blocks
 	return w
 }
 
@@ -89,9 +100,27 @@ func (w *wireConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// maxPongs is how many pongs may wait while the peer does not read. It may leave
+// out those that nobody waits for any more: RFC 6455, section 5.5.3.
+const maxPongs = 64
+
+// pong reports whether a ping is to be answered. coder/websocket asks it.
+func (w *wireConn) pong(context.Context, []byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pongs++
+	return w.pongs <= maxPongs
+}
+
 // Close does nothing: coder/websocket closes what it is given as soon as it has
 // seen both close frames, when ours may not have been flushed. See shut.
 func (w *wireConn) Close() error { return nil }
+
+func (w *wireConn) linger() {
+	if half, ok := w.rwc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		io.Copy(io.Discard, w.r)
+	}
+}
 
 func (w *wireConn) shut() { w.shutter.Do(func() { w.rwc.Close() }) }
 
@@ -124,6 +153,7 @@ func (w *wireConn) refill() bool {
 		old = nil
 	}
 	w.sending, w.ready, w.sent = w.ready, old, 0
+	w.pongs = 0
 	return len(w.sending) > 0
 }
 

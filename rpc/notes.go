@@ -23,16 +23,16 @@ var errNotifications = errors.New("too many notifications wait: the peer sends t
 func (c *Conn) incomingNotification(m *wire.Message) error {
 	method := c.methods.lookup(m.Method)
 	if method == nil {
-		c.log.Warn("notification for no method", "method", string(m.Method))
+		c.log.Debug("notification for no method", "method", string(m.Method))
 		return nil
 	}
 	if len(m.Streams) > 0 && c.mode == modeWirecall {
 		return errors.New("a notification with streams")
 	}
-	if !c.reserve(len(m.Params)) {
+	in := &incoming{c: c, method: method}
+	if !in.reserve(m) {
 		return errNotifications
 	}
-	in := &incoming{c: c, method: method}
 	in.params = append([]byte(nil), m.Params...)
 	in.meta = append([]byte(nil), m.Meta...)
 	var err error
@@ -57,6 +57,12 @@ func (c *Conn) incomingNotification(m *wire.Message) error {
 
 // runNotes runs what is queued, in order, until nothing is.
 func (c *Conn) runNotes() {
+	finished := false
+	defer func() {
+		if !finished { // a handler has ended the goroutine
+			go c.runNotes()
+		}
+	}()
 	for {
 		var in *incoming
 		c.update(func(s *connState) {
@@ -69,6 +75,7 @@ func (c *Conn) runNotes() {
 			s.handlers++
 		})
 		if in == nil {
+			finished = true
 			return
 		}
 		in.begin(c.ctx, 0)

@@ -30,13 +30,14 @@ type outbox struct {
 	ring     []*source
 	items    int // encoded bytes that the ring's sources hold
 	sources  map[uint64]*source
-	finished int             // sources whose end was taken and not yet reported
-	scratch  []byte          // to build a stream's message in
-	room     []chan struct{} // who waits for room in the first lane
-	itemRoom []*source       // who waits for room in the second
-	flushing bool            // some goroutine is in Conn.flush
-	closed   bool            // nothing is taken in any more
-	idle     chan struct{}   // closed when nothing is left to flush, where somebody waits for that
+	scratch  []byte        // to build a stream's message in
+	room     chan struct{} // closed when there may be room in the first lane, where somebody waits for that
+	itemRoom []*source     // who waits for room in the second
+	flushing bool          // some goroutine is in Conn.flush
+	closed   bool          // nothing is taken in any more
+	idle     chan struct{} // closed when nothing is left to flush, where somebody waits for that
+
+	finishedServed, finishedOwn int // sources whose end was taken and not yet reported
 }
 
 // A batch is a run of frames in one buffer.
@@ -98,8 +99,10 @@ var errOutboxClosed = errors.New("rpc: connection ended")
 func (o *outbox) send(ctx context.Context, gone <-chan struct{}, msg []byte, waiting *atomic.Int64) (flush bool, err error) {
 	o.mu.Lock()
 	for len(o.first.buf) >= o.soft && !o.closed {
-		ch := make(chan struct{})
-		o.room = append(o.room, ch)
+		if o.room == nil {
+			o.room = make(chan struct{})
+		}
+		ch := o.room
 		o.mu.Unlock()
 		select {
 		case <-ch:
@@ -177,10 +180,10 @@ func (o *outbox) take(b *batch, pending func() bool) bool {
 	o.first, *b = *b, o.first
 	o.alone = false
 	o.takeItems(b)
-	for _, ch := range o.room {
-		close(ch)
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
 	}
-	o.room = nil
 	return true
 }
 
@@ -204,6 +207,7 @@ func (o *outbox) takeItems(b *batch) {
 	o.ring = append(o.ring[:0], o.ring[n:]...)
 	if o.items < itemsSize {
 		for _, s := range o.itemRoom {
+			s.noted = false
 			s.signal()
 		}
 		o.itemRoom = o.itemRoom[:0]

@@ -98,29 +98,35 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 // request sends the call and starts its parameters' streams.
 func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
 	acct := newAccount(func() {})
-	sources, names, err := c.produce(call.Method, streamsIn(call.Params), acct)
+	sources, names, err := c.produce(call.Method, streamsIn(call.Params), acct, false)
 	if err != nil {
 		c.release()
-		return 0, nil, err
+		return 0, nil, notSent(CodeLimitReached, err)
 	}
 	c.update(func(s *connState) {
 		s.nextID++
 		id = s.nextID
 		if s.ended {
-			err = notSent(CodeUnavailable, c.Err())
+			err = notSent(CodeUnavailable, s.cause)
 			return
 		}
 		p = s.spareCall()
 		s.calls[id] = p
 	})
+	sent := false
+	defer func(id uint64) { // also where the parameters' own code panics
+		if !sent {
+			c.forget(id)
+			c.discard(sources)
+		}
+	}(id)
 	if err == nil {
 		err = c.sendRequest(ctx, id, call, sources, names)
 	}
 	if err != nil {
-		c.forget(id)
-		c.discard(sources)
 		return 0, nil, err
 	}
+	sent = true
 	acct.add(ctx, len(sources), sources, nil)
 	acct.done()
 	for _, s := range sources {
@@ -194,13 +200,15 @@ func (c *Conn) answered(ctx context.Context, call *Call, p *pendingCall) error {
 	if r, ok := ctx.Value(responseKey{}).(*responseMetadata); ok && p.meta != nil {
 		r.add(p.meta)
 	}
-	err := p.err
 	unclaimed := p.streams
+	defer func() { // also where the result's own code panics
+		for _, k := range unclaimed {
+			k.cancel(context.Canceled)
+		}
+	}()
+	err := recognize(p.err)
 	if err == nil {
 		unclaimed, err = c.result(ctx, call, p)
-	}
-	for _, k := range unclaimed {
-		k.cancel(context.Canceled)
 	}
 	return err
 }
@@ -216,6 +224,7 @@ func (c *Conn) result(ctx context.Context, call *Call, p *pendingCall) (unclaime
 			Message: fmt.Sprintf("rpc: %s: the result cannot be decoded: %v", call.Method, err)}
 	}
 	if len(claims.claimed) > 0 {
+		c.forgetLost()
 		adopt(ctx, claims.claimed)
 	}
 	return claims.sinks, nil
@@ -308,6 +317,7 @@ func (c *Conn) answer(m *wire.Message) error {
 	case p == nil:
 		return fmt.Errorf("an answer to a call that is not open: id %d", id)
 	case err != nil && !isLimit(err):
+		p.fail(lostCall(err)) // the end of the connection no longer finds it
 		return err
 	case abandoned:
 		c.cancelAll(p.streams)
@@ -320,7 +330,7 @@ func (c *Conn) answer(m *wire.Message) error {
 	case m.Error != nil:
 		p.err = c.receivedError(m.Error)
 	case err != nil:
-		p.err = err
+		p.err = errAnswerStreams
 	}
 	p.done <- struct{}{}
 	return nil

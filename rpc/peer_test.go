@@ -105,3 +105,9 @@ func server(opts *rpc.ServerOptions, services ...rpc.Service) *rpc.Server {
 	srv.Register(services...)
 	return srv
 }
+
+type addParams struct{ A, B int }
+
+func (p *addParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "a", Value: &p.A}, {Name: "b", Value: &p.B}}
+}

@@ -16,7 +16,6 @@ type sink struct {
 	c      *Conn
 	handle uint64
 	acct   *account
-	lost   atomic.Bool // the user can no longer reach it
 
 	mu        sync.Mutex
 	window    window // what take touches belongs to the goroutine that ranges
@@ -136,18 +135,18 @@ func (k *sink) receive(raw []byte) *Error {
 	return nil
 }
 
-// end notes how the peer ended the stream: nil where it is complete.
+// end notes how the peer ended the stream: nil where it is complete. The call's
+// context goes on to govern what is buffered until that is read or dropped.
 func (k *sink) end(err error) {
 	if err == nil {
 		err = io.EOF
 	}
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.over == nil {
 		k.over = err
 	}
 	k.signal()
-	k.mu.Unlock()
-	k.settle()
 }
 
 // cancel ends the stream from this side: what is buffered is dropped, why is
@@ -179,7 +178,7 @@ func (k *sink) drop(why error) bool {
 	return k.over == nil
 }
 
-// join puts the stream under a call, and reports whether it has not ended yet.
+// join puts the stream under a call, and reports whether it is not settled yet.
 func (k *sink) join(acct *account) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -187,7 +186,8 @@ func (k *sink) join(acct *account) bool {
 	return !k.settled
 }
 
-// settle tells the call that the stream has ended or is no longer wanted.
+// settle tells the call that the stream has been read to its end or is no
+// longer wanted.
 func (k *sink) settle() {
 	k.mu.Lock()
 	done := k.acct != nil && !k.settled
@@ -199,9 +199,22 @@ func (k *sink) settle() {
 }
 
 // forgotten is the garbage collector's word that the user has lost the stream
-// without ranging over it. It runs on the collector's goroutine, which must not
-// touch the connection: its next housekeeping cancels what is marked here.
-func (k *sink) forgotten() { k.lost.Store(true) }
+// without ranging over it, or after. It runs on the collector's goroutine, which
+// is in nobody's synctest bubble and must touch no channel: the connection's
+// next housekeeping, or its next stream, cancels what is noted here.
+func (k *sink) forgotten() {
+	k.mu.Lock()
+	settled := k.settled
+	k.mu.Unlock()
+	if settled {
+		return
+	}
+	k.c.mu.Lock()
+	defer k.c.mu.Unlock()
+	if !k.c.state.ended {
+		k.c.state.lost = append(k.c.state.lost, k)
+	}
+}
 
 var (
 	errOverrun      = &Error{Code: CodeFlowControl, Message: "more stream items than the credit allowed"}

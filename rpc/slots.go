@@ -14,19 +14,21 @@ type slots struct {
 var errNoSlot = errors.New("the peer serves no more calls at once")
 
 // acquire takes a slot, waiting under ctx for one. In a handler that serves the
-// same peer it does not wait.
+// same peer it does not wait; but it gets one also while we drain, for that
+// handler is what we wait for.
 func (c *Conn) acquire(ctx context.Context) (err error) {
 	var wait chan error
 	in := callOf(ctx)
+	serving := in != nil && in.c == c
 	c.update(func(s *connState) {
 		switch {
 		case s.ended:
-			err = notSent(CodeUnavailable, c.Err())
-		case s.refusing || s.draining:
+			err = notSent(CodeUnavailable, s.cause)
+		case s.refusing || s.draining && !serving:
 			err = notSent(CodeUnavailable, errDrained)
 		case s.slots.free > 0:
 			s.slots.free--
-		case in != nil && in.c == c:
+		case serving:
 			err = notSent(CodeLimitReached, errNoSlot)
 		default:
 			wait = make(chan error, 1)

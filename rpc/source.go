@@ -15,6 +15,7 @@ type source struct {
 	handle  uint64
 	produce producer
 	acct    *account
+	served  bool        // part of an answer
 	settled atomic.Bool // acct has been told
 	sub     *subscription
 
@@ -26,6 +27,7 @@ type source struct {
 	n       int    // how many
 	lens    []int  // of each, where the source is a plain subscription
 	queued  bool   // in the ring
+	noted   bool   // among those who wait for room
 	waiting bool   // the pump is in wait
 	wake    chan struct{}
 	credit  credit
@@ -48,9 +50,12 @@ func (c *Conn) newSource(p producer, handle uint64, acct *account) *source {
 // holds is released; where the stream is not wanted any more the first yield
 // returns false.
 func (s *source) run() {
-	err := s.guard()
-	s.finish(err)
-	s.settle() // not before: it may end the call's context, which must find us finished
+	err := errExited
+	defer func() { // also where the iterator ends the goroutine
+		s.finish(err)
+		s.settle() // not before: it may end the call's context, which must find us finished
+	}()
+	err = s.guard()
 }
 
 // guard turns a panic of the user's iterator into the stream's error.
@@ -129,7 +134,10 @@ func (s *source) mayPut(n int) bool {
 	case len(s.pend) > 0 && len(s.pend)+n > sourceSize:
 		return false // take signals
 	case o.items >= itemsSize:
-		o.itemRoom = append(o.itemRoom, s)
+		if !s.noted {
+			s.noted = true
+			o.itemRoom = append(o.itemRoom, s)
+		}
 		return false
 	}
 	return true
@@ -183,22 +191,10 @@ func (s *source) settle() {
 
 // finish says the stream's end, once, behind its items.
 func (s *source) finish(err error) {
+	end := s.encodeEnd(s.reason(err))
 	o := &s.c.out
 	o.mu.Lock()
-	if err == nil {
-		err = s.failure
-	}
-	switch {
-	case err != nil:
-	case s.stopped:
-		err = s.why
-	default:
-		err = s.cut()
-	}
-	s.stopped, s.ended = true, true
-	if err != nil {
-		s.end = s.c.errorObject(err)
-	}
+	s.stopped, s.ended, s.end = true, true, end
 	flush := false
 	if !o.closed {
 		flush = o.enqueue(s)
@@ -207,6 +203,38 @@ func (s *source) finish(err error) {
 	if flush {
 		go s.c.flush(false)
 	}
+}
+
+// reason returns why the stream ends, nil where it is complete. err is what the
+// iterator yielded. No item follows.
+func (s *source) reason(err error) error {
+	if err == nil {
+		err = s.failure
+	}
+	s.c.out.mu.Lock()
+	defer s.c.out.mu.Unlock()
+	stopped := s.stopped
+	s.stopped = true
+	switch {
+	case err != nil:
+		return err
+	case stopped:
+		return s.why
+	}
+	return s.cut()
+}
+
+// encodeEnd is the error object of the end, nil where all is well. It runs the
+// error's code, so it must not hold the outbox's mutex.
+func (s *source) encodeEnd(err error) []byte {
+	if err == nil {
+		return nil
+	}
+	e := s.c.errorObject(hasRun(err))
+	if len(e)+messageOverhead > s.c.peerMessage() {
+		return s.c.errorObject(errErrorTooLarge)
+	}
+	return e
 }
 
 // cut returns why the user's iterator may have returned before its time: code
@@ -248,7 +276,11 @@ func (s *source) take(b *batch) {
 			o.add(b, o.scratch)
 		}
 		delete(o.sources, s.handle)
-		o.finished++
+		if s.served {
+			o.finishedServed++
+		} else {
+			o.finishedOwn++
+		}
 	}
 	s.signal()
 }

@@ -128,7 +128,7 @@ func (s *incomingStream) each(f func(decodable) bool) error {
 			return nil
 		}
 		if err != nil {
-			return err
+			return recognize(err)
 		}
 		if !f(wireItem{s.sink, raw}) {
 			return nil

@@ -7,8 +7,8 @@ import (
 
 // produce makes sources of the streams that a message is about to introduce,
 // and the names that it has them under. In plain mode they are subscriptions to
-// method.
-func (c *Conn) produce(method string, streams []*Stream, acct *account) (sources []*source, names [][]byte, err error) {
+// method. served says that the message is an answer.
+func (c *Conn) produce(method string, streams []*Stream, acct *account, served bool) (sources []*source, names [][]byte, err error) {
 	if len(streams) == 0 {
 		return nil, nil, nil
 	}
@@ -20,17 +20,21 @@ func (c *Conn) produce(method string, streams []*Stream, acct *account) (sources
 				continue
 			}
 			s.nextHandle++
-			s.sources++
+			s.countSource(served, 1)
 			handles = append(handles, s.nextHandle)
 		}
-		if s.sources > s.peerStreams {
-			err = notSent(CodeLimitReached, errPeerStreams)
+		switch {
+		case s.sources > s.peerStreams:
+			err = errPeerStreams
+		case served && s.served > c.limits.Streams:
+			err = errAnswers
 		}
 	})
 	for i, h := range handles {
 		var name []byte
 		if h != 0 {
 			src := c.newSource(producerOf(*streams[i]), h, acct)
+			src.served = served
 			sources = append(sources, src)
 			name = c.streamName(nil, h)
 			if c.mode == modePlain {
@@ -40,11 +44,19 @@ func (c *Conn) produce(method string, streams []*Stream, acct *account) (sources
 		names = append(names, name)
 	}
 	if err != nil {
-		c.update(func(s *connState) { s.sources -= len(sources) })
+		c.update(func(s *connState) { s.countSource(served, -len(sources)) })
 		return nil, nil, err
 	}
 	c.out.open(sources)
 	return sources, names, nil
+}
+
+// countSource counts n sources, of answers or of calls of ours.
+func (s *connState) countSource(served bool, n int) {
+	s.sources += n
+	if served {
+		s.served += n
+	}
 }
 
 // streamName appends what stands for a stream in params and results: its
@@ -56,7 +68,10 @@ func (c *Conn) streamName(dst []byte, handle uint64) []byte {
 	return c.form.AppendID(dst, handle)
 }
 
-var errPeerStreams = errors.New("the peer takes no more streams at once")
+var (
+	errPeerStreams = errors.New("the peer takes no more streams at once")
+	errAnswers     = errors.New("the peer may have no more streams at once")
+)
 
 func producerOf(s Stream) producer {
 	if s.local != nil {
@@ -71,7 +86,7 @@ func (c *Conn) discard(sources []*source) {
 		return
 	}
 	c.out.forget(sources)
-	c.update(func(s *connState) { s.sources -= len(sources) })
+	c.update(func(s *connState) { s.countSource(sources[0].served, -len(sources)) })
 }
 
 func (o *outbox) open(sources []*source) {
@@ -102,16 +117,20 @@ func (o *outbox) source(handle uint64) *source {
 	return o.sources[handle]
 }
 
-// finish reports the sources whose end has been said since it was last asked.
-func (o *outbox) takeFinished() int {
+// takeFinished reports the sources whose end has been said since it was last
+// asked: of answers, and of calls of ours.
+func (o *outbox) takeFinished() (served, own int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	n := o.finished
-	o.finished = 0
-	return n
+	served, own = o.finishedServed, o.finishedOwn
+	o.finishedServed, o.finishedOwn = 0, 0
+	return served, own
 }
 
-var errStreamLimit = &Error{Code: CodeLimitReached, Message: "too many streams at once", Data: ranNo}
+var (
+	errStreamLimit   = &Error{Code: CodeLimitReached, Message: "too many streams at once", Data: ranNo}
+	errAnswerStreams = &Error{Code: CodeLimitReached, Message: "too many streams at once to take those of the answer"}
+)
 
 func isLimit(err error) bool { return err == error(errStreamLimit) }
 

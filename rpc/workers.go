@@ -88,13 +88,19 @@ func (w *workers) work() {
 	for {
 		if in := w.take(); in != nil {
 			w.send()
-			w.mu.Unlock()
-			w.run(in)
-			w.mu.Lock()
+			w.serve(in)
 		} else if w.ended || !w.rest() {
 			return
 		}
 	}
+}
+
+// serve runs a call, without the mutex, which is held before and after, also
+// where the call ends the goroutine.
+func (w *workers) serve(in *incoming) {
+	w.mu.Unlock()
+	defer w.mu.Lock()
+	w.run(in)
 }
 
 // rest waits for work and reports whether there is some. The mutex is held

@@ -23,7 +23,7 @@
 //	idle.go         connections that do nothing
 //	plan.go         which samples, in which order, how long that takes
 //	stats.go        medians, ratios, spreads
-//	report.go       tables
+//	report.go       what is printed, as tables (table.go)
 //	chart.go        charts as SVG; plot.go says which
 //
 // README.md says what is measured and how to read it.

@@ -38,6 +38,14 @@ func (p Plan) jobs() iter.Seq2[int, Job] {
 	}
 }
 
+// size is how many samples there are.
+func (p Plan) size() (n int) {
+	for range p.jobs() {
+		n++
+	}
+	return n
+}
+
 // estimate is how long the run takes on a machine that has nothing else to do.
 func (p Plan) estimate() (d time.Duration) {
 	for _, j := range p.jobs() {

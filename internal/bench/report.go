@@ -70,6 +70,9 @@ func (r *report) conditions(took time.Duration) {
 	}
 	r.item("client and server are two processes on this machine, over TCP on 127.0.0.1")
 	r.item("%d rounds, %s a sample, peers in random order; took %s", r.plan.Rounds, r.plan.Duration, took.Round(time.Second))
+	if n := r.plan.size() - len(r.samples); n > 0 {
+		r.item("stopped after %s: %d of %d samples are missing", r.plan.Limit, n, r.plan.size())
+	}
 	others := make([]float64, 0, len(r.samples))
 	for _, s := range r.samples {
 		others = append(others, s.Others)

@@ -1,0 +1,123 @@
+package rpc_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+// An answer that breaks the protocol ends the connection, and the call that it
+// answers with it.
+func TestBrokenAnswerEndsItsCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn, p := serverOf(t, nil)
+		go func() {
+			p.hear(`"Test.A"`)
+			p.say(`{"jsonrpc":"2.0","id":2,"result":1,"streams":[1]}`)
+			p.hear(`"Test.B"`)
+			p.say(`{"jsonrpc":"2.0","id":3,"result":1,"streams":[1]}`)
+		}()
+		var s rpc.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.A", Result: &s}); err != nil {
+			t.Fatal(err)
+		}
+		var ended error
+		go func() { ended = conn.Call(context.Background(), &rpc.Call{Method: "Test.B"}) }()
+		synctest.Wait()
+		if ended == nil || rpc.NotRun(ended) {
+			t.Errorf("a call with a broken answer: %v", ended)
+		}
+		<-conn.Done()
+	})
+}
+
+// Where one item of a stream cannot be held none behind it is delivered: what
+// the reader gets has no gaps.
+func TestNoItemBehindOneThatWasRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn, p := serverOf(t, &rpc.DialOptions{Limits: rpc.Limits{Buffered: 1000}})
+		go func() {
+			p.hear(`"Test.A"`)
+			p.say(`{"jsonrpc":"2.0","id":2,"result":1,"streams":[1]}`)
+			for _, n := range []int{600, 500, 300, 500} {
+				p.say(`{"jsonrpc":"2.0","method":"$/items","params":[1,["%s"]]}`, strings.Repeat("x", n))
+			}
+		}()
+		var s rpc.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.A", Result: &s}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		var got []int
+		var end error
+		for text, err := range rpc.To[string](s) {
+			if end = err; err == nil {
+				got = append(got, len(text))
+			}
+		}
+		if len(got) != 1 || end == nil {
+			t.Errorf("items of %d bytes, then %v; want the first and an error", got, end)
+		}
+		synctest.Wait()
+		if p.hear(`"$/cancel"`); len(p.lines) > 0 {
+			t.Errorf("behind the cancel came %s", <-p.lines)
+		}
+	})
+}
+
+// A stream that passes on another connection's ends with an error where that
+// connection was closed: half of it must not look like all.
+func TestRelayOfClosedConnectionFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		origin := rpctest.Connect(t, streamMethod("Test.Ints", func(ctx context.Context) rpc.Stream {
+			return rpc.From(func(yield func(int, error) bool) {
+				yield(1, nil)
+				<-ctx.Done()
+			})
+		}))
+		relay := rpctest.Connect(t, streamMethod("Test.Ints", func(ctx context.Context) rpc.Stream {
+			var s rpc.Stream
+			origin.Call(ctx, &rpc.Call{Method: "Test.Ints", Result: &s})
+			return rpc.From(rpc.To[int](s))
+		}))
+		var s rpc.Stream
+		if err := relay.Call(t.Context(), &rpc.Call{Method: "Test.Ints", Result: &s}); err != nil {
+			t.Fatal(err)
+		}
+		var end error
+		for _, err := range rpc.To[int](s) {
+			if end = err; err == nil {
+				origin.Close()
+			}
+		}
+		if end == nil {
+			t.Error("a stream that was cut looks complete")
+		}
+	})
+}
+
+// An error is not let to break the peer's limit for a message, which would end
+// the connection.
+func TestStreamErrorKeepsPeersLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := rpctest.Pair(t, server(nil, streamMethod("Test.Huge", func(context.Context) rpc.Stream {
+			return rpc.From(func(yield func(int, error) bool) { yield(0, errors.New(strings.Repeat("x", 100_000))) })
+		})), &rpc.DialOptions{Limits: rpc.Limits{Message: 64 << 10}})
+		var s rpc.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Huge", Result: &s}); err != nil {
+			t.Fatal(err)
+		}
+		var end error
+		for _, err := range rpc.To[int](s) {
+			end = err
+		}
+		if e, ok := errors.AsType[*rpc.Error](end); !ok || e.Code != rpc.CodeTooLarge || conn.Err() != nil {
+			t.Errorf("the stream ended with %.100v, the connection with %.100v", end, conn.Err())
+		}
+	})
+}

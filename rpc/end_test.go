@@ -1,0 +1,120 @@
+package rpc_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+// A call that finds the connection ending is told why, at every moment.
+func TestCallWhileClosing(t *testing.T) {
+	for range 300 {
+		conn := rpctest.Connect(t, method("Test.Nop", nil, nop))
+		var wg sync.WaitGroup
+		start := make(chan struct{})
+		for range 4 {
+			wg.Go(func() {
+				<-start
+				for {
+					if err := conn.Call(context.Background(), &rpc.Call{Method: "Test.Nop"}); err != nil {
+						if !strings.Contains(err.Error(), rpc.ErrClosed.Error()) {
+							t.Error(err)
+						}
+						return
+					}
+				}
+			})
+		}
+		close(start)
+		conn.Close()
+		wg.Wait()
+	}
+}
+
+// A context or a server that ends while a connection begins ends it.
+func TestEndAtTheBeginning(t *testing.T) {
+	for range 100 {
+		srv := server(nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		near, far := net.Pipe()
+		go cancel()
+		if err := srv.ServeConn(ctx, far); err == nil {
+			t.Error("no reason")
+		}
+		near.Close()
+
+		near, far = net.Pipe()
+		closed := make(chan struct{})
+		go func() { srv.Close(); close(closed) }()
+		if err := srv.ServeConn(context.Background(), far); err == nil {
+			t.Error("no reason")
+		}
+		<-closed
+		near.Close()
+	}
+}
+
+// What a handler says about its answer when it has returned is not heard.
+func TestMetadataAfterTheAnswer(t *testing.T) {
+	conn := rpctest.Connect(t, method("Test.Late", nil, func(ctx context.Context, _ *rpc.Call) error {
+		rpc.SetMetadata(ctx, "in", "time")
+		go func() {
+			for i := range 100 {
+				rpc.SetMetadata(ctx, fmt.Sprint(i), "late")
+			}
+		}()
+		return nil
+	}))
+	for range 100 {
+		md := map[string]string{}
+		if err := conn.Call(rpc.ResponseMetadata(t.Context(), md), &rpc.Call{Method: "Test.Late"}); err != nil || md["in"] != "time" {
+			t.Fatal(md, err)
+		}
+	}
+}
+
+// A handler that runs while the server shuts down may still call its peer: it
+// could not finish otherwise.
+func TestHandlerCallsPeerDuringShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun, goOn := make(chan struct{}), make(chan struct{})
+		srv := server(nil, method("Test.Ask", nil, func(ctx context.Context, _ *rpc.Call) error {
+			close(begun)
+			<-goOn
+			return rpc.Peer(ctx).Call(ctx, &rpc.Call{Method: "Test.Nop"})
+		}))
+		conn := rpctest.Pair(t, srv, &rpc.DialOptions{Services: []rpc.Service{method("Test.Nop", nil, nop)}})
+		got := make(chan error)
+		go func() { got <- conn.Call(t.Context(), &rpc.Call{Method: "Test.Ask"}) }()
+		<-begun
+		go srv.Shutdown(t.Context())
+		synctest.Wait()
+		close(goOn)
+		if err := <-got; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A dial does not outlive its context, whatever the server does not do.
+func TestDialKeepsToItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		_, err := rpc.NewConn(ctx, near, nil)
+		if err == nil || time.Since(start) != 10*time.Millisecond {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}

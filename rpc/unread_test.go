@@ -1,0 +1,71 @@
+package rpc_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+// What was received of a stream that its reader does not take is given up when
+// the caller's context ends, also where the stream's end has come already.
+func TestUnreadStreamIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := rpctest.Pair(t, server(nil, texts(1000, 1000, 1000)), &rpc.DialOptions{Limits: rpc.Limits{Buffered: 10_000}})
+		for i := range 10 {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			var s rpc.Stream
+			if err := conn.Call(ctx, &rpc.Call{Method: "Test.Texts", Result: &s}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait() // until all of it has come
+			cause := errors.New("enough")
+			cancel(cause)
+			synctest.Wait()
+			if i%2 == 0 {
+				continue // never ranged over
+			}
+			for text, err := range rpc.To[string](s) {
+				if !errors.Is(err, cause) {
+					t.Fatalf("round %d: %d bytes, %v; want the cause of the context's end", i, len(text), err)
+				}
+			}
+		}
+	})
+}
+
+// A stream that the program has lost is given up when the garbage collector has
+// found it.
+func TestLostStreamIsGivenUp(t *testing.T) {
+	for name, sizes := range map[string][]int{"ended": {1000}, "open": make([]int, 1000)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				conn := rpctest.Pair(t, server(nil, texts(sizes...)), &rpc.DialOptions{Limits: rpc.Limits{Buffered: 1200}})
+				for range 3 {
+					if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Texts", Result: new(rpc.Stream)}); err != nil {
+						t.Fatal(err)
+					}
+					synctest.Wait()
+					for range 3 {
+						runtime.GC()
+						time.Sleep(time.Minute) // housekeeping
+					}
+				}
+				var s rpc.Stream
+				if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Texts", Result: &s}); err != nil {
+					t.Fatal(err)
+				}
+				for _, err := range rpc.To[string](s) {
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
