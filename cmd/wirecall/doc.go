@@ -56,6 +56,13 @@
 // under the build constraint of the files that its interfaces are in, which must
 // be the same for all.
 //
+// The file also says how the types that cross the wire are encoded to JSON and
+// decoded, as encoding/json does it and several times faster. Some are left to
+// encoding/json: types that hold themselves, that embed a pointer or whose own
+// methods make their JSON, structs without a name, and those with fields that
+// the package cannot get at. So is a type that was changed after gen has seen
+// it: that is slower until gen is run again, and never wrong.
+//
 // Only what has changed is written, and nothing as long as there is any mistake
 // in any of the packages. Files that do not come from gen are never touched.
 // When a package has no marked interface any more, what gen wrote for it before

@@ -21,7 +21,7 @@ type coder struct {
 
 var (
 	mu         sync.Mutex
-	registered = map[reflect.Type]*coder{}
+	registered = map[reflect.Type][]*coder{}
 
 	// known is what has been asked for, whether or not it is registered. It is
 	// copied to be written to. Its key is the address of the type's descriptor,
@@ -30,17 +30,16 @@ var (
 )
 
 // Register says how the values that pointers like v, nil or not, point to are
-// encoded and decoded, from the time when the shape of their type was as given.
-// If it is another now, because the type or one that it holds has changed and
-// nothing was generated since, it is left to encoding/json. Where several
-// packages register the same type the first wins.
+// encoded and decoded where the shape of their type is as given. If it is another
+// when the program runs, because the type or one that it holds has changed and
+// nothing was generated since, the type is left to encoding/json. Several packages
+// may register the same type.
 func Register(v any, shape uint64, appender func(dst []byte, v any) []byte, decoder func(s []byte, i int, v any) int) {
 	mu.Lock()
 	defer mu.Unlock()
-	if t := reflect.TypeOf(v); registered[t] == nil {
-		registered[t] = &coder{t.Elem().Size(), shape, appender, decoder}
-		known.Store(nil)
-	}
+	t := reflect.TypeOf(v)
+	registered[t] = append(registered[t], &coder{t.Elem().Size(), shape, appender, decoder})
+	known.Store(nil)
 }
 
 func lookup(v any) *coder {
@@ -66,13 +65,15 @@ func learn(t reflect.Type) *coder {
 	if old := known.Load(); old != nil {
 		m = maps.Clone(*old)
 	}
-	c := registered[t]
-	if c != nil && c.shape != Shape(t.Elem()) {
-		c = nil
+	var found *coder
+	for _, c := range registered[t] {
+		if found == nil && c.shape == shapeOf(t.Elem()) {
+			found = c
+		}
 	}
-	m[descriptor(t)] = c
+	m[descriptor(t)] = found
 	known.Store(&m)
-	return c
+	return found
 }
 
 // Append appends what v points to, and returns nil if that is not for us.
@@ -144,6 +145,6 @@ func init() {
 }
 
 func builtin[T any](appender Appender[T], decoder Decoder[T]) {
-	Register((*T)(nil), Shape(reflect.TypeFor[T]()), func(dst []byte, v any) []byte { return appender(dst, v.(*T)) },
+	Register((*T)(nil), shapeOf(reflect.TypeFor[T]()), func(dst []byte, v any) []byte { return appender(dst, v.(*T)) },
 		func(s []byte, i int, v any) int { return decoder(s, i, v.(*T)) })
 }

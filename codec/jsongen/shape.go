@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Shape is a hash of all about a type that its JSON depends on. The generator
+// shapeOf is a hash of all about a type that its JSON depends on. The generator
 // computes it in the same way from source.
-func Shape(t reflect.Type) uint64 {
+func shapeOf(t reflect.Type) uint64 {
 	h := fnv.New64a()
 	h.Write(describe(nil, t, nil))
 	return h.Sum64()

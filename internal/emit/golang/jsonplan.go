@@ -58,6 +58,28 @@ func (e *emitter) planJSON() {
 			}
 		}
 	}
+	e.json.prune()
+}
+
+// prune drops the structs that nothing needs: what held them was left to
+// encoding/json for something else.
+func (p *jsonPlan) prune() {
+	needed := map[*coding]bool{}
+	var need func(c *coding)
+	need = func(c *coding) {
+		if c == nil || needed[c] {
+			return
+		}
+		needed[c] = true
+		need(c.elem)
+		for _, f := range c.fields {
+			need(f.coding)
+		}
+	}
+	for _, c := range p.roots {
+		need(c)
+	}
+	p.structs = slices.DeleteFunc(p.structs, func(c *coding) bool { return !needed[c] })
 }
 
 // ready are the types that package jsongen registers itself.
