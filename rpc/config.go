@@ -33,7 +33,7 @@ func chain(is []Interceptor) func(Handler) Handler {
 
 func logger(l *slog.Logger) *slog.Logger {
 	if l == nil {
-		return slog.New(slog.DiscardHandler)
+		return slog.Default()
 	}
 	return l
 }

@@ -27,6 +27,7 @@ type Conn struct {
 
 	ctx    context.Context         // ends when the connection does; its cause says why
 	cancel context.CancelCauseFunc // the first call wins
+	drains chan struct{}           // closed when the server shuts down
 	torn   chan struct{}           // closed when the link is closed and its reader gone
 
 	greeted         atomic.Bool  // hello has been exchanged
@@ -102,6 +103,7 @@ const messageOverhead = 512
 var (
 	errNotReading    = errors.New("the peer does not read")
 	errSilent        = errors.New("the peer has been silent for too long")
+	errNoAnswer      = errors.New("the server does not answer rpc.hello: is it a wirecall server, and does nothing in between hold its answer back?")
 	errHandshake     = errors.New("no hello within the time for the handshake")
 	errNeedsWirecall = &Error{Code: CodeNeedsWirecall, Message: "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC", Data: ranNo}
 )
@@ -110,7 +112,7 @@ type connKey struct{}
 
 // newConn makes a connection that does nothing before start.
 func newConn(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *Conn {
-	c := &Conn{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{})}
+	c := &Conn{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{}), drains: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), connKey{}, c))
 	c.out = outbox{form: c.form, single: m != modeWirecall, soft: cfg.limits.Outgoing}
 	c.message.Store(math.MaxInt32)

@@ -1,7 +1,9 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -71,10 +73,22 @@ func (o *DialOptions) config() *config {
 //
 // A server that does not speak wirecall is spoken to in plain JSON-RPC 2.0:
 // calls and notifications work, streams fail with CodeNeedsWirecall.
+//
+// Where the server refuses the handshake the error is an *Error with
+// CodeUnauthenticated for 401, CodePermissionDenied for 403, and CodeUnavailable
+// for anything else, as for a server that cannot be reached.
 func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) {
+	c, err := dial(ctx, rawURL, opts)
+	if err != nil {
+		return nil, dialError(rawURL, err)
+	}
+	return c, nil
+}
+
+func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, fmt.Errorf("rpc: dial: %w", err)
+		return nil, err
 	}
 	switch u.Scheme {
 	case "ws", "wss", "http", "https":
@@ -83,23 +97,43 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 		var d net.Dialer
 		conn, err := d.DialContext(ctx, u.Scheme, u.Host+u.Path)
 		if err != nil {
-			return nil, fmt.Errorf("rpc: dial %s: %w", rawURL, err)
+			return nil, err
 		}
-		return NewConn(ctx, conn, opts)
+		return newLines(ctx, conn, opts)
 	}
-	return nil, fmt.Errorf("rpc: dial %q: the scheme must be ws, wss, http, https, tcp or unix", rawURL)
+	return nil, fmt.Errorf("the scheme must be ws, wss, http, https, tcp or unix, not %q", u.Scheme)
+}
+
+// dialError says once what was dialed and what came of it.
+func dialError(rawURL string, err error) error {
+	if inner, ok := errors.AsType[*url.Error](err); ok { // net/http repeats the URL
+		err = inner.Err
+	}
+	code := CodeUnavailable
+	if e, ok := errors.AsType[*Error](err); ok {
+		code = e.Code
+	}
+	return &Error{Code: code, Message: fmt.Sprintf("rpc: dial %s: %v", rawURL, err), Data: ranNo, cause: err}
 }
 
 // NewConn makes a connection of a pair of byte streams at whose other end a
 // server runs ServeConn: messages are lines of JSON. It closes rwc when it
 // fails and when the connection ends. ctx bounds the handshake.
 func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *DialOptions) (*Conn, error) {
+	c, err := newLines(ctx, rwc, opts)
+	if err != nil {
+		return nil, fmt.Errorf("rpc: %w", err)
+	}
+	return c, nil
+}
+
+func newLines(ctx context.Context, rwc io.ReadWriteCloser, opts *DialOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &DialOptions{}
 	}
 	if opts.Codec != nil && opts.Codec.Name() != "json" {
 		rwc.Close()
-		return nil, fmt.Errorf("rpc: lines carry only JSON, not %s", opts.Codec.Name())
+		return nil, fmt.Errorf("lines carry only JSON, not %s: leave DialOptions.Codec nil", opts.Codec.Name())
 	}
 	cfg := opts.config()
 	l := newLineLink(rwc, cfg.limits.Message, cfg.limits.Stall)
@@ -123,7 +157,7 @@ func (c *Conn) open(ctx context.Context) (*Conn, error) {
 			c.end(err)
 			c.link.cut() // without a word, which could take longer than ctx allows
 			<-c.torn
-			return nil, fmt.Errorf("rpc: dial: %w", err)
+			return nil, err
 		}
 	}
 	return c, nil
@@ -161,14 +195,14 @@ func dialWebSocket(ctx context.Context, rawURL string, opts *DialOptions) (*Conn
 		},
 	})
 	if err != nil {
-		return nil, dialError(rawURL, resp, err)
+		return nil, refusedHandshake(resp, err)
 	}
 	m := modePlain
 	if ws.Subprotocol() != "" {
 		m = modeWirecall
 	} else if cd.Name() != "json" {
 		hs.wire.shut()
-		return nil, fmt.Errorf("rpc: dial %s: the server does not offer %s", rawURL, subprotocol(cd))
+		return nil, fmt.Errorf("the server does not offer %s", subprotocol(cd))
 	}
 	c = newConn(ctx, cfg, cd, nil, m)
 	c.link = newWSLink(hs.wire, ws, c, cfg.limits.Message)
@@ -176,13 +210,21 @@ func dialWebSocket(ctx context.Context, rawURL string, opts *DialOptions) (*Conn
 	return c.open(ctx)
 }
 
-// dialError says what the server answered, which is what one needs to know.
-func dialError(rawURL string, resp *http.Response, err error) error {
-	if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
-		return fmt.Errorf("rpc: dial %s: the server answered %s: %s", rawURL, resp.Status, body)
+// refusedHandshake says what the server answered, which is what one needs to
+// know.
+func refusedHandshake(resp *http.Response, err error) error {
+	if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {
+		return err
 	}
-	return fmt.Errorf("rpc: dial %s: %w", rawURL, err)
+	code := CodeUnavailable
+	switch resp.StatusCode {
+	case http.StatusUnauthorized:
+		code = CodeUnauthenticated
+	case http.StatusForbidden:
+		code = CodePermissionDenied
+	}
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
+	return Errorf(code, "the server answered %s: %s", resp.Status, bytes.TrimSpace(body))
 }
 
 // A handshake is the transport of one WebSocket handshake. It puts a wireConn

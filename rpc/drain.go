@@ -6,7 +6,25 @@ import (
 )
 
 // drain takes nothing new on; the connection ends when it is idle.
-func (c *Conn) drain() { c.update(func(s *connState) { s.draining = true }) }
+func (c *Conn) drain() {
+	c.update(func(s *connState) {
+		if !s.draining {
+			s.draining = true
+			close(c.drains)
+		}
+	})
+}
+
+// Draining is closed when the server that serves the call of ctx shuts down.
+// Shutdown waits for streams: a handler whose stream would never end selects on
+// this as well, and ends it, with an error that tells the caller to come again.
+// Outside of handlers it is nil, and so never ready.
+func Draining(ctx context.Context) <-chan struct{} {
+	if c, ok := ctx.Value(connKey{}).(*Conn); ok {
+		return c.drains
+	}
+	return nil
+}
 
 // goaway is drain with a word to the peer, who has until the deadline, a zero
 // one being none, to let what runs come to its end.

@@ -249,7 +249,17 @@ func NotRun(err error) bool {
 	return e.raw != nil && e.Decode(&d) == nil && d == ranNo
 }
 
-// asIs reports what a caller gets for a connection that ended with cause while
+// hasRun takes from an error that a handler returns what another call that it
+// made says of itself: the handler's own call has run, whatever became of that.
+func hasRun(err error) error {
+	if !NotRun(err) {
+		return err
+	}
+	e, _ := errors.AsType[*Error](err)
+	return &Error{Code: e.Code, Message: err.Error(), Data: ranMaybe, cause: err}
+}
+
+// lostCall is what a caller gets for a connection that ended with cause while
 // its call was unanswered.
 func lostCall(cause error) *Error {
 	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), Data: ranMaybe, cause: cause}

@@ -40,7 +40,7 @@ func (c *Conn) meet(h hello) error {
 // sayHello is the client's: it sends hello and waits for the answer. A server
 // on a raw transport that has no such method is spoken to in plain mode.
 func (c *Conn) sayHello(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.Handshake, errHandshake)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.Handshake, errNoAnswer)
 	defer cancel()
 	var p *pendingCall
 	c.update(func(s *connState) {

@@ -63,7 +63,8 @@ func (noPeer) Call(_ context.Context, call *Call) error {
 // be called in turn: give it to a generated client. It may be kept after the
 // handler has returned, and works until the connection ends. It is never nil:
 // where nobody can be called, as outside of handlers, in a POST or in plain
-// mode, its calls fail with CodeNeedsWirecall.
+// mode, its calls fail with CodeNeedsWirecall. In a handler it is a *Conn, whose
+// Done tells those who keep it when the peer has gone.
 func Peer(ctx context.Context) Caller {
 	if c, ok := ctx.Value(connKey{}).(*Conn); ok {
 		return c
@@ -251,7 +252,7 @@ func (in *incoming) serve(call *Call) (err error) {
 	if err := in.decode(call.Params); err != nil {
 		return err
 	}
-	return in.c.serveChain(in.method.Serve)(in.ctx, call)
+	return hasRun(in.c.serveChain(in.method.Serve)(in.ctx, call))
 }
 
 // answer sends what the handler returned and starts the streams among it. They
@@ -342,8 +343,8 @@ func (in *incoming) fail(err error) {
 // the connection ends: it has no context of its own to give up under.
 func (in *incoming) send(msg []byte) {
 	if in.reply != nil {
-		in.c.unanswered.Add(-1)
 		in.reply(msg)
+		in.c.unanswered.Add(-1) // not before: the answer to a batch may have to wait for room
 		return
 	}
 	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg, &in.c.unanswered); err == nil && flush {

@@ -23,7 +23,7 @@ var errNotifications = errors.New("too many notifications wait: the peer sends t
 func (c *Conn) incomingNotification(m *wire.Message) error {
 	method := c.methods.lookup(m.Method)
 	if method == nil {
-		c.log.Warn("notification for no method", "method", string(m.Method))
+		c.log.Debug("notification for no method", "method", string(m.Method))
 		return nil
 	}
 	if len(m.Streams) > 0 && c.mode == modeWirecall {

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"sync"
@@ -40,8 +41,8 @@ func (c *Conn) beginsWirecall(frame []byte) bool {
 // plain takes in one frame in plain mode.
 func (c *Conn) plain(frame []byte) {
 	if isBatch(frame) {
-		if reply := newBatch(c, frame, c.plainReply); reply != nil {
-			reply.run()
+		if b := newBatch(c, frame, c.plainReply, c.plainAnswer); b != nil {
+			b.run()
 		}
 		return
 	}
@@ -58,6 +59,17 @@ func isBatch(frame []byte) bool {
 func (c *Conn) plainReply(msg []byte) {
 	if len(msg) > 0 {
 		c.post(msg)
+	}
+}
+
+// plainAnswer sends the answer to a batch, having waited for room as that to a
+// single call does. The reader must not call it.
+func (c *Conn) plainAnswer(msg []byte) {
+	if len(msg) == 0 {
+		return
+	}
+	if flush, err := c.out.send(context.Background(), c.ctx.Done(), msg, nil); err == nil && flush {
+		c.flush(true)
 	}
 }
 
@@ -136,35 +148,36 @@ func (c *Conn) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 type messageBatch struct {
 	c     *Conn
 	parts [][]byte
-	send  func([]byte)
+	post  func([]byte) // sends the whole answer from the reader
+	send  func([]byte) // and from a worker, which may wait
 
 	mu      sync.Mutex
 	replies [][]byte
 	size    int
-	left    int
+	left    int // answers to come, and the reader while it runs the parts
 }
 
 // newBatch splits a frame. Where it is no batch it sends what is wrong with it
 // and returns nil.
-func newBatch(c *Conn, frame []byte, send func([]byte)) *messageBatch {
-	b := &messageBatch{c: c, send: send}
+func newBatch(c *Conn, frame []byte, post, send func([]byte)) *messageBatch {
+	b := &messageBatch{c: c, post: post, send: send}
 	if !c.form.Valid(frame) {
-		send(c.fault(nil, &wire.Fault{Code: CodeParse, Message: "parse error: the batch is not valid JSON"}))
+		post(c.fault(nil, &wire.Fault{Code: CodeParse, Message: "parse error: the batch is not valid JSON"}))
 		return nil
 	}
 	for raw := range c.form.Array(frame) {
 		b.parts = append(b.parts, raw)
 		if len(b.parts) > c.limits.Batch {
-			send(c.fault(nil, &wire.Fault{Code: CodeLimitReached, Message: "the batch has too many messages"}))
+			post(c.fault(nil, &wire.Fault{Code: CodeLimitReached, Message: "the batch has too many messages"}))
 			return nil
 		}
 	}
 	if len(b.parts) == 0 {
-		send(c.fault(nil, &wire.Fault{Code: CodeInvalidRequest, Message: "invalid request: an empty batch"}))
+		post(c.fault(nil, &wire.Fault{Code: CodeInvalidRequest, Message: "invalid request: an empty batch"}))
 		return nil
 	}
 	b.replies = make([][]byte, len(b.parts))
-	b.left = len(b.parts)
+	b.left = len(b.parts) + 1
 	return b
 }
 
@@ -172,9 +185,21 @@ func (b *messageBatch) run() {
 	for i, raw := range b.parts {
 		b.c.plainMessage(raw, func(msg []byte) { b.reply(i, msg) })
 	}
+	if b.last() {
+		b.post(b.join())
+	}
 }
 
-// reply notes one answer; the last sends them all.
+// last takes one off what is left and reports whether it was the last, who sends
+// the answer.
+func (b *messageBatch) last() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left--
+	return b.left == 0
+}
+
+// reply notes one answer.
 func (b *messageBatch) reply(i int, msg []byte) {
 	b.mu.Lock()
 	if b.size += len(msg) + 1; b.size > b.c.limits.Reply && len(msg) > 0 {
@@ -182,10 +207,8 @@ func (b *messageBatch) reply(i int, msg []byte) {
 		msg = b.tooLarge(msg)
 	}
 	b.replies[i] = bytes.Clone(msg)
-	b.left--
-	last := b.left == 0
 	b.mu.Unlock()
-	if last {
+	if b.last() {
 		b.send(b.join())
 	}
 }

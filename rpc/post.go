@@ -50,7 +50,7 @@ func (s *Server) answerPOST(ctx context.Context, body []byte) (msg []byte, ok bo
 	answered := make(chan []byte, 1)
 	reply := func(msg []byte) { answered <- append([]byte(nil), msg...) }
 	if isBatch(body) {
-		if b := newBatch(c, body, reply); b != nil {
+		if b := newBatch(c, body, reply, reply); b != nil {
 			b.run()
 		}
 	} else {

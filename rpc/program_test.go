@@ -268,24 +268,24 @@ func (d *deed) more() int {
 
 // verdict says what an error is.
 func verdict(err error) string {
-	s := "error"
-	e, ok := errors.AsType[*rpc.Error](err)
-	if ok {
-		s += fmt.Sprintf(" %d", e.Code)
+	words := []string{"error"}
+	say := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
+	if e, ok := errors.AsType[*rpc.Error](err); ok {
+		say("%d", e.Code)
 	}
-	s += " " + err.Error()
+	say("%v", err)
 	if w, ok := errors.AsType[*wound](err); ok {
-		s += fmt.Sprintf(" (a wound %d deep)", w.Depth)
+		say("(a wound %d deep)", w.Depth)
 	}
 	for _, target := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, target) && err != target {
-			s += fmt.Sprintf(" (%v)", target)
+			say("(%v)", target)
 		}
 	}
 	if rpc.NotRun(err) {
-		s += " (not run)"
+		say("(not run)")
 	}
-	return s
+	return strings.Join(words, " ")
 }
 
 type call func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error)

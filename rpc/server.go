@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -45,7 +44,7 @@ type ServerOptions struct {
 	HideErrors bool
 
 	// Logger gets what no caller hears of: panics, failed notifications, why a
-	// connection ended. The default discards it.
+	// connection ended. The default is slog.Default's.
 	Logger *slog.Logger
 }
 
@@ -215,5 +214,3 @@ func (s *Server) stopping() bool {
 	defer s.mu.Unlock()
 	return s.stopped
 }
-
-var errNoSubprotocol = errors.New("rpc: the server does not speak the codec's subprotocol")

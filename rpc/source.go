@@ -230,7 +230,7 @@ func (s *source) encodeEnd(err error) []byte {
 	if err == nil {
 		return nil
 	}
-	e := s.c.errorObject(err)
+	e := s.c.errorObject(hasRun(err))
 	if len(e)+messageOverhead > s.c.peerMessage() {
 		return s.c.errorObject(errErrorTooLarge)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -121,6 +122,7 @@ type stdio struct {
 // TestMain makes the test binary a server on standard input and output where it
 // is asked to be one.
 func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // panics and the like are what many tests are about
 	if os.Getenv("RPC_TEST_STDIO") == "" {
 		os.Exit(m.Run())
 	}

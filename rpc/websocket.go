@@ -39,7 +39,7 @@ func newWSLink(w *wireConn, ws *websocket.Conn, c *Conn, limit int) *wsLink {
 func (l *wsLink) read() ([]byte, error) {
 	typ, r, err := l.ws.Reader(context.Background())
 	if err != nil {
-		return nil, err
+		return nil, linkError(err)
 	}
 	if typ != l.typ {
 		return nil, breachError{CodeInvalidRequest, fmt.Sprintf("a frame is %s: this connection uses %s", frameKind(typ), frameKind(l.typ))}
@@ -69,6 +69,34 @@ func frameKind(typ websocket.MessageType) string {
 	}
 	return "binary"
 }
+
+// linkError is what ended a WebSocket, in fewer words than the library's.
+func linkError(err error) error {
+	if ce, ok := errors.AsType[websocket.CloseError](err); ok {
+		return closedError{ce}
+	}
+	for _, plain := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed} {
+		if errors.Is(err, plain) {
+			return plain
+		}
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op
+	}
+	return err
+}
+
+// A closedError is a close frame of the peer's.
+type closedError struct{ websocket.CloseError }
+
+func (e closedError) Error() string {
+	if e.Reason == "" {
+		return fmt.Sprintf("the peer closed it (%d)", e.Code)
+	}
+	return fmt.Sprintf("the peer closed it: %s (%d)", e.Reason, e.Code)
+}
+
+func (e closedError) Unwrap() error { return e.CloseError }
 
 func (l *wsLink) write(frame []byte) error {
 	return l.ws.Write(context.Background(), l.typ, frame)
@@ -101,6 +129,11 @@ func (l *wsLink) ping() {
 // serveWebSocket makes the handshake and leaves: the connection's reader is the
 // one goroutine that stays, and the request's own stack is given back.
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	if !hijackable(w) {
+		s.config.log.Error("a middleware in front of the rpc.Server hides the connection: its http.ResponseWriter needs Hijack or Unwrap (http.TimeoutHandler's has neither)", "writer", fmt.Sprintf("%T", w))
+		http.Error(w, "the server cannot take over the connection: see its log", http.StatusNotImplemented)
+		return
+	}
 	hj := &hijack{ResponseWriter: w, stall: s.config.limits.Stall}
 	opts := &websocket.AcceptOptions{InsecureSkipVerify: true} // ServeHTTP has looked at the origin
 	for _, cd := range s.codecs {
@@ -122,6 +155,20 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		c.expectHello()
 	}
 	c.start()
+}
+
+// hijackable reports whether w, or what it wraps, gives its connection away.
+func hijackable(w http.ResponseWriter) bool {
+	for {
+		if _, ok := w.(http.Hijacker); ok {
+			return true
+		}
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = wrapper.Unwrap()
+	}
 }
 
 func (s *Server) newWSConn(ctx context.Context, ws *websocket.Conn, w *wireConn) *Conn {
