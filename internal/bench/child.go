@@ -108,11 +108,11 @@ func (c *child) call(limit time.Duration, method string, arg, reply any) error {
 	call := c.rpc.Go("Control."+method, arg, reply, make(chan *rpc.Call, 1))
 	select {
 	case <-call.Done:
-		if errors.Is(call.Error, io.ErrUnexpectedEOF) || errors.Is(call.Error, io.EOF) || errors.Is(call.Error, rpc.ErrShutdown) {
-			c.stop() // so that all it said has been read
-			return fmt.Errorf("its process died: %s", cmp.Or(firstLine(c.cmd.Stderr.(*tail).text), "saying nothing"))
+		if _, answered := errors.AsType[rpc.ServerError](call.Error); answered || call.Error == nil {
+			return call.Error
 		}
-		return call.Error
+		c.stop() // so that all it said has been read
+		return fmt.Errorf("its process died: %s", cmp.Or(firstLine(c.cmd.Stderr.(*tail).text), "saying nothing"))
 	case <-time.After(limit):
 		return fmt.Errorf("took longer than %s", limit)
 	}

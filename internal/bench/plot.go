@@ -39,7 +39,12 @@ func charts(p Plan, all Samples) map[string][]byte {
 	}
 	if w := r.works(Beside); len(w) > 0 {
 		made["beside"] = r.bars(w, "A call beside a stream: its p50 as a multiple of its p50 alone", "less is better; × where no call came back",
-			func(p Peer, w Work) Spread { return all.spread(p.Name, w.Name, times) })
+			func(p Peer, w Work) Spread {
+				if blocked(all.of(p.Name, w.Name)) != "" {
+					return spread(nil)
+				}
+				return all.spread(p.Name, w.Name, times)
+			})
 	}
 	for _, g := range growths {
 		if w := r.growing(g.prefix); len(w) > 1 {
