@@ -8,6 +8,13 @@ import (
 )
 
 // The item of a stream and a small result, each in comparison to encoding/json.
+// Others, measured in the same run, in ns and allocations:
+//
+//	                               generated  encoding/json  its v2  sonic (as encoding/json)
+//	{"seq":…,"price":…,"symbol":…} append  46 0   208 1   239 0   149 2 (212 2)
+//	                               decode  89 1   895 5   334 0   186 2 (224 3)
+//	{"id":…,"name":…,"tags":[4]}   append  74 0   284 1   317 0   178 2 (263 2)
+//	                               decode 262 6  1686 13  663 3   331 4 (460 9)
 func BenchmarkItem(b *testing.B) {
 	benchmark(b, &Item{123456, 101.25, "BTC-USD"})
 }
