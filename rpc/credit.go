@@ -1,6 +1,9 @@
 package rpc
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Every stream begins with this much credit, without being asked, so that its
 // first items need no round trip. It is a constant of the protocol.
@@ -79,10 +82,8 @@ type window struct {
 
 	granted            // the last grant
 	past    [4]granted // those before it, the newest first
-
-	waited          bool   // the reader starved when all that an earlier grant allowed had come
-	mark, markBytes uint64 // what had been received then
-	starved         bool   // and much came after that: it was the window that it waited for
+	waits   wait       // for what may be the last grant's answer
+	starved bool       // it was: the window was too small
 }
 
 // granted is what a producer may send when it knows of a grant.
@@ -121,22 +122,50 @@ func half[N int | uint64](n N) N { return (n + 1) / 2 }
 
 // starve notes that the reader has nothing to take. Where what has come is all
 // that an earlier grant allowed, the producer may be waiting for the last, which
-// is still on its way. Where much then comes before the reader starves again, it
-// was: the window is smaller than what a round trip can carry, and the next
-// grant is for twice as much. A producer that is merely slow sends a little now
-// and then, and its window stays.
+// is still on its way. Where much then comes in less time than that took, it was:
+// the window is smaller than what a round trip can carry, and the next grant is
+// for twice as much. A producer that is merely slow sends a little now and then,
+// and its window stays.
 func (w *window) starve() {
-	if w.waited && (w.received-w.mark > uint64(w.items/4) || w.receivedBytes-w.markBytes >= uint64(w.bytes/4)) {
-		w.starved = true
+	if w.waits.judge(w) {
+		return
 	}
-	w.waited = false
-	w.mark, w.markBytes = w.received, w.receivedBytes
 	for _, g := range w.past {
 		out := w.receivedBytes - g.at
 		if g.limit > 0 && (w.received == g.limit || w.received < g.limit && out >= half(g.room) && out <= g.room) {
-			w.waited = true
+			w.waits = wait{since: time.Now(), items: w.received, bytes: w.receivedBytes}
+			return
 		}
 	}
+}
+
+// refill notes that the reader has something to take again.
+func (w *window) refill() {
+	if !w.waits.since.IsZero() && w.waits.until.IsZero() {
+		w.waits.until = time.Now()
+	}
+}
+
+// A wait is one of the reader's for what may be a round trip. The zero wait is
+// none.
+type wait struct {
+	since, until time.Time
+	items, bytes uint64 // received before
+}
+
+// judge looks at what has come since a wait ended, and reports whether it is too
+// early to tell.
+func (t *wait) judge(w *window) (early bool) {
+	switch {
+	case t.until.IsZero():
+		return false
+	case time.Since(t.until) > t.until.Sub(t.since):
+		*t = wait{}
+	case w.received-t.items > uint64(w.items/4) || w.receivedBytes-t.bytes >= uint64(w.bytes/4):
+		*t = wait{}
+		w.starved = true
+	}
+	return !t.until.IsZero()
 }
 
 // grant makes a new grant.

@@ -76,6 +76,7 @@ func (k *sink) refill() error {
 			k.cur, k.buf = k.buf, k.cur[:0]
 			k.curEnds, k.ends = k.ends, k.curEnds[:0]
 			k.pos, k.from = 0, 0
+			k.window.refill()
 			return nil
 		case k.over != nil:
 			return k.over
