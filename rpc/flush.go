@@ -6,6 +6,9 @@ import "runtime"
 // before a goroutine takes over, so that no caller works for all.
 const flushRounds = 4
 
+// enough is how much is made ready for the socket at a time.
+const enough = 2 * frameSize
+
 // flush writes what waits in the outbox until nothing does. Who was told to
 // flush by the outbox calls it, so it runs once at a time.
 //
@@ -16,14 +19,19 @@ const flushRounds = 4
 // A caller writes only what the socket takes at once; where that is not
 // everything, or not known of this kind of socket, a goroutine goes on.
 func (c *Conn) flush(caller bool) {
-	for round := 0; ; round++ {
+	for round := 0; ; {
 		done, err := c.link.flush(!caller)
-		if err != nil {
+		if err == nil && done && c.batch.left() {
+			if err = c.batch.write(enough, c.link.write); err == nil {
+				continue
+			}
+		}
+		switch {
+		case err != nil:
 			c.out.quit()
 			c.lost(err)
 			return
-		}
-		if !done || caller && round == flushRounds {
+		case !done || caller && round == flushRounds:
 			go c.flush(false)
 			return
 		}
@@ -31,15 +39,10 @@ func (c *Conn) flush(caller bool) {
 		if !c.out.take(&c.batch, c.link.pending) {
 			return
 		}
+		round++
 		if served, own := c.out.takeFinished(); served+own > 0 {
 			c.update(func(s *connState) { s.countSource(true, -served); s.countSource(false, -own) })
 		}
-		if err := c.batch.frames(c.link.write); err != nil {
-			c.out.quit()
-			c.lost(err)
-			return
-		}
-		c.batch.reset()
 	}
 }
 

@@ -55,7 +55,8 @@ func (l *lineLink) read() ([]byte, error) {
 func (l *lineLink) write(frame []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ready = append(append(l.ready, frame...), '\n')
+	l.append(frame)
+	l.ready = append(l.ready, '\n')
 	return nil
 }
 

@@ -92,12 +92,20 @@ func (w *wireConn) Read(p []byte) (int, error) {
 
 func (w *wireConn) Write(p []byte) (int, error) {
 	w.mu.Lock()
-	w.ready = append(w.ready, p...)
+	w.append(p)
 	w.mu.Unlock()
 	if w.kick != nil { // nil until the handshake is over
 		w.kick()
 	}
 	return len(p), nil
+}
+
+// append makes p ready to be sent. The mutex is held.
+func (w *wireConn) append(p []byte) {
+	if w.ready == nil {
+		w.ready = takeChunk()
+	}
+	w.ready = append(w.ready, p...)
 }
 
 // maxPongs is how many pongs may wait while the peer does not read. It may leave
@@ -148,11 +156,13 @@ func (w *wireConn) flush(wait bool) (done bool, err error) {
 func (w *wireConn) refill() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	old := w.sending[:0]
-	if cap(old) > 2*frameSize {
-		old = nil
+	if len(w.ready) == 0 {
+		freeChunk(w.sending)
+		freeChunk(w.ready)
+		w.sending, w.ready, w.sent = nil, nil, 0
+	} else {
+		w.sending, w.ready, w.sent = w.ready, w.sending[:0], 0
 	}
-	w.sending, w.ready, w.sent = w.ready, old, 0
 	w.pongs = 0
 	return len(w.sending) > 0
 }

@@ -44,6 +44,8 @@ type outbox struct {
 type batch struct {
 	buf  []byte
 	cuts []int // where each frame but the last ends
+
+	from, next int // what has been written: bytes, and frames
 }
 
 func (b *batch) start() int {
@@ -59,26 +61,56 @@ func (b *batch) cut() {
 	}
 }
 
-// frames calls f with each frame until it fails.
-func (b *batch) frames(f func([]byte) error) error {
-	from := 0
-	for _, to := range append(b.cuts, len(b.buf)) {
-		if to > from {
-			if err := f(b.buf[from:to]); err != nil {
-				return err
-			}
+// left reports whether there are frames to write.
+func (b *batch) left() bool { return b.from < len(b.buf) }
+
+// write calls f with one frame after the other, until it fails or enough has
+// been written: what is between here and the socket should fit a cache.
+func (b *batch) write(enough int, f func([]byte) error) error {
+	for stop := b.from + enough; b.left() && b.from < stop; b.next++ {
+		to := len(b.buf)
+		if b.next < len(b.cuts) {
+			to = b.cuts[b.next]
 		}
-		from = to
+		frame := b.buf[b.from:to]
+		b.from = to
+		if len(frame) == 0 {
+			continue
+		}
+		if err := f(frame); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// reset empties b, and gives up a buffer that a large message has grown.
+// reset empties b, whose buffer is for the next one.
 func (b *batch) reset() {
-	b.buf, b.cuts = b.buf[:0], b.cuts[:0]
-	if cap(b.buf) > 2*frameSize {
-		b.buf = nil
+	*b = batch{buf: b.buf[:0], cuts: b.cuts[:0]}
+}
+
+// chunks are for what is on its way to the socket. A connection that has nothing
+// to write holds none. A pool wants pointers: spent ones are kept for reuse.
+var (
+	chunks = sync.Pool{New: func() any { return new(make([]byte, 0, 4<<10)) }}
+	spent  = sync.Pool{New: func() any { return new([]byte) }}
+)
+
+func takeChunk() []byte {
+	p := chunks.Get().(*[]byte)
+	b := (*p)[:0]
+	*p = nil
+	spent.Put(p)
+	return b
+}
+
+func freeChunk(b []byte) {
+	if cap(b) == 0 {
+		return
 	}
+	p := spent.Get().(*[]byte)
+	*p = b
+	chunks.Put(p)
 }
 
 // add puts a message into the frame being filled, or into a new one.
@@ -142,6 +174,9 @@ func (o *outbox) put(msg []byte, alone bool) (flush bool) {
 		o.first.cut()
 	}
 	o.alone = alone
+	if o.first.buf == nil {
+		o.first.buf = takeChunk()
+	}
 	o.add(&o.first, msg)
 	return o.claim()
 }
@@ -175,8 +210,12 @@ func (o *outbox) take(b *batch, pending func() bool) bool {
 			close(o.idle)
 			o.idle = nil
 		}
+		freeChunk(b.buf)
+		freeChunk(o.first.buf)
+		b.buf, o.first.buf = nil, nil
 		return false
 	}
+	b.reset()
 	o.first, *b = *b, o.first
 	o.alone = false
 	o.takeItems(b)
