@@ -8,7 +8,7 @@ import (
 // An account keeps the streams of one call together: they end with its context,
 // and when the last of those that count has ended the call is over.
 type account struct {
-	over func() // called once
+	cancel context.CancelCauseFunc // called once, when it is; nil where nobody needs to know
 
 	ctx context.Context // set when the first streams are added
 
@@ -20,7 +20,7 @@ type account struct {
 	unwatch func() bool
 }
 
-func newAccount(over func()) *account { return &account{open: 1, over: over} }
+func newAccount() *account { return &account{open: 1} }
 
 // add puts streams under ctx, n of which keep the call open.
 func (a *account) add(ctx context.Context, n int, sources []*source, sinks []*sink) {
@@ -67,7 +67,9 @@ func (a *account) done() {
 	if !over {
 		return
 	}
-	a.over()
+	if a.cancel != nil {
+		a.cancel(context.Canceled)
+	}
 	if unwatch != nil {
 		unwatch()
 	}

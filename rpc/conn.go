@@ -20,8 +20,9 @@ import (
 type Conn struct {
 	*config
 	link   link
-	client bool // this side dialed
-	mode   mode // written by the reader before anything is served
+	client bool    // this side dialed
+	mode   mode    // written by the reader before anything is served
+	invoke Handler // roundTrip, and the interceptors around it
 	codec  codec.Codec
 	form   wire.Format
 
@@ -114,6 +115,7 @@ type connKey struct{}
 func newConn(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *Conn {
 	c := &Conn{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{}), drains: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), connKey{}, c))
+	c.invoke = cfg.callChain(c.roundTrip)
 	c.out = outbox{form: c.form, single: m != modeWirecall, soft: cfg.limits.Outgoing}
 	c.message.Store(math.MaxInt32)
 	if m == modeWirecall {
@@ -219,7 +221,7 @@ var errDrained = errors.New(messageShuttingDown)
 // end; in a handler that serves this very peer it fails at once instead, or two
 // peers could wait for each other for ever.
 func (c *Conn) Call(ctx context.Context, call *Call) error {
-	err := c.callChain(c.roundTrip)(ctx, call)
+	err := c.invoke(ctx, call)
 	if err != nil {
 		failStreams(call.Result, err)
 	}

@@ -1,27 +1,44 @@
 package rpc
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
+// A payload is a call's Params or Result, looked at once.
+type payload struct {
+	value  any
+	named  bool    // it has fields
+	fields []Field // then these
+}
+
+func payloadOf(v any) payload {
+	if f, ok := v.(Fields); ok {
+		return payload{v, true, f.Fields()}
+	}
+	return payload{value: v}
+}
+
+// streams are those among it.
+func (p *payload) streams() (streams []*Stream) {
+	if s, ok := p.value.(*Stream); ok {
+		return []*Stream{s}
+	}
+	for _, f := range p.fields {
+		if s, ok := f.Value.(*Stream); ok {
+			streams = append(streams, s)
+		}
+	}
+	return streams
+}
+
 // streamsIn are the streams among a call's Params or Result.
 func streamsIn(v any) []*Stream {
-	switch v := v.(type) {
-	case *Stream:
-		return []*Stream{v}
-	case Fields:
-		var streams []*Stream
-		for _, f := range v.Fields() {
-			if s, ok := f.Value.(*Stream); ok {
-				streams = append(streams, s)
-			}
-		}
-		return streams
-	}
-	return nil
+	p := payloadOf(v)
+	return p.streams()
 }
 
 // failStreams makes the result streams of a failed call yield its error, so
@@ -41,14 +58,12 @@ type encoder struct {
 }
 
 // append appends Params or a Result.
-func (e *encoder) append(dst []byte, v any) ([]byte, error) {
-	fields, ok := v.(Fields)
-	if !ok {
-		return e.value(dst, v)
+func (e *encoder) append(dst []byte, p *payload) ([]byte, error) {
+	if !p.named {
+		return e.value(dst, p.value)
 	}
-	fs := fields.Fields()
-	dst = e.form.AppendObject(dst, len(fs))
-	for i, f := range fs {
+	dst = e.form.AppendObject(dst, len(p.fields))
+	for i, f := range p.fields {
 		dst = e.form.AppendKey(dst, f.Name, i == 0)
 		var err error
 		if dst, err = e.value(dst, f.Value); err != nil {
@@ -73,12 +88,27 @@ func (e *encoder) value(dst []byte, v any) ([]byte, error) {
 	return e.codec.Append(dst, v)
 }
 
-// A decoder reads what a call carries. claim turns the wire's name for a stream
-// into the stream.
+// A decoder reads what a call carries, and hands out the streams that its message
+// has listed.
 type decoder struct {
-	form  wire.Format
-	codec codec.Codec
-	claim func(raw []byte) (Stream, error)
+	form    wire.Format
+	codec   codec.Codec
+	sinks   []*sink // not claimed yet
+	claimed []*sink
+}
+
+// claim turns the wire's name for a stream into the stream.
+func (d *decoder) claim(raw []byte) (Stream, error) {
+	h, ok := d.form.Int(raw)
+	for i, k := range d.sinks {
+		if ok && k.handle == uint64(h) {
+			rest := make([]*sink, 0, len(d.sinks))
+			d.sinks = append(append(rest, d.sinks[:i]...), d.sinks[i+1:]...)
+			d.claimed = append(d.claimed, k)
+			return Stream{remote: newIncomingStream(k)}, nil
+		}
+	}
+	return Stream{}, errors.New("not a stream that the message lists")
 }
 
 // decode stores Params or a Result in v. Members match by their exact names,

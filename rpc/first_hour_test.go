@@ -131,17 +131,18 @@ func TestDraining(t *testing.T) {
 		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Feed", Result: &s}); err != nil {
 			t.Fatal(err)
 		}
+		down := make(chan error)
 		go func() {
 			synctest.Wait()
-			if err := srv.Shutdown(t.Context()); err != nil {
-				t.Errorf("Shutdown: %v", err)
-			}
+			down <- srv.Shutdown(t.Context())
 		}()
 		items, err := rpc.Collect(rpc.To[int](s))
 		if len(items) != 1 || err == nil || err.Error() != "come again" {
 			t.Errorf("%v, %v", items, err)
 		}
-		<-conn.Done()
+		if err := <-down; err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
 	})
 }
 

@@ -14,7 +14,9 @@ import (
 type incoming struct {
 	c      *Conn
 	method *Method
+	call   Call
 	id     []byte       // raw; nil for a notification
+	idRoom [16]byte     // for an ordinary one
 	params []byte       // raw, a copy
 	meta   []byte       // raw, a copy
 	held   int          // bytes that it has reserved
@@ -23,7 +25,7 @@ type incoming struct {
 
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
-	acct     *account
+	acct     account
 	canceled bool              // by the caller; guarded by the connection's mutex
 	answered bool              // guarded by the same: response is final
 	response map[string]string // metadata
@@ -134,7 +136,7 @@ func (c *Conn) admit(s *connState, m *wire.Message, method *Method) (*incoming, 
 	s.handlers++
 	c.unanswered.Add(1)
 	if m.ID != nil {
-		in.id = append(in.id, m.ID...)
+		in.id = append(in.idRoom[:0], m.ID...)
 		s.incoming[string(m.ID)] = in
 	}
 	return in, nil
@@ -150,10 +152,17 @@ func (in *incoming) release() { in.c.buffered.Add(-int64(in.held)) }
 
 // accept makes an admitted call ready and gives it to a worker.
 func (c *Conn) accept(in *incoming, m *wire.Message) {
-	in.params = append([]byte(nil), m.Params...)
-	in.meta = append([]byte(nil), m.Meta...)
+	in.keep(m)
 	in.begin(c.ctx, m.Timeout)
 	c.workers.dispatch(in)
+}
+
+// keep copies what of m lives longer than its frame.
+func (in *incoming) keep(m *wire.Message) {
+	if len(m.Params) > 0 {
+		in.params = append(takeChunk(), m.Params...)
+	}
+	in.meta = append([]byte(nil), m.Meta...)
 }
 
 // begin makes the call's context.
@@ -174,7 +183,7 @@ func (in *incoming) begin(ctx context.Context, timeout int64) {
 	if canceled {
 		in.cancel(context.Canceled)
 	}
-	in.acct = newAccount(func() { in.cancel(context.Canceled) })
+	in.acct = account{open: 1, cancel: in.cancel}
 	in.acct.add(ctx, 0, nil, in.sinks)
 }
 
@@ -186,12 +195,14 @@ func (c *Conn) refuse(id []byte, e *Error) {
 // run is a worker's: the handler, and its answer, also where the handler ends the
 // goroutine, as testing.T.FailNow does.
 func (in *incoming) run() {
-	call := &Call{Method: in.method.Name, Notify: in.id == nil, Idempotent: in.method.Idempotent}
+	call := &in.call
+	*call = Call{Method: in.method.Name, Notify: in.id == nil, Idempotent: in.method.Idempotent}
 	err := errExited
 	defer func() {
 		for _, k := range in.sinks {
 			k.cancel(context.Canceled)
 		}
+		freeChunk(in.params)
 		in.params = nil
 		in.release()
 		in.answer(call, err)
@@ -226,12 +237,11 @@ func (in *incoming) decode(params any) error {
 	if len(in.params) == 0 || params == nil {
 		return nil
 	}
-	cl := claims{form: in.c.form, sinks: in.sinks}
-	dec := decoder{in.c.form, in.c.codec, cl.claim}
+	dec := decoder{form: in.c.form, codec: in.c.codec, sinks: in.sinks}
 	if err := dec.decode(in.params, params); err != nil {
 		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + err.Error()}
 	}
-	in.sinks = cl.sinks
+	in.sinks = dec.sinks
 	return nil
 }
 
@@ -259,7 +269,8 @@ func (in *incoming) serve(call *Call) (err error) {
 // are started also where nobody wants them: their producers must clean up.
 func (in *incoming) answer(call *Call, err error) {
 	c := in.c
-	streams := streamsIn(call.Result)
+	result := payloadOf(call.Result)
+	streams := result.streams()
 	canceled := c.answering(in)
 	switch {
 	case in.id == nil:
@@ -269,7 +280,7 @@ func (in *incoming) answer(call *Call, err error) {
 	case canceled:
 		err = &Error{Code: CodeCanceled, Message: "canceled by the caller"}
 	case err == nil:
-		if streams, err = in.respond(call, streams); err == nil {
+		if streams, err = in.respond(&result, streams); err == nil {
 			return
 		}
 	}
@@ -281,9 +292,9 @@ func (in *incoming) answer(call *Call, err error) {
 
 // respond sends the result and begins its streams. It returns the streams where
 // it fails.
-func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
+func (in *incoming) respond(result *payload, streams []*Stream) ([]*Stream, error) {
 	c := in.c
-	sources, names, err := c.produce(call.Method, streams, in.acct, true)
+	sources, names, err := c.produce(in.method.Name, streams, &in.acct, true)
 	if err != nil {
 		return streams, &Error{Code: CodeLimitReached, Message: err.Error()} // it has run
 	}
@@ -295,13 +306,13 @@ func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 	}
 	buf := buffers.Get().(*[]byte)
 	enc := encoder{c.form, c.codec, names}
-	msg, err := in.encode(c.form.AppendResponse((*buf)[:0], &head), &enc, call.Result)
+	msg, err := in.encode(c.form.AppendResponse((*buf)[:0], &head), &enc, result)
 	msg = c.form.AppendTail(msg)
 	defer func() { freeBuffer(buf, msg) }()
 	switch {
 	case err != nil:
 	case len(msg) > c.peerMessage():
-		err = Errorf(CodeTooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", call.Method, len(msg), c.peerMessage())
+		err = Errorf(CodeTooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", in.method.Name, len(msg), c.peerMessage())
 	}
 	if err != nil {
 		c.discard(sources)
@@ -316,7 +327,7 @@ func (in *incoming) respond(call *Call, streams []*Stream) ([]*Stream, error) {
 }
 
 // encode appends the result.
-func (in *incoming) encode(dst []byte, enc *encoder, result any) (msg []byte, err error) {
+func (in *incoming) encode(dst []byte, enc *encoder, result *payload) (msg []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil { // a type's own encoding
 			msg, err = dst, in.c.panicked(in.method.Name, r)

@@ -34,8 +34,7 @@ func (c *Conn) incomingNotification(m *wire.Message) error {
 	if !in.reserve(m) {
 		return errNotifications
 	}
-	in.params = append([]byte(nil), m.Params...)
-	in.meta = append([]byte(nil), m.Meta...)
+	in.keep(m)
 	var err error
 	start := false
 	c.update(func(s *connState) {

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -97,8 +96,13 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 
 // request sends the call and starts its parameters' streams.
 func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
-	acct := newAccount(func() {})
-	sources, names, err := c.produce(call.Method, streamsIn(call.Params), acct, false)
+	params := payloadOf(call.Params)
+	var acct *account
+	streams := params.streams()
+	if len(streams) > 0 {
+		acct = newAccount()
+	}
+	sources, names, err := c.produce(call.Method, streams, acct, false)
 	if err != nil {
 		c.release()
 		return 0, nil, notSent(CodeLimitReached, err)
@@ -121,14 +125,16 @@ func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCa
 		}
 	}(id)
 	if err == nil {
-		err = c.sendRequest(ctx, id, call, sources, names)
+		err = c.sendRequest(ctx, id, call, &params, sources, names)
 	}
 	if err != nil {
 		return 0, nil, err
 	}
 	sent = true
-	acct.add(ctx, len(sources), sources, nil)
-	acct.done()
+	if acct != nil {
+		acct.add(ctx, len(sources), sources, nil)
+		acct.done()
+	}
 	for _, s := range sources {
 		go s.run()
 	}
@@ -137,15 +143,16 @@ func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCa
 
 // notify sends a notification.
 func (c *Conn) notify(ctx context.Context, call *Call) error {
-	if len(streamsIn(call.Params))+len(streamsIn(call.Result)) > 0 {
+	params := payloadOf(call.Params)
+	if len(params.streams())+len(streamsIn(call.Result)) > 0 {
 		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method)
 	}
-	return c.sendRequest(ctx, 0, call, nil, nil)
+	return c.sendRequest(ctx, 0, call, &params, nil, nil)
 }
 
 // sendRequest encodes a request, or with id 0 a notification, and puts it into
 // the outbox.
-func (c *Conn) sendRequest(ctx context.Context, id uint64, call *Call, sources []*source, names [][]byte) error {
+func (c *Conn) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, sources []*source, names [][]byte) error {
 	buf := buffers.Get().(*[]byte)
 	head := wire.Head{Method: call.Method, Meta: sentMetadata(ctx), Body: call.Params != nil}
 	var raw [20]byte
@@ -161,7 +168,7 @@ func (c *Conn) sendRequest(ctx context.Context, id uint64, call *Call, sources [
 		enc := encoder{c.form, c.codec, names}
 		var err error
 		from := len(msg)
-		if msg, err = enc.append(msg, call.Params); err != nil {
+		if msg, err = enc.append(msg, params); err != nil {
 			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: the parameters cannot be encoded: %w", call.Method, err))
 		}
 		if k := c.form.Kind(msg[from:]); k != wire.Object && k != wire.Array && k != wire.Null {
@@ -217,22 +224,21 @@ func (c *Conn) result(ctx context.Context, call *Call, p *pendingCall) (unclaime
 	if call.Result == nil {
 		return p.streams, nil
 	}
-	claims := claims{form: c.form, sinks: p.streams}
-	dec := decoder{c.form, c.codec, claims.claim}
+	dec := decoder{form: c.form, codec: c.codec, sinks: p.streams}
 	if err := dec.decode(p.result, call.Result); err != nil {
 		return p.streams, &Error{Code: CodeInternal, cause: err,
 			Message: fmt.Sprintf("rpc: %s: the result cannot be decoded: %v", call.Method, err)}
 	}
-	if len(claims.claimed) > 0 {
+	if len(dec.claimed) > 0 {
 		c.forgetLost()
-		adopt(ctx, claims.claimed)
+		adopt(ctx, dec.claimed)
 	}
-	return claims.sinks, nil
+	return dec.sinks, nil
 }
 
 // adopt puts result streams, whose items may have come already, under ctx.
 func adopt(ctx context.Context, sinks []*sink) {
-	acct := newAccount(func() {})
+	acct := newAccount()
 	acct.add(ctx, len(sinks), nil, sinks)
 	for _, k := range sinks {
 		if !k.join(acct) {
@@ -240,26 +246,6 @@ func adopt(ctx context.Context, sinks []*sink) {
 		}
 	}
 	acct.done()
-}
-
-// claims hands out the sinks that a message has listed.
-type claims struct {
-	form    wire.Format
-	sinks   []*sink // not claimed yet
-	claimed []*sink
-}
-
-func (cl *claims) claim(raw []byte) (Stream, error) {
-	h, ok := cl.form.Int(raw)
-	for i, k := range cl.sinks {
-		if ok && k.handle == uint64(h) {
-			rest := make([]*sink, 0, len(cl.sinks))
-			cl.sinks = append(append(rest, cl.sinks[:i]...), cl.sinks[i+1:]...)
-			cl.claimed = append(cl.claimed, k)
-			return Stream{remote: newIncomingStream(k)}, nil
-		}
-	}
-	return Stream{}, errors.New("not a stream that the message lists")
 }
 
 // abandon leaves a call that nobody waits for any more.
