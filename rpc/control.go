@@ -132,11 +132,9 @@ func (c *Conn) items(params []byte) error {
 			if c.form.Kind(raw) != wire.Array {
 				return errMalformed
 			}
-			for item := range c.form.Array(raw) {
-				if err := k.receive(item); err != nil {
-					c.breach(k, err)
-					return nil
-				}
+			if err := k.receive(c.form.Array(raw)); err != nil {
+				c.breach(k, err)
+				return nil
 			}
 		default:
 			return errMalformed

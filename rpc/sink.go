@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"io"
+	"iter"
 	"sync"
 	"sync/atomic"
 )
@@ -116,23 +117,25 @@ func (k *sink) leave() {
 	k.cur, k.curEnds, k.pos, k.from = nil, nil, 0, 0
 }
 
-// receive takes in one item. The reader calls it; it reports what is wrong with
-// the producer, or with us, that ends the stream.
-func (k *sink) receive(raw []byte) *Error {
+// receive takes in the items of one message. The reader calls it; it reports what
+// is wrong with the producer, or with us, that ends the stream.
+func (k *sink) receive(items iter.Seq[[]byte]) *Error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.over != nil || k.cancelled != nil { // for this side it has ended: nothing of it may be taken in again
 		return nil
 	}
-	if !k.window.receive(len(raw)) {
-		return errOverrun
+	defer k.signal()
+	for raw := range items {
+		if !k.window.receive(len(raw)) {
+			return errOverrun
+		}
+		if !k.c.reserve(len(raw)) {
+			return errBufferedFull
+		}
+		k.buf = append(k.buf, raw...)
+		k.ends = append(k.ends, len(k.buf))
 	}
-	if !k.c.reserve(len(raw)) {
-		return errBufferedFull
-	}
-	k.buf = append(k.buf, raw...)
-	k.ends = append(k.ends, len(k.buf))
-	k.signal()
 	return nil
 }
 

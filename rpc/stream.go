@@ -122,6 +122,7 @@ func (s *incomingStream) each(f func(decodable) bool) error {
 	}
 	defer runtime.KeepAlive(s)
 	defer s.leave()
+	item := &wireItem{k: s.sink} // one for all, or each would be allocated
 	for {
 		raw, err := s.next()
 		if err == io.EOF {
@@ -130,7 +131,7 @@ func (s *incomingStream) each(f func(decodable) bool) error {
 		if err != nil {
 			return recognize(err)
 		}
-		if !f(wireItem{s.sink, raw}) {
+		if item.raw = raw; !f(item) {
 			return nil
 		}
 	}
@@ -141,7 +142,7 @@ type wireItem struct {
 	raw []byte
 }
 
-func (w wireItem) decode(v any) error {
+func (w *wireItem) decode(v any) error {
 	if err := w.k.c.codec.Decode(w.raw, v); err != nil {
 		return fmt.Errorf("rpc: a stream item cannot be decoded: %w", err)
 	}

@@ -52,6 +52,7 @@ func runProgram(t *testing.T, program []byte) {
 	if err := p.srv.Shutdown(t.Context()); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
+	synctest.Wait() // where the connection was cut, its producers may not have heard yet
 	if n := impl.counting.Load(); n != 0 {
 		t.Errorf("%d producers still run", n)
 	}
