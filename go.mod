@@ -2,18 +2,17 @@ module github.com/wirecall/wirecall
 
 go 1.26.0
 
-require github.com/coder/websocket v1.8.15
-
-require github.com/fxamacker/cbor/v2 v2.9.6
-
-require github.com/x448/float16 v0.8.4 // indirect
-
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/dave/jennifer v1.7.1
+	github.com/fxamacker/cbor/v2 v2.9.6
 	golang.org/x/mod v0.42.0
 	golang.org/x/tools v0.52.0
 )
 
-require golang.org/x/sync v0.24.0 // indirect
+require (
+	github.com/x448/float16 v0.8.4 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+)
 
 tool github.com/wirecall/wirecall/cmd/wirecall

@@ -37,6 +37,10 @@
 //     window ahead of its reader, and may still be inside the user's code when
 //     the call has returned, as net/http's request body may. An item is encoded
 //     when its yield returns, and may then be changed.
+//   - A producer that waits for something else than yield hears of the end of its
+//     stream by the context of its call: in a handler that context has ended by
+//     then. A caller's has not, when only its callee has had enough: give such a
+//     call a context of its own, and cancel it when the call has returned.
 //   - A service opens and closes what its iterator needs inside the iterator:
 //     a defer around it runs when the method returns, before the first item. An
 //     iterator that a method has returned is always entered once, also when
@@ -59,7 +63,8 @@
 // that implements Coder, keeps its code and its data, and a type that both sides
 // have given to RegisterError is found by errors.As again. The errors of package
 // context are found by errors.Is. A panic crosses as "internal error", and goes
-// to the logger with its stack.
+// to the logger with its stack. Beside an error no other result crosses, but a
+// stream's: it yields the error too.
 //
 // A caller whose own context has ended gets context.Cause of it. A call that was
 // under way when the connection ended fails with CodeUnavailable; NotRun tells
@@ -70,7 +75,8 @@
 // These are all that the runtime starts.
 //
 //	goroutine        one for each            may block on                      ends when
-//	reader           connection              the socket, nothing else          the socket closes
+//	reader           connection              the socket, nothing else          the socket closes, or a second
+//	                                                                           after a goodbye
 //	flusher          connection, while       the socket                        the outbox is empty
 //	                 there is something
 //	                 to write
@@ -87,6 +93,12 @@
 //	closer           connection that we      the last flush and the closing    closeGrace, a second, is over
 //	                 end                     handshake
 //	housekeeping     timer, while it fires   a WebSocket pong, in plain mode   at once, or within a second
+//	log              line that the reader    the user's slog.Handler           at once
+//	                 would have to write
+//	acceptor         connection of Serve     what ServeConn waits for: the     the connection does
+//	                                         connection
+//
+// ToChan starts one as well, which ends with its stream or its context.
 //
 // A call that is made has no goroutine of its own: its caller waits. Its caller
 // also writes, as long as the socket takes what there is at once; the rest is
