@@ -2,6 +2,7 @@ package stress
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"strings"
@@ -44,6 +45,10 @@ type Load interface {
 	// Drop takes items and forgets the stream at once.
 	Drop(ctx context.Context, items iter.Seq2[Item, error]) error
 
+	// Keep returns its parameters when as many calls of it have come as there
+	// are to come.
+	Keep(ctx context.Context, of int, kept Kept) (Kept, error)
+
 	// Tell is a notification.
 	//
 	//wirecall:notify
@@ -56,15 +61,27 @@ type Item struct {
 	Text string `json:"text,omitempty"`
 }
 
+// Kept has what a decoder might leave pointing into a buffer that is used again.
+type Kept struct {
+	Text  string          `json:"text"`
+	Raw   json.RawMessage `json:"raw"`
+	Bytes []byte          `json:"bytes"`
+	Any   any             `json:"any"`
+	List  []string        `json:"list"`
+	Map   map[string]Item `json:"map"`
+}
+
 // load is the Load that all tests share.
 type load struct {
 	waiting  chan struct{} // gets a value when Wait or Ignore has begun, where it is not nil
 	ended    chan error    // gets the cause when Wait's context has ended, where it is not nil
 	release  chan struct{} // lets Ignore return
 	told     chan int
-	produced atomic.Int64 // items that Count has yielded
-	counting atomic.Int64 // iterators of Count that run
-	endless  int          // how long an endless Count is, where it is not 0
+	came     atomic.Int64  // calls of Keep
+	all      chan struct{} // closed when all have come
+	produced atomic.Int64  // items that Count has yielded
+	counting atomic.Int64  // iterators of Count that run
+	endless  int           // how long an endless Count is, where it is not 0
 }
 
 func (l *load) Echo(_ context.Context, text string) (string, error) { return text, nil }
@@ -169,6 +186,14 @@ func (l *load) Back(ctx context.Context, text string) (string, error) {
 }
 
 func (l *load) Drop(context.Context, iter.Seq2[Item, error]) error { return nil }
+
+func (l *load) Keep(_ context.Context, of int, kept Kept) (Kept, error) {
+	if l.came.Add(1) == int64(of) {
+		close(l.all)
+	}
+	<-l.all
+	return kept, nil
+}
 
 func (l *load) Tell(_ context.Context, n int) error {
 	if l.told != nil {

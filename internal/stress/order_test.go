@@ -2,7 +2,11 @@ package stress
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"reflect"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -119,5 +123,29 @@ func TestContextEndsStream(t *testing.T) {
 		if n := impl.counting.Load(); n != 0 {
 			t.Errorf("%d producers still run", n)
 		}
+	})
+}
+
+// What a handler has been given, and a caller has got, is theirs: the buffers that
+// it was decoded from are used again at once.
+func TestValuesAreTheirOwn(t *testing.T) {
+	const calls = 200
+	everywhere(t, func(t *testing.T, p *pair, impl *load) {
+		impl.all = make(chan struct{})
+		var wg sync.WaitGroup
+		for i := range calls {
+			wg.Go(func() {
+				name := fmt.Sprintf("%d-%s", i, strings.Repeat("x", i))
+				sent := Kept{
+					Text: name, Raw: json.RawMessage(`{"n":"` + name + `"}`), Bytes: []byte(name), Any: []any{name},
+					List: []string{name, "\n" + name}, Map: map[string]Item{name: {i, name}},
+				}
+				got, err := p.Keep(t.Context(), calls, sent)
+				if err != nil || !reflect.DeepEqual(got, sent) {
+					t.Errorf("sent %v, got %v, %v", sent, got, err)
+				}
+			})
+		}
+		wg.Wait()
 	})
 }

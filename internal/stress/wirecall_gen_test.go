@@ -93,6 +93,15 @@ func LoadService(impl Load) rpc.Service {
 			},
 		},
 		{
+			Name: "Load.Keep",
+			New:  func() (any, any) { return new(loadKeepParams), new(Kept) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				p, r := c.Params.(*loadKeepParams), c.Result.(*Kept)
+				*r, err = impl.Keep(ctx, p.Of, p.Kept)
+				return err
+			},
+		},
+		{
 			Name:   "Load.Tell",
 			Notify: true,
 			New:    func() (any, any) { return new(loadTellParams), nil },
@@ -170,6 +179,14 @@ func (c *LoadClient) Drop(ctx context.Context, items iter.Seq2[Item, error]) err
 	return c.caller.Call(ctx, &rpc.Call{Method: "Load.Drop", Params: &loadDropParams{rpc.From(items)}})
 }
 
+// Keep returns its parameters when as many calls of it have come as there
+// are to come.
+func (c *LoadClient) Keep(ctx context.Context, of int, kept Kept) (Kept, error) {
+	var r Kept
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Keep", Params: &loadKeepParams{of, kept}, Result: &r})
+	return r, err
+}
+
 // Tell is a notification.
 func (c *LoadClient) Tell(ctx context.Context, n int) error {
 	return c.caller.Call(ctx, &rpc.Call{Method: "Load.Tell", Params: &loadTellParams{n}, Notify: true})
@@ -232,6 +249,15 @@ func (p *loadDropParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "items", Value: &p.Items}}
 }
 
+type loadKeepParams struct {
+	Of   int
+	Kept Kept
+}
+
+func (p *loadKeepParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "of", Value: &p.Of}, {Name: "kept", Value: &p.Kept}}
+}
+
 type loadTellParams struct {
 	N int
 }
@@ -266,8 +292,55 @@ func decodeItemJSON(s []byte, i int, v *Item) int {
 	return i
 }
 
+func appendKeptJSON(dst []byte, v *Kept) []byte {
+	dst = append(dst, `{"text":`...)
+	dst = jsongen.AppendString(dst, &v.Text)
+	dst = append(dst, `,"raw":`...)
+	if dst = jsongen.AppendRaw(dst, &v.Raw); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"bytes":`...)
+	dst = jsongen.AppendBytes(dst, &v.Bytes)
+	dst = append(dst, `,"any":`...)
+	if dst = jsongen.AppendAny(dst, &v.Any); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"list":`...)
+	dst = jsongen.AppendSlice(dst, &v.List, jsongen.AppendString)
+	dst = append(dst, `,"map":`...)
+	dst = jsongen.AppendMap(dst, &v.Map, appendItemJSON)
+	return append(dst, '}')
+}
+
+var keptJSON = jsongen.Fields{"text", "raw", "bytes", "any", "list", "map"}
+
+func decodeKeptJSON(s []byte, i int, v *Kept) int {
+	f, i := keptJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Text)
+		case 1:
+			i = jsongen.Raw(s, i, &v.Raw)
+		case 2:
+			i = jsongen.Bytes(s, i, &v.Bytes)
+		case 3:
+			i = jsongen.Any(s, i, &v.Any)
+		case 4:
+			i = jsongen.Slice(s, i, &v.List, jsongen.String)
+		case 5:
+			i = jsongen.Map(s, i, &v.Map, decodeItemJSON)
+		}
+		f, i = keptJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func init() {
 	jsongen.Register((*Item)(nil), 0x4e83c1be731748e5,
 		func(dst []byte, v any) []byte { return appendItemJSON(dst, v.(*Item)) },
 		func(s []byte, i int, v any) int { return decodeItemJSON(s, i, v.(*Item)) })
+	jsongen.Register((*Kept)(nil), 0xa75ec4d78252f84c,
+		func(dst []byte, v any) []byte { return appendKeptJSON(dst, v.(*Kept)) },
+		func(s []byte, i int, v any) int { return decodeKeptJSON(s, i, v.(*Kept)) })
 }
