@@ -24,8 +24,8 @@ type wsLink struct {
 	buf  []byte
 }
 
-// readStart is what a frame is read into at first; it grows as the frame does.
-const readStart = 4 << 10
+// readAhead is how much is read from a socket at once where a frame is smaller.
+const readAhead = 4 << 10
 
 func newWSLink(w *wireConn, ws *websocket.Conn, c *Conn, limit int) *wsLink {
 	l := &wsLink{wireConn: w, ws: ws, typ: websocket.MessageText, text: c.mode == modePlain}
@@ -37,6 +37,8 @@ func newWSLink(w *wireConn, ws *websocket.Conn, c *Conn, limit int) *wsLink {
 }
 
 func (l *wsLink) read() ([]byte, error) {
+	freeChunk(l.buf) // a connection that waits holds none
+	l.buf = nil
 	typ, r, err := l.ws.Reader(context.Background())
 	if err != nil {
 		return nil, linkError(err)
@@ -44,10 +46,7 @@ func (l *wsLink) read() ([]byte, error) {
 	if typ != l.typ {
 		return nil, breachError{CodeInvalidRequest, fmt.Sprintf("a frame is %s: this connection uses %s", frameKind(typ), frameKind(l.typ))}
 	}
-	if cap(l.buf) > 2*frameSize || l.buf == nil {
-		l.buf = make([]byte, 0, readStart)
-	}
-	l.buf = l.buf[:0]
+	l.buf = takeChunk()
 	for {
 		if len(l.buf) == cap(l.buf) {
 			l.buf = append(l.buf, 0)[:len(l.buf)]
@@ -214,7 +213,7 @@ func (h *hijack) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	h.wire = newWireConn(conn, conn, conn, h.stall)
 	h.wire.early = append([]byte(nil), early...)
 	nc := &wireNetConn{h.wire, conn}
-	return nc, bufio.NewReadWriter(bufio.NewReaderSize(nc, readStart), bufio.NewWriterSize(nc, 16)), nil
+	return nc, bufio.NewReadWriter(bufio.NewReaderSize(nc, readAhead), bufio.NewWriterSize(nc, 16)), nil
 }
 
 // wireNetConn is a wireConn with the rest of net.Conn's methods, which
