@@ -85,7 +85,7 @@ func (e *encoder) value(dst []byte, v any) ([]byte, error) {
 		}
 		return append(dst, name...), nil
 	}
-	return e.codec.Append(dst, v)
+	return encodeTo(dst, e.codec, v)
 }
 
 // A decoder reads what a call carries, and hands out the streams that its message
@@ -160,5 +160,5 @@ func (d *decoder) value(raw []byte, v any) (err error) {
 		*v, err = d.claim(raw)
 		return err
 	}
-	return d.codec.Decode(raw, v)
+	return decodeFrom(raw, d.codec, v)
 }

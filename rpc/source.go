@@ -71,7 +71,7 @@ func (s *source) guard() (err error) {
 // emit encodes and sends one item, waiting for credit and for room. It is the
 // loop body of the user's iterator.
 func (s *source) emit(item any) bool {
-	b, err := s.c.codec.Append(s.scratch[:0], item)
+	b, err := encodeTo(s.scratch[:0], s.c.codec, item)
 	if err != nil {
 		s.failure = fmt.Errorf("rpc: a stream item cannot be encoded: %w", err)
 		return false

@@ -143,7 +143,7 @@ type wireItem struct {
 }
 
 func (w *wireItem) decode(v any) error {
-	if err := w.k.c.codec.Decode(w.raw, v); err != nil {
+	if err := decodeFrom(w.raw, w.k.c.codec, v); err != nil {
 		return fmt.Errorf("rpc: a stream item cannot be decoded: %w", err)
 	}
 	return nil

@@ -30,7 +30,7 @@ func far(t *testing.T, impl *load, oneWay time.Duration) *pair {
 		conn.Close()
 		wg.Wait()
 	})
-	return &pair{NewLoadClient(conn), conn, srv}
+	return &pair{NewLoadClient(conn), conn, srv, ""}
 }
 
 // carry moves what is read from one side to the other, later.

@@ -49,6 +49,12 @@ type Load interface {
 	// are to come.
 	Keep(ctx context.Context, of int, kept Kept) (Kept, error)
 
+	// Feed streams what is published.
+	Feed(ctx context.Context) (iter.Seq2[rpc.Shared[Event], error], error)
+
+	// FeedEach is Feed with items that are encoded for each stream.
+	FeedEach(ctx context.Context) (iter.Seq2[Event, error], error)
+
 	// Tell is a notification.
 	//
 	//wirecall:notify
@@ -77,6 +83,7 @@ type load struct {
 	ended    chan error    // gets the cause when Wait's context has ended, where it is not nil
 	release  chan struct{} // lets Ignore return
 	told     chan int
+	feed     feed
 	came     atomic.Int64  // calls of Keep
 	all      chan struct{} // closed when all have come
 	produced atomic.Int64  // items that Count has yielded

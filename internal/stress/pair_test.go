@@ -28,6 +28,7 @@ type pair struct {
 	Load
 	conn *rpc.Conn
 	srv  *rpc.Server
+	url  string
 }
 
 // inMemory connects a pair in memory; it may be in a synctest bubble.
@@ -36,7 +37,7 @@ func inMemory(t testing.TB, impl *load, so *rpc.ServerOptions, do *rpc.DialOptio
 	srv := rpc.NewServer(so)
 	srv.Register(LoadService(impl))
 	conn := rpctest.Pair(t, srv, do)
-	return &pair{NewLoadClient(conn), conn, srv}
+	return &pair{NewLoadClient(conn), conn, srv, ""}
 }
 
 // overWebSocket connects a pair over a real socket.
@@ -58,7 +59,18 @@ func overWebSocket(t testing.TB, impl *load, so *rpc.ServerOptions, do *rpc.Dial
 		srv.Close()
 		hs.Close()
 	})
-	return &pair{NewLoadClient(conn), conn, srv}
+	return &pair{NewLoadClient(conn), conn, srv, hs.URL}
+}
+
+// again is another connection to the server of p, which is on a WebSocket.
+func again(t testing.TB, p *pair) *pair {
+	t.Helper()
+	conn, err := rpc.Dial(context.Background(), p.url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return &pair{NewLoadClient(conn), conn, p.srv, p.url}
 }
 
 // everywhere runs a test over each transport and codec.

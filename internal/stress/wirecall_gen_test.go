@@ -102,6 +102,26 @@ func LoadService(impl Load) rpc.Service {
 			},
 		},
 		{
+			Name: "Load.Feed",
+			New:  func() (any, any) { return nil, new(rpc.Stream) },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				r := c.Result.(*rpc.Stream)
+				r0, err := impl.Feed(ctx)
+				*r = rpc.From(r0)
+				return err
+			},
+		},
+		{
+			Name: "Load.FeedEach",
+			New:  func() (any, any) { return nil, new(rpc.Stream) },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				r := c.Result.(*rpc.Stream)
+				r0, err := impl.FeedEach(ctx)
+				*r = rpc.From(r0)
+				return err
+			},
+		},
+		{
 			Name:   "Load.Tell",
 			Notify: true,
 			New:    func() (any, any) { return new(loadTellParams), nil },
@@ -185,6 +205,20 @@ func (c *LoadClient) Keep(ctx context.Context, of int, kept Kept) (Kept, error) 
 	var r Kept
 	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Keep", Params: &loadKeepParams{of, kept}, Result: &r})
 	return r, err
+}
+
+// Feed streams what is published.
+func (c *LoadClient) Feed(ctx context.Context) (iter.Seq2[rpc.Shared[Event], error], error) {
+	var r rpc.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Feed", Result: &r})
+	return rpc.To[rpc.Shared[Event]](r), err
+}
+
+// FeedEach is Feed with items that are encoded for each stream.
+func (c *LoadClient) FeedEach(ctx context.Context) (iter.Seq2[Event, error], error) {
+	var r rpc.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.FeedEach", Result: &r})
+	return rpc.To[Event](r), err
 }
 
 // Tell is a notification.
