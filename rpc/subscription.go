@@ -16,13 +16,15 @@ type subscription struct {
 	prefix []byte // of every message, up to the item
 	buf    []byte
 	silent bool // the client has unsubscribed
+	noDone bool // the client knows no end but an error
 }
 
 func newSubscription(form wire.Format, method string, id []byte) *subscription {
+	name := notificationName(method)
 	p := []byte(`{"jsonrpc":"2.0","method":`)
-	p = form.AppendString(p, notificationName(method))
+	p = form.AppendString(p, name)
 	p = append(append(p, `,"params":{"subscription":`...), id...)
-	return &subscription{form: form, prefix: p}
+	return &subscription{form: form, prefix: p, noDone: name != method}
 }
 
 // notificationName is what a method's items are called: after the method; and
@@ -41,9 +43,11 @@ func (s *subscription) item(b []byte) []byte {
 	return s.buf
 }
 
-// end appends the last message, nothing where the client no longer listens.
+// end appends the last message, nothing where the client no longer listens. The
+// subscriptions of Ethereum's clients have no end: ethers takes a message without
+// a result for an item, and throws where nobody catches. An error is worth that.
 func (s *subscription) end(dst, errObject []byte) []byte {
-	if s.silent {
+	if s.silent || s.noDone && errObject == nil {
 		return dst
 	}
 	dst = append(dst, s.prefix...)
