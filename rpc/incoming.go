@@ -160,7 +160,7 @@ func (c *Conn) accept(in *incoming, m *wire.Message) {
 // keep copies what of m lives longer than its frame.
 func (in *incoming) keep(m *wire.Message) {
 	if len(m.Params) > 0 {
-		in.params = append(takeChunk(), m.Params...)
+		in.params = append(takeChunk(len(m.Params)), m.Params...)
 	}
 	in.meta = append([]byte(nil), m.Meta...)
 }

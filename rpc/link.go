@@ -102,10 +102,7 @@ func (w *wireConn) Write(p []byte) (int, error) {
 
 // append makes p ready to be sent. The mutex is held.
 func (w *wireConn) append(p []byte) {
-	if w.ready == nil {
-		w.ready = takeChunk()
-	}
-	w.ready = append(w.ready, p...)
+	w.ready = append(roomFor(w.ready, len(p)), p...)
 }
 
 // maxPongs is how many pongs may wait while the peer does not read. It may leave

@@ -89,30 +89,6 @@ func (b *batch) reset() {
 	*b = batch{buf: b.buf[:0], cuts: b.cuts[:0]}
 }
 
-// chunks are for what is on its way to the socket. A connection that has nothing
-// to write holds none. A pool wants pointers: spent ones are kept for reuse.
-var (
-	chunks = sync.Pool{New: func() any { return new(make([]byte, 0, 4<<10)) }}
-	spent  = sync.Pool{New: func() any { return new([]byte) }}
-)
-
-func takeChunk() []byte {
-	p := chunks.Get().(*[]byte)
-	b := (*p)[:0]
-	*p = nil
-	spent.Put(p)
-	return b
-}
-
-func freeChunk(b []byte) {
-	if cap(b) == 0 {
-		return
-	}
-	p := spent.Get().(*[]byte)
-	*p = b
-	chunks.Put(p)
-}
-
 // add puts a message into the frame being filled, or into a new one.
 func (o *outbox) add(b *batch, msg []byte) {
 	n := len(b.buf) - b.start()
@@ -120,7 +96,7 @@ func (o *outbox) add(b *batch, msg []byte) {
 		b.cut()
 		n = 0
 	}
-	b.buf = o.form.AppendToFrame(b.buf, msg, n == 0)
+	b.buf = o.form.AppendToFrame(roomFor(b.buf, o.form.FrameSize(len(msg))), msg, n == 0)
 }
 
 var errOutboxClosed = errors.New("rpc: connection ended")
@@ -174,9 +150,6 @@ func (o *outbox) put(msg []byte, alone bool) (flush bool) {
 		o.first.cut()
 	}
 	o.alone = alone
-	if o.first.buf == nil {
-		o.first.buf = takeChunk()
-	}
 	o.add(&o.first, msg)
 	return o.claim()
 }

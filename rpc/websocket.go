@@ -46,9 +46,9 @@ func (l *wsLink) read() ([]byte, error) {
 	if typ != l.typ {
 		return nil, breachError{CodeInvalidRequest, fmt.Sprintf("a frame is %s: this connection uses %s", frameKind(typ), frameKind(l.typ))}
 	}
-	l.buf = takeChunk()
+	l.buf = takeChunk(0)
 	for {
-		if len(l.buf) == cap(l.buf) {
+		if l.buf = roomFor(l.buf, 1); len(l.buf) == cap(l.buf) {
 			l.buf = append(l.buf, 0)[:len(l.buf)]
 		}
 		n, err := r.Read(l.buf[len(l.buf):cap(l.buf)])
