@@ -99,6 +99,16 @@ func TestCutAtEveryByte(t *testing.T) {
 	}
 }
 
+// A cut at 0 waits for nobody to write.
+func TestCutAtOnce(t *testing.T) {
+	cut := rpctest.Path{Events: []rpctest.Event{{At: 0}}}
+	for _, plan := range []rpctest.Plan{{Up: cut}, {Down: cut}} {
+		client, server := dial(t, &rpctest.Network{Plan: always(plan)})
+		ends(t, client, "", syscall.ECONNRESET)
+		ends(t, server, "", syscall.ECONNRESET)
+	}
+}
+
 func TestHangup(t *testing.T) {
 	n := &rpctest.Network{Plan: up(rpctest.Event{At: 3, Do: rpctest.Hangup})}
 	client, server := dial(t, n)
@@ -127,7 +137,9 @@ func TestHalfClose(t *testing.T) {
 	if s := n.Stats(); s.HalfCloses != 1 || s.Up != 3 || s.Down != 4 {
 		t.Errorf("%+v", s)
 	}
-	n.Cut()
+	if cut, s := n.Cut(), n.Stats(); cut != 1 || s.Cuts != 1 {
+		t.Errorf("%d cut: %+v", cut, s)
+	}
 	ends(t, client, "back", syscall.ECONNRESET)
 	if _, err := client.Write([]byte("x")); !errors.Is(err, syscall.ECONNRESET) {
 		t.Error(err)
@@ -191,7 +203,7 @@ func TestStall(t *testing.T) {
 // A stall for ever ends with a cut, and with nothing else.
 func TestStallForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := &rpctest.Network{Plan: up(rpctest.Event{At: 2, Do: rpctest.Stall}, rpctest.Event{At: 2, Do: rpctest.Cut})}
+		n := &rpctest.Network{Plan: up(rpctest.Event{At: 2, Do: rpctest.Stall}, rpctest.Event{At: 2, Do: rpctest.Cut}), Buffer: 10}
 		client, server := dial(t, n)
 		write(t, client, "there")
 		client.Close()
@@ -260,6 +272,35 @@ func TestDrip(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a tick leaves over is not added to the next.
+func TestDripAfterAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &rpctest.Network{Plan: always(rpctest.Plan{Up: rpctest.Path{Drip: 3, Tick: time.Second}})}
+		client, server := dial(t, n)
+		b := make([]byte, 20)
+		for _, text := range []string{"ab", "cdefghi"} {
+			write(t, client, text)
+			if n, err := server.Read(b); n != min(len(text), 3) || err != nil {
+				t.Errorf("%d bytes of %q at once, %v", n, text, err)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+// The buffer holds what is not read, wherever it is.
+func TestBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := dial(t, &rpctest.Network{Buffer: 10})
+		client.SetWriteDeadline(time.Now().Add(time.Hour))
+		if n, err := io.WriteString(client, "0123456789ab"); n != 10 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(n, err)
+		}
+		client.Close()
+		ends(t, server, "0123456789", nil)
+	})
 }
 
 // Close delivers what was written, and then the end; the other end learns that

@@ -24,7 +24,7 @@ type Path struct {
 	// Drip is how many bytes arrive in one Tick at most. Zero is no bound.
 	Drip int
 
-	// Tick is the default of a millisecond where it is zero.
+	// Tick is how long a tick lasts. The default is a millisecond.
 	Tick time.Duration
 
 	// Events happen once each, in the order of their bytes; at the same byte,
