@@ -17,7 +17,7 @@ type config struct {
 	serveChain func(Handler) Handler // around calls that it serves
 	hideErrors bool
 	log        *slog.Logger
-	onEnd      func(*Conn)
+	onEnd      func(*session)
 }
 
 // chain wraps a handler so that the first interceptor is the outermost.

@@ -31,7 +31,7 @@ const (
 // frame takes in one frame in wirecall mode. What it returns is the peer's
 // breach of the protocol: the lost message may have been anyone's answer, so
 // the connection ends.
-func (c *Conn) frame(frame []byte) error {
+func (c *session) frame(frame []byte) error {
 	n := 0
 	for msg, err := range c.form.Split(frame) {
 		if err != nil {
@@ -55,7 +55,7 @@ func (c *Conn) frame(frame []byte) error {
 	return nil
 }
 
-func (c *Conn) dispatchMessage(m *wire.Message, frame []byte, n int) error {
+func (c *session) dispatchMessage(m *wire.Message, frame []byte, n int) error {
 	switch {
 	case m.Method == nil:
 		return c.answer(m)
@@ -74,7 +74,7 @@ func (c *Conn) dispatchMessage(m *wire.Message, frame []byte, n int) error {
 
 // controlMessage takes in a control notification. An unknown one is ignored, as
 // the Language Server Protocol has it.
-func (c *Conn) controlMessage(m *wire.Message) error {
+func (c *session) controlMessage(m *wire.Message) error {
 	switch string(m.Method) {
 	case methodItems:
 		return c.items(m.Params)
@@ -100,7 +100,7 @@ func (c *Conn) controlMessage(m *wire.Message) error {
 }
 
 // ints reads params that are integers by position, at least n of them.
-func (c *Conn) ints(params []byte, n int) ([]int64, bool) {
+func (c *session) ints(params []byte, n int) ([]int64, bool) {
 	var is []int64
 	for raw := range c.form.Array(params) {
 		i, ok := c.form.Int(raw)
@@ -115,7 +115,7 @@ func (c *Conn) ints(params []byte, n int) ([]int64, bool) {
 var errMalformed = errors.New("a control message is malformed")
 
 // items takes in what a stream of the peer's has sent.
-func (c *Conn) items(params []byte) error {
+func (c *session) items(params []byte) error {
 	var k *sink
 	i := 0
 	for raw := range c.form.Array(params) {
@@ -148,12 +148,12 @@ func (c *Conn) items(params []byte) error {
 
 // breach ends a stream whose producer broke the rules, or that we cannot hold:
 // its reader hears why once it has taken what came before.
-func (c *Conn) breach(k *sink, err *Error) {
+func (c *session) breach(k *sink, err *Error) {
 	k.end(err)
 	c.post(c.form.AppendEnd(nil, methodCancel, k.handle, c.errorObject(err)))
 }
 
-func (c *Conn) endOfStream(params []byte) error {
+func (c *session) endOfStream(params []byte) error {
 	var k *sink
 	var err error
 	i := 0
@@ -185,7 +185,7 @@ func (c *Conn) endOfStream(params []byte) error {
 	return nil
 }
 
-func (c *Conn) creditFor(params []byte) error {
+func (c *session) creditFor(params []byte) error {
 	v, ok := c.ints(params, 4)
 	if !ok || v[1] < 0 || v[2] < 0 || v[3] < 0 || v[2] > math.MaxInt32 || v[3] > math.MaxInt32 {
 		return errMalformed
@@ -196,7 +196,7 @@ func (c *Conn) creditFor(params []byte) error {
 	return nil // it has ended meanwhile
 }
 
-func (c *Conn) cancelOf(params []byte) error {
+func (c *session) cancelOf(params []byte) error {
 	for raw := range c.form.Array(params) {
 		h, ok := c.form.Int(raw)
 		if !ok {
@@ -211,7 +211,7 @@ func (c *Conn) cancelOf(params []byte) error {
 }
 
 // control sends a control message from a goroutine that may write.
-func (c *Conn) control(method string, args ...int64) {
+func (c *session) control(method string, args ...int64) {
 	buf := buffers.Get().(*[]byte)
 	msg := c.form.AppendControl((*buf)[:0], method, args...)
 	flush, over := c.out.post(msg, false)
@@ -225,7 +225,7 @@ func (c *Conn) control(method string, args ...int64) {
 }
 
 // ping asks the peer for a sign of life.
-func (c *Conn) ping() {
+func (c *session) ping() {
 	if c.greeted.Load() {
 		c.post(c.form.AppendControl(nil, methodPing, time.Now().UnixMilli()))
 		return

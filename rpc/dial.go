@@ -36,6 +36,11 @@ type DialOptions struct {
 	// configuration and the proxies. The default is http.DefaultClient.
 	HTTPClient *http.Client
 
+	// NetDial opens the socket in the place of a net.Dialer, whatever the URL's
+	// scheme: through an SSH tunnel, say, or to a network that a test breaks.
+	// With HTTPClient as well, the socket is up to that one's Transport.
+	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
+
 	// Limits bound what the connection may cost this side.
 	Limits Limits
 
@@ -78,30 +83,73 @@ func (o *DialOptions) config() *config {
 // CodeUnauthenticated for 401, CodePermissionDenied for 403, and CodeUnavailable
 // for anything else, as for a server that cannot be reached.
 func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) {
-	c, err := dial(ctx, rawURL, opts)
+	d, err := newDialer(rawURL, opts)
 	if err != nil {
 		return nil, dialError(rawURL, err)
 	}
-	return c, nil
+	c, err := d.connect(ctx)
+	if err != nil {
+		return nil, dialError(rawURL, err)
+	}
+	return c.conn, nil
 }
 
-func dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) {
+// A dialer makes the sockets of one connection.
+type dialer struct {
+	url     *url.URL
+	opts    *DialOptions
+	config  *config
+	codec   codec.Codec
+	netDial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return nil, err
 	}
+	if opts == nil {
+		opts = &DialOptions{}
+	}
+	d := &dialer{url: u, opts: opts, codec: opts.Codec, netDial: opts.NetDial}
+	if d.codec == nil {
+		d.codec = codec.JSON
+	}
+	if d.netDial == nil {
+		d.netDial = new(net.Dialer).DialContext
+	}
 	switch u.Scheme {
 	case "ws", "wss", "http", "https":
-		return dialWebSocket(ctx, rawURL, opts)
+		err = checkCodec(d.codec)
 	case "tcp", "unix":
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, u.Scheme, u.Host+u.Path)
-		if err != nil {
-			return nil, err
-		}
-		return newLines(ctx, conn, opts)
+		err = checkLineCodec(d.codec)
+	default:
+		err = fmt.Errorf("the scheme must be ws, wss, http, https, tcp or unix, not %q", u.Scheme)
 	}
-	return nil, fmt.Errorf("the scheme must be ws, wss, http, https, tcp or unix, not %q", u.Scheme)
+	d.config = opts.config()
+	return d, err
+}
+
+// connect dials and says hello.
+func (d *dialer) connect(ctx context.Context) (*session, error) {
+	l, m, err := d.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := newSession(ctx, d.config, d.codec, l, m)
+	return c, c.open(ctx)
+}
+
+// dial makes a socket, with the WebSocket handshake where it needs one.
+func (d *dialer) dial(ctx context.Context) (link, mode, error) {
+	if d.url.Scheme != "tcp" && d.url.Scheme != "unix" {
+		return d.dialWebSocket(ctx)
+	}
+	conn, err := d.netDial(ctx, d.url.Scheme, d.url.Host+d.url.Path)
+	if err != nil {
+		return nil, 0, err
+	}
+	return newLineLink(conn, d.config.limits.Message, d.config.limits.Stall), modeUnknown, nil
 }
 
 // dialError says once what was dialed and what came of it.
@@ -120,94 +168,77 @@ func dialError(rawURL string, err error) error {
 // server runs ServeConn: messages are lines of JSON. It closes rwc when it
 // fails and when the connection ends. ctx bounds the handshake.
 func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *DialOptions) (*Conn, error) {
-	c, err := newLines(ctx, rwc, opts)
-	if err != nil {
+	if opts == nil {
+		opts = &DialOptions{}
+	}
+	if err := checkLineCodec(opts.Codec); err != nil {
+		rwc.Close()
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
-	return c, nil
-}
-
-func newLines(ctx context.Context, rwc io.ReadWriteCloser, opts *DialOptions) (*Conn, error) {
-	if opts == nil {
-		opts = &DialOptions{}
-	}
-	if opts.Codec != nil && opts.Codec.Name() != "json" {
-		rwc.Close()
-		return nil, fmt.Errorf("lines carry only JSON, not %s: leave DialOptions.Codec nil", opts.Codec.Name())
-	}
 	cfg := opts.config()
-	l := newLineLink(rwc, cfg.limits.Message, cfg.limits.Stall)
-	cd := opts.Codec
-	if cd == nil {
-		cd = codec.JSON
+	c := newSession(ctx, cfg, codec.JSON, newLineLink(rwc, cfg.limits.Message, cfg.limits.Stall), modeUnknown)
+	if err := c.open(ctx); err != nil {
+		return nil, fmt.Errorf("rpc: %w", err)
 	}
-	c := newConn(ctx, cfg, cd, l, modeUnknown)
-	c.out.single = true
-	l.bind(c)
-	return c.open(ctx)
+	return c.conn, nil
 }
 
-// open begins a dialed connection.
-func (c *Conn) open(ctx context.Context) (*Conn, error) {
+func checkLineCodec(cd codec.Codec) error {
+	if cd != nil && cd.Name() != "json" {
+		return fmt.Errorf("lines carry only JSON, not %s: leave DialOptions.Codec nil", cd.Name())
+	}
+	return nil
+}
+
+// open begins a dialed session.
+func (c *session) open(ctx context.Context) error {
 	c.client = true
-	plain := c.mode == modePlain
-	c.start()
-	if !plain {
+	if c.mode != modePlain {
 		if err := c.sayHello(ctx); err != nil {
+			close(c.torn) // there is no reader
 			c.end(err)
 			c.link.cut() // without a word, which could take longer than ctx allows
-			<-c.torn
-			return nil, err
+			return err
 		}
 	}
-	return c, nil
+	c.link.bind(c)
+	c.start()
+	return nil
 }
 
-func dialWebSocket(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) {
-	if opts == nil {
-		opts = &DialOptions{}
-	}
-	cd := opts.Codec
-	if cd == nil {
-		cd = codec.JSON
-	}
-	if err := checkCodec(cd); err != nil {
-		return nil, err
-	}
-	cfg := opts.config()
-	hs := &handshake{base: http.DefaultTransport, stall: cfg.limits.Stall}
+func (d *dialer) dialWebSocket(ctx context.Context) (link, mode, error) {
+	hs := &handshake{base: http.DefaultTransport, stall: d.config.limits.Stall}
 	client := http.Client{}
-	if opts.HTTPClient != nil {
-		client = *opts.HTTPClient
-	}
-	if client.Transport != nil {
-		hs.base = client.Transport
+	switch {
+	case d.opts.HTTPClient != nil:
+		client = *d.opts.HTTPClient
+		if client.Transport != nil {
+			hs.base = client.Transport
+		}
+	case d.opts.NetDial != nil:
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.DialContext, t.Proxy = d.netDial, nil
+		hs.base = t
 	}
 	client.Transport = hs
-	var c *Conn
-	ws, resp, err := websocket.Dial(ctx, rawURL, &websocket.DialOptions{
+	ws, resp, err := websocket.Dial(ctx, d.url.String(), &websocket.DialOptions{
 		HTTPClient:     &client,
-		HTTPHeader:     opts.Header,
-		Subprotocols:   []string{subprotocol(cd)},
+		HTTPHeader:     d.opts.Header,
+		Subprotocols:   []string{subprotocol(d.codec)},
 		OnPingReceived: func(ctx context.Context, b []byte) bool { return hs.wire.pong(ctx, b) },
-		OnPongReceived: func(context.Context, []byte) {
-			c.heard.Store(true)
-		},
+		OnPongReceived: func(context.Context, []byte) { hs.wire.heard() },
 	})
 	if err != nil {
-		return nil, refusedHandshake(resp, err)
+		return nil, 0, refusedHandshake(resp, err)
 	}
 	m := modePlain
 	if ws.Subprotocol() != "" {
 		m = modeWirecall
-	} else if cd.Name() != "json" {
+	} else if d.codec.Name() != "json" {
 		hs.wire.shut()
-		return nil, fmt.Errorf("the server does not offer %s", subprotocol(cd))
+		return nil, 0, fmt.Errorf("the server does not offer %s", subprotocol(d.codec))
 	}
-	c = newConn(ctx, cfg, cd, nil, m)
-	c.link = newWSLink(hs.wire, ws, c, cfg.limits.Message)
-	hs.wire.bind(c)
-	return c.open(ctx)
+	return newWSLink(hs.wire, ws, d.codec, m, d.config.limits.Message), m, nil
 }
 
 // refusedHandshake says what the server answered, which is what one needs to

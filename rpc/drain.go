@@ -6,7 +6,7 @@ import (
 )
 
 // drain takes nothing new on; the connection ends when it is idle.
-func (c *Conn) drain() {
+func (c *session) drain() {
 	c.update(func(s *connState) {
 		if !s.draining {
 			s.draining = true
@@ -20,7 +20,7 @@ func (c *Conn) drain() {
 // this as well, and ends it, with an error that tells the caller to come again.
 // Outside of handlers it is nil, and so never ready.
 func Draining(ctx context.Context) <-chan struct{} {
-	if c, ok := ctx.Value(connKey{}).(*Conn); ok {
+	if c, ok := ctx.Value(sessionKey{}).(*session); ok {
 		return c.drains
 	}
 	return nil
@@ -28,7 +28,7 @@ func Draining(ctx context.Context) <-chan struct{} {
 
 // goaway is drain with a word to the peer, who has until the deadline, a zero
 // one being none, to let what runs come to its end.
-func (c *Conn) goaway(deadline time.Time) {
+func (c *session) goaway(deadline time.Time) {
 	if c.greeted.Load() {
 		var ms []int64
 		if !deadline.IsZero() {
@@ -69,7 +69,7 @@ func (s *Server) Close() error {
 }
 
 // endAll ends connections side by side and waits until their readers have gone.
-func (s *Server) endAll(conns []*Conn, cause error, code closeCode) {
+func (s *Server) endAll(conns []*session, cause error, code closeCode) {
 	for _, c := range conns {
 		c.fail(cause, code)
 	}
@@ -79,11 +79,11 @@ func (s *Server) endAll(conns []*Conn, cause error, code closeCode) {
 }
 
 // stop lets no connection in any more and returns those that are there.
-func (s *Server) stop() []*Conn {
+func (s *Server) stop() []*session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
-	conns := make([]*Conn, 0, len(s.conns))
+	conns := make([]*session, 0, len(s.conns))
 	for c := range s.conns {
 		conns = append(conns, c)
 	}

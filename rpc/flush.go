@@ -18,7 +18,7 @@ const enough = 2 * frameSize
 //
 // A caller writes only what the socket takes at once; where that is not
 // everything, or not known of this kind of socket, a goroutine goes on.
-func (c *Conn) flush(caller bool) {
+func (c *session) flush(caller bool) {
 	for round := 0; ; {
 		done, err := c.link.flush(!caller)
 		if err == nil && done && c.batch.left() {
@@ -48,7 +48,7 @@ func (c *Conn) flush(caller bool) {
 
 // kick starts a flush on a goroutine of its own where none is under way. The
 // reader, and whoever else must not write, calls it.
-func (c *Conn) kick() {
+func (c *session) kick() {
 	c.out.mu.Lock()
 	start := c.out.claim()
 	c.out.mu.Unlock()
@@ -58,7 +58,7 @@ func (c *Conn) kick() {
 }
 
 // post sends a message that must not wait. It may be called by the reader.
-func (c *Conn) post(msg []byte) {
+func (c *session) post(msg []byte) {
 	flush, over := c.out.post(msg, false)
 	if flush {
 		go c.flush(false)

@@ -20,12 +20,12 @@ type hello struct {
 	Message int `json:"message"`
 }
 
-func (c *Conn) hello() hello {
+func (c *session) hello() hello {
 	return hello{1, c.limits.Calls, c.limits.Streams, c.limits.Message}
 }
 
 // meet takes over the peer's limits.
-func (c *Conn) meet(h hello) error {
+func (c *session) meet(h hello) error {
 	if h.Version != 1 || h.Calls < 0 || h.Streams < 0 || h.Message < floorMessage {
 		return fmt.Errorf("hello %+v: want version 1, and limits not below the floor", h)
 	}
@@ -37,52 +37,85 @@ func (c *Conn) meet(h hello) error {
 	return nil
 }
 
-// sayHello is the client's: it sends hello and waits for the answer. A server
-// on a raw transport that has no such method is spoken to in plain mode.
-func (c *Conn) sayHello(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.Handshake, errNoAnswer)
-	defer cancel()
-	var p *pendingCall
-	c.update(func(s *connState) {
-		p = s.spareCall()
-		s.nextID = 1
-		s.slots.free--
-		if s.calls != nil {
-			s.calls[1] = p
-		} else {
-			p.fail(s.cause)
-		}
-	})
-	msg := c.form.AppendRequest(nil, &wire.Head{ID: c.form.AppendID(nil, 1), Method: methodHello, Body: true})
-	msg, err := c.codec.Append(msg, c.hello())
+// sayHello is the client's: it sends hello and waits for the answer, before
+// there is a reader. A server on a raw transport that has no such method is
+// spoken to in plain mode.
+func (c *session) sayHello(ctx context.Context) error {
+	c.state.nextID = 1
+	var h hello
+	err := c.exchange(ctx, c.link, methodHello, c.hello(), &h)
+	if e, ok := err.(*Error); ok && e.Code == CodeMethodNotFound && c.mode == modeUnknown {
+		c.mode = modePlain
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	c.postAlone(c.form.AppendTail(msg))
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	if e, ok := p.err.(*Error); ok && e.Code == CodeMethodNotFound && c.mode == modePlain {
-		c.free(p)
-		return nil
-	}
-	if p.err != nil {
-		return p.err
-	}
-	var h hello
-	if err := c.codec.Decode(p.result, &h); err != nil {
-		return fmt.Errorf("hello: %w", err)
-	}
-	c.free(p)
+	c.mode = modeWirecall
 	c.greeted.Store(true)
 	return c.meet(h)
 }
 
+// exchange makes one of the requests that a connection begins with, alone in
+// its frame as its answer is. An *Error is the server's answer.
+func (c *session) exchange(ctx context.Context, l link, method string, params, result any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.Handshake, errNoAnswer)
+	defer cancel()
+	defer context.AfterFunc(ctx, l.cut)()
+	msg := c.form.AppendRequest(nil, &wire.Head{ID: c.form.AppendID(nil, 1), Method: method, Body: true})
+	msg, err := c.codec.Append(msg, params)
+	if err != nil {
+		return err
+	}
+	answer, err := c.ask(l, c.form.AppendTail(msg))
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if answer.Error != nil {
+		return c.receivedError(answer.Error)
+	}
+	if err := c.codec.Decode(answer.Result, result); err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	return nil
+}
+
+// ask sends msg and reads what comes back. Before the first answer there is
+// nothing else that a server may send.
+func (c *session) ask(l link, msg []byte) (*wire.Message, error) {
+	if err := l.write(c.form.AppendToFrame(nil, msg, true)); err != nil {
+		return nil, err
+	}
+	if _, err := l.flush(true); err != nil {
+		return nil, err
+	}
+	frame, err := l.read()
+	if err != nil {
+		return nil, err
+	}
+	m := &c.incomingMessage
+	n := 0
+	for msg, err := range c.form.Split(frame) {
+		if err == nil {
+			err = c.form.Decode(msg, m)
+		}
+		if err != nil {
+			return nil, err
+		}
+		n++
+	}
+	if n != 1 || m.Method != nil {
+		return nil, errNotAnAnswer
+	}
+	return m, nil
+}
+
 // greet is the server's: it answers the first message, which must be hello,
 // alone in its frame.
-func (c *Conn) greet(m *wire.Message, frame []byte, n int) error {
+func (c *session) greet(m *wire.Message, frame []byte, n int) error {
 	switch {
 	case m.ID != nil && string(m.Method) == methodResume && n == 0:
 		c.refuseAlone(m.ID, &Error{Code: CodeSessionLost, Message: "session lost: it is not known here"})
@@ -111,19 +144,19 @@ func (c *Conn) greet(m *wire.Message, frame []byte, n int) error {
 }
 
 // split counts the messages of a frame.
-func (c *Conn) split(frame []byte) (n int) {
+func (c *session) split(frame []byte) (n int) {
 	for range c.form.Split(frame) {
 		n++
 	}
 	return n
 }
 
-func (c *Conn) refuseAlone(id []byte, e *Error) {
+func (c *session) refuseAlone(id []byte, e *Error) {
 	c.postAlone(c.form.AppendError(nil, id, e.Code, e.Message, e.data(c.codec), nil))
 }
 
 // postAlone is post with a frame for the message alone.
-func (c *Conn) postAlone(msg []byte) {
+func (c *session) postAlone(msg []byte) {
 	flush, over := c.out.post(msg, true)
 	if flush {
 		go c.flush(false)
@@ -134,6 +167,6 @@ func (c *Conn) postAlone(msg []byte) {
 }
 
 // expectHello cuts a client that does not come to the point.
-func (c *Conn) expectHello() {
+func (c *session) expectHello() {
 	c.setTimer(&c.handshake, func() { c.fail(errHandshake, closeProtocol) }, c.limits.Handshake)
 }

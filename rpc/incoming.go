@@ -12,7 +12,7 @@ import (
 // An incoming is a call or a notification of the peer's, from the moment the
 // reader has seen it until it has been answered and its streams have ended.
 type incoming struct {
-	c      *Conn
+	c      *session
 	method *Method
 	call   Call
 	id     []byte       // raw; nil for a notification
@@ -65,18 +65,18 @@ func (noPeer) Call(_ context.Context, call *Call) error {
 // be called in turn: give it to a generated client. It may be kept after the
 // handler has returned, and works until the connection ends. It is never nil:
 // where nobody can be called, as outside of handlers, in a POST or in plain
-// mode, its calls fail with CodeNeedsWirecall. In a handler it is a *Conn, whose
+// mode, its calls fail with CodeNeedsWirecall. In a handler it is a *session, whose
 // Done tells those who keep it when the peer has gone.
 func Peer(ctx context.Context) Caller {
-	if c, ok := ctx.Value(connKey{}).(*Conn); ok {
-		return c
+	if c, ok := ctx.Value(sessionKey{}).(*session); ok {
+		return c.conn
 	}
 	return noPeer{}
 }
 
 // request takes in a request of the peer's in wirecall mode. The reader calls
 // it. What it returns is the peer's breach of the protocol.
-func (c *Conn) incomingRequest(m *wire.Message) error {
+func (c *session) incomingRequest(m *wire.Message) error {
 	method := c.methods.lookup(m.Method)
 	var in *incoming
 	var refusal *Error
@@ -120,7 +120,7 @@ func (c *Conn) incomingRequest(m *wire.Message) error {
 // whose handler still runs is still there. What is counted is what the peer can
 // count, or one that keeps to the limit would be refused: not notifications, and
 // not a handler whose answer the peer may have.
-func (c *Conn) admit(s *connState, m *wire.Message, method *Method) (*incoming, *Error) {
+func (c *session) admit(s *connState, m *wire.Message, method *Method) (*incoming, *Error) {
 	switch {
 	case s.draining:
 		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, Data: ranNo}
@@ -151,7 +151,7 @@ func (in *incoming) reserve(m *wire.Message) bool {
 func (in *incoming) release() { in.c.buffered.Add(-int64(in.held)) }
 
 // accept makes an admitted call ready and gives it to a worker.
-func (c *Conn) accept(in *incoming, m *wire.Message) {
+func (c *session) accept(in *incoming, m *wire.Message) {
 	in.keep(m)
 	in.begin(c.ctx, m.Timeout)
 	c.workers.dispatch(in)
@@ -188,7 +188,7 @@ func (in *incoming) begin(ctx context.Context, timeout int64) {
 }
 
 // refuse answers a request that does not run. The reader calls it.
-func (c *Conn) refuse(id []byte, e *Error) {
+func (c *session) refuse(id []byte, e *Error) {
 	c.post(c.form.AppendError(nil, id, e.Code, e.Message, e.data(c.codec), nil))
 }
 
@@ -365,7 +365,7 @@ func (in *incoming) send(msg []byte) {
 
 // answering takes the call off the open ones, so that no cancel reaches it any
 // more, and reports whether one had.
-func (c *Conn) answering(in *incoming) (canceled bool) {
+func (c *session) answering(in *incoming) (canceled bool) {
 	c.update(func(s *connState) {
 		canceled = in.canceled
 		in.answered = true
@@ -379,7 +379,7 @@ func (c *Conn) answering(in *incoming) (canceled bool) {
 // enterOnce runs the producers of streams that nobody will read, so that what
 // they hold is released: their first yield returns false. A call that has been
 // answered no longer counts, so they do by themselves until they return.
-func (c *Conn) enterOnce(streams []*Stream) {
+func (c *session) enterOnce(streams []*Stream) {
 	for _, st := range streams {
 		if st.local == nil {
 			continue
@@ -398,7 +398,7 @@ func (c *Conn) enterOnce(streams []*Stream) {
 }
 
 // cancelRequest hears that the peer no longer wants an answer.
-func (c *Conn) cancelRequest(id []byte) {
+func (c *session) cancelRequest(id []byte) {
 	var in *incoming
 	c.update(func(s *connState) {
 		if in = s.incoming[string(id)]; in != nil {

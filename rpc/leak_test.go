@@ -71,7 +71,7 @@ func ends(t *testing.T, srv *Server, opts *DialOptions) (client, server *Conn) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	for c := range srv.conns {
-		server = c
+		server = c.conn
 	}
 	t.Cleanup(func() {
 		client.Close()
@@ -81,7 +81,8 @@ func ends(t *testing.T, srv *Server, opts *DialOptions) (client, server *Conn) {
 }
 
 // holds says what a connection still holds, "" where it is nothing.
-func (c *Conn) holds() (s string) {
+func holds(conn *Conn) (s string) {
+	c := conn.session.Load()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out.mu.Lock()
@@ -160,14 +161,14 @@ func TestNothingLeftBehind(t *testing.T) {
 				do(t, client)
 				time.Sleep(3 * time.Second) // workers go home
 				synctest.Wait()
-				if s := client.holds(); s != "" {
+				if s := holds(client); s != "" {
 					t.Errorf("the client holds %s", s)
 				}
-				if s := server.holds(); s != "" {
+				if s := holds(server); s != "" {
 					t.Errorf("the server holds %s", s)
 				}
-				if client.state.slots.free != 256 {
-					t.Errorf("%d slots are free, want 256", client.state.slots.free)
+				if client.session.Load().state.slots.free != 256 {
+					t.Errorf("%d slots are free, want 256", client.session.Load().state.slots.free)
 				}
 			})
 		})

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,6 +38,10 @@ type link interface {
 
 	// cut closes at once.
 	cut()
+
+	// bind tells a link whose it is. Until then nothing is flushed that nobody
+	// asks for, and a peer that does not read is cut off.
+	bind(*session)
 }
 
 // A breachError is a frame that cannot be a message, whatever is in it.
@@ -55,11 +60,10 @@ type wireConn struct {
 	r     io.Reader
 	early []byte // read before the wireConn was made
 	rwc   io.ReadWriteCloser
-	try   *tryWriter // nil where the socket cannot be asked without waiting
-	kick  func()     // asks for a flush
+	try   *tryWriter    // nil where the socket cannot be asked without waiting
+	stall time.Duration // without progress
 
-	stall   time.Duration // without progress
-	stalled func()        // called then
+	owner atomic.Pointer[session] // nil until the handshake is over
 
 	mu    sync.Mutex
 	ready []byte
@@ -94,10 +98,32 @@ func (w *wireConn) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	w.append(p)
 	w.mu.Unlock()
-	if w.kick != nil { // nil until the handshake is over
-		w.kick()
+	if c := w.owner.Load(); c != nil {
+		c.kick()
 	}
 	return len(p), nil
+}
+
+func (w *wireConn) bind(c *session) {
+	w.owner.Store(c)
+	if w.pending() {
+		c.kick()
+	}
+}
+
+// heard is a sign of life.
+func (w *wireConn) heard() {
+	if c := w.owner.Load(); c != nil {
+		c.heard.Store(true)
+	}
+}
+
+// stalled ends a connection whose peer does not read.
+func (w *wireConn) stalled() {
+	if c := w.owner.Load(); c != nil {
+		c.end(errNotReading)
+	}
+	w.shut()
 }
 
 // append makes p ready to be sent. The mutex is held.

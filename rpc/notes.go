@@ -22,7 +22,7 @@ var errNotifications = errors.New("too many notifications wait: the peer sends t
 // incomingNotification takes in a notification. The reader calls it. The peer is
 // not told of an unknown one (JSON-RPC 2.0, section 4.1), but the log is, where
 // the others run: the reader must not wait for a slog.Handler.
-func (c *Conn) incomingNotification(m *wire.Message) error {
+func (c *session) incomingNotification(m *wire.Message) error {
 	method := c.methods.lookup(m.Method)
 	if method == nil {
 		method = &Method{Name: string(m.Method), Serve: noMethod}
@@ -60,7 +60,7 @@ func noMethod(context.Context, *Call) error {
 }
 
 // runNotes runs what is queued, in order, until nothing is.
-func (c *Conn) runNotes() {
+func (c *session) runNotes() {
 	finished := false
 	defer func() {
 		if !finished { // a handler has ended the goroutine

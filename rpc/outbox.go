@@ -33,7 +33,7 @@ type outbox struct {
 	scratch  []byte        // to build a stream's message in
 	room     chan struct{} // closed when there may be room in the first lane, where somebody waits for that
 	itemRoom []*source     // who waits for room in the second
-	flushing bool          // some goroutine is in Conn.flush
+	flushing bool          // some goroutine is in session.flush
 	closed   bool          // nothing is taken in any more
 	idle     chan struct{} // closed when nothing is left to flush, where somebody waits for that
 

@@ -17,7 +17,7 @@ func TestOutboxForgetsWhoWaits(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { o.send(ctx, nil, []byte("1"), nil) }); n > 0 {
 		t.Errorf("a caller that gave up has left %v allocations", n)
 	}
-	c := &Conn{out: outbox{form: wire.JSON, items: itemsSize}}
+	c := &session{out: outbox{form: wire.JSON, items: itemsSize}}
 	s := &source{c: c, credit: credit{limit: 10, bytes: 10}}
 	for range 100 {
 		if s.mayPut(1) {

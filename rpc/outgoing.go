@@ -45,7 +45,7 @@ func (s *connState) spareCall() *pendingCall {
 }
 
 // free takes p back. Nobody else may know it any more.
-func (c *Conn) free(p *pendingCall) {
+func (c *session) free(p *pendingCall) {
 	if cap(p.result) > frameSize {
 		p.result = nil
 	}
@@ -67,8 +67,8 @@ func freeBuffer(b *[]byte, used []byte) {
 	}
 }
 
-// roundTrip makes a call: what interceptors are wrapped around.
-func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
+// roundTrip makes a call and waits for its answer.
+func (c *session) roundTrip(ctx context.Context, call *Call) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -95,7 +95,7 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 }
 
 // request sends the call and starts its parameters' streams.
-func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
+func (c *session) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
 	params := payloadOf(call.Params)
 	var acct *account
 	streams := params.streams()
@@ -142,7 +142,7 @@ func (c *Conn) request(ctx context.Context, call *Call) (id uint64, p *pendingCa
 }
 
 // notify sends a notification.
-func (c *Conn) notify(ctx context.Context, call *Call) error {
+func (c *session) notify(ctx context.Context, call *Call) error {
 	params := payloadOf(call.Params)
 	if len(params.streams())+len(streamsIn(call.Result)) > 0 {
 		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method)
@@ -152,7 +152,7 @@ func (c *Conn) notify(ctx context.Context, call *Call) error {
 
 // sendRequest encodes a request, or with id 0 a notification, and puts it into
 // the outbox.
-func (c *Conn) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, sources []*source, names [][]byte) error {
+func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, sources []*source, names [][]byte) error {
 	buf := buffers.Get().(*[]byte)
 	head := wire.Head{Method: call.Method, Meta: sentMetadata(ctx), Body: call.Params != nil}
 	var raw [20]byte
@@ -183,7 +183,7 @@ func (c *Conn) sendRequest(ctx context.Context, id uint64, call *Call, params *p
 	flush, err := c.out.send(ctx, c.ctx.Done(), msg, nil)
 	if err == errOutboxClosed {
 		<-c.ctx.Done() // at once: see end
-		err = notSent(CodeUnavailable, c.Err())
+		err = notSent(CodeUnavailable, c.err())
 	}
 	if flush {
 		c.flush(true)
@@ -202,7 +202,7 @@ func timeLeft(ctx context.Context) int64 {
 }
 
 // answered stores what the answer to a call carries.
-func (c *Conn) answered(ctx context.Context, call *Call, p *pendingCall) error {
+func (c *session) answered(ctx context.Context, call *Call, p *pendingCall) error {
 	defer c.free(p)
 	if r, ok := ctx.Value(responseKey{}).(*responseMetadata); ok && p.meta != nil {
 		r.add(p.meta)
@@ -220,7 +220,7 @@ func (c *Conn) answered(ctx context.Context, call *Call, p *pendingCall) error {
 	return err
 }
 
-func (c *Conn) result(ctx context.Context, call *Call, p *pendingCall) (unclaimed []*sink, err error) {
+func (c *session) result(ctx context.Context, call *Call, p *pendingCall) (unclaimed []*sink, err error) {
 	if call.Result == nil {
 		return p.streams, nil
 	}
@@ -249,7 +249,7 @@ func adopt(ctx context.Context, sinks []*sink) {
 }
 
 // abandon leaves a call that nobody waits for any more.
-func (c *Conn) abandon(id uint64, p *pendingCall) {
+func (c *session) abandon(id uint64, p *pendingCall) {
 	var open bool
 	c.update(func(s *connState) {
 		if _, open = s.calls[id]; open {
@@ -269,7 +269,7 @@ func (c *Conn) abandon(id uint64, p *pendingCall) {
 }
 
 // forget takes back a call that was not sent.
-func (c *Conn) forget(id uint64) {
+func (c *session) forget(id uint64) {
 	c.update(func(s *connState) {
 		delete(s.calls, id)
 		s.slots.release()
@@ -277,7 +277,7 @@ func (c *Conn) forget(id uint64) {
 }
 
 // answer takes in the answer to a call of ours. The reader calls it.
-func (c *Conn) answer(m *wire.Message) error {
+func (c *session) answer(m *wire.Message) error {
 	id, ok := c.form.Int(m.ID)
 	if !ok {
 		return fmt.Errorf("an answer to nobody: id %s", m.ID)
@@ -322,7 +322,7 @@ func (c *Conn) answer(m *wire.Message) error {
 	return nil
 }
 
-func (c *Conn) receivedError(raw []byte) *Error {
+func (c *session) receivedError(raw []byte) *Error {
 	var code int64
 	var message string
 	var data []byte

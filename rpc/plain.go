@@ -13,8 +13,8 @@ import (
 // Plain mode is JSON-RPC 2.0 and nothing else: one message or one batch a
 // frame, and what is wrong with it is answered and not held against the peer.
 
-// chooseMode looks at the first line of a raw transport.
-func (c *Conn) chooseMode(frame []byte) {
+// chooseMode looks at the first line that a server gets on a raw transport.
+func (c *session) chooseMode(frame []byte) {
 	if c.beginsWirecall(frame) {
 		c.mode = modeWirecall
 		c.message.Store(floorMessage)
@@ -26,20 +26,15 @@ func (c *Conn) chooseMode(frame []byte) {
 	}
 }
 
-// beginsWirecall reports whether a first line belongs to wirecall mode: to a
-// server it is hello or resume; to a client the answer to its hello, unless the
-// peer knows no such method.
-func (c *Conn) beginsWirecall(frame []byte) bool {
+// beginsWirecall reports whether the first line that a server gets belongs to
+// wirecall mode.
+func (c *session) beginsWirecall(frame []byte) bool {
 	m := &c.incomingMessage
-	err := c.form.Decode(frame, m)
-	if c.client {
-		return err != nil || m.Error == nil || c.receivedError(m.Error).Code != CodeMethodNotFound
-	}
-	return err == nil && m.ID != nil && (string(m.Method) == methodHello || string(m.Method) == methodResume)
+	return c.form.Decode(frame, m) == nil && m.ID != nil && (string(m.Method) == methodHello || string(m.Method) == methodResume)
 }
 
 // plain takes in one frame in plain mode.
-func (c *Conn) plain(frame []byte) {
+func (c *session) plain(frame []byte) {
 	if isBatch(frame) {
 		if b := newBatch(c, frame, c.plainReply, c.plainAnswer); b != nil {
 			b.run()
@@ -56,7 +51,7 @@ func isBatch(frame []byte) bool {
 }
 
 // plainReply sends an answer on its own. The reader may call it.
-func (c *Conn) plainReply(msg []byte) {
+func (c *session) plainReply(msg []byte) {
 	if len(msg) > 0 {
 		c.post(msg)
 	}
@@ -64,7 +59,7 @@ func (c *Conn) plainReply(msg []byte) {
 
 // plainAnswer sends the answer to a batch, having waited for room as that to a
 // single call does. The reader must not call it.
-func (c *Conn) plainAnswer(msg []byte) {
+func (c *session) plainAnswer(msg []byte) {
 	if len(msg) == 0 {
 		return
 	}
@@ -75,7 +70,7 @@ func (c *Conn) plainAnswer(msg []byte) {
 
 // plainMessage takes in one message. reply gets the answer, exactly once and
 // empty where there is none; a nil reply is the connection.
-func (c *Conn) plainMessage(raw []byte, reply func([]byte)) {
+func (c *session) plainMessage(raw []byte, reply func([]byte)) {
 	m := &c.incomingMessage
 	answer := reply
 	if answer == nil {
@@ -99,12 +94,12 @@ func (c *Conn) plainMessage(raw []byte, reply func([]byte)) {
 	}
 }
 
-func (c *Conn) fault(id []byte, f *wire.Fault) []byte {
+func (c *session) fault(id []byte, f *wire.Fault) []byte {
 	return c.form.AppendError(nil, id, f.Code, f.Message, nil, nil)
 }
 
 // plainNotification runs what needs to be run; nobody is told of a failure.
-func (c *Conn) plainNotification(m *wire.Message) {
+func (c *session) plainNotification(m *wire.Message) {
 	if string(m.Method) == methodCancelRequest {
 		_ = c.controlMessage(m)
 		return
@@ -114,7 +109,7 @@ func (c *Conn) plainNotification(m *wire.Message) {
 	}
 }
 
-func (c *Conn) plainRequest(m *wire.Message, reply, answer func([]byte)) {
+func (c *session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 	if done := c.unsubscribe(m); done != nil {
 		answer(done)
 		return
@@ -146,7 +141,7 @@ func (c *Conn) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 // A messageBatch is a JSON-RPC batch on its way through: JSON-RPC 2.0, section
 // 6. Its members run at once and their answers leave together.
 type messageBatch struct {
-	c     *Conn
+	c     *session
 	parts [][]byte
 	post  func([]byte) // sends the whole answer from the reader
 	send  func([]byte) // and from a worker, which may wait
@@ -159,7 +154,7 @@ type messageBatch struct {
 
 // newBatch splits a frame. Where it is no batch it sends what is wrong with it
 // and returns nil.
-func newBatch(c *Conn, frame []byte, post, send func([]byte)) *messageBatch {
+func newBatch(c *session, frame []byte, post, send func([]byte)) *messageBatch {
 	b := &messageBatch{c: c, post: post, send: send}
 	if !c.form.Valid(frame) {
 		post(c.fault(nil, &wire.Fault{Code: CodeParse, Message: "parse error: the batch is not valid JSON"}))

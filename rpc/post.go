@@ -44,7 +44,7 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 // answerPOST runs what body asks for, as a connection of its own that ends with
 // the answer, or with ctx, when nobody waits for one.
 func (s *Server) answerPOST(ctx context.Context, body []byte) (msg []byte, ok bool) {
-	c := newConn(ctx, s.config, codec.JSON, noLink{}, modePlain)
+	c := newSession(ctx, s.config, codec.JSON, noLink{}, modePlain)
 	stop := context.AfterFunc(ctx, func() { c.end(context.Cause(ctx)) })
 	defer stop()
 	answered := make(chan []byte, 1)
@@ -59,7 +59,7 @@ func (s *Server) answerPOST(ctx context.Context, body []byte) (msg []byte, ok bo
 	select {
 	case msg := <-answered:
 		c.drain() // notifications have no answer to wait for, but may finish
-		<-c.Done()
+		<-c.ctx.Done()
 		return msg, ctx.Err() == nil
 	case <-ctx.Done():
 		c.end(context.Cause(ctx)) // stop may come before the AfterFunc does
@@ -77,3 +77,4 @@ func (noLink) pending() bool            { return false }
 func (noLink) shut(closeCode, string)   {}
 func (noLink) linger()                  {}
 func (noLink) cut()                     {}
+func (noLink) bind(*session)            {}

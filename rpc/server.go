@@ -63,7 +63,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	stopped bool
-	conns   map[*Conn]struct{}
+	conns   map[*session]struct{}
 }
 
 // NewServer makes a Server. A nil opts means the defaults. It panics on a codec
@@ -72,7 +72,7 @@ func NewServer(opts *ServerOptions) *Server {
 	if opts == nil {
 		opts = &ServerOptions{}
 	}
-	s := &Server{origins: opts.Origins, conns: make(map[*Conn]struct{})}
+	s := &Server{origins: opts.Origins, conns: make(map[*session]struct{})}
 	s.codecs = append(s.codecs, opts.Codecs...)
 	for _, cd := range s.codecs {
 		if err := checkCodec(cd); err != nil {
@@ -168,7 +168,7 @@ func (s *Server) allows(origin, host string) bool {
 // The handlers' contexts have ctx's values; ctx's end ends the connection.
 func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 	l := newLineLink(rwc, s.config.limits.Message, s.config.limits.Stall)
-	c := newConn(ctx, s.config, codec.JSON, l, modeUnknown)
+	c := newSession(ctx, s.config, codec.JSON, l, modeUnknown)
 	l.bind(c)
 	defer context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx), closeShutdown) })()
 	if !s.add(c) {
@@ -178,7 +178,7 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 	c.expectHello()
 	c.start()
 	<-c.torn
-	return c.Err()
+	return c.err()
 }
 
 // Serve accepts connections and serves each as ServeConn does, until ln fails,
@@ -194,7 +194,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 // add takes a connection on, unless the server has been stopped.
-func (s *Server) add(c *Conn) bool {
+func (s *Server) add(c *session) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.stopped {
@@ -203,7 +203,7 @@ func (s *Server) add(c *Conn) bool {
 	return !s.stopped
 }
 
-func (s *Server) remove(c *Conn) {
+func (s *Server) remove(c *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)

@@ -14,7 +14,7 @@ import (
 // the peer has said the stream's end: what was on its way must not look like
 // items of a stream that never was.
 type sink struct {
-	c      *Conn
+	c      *session
 	handle uint64
 	acct   *account
 
@@ -36,7 +36,7 @@ type sink struct {
 	dropped atomic.Bool // cancelled is set
 }
 
-func (c *Conn) newSink(handle uint64) *sink {
+func (c *session) newSink(handle uint64) *sink {
 	return &sink{c: c, handle: handle, wake: make(chan struct{}, 1),
 		window: newWindow(c.limits.Window, c.limits.WindowBytes)}
 }

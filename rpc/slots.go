@@ -16,7 +16,7 @@ var errNoSlot = errors.New("the peer serves no more calls at once")
 // acquire takes a slot, waiting under ctx for one. In a handler that serves the
 // same peer it does not wait; but it gets one also while we drain, for that
 // handler is what we wait for.
-func (c *Conn) acquire(ctx context.Context) (err error) {
+func (c *session) acquire(ctx context.Context) (err error) {
 	var wait chan error
 	in := callOf(ctx)
 	serving := in != nil && in.c == c
@@ -48,7 +48,7 @@ func (c *Conn) acquire(ctx context.Context) (err error) {
 }
 
 // release gives a slot back.
-func (c *Conn) release() { c.update(func(s *connState) { s.slots.release() }) }
+func (c *session) release() { c.update(func(s *connState) { s.slots.release() }) }
 
 func (s *slots) release() {
 	if len(s.waiting) == 0 || s.free < 0 {

@@ -11,7 +11,7 @@ import (
 // user's iterator; what it yields is encoded there and waits in pend until the
 // flusher gives the source its turn.
 type source struct {
-	c       *Conn
+	c       *session
 	handle  uint64
 	produce producer
 	acct    *account
@@ -37,7 +37,7 @@ type source struct {
 	end     []byte
 }
 
-func (c *Conn) newSource(p producer, handle uint64, acct *account) *source {
+func (c *session) newSource(p producer, handle uint64, acct *account) *source {
 	s := &source{c: c, handle: handle, produce: p, acct: acct, wake: make(chan struct{}, 1)}
 	s.credit = credit{limit: uint64(c.limits.Window), bytes: c.limits.WindowBytes}
 	if c.mode == modeWirecall {
@@ -244,7 +244,7 @@ func (s *source) cut() error {
 	if err := context.Cause(s.acct.ctx); err != nil {
 		return err
 	}
-	return s.c.Err()
+	return s.c.err()
 }
 
 // take puts what waits into b: the outbox's mutex is held, it is our turn.

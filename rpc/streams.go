@@ -8,7 +8,7 @@ import (
 // produce makes sources of the streams that a message is about to introduce,
 // and the names that it has them under. In plain mode they are subscriptions to
 // method. served says that the message is an answer.
-func (c *Conn) produce(method string, streams []*Stream, acct *account, served bool) (sources []*source, names [][]byte, err error) {
+func (c *session) produce(method string, streams []*Stream, acct *account, served bool) (sources []*source, names [][]byte, err error) {
 	if len(streams) == 0 {
 		return nil, nil, nil
 	}
@@ -61,7 +61,7 @@ func (s *connState) countSource(served bool, n int) {
 
 // streamName appends what stands for a stream in params and results: its
 // handle, in plain mode the id of a subscription.
-func (c *Conn) streamName(dst []byte, handle uint64) []byte {
+func (c *session) streamName(dst []byte, handle uint64) []byte {
 	if c.mode == modePlain {
 		return fmt.Appendf(dst, `"0x%x"`, handle)
 	}
@@ -81,7 +81,7 @@ func producerOf(s Stream) producer {
 }
 
 // discard takes sources back that no message has introduced.
-func (c *Conn) discard(sources []*source) {
+func (c *session) discard(sources []*source) {
 	if len(sources) == 0 {
 		return
 	}
@@ -138,7 +138,7 @@ func isLimit(err error) bool { return err == error(errStreamLimit) }
 // behind it is read. Over the limit the message is refused, but its streams
 // are known all the same: the peer does not know of the refusal yet. One that
 // goes on is a protocol error.
-func (c *Conn) register(s *connState, handles []uint64) (sinks []*sink, err error) {
+func (c *session) register(s *connState, handles []uint64) (sinks []*sink, err error) {
 	for _, h := range handles {
 		if _, open := s.sinks[h]; open {
 			return nil, fmt.Errorf("stream %d is open already", h)
@@ -156,7 +156,7 @@ func (c *Conn) register(s *connState, handles []uint64) (sinks []*sink, err erro
 	return sinks, errStreamLimit
 }
 
-func (c *Conn) cancelAll(sinks []*sink) {
+func (c *session) cancelAll(sinks []*sink) {
 	for _, k := range sinks {
 		if k.drop(errStreamLimit) {
 			c.post(c.form.AppendEnd(nil, methodCancel, k.handle, nil))
@@ -166,12 +166,12 @@ func (c *Conn) cancelAll(sinks []*sink) {
 }
 
 // cancelStream tells the peer that one of its streams is not wanted any more.
-func (c *Conn) cancelStream(handle uint64) {
+func (c *session) cancelStream(handle uint64) {
 	c.post(c.form.AppendEnd(nil, methodCancel, handle, nil))
 }
 
 // sink finds a stream of the peer's that is open.
-func (c *Conn) sink(handle int64) *sink {
+func (c *session) sink(handle int64) *sink {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state.sinks[uint64(handle)]

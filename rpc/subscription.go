@@ -60,7 +60,7 @@ func (s *subscription) end(dst, errObject []byte) []byte {
 // unsubscribe answers rpc.unsubscribe, and the X_unsubscribe that goes with a
 // method X_subscribe: true where the subscription was open. No item follows
 // the answer. It returns nil for any other method.
-func (c *Conn) unsubscribe(m *wire.Message) []byte {
+func (c *session) unsubscribe(m *wire.Message) []byte {
 	if string(m.Method) != methodUnsubscribe && !c.unsubscribes(string(m.Method)) {
 		return nil
 	}
@@ -83,7 +83,7 @@ func (c *Conn) unsubscribe(m *wire.Message) []byte {
 	return c.form.AppendTail(fmt.Append(msg, open))
 }
 
-func (c *Conn) unsubscribes(method string) bool {
+func (c *session) unsubscribes(method string) bool {
 	ns, ok := strings.CutSuffix(method, "_unsubscribe")
 	return ok && c.methods.lookup([]byte(method)) == nil && c.methods.lookup([]byte(ns+"_subscribe")) != nil
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/wirecall/wirecall/codec"
 )
 
 // A wsLink carries frames as WebSocket messages. coder/websocket does the
@@ -27,9 +29,9 @@ type wsLink struct {
 // readAhead is how much is read from a socket at once where a frame is smaller.
 const readAhead = 4 << 10
 
-func newWSLink(w *wireConn, ws *websocket.Conn, c *Conn, limit int) *wsLink {
-	l := &wsLink{wireConn: w, ws: ws, typ: websocket.MessageText, text: c.mode == modePlain}
-	if c.codec.Name() == "cbor" {
+func newWSLink(w *wireConn, ws *websocket.Conn, cd codec.Codec, m mode, limit int) *wsLink {
+	l := &wsLink{wireConn: w, ws: ws, typ: websocket.MessageText, text: m == modePlain}
+	if cd.Name() == "cbor" {
 		l.typ = websocket.MessageBinary
 	}
 	ws.SetReadLimit(int64(max(limit, frameSize)) + 64)
@@ -138,14 +140,13 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	for _, cd := range s.codecs {
 		opts.Subprotocols = append(opts.Subprotocols, subprotocol(cd))
 	}
-	var c *Conn
 	opts.OnPingReceived = func(ctx context.Context, b []byte) bool { return hj.wire.pong(ctx, b) }
-	opts.OnPongReceived = func(context.Context, []byte) { c.heard.Store(true) }
+	opts.OnPongReceived = func(context.Context, []byte) { hj.wire.heard() }
 	ws, err := websocket.Accept(hj, r, opts)
 	if err != nil {
 		return // Accept has answered
 	}
-	c = s.newWSConn(r.Context(), ws, hj.wire)
+	c := s.newWSConn(r.Context(), ws, hj.wire)
 	if !s.add(c) {
 		c.lost(errDrained)
 		return
@@ -170,7 +171,7 @@ func hijackable(w http.ResponseWriter) bool {
 	}
 }
 
-func (s *Server) newWSConn(ctx context.Context, ws *websocket.Conn, w *wireConn) *Conn {
+func (s *Server) newWSConn(ctx context.Context, ws *websocket.Conn, w *wireConn) *session {
 	m, cd := modePlain, s.codecs[len(s.codecs)-1]
 	for _, offered := range s.codecs {
 		if ws.Subprotocol() == subprotocol(offered) {
@@ -178,20 +179,9 @@ func (s *Server) newWSConn(ctx context.Context, ws *websocket.Conn, w *wireConn)
 			break
 		}
 	}
-	c := newConn(ctx, s.config, cd, nil, m)
-	l := newWSLink(w, ws, c, s.config.limits.Message)
-	c.link = l
-	w.bind(c)
+	c := newSession(ctx, s.config, cd, newWSLink(w, ws, cd, m, s.config.limits.Message), m)
+	c.link.bind(c)
 	return c
-}
-
-// bind tells a wireConn whose it is.
-func (w *wireConn) bind(c *Conn) {
-	w.kick = c.kick
-	w.stalled = func() {
-		c.end(errNotReading)
-		c.link.cut()
-	}
 }
 
 // A hijack hands coder/websocket our wireConn in place of the connection, and

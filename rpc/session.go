@@ -1,0 +1,383 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// A session is what two peers have with each other: the calls and streams in
+// flight both ways, and the outbox. A link carries it.
+type session struct {
+	*config
+	conn   *Conn // what users hold of it
+	link   link
+	client bool // this side dialed
+	mode   mode // written by the reader before anything is served
+	codec  codec.Codec
+	form   wire.Format
+
+	ctx    context.Context         // ends when the connection does; its cause says why
+	cancel context.CancelCauseFunc // the first call wins
+	drains chan struct{}           // closed when the server shuts down
+	torn   chan struct{}           // closed when the link is closed and its reader gone
+
+	greeted         atomic.Bool  // hello has been exchanged
+	incomingMessage wire.Message // the reader's
+	out             outbox
+	batch           batch // the flusher's
+	buffered        atomic.Int64
+	message         atomic.Int64 // the peer's limit
+
+	unanswered atomic.Int64 // calls of the peer's, as it counts them itself
+
+	workers   workers
+	heard     atomic.Bool // something came since the last housekeeping
+	silent    int         // housekeepings without that
+	keeper    *time.Timer // see setTimer
+	handshake *time.Timer
+
+	mu    sync.Mutex
+	state connState // touched only in update
+}
+
+// connState is what decides about the connection's life, and who is part of it.
+type connState struct {
+	ended    bool // no more
+	cause    error
+	draining bool // nothing new is taken on, and the end comes when idle
+	refusing bool // the peer is draining: it takes on nothing new
+
+	calls      map[uint64]*pendingCall
+	spare      []*pendingCall
+	nextID     uint64
+	nextHandle uint64
+	slots      slots // calls that the peer allows
+
+	peerStreams int
+
+	incoming map[string]*incoming // unanswered, by raw id
+	handlers int                  // that run, cancelled ones included
+	cleanups int                  // of streams that nobody wants, that run
+	notes    notes
+	sinks    map[uint64]*sink
+	lost     []*sink // that the garbage collector found
+	sources  int
+	served   int // of the sources, those of answers
+}
+
+// idle reports whether nothing is going on.
+func (s *connState) idle() bool {
+	return len(s.calls) == 0 && s.handlers == 0 && s.cleanups == 0 && len(s.sinks) == 0 && s.sources == 0 && s.notes.idle()
+}
+
+// A mode is one of the two ways to speak.
+type mode uint8
+
+const (
+	modeUnknown mode = iota // until the first line from the peer on a raw transport
+	modePlain               // JSON-RPC 2.0 and nothing else
+	modeWirecall
+)
+
+type closeCode int
+
+const (
+	closeNormal   closeCode = 1000
+	closeShutdown closeCode = 4001 // 4000 to 4499: reconnect
+	closeProtocol closeCode = 4500 // 4500 to 4999: do not
+	closePolicy   closeCode = 4502
+)
+
+// messageOverhead is more than an envelope adds to what it carries.
+const messageOverhead = 512
+
+var (
+	errNotReading    = errors.New("the peer does not read")
+	errSilent        = errors.New("the peer has been silent for too long")
+	errNoAnswer      = errors.New("the server does not answer rpc.hello: is it a wirecall server, and does nothing in between hold its answer back?")
+	errNotAnAnswer   = errors.New("the server's first frame is no answer")
+	errHandshake     = errors.New("no hello within the time for the handshake")
+	errNeedsWirecall = &Error{Code: CodeNeedsWirecall, Message: "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC", Data: ranNo}
+)
+
+type sessionKey struct{}
+
+// newSession makes a session that does nothing before start.
+func newSession(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *session {
+	c := &session{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{}), drains: make(chan struct{})}
+	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), sessionKey{}, c))
+	c.conn = &Conn{}
+	c.conn.session.Store(c)
+	c.conn.invoke = cfg.callChain(c.conn.roundTrip)
+	c.out = outbox{form: c.form, single: m != modeWirecall, soft: cfg.limits.Outgoing}
+	c.message.Store(math.MaxInt32)
+	if m == modeWirecall {
+		c.message.Store(floorMessage)
+	}
+	c.state.slots.free, c.state.peerStreams = math.MaxInt32, math.MaxInt32
+	c.workers.init((*incoming).run)
+	c.state.calls = make(map[uint64]*pendingCall)
+	c.state.incoming = make(map[string]*incoming)
+	c.state.sinks = make(map[uint64]*sink)
+	return c
+}
+
+func formOf(cd codec.Codec) wire.Format {
+	if cd.Name() == "cbor" {
+		return wire.CBOR
+	}
+	return wire.JSON
+}
+
+// stoppedTimer makes a timer for f that Reset starts: f may look at the variable
+// that holds it.
+func stoppedTimer(f func()) *time.Timer {
+	t := time.AfterFunc(time.Hour, f)
+	t.Stop()
+	return t
+}
+
+// start begins to read, and to keep house.
+func (c *session) start() {
+	if c.limits.Idle > 0 {
+		c.setTimer(&c.keeper, c.housekeeping, c.limits.Idle/3)
+	}
+	go c.read()
+}
+
+// setTimer makes a timer of the connection's, which may have ended meanwhile:
+// then it never fires.
+func (c *session) setTimer(at **time.Timer, f func(), d time.Duration) {
+	t := stoppedTimer(f)
+	c.update(func(s *connState) {
+		if *at = t; !s.ended {
+			t.Reset(d)
+		}
+	})
+}
+
+// read is the reader: it takes in frames, and neither waits for anything but
+// the link nor runs a line of a user's.
+func (c *session) read() {
+	defer close(c.torn)
+	for {
+		frame, err := c.link.read()
+		if breach, ok := errors.AsType[breachError](err); ok {
+			if c.mode != modeWirecall && !c.client {
+				c.post(c.fault(nil, &wire.Fault{Code: breach.code, Message: breach.what}))
+			}
+			c.fail(err, closeProtocol)
+			return
+		}
+		if err != nil {
+			c.gone(err)
+			return
+		}
+		c.heard.Store(true)
+		if err := c.receive(frame); err != nil {
+			c.fail(err, closeProtocol)
+			return
+		}
+	}
+}
+
+func (c *session) receive(frame []byte) error {
+	switch {
+	case c.mode == modePlain:
+		c.plain(frame)
+		return nil
+	case c.mode == modeUnknown:
+		c.chooseMode(frame)
+		return c.receive(frame)
+	}
+	return c.frame(frame)
+}
+
+// update changes the connection's state with f and then acts on the result: a
+// connection that drains and is idle ends here and nowhere else.
+func (c *session) update(f func(*connState)) {
+	c.mu.Lock()
+	f(&c.state)
+	done := c.state.draining && !c.state.ended && c.state.idle()
+	c.mu.Unlock()
+	if done {
+		c.fail(errDrained, closeShutdown)
+	}
+}
+
+var errDrained = errors.New(messageShuttingDown)
+
+// awaitTorn waits for the reader to have gone, but not for ever: closing does
+// not unblock every kind of stream, standard input for one.
+func (c *session) awaitTorn() {
+	t := time.NewTimer(2 * closeGrace)
+	defer t.Stop()
+	select {
+	case <-c.torn:
+	case <-t.C:
+	}
+}
+
+// err is why the session has ended, nil before.
+func (c *session) err() error { return context.Cause(c.ctx) }
+
+// fail ends the session with a word to the peer.
+func (c *session) fail(cause error, code closeCode) {
+	if c.end(cause) {
+		go c.shut(cause, code)
+	}
+}
+
+// lost ends a connection whose link has failed.
+func (c *session) lost(err error) {
+	c.end(err)
+	c.link.cut()
+}
+
+// gone ends a connection whose peer has nothing more to say. What was put, and
+// coder/websocket's answer to a close, or to what broke WebSocket's rules, still
+// has closeGrace to leave.
+func (c *session) gone(err error) {
+	first := c.end(err)
+	grace := time.AfterFunc(closeGrace, c.link.cut)
+	defer grace.Stop()
+	<-c.out.drained()
+	if first {
+		c.link.linger()
+	}
+	c.link.cut()
+}
+
+// shut lets what was put leave, says goodbye, and closes. A peer that does not
+// take it has closeGrace for all of it.
+func (c *session) shut(cause error, code closeCode) {
+	grace := time.AfterFunc(closeGrace, c.link.cut)
+	defer grace.Stop()
+	<-c.out.drained()
+	reason := cause.Error()
+	if errors.Is(cause, ErrClosed) {
+		reason = ""
+	}
+	c.link.shut(code, reason)
+}
+
+// end makes everybody hear the cause, once. It reports whether it was the first.
+func (c *session) end(cause error) (first bool) {
+	c.mu.Lock()
+	if c.state.ended {
+		c.mu.Unlock()
+		return false
+	}
+	c.state.ended, c.state.cause = true, cause
+	calls, sinks := c.state.calls, c.state.sinks
+	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
+	c.state.slots.fail(notSent(CodeUnavailable, cause))
+	timers := []*time.Timer{c.keeper, c.handshake}
+	c.mu.Unlock()
+
+	sources := c.out.close() // first, or handlers answer with what their contexts ended with
+	c.cancel(cause)
+	c.workers.end()
+	for _, t := range timers {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	err := lostCall(cause)
+	for _, p := range calls {
+		p.fail(err)
+	}
+	for _, k := range sinks {
+		k.end(err)
+		k.settle()
+	}
+	for _, s := range sources {
+		s.stop(err)
+	}
+	if c.log.Enabled(c.ctx, slog.LevelDebug) {
+		go c.log.LogAttrs(c.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", cause)) // this may be the reader
+	}
+	if c.onEnd != nil {
+		c.onEnd(c)
+	}
+	return true
+}
+
+// housekeeping pings a silent peer, cuts a dead one, and gives up the streams
+// that the garbage collector found lost. It runs on its timer's goroutine.
+func (c *session) housekeeping() {
+	c.forgetLost()
+	if c.heard.Swap(false) {
+		c.silent = 0
+	} else {
+		c.silent++
+	}
+	if c.silent >= 3 {
+		c.fail(errSilent, closePolicy)
+		c.link.cut()
+		return
+	}
+	if c.silent > 0 {
+		c.ping()
+	}
+	c.update(func(s *connState) {
+		if !s.ended {
+			c.keeper.Reset(c.limits.Idle / 3)
+		}
+	})
+}
+
+// forgetLost gives up the streams that the garbage collector found lost.
+func (c *session) forgetLost() {
+	c.mu.Lock()
+	lost := c.state.lost
+	c.state.lost = nil
+	c.mu.Unlock()
+	for _, k := range lost {
+		k.cancel(context.Canceled)
+	}
+}
+
+// reserve makes room for n received bytes that wait for the application.
+func (c *session) reserve(n int) bool {
+	if c.buffered.Add(int64(n)) > int64(c.limits.Buffered) {
+		c.buffered.Add(-int64(n))
+		return false
+	}
+	return true
+}
+
+func (c *session) peerMessage() int { return int(c.message.Load()) }
+
+// panicked logs what a user's code panicked with and makes the error of it that
+// crosses.
+func (c *session) panicked(where string, r any) error {
+	c.log.Error("panic in user code", "where", where, "panic", r, "stack", string(debug.Stack()))
+	return &Error{Code: CodeInternal, Message: messageInternal}
+}
+
+// crossing is err as it crosses, and its data. The error's own code may panic.
+func (c *session) crossing(err error) (e *Error, data []byte) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.panicked("error", r)
+			e, data = &Error{Code: CodeInternal, Message: messageInternal}, nil
+		}
+	}()
+	e = wireError(err, c.hideErrors)
+	return e, e.data(c.codec)
+}
+
+func (c *session) errorObject(err error) []byte {
+	e, data := c.crossing(err)
+	return c.form.AppendErrorObject(nil, e.Code, e.Message, data)
+}
