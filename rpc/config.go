@@ -18,6 +18,9 @@ type config struct {
 	hideErrors bool
 	log        *slog.Logger
 	onEnd      func(*session)
+
+	replayBuffer int       // bytes kept to resume a session; 0 is none
+	sessions     *sessions // a server's that can be resumed, nil where none can
 }
 
 // chain wraps a handler so that the first interceptor is the outermost.

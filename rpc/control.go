@@ -22,6 +22,7 @@ const (
 	methodPong          = "$/pong"
 	methodGoaway        = "$/goaway"
 	methodAck           = "$/ack"
+	methodClose         = "$/close"
 
 	methodHello       = "rpc.hello"
 	methodResume      = "rpc.resume"
@@ -56,13 +57,16 @@ func (c *session) frame(frame []byte) error {
 }
 
 func (c *session) dispatchMessage(m *wire.Message, frame []byte, n int) error {
+	if r := c.resume.Load(); r != nil && !isQuiet(m.Method) {
+		r.loud = true
+	}
 	switch {
 	case m.Method == nil:
 		return c.answer(m)
 	case !c.client && !c.greeted.Load():
 		return c.greet(m, frame, n)
 	case m.ID == nil && bytes.HasPrefix(m.Method, []byte("$/")):
-		return c.controlMessage(m)
+		return c.controlMessage(m, n)
 	case m.ID == nil:
 		return c.incomingNotification(m)
 	}
@@ -72,10 +76,22 @@ func (c *session) dispatchMessage(m *wire.Message, frame []byte, n int) error {
 	return c.incomingRequest(m)
 }
 
+// isQuiet reports whether a message is one that no ack needs to be sent for, or
+// two idle peers would acknowledge each other's acks for ever.
+func isQuiet(method []byte) bool {
+	switch string(method) {
+	case methodAck, methodPing, methodPong:
+		return true
+	}
+	return false
+}
+
 // controlMessage takes in a control notification. An unknown one is ignored, as
 // the Language Server Protocol has it.
-func (c *session) controlMessage(m *wire.Message) error {
+func (c *session) controlMessage(m *wire.Message, n int) error {
 	switch string(m.Method) {
+	case methodAck:
+		return c.acknowledged(m.Params, n)
 	case methodItems:
 		return c.items(m.Params)
 	case methodEnd:
@@ -94,7 +110,11 @@ func (c *session) controlMessage(m *wire.Message) error {
 		n, _ := c.ints(m.Params, 1)
 		c.post(c.form.AppendControl(nil, methodPong, n...))
 	case methodGoaway:
+		ms, _ := c.ints(m.Params, 1)
 		c.update(func(s *connState) { s.refusing = true })
+		c.conn.goaway(c, ms)
+	case methodClose:
+		return c.goodbye(m.Params)
 	}
 	return nil
 }
@@ -220,17 +240,17 @@ func (c *session) control(method string, args ...int64) {
 		c.flush(true)
 	}
 	if over {
-		c.fail(errNotReading, closePolicy)
+		c.fail(errNotReading, closeTimeout)
 	}
 }
 
 // ping asks the peer for a sign of life.
-func (c *session) ping() {
+func (c *session) ping(l link) {
 	if c.greeted.Load() {
 		c.post(c.form.AppendControl(nil, methodPing, time.Now().UnixMilli()))
 		return
 	}
-	if p, ok := c.link.(interface{ ping() }); ok {
+	if p, ok := l.(interface{ ping() }); ok {
 		p.ping()
 		return
 	}

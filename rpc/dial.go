@@ -44,6 +44,15 @@ type DialOptions struct {
 	// Limits bound what the connection may cost this side.
 	Limits Limits
 
+	// Reconnect says how the connection is made again when its socket is lost.
+	Reconnect Reconnect
+
+	// Resume takes the session up again after a cut, with everything that was
+	// in flight, where the server has ServerOptions.Sessions. Without it, or
+	// where the server no longer knows the session, calls in flight fail and
+	// streams end with an error, and the connection goes on with a new session.
+	Resume bool
+
 	// CallInterceptors are wrapped around calls that this side makes, the first
 	// outermost; ServeInterceptors around those that it serves.
 	CallInterceptors  []Interceptor
@@ -74,7 +83,9 @@ func (o *DialOptions) config() *config {
 // tcp://host:port, unix:///path/to/socket. A nil opts means the defaults.
 //
 // ctx bounds the dialing only; its values are those of the handlers' contexts,
-// where Services are given. The connection ends with Close.
+// where Services are given. When the socket is lost the connection is made again,
+// as Reconnect says; it ends with Close, and where the server has said that it
+// should not come back: with a close code of 4500 or more, or with 401 or 403.
 //
 // A server that does not speak wirecall is spoken to in plain JSON-RPC 2.0:
 // calls and notifications work, streams fail with CodeNeedsWirecall.
@@ -87,17 +98,32 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 	if err != nil {
 		return nil, dialError(rawURL, err)
 	}
-	c, err := d.connect(ctx)
-	if err != nil {
-		return nil, dialError(rawURL, err)
+	c := newConn(d.config)
+	c.dialer, c.values = d, context.WithoutCancel(ctx)
+	c.ctx, c.cancel = context.WithCancelCause(c.values)
+	c.changed, c.hurry = make(chan struct{}), make(chan struct{}, 1)
+	for n := 0; ; n++ {
+		err := c.connect(ctx)
+		if err == nil {
+			return c, nil
+		}
+		if !d.opts.Reconnect.FirstToo || isFinal(err) || ctx.Err() != nil {
+			return nil, dialError(rawURL, err)
+		}
+		t := time.NewTimer(d.opts.Reconnect.delay(n))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil, dialError(rawURL, err)
+		}
 	}
-	return c.conn, nil
 }
 
 // A dialer makes the sockets of one connection.
 type dialer struct {
 	url     *url.URL
-	opts    *DialOptions
+	opts    *DialOptions // a copy, with the defaults
 	config  *config
 	codec   codec.Codec
 	netDial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -108,10 +134,12 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opts == nil {
-		opts = &DialOptions{}
+	var o DialOptions
+	if opts != nil {
+		o = *opts
 	}
-	d := &dialer{url: u, opts: opts, codec: opts.Codec, netDial: opts.NetDial}
+	o.Reconnect = o.Reconnect.withDefaults()
+	d := &dialer{url: u, opts: &o, codec: o.Codec, netDial: o.NetDial}
 	if d.codec == nil {
 		d.codec = codec.JSON
 	}
@@ -126,18 +154,11 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 	default:
 		err = fmt.Errorf("the scheme must be ws, wss, http, https, tcp or unix, not %q", u.Scheme)
 	}
-	d.config = opts.config()
-	return d, err
-}
-
-// connect dials and says hello.
-func (d *dialer) connect(ctx context.Context) (*session, error) {
-	l, m, err := d.dial(ctx)
-	if err != nil {
-		return nil, err
+	d.config = o.config()
+	if o.Resume && !o.Reconnect.Never {
+		d.config.replayBuffer = d.config.limits.Replay
 	}
-	c := newSession(ctx, d.config, d.codec, l, m)
-	return c, c.open(ctx)
+	return d, err
 }
 
 // dial makes a socket, with the WebSocket handshake where it needs one.
@@ -180,6 +201,7 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *DialOptions) (*C
 	if err := c.open(ctx); err != nil {
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
+	c.start()
 	return c.conn, nil
 }
 
@@ -190,19 +212,17 @@ func checkLineCodec(cd codec.Codec) error {
 	return nil
 }
 
-// open begins a dialed session.
+// open begins a dialed session. On success start follows.
 func (c *session) open(ctx context.Context) error {
 	c.client = true
 	if c.mode != modePlain {
 		if err := c.sayHello(ctx); err != nil {
-			close(c.torn) // there is no reader
 			c.end(err)
 			c.link.cut() // without a word, which could take longer than ctx allows
 			return err
 		}
 	}
 	c.link.bind(c)
-	c.start()
 	return nil
 }
 

@@ -27,8 +27,10 @@ func Draining(ctx context.Context) <-chan struct{} {
 }
 
 // goaway is drain with a word to the peer, who has until the deadline, a zero
-// one being none, to let what runs come to its end.
+// one being none, to let what runs come to its end. A session that has no socket
+// ends at once: nobody lets its client in any more.
 func (c *session) goaway(deadline time.Time) {
+	c.expire(errDrained)
 	if c.greeted.Load() {
 		var ms []int64
 		if !deadline.IsZero() {

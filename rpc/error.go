@@ -64,6 +64,7 @@ type Error struct {
 	raw   []byte      // as received
 	codec codec.Codec // that decodes raw
 	cause error       // what it was made of, on the side that made it or the typed error decoded from raw
+	lost  bool        // it is that of a session which has ended
 }
 
 // Errorf makes an Error with a formatted message. Where the format has %w, the
@@ -259,10 +260,20 @@ func hasRun(err error) error {
 	return &Error{Code: e.Code, Message: err.Error(), Data: ranMaybe, cause: err}
 }
 
-// lostCall is what a caller gets for a connection that ended with cause while
-// its call was unanswered.
-func lostCall(cause error) *Error {
-	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), Data: ranMaybe, cause: cause}
+// lostCall is what a caller gets for a session that ended with cause while its
+// call was unanswered.
+func (c *session) lostCall(cause error) *Error {
+	if c.resume.Load() != nil && cause != ErrClosed {
+		return &Error{Code: CodeSessionLost, Message: cause.Error(), Data: ranMaybe, cause: cause, lost: true}
+	}
+	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), Data: ranMaybe, cause: cause, lost: cause != ErrClosed}
+}
+
+// lost reports whether err is that of a session which has ended for another
+// reason than that this side wanted it to.
+func lost(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.lost
 }
 
 // notSent is what a caller gets for a call that never left.

@@ -97,7 +97,7 @@ func TestWordsOfAClosedConnection(t *testing.T) {
 	}))
 	hs := httptest.NewServer(srv)
 	defer hs.Close()
-	conn, err := rpc.Dial(t.Context(), hs.URL, nil)
+	conn, err := rpc.Dial(t.Context(), hs.URL, &rpc.DialOptions{Reconnect: rpc.Reconnect{Never: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,14 +22,14 @@ func (c *session) flush(caller bool) {
 	for round := 0; ; {
 		done, err := c.link.flush(!caller)
 		if err == nil && done && c.batch.left() {
-			if err = c.batch.write(enough, c.link.write); err == nil {
+			if err = c.write(); err == nil {
 				continue
 			}
 		}
 		switch {
 		case err != nil:
-			c.out.quit()
 			c.lost(err)
+			c.out.quit()
 			return
 		case !done || caller && round == flushRounds:
 			go c.flush(false)
@@ -44,6 +44,17 @@ func (c *session) flush(caller bool) {
 			c.update(func(s *connState) { s.countSource(true, -served); s.countSource(false, -own) })
 		}
 	}
+}
+
+// write makes what comes next of the batch ready for the socket.
+func (c *session) write() error {
+	if c.batch.ack {
+		c.batch.ack = false
+		if err := c.writeAck(); err != nil {
+			return err
+		}
+	}
+	return c.batch.write(enough, c.link.write)
 }
 
 // kick starts a flush on a goroutine of its own where none is under way. The
@@ -64,6 +75,6 @@ func (c *session) post(msg []byte) {
 		go c.flush(false)
 	}
 	if over {
-		c.fail(errNotReading, closePolicy)
+		c.fail(errNotReading, closeTimeout)
 	}
 }

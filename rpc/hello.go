@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -18,16 +19,23 @@ type hello struct {
 	Calls   int `json:"calls"`
 	Streams int `json:"streams"`
 	Message int `json:"message"`
+
+	// Replay is how many bytes this side keeps to resume the session; 0 or
+	// nothing is a side that does not. Where both do, the server's answer has
+	// the session's token, and for how many milliseconds it can be cut off.
+	Replay  int    `json:"replay,omitempty"`
+	Session string `json:"session,omitempty"`
+	Window  int64  `json:"window,omitempty"`
 }
 
 func (c *session) hello() hello {
-	return hello{1, c.limits.Calls, c.limits.Streams, c.limits.Message}
+	return hello{Version: 1, Calls: c.limits.Calls, Streams: c.limits.Streams, Message: c.limits.Message, Replay: c.replayBuffer}
 }
 
 // meet takes over the peer's limits.
 func (c *session) meet(h hello) error {
 	if h.Version != 1 || h.Calls < 0 || h.Streams < 0 || h.Message < floorMessage {
-		return fmt.Errorf("hello %+v: want version 1, and limits not below the floor", h)
+		return fmt.Errorf("hello {Version:%d Calls:%d Streams:%d Message:%d}: want version 1, and limits not below the floor", h.Version, h.Calls, h.Streams, h.Message)
 	}
 	c.message.Store(int64(h.Message))
 	c.update(func(s *connState) {
@@ -53,6 +61,9 @@ func (c *session) sayHello(ctx context.Context) error {
 	}
 	c.mode = modeWirecall
 	c.greeted.Store(true)
+	if h.Session != "" && h.Replay > 0 && c.replayBuffer > 0 {
+		c.resumable(&resumption{token: h.Session, window: time.Duration(h.Window) * time.Millisecond}, c.replayBuffer, h.Replay, 0)
+	}
 	return c.meet(h)
 }
 
@@ -116,14 +127,14 @@ func (c *session) ask(l link, msg []byte) (*wire.Message, error) {
 // greet is the server's: it answers the first message, which must be hello,
 // alone in its frame.
 func (c *session) greet(m *wire.Message, frame []byte, n int) error {
+	resume := string(m.Method) == methodResume
 	switch {
-	case m.ID != nil && string(m.Method) == methodResume && n == 0:
-		c.refuseAlone(m.ID, &Error{Code: CodeSessionLost, Message: "session lost: it is not known here"})
-		return nil
-	case m.ID == nil || string(m.Method) != methodHello || n > 0:
-		return errors.New("the first message must be " + methodHello)
+	case m.ID == nil || string(m.Method) != methodHello && !resume || n > 0:
+		return errors.New("the first message must be " + methodHello + " or " + methodResume)
 	case len(frame) > len(m.Method)+len(m.Params)+messageOverhead || c.split(frame) != 1:
-		return errors.New(methodHello + " must be alone in its frame")
+		return fmt.Errorf("%s must be alone in its frame", m.Method)
+	case resume:
+		return c.giveUp(m)
 	}
 	var h hello
 	if err := c.codec.Decode(m.Params, &h); err != nil {
@@ -132,8 +143,12 @@ func (c *session) greet(m *wire.Message, frame []byte, n int) error {
 	if err := c.meet(h); err != nil {
 		return err
 	}
+	answer := c.hello()
+	if c.sessions != nil && h.Replay > 0 {
+		c.sessions.open(c, h.Replay, &answer)
+	}
 	msg := c.form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
-	msg, err := c.codec.Append(msg, c.hello())
+	msg, err := c.codec.Append(msg, answer)
 	if err != nil {
 		return err
 	}
@@ -162,11 +177,11 @@ func (c *session) postAlone(msg []byte) {
 		go c.flush(false)
 	}
 	if over {
-		c.fail(errNotReading, closePolicy)
+		c.fail(errNotReading, closeTimeout)
 	}
 }
 
 // expectHello cuts a client that does not come to the point.
 func (c *session) expectHello() {
-	c.setTimer(&c.handshake, func() { c.fail(errHandshake, closeProtocol) }, c.limits.Handshake)
+	c.setTimer(&c.handshake, func() { c.fail(errHandshake, closeTimeout) }, c.limits.Handshake)
 }

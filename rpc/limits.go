@@ -52,6 +52,12 @@ type Limits struct {
 	// twice of it the connection is cut. The default is 1 MiB.
 	Outgoing int
 
+	// Replay is how many bytes of what was sent a session that can be resumed
+	// keeps until the peer has acknowledged them. Where the peer lags behind
+	// further than that, sending goes on, and the session cannot be resumed until
+	// it has caught up: see State.Resumable. The default is 1 MiB.
+	Replay int
+
 	// Handshake is how long a peer may take from being connected to its first
 	// message in wirecall mode, and a dialed server to answer. The default is
 	// 10 s.
@@ -93,6 +99,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Window, 64)
 	def(&l.WindowBytes, 64<<10)
 	def(&l.Outgoing, 1<<20)
+	def(&l.Replay, 1<<20)
 	for v, d := range map[*time.Duration]time.Duration{&l.Handshake: 10 * time.Second, &l.Idle: time.Minute, &l.Stall: 30 * time.Second} {
 		if *v == 0 {
 			*v = d

@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http/httptest"
 	"strings"
@@ -121,19 +122,20 @@ func TestBufferedCountsAllThatIsKept(t *testing.T) {
 	}
 }
 
-// A client that asks for one session after another, and reads no refusal, is cut.
-func TestRefusedSessionsAreBounded(t *testing.T) {
+// A client guesses at sessions once: behind a refusal only hello follows.
+func TestSessionsAreNotGuessedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Outgoing: 1000}})
+		srv := server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}})
 		near, far := net.Pipe()
 		ended := make(chan error)
 		go func() { ended <- srv.ServeConn(context.Background(), far) }()
-		for range 100 {
+		go io.Copy(io.Discard, near)
+		for range 2 {
 			if _, err := near.Write([]byte(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{}}` + "\n")); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := <-ended; !strings.Contains(err.Error(), "does not read") {
+		if err := <-ended; !strings.Contains(err.Error(), "refused already") {
 			t.Errorf("the connection ended with: %v", err)
 		}
 		near.Close()

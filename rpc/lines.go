@@ -3,8 +3,11 @@ package rpc
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"io"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A lineLink carries frames as lines over any connected pair of byte streams:
@@ -60,6 +63,34 @@ func (l *lineLink) write(frame []byte) error {
 	return nil
 }
 
-func (l *lineLink) shut(closeCode, string) { l.wireConn.shut() }
+// shut says goodbye only where the peer would otherwise wait for us to come back.
+func (l *lineLink) shut(code closeCode, reason string) {
+	if c := l.owner.Load(); c != nil && c.resume.Load() != nil {
+		_ = l.write(c.form.AppendTail(append(c.form.AppendRequest(nil, &wire.Head{Method: methodClose, Body: true}), closeParams(code, reason)...)))
+		l.flush(false)
+	}
+	l.wireConn.shut()
+}
+
+func closeParams(code closeCode, reason string) []byte {
+	b, _ := json.Marshal([]any{code, reason})
+	return b
+}
 
 func (l *lineLink) cut() { l.wireConn.shut() }
+
+// goodbye is the close frame of a transport that has none.
+func (c *session) goodbye(params []byte) error {
+	var e closedError
+	i := 0
+	for raw := range c.form.Array(params) {
+		switch i++; i {
+		case 1:
+			code, _ := c.form.Int(raw)
+			e.code = closeCode(code)
+		case 2:
+			e.reason, _ = c.form.String(raw)
+		}
+	}
+	return e
+}

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -39,6 +40,10 @@ type link interface {
 	// cut closes at once.
 	cut()
 
+	// broken returns how the socket has failed, nil where what ended the link is
+	// something that the peer has said.
+	broken() error
+
 	// bind tells a link whose it is. Until then nothing is flushed that nobody
 	// asks for, and a peer that does not read is cut off.
 	bind(*session)
@@ -52,6 +57,22 @@ type breachError struct {
 
 func (e breachError) Error() string { return e.what }
 
+// A closedError is the peer's goodbye.
+type closedError struct {
+	code   closeCode
+	reason string
+	cause  error // the transport's own
+}
+
+func (e closedError) Error() string {
+	if e.reason == "" {
+		return fmt.Sprintf("the peer closed it (%d)", e.code)
+	}
+	return fmt.Sprintf("the peer closed it: %s (%d)", e.reason, e.code)
+}
+
+func (e closedError) Unwrap() error { return e.cause }
+
 // A wireConn stands between a link and the socket. What is written to it is
 // kept until flush: frames written together leave in one system call, and a
 // peer that does not read never holds up the one who writes, not even
@@ -63,7 +84,8 @@ type wireConn struct {
 	try   *tryWriter    // nil where the socket cannot be asked without waiting
 	stall time.Duration // without progress
 
-	owner atomic.Pointer[session] // nil until the handshake is over
+	owner  atomic.Pointer[session] // nil until the handshake is over
+	failed atomic.Pointer[error]   // how the socket has, first
 
 	mu    sync.Mutex
 	ready []byte
@@ -91,7 +113,20 @@ func (w *wireConn) Read(p []byte) (int, error) {
 		w.early = w.early[n:]
 		return n, nil
 	}
-	return w.r.Read(p)
+	n, err := w.r.Read(p)
+	if err != nil {
+		w.fail(err)
+	}
+	return n, err
+}
+
+func (w *wireConn) fail(err error) { w.failed.CompareAndSwap(nil, &err) }
+
+func (w *wireConn) broken() error {
+	if err := w.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 func (w *wireConn) Write(p []byte) (int, error) {
@@ -118,11 +153,9 @@ func (w *wireConn) heard() {
 	}
 }
 
-// stalled ends a connection whose peer does not read.
+// stalled leaves a peer that does not read.
 func (w *wireConn) stalled() {
-	if c := w.owner.Load(); c != nil {
-		c.end(errNotReading)
-	}
+	w.fail(errNotReading)
 	w.shut()
 }
 
@@ -167,7 +200,8 @@ func (w *wireConn) flush(wait bool) (done bool, err error) {
 			return true, nil
 		}
 		if err := w.writeSome(wait); err != nil {
-			return false, err
+			w.fail(err)
+			return false, w.broken()
 		}
 		if w.sent < len(w.sending) && !wait {
 			return false, nil

@@ -34,6 +34,10 @@ type outbox struct {
 	room     chan struct{} // closed when there may be room in the first lane, where somebody waits for that
 	itemRoom []*source     // who waits for room in the second
 	flushing bool          // some goroutine is in session.flush
+	detached bool          // there is no socket: nobody flushes
+	replay   *replay       // of frames, where the session can be resumed
+	ackDue   bool
+	grown    func(n int)   // told of what is put while there is no socket; may be nil
 	closed   bool          // nothing is taken in any more
 	idle     chan struct{} // closed when nothing is left to flush, where somebody waits for that
 
@@ -46,6 +50,9 @@ type batch struct {
 	cuts []int // where each frame but the last ends
 
 	from, next int // what has been written: bytes, and frames
+
+	ack    bool    // is to be written first
+	replay *replay // keeps what is written
 }
 
 func (b *batch) start() int {
@@ -62,12 +69,12 @@ func (b *batch) cut() {
 }
 
 // left reports whether there are frames to write.
-func (b *batch) left() bool { return b.from < len(b.buf) }
+func (b *batch) left() bool { return b.ack || b.from < len(b.buf) }
 
 // write calls f with one frame after the other, until it fails or enough has
 // been written: what is between here and the socket should fit a cache.
 func (b *batch) write(enough int, f func([]byte) error) error {
-	for stop := b.from + enough; b.left() && b.from < stop; b.next++ {
+	for stop := b.from + enough; b.from < min(stop, len(b.buf)); b.next++ {
 		to := len(b.buf)
 		if b.next < len(b.cuts) {
 			to = b.cuts[b.next]
@@ -76,6 +83,9 @@ func (b *batch) write(enough int, f func([]byte) error) error {
 		b.from = to
 		if len(frame) == 0 {
 			continue
+		}
+		if b.replay != nil {
+			b.replay.keep(frame)
 		}
 		if err := f(frame); err != nil {
 			return err
@@ -151,16 +161,57 @@ func (o *outbox) put(msg []byte, alone bool) (flush bool) {
 	}
 	o.alone = alone
 	o.add(&o.first, msg)
+	o.grow(len(msg))
 	return o.claim()
+}
+
+func (o *outbox) grow(n int) {
+	if o.detached && o.grown != nil {
+		o.grown(n)
+	}
 }
 
 // claim makes the caller the flusher where there is none.
 func (o *outbox) claim() bool {
-	if o.flushing {
+	if o.flushing || o.detached {
 		return false
 	}
 	o.flushing = true
 	return true
+}
+
+// detach lets nobody flush any more; who does will find out.
+func (o *outbox) detach() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.detached = true
+}
+
+// attach makes the caller the flusher, for there is a socket again.
+func (o *outbox) attach() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.detached = false
+	return o.claim()
+}
+
+// resume has the frames kept that are written from now on.
+func (o *outbox) resume(r *replay) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.replay = r
+}
+
+// acknowledge has the next flush begin with an ack. It reports whether the caller
+// must flush.
+func (o *outbox) acknowledge() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return false
+	}
+	o.ackDue = true
+	return o.claim()
 }
 
 // enqueue gives s a turn in the ring, if it has none.
@@ -177,7 +228,7 @@ func (o *outbox) enqueue(s *source) (flush bool) {
 func (o *outbox) take(b *batch, pending func() bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.first.buf) == 0 && len(o.ring) == 0 && !pending() {
+	if len(o.first.buf) == 0 && len(o.ring) == 0 && !o.ackDue && !pending() {
 		o.flushing = false
 		if o.idle != nil {
 			close(o.idle)
@@ -191,6 +242,7 @@ func (o *outbox) take(b *batch, pending func() bool) bool {
 	b.reset()
 	o.first, *b = *b, o.first
 	o.alone = false
+	b.ack, b.replay, o.ackDue = o.ackDue, o.replay, false
 	o.takeItems(b)
 	if o.room != nil {
 		close(o.room)
@@ -242,7 +294,9 @@ func (o *outbox) quit() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.flushing = false
-	o.first = batch{}
+	if o.closed {
+		o.first = batch{}
+	}
 	if o.idle != nil {
 		close(o.idle)
 		o.idle = nil

@@ -303,7 +303,7 @@ func (c *session) answer(m *wire.Message) error {
 	case p == nil:
 		return fmt.Errorf("an answer to a call that is not open: id %d", id)
 	case err != nil && !isLimit(err):
-		p.fail(lostCall(err)) // the end of the connection no longer finds it
+		p.fail(c.lostCall(err)) // the end of the connection no longer finds it
 		return err
 	case abandoned:
 		c.cancelAll(p.streams)

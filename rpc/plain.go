@@ -101,7 +101,7 @@ func (c *session) fault(id []byte, f *wire.Fault) []byte {
 // plainNotification runs what needs to be run; nobody is told of a failure.
 func (c *session) plainNotification(m *wire.Message) {
 	if string(m.Method) == methodCancelRequest {
-		_ = c.controlMessage(m)
+		_ = c.controlMessage(m, 0)
 		return
 	}
 	if err := c.incomingNotification(m); err != nil {

@@ -78,3 +78,4 @@ func (noLink) shut(closeCode, string)   {}
 func (noLink) linger()                  {}
 func (noLink) cut()                     {}
 func (noLink) bind(*session)            {}
+func (noLink) broken() error            { return nil }

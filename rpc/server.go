@@ -43,6 +43,11 @@ type ServerOptions struct {
 	// returns with "internal error". Errors with a code cross as they are.
 	HideErrors bool
 
+	// Sessions, where not nil, lets a client that was cut off take its session up
+	// again, with everything that was in flight. The client asks for it with
+	// DialOptions.Resume.
+	Sessions *SessionOptions
+
 	// Logger gets what no caller hears of: panics, failed notifications, why a
 	// connection ended. The default is slog.Default's.
 	Logger *slog.Logger
@@ -88,6 +93,7 @@ func NewServer(opts *ServerOptions) *Server {
 		hideErrors: opts.HideErrors,
 		log:        logger(opts.Logger),
 		onEnd:      s.remove,
+		sessions:   newSessions(opts.Sessions),
 	}
 	return s
 }
@@ -169,16 +175,20 @@ func (s *Server) allows(origin, host string) bool {
 func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 	l := newLineLink(rwc, s.config.limits.Message, s.config.limits.Stall)
 	c := newSession(ctx, s.config, codec.JSON, l, modeUnknown)
+	c.principal = s.config.sessions.principal(ctx)
 	l.bind(c)
-	defer context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx), closeShutdown) })()
+	defer context.AfterFunc(ctx, func() { l.owner.Load().fail(context.Cause(ctx), closeShutdown) })()
 	if !s.add(c) {
 		rwc.Close()
 		return errDrained
 	}
 	c.expectHello()
-	c.start()
-	<-c.torn
-	return c.err()
+	c.keep()
+	c.read(l)
+	if err := l.owner.Load().err(); err != nil {
+		return err
+	}
+	return l.broken()
 }
 
 // Serve accepts connections and serves each as ServeConn does, until ln fails,
@@ -204,6 +214,9 @@ func (s *Server) add(c *session) bool {
 }
 
 func (s *Server) remove(c *session) {
+	if c.sessions != nil {
+		c.sessions.ended(c)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)

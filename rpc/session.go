@@ -39,6 +39,11 @@ type session struct {
 
 	unanswered atomic.Int64 // calls of the peer's, as it counts them itself
 
+	resume        atomic.Pointer[resumption] // nil where the session ends with its socket
+	principal     string                     // whose connection it is
+	refusedResume bool                       // the reader's
+	heir          *session                   // that has taken the socket over
+
 	workers   workers
 	heard     atomic.Bool // something came since the last housekeeping
 	silent    int         // housekeepings without that
@@ -53,8 +58,10 @@ type session struct {
 type connState struct {
 	ended    bool // no more
 	cause    error
-	draining bool // nothing new is taken on, and the end comes when idle
-	refusing bool // the peer is draining: it takes on nothing new
+	attached bool          // to a socket
+	reading  chan struct{} // closed when the reader of that has gone, nil then
+	draining bool          // nothing new is taken on, and the end comes when idle
+	refusing bool          // the peer is draining: it takes on nothing new
 
 	calls      map[uint64]*pendingCall
 	spare      []*pendingCall
@@ -92,8 +99,11 @@ type closeCode int
 
 const (
 	closeNormal   closeCode = 1000
-	closeShutdown closeCode = 4001 // 4000 to 4499: reconnect
+	closeCut      closeCode = 4000 // 4000 to 4499: reconnect
+	closeShutdown closeCode = 4001
+	closeTimeout  closeCode = 4002
 	closeProtocol closeCode = 4500 // 4500 to 4999: do not
+	closeCounting closeCode = 4501
 	closePolicy   closeCode = 4502
 )
 
@@ -115,9 +125,8 @@ type sessionKey struct{}
 func newSession(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *session {
 	c := &session{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{}), drains: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), sessionKey{}, c))
-	c.conn = &Conn{}
+	c.conn = newConn(cfg)
 	c.conn.session.Store(c)
-	c.conn.invoke = cfg.callChain(c.conn.roundTrip)
 	c.out = outbox{form: c.form, single: m != modeWirecall, soft: cfg.limits.Outgoing}
 	c.message.Store(math.MaxInt32)
 	if m == modeWirecall {
@@ -148,10 +157,20 @@ func stoppedTimer(f func()) *time.Timer {
 
 // start begins to read, and to keep house.
 func (c *session) start() {
+	c.keep()
+	go c.read(c.link)
+}
+
+// keep begins to keep house, for the reader that is about to begin.
+func (c *session) keep() {
 	if c.limits.Idle > 0 {
 		c.setTimer(&c.keeper, c.housekeeping, c.limits.Idle/3)
 	}
-	go c.read()
+	c.update(func(s *connState) {
+		if !s.ended {
+			s.attached, s.reading = true, make(chan struct{})
+		}
+	})
 }
 
 // setTimer makes a timer of the connection's, which may have ended meanwhile:
@@ -167,26 +186,61 @@ func (c *session) setTimer(at **time.Timer, f func(), d time.Duration) {
 
 // read is the reader: it takes in frames, and neither waits for anything but
 // the link nor runs a line of a user's.
-func (c *session) read() {
-	defer close(c.torn)
-	for {
-		frame, err := c.link.read()
-		if breach, ok := errors.AsType[breachError](err); ok {
-			if c.mode != modeWirecall && !c.client {
-				c.post(c.fault(nil, &wire.Fault{Code: breach.code, Message: breach.what}))
-			}
-			c.fail(err, closeProtocol)
-			return
+func (c *session) read(l link) {
+	err, breach := c.readFrames(l)
+	if err == errMoved {
+		c.end(err)
+		c.stopReading()
+		c.heir.read(l)
+		return
+	}
+	defer c.stopReading()
+	switch {
+	case breach:
+		if b, ok := err.(breachError); ok && c.mode != modeWirecall && !c.client {
+			c.post(c.fault(nil, &wire.Fault{Code: b.code, Message: b.what}))
 		}
+		c.fail(err, breachCode(err))
+	case !c.detach(l, err):
+		c.gone(l, err)
+	}
+}
+
+// readFrames returns why nothing more is read, and whether that is a breach of
+// the protocol.
+func (c *session) readFrames(l link) (err error, breach bool) {
+	for {
+		frame, err := l.read()
 		if err != nil {
-			c.gone(err)
-			return
+			_, breach := err.(breachError)
+			return err, breach
 		}
 		c.heard.Store(true)
 		if err := c.receive(frame); err != nil {
-			c.fail(err, closeProtocol)
-			return
+			_, goodbye := err.(closedError)
+			return err, !goodbye
 		}
+	}
+}
+
+func breachCode(err error) closeCode {
+	if errors.Is(err, errCounting) {
+		return closeCounting
+	}
+	return closeProtocol
+}
+
+// stopReading says that the reader has gone.
+func (c *session) stopReading() {
+	torn := false
+	c.update(func(s *connState) {
+		if s.reading != nil { // nil where the session had ended before
+			close(s.reading)
+			s.reading, torn = nil, s.ended
+		}
+	})
+	if torn {
+		close(c.torn)
 	}
 }
 
@@ -199,7 +253,16 @@ func (c *session) receive(frame []byte) error {
 		c.chooseMode(frame)
 		return c.receive(frame)
 	}
-	return c.frame(frame)
+	r := c.resume.Load()
+	if r == nil {
+		return c.frame(frame)
+	}
+	r.count(len(frame))
+	if err := c.frame(frame); err != nil {
+		return err
+	}
+	c.counted(r)
+	return nil
 }
 
 // update changes the connection's state with f and then acts on the result: a
@@ -237,37 +300,46 @@ func (c *session) fail(cause error, code closeCode) {
 	}
 }
 
-// lost ends a connection whose link has failed.
+// lost hears from the flusher that its link has failed.
 func (c *session) lost(err error) {
-	c.end(err)
-	c.link.cut()
+	l := c.link
+	if !c.detach(l, err) {
+		c.end(err)
+		l.cut()
+	}
 }
 
-// gone ends a connection whose peer has nothing more to say. What was put, and
+// gone ends a session whose peer has nothing more to say. What was put, and
 // coder/websocket's answer to a close, or to what broke WebSocket's rules, still
 // has closeGrace to leave.
-func (c *session) gone(err error) {
+func (c *session) gone(l link, err error) {
+	if broken := l.broken(); broken == errNotReading {
+		err = broken
+	}
 	first := c.end(err)
-	grace := time.AfterFunc(closeGrace, c.link.cut)
+	grace := time.AfterFunc(closeGrace, l.cut)
 	defer grace.Stop()
 	<-c.out.drained()
 	if first {
-		c.link.linger()
+		l.linger()
 	}
-	c.link.cut()
+	l.cut()
 }
 
 // shut lets what was put leave, says goodbye, and closes. A peer that does not
 // take it has closeGrace for all of it.
 func (c *session) shut(cause error, code closeCode) {
-	grace := time.AfterFunc(closeGrace, c.link.cut)
+	c.mu.Lock()
+	l := c.link
+	c.mu.Unlock()
+	grace := time.AfterFunc(closeGrace, l.cut)
 	defer grace.Stop()
 	<-c.out.drained()
 	reason := cause.Error()
 	if errors.Is(cause, ErrClosed) {
 		reason = ""
 	}
-	c.link.shut(code, reason)
+	l.shut(code, reason)
 }
 
 // end makes everybody hear the cause, once. It reports whether it was the first.
@@ -282,7 +354,14 @@ func (c *session) end(cause error) (first bool) {
 	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
 	timers := []*time.Timer{c.keeper, c.handshake}
+	if r := c.resume.Load(); r != nil {
+		timers = append(timers, r.timer, r.expiry)
+	}
+	torn := c.state.reading == nil
 	c.mu.Unlock()
+	if torn {
+		defer close(c.torn)
+	}
 
 	sources := c.out.close() // first, or handlers answer with what their contexts ended with
 	c.cancel(cause)
@@ -292,7 +371,7 @@ func (c *session) end(cause error) (first bool) {
 			t.Stop()
 		}
 	}
-	err := lostCall(cause)
+	err := c.lostCall(cause)
 	for _, p := range calls {
 		p.fail(err)
 	}
@@ -309,6 +388,7 @@ func (c *session) end(cause error) (first bool) {
 	if c.onEnd != nil {
 		c.onEnd(c)
 	}
+	c.conn.ended(c, cause)
 	return true
 }
 
@@ -316,18 +396,24 @@ func (c *session) end(cause error) (first bool) {
 // that the garbage collector found lost. It runs on its timer's goroutine.
 func (c *session) housekeeping() {
 	c.forgetLost()
-	if c.heard.Swap(false) {
+	var l link
+	c.update(func(s *connState) {
+		if s.attached {
+			l = c.link
+		}
+	})
+	if c.heard.Swap(false) || l == nil {
 		c.silent = 0
 	} else {
 		c.silent++
 	}
-	if c.silent >= 3 {
-		c.fail(errSilent, closePolicy)
-		c.link.cut()
+	switch {
+	case c.silent >= 3 && !c.detach(l, errSilent):
+		c.fail(errSilent, closeTimeout)
+		l.cut()
 		return
-	}
-	if c.silent > 0 {
-		c.ping()
+	case c.silent > 0 && c.silent < 3:
+		c.ping(l)
 	}
 	c.update(func(s *connState) {
 		if !s.ended {
@@ -335,6 +421,10 @@ func (c *session) housekeeping() {
 		}
 	})
 }
+
+// move ends the streams that go on after a cursor elsewhere, for this session's
+// server shuts down.
+func (c *session) move() {}
 
 // forgetLost gives up the streams that the garbage collector found lost.
 func (c *session) forgetLost() {

@@ -109,6 +109,7 @@ func (s *source) put(b []byte) bool {
 	}
 	s.pend = append(s.pend, b...)
 	o.items += len(s.pend) - before
+	o.grow(len(s.pend) - before)
 	s.n++
 	if s.sub != nil {
 		s.lens = append(s.lens, len(b))

@@ -74,7 +74,7 @@ func frameKind(typ websocket.MessageType) string {
 // linkError is what ended a WebSocket, in fewer words than the library's.
 func linkError(err error) error {
 	if ce, ok := errors.AsType[websocket.CloseError](err); ok {
-		return closedError{ce}
+		return closedError{closeCode(ce.Code), ce.Reason, ce}
 	}
 	for _, plain := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed} {
 		if errors.Is(err, plain) {
@@ -86,18 +86,6 @@ func linkError(err error) error {
 	}
 	return err
 }
-
-// A closedError is a close frame of the peer's.
-type closedError struct{ websocket.CloseError }
-
-func (e closedError) Error() string {
-	if e.Reason == "" {
-		return fmt.Sprintf("the peer closed it (%d)", e.Code)
-	}
-	return fmt.Sprintf("the peer closed it: %s (%d)", e.Reason, e.Code)
-}
-
-func (e closedError) Unwrap() error { return e.CloseError }
 
 func (l *wsLink) write(frame []byte) error {
 	return l.ws.Write(context.Background(), l.typ, frame)
@@ -180,6 +168,7 @@ func (s *Server) newWSConn(ctx context.Context, ws *websocket.Conn, w *wireConn)
 		}
 	}
 	c := newSession(ctx, s.config, cd, newWSLink(w, ws, cd, m, s.config.limits.Message), m)
+	c.principal = s.config.sessions.principal(ctx)
 	c.link.bind(c)
 	return c
 }

@@ -201,10 +201,10 @@ func TestCloseCodes(t *testing.T) {
 		then     func(*rpc.Server)
 		want     string
 	}{
-		{"no hello", jsonProtocol, []string{add}, text, nil, "4500 the first message must be rpc.hello"},
+		{"no hello", jsonProtocol, []string{add}, text, nil, "4500 the first message must be rpc.hello or rpc.resume"},
 		{"hello not alone", jsonProtocol, []string{helloRequest + "\n" + add}, text, nil, "4500 rpc.hello must be alone in its frame"},
-		{"resume not alone", jsonProtocol, []string{`{"jsonrpc":"2.0","id":1,"method":"rpc.resume"}` + "\n" + helloRequest}, text, nil, "4500 the first message must be rpc.hello"},
-		{"hello late", jsonProtocol, nil, text, func(*rpc.Server) { time.Sleep(10 * time.Second) }, "4500 no hello within the time for the handshake"},
+		{"resume not alone", jsonProtocol, []string{`{"jsonrpc":"2.0","id":1,"method":"rpc.resume"}` + "\n" + helloRequest}, text, nil, "4500 rpc.resume must be alone in its frame"},
+		{"hello late", jsonProtocol, nil, text, func(*rpc.Server) { time.Sleep(10 * time.Second) }, "4002 no hello within the time for the handshake"},
 		{"malformed", jsonProtocol, []string{helloRequest, "hello"}, text, nil, "4500 parse error: malformed JSON at byte 0"},
 		{"batch", jsonProtocol, []string{helloRequest, "[" + add + "]"}, text, nil, "4500 invalid request: not an object"},
 		{"empty frame", jsonProtocol, []string{helloRequest, ""}, text, nil, "4500 parse error: empty line in a frame"},

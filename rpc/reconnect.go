@@ -1,0 +1,277 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// Reconnect says how a dialed connection is made again when its socket is lost.
+// The zero value is the recommendation.
+type Reconnect struct {
+	// Never ends the connection with its first socket.
+	Never bool
+
+	// FirstToo makes Dial itself try again, until its context ends, where the
+	// server cannot be reached.
+	FirstToo bool
+
+	// FailFast fails calls with CodeUnavailable, as not having run, while there
+	// is no socket. By default they wait, each under its own context.
+	FailFast bool
+
+	// MinDelay is about how long the first try waits, MaxDelay how long each of
+	// many does; in between the delay doubles. Each is drawn at random, between
+	// half of it and all of it, the first between nothing and all of it, so
+	// that many clients of one server do not come at once. The defaults are 100
+	// ms and 30 s.
+	MinDelay, MaxDelay time.Duration
+
+	// Spread is the time over which clients move away from a server that shuts
+	// down: each waits for a random part of it, at most half of the time that
+	// the server gives, and at most a second once a call waits. The default is
+	// 10 s.
+	Spread time.Duration
+}
+
+func (r Reconnect) withDefaults() Reconnect {
+	def := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&r.MinDelay, 100*time.Millisecond)
+	def(&r.MaxDelay, 30*time.Second)
+	def(&r.Spread, 10*time.Second)
+	return r
+}
+
+// delay is how long to wait before the try after n that have failed.
+func (r Reconnect) delay(n int) time.Duration {
+	if n == 0 {
+		return rand.N(r.MinDelay)
+	}
+	d := r.MaxDelay
+	if n < 30 {
+		d = min(r.MinDelay<<n, r.MaxDelay)
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+// set makes st the state, unless the connection is closed. The mutex is held.
+func (c *Conn) set(p Phase, cause error) {
+	if c.state.Phase == Closed {
+		return
+	}
+	c.state.Phase, c.state.Cause = p, cause
+	if p == Connected {
+		c.since = time.Now()
+	}
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// end closes a dialed connection.
+func (c *Conn) end(cause error) {
+	c.mu.Lock()
+	c.set(Closed, cause)
+	c.mu.Unlock()
+	c.cancel(cause)
+}
+
+// attached hears that the session has taken to a new socket.
+func (c *Conn) attached(*session) {
+	if c.dialer == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.set(Connected, nil)
+}
+
+// detached hears that the session has lost its socket and may be resumed.
+func (c *Conn) detached(s *session, cause error) {
+	if c.dialer == nil || c.session.Load() != s {
+		return
+	}
+	c.mu.Lock()
+	c.set(Detached, cause)
+	c.mu.Unlock()
+	c.again(0)
+}
+
+// ended hears that the session has ended.
+func (c *Conn) ended(s *session, cause error) {
+	switch {
+	case c.dialer == nil || c.ctx.Err() != nil:
+		return
+	case c.session.Load() != s:
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.leaving = slices.DeleteFunc(c.leaving, func(old *session) bool { return old == s })
+		return
+	case c.dialer.opts.Reconnect.Never || isFinal(cause):
+		c.end(cause)
+		return
+	}
+	c.mu.Lock()
+	c.set(Connecting, cause)
+	c.mu.Unlock()
+	c.again(0)
+}
+
+// goaway hears that the server of a session shuts down: in the given number of
+// milliseconds, where there is one.
+func (c *Conn) goaway(s *session, ms []int64) {
+	if c.dialer == nil || c.session.Load() != s || c.dialer.opts.Reconnect.Never {
+		return
+	}
+	spread := c.dialer.opts.Reconnect.Spread
+	if len(ms) > 0 {
+		spread = min(spread, time.Duration(max(ms[0], 0))*time.Millisecond/2)
+	}
+	c.again(rand.N(spread + 1))
+}
+
+// isFinal reports whether what ended a session, or a try to make one, will end
+// the next as well: the close codes that say so, and credentials that are not
+// taken.
+func isFinal(cause error) bool {
+	if e, ok := errors.AsType[*Error](cause); ok && (e.Code == CodeUnauthenticated || e.Code == CodePermissionDenied) {
+		return true
+	}
+	e, ok := errors.AsType[closedError](cause)
+	if !ok {
+		return false
+	}
+	switch e.code {
+	case closeNormal, 1002, 1003, 1007, 1008, 1009, 1010: // RFC 6455, section 7.4.1
+		return true
+	}
+	return e.code >= closeProtocol && e.code < 5000
+}
+
+// again has redial run, after a wait.
+func (c *Conn) again(wait time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.dialing || c.ctx.Err() != nil {
+		return
+	}
+	c.dialing = true
+	if time.Since(c.since) > c.dialer.opts.Reconnect.MaxDelay {
+		c.tries = 0
+	}
+	select {
+	case <-c.hurry: // of somebody who waited for something else
+	default:
+	}
+	go c.redial(wait)
+}
+
+// redial makes the connection again, until it has or the connection ends. There
+// is one at a time.
+func (c *Conn) redial(spread time.Duration) {
+	c.pause(spread, c.hurry)
+	for c.ctx.Err() == nil {
+		c.pause(c.dialer.opts.Reconnect.delay(c.tries), nil)
+		c.tries++
+		err := c.connect(c.ctx)
+		if err != nil && isFinal(err) {
+			c.end(err)
+			c.session.Load().end(err)
+			return
+		}
+		if c.settled(err) {
+			return
+		}
+	}
+}
+
+// pause waits for d, for the end of the connection, or where somebody is in a
+// hurry, for no more than a second.
+func (c *Conn) pause(d time.Duration, hurry <-chan struct{}) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-hurry:
+		c.pause(min(d, rand.N(time.Second)), nil)
+	case <-t.C:
+	case <-c.ctx.Done():
+	}
+}
+
+// settled reports whether there is no more to do for redial: the connection is
+// there, and has not been lost again meanwhile.
+func (c *Conn) settled(err error) bool {
+	refuses := c.session.Load().refuses()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil && c.state.Phase != Connected {
+		c.set(c.state.Phase, err)
+	}
+	if c.state.Phase < Connected || c.state.Phase == Detached || refuses {
+		return false
+	}
+	c.dialing = false
+	return true
+}
+
+// connect dials, and takes the session up again or begins a new one.
+func (c *Conn) connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*c.limits.Handshake, errNoAnswer)
+	defer cancel()
+	l, m, err := c.dialer.dial(ctx)
+	if err != nil {
+		return err
+	}
+	if old := c.session.Load(); old != nil && old.waits() {
+		err := old.takeUp(ctx, l)
+		if err == nil {
+			return nil
+		}
+		if e, ok := err.(*Error); !ok || e.Code != CodeSessionLost {
+			l.cut()
+			return err
+		}
+		old.end(err) // the server knows it no more: on with a new one
+	}
+	s := newSession(c.values, c.config, c.dialer.codec, l, m)
+	s.conn = c
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	c.adopt(s)
+	s.start()
+	return nil
+}
+
+// waits reports whether a session is without a socket.
+func (c *session) waits() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.state.ended && !c.state.attached && c.resume.Load() != nil
+}
+
+// adopt makes s the session that calls go to. What runs in an older one that
+// goes on may finish there.
+func (c *Conn) adopt(s *session) {
+	old := c.session.Load()
+	c.mu.Lock()
+	c.session.Store(s)
+	c.state.Session++
+	c.set(Connected, nil)
+	if old != nil && old.err() == nil {
+		c.leaving = append(c.leaving, old)
+	}
+	closed := c.ctx.Err() != nil
+	c.mu.Unlock()
+	switch {
+	case closed:
+		s.end(ErrClosed)
+	case old != nil:
+		old.move()
+	}
+}

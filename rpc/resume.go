@@ -1,0 +1,297 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// A session whose peers have agreed on it outlives its socket: a cut detaches
+// it, and a new socket takes it up again, with everything in flight. Both sides
+// count the frames that they receive and keep those that they have sent until
+// the other has acknowledged them; what the other has not got is sent again,
+// byte for byte, before anything new.
+//
+// The socket's end is a cut, unless one side has said goodbye.
+
+// A resumption is what such a session knows beside its state.
+type resumption struct {
+	token  string // the client's
+	id     string // the server's: the public part of the token, and
+	secret [32]byte
+	owner  string // whose principal it is
+
+	window time.Duration // for how long it waits for a new socket
+	expiry *time.Timer   // ends it then
+	sent   replay
+	taking chan struct{} // holds a value while a new socket takes it up
+
+	received atomic.Uint64 // frames
+	told     atomic.Uint64 // of those, what the last ack has said
+	quarter  int           // of the peer's buffer: an ack is due when as much has come
+	fresh    int           // the reader's: bytes that came since
+	loud     bool          // the reader's: the frame holds more than acks and pings
+	timer    *time.Timer   // acknowledges what comes in small numbers
+	armed    atomic.Bool   // the timer is
+}
+
+// ackDelay is how long a frame waits to be acknowledged where few come.
+const ackDelay = time.Second
+
+var (
+	errCounting    = errors.New("the peers have counted differently")
+	errSessionLost = errors.New("session lost")
+	errMoved       = errors.New("the socket has taken up an older session")
+)
+
+// resumable makes a session resumable by what the peers have agreed on: how many
+// bytes each keeps, and for how long. skip is how many frames are still to be
+// written that do not count.
+func (c *session) resumable(r *resumption, keep, peerKeeps, skip int) {
+	r.sent.limit, r.sent.skip = keep, skip
+	r.quarter = max(peerKeeps/4, 1)
+	r.taking = make(chan struct{}, 1)
+	r.timer = stoppedTimer(func() {
+		r.armed.Store(false)
+		c.acknowledge(r)
+	})
+	r.expiry = stoppedTimer(func() {
+		c.expire(fmt.Errorf("%w: no new connection within %v", errSessionLost, r.window))
+	})
+	c.resume.Store(r)
+	c.out.resume(&r.sent)
+}
+
+// count counts a frame before anybody has looked at what is in it.
+func (r *resumption) count(n int) {
+	r.received.Add(1)
+	r.fresh += n
+	r.loud = false
+}
+
+// counted sees to it that the peer hears of what has come: by volume first, by
+// time second.
+func (c *session) counted(r *resumption) {
+	switch {
+	case r.fresh >= r.quarter:
+		r.fresh = 0
+		c.acknowledge(r)
+	case r.loud && !r.armed.Swap(true):
+		r.timer.Reset(ackDelay)
+	}
+}
+
+// acknowledge has the next flush begin with an ack.
+func (c *session) acknowledge(r *resumption) {
+	if r.received.Load() == r.told.Load() {
+		return
+	}
+	if c.out.acknowledge() {
+		go c.flush(false)
+	}
+}
+
+// writeAck writes an ack, alone in its frame. The flusher calls it.
+func (c *session) writeAck() error {
+	r := c.resume.Load()
+	received := r.received.Load()
+	r.told.Store(received)
+	msg := c.form.AppendControl(nil, methodAck, int64(received), int64(r.sent.next()))
+	frame := c.form.AppendToFrame(nil, msg, true)
+	r.sent.keep(frame)
+	return c.link.write(frame)
+}
+
+// acknowledged takes in an ack of the peer's.
+func (c *session) acknowledged(params []byte, n int) error {
+	r := c.resume.Load()
+	if r == nil {
+		return nil
+	}
+	v, ok := c.ints(params, 2)
+	if !ok || v[0] < 0 || n > 0 {
+		return errMalformed
+	}
+	if have := r.received.Load(); uint64(v[1]) != have {
+		return fmt.Errorf("%w: frame %d says that it is number %d", errCounting, have, v[1])
+	}
+	return r.sent.ack(uint64(v[0]))
+}
+
+// detach leaves the session without a socket, and reports whether it lives on:
+// where l's end was a cut, and it can be resumed.
+func (c *session) detach(l link, cause error) bool {
+	r := c.resume.Load()
+	if r == nil || !isCut(l, cause) {
+		return false
+	}
+	alive, first := false, false
+	c.update(func(s *connState) {
+		alive = !s.ended && !s.draining && !s.refusing
+		if first = alive && s.attached && c.link == l; first {
+			s.attached = false
+			r.expiry.Reset(r.window)
+		}
+	})
+	if first {
+		c.out.detach()
+		l.cut()
+		if c.sessions != nil {
+			c.sessions.detached(c)
+		}
+		c.conn.detached(c, cause)
+	}
+	return alive
+}
+
+// isCut reports whether the end of a link is that of its socket alone.
+func isCut(l link, cause error) bool {
+	if closed, ok := errors.AsType[closedError](cause); ok {
+		return closed.code == closeCut
+	}
+	return l.broken() != nil || cause == errSilent
+}
+
+// expire ends a session that is still detached.
+func (c *session) expire(cause error) {
+	attached := false
+	c.update(func(s *connState) { attached = s.attached })
+	if !attached {
+		c.end(cause)
+	}
+}
+
+// attach takes the session up on a new socket, whose peer has got the frames up
+// to received: first, the answer to its request where it has made one, then what
+// it has not got, then whatever comes. An older socket is closed, and what was
+// not counted by then does not count. Where it fails nothing has been written to
+// l, and the session has ended. Otherwise the caller goes on to read l.
+func (c *session) attach(l link, received uint64, first func() []byte) error {
+	r := c.resume.Load()
+	r.taking <- struct{}{}
+	defer func() { <-r.taking }()
+	if err := c.leaveSocket(); err != nil {
+		return err
+	}
+	frames, err := r.sent.after(received)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errSessionLost, err)
+		c.end(err)
+		return err
+	}
+	c.update(func(s *connState) {
+		if err = s.cause; !s.ended {
+			c.link = l
+			s.attached, s.reading = true, make(chan struct{})
+			r.expiry.Stop()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	l.bind(c)
+	c.heard.Store(true)
+	if first != nil {
+		_ = l.write(first()) // if it fails the reader will know
+	}
+	for frame := range frames {
+		_ = l.write(frame)
+	}
+	if c.sessions != nil {
+		c.sessions.attached(c)
+	}
+	c.conn.attached(c)
+	if c.out.attach() {
+		go c.flush(false)
+	}
+	return nil
+}
+
+// leaveSocket cuts the socket that the session may still have, and waits until
+// its reader and its flusher are gone.
+func (c *session) leaveSocket() (err error) {
+	var reading chan struct{}
+	was := false
+	c.update(func(s *connState) {
+		err, reading, was = s.cause, s.reading, s.attached
+		s.attached = false
+	})
+	if err != nil {
+		return err
+	}
+	c.out.detach()
+	if was {
+		c.link.cut()
+	}
+	if reading != nil {
+		<-reading
+	}
+	<-c.out.drained()
+	return nil
+}
+
+// The request that resumes a session, and its answer.
+type (
+	resumeParams struct {
+		Session  string `json:"session"`
+		Received uint64 `json:"received"`
+	}
+	resumeResult struct {
+		Received uint64 `json:"received"`
+	}
+)
+
+// takeUp is the client's: it resumes the session on a new socket.
+func (c *session) takeUp(ctx context.Context, l link) error {
+	if err := c.leaveSocket(); err != nil {
+		return err
+	}
+	r := c.resume.Load()
+	var answer resumeResult
+	params := resumeParams{r.token, r.received.Load()}
+	if err := c.exchange(ctx, l, methodResume, params, &answer); err != nil {
+		return err
+	}
+	if err := c.attach(l, answer.Received, nil); err != nil {
+		return err
+	}
+	go c.read(l)
+	return nil
+}
+
+// giveUp is the server's: the socket of a connection that has just begun goes to
+// the session that its client asks for. The error is then errMoved.
+func (c *session) giveUp(m *wire.Message) error {
+	var params resumeParams
+	_ = c.codec.Decode(m.Params, &params) // nothing is nobody's token
+	if c.refusedResume {
+		return errors.New("a session was refused already: say " + methodHello)
+	}
+	c.refusedResume = true
+	refuse := func(why string) error {
+		c.refuseAlone(m.ID, &Error{Code: CodeSessionLost, Message: why})
+		return nil
+	}
+	old := c.sessions.find(c, params.Session)
+	if old == nil { // in the same words whatever it is that does not fit
+		return refuse("session lost: it is not known here")
+	}
+	id := append([]byte(nil), m.ID...)
+	c.out.detach() // the socket has one flusher
+	<-c.out.drained()
+	err := old.attach(c.link, params.Received, func() []byte {
+		msg := old.form.AppendResponse(nil, &wire.Head{ID: id, Body: true})
+		msg, _ = old.codec.Append(msg, resumeResult{old.resume.Load().received.Load()})
+		return old.form.AppendToFrame(nil, old.form.AppendTail(msg), true)
+	})
+	if err != nil {
+		c.out.attach()
+		return refuse(err.Error())
+	}
+	c.heir = old
+	return errMoved
+}

@@ -1,0 +1,230 @@
+package rpc
+
+import (
+	"container/list"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// SessionOptions are how a Server keeps the sessions of clients that were cut
+// off. The zero value of each field means its default.
+type SessionOptions struct {
+	// Window is how long a session waits for its client to come back. Handlers
+	// go on meanwhile. The default is 2 minutes.
+	Window time.Duration
+
+	// Principal tells whose a connection is, from the values that a middleware
+	// has put into its request's context. A session is resumed only by the
+	// principal that began it; for everybody else it does not exist. The default
+	// is that whoever has the token may: it has 192 random bits, is sent only to
+	// the client, and never logged.
+	Principal func(ctx context.Context) string
+
+	// Detached is how many sessions may wait for their clients at once,
+	// DetachedBytes how many bytes they may hold together, and PerPrincipal how
+	// many of them one principal may have, where there is a Principal and it is
+	// not empty. Over a limit the one that has waited longest is given up. The
+	// defaults are 10,000, 256 MiB and 100.
+	Detached      int
+	DetachedBytes int
+	PerPrincipal  int
+}
+
+func (o SessionOptions) withDefaults() SessionOptions {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&o.Detached, 10_000)
+	def(&o.DetachedBytes, 256<<20)
+	def(&o.PerPrincipal, 100)
+	if o.Window == 0 {
+		o.Window = 2 * time.Minute
+	}
+	return o
+}
+
+// sessions are those of a server that can be resumed.
+type sessions struct {
+	options SessionOptions
+
+	mu       sync.Mutex
+	byID     map[string]*session
+	waiting  *list.List // of *wait, the longest first
+	waits    map[*session]*list.Element
+	bytes    int
+	byPerson map[string]int // how many of those that wait
+}
+
+// A sessionWait is a session that waits for its client.
+type sessionWait struct {
+	session *session
+	owner   string
+	bytes   int
+}
+
+func newSessions(o *SessionOptions) *sessions {
+	if o == nil {
+		return nil
+	}
+	return &sessions{
+		options:  o.withDefaults(),
+		byID:     make(map[string]*session),
+		waiting:  list.New(),
+		waits:    make(map[*session]*list.Element),
+		byPerson: make(map[string]int),
+	}
+}
+
+// principal is whose connection has ctx. It runs the user's code, and so not on
+// a reader.
+func (ss *sessions) principal(ctx context.Context) string {
+	if ss == nil || ss.options.Principal == nil {
+		return ""
+	}
+	return ss.options.Principal(ctx)
+}
+
+// open makes c resumable and tells its client how.
+func (ss *sessions) open(c *session, peerKeeps int, answer *hello) {
+	r := &resumption{id: randomText(12), window: ss.options.Window, owner: c.principal}
+	secret := randomText(24)
+	r.secret = sha256.Sum256([]byte(secret))
+	answer.Session, answer.Window, answer.Replay = r.id+"."+secret, r.window.Milliseconds(), c.limits.Replay
+	c.resumable(r, c.limits.Replay, peerKeeps, 1)
+	c.out.grown = func(n int) { ss.grown(c, n) }
+	c.update(func(s *connState) {
+		if s.ended {
+			return
+		}
+		ss.mu.Lock()
+		defer ss.mu.Unlock()
+		ss.byID[r.id] = c
+	})
+}
+
+func randomText(n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// find returns the session that a token is for, where by, the connection that
+// asks for it, may have it.
+func (ss *sessions) find(by *session, token string) *session {
+	if ss == nil {
+		return nil
+	}
+	id, secret, _ := strings.Cut(token, ".")
+	sum := sha256.Sum256([]byte(secret))
+	ss.mu.Lock()
+	c := ss.byID[id]
+	ss.mu.Unlock()
+	if c == nil || c.codec.Name() != by.codec.Name() {
+		return nil
+	}
+	r := c.resume.Load()
+	if subtle.ConstantTimeCompare(sum[:], r.secret[:]) == 0 || by.principal != r.owner {
+		return nil
+	}
+	return c
+}
+
+// detached hears that c waits for its client. Those that have waited longest are
+// given up where there are too many.
+func (ss *sessions) detached(c *session) {
+	w := &sessionWait{session: c, owner: c.resume.Load().owner, bytes: c.held()}
+	var over []*session
+	ss.mu.Lock()
+	ss.waits[c] = ss.waiting.PushBack(w)
+	ss.bytes += w.bytes
+	ss.byPerson[w.owner]++
+	if w.owner != "" && ss.byPerson[w.owner] > ss.options.PerPrincipal {
+		for e := ss.waiting.Front(); ; e = e.Next() {
+			if e.Value.(*sessionWait).owner == w.owner {
+				over = append(over, ss.forget(e))
+				break
+			}
+		}
+	}
+	over = append(over, ss.overLimit()...)
+	ss.mu.Unlock()
+	giveUpOn(over)
+}
+
+// overLimit takes those off that are too many. The mutex is held.
+func (ss *sessions) overLimit() (over []*session) {
+	for ss.waiting.Len() > ss.options.Detached || ss.bytes > ss.options.DetachedBytes && ss.waiting.Len() > 0 {
+		over = append(over, ss.forget(ss.waiting.Front()))
+	}
+	return over
+}
+
+func giveUpOn(over []*session) {
+	for _, c := range over {
+		c.expire(fmt.Errorf("%w: too many sessions wait for their clients", errSessionLost))
+	}
+}
+
+// grown hears that a session has n bytes more to send when its client is back.
+// Its outbox's mutex is held.
+func (ss *sessions) grown(c *session, n int) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if e := ss.waits[c]; e != nil {
+		e.Value.(*sessionWait).bytes += n
+		ss.bytes += n
+	}
+	if over := ss.overLimit(); over != nil {
+		go giveUpOn(over)
+	}
+}
+
+// forget takes a session off those that wait. The mutex is held.
+func (ss *sessions) forget(e *list.Element) *session {
+	w := ss.waiting.Remove(e).(*sessionWait)
+	delete(ss.waits, w.session)
+	ss.bytes -= w.bytes
+	if ss.byPerson[w.owner]--; ss.byPerson[w.owner] == 0 {
+		delete(ss.byPerson, w.owner)
+	}
+	return w.session
+}
+
+// attached hears that c's client has come back.
+func (ss *sessions) attached(c *session) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if e := ss.waits[c]; e != nil {
+		ss.forget(e)
+	}
+}
+
+// ended hears that c is no more.
+func (ss *sessions) ended(c *session) {
+	r := c.resume.Load()
+	if r == nil {
+		return
+	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	delete(ss.byID, r.id)
+	if e := ss.waits[c]; e != nil {
+		ss.forget(e)
+	}
+}
+
+// held is how many bytes a session holds for both sides.
+func (c *session) held() int {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return c.resume.Load().sent.held() + int(c.buffered.Load()) + len(c.out.first.buf) + c.out.items
+}
