@@ -32,7 +32,8 @@ type Conn struct {
 	dialing bool          // redial runs
 	hurry   chan struct{} // tells redial that a call waits
 	since   time.Time     // when the state became Connected
-	tries   int           // to connect, since a connection lasted
+	tries   int           // to connect, since a connection lasted longer than
+	waited  time.Duration // the wait for it
 	leaving []*session    // older ones, whose server shuts down
 }
 

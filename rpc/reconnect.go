@@ -161,7 +161,7 @@ func (c *Conn) again(wait time.Duration) {
 		return
 	}
 	c.dialing = true
-	if time.Since(c.since) > c.dialer.opts.Reconnect.MaxDelay {
+	if time.Since(c.since) >= c.waited {
 		c.tries = 0
 	}
 	select {
@@ -176,8 +176,7 @@ func (c *Conn) again(wait time.Duration) {
 func (c *Conn) redial(spread time.Duration) {
 	c.pause(spread, c.hurry)
 	for c.ctx.Err() == nil {
-		c.pause(c.dialer.opts.Reconnect.delay(c.tries), nil)
-		c.tries++
+		c.pause(c.nextDelay(), nil)
 		err := c.connect(c.ctx)
 		if err != nil && isFinal(err) {
 			c.end(err)
@@ -188,6 +187,16 @@ func (c *Conn) redial(spread time.Duration) {
 			return
 		}
 	}
+}
+
+// nextDelay is how long to wait before the next try. A connection that lasts no
+// longer than the wait for it counts as one that failed.
+func (c *Conn) nextDelay() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waited = c.dialer.opts.Reconnect.delay(c.tries)
+	c.tries++
+	return c.waited
 }
 
 // pause waits for d, for the end of the connection, or where somebody is in a
