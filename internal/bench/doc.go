@@ -21,6 +21,7 @@
 //	beside.go       calls beside a stream or an upload on one connection
 //	load.go         calls at a fixed rate, whether or not they come back
 //	idle.go         connections that do nothing
+//	fanout.go       events that go to everyone; loop.go has the floor
 //	plan.go         which samples, in which order, how long that takes
 //	stats.go        medians, ratios, spreads
 //	report.go       what is printed, as tables (table.go)

@@ -86,7 +86,7 @@ func (c *gethClient) Items(ctx context.Context, f Feed, each func(Item) error) e
 // drain is the client's end of a stream that comes over a channel, for peers
 // whose streams have no end of their own.
 func drain(ctx context.Context, f Feed, items <-chan Item, failed <-chan error, each func(Item) error) error {
-	for n := int64(0); f.N == 0 || f.Hold || n < f.N; n++ {
+	for n := int64(0); f.endless() || n < f.N; n++ {
 		select {
 		case it := <-items:
 			if err := each(it); err != nil {

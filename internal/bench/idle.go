@@ -51,7 +51,8 @@ func (j *Job) idle(ctx context.Context) (s Sample, err error) {
 	each := func(now, then uint64) float64 { return (float64(now) - float64(then)) / float64(j.Work.Conns) }
 	s.Ops = int64(j.Work.Conns)
 	s.Heap, s.Stacks, s.RSS = each(held.Heap, before.Heap), each(held.Stacks, before.Stacks), each(held.RSS, before.RSS)
-	s.ServerCPU = end.since(start).CPU.Seconds() / idleFor.Seconds()
+	used, seconds := end.since(start), idleFor.Seconds()*float64(s.Ops)
+	s.ServerCPU, s.ServerWrites = micros(used.CPU)/seconds, float64(used.Writes)/seconds
 	return s, err
 }
 

@@ -14,7 +14,7 @@ import (
 // A config is what the flags say.
 type config struct {
 	quick, check, list, md     bool
-	growth, upload             bool
+	growth, upload, fanout     bool
 	idle, rounds               int
 	duration                   time.Duration
 	peers, works, json, charts string
@@ -37,6 +37,7 @@ func main() {
 	flag.DurationVar(&c.duration, "duration", 0, "of each sample (400ms; with -quick 120ms)")
 	flag.BoolVar(&c.growth, "growth", false, "measure calls/s and items/s as connections, calls in flight, sizes and load grow, instead")
 	flag.BoolVar(&c.upload, "upload", false, "measure an upload with calls beside it, instead")
+	flag.BoolVar(&c.fanout, "fanout", false, "measure events that go to 10,000 subscribers on 1,000 connections (with -quick a tenth), instead")
 	flag.IntVar(&c.idle, "idle", 0, "measure what so many idle `connections` cost, instead")
 	flag.Parse()
 	exit(run(c, os.Stdout))
@@ -89,12 +90,18 @@ func (c config) plan() (Plan, error) {
 	if c.quick {
 		p.Rounds, p.Duration, p.Limit = 3, 120*time.Millisecond, 110*time.Second
 	}
-	few := ""
+	few, all := "", peers
 	switch {
 	case c.growth:
 		p.Works, few, p.Rounds = growth(), grown, 3
 	case c.upload:
 		p.Works, few = uploads, "wirecall,wirecall-cbor,grpc,connect,raw"
+	case c.fanout:
+		p.Works, all, few, p.Rounds = fanouts(1000), fans, "wirecall-shared,wirecall,grpc,raw-loop,raw-packed", 3
+		p.Duration = time.Second
+		if c.quick {
+			p.Works, p.Duration, p.Limit = fanouts(100), 120*time.Millisecond, 20*time.Second
+		}
 	case c.idle > 0:
 		p.Works, few, p.Rounds = []Work{idle(c.idle)}, "wirecall,wirecall-cbor,grpc,geth,raw", 1
 	}
@@ -111,7 +118,7 @@ func (c config) plan() (Plan, error) {
 		few = c.peers
 	}
 	var err, err2 error
-	p.Peers, err = pick(peers, few, func(p Peer, name string) bool { return p.Name == name })
+	p.Peers, err = pick(all, few, func(p Peer, name string) bool { return p.Name == name })
 	p.Works, err2 = pick(p.Works, c.works, func(w Work, name string) bool { return strings.HasPrefix(w.Name, name) })
 	return p, errors.Join(err, err2)
 }

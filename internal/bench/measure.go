@@ -54,9 +54,12 @@ type Sample struct {
 	Ended            string  `json:",omitzero"` // why the stream ended before its time
 	Peak             float64 `json:",omitzero"` // MiB of RSS, client and server, at most
 
-	// Idle, each for one connection on the server.
-	Heap, Stacks, RSS float64 `json:",omitzero"` // bytes
-	ServerCPU         float64 `json:",omitzero"` // a second
+	// What a delivery of a fan-out took of the server alone, or an idle connection
+	// in a second.
+	ServerCPU, ServerWrites float64 `json:",omitzero"`
+
+	// What the server holds for an idle connection, in bytes.
+	Heap, Stacks, RSS float64 `json:",omitzero"`
 
 	Others   float64 // cores that other processes used meanwhile
 	children time.Duration
@@ -81,6 +84,8 @@ func (j *Job) run(ctx context.Context) (Sample, error) {
 		return j.upload(ctx)
 	case Idle:
 		return j.idle(ctx)
+	case FanOut:
+		return j.fanOut(ctx)
 	}
 	return Sample{}, fmt.Errorf("no way to measure %q", j.Work.Kind)
 }

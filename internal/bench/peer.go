@@ -66,14 +66,31 @@ var peers = []Peer{
 	rawPeer,
 }
 
+// fans are the peers of -fanout, which only there have what is shared.
+var fans = []Peer{
+	wirecallShared,
+	wirecallJSON,
+	wirecallCBOR,
+	grpcPeer,
+	connectPeer,
+	gethPeer,
+	jrpc2Peer,
+	rawPeer,
+	loopPeer,
+	packedPeer,
+}
+
 // reference is the peer that ratios divide by.
 const reference = "grpc"
 
 // floor is the peer without a library.
 const floor = "raw"
 
+// fanFloor is that of a fan-out.
+const fanFloor = "raw-loop"
+
 func findPeer(name string) (Peer, error) {
-	for _, p := range peers {
+	for _, p := range slices.Concat(peers, fans) {
 		if p.Name == name {
 			return p, nil
 		}

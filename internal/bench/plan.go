@@ -74,6 +74,8 @@ func (j Job) cost() time.Duration {
 		return surroundings + d + 2*time.Second
 	case Idle:
 		return surroundings + idleFor + time.Duration(w.Conns)*time.Millisecond
+	case FanOut:
+		return surroundings + d + d/warmth + time.Duration(w.Conns)*time.Millisecond
 	}
 	return surroundings
 }

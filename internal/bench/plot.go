@@ -28,14 +28,12 @@ func charts(p Plan, all Samples) map[string][]byte {
 		made = map[string][]byte{}
 	)
 	if w := r.works(Calls, Stream); len(w) > 0 && w[0].X == 0 {
-		ratio := func(f figure) func(Peer, Work) Spread {
-			return func(p Peer, w Work) Spread { return all.ratio(p.Name, reference, w.Name, f) }
-		}
-		// The reference is the line that the others' bars stand on.
-		r := &report{plan: p, samples: all}
-		r.plan.Peers = slices.DeleteFunc(slices.Clone(p.Peers), func(p Peer) bool { return p.Name == reference })
-		made["rate"] = r.bars(w, "Calls and items a second, as a multiple of "+reference+"'s", "more is faster", ratio(rate))
-		made["cpu"] = r.bars(w, "CPU time of a call or item, as a multiple of "+reference+"'s", "client and server; less is cheaper", ratio(cpu))
+		made["rate"] = r.ratioBars(w, reference, rate, "Calls and items a second", "more is faster")
+		made["cpu"] = r.ratioBars(w, reference, cpu, "CPU time of a call or item", "client and server; less is cheaper")
+	}
+	if w := r.works(FanOut); len(w) > 0 {
+		made["fanout-rate"] = r.ratioBars(w, fanFloor, rate, "Deliveries a second of events to many subscribers", "more is faster")
+		made["fanout-cpu"] = r.ratioBars(w, fanFloor, serverCPU, "CPU time of a delivery on the server", "less is cheaper")
 	}
 	if w := r.works(Beside); len(w) > 0 {
 		made["beside"] = r.bars(w, "A call beside a stream: its p50 as a multiple of its p50 alone", "less is better; × where no call came back",
@@ -57,15 +55,27 @@ func charts(p Plan, all Samples) map[string][]byte {
 // colors has one for every peer: blue for ours, gray for the two that others
 // are held against.
 var colors = map[string]string{
-	"wirecall":      "#1f5fbf",
-	"wirecall-cbor": "#7fb0f0",
-	"grpc":          "#444444",
-	"raw":           "#aaaaaa",
-	"connect":       "#2a9d8f",
-	"drpc":          "#8ab17d",
-	"geth":          "#e9a23b",
-	"jrpc2":         "#d1495b",
-	"netrpc":        "#9b5fb5",
+	"wirecall":        "#1f5fbf",
+	"wirecall-cbor":   "#7fb0f0",
+	"wirecall-shared": "#0b2f6b",
+	"grpc":            "#444444",
+	"raw":             "#aaaaaa",
+	"raw-loop":        "#888888",
+	"raw-packed":      "#cccccc",
+	"connect":         "#2a9d8f",
+	"drpc":            "#8ab17d",
+	"geth":            "#e9a23b",
+	"jrpc2":           "#d1495b",
+	"netrpc":          "#9b5fb5",
+}
+
+// ratioBars are figures as a multiple of one peer's, which is the line that the
+// others' bars stand on.
+func (r *report) ratioBars(works []Work, other string, f figure, title, note string) []byte {
+	o := *r
+	o.plan.Peers = slices.DeleteFunc(slices.Clone(r.plan.Peers), func(p Peer) bool { return p.Name == other })
+	return o.bars(works, title+", as a multiple of "+other+"'s", note,
+		func(p Peer, w Work) Spread { return r.samples.ratio(p.Name, other, w.Name, f) })
 }
 
 // bars is a group of bars for each work, with a bar for each peer.

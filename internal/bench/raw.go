@@ -23,7 +23,7 @@ import (
 var rawPeer = Peer{
 	Name:  "raw",
 	About: "no library: coder/websocket and encoding/json, a header of nine bytes; streams without flow control",
-	Serve: serveRaw,
+	Serve: serveRaw(nil),
 	Dial:  dialRaw,
 }
 
@@ -86,19 +86,22 @@ func (f *frame) write(c *websocket.Conn) error {
 	return c.Write(context.Background(), websocket.MessageBinary, f.Bytes())
 }
 
-func serveRaw(ln net.Listener, o Options) (func(), error) {
-	return serveHTTP(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			return
-		}
-		c.SetReadLimit(4 << 20)
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		ping(ctx, c, o.Ping)
-		s := &rawServer{conn: c, ctx: ctx, uploads: map[uint64]int64{}}
-		s.serve()
-	}), func() {})
+// serveRaw serves; live streams get what m mails, or follow the board each.
+func serveRaw(m *mailing) func(net.Listener, Options) (func(), error) {
+	return func(ln net.Listener, o Options) (func(), error) {
+		return serveHTTP(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := websocket.Accept(w, r, nil)
+			if err != nil {
+				return
+			}
+			c.SetReadLimit(4 << 20)
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			ping(ctx, c, o.Ping)
+			s := &rawServer{conn: c, ctx: ctx, mail: m, uploads: map[uint64]int64{}}
+			s.serve()
+		}), func() {})
+	}
 }
 
 // ping pings c every so often until ctx ends.
@@ -117,6 +120,8 @@ type rawServer struct {
 	conn    *websocket.Conn
 	ctx     context.Context // ends with the connection
 	uploads map[uint64]int64
+	mail    *mailing // or nil
+	live    []uint64 // streams that get mail; of the mailing
 }
 
 func (s *rawServer) serve() {
@@ -142,9 +147,14 @@ func (s *rawServer) answer(in, out *frame) error {
 		err = out.enc.Encode(s.uploads[in.id()])
 	case rawFeed:
 		var f Feed
-		err = json.Unmarshal(in.body(), &f)
+		if err := json.Unmarshal(in.body(), &f); err != nil {
+			return err
+		}
+		if f.N == live && s.mail != nil {
+			return s.mail.add(s, f, in.id())
+		}
 		go s.feed(f, in.id())
-		return err
+		return nil
 	default:
 		err = errBroken
 	}
@@ -209,7 +219,7 @@ func (c *rawClient) read() {
 	defer close(c.down)
 	in := newFrame(0, 0)
 	for in.read(c.conn) == nil {
-		if in.kind() == rawItem {
+		if kind := in.kind(); kind == rawItem || kind == rawPack {
 			if c.deliver(in) != nil {
 				return
 			}
@@ -226,13 +236,28 @@ func (c *rawClient) read() {
 	}
 }
 
+// deliver hands over one item, or those of a pack.
 func (c *rawClient) deliver(in *frame) error {
+	if in.kind() == rawItem {
+		return c.item(in.id(), in.body())
+	}
+	for rest := in.body(); len(rest) > 8; {
+		body, after, _ := bytes.Cut(rest[8:], []byte("\n"))
+		if err := c.item(binary.BigEndian.Uint64(rest), body); err != nil {
+			return err
+		}
+		rest = after
+	}
+	return nil
+}
+
+func (c *rawClient) item(id uint64, body []byte) error {
 	var it Item
-	if err := json.Unmarshal(in.body(), &it); err != nil {
+	if err := json.Unmarshal(body, &it); err != nil {
 		return err
 	}
 	c.mu.Lock()
-	items := c.streams[in.id()]
+	items := c.streams[id]
 	c.mu.Unlock()
 	if items != nil {
 		items <- it

@@ -39,6 +39,8 @@ func (r *report) print(took time.Duration) {
 			r.upload(w)
 		case w.Kind == Idle:
 			r.idle(w)
+		case w.Kind == FanOut:
+			r.fanOut(w)
 		}
 	}
 	for _, g := range growths {
@@ -264,16 +266,31 @@ func (r *report) upload(w Work) {
 }
 
 func (r *report) idle(w Work) {
-	t := table{head: []string{"peer", "heap bytes", "stack bytes", "RSS bytes", "CPU µs a second"}}
+	t := table{head: []string{"peer", "heap bytes", "stack bytes", "RSS bytes", "CPU µs a second", "writes a second"}}
 	r.each(&t, w, func(p Peer) []string {
 		return []string{
 			r.mid(p, w, func(s Sample) float64 { return s.Heap }),
 			r.mid(p, w, func(s Sample) float64 { return s.Stacks }),
 			r.mid(p, w, func(s Sample) float64 { return s.RSS }),
-			r.mid(p, w, func(s Sample) float64 { return s.ServerCPU * 1e6 / float64(s.Ops) }),
+			r.mid(p, w, serverCPU),
+			r.mid(p, w, func(s Sample) float64 { return s.ServerWrites }),
 		}
 	})
 	r.table(w.Title+": what one costs the server, pinged every "+idlePing.String(), t)
+}
+
+func (r *report) fanOut(w Work) {
+	t := table{head: []string{"peer", "deliveries/s", "× " + fanFloor, "server CPU µs", "× " + fanFloor, "server writes", "both CPU µs", "last has it after ms"}}
+	r.each(&t, w, func(p Peer) []string {
+		return []string{
+			r.mid(p, w, rate), r.samples.ratio(p.Name, fanFloor, w.Name, rate).String(),
+			r.mid(p, w, serverCPU), r.samples.ratio(p.Name, fanFloor, w.Name, serverCPU).String(),
+			r.mid(p, w, func(s Sample) float64 { return s.ServerWrites }),
+			r.mid(p, w, cpu),
+			r.mid(p, w, func(s Sample) float64 { return s.P50 / 1000 }),
+		}
+	})
+	r.table(w.Title+": each delivery", t)
 }
 
 func (r *report) growth(g growthChart, works []Work) {

@@ -37,10 +37,12 @@ func (s Spread) known() bool { return !math.IsNaN(s.Mid) }
 // A figure is what is looked at in a sample; 0 says that the sample has none.
 type figure func(Sample) float64
 
-func rate(s Sample) float64 { return s.Rate }
-func cpu(s Sample) float64  { return s.CPU }
-func p50(s Sample) float64  { return s.P50 }
-func p99(s Sample) float64  { return s.P99 }
+func rate(s Sample) float64      { return s.Rate }
+func cpu(s Sample) float64       { return s.CPU }
+func serverCPU(s Sample) float64 { return s.ServerCPU }
+
+func p50(s Sample) float64 { return s.P50 }
+func p99(s Sample) float64 { return s.P99 }
 
 // times is the p50 of calls beside something as a multiple of their p50 alone.
 func times(s Sample) float64 {

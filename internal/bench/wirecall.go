@@ -21,6 +21,9 @@ type Bench interface {
 	Text(ctx context.Context, s string) (string, error)
 	Items(ctx context.Context, f Feed) (iter.Seq2[Item, error], error)
 	Upload(ctx context.Context, chunks iter.Seq2[[]byte, error]) (int64, error)
+
+	// Watch is Items of a live feed, encoded once for all who watch.
+	Watch(ctx context.Context, f Feed) (iter.Seq2[rpc.Shared[Item], error], error)
 }
 
 var wirecallJSON = Peer{
@@ -35,6 +38,19 @@ var wirecallCBOR = Peer{
 	About: "the same with CBOR",
 	Serve: serveWirecall,
 	Dial:  dialWirecall(cbor.Codec),
+}
+
+var wirecallShared = Peer{
+	Name:  "wirecall-shared",
+	About: "wirecall with JSON, whose streams of a fan-out yield rpc.Shared; wirecall itself encodes for each",
+	Serve: serveWirecall,
+	Dial: func(ctx context.Context, addr string) (Client, error) {
+		c, err := dialWirecall(nil)(ctx, addr)
+		if err != nil {
+			return nil, err
+		}
+		return sharedClient{c.(*wirecallClient)}, nil
+	},
 }
 
 type bench struct{}
@@ -61,6 +77,17 @@ func (bench) Upload(_ context.Context, chunks iter.Seq2[[]byte, error]) (n int64
 		n += int64(len(c))
 	}
 	return n, nil
+}
+
+func (bench) Watch(ctx context.Context, f Feed) (iter.Seq2[rpc.Shared[Item], error], error) {
+	return func(yield func(rpc.Shared[Item], error) bool) {
+		f.follow(ctx, func(p *post) error {
+			if !yield(p.shared, nil) {
+				return context.Canceled
+			}
+			return nil
+		})
+	}, nil
 }
 
 func serveWirecall(ln net.Listener, o Options) (func(), error) {
@@ -123,6 +150,25 @@ func (c *wirecallClient) Items(ctx context.Context, f Feed, each func(Item) erro
 			return err
 		}
 		if err := each(it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A sharedClient watches.
+type sharedClient struct{ *wirecallClient }
+
+func (c sharedClient) Items(ctx context.Context, f Feed, each func(Item) error) error {
+	items, err := c.bench.Watch(ctx, f)
+	if err != nil {
+		return err
+	}
+	for it, err := range items {
+		if err != nil {
+			return err
+		}
+		if err := each(it.Value()); err != nil {
 			return err
 		}
 	}

@@ -51,6 +51,16 @@ func BenchService(impl Bench) rpc.Service {
 				return err
 			},
 		},
+		{
+			Name: "Bench.Watch",
+			New:  func() (any, any) { return new(benchWatchParams), new(rpc.Stream) },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p, r := c.Params.(*benchWatchParams), c.Result.(*rpc.Stream)
+				r0, err := impl.Watch(ctx, p.F)
+				*r = rpc.From(r0)
+				return err
+			},
+		},
 	}}
 }
 
@@ -90,6 +100,13 @@ func (c *BenchClient) Upload(ctx context.Context, chunks iter.Seq2[[]byte, error
 	return r, err
 }
 
+// Watch is Items of a live feed, encoded once for all who watch.
+func (c *BenchClient) Watch(ctx context.Context, f Feed) (iter.Seq2[rpc.Shared[Item], error], error) {
+	var r rpc.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Bench.Watch", Params: &benchWatchParams{f}, Result: &r})
+	return rpc.To[rpc.Shared[Item]](r), err
+}
+
 type benchEchoParams struct {
 	V Value
 }
@@ -120,6 +137,14 @@ type benchUploadParams struct {
 
 func (p *benchUploadParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "chunks", Value: &p.Chunks}}
+}
+
+type benchWatchParams struct {
+	F Feed
+}
+
+func (p *benchWatchParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "f", Value: &p.F}}
 }
 
 func appendValueJSON(dst []byte, v *Value) []byte {

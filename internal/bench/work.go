@@ -23,7 +23,7 @@ type Blob struct {
 
 // A Feed asks for a stream.
 type Feed struct {
-	N    int64 `json:"n"`    // items; 0 is without end
+	N    int64 `json:"n"`    // items; 0 is without end, live what is published
 	Size int   `json:"size"` // of each item's symbol in bytes; 0 is four
 	Hold bool  `json:"hold"` // leave the stream open behind its last item
 }
@@ -74,12 +74,21 @@ func (f Feed) item(seq int64) Item {
 	return it
 }
 
+// live is the N of a feed that follows the board.
+const live = -1
+
+// endless reports whether the feed ends with its context only.
+func (f Feed) endless() bool { return f.N <= 0 || f.Hold }
+
 // sent is how many items the producers of this process have handed over.
 var sent atomic.Int64
 
 // produce is every peer's stream on the serving side. It ends with f, with
 // ctx where the stream is held, or with send's error.
 func (f Feed) produce(ctx context.Context, send func(Item) error) error {
+	if f.N == live {
+		return f.follow(ctx, func(p *post) error { return send(p.item) })
+	}
 	for i := int64(0); f.N == 0 || i < f.N; i++ {
 		if err := send(f.item(i)); err != nil {
 			return err
@@ -130,6 +139,7 @@ const (
 	Load   Kind = "load"   // calls at a fixed rate
 	Upload Kind = "upload" // calls, one at a time, beside an upload
 	Idle   Kind = "idle"   // nothing, on many connections
+	FanOut Kind = "fanout" // events that go to everyone
 )
 
 // A Work is what every peer does once a round. Which fields count depends on
@@ -139,8 +149,9 @@ type Work struct {
 	Kind        Kind
 	Text        bool // calls with 16 KiB instead of the small value
 	Conns       int
-	InFlight    int // calls, on each connection
-	Streams     int
+	InFlight    int  // calls, on each connection
+	Streams     int  // on each connection
+	Events      int  // published at once
 	Size        int  // of an item's symbol
 	Slow        bool // the stream's consumer takes an item per 100 ms
 	Rate        int  // calls a second
