@@ -11,7 +11,6 @@ import (
 	"net/rpc"
 	"os"
 	"os/exec"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -41,6 +40,7 @@ func childMain() error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_DATA, &syscall.Rlimit{Cur: memory, Max: memory}); err != nil {
 		return err
 	}
+	raiseFiles()
 	srv := rpc.NewServer()
 	if err := srv.RegisterName("Control", new(Control)); err != nil {
 		return err
@@ -53,6 +53,24 @@ func childMain() error {
 	fmt.Println(ln.Addr())
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// raiseFiles raises the limit of open files where the system lets it; up to its
+// hard limit package os has done so.
+func raiseFiles() {
+	const enough = 1 << 20
+	syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: enough, Max: enough})
+}
+
+// roomFor is an error when the process, and so its peer, may not open so many
+// connections. Running into it would look like a peer that hangs.
+func roomFor(conns int) error {
+	const others = 64 // what a process opens besides
+	var r syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil || uint64(conns)+others <= r.Cur {
+		return nil
+	}
+	return fmt.Errorf("%d connections need as many open files, and %d are allowed: raise ulimit -n", conns, r.Cur)
 }
 
 func startChild() (*child, error) {
@@ -148,18 +166,22 @@ type Service struct {
 type Nothing struct{}
 
 // Serve begins to serve a peer and tells where.
-func (*Control) Serve(s Service, addr *string) error {
+func (*Control) Serve(s Service, addrs *[]string) error {
 	p, err := findPeer(s.Peer)
 	if err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
+	for i := range max(1, s.Options.Addresses) {
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.%d:0", i+1))
+		if err != nil {
+			return err
+		}
+		*addrs = append(*addrs, ln.Addr().String())
+		if _, err := p.Serve(ln, s.Options); err != nil {
+			return err
+		}
 	}
-	*addr = ln.Addr().String()
-	_, err = p.Serve(ln, s.Options)
-	return err
+	return nil
 }
 
 // Usage tells what the process has used.
@@ -168,10 +190,9 @@ func (*Control) Usage(_ Nothing, u *Usage) error {
 	return nil
 }
 
-// Tidy collects garbage and gives memory back, and then tells the usage.
+// Tidy tidies up and tells the usage.
 func (*Control) Tidy(_ Nothing, u *Usage) error {
-	debug.FreeOSMemory()
-	*u = readUsage()
+	*u = tidy()
 	return nil
 }
 
@@ -216,7 +237,7 @@ func measureIn(j Job) (s Sample, err error) {
 	defer func() { s.children += client.cpu() }()
 	defer client.stop()
 
-	if err := server.call(5*time.Second, "Serve", Service{j.Peer, j.Work.options()}, &j.Addr); err != nil {
+	if err := server.call(5*time.Second, "Serve", Service{j.Peer, j.Work.options()}, &j.Addrs); err != nil {
 		return s, err
 	}
 	j.Control = server.addr

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestTwoProcesses(t *testing.T) {
@@ -27,6 +28,30 @@ func TestWhatGoesWrongIsInTheSample(t *testing.T) {
 		if s := measure(*job); !strings.Contains(s.Err, want) {
 			t.Errorf("%s: %q, want %q", job.Peer, s.Err, want)
 		}
+	}
+}
+
+func TestManyConnectionsHaveManyAddresses(t *testing.T) {
+	for conns, want := range map[int]int{1: 1, 24_999: 1, 25_000: 2, 60_000: 3} {
+		if got := idle(conns).options().Addresses; got != want {
+			t.Errorf("%d connections go to %d addresses, want %d", conns, got, want)
+		}
+	}
+	c, err := startChild()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.stop()
+	var addrs []string
+	if err := c.call(5*time.Second, "Serve", Service{"raw", Options{Addresses: 3}}, &addrs); err != nil || len(addrs) != 3 {
+		t.Fatal(addrs, err)
+	}
+	j := Job{Peer: "raw", Work: idle(7), Addrs: addrs}
+	if s, err := j.run(t.Context()); err != nil || s.Ops != 7 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if err := roomFor(1 << 40); err == nil {
+		t.Error("there is room for a million million connections")
 	}
 }
 

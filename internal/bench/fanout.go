@@ -91,7 +91,7 @@ const eventSize = 160
 // fanouts are the works of -fanout.
 func fanouts(conns int) (all []Work) {
 	const streams = 10
-	to := fmt.Sprintf("to %s subscribers, %d on each of %s connections", short(float64(conns*streams)), streams, short(float64(conns)))
+	to := fmt.Sprintf("to %s subscribers, %d on each of %s connections", whole(conns*streams), streams, whole(conns))
 	for _, w := range []Work{
 		{Name: "fanout-1", Events: 1, Title: "an event of 200 bytes at a time " + to},
 		{Name: "fanout-16", Events: 16, Title: "16 events of 200 bytes at a time " + to},

@@ -11,12 +11,17 @@ const (
 	idlePing = 3 * time.Second // how often a silent connection is pinged meanwhile
 )
 
+// perAddress is how many connections have one address to go to. Linux has some
+// 28,000 local ports for them, unless it is told otherwise.
+const perAddress = 25_000
+
 // options are what the work asks of a server.
 func (w Work) options() Options {
+	o := Options{Addresses: 1 + w.Conns/perAddress}
 	if w.Kind == Idle {
-		return Options{Ping: idlePing}
+		o.Ping = idlePing
 	}
-	return Options{}
+	return o
 }
 
 // idle opens connections with a stream each, over which one item comes and then

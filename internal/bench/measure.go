@@ -19,8 +19,8 @@ type Job struct {
 	// With 0 the least is done that shows whether the peer does the work right.
 	Duration time.Duration
 
-	Addr    string // of the peer's server
-	Control string // of the server's process
+	Addrs   []string // of the peer's server
+	Control string   // of the server's process
 
 	peer   Peer
 	server *rpc.Client
@@ -52,7 +52,7 @@ type Sample struct {
 	Items            float64 `json:",omitzero"` // a second, consumed meanwhile
 	Ahead            int64   `json:",omitzero"` // items sent and not consumed at the end
 	Ended            string  `json:",omitzero"` // why the stream ended before its time
-	Peak             float64 `json:",omitzero"` // MiB of RSS, client and server, at most
+	Peak             float64 `json:",omitzero"` // MiB of RSS at most, client and server together; of an upload, by how much it grew
 
 	// What a delivery of a fan-out took of the server alone, or an idle connection
 	// in a second.
@@ -99,6 +99,13 @@ func (j *Job) usage() (Usage, error) {
 	return readUsage().plus(server), err
 }
 
+// tidy has client and server collect their garbage, and tells what they have
+// used together. Their Peak is counted from here.
+func (j *Job) tidy() (Usage, error) {
+	server, err := j.serverUsage("Tidy")
+	return tidy().plus(server), err
+}
+
 func (j *Job) serverUsage(how string) (u Usage, err error) {
 	if j.server == nil {
 		return Usage{}, nil // a test has both in one process
@@ -109,9 +116,12 @@ func (j *Job) serverUsage(how string) (u Usage, err error) {
 
 // dial makes n connections, a few at a time, and a call over each.
 func (j *Job) dial(ctx context.Context, n int) ([]Client, error) {
+	if err := roomFor(n); err != nil {
+		return nil, err
+	}
 	clients := make([]Client, n)
 	err := parallel(n, 32, func(i int) (err error) {
-		if clients[i], err = j.peer.Dial(ctx, j.Addr); err != nil {
+		if clients[i], err = j.peer.Dial(ctx, j.Addrs[i%len(j.Addrs)]); err != nil {
 			return err
 		}
 		return clients[i].Echo(ctx, int64(i))

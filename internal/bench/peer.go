@@ -31,6 +31,10 @@ type Options struct {
 	// Ping is how often each connection is to be pinged that has been silent;
 	// 0 is the library's default.
 	Ping time.Duration
+
+	// Addresses is how many to serve on, one being the least. A client has local
+	// ports for so many connections to each.
+	Addresses int
 }
 
 // A Client is one connection. Its methods may be called from many goroutines at

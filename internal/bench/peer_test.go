@@ -26,7 +26,7 @@ func serve(t *testing.T, p Peer, w Work) Job {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	return Job{Peer: p.Name, Work: w, Addr: ln.Addr().String()}
+	return Job{Peer: p.Name, Work: w, Addrs: []string{ln.Addr().String()}}
 }
 
 func TestEveryPeerDoesEveryWork(t *testing.T) {

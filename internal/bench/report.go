@@ -151,7 +151,12 @@ func short(x float64) string {
 	case math.Abs(x) < 100:
 		return fmt.Sprintf("%.1f", x)
 	}
-	s := fmt.Sprintf("%.0f", x)
+	return whole(int(math.Round(x)))
+}
+
+// whole is n with its thousands apart.
+func whole(n int) string {
+	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}
@@ -252,7 +257,7 @@ func fate(of Samples) string {
 }
 
 func (r *report) upload(w Work) {
-	t := table{head: []string{"peer", "MiB/s", "× " + floor, "calls' p50 µs", "p99 µs", "alone p99 µs", "calls", "no answer", "peak RSS MiB"}}
+	t := table{head: []string{"peer", "MiB/s", "× " + floor, "calls' p50 µs", "p99 µs", "alone p99 µs", "calls", "no answer", "RSS grows by MiB"}}
 	r.each(&t, w, func(p Peer) []string {
 		return []string{
 			r.mid(p, w, rate), r.samples.ratio(p.Name, floor, w.Name, rate).String(), r.mid(p, w, p50), r.mid(p, w, p99),

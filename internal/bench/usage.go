@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,7 +22,7 @@ type Usage struct {
 	Heap   uint64 // in use
 	Stacks uint64
 	RSS    uint64
-	Peak   uint64 // RSS at most
+	Peak   uint64 // RSS at most, since the beginning or tidy
 }
 
 func readUsage() Usage {
@@ -39,6 +40,14 @@ func readUsage() Usage {
 		RSS:     status["VmRSS"] << 10,
 		Peak:    status["VmHWM"] << 10,
 	}
+}
+
+// tidy collects garbage and gives memory back, has Peak begin anew where the
+// system can, and then tells the usage.
+func tidy() Usage {
+	debug.FreeOSMemory()
+	os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+	return readUsage()
 }
 
 func cpuTime() time.Duration {

@@ -182,5 +182,5 @@ var uploads = []Work{
 // idle is the work of -idle.
 func idle(conns int) Work {
 	return Work{Name: fmt.Sprintf("idle-%d", conns), Kind: Idle, Conns: conns,
-		Title: fmt.Sprintf("%d connections, each with an open stream that says nothing", conns)}
+		Title: fmt.Sprintf("%s connections, each with an open stream that says nothing", whole(conns))}
 }
