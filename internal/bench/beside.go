@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -208,7 +209,7 @@ func try(ctx context.Context, c Client, id int64) (t trial, ok bool) {
 	}
 }
 
-// upload sends 64 MiB in chunks and makes calls beside it.
+// upload sends 64 MiB in chunks, again and again, and makes calls beside it.
 func (j *Job) upload(ctx context.Context) (s Sample, err error) {
 	clients, err := j.dial(ctx, 1)
 	if err != nil {
@@ -222,26 +223,38 @@ func (j *Job) upload(ctx context.Context) (s Sample, err error) {
 	if err := j.alone(ctx, clients[0], &s); err != nil {
 		return s, err
 	}
-	size, over := uploadSize, make(chan struct{})
-	if j.tiny() {
-		size = 1 << 20
+	before, err := j.tidy()
+	if err != nil {
+		return s, err
 	}
 	var failed error
-	start := time.Now()
+	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		failed = send(ctx, up, size)
-		s.Rate = mib(uint64(size)) / time.Since(start).Seconds()
+		s.Rate, failed = j.uploads(ctx, up)
 	}()
 	err = j.patiently(ctx, clients[0], &s, over)
 	<-over
-	if u, err := j.usage(); err == nil {
-		s.Peak = mib(u.Peak)
+	after, err2 := j.usage()
+	s.Peak = mib(after.Peak) - mib(before.RSS)
+	return s, errors.Join(err, failed, err2)
+}
+
+// uploads makes one upload after the other for the job's duration, and one at
+// least. It returns how many MiB went up a second.
+func (j *Job) uploads(ctx context.Context, up Uploader) (rate float64, err error) {
+	size, sent := uploadSize, 0
+	if j.tiny() {
+		size = 1 << 20
 	}
-	if err == nil {
-		err = failed
+	start := time.Now()
+	for sent == 0 || time.Since(start) < j.Duration {
+		if err := send(ctx, up, size); err != nil {
+			return 0, err
+		}
+		sent += size
 	}
-	return s, err
+	return mib(uint64(sent)) / time.Since(start).Seconds(), nil
 }
 
 func send(ctx context.Context, up Uploader, size int) error {

@@ -96,6 +96,9 @@ func (c config) plan() (Plan, error) {
 		p.Works, few, p.Rounds = growth(), grown, 3
 	case c.upload:
 		p.Works, few = uploads, "wirecall,wirecall-cbor,grpc,connect,raw"
+		if !c.quick {
+			p.Rounds, p.Duration = 3, time.Second
+		}
 	case c.fanout:
 		p.Works, all, few, p.Rounds = fanouts(1000), fans, "wirecall-shared,wirecall,grpc,raw-loop,raw-packed", 3
 		p.Duration = time.Second

@@ -71,7 +71,7 @@ func (j Job) cost() time.Duration {
 	case Load:
 		return surroundings + d + d/2 + patience/4
 	case Upload:
-		return surroundings + d + 2*time.Second
+		return surroundings + 2*d + time.Second
 	case Idle:
 		return surroundings + idleFor + time.Duration(w.Conns)*time.Millisecond
 	case FanOut:
