@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
 // A canvas is an SVG image in the making. Coordinates are pixels from the upper
@@ -19,7 +21,7 @@ func newCanvas(width, height float64, title string) *canvas {
 	fmt.Fprintf(c, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img">`+"\n",
 		width, height, width, height)
 	fmt.Fprintf(c, "<title>%s</title>\n", escape(title))
-	c.WriteString("<style>text{font:12px system-ui,sans-serif;fill:#222}.t{font-size:16px;font-weight:600}.n{fill:#666}</style>\n")
+	c.WriteString("<style>text{font:12px system-ui,sans-serif;fill:#222}.t{font-size:16px;font-weight:600}.n{fill:#666}.c{fill:#666;font-size:11px}</style>\n")
 	fmt.Fprintf(c, `<rect width="%.0f" height="%.0f" fill="#fff"/>`+"\n", width, height)
 	c.text(margin, 26, "start", "t", title)
 	return c
@@ -62,6 +64,27 @@ func (c *canvas) path(points []point, attributes string) {
 		fmt.Fprintf(c, "%c%.1f %.1f", "ML"[min(i, 1)], p.x, p.y)
 	}
 	fmt.Fprintf(c, `" %s/>`+"\n", attributes)
+}
+
+// caption writes text into as many lines as it takes, from y on.
+func (c *canvas) caption(y float64, lines []string) {
+	for i, s := range lines {
+		c.text(margin, y+captionLine*float64(i), "start", "c", s)
+	}
+}
+
+const captionLine = 15.0
+
+// wrap breaks text between words into lines that fit into so many pixels.
+func wrap(text string, width float64) (lines []string) {
+	most, line := int(width/5.9), ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && utf8.RuneCountInString(line+" "+word) > most {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return append(lines, line)
 }
 
 func (c *canvas) end() []byte {
@@ -116,6 +139,7 @@ func extent(series []barSeries, also ...float64) (low, high float64) {
 // logarithmic axis, as twice as much and half as much are equally far off.
 type barChart struct {
 	title, note string
+	caption     string
 	groups      []string
 	series      []barSeries
 }
@@ -128,7 +152,9 @@ const (
 )
 
 func (b barChart) svg() []byte {
-	c := newCanvas(barsWidth, barsTop+barsHeight+44, b.title)
+	caption := wrap(b.caption, barsWidth-2*margin)
+	c := newCanvas(barsWidth, barsTop+barsHeight+44+captionLine*float64(len(caption)), b.title)
+	c.caption(barsTop+barsHeight+48, caption)
 	c.text(margin, 44, "start", "n", b.note)
 	c.legend(66, b.series)
 	axis, step := b.axis()
@@ -191,7 +217,8 @@ func (s barSeries) bar(c *canvas, axis scale, x, width float64, i int) {
 // their spread as a band.
 type lineChart struct {
 	title, xName, yName string
-	xTick               func(float64) string
+	caption             string
+	xTick, yTick        func(float64) string
 	xs                  []float64
 	series              []barSeries
 }
@@ -202,18 +229,21 @@ const (
 )
 
 func (l lineChart) svg() []byte {
-	c := newCanvas(lineWidth, lineHeight, l.title)
+	caption := wrap(l.caption, lineWidth-2*margin)
+	c := newCanvas(lineWidth, lineHeight+12+captionLine*float64(len(caption)), l.title)
+	c.caption(lineHeight+12, caption)
 	c.legend(50, l.series)
 	low, high := extent(l.series)
 	x := scale{l.xs[0], l.xs[len(l.xs)-1], 64, lineWidth - margin - 10}
 	y := scale{low / 1.2, high * 1.2, lineHeight - 56, 82}
 	for _, v := range ticks(y.low, y.high) {
 		c.line(x.from, y.at(v), x.upto, y.at(v), "#e4e4e4")
-		c.text(x.from-8, y.at(v)+4, "end", "n", tick(v))
+		c.text(x.from-8, y.at(v)+4, "end", "n", l.yTick(v))
 	}
 	last := math.Inf(-1)
 	for _, v := range l.xs {
-		if at := x.at(v); at-last > 44 {
+		c.line(x.at(v), y.from, x.at(v), y.upto, "#f0f0f0")
+		if at := x.at(v); at-last > 34 {
 			c.text(at, lineHeight-36, "middle", "n", l.xTick(v))
 			last = at
 		}

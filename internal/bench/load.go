@@ -68,9 +68,12 @@ func (j *Job) load(ctx context.Context) (s Sample, err error) {
 	if err := newLanes(clients, 64, false).run(ctx, j.Duration/warmth, 1); err != nil {
 		return s, err
 	}
-	n := max(20, int64(j.Duration.Seconds()*float64(j.Work.Rate)))
+	n := int64(20)
+	if !j.tiny() {
+		n = max(1000, int64(j.Duration.Seconds()*float64(j.Work.Rate))) // or a p99 is a few calls'
+	}
 	p := newPacer(j.Work.Rate, n, nanosleep)
-	took, err := p.drive(clients[0], 2*j.Duration+time.Second)
+	took, err := p.drive(clients[0], 2*p.due(n).Sub(p.start)+time.Second)
 	if err != nil {
 		return s, err
 	}

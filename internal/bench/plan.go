@@ -73,7 +73,7 @@ func (j Job) cost() time.Duration {
 	case Upload:
 		return surroundings + 2*d + time.Second
 	case Idle:
-		return surroundings + idleFor + time.Duration(w.Conns)*time.Millisecond
+		return surroundings + idleFor + time.Duration(w.Conns)*300*time.Microsecond
 	case FanOut:
 		return surroundings + d + d/warmth + time.Duration(w.Conns)*time.Millisecond
 	}
@@ -97,7 +97,7 @@ func growth() (all []Work) {
 	for n := 16; n <= 1<<20; n *= 4 {
 		all = append(all, Work{Name: fmt.Sprintf("size-%d", n), Kind: Stream, Streams: 1, Size: n, X: n})
 	}
-	for _, n := range []int{1, 2, 5, 10, 20, 30, 40, 60, 80, 120} {
+	for _, n := range []int{1, 2, 5, 10, 20, 30, 40, 60, 80, 120, 160} {
 		all = append(all, Work{Name: fmt.Sprintf("load-%dk", n), Kind: Load, Rate: n * 1000, X: n * 1000})
 	}
 	for i := range all {

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 )
 
 // plot writes the charts for which there are samples to a folder.
@@ -80,7 +83,7 @@ func (r *report) ratioBars(works []Work, other string, f figure, title, note str
 
 // bars is a group of bars for each work, with a bar for each peer.
 func (r *report) bars(works []Work, title, note string, f func(Peer, Work) Spread) []byte {
-	c := barChart{title: title, note: note, groups: names(works)}
+	c := barChart{title: title, note: note, caption: r.caption(works), groups: names(works)}
 	for _, p := range r.plan.Peers {
 		b := barSeries{name: p.Name, color: colors[p.Name]}
 		for _, w := range works {
@@ -100,14 +103,48 @@ type growthChart struct {
 	x, y   string
 	f      figure
 	label  func(float64) string // of the x axis
+	tick   func(float64) string // of the y axis
 }
 
+// latency is the y of charts of microseconds.
+const latency = "latency"
+
 var growths = []growthChart{
-	{"in-flight-", "in-flight", "Small calls a second, with so many in flight on one connection", "in flight", "calls/s", rate, tick},
-	{"connections-", "connections", "Small calls a second, one in flight on each of so many connections", "connections", "calls/s", rate, tick},
-	{"size-", "size", "Items a second of one stream, by their size", "bytes", "items/s", rate, bytesTick},
-	{"load-", "load-p50", "Latency of small calls under load: median, from when the call was due", "calls/s offered", "µs", p50, tick},
-	{"load-", "load-p99", "Latency of small calls under load: 99th percentile, from when the call was due", "calls/s offered", "µs", p99, tick},
+	{"in-flight-", "in-flight", "Small calls a second, with so many in flight on one connection", "in flight", "calls/s", rate, tick, tick},
+	{"connections-", "connections", "Small calls a second, one in flight on each of so many connections", "connections", "calls/s", rate, tick, tick},
+	{"size-", "size", "Items a second of one stream, by their size", "size of an item's text", "items/s", rate, bytesTick, tick},
+	{"load-", "load-p50", "Latency of small calls under load: median, from when the call was due", "calls/s offered", latency, p50, tick, microsTick},
+	{"load-", "load-p99", "Latency of small calls under load: 99th percentile, from when the call was due", "calls/s offered", latency, p99, tick, microsTick},
+}
+
+// caption says under what conditions a chart of the works was made.
+func (r *report) caption(works []Work) string {
+	rounds, others := 0, make([]float64, 0, len(r.samples))
+	for _, s := range r.samples {
+		if slices.ContainsFunc(works, func(w Work) bool { return w.Name == s.Work }) {
+			rounds, others = max(rounds, s.Round+1), append(others, s.Others)
+		}
+	}
+	said := []string{machine() + ".", fmt.Sprintf("Client and server are two processes on this machine, over TCP on 127.0.0.1, without TLS or compression. "+
+		"Median of %d rounds of %s, and from the least to the most of them; logarithmic axes.", rounds, r.plan.Duration)}
+	if o := spread(others); o.known() {
+		said = append(said, fmt.Sprintf("Other processes used %.1f of its %d cores meanwhile.", o.Mid, runtime.NumCPU()))
+	}
+	for _, v := range versions() {
+		if lib, version, _ := strings.Cut(v, " "); lib == "google.golang.org/grpc" || lib == "github.com/coder/websocket" {
+			said = append(said, fmt.Sprintf("%s %s.", path.Base(lib), version))
+		}
+	}
+	return strings.Join(said, " ")
+}
+
+// machine is Go's version and what it runs on.
+func machine() string {
+	s := fmt.Sprintf("%s %s/%s, %d CPUs", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	if cpu := cpuName(); cpu != "" {
+		s += ", " + cpu
+	}
+	return s
 }
 
 // tick is a number on an axis.
@@ -123,6 +160,16 @@ func tick(x float64) string {
 	return fmt.Sprintf("%g", x)
 }
 
+func microsTick(x float64) string {
+	switch {
+	case x >= 1e6:
+		return fmt.Sprintf("%g s", x/1e6)
+	case x >= 1e3:
+		return fmt.Sprintf("%g ms", x/1e3)
+	}
+	return fmt.Sprintf("%g µs", x)
+}
+
 func bytesTick(x float64) string {
 	switch {
 	case x >= 1<<20:
@@ -134,7 +181,7 @@ func bytesTick(x float64) string {
 }
 
 func (r *report) lines(g growthChart, works []Work) []byte {
-	c := lineChart{title: g.title, xName: g.x, yName: g.y, xTick: g.label}
+	c := lineChart{title: g.title, xName: g.x, yName: g.y, caption: r.caption(works), xTick: g.label, yTick: g.tick}
 	for _, w := range works {
 		c.xs = append(c.xs, float64(w.X))
 	}

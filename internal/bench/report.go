@@ -65,11 +65,7 @@ func (r *report) growing(prefix string) []Work {
 
 func (r *report) conditions(took time.Duration) {
 	r.heading("Conditions")
-	r.item("%s %s/%s, %d CPUs, GOMAXPROCS %d in each process", runtime.Version(), runtime.GOOS, runtime.GOARCH,
-		runtime.NumCPU(), runtime.GOMAXPROCS(0))
-	if cpu := cpuName(); cpu != "" {
-		r.item("%s", cpu)
-	}
+	r.item("%s; GOMAXPROCS %d in each process", machine(), runtime.GOMAXPROCS(0))
 	r.item("client and server are two processes on this machine, over TCP on 127.0.0.1")
 	r.item("%d rounds, %s a sample, peers in random order; took %s", r.plan.Rounds, r.plan.Duration, took.Round(time.Second))
 	if n := r.plan.size() - len(r.samples); n > 0 {
@@ -310,7 +306,11 @@ func (r *report) growth(g growthChart, works []Work) {
 		}
 		t.add(row...)
 	}
-	r.table(g.title, t)
+	unit := ""
+	if g.y == latency {
+		unit = ", in µs"
+	}
+	r.table(g.title+unit, t)
 }
 
 // remarks are what no table has a place for.
