@@ -26,6 +26,7 @@
 //	stats.go        medians, ratios, spreads
 //	report.go       what is printed, as tables (table.go)
 //	chart.go        charts as SVG; plot.go says which
+//	publish.go      all of it at once
 //
 // README.md says what is measured and how to read it.
 package main

@@ -18,6 +18,7 @@ type config struct {
 	idle, rounds               int
 	duration                   time.Duration
 	peers, works, json, charts string
+	publish                    string
 }
 
 func main() {
@@ -39,6 +40,7 @@ func main() {
 	flag.BoolVar(&c.upload, "upload", false, "measure an upload with calls beside it, instead")
 	flag.BoolVar(&c.fanout, "fanout", false, "measure events that go to 10,000 subscribers on 1,000 connections (with -quick a tenth), instead")
 	flag.IntVar(&c.idle, "idle", 0, "measure what so many idle `connections` cost, instead")
+	flag.StringVar(&c.publish, "publish", "", "measure everything, in twelve minutes at most, and write the reports and charts to this `folder`")
 	flag.Parse()
 	exit(run(c, os.Stdout))
 }
@@ -54,6 +56,9 @@ func exit(err error) {
 // run does what the flags say and prints the results to w; how it goes on is
 // said on standard error.
 func run(c config, w io.Writer) error {
+	if c.publish != "" {
+		return c.publishAll(os.Stderr)
+	}
 	p, err := c.plan()
 	if err != nil {
 		return err
@@ -62,8 +67,13 @@ func run(c config, w io.Writer) error {
 		list(w, p)
 		return nil
 	}
+	return c.measure(p, w, os.Stderr)
+}
+
+// measure makes the plan's samples and everything that is asked for of them.
+func (c config) measure(p Plan, w, log io.Writer) error {
 	began := time.Now()
-	samples, err := p.run(os.Stderr)
+	samples, err := p.run(log)
 	if err != nil {
 		return err
 	}
