@@ -25,6 +25,7 @@ type sink struct {
 	over      error  // how the peer ended it, io.EOF where all is well; nil while open
 	cancelled error  // how we ended it; what is buffered is dropped
 	settled   bool
+	moves     bool // it goes on by a cursor where its session is lost
 	waiting   bool
 	wake      chan struct{}
 
@@ -108,6 +109,13 @@ func (k *sink) grant() {
 	taken, items, bytes := k.window.grant()
 	k.mu.Unlock()
 	k.c.control(methodCredit, int64(k.handle), int64(taken), int64(items), int64(bytes))
+}
+
+// move notes that the stream goes on elsewhere where this one is lost.
+func (k *sink) move() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.moves = true
 }
 
 // leave ends the range, however it came to that.

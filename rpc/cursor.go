@@ -1,0 +1,161 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// Resume is To for a method that continues its stream after a cursor. It is made
+// when call has been made with caller, under ctx; call.Result is a *Stream. For
+// each item, before the user gets it, delivered is called, which moves the cursor
+// in call.Params.
+//
+// Where the stream ends because its connection or session was lost, and for no
+// other reason, the call is made again, with the cursor where it is, at once and
+// then after pauses that grow to five seconds. So it goes on until ctx ends, or
+// the stream ends in another way, or the call fails in another way than that the
+// peer could not be reached, or caller is a Conn that has ended for good. A
+// Caller that connects anew by itself says that it could not with an *Error as
+// Dial's are.
+func Resume[T any](ctx context.Context, caller Caller, call *Call, delivered func(T)) iter.Seq2[T, error] {
+	c := newCursor(ctx, caller, call)
+	return func(yield func(T, error) bool) {
+		var zero T
+		err := c.begin()
+		for err == nil {
+			for v, end := range To[T](*c.stream) {
+				if err = end; err != nil {
+					break
+				}
+				c.moved = true
+				delivered(v)
+				if !yield(v, nil) {
+					return
+				}
+			}
+			if err == nil {
+				return
+			}
+			err = c.resume(err)
+		}
+		yield(zero, err)
+	}
+}
+
+// A cursor is a call whose stream is resumed.
+type cursor struct {
+	ctx    context.Context
+	caller Caller
+	call   Call // each time a copy is made, for interceptors may change it
+	stream *Stream
+	used   atomic.Bool
+
+	// The rest belongs to the goroutine that ranges.
+	opened time.Time // when the stream began
+	moved  bool      // an item has been delivered since
+	tries  int       // how often the call was made again since anything came of it
+}
+
+func newCursor(ctx context.Context, caller Caller, call *Call) *cursor {
+	c := &cursor{ctx: ctx, caller: caller, call: *call, stream: call.Result.(*Stream)}
+	c.open()
+	return c
+}
+
+// open notes that the stream is there.
+func (c *cursor) open() {
+	c.opened, c.moved = time.Now(), false
+	if c.stream.remote != nil {
+		c.stream.remote.move()
+	}
+}
+
+// begin refuses a second range.
+func (c *cursor) begin() error {
+	if c.used.Swap(true) {
+		return ErrStreamUsed
+	}
+	return nil
+}
+
+// resume makes the call again, until there is a stream. Otherwise it returns what
+// the range ends with, which is end, the end of the stream so far, unless that
+// was a loss.
+func (c *cursor) resume(end error) error {
+	if c.stream.remote == nil || !lost(end) {
+		return end
+	}
+	if c.moved || time.Since(c.opened) > slowest {
+		c.tries = 0
+	}
+	// What came with the first answer is the user's by now, who may be reading it.
+	ctx := context.WithValue(c.ctx, responseKey{}, nil)
+	for {
+		if err := c.pause(); err != nil {
+			return err
+		}
+		*c.stream = Stream{}
+		call := c.call
+		if end = c.caller.Call(ctx, &call); end == nil {
+			c.open()
+			return nil
+		}
+		if !unreached(end) {
+			return end
+		}
+	}
+}
+
+// unreached reports whether a call that failed with err may reach the peer later.
+func unreached(err error) bool {
+	if lost(err) {
+		return true
+	}
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == CodeUnavailable && NotRun(err) && !errors.Is(err, ErrClosed)
+}
+
+const (
+	quickest = 100 * time.Millisecond // the second pause; the first is none
+	slowest  = 5 * time.Second
+)
+
+// pause waits for as long as is due before the next try. It returns why there
+// shall be none, if so.
+func (c *cursor) pause() error {
+	t := time.NewTimer(backoff(c.tries))
+	defer t.Stop()
+	c.tries++
+	var ended <-chan struct{}
+	conn, ok := c.caller.(*Conn)
+	if ok {
+		ended = conn.Done()
+	}
+	select {
+	case <-t.C:
+	case <-ended:
+	case <-c.ctx.Done():
+	}
+	switch {
+	case c.ctx.Err() != nil:
+		return context.Cause(c.ctx)
+	case ok && conn.Err() != nil:
+		return conn.session.Load().lostCall(conn.Err())
+	}
+	return nil
+}
+
+// backoff is the pause before a try when n have been in vain: none, and then
+// twice as long each time, less up to a half of it, so that those who lost the
+// same server do not all come back at once.
+func backoff(n int) time.Duration {
+	if n == 0 {
+		return 0
+	}
+	d := min(quickest<<min(n-1, 10), slowest)
+	return d - rand.N(d/2)
+}
