@@ -61,9 +61,8 @@ type Method struct {
 	// Serve runs the user's implementation.
 	Serve Handler
 
-	Notify     bool   // declared as a notification
-	Idempotent bool   // declared as safe to repeat
-	Resume     string // "after=ID" where a stream continues after a cursor, else empty
+	Notify     bool // declared as a notification
+	Idempotent bool // declared as safe to repeat, or to resume
 }
 
 // A Service is an implementation with the methods that the wire may call.

@@ -32,7 +32,9 @@
 //	//wirecall:notify              nobody answers; its only result is error
 //	//wirecall:idempotent          calling it twice does no more than calling it once
 //	//wirecall:resume PARAM=FIELD  its stream continues after the item whose field
-//	                               FIELD was given as the parameter PARAM
+//	                               FIELD was given as the parameter PARAM; where it
+//	                               is lost the client calls again, so that it is
+//	                               idempotent as well
 //
 // Names on the wire are letters, digits and _ - . / after a letter, and do not
 // begin with rpc. The methods of embedded interfaces are named after the marked

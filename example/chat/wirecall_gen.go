@@ -24,9 +24,9 @@ func RoomService(impl Room) rpc.Service {
 			},
 		},
 		{
-			Name:   "Room.Messages",
-			Resume: "after=ID",
-			New:    func() (any, any) { return new(roomMessagesParams), new(rpc.Stream) },
+			Name:       "Room.Messages",
+			Idempotent: true,
+			New:        func() (any, any) { return new(roomMessagesParams), new(rpc.Stream) },
 			Serve: func(ctx context.Context, c *rpc.Call) error {
 				p, r := c.Params.(*roomMessagesParams), c.Result.(*rpc.Stream)
 				r0, err := impl.Messages(ctx, p.After)
@@ -85,9 +85,11 @@ func (c *RoomClient) Post(ctx context.Context, author string, text string) (Mess
 // Messages streams what was said after the given id, first what is stored, then
 // what is posted from now on, in the order of the ids.
 func (c *RoomClient) Messages(ctx context.Context, after int64) (iter.Seq2[Message, error], error) {
+	p := roomMessagesParams{after}
 	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Room.Messages", Params: &roomMessagesParams{after}, Result: &r})
-	return rpc.To[Message](r), err
+	call := rpc.Call{Method: "Room.Messages", Params: &p, Result: &r, Idempotent: true}
+	err := c.caller.Call(ctx, new(call))
+	return rpc.Resume(ctx, c.caller, &call, func(m Message) { p.After = m.ID }), err
 }
 
 // Watch enters the room under a name and returns the room as it is, that name

@@ -130,7 +130,6 @@ func (m *methodLoader) directive(d placedDirective) {
 	case "idempotent":
 		m.out.Idempotent = true
 	case "resume":
-		m.out.Resume = &model.Resume{Param: d.key, Field: d.value}
 		m.resume(d)
 	}
 }
@@ -185,7 +184,7 @@ func (m *methodLoader) resume(d placedDirective) {
 		m.refuse(d.pos, "%s: it has no parameter %s to resume after", m.who, d.key)
 		return
 	}
-	field := m.field(item, d.value)
+	field, nilable := m.field(item, d.value)
 	if field == nil {
 		m.refuse(d.pos, "%s: %s is not a struct with an exported field %s that crosses the wire", m.who, m.typeString(item), d.value)
 		return
@@ -193,7 +192,10 @@ func (m *methodLoader) resume(d placedDirective) {
 	if !types.Identical(param.Type(), field.Type()) {
 		m.refuse(d.pos, "%s: parameter %s is %s and field %s is %s: they must be of one type", m.who,
 			d.key, m.typeString(param.Type()), d.value, m.typeString(field.Type()))
+		return
 	}
+	m.out.Resume = &model.Resume{Param: d.key, Field: d.value, Nilable: nilable}
+	m.out.Idempotent = true
 }
 
 func (m *methodLoader) param(name string) *types.Var {
@@ -206,25 +208,28 @@ func (m *methodLoader) param(name string) *types.Var {
 }
 
 // field is the exported field of a struct, or of what a pointer points to, that
-// crosses the wire.
-func (m *methodLoader) field(t types.Type, name string) *types.Var {
+// crosses the wire; and what may be nil on the way to it.
+func (m *methodLoader) field(t types.Type, name string) (field *types.Var, nilable []string) {
 	if _, ok := deref(t).Underlying().(*types.Struct); !ok || !token.IsExported(name) {
-		return nil
+		return nil, nil
 	}
-	_, path, _ := types.LookupFieldOrMethod(t, true, nil, name)
-	var field *types.Var
+	found, path, _ := types.LookupFieldOrMethod(t, true, nil, name)
+	if _, ok := found.(*types.Var); !ok { // none, several, or a method
+		return nil, nil
+	}
+	through := ""
 	for _, i := range path {
-		s, ok := deref(t).Underlying().(*types.Struct)
-		if !ok || i >= s.NumFields() {
-			return nil
+		if deref(t) != t {
+			nilable = append(nilable, through)
 		}
+		s := deref(t).Underlying().(*types.Struct)
 		field = s.Field(i)
-		t = field.Type()
+		t, through = field.Type(), field.Name()
 		if f := fieldOf(s, i); f.Wire == "" && !f.Flat {
-			return nil
+			return nil, nil
 		}
 	}
-	return field
+	return field, nilable
 }
 
 func isContext(t types.Type) bool { return isNamed(t, "context", "Context") }

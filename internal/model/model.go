@@ -43,7 +43,7 @@ type Method struct {
 	Error    bool // an error comes last
 
 	Notify     bool
-	Idempotent bool
+	Idempotent bool    // one that resumes is
 	Resume     *Resume // nil where a stream does not continue
 }
 
@@ -57,7 +57,13 @@ type Value struct {
 
 // Resume says that a stream continues after the item whose field Field is
 // what parameter Param holds.
-type Resume struct{ Param, Field string }
+type Resume struct {
+	Param, Field string
+
+	// Nilable is what may be nil on the way to the field: "" is the item itself,
+	// anything else an embedded pointer in it.
+	Nilable []string
+}
 
 // A Def says what a named type looks like on the wire. An instance of a
 // generic type is a Def of its own.

@@ -27,9 +27,6 @@ func (e *emitter) serverMethod(p *plan) *jen.Statement {
 		if p.Idempotent {
 			set("Idempotent", jen.True())
 		}
-		if p.Resume != nil {
-			set("Resume", jen.Lit(p.Resume.Param+"="+p.Resume.Field))
-		}
 		set("New", jen.Func().Params().Params(jen.Any(), jen.Any()).
 			Add(onLine(jen.Return(fresh(p.params, nil), fresh(p.result, p.Results)))))
 		set("Serve", jen.Func().Params(jen.Id(p.ctx).Qual("context", "Context"), jen.Id(p.c).Op("*").Qual(rpcPath, "Call")).
@@ -195,8 +192,12 @@ func (e *emitter) clientMethod(n *names, p *plan) {
 		doc = p.Name + " calls " + p.Wire + "."
 	}
 	e.doc(doc)
+	body := p.body
+	if p.Resume != nil {
+		body = p.resumed
+	}
 	e.Func().Params(jen.Id(p.c).Op("*").Id(n.client)).Id(p.Name).
-		ParamsFunc(p.signature).Add(p.signatureResults()).BlockFunc(p.call)
+		ParamsFunc(p.signature).Add(p.signatureResults()).BlockFunc(body)
 }
 
 func (p *plan) signature(g *jen.Group) {
@@ -243,20 +244,39 @@ func (p *plan) signatureResults() *jen.Statement {
 	return jen.Params(out...)
 }
 
-// call emits the body of a client's method.
-func (p *plan) call(g *jen.Group) {
+// body emits the body of a client's method.
+func (p *plan) body(g *jen.Group) {
 	if len(p.Results) > 0 {
 		g.Var().Id(p.r).Add(p.resultType())
 	}
-	ctx := jen.Id(p.ctx)
-	if !p.Context {
-		ctx = jen.Qual("context", "Background").Call()
+	var params jen.Code
+	if p.params != nil {
+		params = jen.Op("&").Add(p.paramsLiteral())
 	}
-	call := jen.Id(p.c).Dot("caller").Dot("Call").Call(ctx, jen.Op("&").Qual(rpcPath, "Call").ValuesFunc(p.literal))
-	switch {
-	case len(p.Results) == 0:
+	call := p.made(jen.Op("&").Add(p.callLiteral(params)))
+	if len(p.Results) == 0 {
 		g.Return(call)
 		return
+	}
+	p.assigned(g, call)
+	g.ReturnFunc(p.returned)
+}
+
+func (p *plan) context() jen.Code {
+	if p.Context {
+		return jen.Id(p.ctx)
+	}
+	return jen.Qual("context", "Background").Call()
+}
+
+// made emits c.caller.Call(ctx, call).
+func (p *plan) made(call jen.Code) *jen.Statement {
+	return jen.Id(p.c).Dot("caller").Dot("Call").Call(p.context(), call)
+}
+
+// assigned emits err := call.
+func (p *plan) assigned(g *jen.Group, call jen.Code) {
+	switch {
 	case p.Error && p.named():
 		g.Id(p.err).Op("=").Add(call)
 	case p.Error:
@@ -264,18 +284,26 @@ func (p *plan) call(g *jen.Group) {
 	default:
 		g.Id("_").Op("=").Add(call).Comment("the streams yield it")
 	}
-	g.ReturnFunc(p.returned)
 }
 
-// literal emits the fields of the rpc.Call.
-func (p *plan) literal(g *jen.Group) {
+// paramsLiteral emits roomPostParams{author, text}.
+func (p *plan) paramsLiteral() *jen.Statement {
+	return jen.Id(p.params.name).ValuesFunc(func(g *jen.Group) {
+		for i, v := range p.Params {
+			g.Add(untyped(v, p.args[i]))
+		}
+	})
+}
+
+// callLiteral emits rpc.Call{…}.
+func (p *plan) callLiteral(params jen.Code) *jen.Statement {
+	return jen.Qual(rpcPath, "Call").ValuesFunc(func(g *jen.Group) { p.literal(g, params) })
+}
+
+func (p *plan) literal(g *jen.Group, params jen.Code) {
 	g.Id("Method").Op(":").Lit(p.Wire)
-	if p.params != nil {
-		g.Id("Params").Op(":").Op("&").Id(p.params.name).ValuesFunc(func(g *jen.Group) {
-			for i, v := range p.Params {
-				g.Add(untyped(v, p.args[i]))
-			}
-		})
+	if params != nil {
+		g.Id("Params").Op(":").Add(params)
 	}
 	if len(p.Results) > 0 {
 		g.Id("Result").Op(":").Op("&").Id(p.r)

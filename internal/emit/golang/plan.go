@@ -16,6 +16,7 @@ type plan struct {
 	// is written here only where the package uses that name for something that
 	// the method needs.
 	c, ctx, p, r, err, impl string
+	call, item              string   // where it resumes
 	args, outs              []string // locals for parameters and results
 }
 
@@ -41,6 +42,9 @@ func (e *emitter) plan(n *names, m *model.Method) *plan {
 	}
 	l := e.locals(n, p)
 	p.c, p.ctx, p.p, p.r, p.err, p.impl = l.take("c"), l.take("ctx"), l.take("p"), l.take("r"), l.take("err"), l.take("impl")
+	if m.Resume != nil {
+		p.call, p.item = l.take("call"), l.take("m")
+	}
 	for _, v := range m.Params {
 		p.args = append(p.args, l.take(v.Name))
 	}
