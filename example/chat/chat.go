@@ -4,6 +4,8 @@
 // It shows how a service with many readers is made without a queue for each of
 // them. Readers go by a cursor through what the room keeps for all, so that a
 // slow one lags and loses nothing, and costs the room no more than a fast one.
+// With the same cursor a reader's client goes on where the server was started
+// again, if the room keeps its messages in a File.
 //
 // The interface is in this file, the room itself in room.go and presence.go;
 // cmd/chat serves a room and joins one from a terminal. There are no accounts:

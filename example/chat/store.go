@@ -25,12 +25,18 @@ type Memory struct {
 func (s *Memory) Append(m Message) (Message, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	m = s.numbered(m)
+	s.messages = append(s.messages, m)
+	return m, nil
+}
+
+// numbered is m as it is stored next, if nobody else appends.
+func (s *Memory) numbered(m Message) Message {
 	m.ID = int64(len(s.messages)) + 1
 	if m.Time.IsZero() {
 		m.Time = time.Now()
 	}
-	s.messages = append(s.messages, m)
-	return m, nil
+	return m
 }
 
 // After returns messages that must not be changed: they are the store's own.

@@ -1,6 +1,6 @@
 // Chat serves a chat room, and joins one from a terminal.
 //
-//	go run ./example/chat/cmd/chat serve
+//	go run ./example/chat/cmd/chat serve -store messages
 //	go run ./example/chat/cmd/chat join -name ann
 //
 // Lines that are typed are posted; an end of input (Control-D) leaves.
@@ -22,7 +22,7 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-const usage = `usage: chat serve [-addr localhost:8080]
+const usage = `usage: chat serve [-addr localhost:8080] [-store FILE]
        chat join -name NAME [-url ws://localhost:8080] [-after ID]
 `
 
@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	flags := flag.NewFlagSet("chat", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "localhost:8080", "")
+	file := flags.String("store", "", "")
 	url := flags.String("url", "ws://localhost:8080", "")
 	name := flags.String("name", "", "")
 	after := flags.Int64("after", 0, "")
@@ -55,7 +56,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	}
 	switch {
 	case args[0] == "serve":
-		return serve(ctx, *addr, out)
+		return serve(ctx, *addr, *file, out)
 	case args[0] == "join" && *name != "":
 		return join(ctx, *url, *name, *after, newTerminal(in, out))
 	}
@@ -63,10 +64,20 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 }
 
 // serve runs a room at an address until ctx ends, and then gives calls that are
-// under way a second. Streams without an end are cut with that.
-func serve(ctx context.Context, addr string, out io.Writer) error {
+// under way a second. Streams without an end are cut with that. What was said is
+// kept in a file, or without one in memory.
+func serve(ctx context.Context, addr, file string, out io.Writer) error {
+	var store chat.Store = &chat.Memory{}
+	if file != "" {
+		f, err := chat.OpenFile(file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		store = f
+	}
 	srv := rpc.NewServer(nil)
-	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
+	srv.Register(chat.RoomService(chat.NewRoom(store)))
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err

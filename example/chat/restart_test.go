@@ -1,0 +1,241 @@
+package chat
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wirecall/wirecall/rpc"
+)
+
+var long = flag.Bool("long", false, "run the tests at their full size")
+
+// A process is the server, which keeps its messages in a file and can be killed
+// at any time.
+type process struct {
+	t                    *testing.T
+	program, addr, store string
+	cmd                  *exec.Cmd
+}
+
+func newProcess(t *testing.T) *process {
+	dir := t.TempDir()
+	p := &process{t: t, program: filepath.Join(dir, "chat.exe"), addr: freeAddr(t), store: filepath.Join(dir, "messages")}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", p.program, "./cmd/chat").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return p
+}
+
+// freeAddr is an address that nobody listens at. It is below the ports that the
+// system gives to those who dial: a client that dials a server that is not there
+// could get the server's own.
+func freeAddr(t *testing.T) string {
+	for range 100 {
+		if ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.N(10_000))); err == nil {
+			defer ln.Close()
+			return ln.Addr().String()
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
+}
+
+// start runs the server and waits until it serves.
+func (p *process) start() {
+	p.t.Helper()
+	p.cmd = exec.Command(p.program, "serve", "-addr", p.addr, "-store", p.store)
+	var stderr strings.Builder
+	p.cmd.Stderr = &stderr
+	out, err := p.cmd.StdoutPipe()
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if !bufio.NewScanner(out).Scan() {
+		p.kill()
+		p.t.Fatal("the server does not start: ", stderr.String())
+	}
+}
+
+// kill gives the server no time for anything.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
+
+// A redialer is a Caller that dials anew where the connection has ended.
+type redialer struct {
+	url string
+
+	mu   sync.Mutex
+	conn *rpc.Conn
+}
+
+// Call makes a call again that has surely not run, or may run twice.
+func (r *redialer) Call(ctx context.Context, c *rpc.Call) error {
+	for {
+		conn, err := r.dial(ctx)
+		if err == nil {
+			err = conn.Call(ctx, c)
+		}
+		e, ok := errors.AsType[*rpc.Error](err)
+		if !ok || e.Code != rpc.CodeUnavailable || !c.Idempotent && !rpc.NotRun(err) || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (r *redialer) dial(ctx context.Context) (_ *rpc.Conn, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.conn == nil || r.conn.Err() != nil {
+		r.conn, err = rpc.Dial(ctx, r.url, nil)
+	}
+	return r.conn, err
+}
+
+func (r *redialer) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.conn != nil {
+		r.conn.Close()
+	}
+}
+
+// enter is a room on a connection of its own.
+func (p *process) enter() Room {
+	r := &redialer{url: "ws://" + p.addr}
+	p.t.Cleanup(r.close)
+	return NewRoomClient(r)
+}
+
+const theEnd = "the end"
+
+// read reads the room to the message that is the last, through whatever befalls
+// the server.
+func read(ctx context.Context, room Room) (seen []Message, err error) {
+	messages, err := room.Messages(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	for m, err := range messages {
+		if err != nil {
+			return seen, fmt.Errorf("after message %d: %w", len(seen), err)
+		}
+		if m.ID != int64(len(seen))+1 {
+			return seen, fmt.Errorf("message %d comes after %d", m.ID, len(seen))
+		}
+		if seen = append(seen, m); m.Text == theEnd {
+			break
+		}
+	}
+	return seen, nil
+}
+
+// say posts until ctx ends, and returns what the room has said it has stored. A
+// post that may have been stored is not made again.
+func say(ctx context.Context, room Room, author string) (stored []Message) {
+	for i := 0; ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		m, err := room.Post(ctx, author, fmt.Sprint(i))
+		if err == nil {
+			stored = append(stored, m)
+		}
+		if !rpc.NotRun(err) {
+			i++
+		}
+	}
+	return stored
+}
+
+// The server is killed and started again while some read and some post. Everybody
+// reads everything that the room has said it has stored, and nothing twice.
+func TestRestarts(t *testing.T) {
+	restarts, readers, posters := 5, 5, 3
+	if *long {
+		restarts = 50
+	}
+	p := newProcess(t)
+	p.start()
+	defer func() { p.kill() }()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Duration(restarts)*5*time.Second)
+	defer cancel()
+	posting, stop := context.WithCancel(ctx)
+
+	seen, stored := make([][]Message, readers), make([][]Message, posters)
+	var reads, posts sync.WaitGroup
+	for i := range readers {
+		reads.Go(func() {
+			var err error
+			if seen[i], err = read(ctx, p.enter()); err != nil {
+				t.Errorf("reader %d: %v", i, err)
+			}
+		})
+	}
+	for i := range posters {
+		posts.Go(func() { stored[i] = say(posting, p.enter(), fmt.Sprint("poster ", i)) })
+	}
+	for i := range restarts {
+		time.Sleep(rand.N(300 * time.Millisecond))
+		p.kill()
+		if i%2 == 1 {
+			tear(t, p.store)
+		}
+		time.Sleep(rand.N(300 * time.Millisecond))
+		p.start()
+	}
+	time.Sleep(100 * time.Millisecond)
+	stop()
+	posts.Wait()
+	if _, err := p.enter().Post(ctx, "test", theEnd); err != nil {
+		t.Error(err)
+		cancel()
+	}
+	reads.Wait()
+
+	said := make(map[string]bool)
+	for _, m := range seen[0] {
+		if key := m.Author + " " + m.Text; said[key] {
+			t.Errorf("%q is there twice", key)
+		} else {
+			said[key] = true
+		}
+	}
+	for i := range seen {
+		if len(seen[i]) != len(seen[0]) {
+			t.Fatalf("reader %d has seen %d messages, reader 0 %d", i, len(seen[i]), len(seen[0]))
+		}
+		for j, m := range seen[i] {
+			if !same(m, seen[0][j]) {
+				t.Fatalf("reader %d has seen %v, reader 0 %v", i, m, seen[0][j])
+			}
+		}
+	}
+	n := 0
+	for _, messages := range stored {
+		n += len(messages)
+		for _, m := range messages {
+			if m.ID > int64(len(seen[0])) || !same(m, seen[0][m.ID-1]) {
+				t.Errorf("stored and not seen: %v", m)
+			}
+		}
+	}
+	t.Logf("%d messages, of which %d were said to be stored", len(seen[0]), n)
+}
+
+func same(a, b Message) bool {
+	return a.ID == b.ID && a.Author == b.Author && a.Text == b.Text && a.Time.Equal(b.Time)
+}
