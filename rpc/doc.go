@@ -28,6 +28,10 @@
 //   - Leaving the loop in any way ends the stream on the wire at once. The
 //     producer's code ends at its next yield, which returns false. Its context
 //     ends when the last result stream of the call has ended.
+//   - A stream ends with its connection, with an error. Where its method declares
+//     a cursor, by a wirecall:resume directive, a generated client goes on behind
+//     the last item that was delivered as soon as its Caller reaches a server
+//     again; see Resume.
 //   - The caller's context governs the streams of its call: when it ends, what is
 //     buffered is dropped and the range yields the cause.
 //   - A stream can be ranged over once; a second range yields ErrStreamUsed. One

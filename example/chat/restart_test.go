@@ -229,7 +229,7 @@ func TestRestarts(t *testing.T) {
 		n += len(messages)
 		for _, m := range messages {
 			if m.ID > int64(len(seen[0])) || !same(m, seen[0][m.ID-1]) {
-				t.Errorf("stored and not seen: %v", m)
+				t.Fatalf("stored and not seen: %v", m)
 			}
 		}
 	}
