@@ -296,7 +296,7 @@ func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	if rwc, ok := resp.Body.(io.ReadWriteCloser); ok {
-		h.wire = newWireConn(rwc, rwc, sock, h.stall)
+		h.wire = newWireConn(rwc, sock, h.stall)
 		resp.Body = h.wire
 	}
 	return resp, nil

@@ -22,7 +22,7 @@ type lineLink struct {
 var errLineTooLong = breachError{CodeTooLarge, "a line is over the limit of a message"}
 
 func newLineLink(rwc io.ReadWriteCloser, limit int, stall time.Duration) *lineLink {
-	w := newWireConn(rwc, rwc, rwc, stall)
+	w := newWireConn(rwc, rwc, stall)
 	return &lineLink{wireConn: w, br: bufio.NewReader(w), limit: limit}
 }
 

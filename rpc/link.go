@@ -77,15 +77,23 @@ func (e closedError) Unwrap() error { return e.cause }
 // kept until flush: frames written together leave in one system call, and a
 // peer that does not read never holds up the one who writes, not even
 // coder/websocket's reader when it answers a ping.
+//
+// It reads ahead, into a chunk that it holds only while something in it is
+// unread.
 type wireConn struct {
-	r     io.Reader
-	early []byte // read before the wireConn was made
 	rwc   io.ReadWriteCloser
-	try   *tryWriter    // nil where the socket cannot be asked without waiting
+	sock  *socket       // nil where the socket cannot be asked without waiting
 	stall time.Duration // without progress
 
 	owner  atomic.Pointer[session] // nil until the handshake is over
 	failed atomic.Pointer[error]   // how the socket has, first
+
+	reading sync.Mutex // by the reader and, in a closing handshake, coder/websocket
+	through bool       // rwc holds nothing back: sock may be read in its place
+	lean    bool       // and neither does who reads from this
+	chunk   []byte
+	ahead   []byte // what is unread of it
+	end     error  // what reading ended with
 
 	mu    sync.Mutex
 	ready []byte
@@ -96,28 +104,29 @@ type wireConn struct {
 	shutter sync.Once
 }
 
-func newWireConn(r io.Reader, rwc io.ReadWriteCloser, sock any, stall time.Duration) *wireConn {
-	w := &wireConn{r: r, rwc: rwc, stall: stall}
-	switch sock := sock.(type) {
-	case *net.TCPConn:
-		w.try = newTryWriter(sock)
-	case *net.UnixConn:
-		w.try = newTryWriter(sock)
-	} // any other type may have a Write that must not be gone round, or a socket that blocks
+func newWireConn(rwc io.ReadWriteCloser, sock any, stall time.Duration) *wireConn {
+	w := &wireConn{stall: stall}
+	w.connect(rwc, sock)
 	return w
 }
 
-func (w *wireConn) Read(p []byte) (int, error) {
-	if len(w.early) > 0 {
-		n := copy(p, w.early)
-		w.early = w.early[n:]
-		return n, nil
+// connect gives w its connection, and the socket under that.
+func (w *wireConn) connect(rwc io.ReadWriteCloser, sock any) {
+	w.rwc = rwc
+	w.sock = socketOf(sock)
+	w.through = socketOf(rwc) != nil
+}
+
+// socketOf is nil for all but what package net makes: another type may have
+// methods that must not be gone round, or a socket that blocks.
+func socketOf(conn any) *socket {
+	switch conn := conn.(type) {
+	case *net.TCPConn:
+		return newSocket(conn)
+	case *net.UnixConn:
+		return newSocket(conn)
 	}
-	n, err := w.r.Read(p)
-	if err != nil {
-		w.fail(err)
-	}
-	return n, err
+	return nil
 }
 
 func (w *wireConn) fail(err error) { w.failed.CompareAndSwap(nil, &err) }
@@ -127,6 +136,62 @@ func (w *wireConn) broken() error {
 		return *err
 	}
 	return nil
+}
+
+// tiny is the size of the smallest bufio.Reader there is. One around a lean
+// wireConn gets a byte at a time, so that nothing is ever left in it.
+const tiny = 16
+
+func (w *wireConn) Read(p []byte) (int, error) {
+	w.reading.Lock()
+	defer w.reading.Unlock()
+	if len(w.ahead) == 0 && w.end == nil && (!w.chunked() || len(p) >= largeChunk) {
+		n, err := w.rwc.Read(p)
+		w.through = w.through || n > 0 && n < len(p)
+		if err != nil {
+			w.fail(err)
+		}
+		return n, err
+	}
+	if !w.fill() {
+		return 0, w.end
+	}
+	if w.lean && len(p) <= tiny {
+		p = p[:1]
+	}
+	n := copy(p, w.ahead)
+	w.ahead = w.ahead[n:]
+	if len(w.ahead) == 0 {
+		freeChunk(w.chunk)
+		w.chunk, w.ahead = nil, nil
+	}
+	return n, nil
+}
+
+// chunked reports whether chunks are read.
+func (w *wireConn) chunked() bool { return w.through && w.sock != nil }
+
+// fill waits until something is ahead, and reports whether there is.
+func (w *wireConn) fill() bool {
+	if len(w.ahead) == 0 && w.end == nil {
+		w.chunk, w.end = w.sock.read()
+		w.ahead = w.chunk
+		if w.end != nil {
+			w.fail(w.end)
+		}
+	}
+	return len(w.ahead) > 0
+}
+
+// await waits until there is something to read, or a reason why there will not
+// be, where it can be waited for without a buffer.
+func (w *wireConn) await() {
+	if !w.lean {
+		return
+	}
+	w.reading.Lock()
+	w.fill()
+	w.reading.Unlock()
 }
 
 func (w *wireConn) Write(p []byte) (int, error) {
@@ -145,6 +210,9 @@ func (w *wireConn) bind(c *session) {
 		c.kick()
 	}
 }
+
+// ponged hears an answer to our ping. coder/websocket calls it.
+func (w *wireConn) ponged(context.Context, []byte) { w.heard() }
 
 // heard is a sign of life.
 func (w *wireConn) heard() {
@@ -182,7 +250,7 @@ func (w *wireConn) Close() error { return nil }
 
 func (w *wireConn) linger() {
 	if half, ok := w.rwc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		io.Copy(io.Discard, w.r)
+		io.Copy(io.Discard, w.rwc)
 	}
 }
 
@@ -228,8 +296,8 @@ func (w *wireConn) refill() bool {
 // next chunk: the stall timer judges progress, not size.
 func (w *wireConn) writeSome(wait bool) error {
 	rest := w.sending[w.sent:]
-	if w.try != nil {
-		n, err := w.try.write(rest)
+	if w.sock != nil {
+		n, err := w.sock.write(rest)
 		w.sent += n
 		if err != nil || n > 0 || !wait {
 			return err

@@ -4,13 +4,14 @@ package rpc
 
 import (
 	"errors"
-	"syscall"
+	"net"
 )
 
-// A tryWriter is for systems where a socket can be asked without waiting.
-// Elsewhere a goroutine does all the writing.
-type tryWriter struct{}
+// A socket is for systems whose sockets can be asked without waiting. Elsewhere
+// a goroutine does all the writing, and whoever reads holds a buffer.
+type socket struct{}
 
-func newTryWriter(syscall.Conn) *tryWriter { return nil }
+func newSocket(net.Conn) *socket { return nil }
 
-func (*tryWriter) write([]byte) (int, error) { return 0, errors.ErrUnsupported }
+func (*socket) read() ([]byte, error)     { return nil, errors.ErrUnsupported }
+func (*socket) write([]byte) (int, error) { return 0, errors.ErrUnsupported }

@@ -2,48 +2,108 @@
 
 package rpc
 
-import "syscall"
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
 
-// A tryWriter writes to a socket what it takes at once. It goes round the
-// runtime's poller, which offers only deadlines for that: those cost more than
-// the write and leave no way to say "now or not at all".
-type tryWriter struct {
-	raw syscall.RawConn
-	do  func(fd uintptr) bool // once, or each write would allocate it
-	p   []byte
-	n   int
-	err error
+// A socket is read and written by its descriptor. It goes round the runtime's
+// poller where that would make one wait: it offers only deadlines to write "now
+// or not at all", which cost more than the write; and a Read that waits has to
+// be given its buffer before there is anything to put into it.
+type socket struct {
+	raw   syscall.RawConn
+	addrs net.Conn
+
+	doRead, doWrite func(fd uintptr) bool // once, or each would be allocated
+
+	in      []byte // the chunk that was read
+	want    int    // how much the next may be
+	readErr error
+
+	p        []byte
+	n        int
+	writeErr error
 }
 
-func newTryWriter(sc syscall.Conn) *tryWriter {
+func newSocket(conn net.Conn) *socket {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return nil
+	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
 		return nil
 	}
-	t := &tryWriter{raw: raw}
-	t.do = t.once
-	return t
+	s := &socket{raw: raw, addrs: conn}
+	s.doRead, s.doWrite = s.readOnce, s.writeOnce
+	return s
 }
 
-func (t *tryWriter) once(fd uintptr) bool {
+// read waits until there is something to read, and reads it into a chunk, which
+// is the caller's. A chunk that was filled is followed by a larger one.
+func (s *socket) read() ([]byte, error) {
+	s.in, s.readErr = nil, nil
+	err := s.raw.Read(s.doRead)
+	if err == nil {
+		err = s.readErr
+	}
+	in := s.in
+	s.in = nil
+	return in, err
+}
+
+func (s *socket) readOnce(fd uintptr) bool {
+	b := takeChunk(s.want)
+	n, err := read(int(fd), b[:cap(b)])
+	if n > 0 {
+		s.in, s.want = b[:n], n
+		if n == cap(b) {
+			s.want++
+		}
+		return true
+	}
+	freeChunk(b)
+	switch err {
+	case syscall.EAGAIN:
+		return false
+	case nil:
+		s.readErr = io.EOF
+	default:
+		s.readErr = &net.OpError{Op: "read", Net: s.addrs.LocalAddr().Network(), Source: s.addrs.LocalAddr(), Addr: s.addrs.RemoteAddr(), Err: os.NewSyscallError("read", err)}
+	}
+	return true
+}
+
+func read(fd int, b []byte) (n int, err error) {
 	for {
-		t.n, t.err = syscall.Write(int(fd), t.p)
-		if t.err != syscall.EINTR {
+		if n, err = syscall.Read(fd, b); err != syscall.EINTR {
+			return n, err
+		}
+	}
+}
+
+func (s *socket) writeOnce(fd uintptr) bool {
+	for {
+		s.n, s.writeErr = syscall.Write(int(fd), s.p)
+		if s.writeErr != syscall.EINTR {
 			return true
 		}
 	}
 }
 
-// write returns how much of p was taken; nothing is no error.
-func (t *tryWriter) write(p []byte) (int, error) {
-	t.p, t.n, t.err = p, 0, nil
-	err := t.raw.Write(t.do)
-	t.p = nil
+// write returns how much of p was taken at once; nothing is no error.
+func (s *socket) write(p []byte) (int, error) {
+	s.p, s.n, s.writeErr = p, 0, nil
+	err := s.raw.Write(s.doWrite)
+	s.p = nil
 	if err == nil {
-		err = t.err
+		err = s.writeErr
 	}
 	if err == syscall.EAGAIN {
 		err = nil
 	}
-	return max(t.n, 0), err
+	return max(s.n, 0), err
 }

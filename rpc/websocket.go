@@ -26,7 +26,8 @@ type wsLink struct {
 	buf  []byte
 }
 
-// readAhead is how much is read from a socket at once where a frame is smaller.
+// readAhead is how much is read at once where the socket cannot be waited for
+// without a buffer.
 const readAhead = 4 << 10
 
 func newWSLink(w *wireConn, ws *websocket.Conn, cd codec.Codec, m mode, limit int) *wsLink {
@@ -39,8 +40,10 @@ func newWSLink(w *wireConn, ws *websocket.Conn, cd codec.Codec, m mode, limit in
 }
 
 func (l *wsLink) read() ([]byte, error) {
+	last := len(l.buf)
 	freeChunk(l.buf) // a connection that waits holds none
 	l.buf = nil
+	l.await() // here and not down there, where the stack is twice as deep
 	typ, r, err := l.ws.Reader(context.Background())
 	if err != nil {
 		return nil, linkError(err)
@@ -48,7 +51,7 @@ func (l *wsLink) read() ([]byte, error) {
 	if typ != l.typ {
 		return nil, breachError{CodeInvalidRequest, fmt.Sprintf("a frame is %s: this connection uses %s", frameKind(typ), frameKind(l.typ))}
 	}
-	l.buf = takeChunk(0)
+	l.buf = takeChunk(last)
 	for {
 		if l.buf = roomFor(l.buf, 1); len(l.buf) == cap(l.buf) {
 			l.buf = append(l.buf, 0)[:len(l.buf)]
@@ -123,18 +126,20 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the server cannot take over the connection: see its log", http.StatusNotImplemented)
 		return
 	}
-	hj := &hijack{ResponseWriter: w, stall: s.config.limits.Stall}
-	opts := &websocket.AcceptOptions{InsecureSkipVerify: true} // ServeHTTP has looked at the origin
+	wire := &wireConn{stall: s.config.limits.Stall}
+	opts := &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // ServeHTTP has looked at the origin
+		OnPingReceived:     wire.pong,
+		OnPongReceived:     wire.ponged,
+	}
 	for _, cd := range s.codecs {
 		opts.Subprotocols = append(opts.Subprotocols, subprotocol(cd))
 	}
-	opts.OnPingReceived = func(ctx context.Context, b []byte) bool { return hj.wire.pong(ctx, b) }
-	opts.OnPongReceived = func(context.Context, []byte) { hj.wire.heard() }
-	ws, err := websocket.Accept(hj, r, opts)
+	ws, err := websocket.Accept(&hijack{w, wire}, r, opts)
 	if err != nil {
 		return // Accept has answered
 	}
-	c := s.newWSConn(r.Context(), ws, hj.wire)
+	c := s.newWSConn(r.Context(), ws, wire)
 	if !s.add(c) {
 		c.lost(errDrained)
 		return
@@ -174,11 +179,11 @@ func (s *Server) newWSConn(ctx context.Context, ws *websocket.Conn, w *wireConn)
 }
 
 // A hijack hands coder/websocket our wireConn in place of the connection, and
-// small buffers in place of net/http's.
+// small buffers in place of net/http's. The wireConn must not know it: what is
+// behind the ResponseWriter would live as long as the connection.
 type hijack struct {
 	http.ResponseWriter
-	stall time.Duration
-	wire  *wireConn
+	wire *wireConn
 }
 
 func (h *hijack) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -186,13 +191,18 @@ func (h *hijack) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	conn.SetDeadline(time.Time{}) // of the http.Server's, for requests
+	w := h.wire
+	w.connect(conn, conn)
 	// What a fast client has sent behind its handshake is already buffered.
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
-	conn.SetDeadline(time.Time{}) // of the http.Server's, for requests
-	h.wire = newWireConn(conn, conn, conn, h.stall)
-	h.wire.early = append([]byte(nil), early...)
-	nc := &wireNetConn{h.wire, conn}
-	return nc, bufio.NewReadWriter(bufio.NewReaderSize(nc, readAhead), bufio.NewWriterSize(nc, 16)), nil
+	w.ahead = append([]byte(nil), early...)
+	size := readAhead
+	if w.chunked() {
+		w.lean, size = true, tiny
+	}
+	nc := &wireNetConn{w, conn}
+	return nc, bufio.NewReadWriter(bufio.NewReaderSize(nc, size), bufio.NewWriterSize(nc, tiny)), nil
 }
 
 // wireNetConn is a wireConn with the rest of net.Conn's methods, which
