@@ -9,6 +9,7 @@ import (
 // and when the last of those that count has ended the call is over.
 type account struct {
 	cancel context.CancelCauseFunc // called once, when it is; nil where nobody needs to know
+	told   bool                    // who ends the context calls end, except for the connection, which stops its sources
 
 	ctx context.Context // set when the first streams are added
 
@@ -32,7 +33,7 @@ func (a *account) add(ctx context.Context, n int, sources []*source, sinks []*si
 	a.open += n
 	a.sources = append(a.sources, sources...)
 	a.sinks = append(a.sinks, sinks...)
-	if a.unwatch == nil && ctx.Done() != nil {
+	if a.unwatch == nil && (!a.told || len(a.sinks) > 0) && ctx.Done() != nil {
 		a.unwatch = context.AfterFunc(ctx, func() { a.end(context.Cause(ctx)) })
 	}
 	cause := a.cause

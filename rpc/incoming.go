@@ -23,15 +23,29 @@ type incoming struct {
 	sinks  []*sink      // that nobody has claimed
 	reply  func([]byte) // where the answer goes; nil is the connection
 
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
+	base     callContext
+	ctx      context.Context // base's child
+	end      context.CancelCauseFunc
 	acct     account
 	canceled bool              // by the caller; guarded by the connection's mutex
 	answered bool              // guarded by the same: response is final
 	response map[string]string // metadata
 }
 
+// A callContext is the connection's context with the call among its values.
+type callContext struct {
+	context.Context
+	in *incoming
+}
+
 type callKey struct{}
+
+func (c *callContext) Value(key any) any {
+	if key == (callKey{}) {
+		return c.in
+	}
+	return c.Context.Value(key)
+}
 
 // callOf is the call whose handler ctx belongs to.
 func callOf(ctx context.Context) *incoming {
@@ -168,23 +182,28 @@ func (in *incoming) keep(m *wire.Message) {
 // begin makes the call's context.
 func (in *incoming) begin(ctx context.Context, timeout int64) {
 	c := in.c
-	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, callKey{}, in))
+	in.base = callContext{ctx, in}
+	ctx, in.end = context.WithCancelCause(&in.base)
 	if timeout > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, time.Duration(timeout)*time.Millisecond)
-		in.cancel = func(cause error) { cancel(cause); stop() }
-	} else {
-		in.cancel = cancel
+		cancel := in.end
+		limited, stop := context.WithTimeout(ctx, time.Duration(timeout)*time.Millisecond)
+		ctx, in.end = limited, func(cause error) { cancel(cause); stop() }
 	}
+	in.acct = account{open: 1, cancel: in.end, told: timeout <= 0}
 	c.mu.Lock()
 	in.ctx = ctx
 	canceled := in.canceled
 	c.mu.Unlock()
 	if canceled {
-		in.cancel(context.Canceled)
+		in.cancel()
 	}
-	in.acct = account{open: 1, cancel: in.cancel}
 	in.acct.add(ctx, 0, nil, in.sinks)
+}
+
+// cancel ends the call's context because the caller wants no answer any more.
+func (in *incoming) cancel() {
+	in.end(context.Canceled)
+	in.acct.end(context.Canceled)
 }
 
 // refuse answers a request that does not run. The reader calls it.
@@ -409,6 +428,6 @@ func (c *session) cancelRequest(id []byte) {
 		}
 	})
 	if in != nil {
-		in.cancel(context.Canceled)
+		in.cancel()
 	}
 }

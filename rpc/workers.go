@@ -26,17 +26,14 @@ type workers struct {
 	next   int
 	coming bool // a worker is on its way
 	idle   int  // in wait
-	wake   chan bool
-	home   *time.Timer // sends idle workers home
 	ended  bool
+
+	// Both are nil while nobody has been idle since the last were sent home.
+	wake chan bool
+	home *time.Timer // sends idle workers home
 }
 
-func (w *workers) init(run func(*incoming)) {
-	w.run = run
-	w.wake = make(chan bool)
-	w.home = time.AfterFunc(time.Hour, w.trim)
-	w.home.Stop()
-}
+func (w *workers) init(run func(*incoming)) { w.run = run }
 
 // dispatch gives a call to a worker. It never waits. How many calls there are is
 // bounded by the limit on them.
@@ -106,12 +103,17 @@ func (w *workers) serve(in *incoming) {
 // rest waits for work and reports whether there is some. The mutex is held
 // before and after.
 func (w *workers) rest() bool {
-	if w.idle == 0 {
+	switch {
+	case w.wake == nil:
+		w.wake = make(chan bool)
+		w.home = time.AfterFunc(workerRest, w.trim)
+	case w.idle == 0:
 		w.home.Reset(workerRest)
 	}
 	w.idle++
+	wake := w.wake
 	w.mu.Unlock()
-	work := <-w.wake
+	work := <-wake
 	w.mu.Lock()
 	w.idle--
 	if work {
@@ -132,6 +134,9 @@ func (w *workers) trim() {
 			return
 		}
 	}
+	if !w.ended {
+		w.wake, w.home = nil, nil
+	}
 }
 
 // end sends everyone home as soon as the queue is empty.
@@ -139,6 +144,8 @@ func (w *workers) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ended = true
-	w.home.Stop()
-	close(w.wake)
+	if w.wake != nil {
+		w.home.Stop()
+		close(w.wake)
+	}
 }
