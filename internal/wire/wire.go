@@ -11,7 +11,10 @@
 // last byte, nested no deeper than [MaxDepth], and valid UTF-8.
 package wire
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Format is one of the two forms of a message. The methods that build and read
 // raw values take and give values of that form.
@@ -83,7 +86,7 @@ func invalidRequest(why string) *Fault {
 
 // Scanners return the index behind what they skipped. A negative result is a
 // failure: ^i for one at byte i, or tooDeep.
-const tooDeep = -1 << 62
+const tooDeep = math.MinInt
 
 // scanError is the Fault for a scanner's negative result.
 func scanError(form string, at int) *Fault {
