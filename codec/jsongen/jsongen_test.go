@@ -150,6 +150,18 @@ func TestEveryCut(t *testing.T) {
 }
 
 // The kelvin sign and the long s fold to letters of ASCII.
+// Long text is looked at in larger steps: one odd character at every place.
+func TestLongText(t *testing.T) {
+	for _, odd := range []string{`"`, `\`, "<", ">", "&", "\n", "\x1f", "\x7f", "é", "\u2028", "\xff"} {
+		for n := range 200 {
+			text := strings.Repeat("x", n) + odd + strings.Repeat("y", 60)
+			src := sameAppend(t, &text)
+			sameDecode(t, src, func() any { return new(string) })
+			sameDecode(t, []byte(`"`+text+`"`), func() any { return new(string) })
+		}
+	}
+}
+
 func TestFoldedNames(t *testing.T) {
 	for _, text := range []string{`{"\u212aelvin":1}`, `{"\u212aelvin":1}`, "{\"\u212aelvin\":1}", "{\"KELVIN\":1}", "{\"\u017fü\u00df\":1}", "{\"SÜß\":1,\"süß\":2}",
 		"{\"SÜSS\":1}", `{"A":1,"a":2}`, `{"a":1,"A":2}`, "{\"kelvi\xff\":1}", "{\"größe\":\"x\"}", "{\"GRÖSSE\":\"x\"}", "{\"GRÖßE\":\"x\"}", `{"<A&B>":"x"}`, `{"<a&b>":"x"}`} {

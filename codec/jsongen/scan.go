@@ -30,22 +30,49 @@ const (
 	highs = 0x8080808080808080
 )
 
+// longText is from where on text is looked at 32 bytes at a time.
+const longText = 64
+
 // plain skips text that means what it says: ASCII without control characters,
-// quotation marks and backslashes. It looks at eight bytes at a time; a borrow
-// can raise a false alarm only above a true one, and only the lowest counts.
+// quotation marks and backslashes. It looks at eight bytes at a time, later at
+// 32; a borrow can raise a false alarm only above a true one, and only the lowest
+// counts.
 func plain(s []byte, i int) int {
-	for i+8 <= len(s) {
-		x := binary.LittleEndian.Uint64(s[i:])
-		alarm := (x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)) & highs
-		if alarm != 0 {
-			return i + bits.TrailingZeros64(alarm)/8
+	for ; ; i += plainBlocks(s[i:]) {
+		end := min(i+longText, len(s))
+		for ; i+8 <= end; i += 8 {
+			if alarm := special(binary.LittleEndian.Uint64(s[i:])) & highs; alarm != 0 {
+				return i + bits.TrailingZeros64(alarm)/8
+			}
 		}
-		i += 8
+		if end == len(s) {
+			break
+		}
 	}
 	for i < len(s) && s[i] >= ' ' && s[i] < utf8.RuneSelf && s[i] != '"' && s[i] != '\\' {
 		i++
 	}
 	return i
+}
+
+// plainBlocks is how many bytes of s begin it in blocks at which plain would not
+// stop.
+func plainBlocks(s []byte) int {
+	i := 0
+	for ; i+32 <= len(s); i += 32 {
+		b := s[i : i+32 : i+32]
+		alarm := special(binary.LittleEndian.Uint64(b)) | special(binary.LittleEndian.Uint64(b[8:])) |
+			special(binary.LittleEndian.Uint64(b[16:])) | special(binary.LittleEndian.Uint64(b[24:]))
+		if alarm&highs != 0 {
+			break
+		}
+	}
+	return i
+}
+
+// special sets the high bits of the bytes of x that plain stops at.
+func special(x uint64) uint64 {
+	return x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)
 }
 
 // text returns the place of the quotation mark that ends the string at s[i].

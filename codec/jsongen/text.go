@@ -44,11 +44,13 @@ func appendString(dst []byte, v string) []byte {
 func safe(s []byte) int {
 	i := 0
 	for ; i+8 <= len(s); i += 8 {
-		x := binary.LittleEndian.Uint64(s[i:])
-		// '<' and '>' differ in one bit.
-		alarm := (x | (x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones) |
-			((x ^ ones*'&') - ones) | ((x&^(ones*2) ^ ones*'<') - ones)) & highs
-		if alarm != 0 {
+		if i == longText {
+			i += safeBlocks(s[i:])
+			if i+8 > len(s) {
+				break
+			}
+		}
+		if alarm := needsEscape(binary.LittleEndian.Uint64(s[i:])) & highs; alarm != 0 {
 			return i + bits.TrailingZeros64(alarm)/8
 		}
 	}
@@ -56,6 +58,26 @@ func safe(s []byte) int {
 		i++
 	}
 	return i
+}
+
+// safeBlocks is to safe what plainBlocks is to plain.
+func safeBlocks(s []byte) int {
+	i := 0
+	for ; i+32 <= len(s); i += 32 {
+		b := s[i : i+32 : i+32]
+		alarm := needsEscape(binary.LittleEndian.Uint64(b)) | needsEscape(binary.LittleEndian.Uint64(b[8:])) |
+			needsEscape(binary.LittleEndian.Uint64(b[16:])) | needsEscape(binary.LittleEndian.Uint64(b[24:]))
+		if alarm&highs != 0 {
+			break
+		}
+	}
+	return i
+}
+
+// needsEscape sets the high bits of the bytes of x that safe stops at. Quotation mark
+// and ampersand differ in one bit, and so do the two angle brackets.
+func needsEscape(x uint64) uint64 {
+	return x | (x - ones*' ') | ((x ^ ones*'\\') - ones) | ((x&^(ones*4) ^ ones*'"') - ones) | ((x&^(ones*2) ^ ones*'<') - ones)
 }
 
 func verbatim(c byte) bool {

@@ -113,7 +113,7 @@ func (d *decoder) json(src []byte) *Fault {
 		}
 		return invalidRequest("not an object")
 	}
-	end := jsonMembers(src, i, 1, func(name, value []byte) bool {
+	end := jsonMembers(src, i, 1, skipJSON, func(name, value []byte) bool {
 		d.member(name, value)
 		return true
 	})

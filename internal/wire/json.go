@@ -33,7 +33,7 @@ func jsonElements(raw []byte, yield func([]byte) bool) {
 		return
 	}
 	for {
-		end := skipJSON(raw, i, 2)
+		end := skipKnown(raw, i, 2)
 		if end < 0 || !yield(raw[i:end:end]) {
 			return
 		}
@@ -46,8 +46,9 @@ func jsonElements(raw []byte, yield func([]byte) bool) {
 }
 
 // jsonMembers scans the object that begins at s[i] and yields its members, the
-// names unescaped, for as long as yield likes. A name is good until the next.
-func jsonMembers(s []byte, i, depth int, yield func(name, value []byte) bool) int {
+// names unescaped, for as long as yield likes. A name is good until the next. skip
+// is skipJSON or skipKnown.
+func jsonMembers(s []byte, i, depth int, skip func(s []byte, i, depth int) int, yield func(name, value []byte) bool) int {
 	if i >= len(s) || s[i] != '{' {
 		return ^i
 	}
@@ -67,7 +68,7 @@ func jsonMembers(s []byte, i, depth int, yield func(name, value []byte) bool) in
 		if start < 0 {
 			return start
 		}
-		end := skipJSON(s, start, depth+1)
+		end := skip(s, start, depth+1)
 		if end < 0 {
 			return end
 		}

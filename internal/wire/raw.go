@@ -67,7 +67,7 @@ func (f Format) members(raw []byte, yield func(name, value []byte) bool) {
 		cborMembers(raw, 1, yield)
 		return
 	}
-	jsonMembers(raw, skipSpace(raw, 0), 1, yield)
+	jsonMembers(raw, skipSpace(raw, 0), 1, skipKnown, yield)
 }
 
 // Int returns the integer that raw is. Neither 1.0 nor 1e3 is one, nor what

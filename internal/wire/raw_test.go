@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -137,6 +138,29 @@ func TestObject(t *testing.T) {
 		}
 		if got := strings.Join(got, " "); got != test.want {
 			t.Errorf("format %d, %q: got %s, want %s", test.f, test.raw, got, test.want)
+		}
+	}
+}
+
+// Long strings are looked at in larger steps: one odd character at every place.
+func TestLongStrings(t *testing.T) {
+	for _, odd := range []string{"", `\"`, `\\`, `\n`, `\u0022`, "é", "\n", `\x`, `"`} {
+		for n := range 200 {
+			raw := []byte(`["` + strings.Repeat("x", n) + odd + strings.Repeat("y", 60) + `",1]`)
+			if JSON.Valid(raw) != json.Valid(raw) {
+				t.Fatalf("%s: valid is %t", raw, JSON.Valid(raw))
+			}
+			var want []json.RawMessage
+			if json.Unmarshal(raw, &want) != nil {
+				continue
+			}
+			i := 0
+			for e := range JSON.Array(raw) {
+				if string(e) != string(want[i]) {
+					t.Fatalf("%s: element %d is %s", raw, i, e)
+				}
+				i++
+			}
 		}
 	}
 }

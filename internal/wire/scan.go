@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -131,27 +132,32 @@ const (
 	highs = 0x8080808080808080
 )
 
+// longText is from where on a string is looked at 32 bytes at a time.
+const longText = 64
+
 // skipString skips the string that begins at s[i], a quotation mark: RFC 8259,
-// section 7. It looks at eight bytes at a time for one that is a control
-// character, a quotation mark or a backslash. A borrow can raise a false alarm
-// only above a true one, and only the lowest counts.
+// section 7. It looks at eight bytes at a time, later at 32, for one that is a
+// control character, a quotation mark or a backslash. A borrow can raise a false
+// alarm only above a true one, and only the lowest counts.
 func skipString(s []byte, i int) int {
-	i++
-	for i+8 <= len(s) {
-		x := binary.LittleEndian.Uint64(s[i:])
-		quote := x ^ ones*'"'
-		slash := x ^ ones*'\\'
-		alarm := ((x-ones*0x20)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & highs
-		if alarm == 0 {
-			i += 8
-			continue
+	for i++; ; i += quietBlocks(s[i:]) {
+		end := min(i+longText, len(s))
+		for i+8 <= end {
+			alarm := special(binary.LittleEndian.Uint64(s[i:])) & highs
+			if alarm == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(alarm) / 8
+			if s[i] == '"' {
+				return i + 1
+			}
+			if i = skipEscape(s, i); i < 0 {
+				return i
+			}
 		}
-		i += bits.TrailingZeros64(alarm) / 8
-		if s[i] == '"' {
-			return i + 1
-		}
-		if i = skipEscape(s, i); i < 0 {
-			return i
+		if end == len(s) {
+			break
 		}
 	}
 	for i < len(s) {
@@ -167,6 +173,55 @@ func skipString(s []byte, i int) int {
 		}
 	}
 	return ^i
+}
+
+// quietBlocks is how many bytes of s begin it in blocks at which skipString would
+// not stop.
+func quietBlocks(s []byte) int {
+	i := 0
+	for ; i+32 <= len(s); i += 32 {
+		b := s[i : i+32 : i+32]
+		alarm := special(binary.LittleEndian.Uint64(b)) | special(binary.LittleEndian.Uint64(b[8:])) |
+			special(binary.LittleEndian.Uint64(b[16:])) | special(binary.LittleEndian.Uint64(b[24:]))
+		if alarm&highs != 0 {
+			break
+		}
+	}
+	return i
+}
+
+// special sets the high bits of the bytes of x that skipString stops at.
+func special(x uint64) uint64 {
+	quote := x ^ ones*'"'
+	slash := x ^ ones*'\\'
+	return (x-ones*0x20)&^x | (quote-ones)&^quote | (slash-ones)&^slash
+}
+
+// skipKnown is skipJSON for a value that Decode has seen: of a string that is the
+// value only the end is looked for.
+func skipKnown(s []byte, i, depth int) int {
+	if i >= len(s) || s[i] != '"' {
+		return skipJSON(s, i, depth)
+	}
+	for start := i + 1; ; {
+		n := bytes.IndexByte(s[i+1:], '"')
+		if n < 0 {
+			return ^len(s)
+		}
+		if i += 1 + n; !behindSlash(s[start:i]) {
+			return i + 1
+		}
+	}
+}
+
+// behindSlash reports whether what follows text is escaped: behind an odd number of
+// backslashes.
+func behindSlash(text []byte) bool {
+	n := len(text)
+	for n > 0 && text[n-1] == '\\' {
+		n--
+	}
+	return (len(text)-n)%2 == 1
 }
 
 // skipEscape skips the escape that begins at s[i], a backslash. A control
