@@ -422,9 +422,22 @@ func (c *session) housekeeping() {
 	})
 }
 
-// move ends the streams that go on after a cursor elsewhere, for this session's
-// server shuts down.
-func (c *session) move() {}
+var errMovedOn = &Error{Code: CodeUnavailable, Message: "the stream goes on with another session", Data: ranMaybe, lost: true}
+
+// move ends the streams that go on elsewhere behind a cursor.
+func (c *session) move() {
+	var moving []*sink
+	c.mu.Lock()
+	for _, k := range c.state.sinks {
+		if k.movable() {
+			moving = append(moving, k)
+		}
+	}
+	c.mu.Unlock()
+	for _, k := range moving {
+		k.cancel(errMovedOn)
+	}
+}
 
 // forgetLost gives up the streams that the garbage collector found lost.
 func (c *session) forgetLost() {

@@ -2,7 +2,9 @@ package rpc_test
 
 import (
 	"context"
+	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -10,15 +12,17 @@ import (
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
-// A breaking is a server behind a network that a test breaks, and a client of it
-// that takes its session up again.
+// A breaking is a server behind a network that a test breaks, and a client of it.
 type breaking struct {
 	*rpc.Conn
 	network *rpctest.Network
-	srv     *rpc.Server
+	refuse  atomic.Bool // no connection gets through
+	options *rpc.ServerOptions
+	srv     atomic.Pointer[rpc.Server]
 }
 
-// breakable connects over the transport of a URL's scheme.
+// breakable connects over the transport of a URL's scheme. Without options the
+// server keeps sessions, and the client resumes its own.
 func breakable(t *testing.T, scheme string, so *rpc.ServerOptions, do *rpc.DialOptions, services ...rpc.Service) *breaking {
 	t.Helper()
 	if so == nil {
@@ -27,18 +31,14 @@ func breakable(t *testing.T, scheme string, so *rpc.ServerOptions, do *rpc.DialO
 	if do == nil {
 		do = &rpc.DialOptions{Resume: true}
 	}
-	b := &breaking{network: &rpctest.Network{}, srv: rpc.NewServer(so)}
-	b.srv.Register(services...)
+	b := &breaking{options: so}
+	b.network = &rpctest.Network{Plan: func(int) rpctest.Plan { return rpctest.Plan{Refuse: b.refuse.Load()} }}
+	b.srv.Store(server(so, services...))
 	ln := b.network.Listen()
-	hs := &http.Server{Handler: b.srv}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		if scheme == "ws" {
-			hs.Serve(ln)
-		} else {
-			b.srv.Serve(context.Background(), ln)
-		}
+		b.serve(ln, scheme)
 	}()
 	do.NetDial = b.network.Dial
 	var err error
@@ -47,11 +47,34 @@ func breakable(t *testing.T, scheme string, so *rpc.ServerOptions, do *rpc.DialO
 	}
 	t.Cleanup(func() {
 		b.Conn.Close()
-		b.srv.Close()
+		b.srv.Load().Close()
 		ln.Close()
 		<-served
+		b.network.Cut()
 	})
 	return b
+}
+
+func (b *breaking) serve(ln net.Listener, scheme string) {
+	if scheme == "ws" {
+		http.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { b.srv.Load().ServeHTTP(w, r) }))
+		return
+	}
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go b.srv.Load().ServeConn(context.Background(), conn)
+	}
+}
+
+// restart replaces the server, which dies without a word, by one that knows
+// nothing of it.
+func (b *breaking) restart(services ...rpc.Service) {
+	b.network.Cut()
+	synctest.Wait()
+	b.srv.Swap(server(b.options, services...)).Close()
 }
 
 // await waits for a phase of the connection.

@@ -118,6 +118,12 @@ func (k *sink) move() {
 	k.moves = true
 }
 
+func (k *sink) movable() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.moves
+}
+
 // leave ends the range, however it came to that.
 func (k *sink) leave() {
 	k.cancel(nil)
