@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -419,6 +420,42 @@ func TestResumeOnConnThatHasEnded(t *testing.T) {
 		got, err := rpc.Collect(seq)
 		if e, ok := errors.AsType[*rpc.Error](err); len(got) != 1 || !ok || e.Code != rpc.CodeUnavailable {
 			t.Error(got, err)
+		}
+	})
+}
+
+// A connection that is made again carries the stream on; closing it ends the
+// waiting for that.
+func TestResumeOnConnThatComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var srv atomic.Pointer[rpc.Server]
+		srv.Store(server(nil, entries(tail(1))))
+		conn, err := rpc.Dial(t.Context(), "tcp://server:1", &rpc.DialOptions{
+			NetDial: func(context.Context, string, string) (net.Conn, error) {
+				near, far := net.Pipe()
+				go srv.Load().ServeConn(context.Background(), far)
+				return near, nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var closed time.Time
+		go func() {
+			for n := 2; n <= 5; n++ {
+				time.Sleep(time.Hour)
+				srv.Swap(server(nil, entries(tail(n)))).Close()
+			}
+			time.Sleep(time.Hour)
+			srv.Load().Close()
+			time.Sleep(time.Hour)
+			closed = time.Now()
+			conn.Close()
+		}()
+		seq, _ := follow(t.Context(), conn, 0)
+		got, err := rpc.Collect(seq)
+		if fmt.Sprint(got) != "[{1} {2} {3} {4} {5}]" || !errors.Is(err, rpc.ErrClosed) || !time.Now().Equal(closed) {
+			t.Errorf("%v, %v, %v after it was closed", got, err, time.Since(closed))
 		}
 	})
 }

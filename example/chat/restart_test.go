@@ -3,7 +3,6 @@ package chat
 import (
 	"bufio"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -76,58 +75,30 @@ func (p *process) kill() {
 	p.cmd.Wait()
 }
 
-// A redialer is a Caller that dials anew where the connection has ended.
-type redialer struct {
-	url string
-
-	mu   sync.Mutex
-	conn *rpc.Conn
-}
-
-// Call makes a call again that has surely not run, or may run twice.
-func (r *redialer) Call(ctx context.Context, c *rpc.Call) error {
-	for {
-		conn, err := r.dial(ctx)
-		if err == nil {
-			err = conn.Call(ctx, c)
-		}
-		e, ok := errors.AsType[*rpc.Error](err)
-		if !ok || e.Code != rpc.CodeUnavailable || !c.Idempotent && !rpc.NotRun(err) || ctx.Err() != nil {
-			return err
-		}
-		time.Sleep(10 * time.Millisecond)
+// enter is a room on a connection of its own, which waits for the server where
+// that is away.
+func (p *process) enter(ctx context.Context) (Room, error) {
+	conn, err := rpc.Dial(ctx, "ws://"+p.addr, &rpc.DialOptions{Reconnect: rpc.Reconnect{
+		FirstToo: true,
+		MinDelay: 10 * time.Millisecond, // or all would be away most of the time
+		MaxDelay: 50 * time.Millisecond,
+	}})
+	if err != nil {
+		return nil, err
 	}
-}
-
-func (r *redialer) dial(ctx context.Context) (_ *rpc.Conn, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.conn == nil || r.conn.Err() != nil {
-		r.conn, err = rpc.Dial(ctx, r.url, nil)
-	}
-	return r.conn, err
-}
-
-func (r *redialer) close() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.conn != nil {
-		r.conn.Close()
-	}
-}
-
-// enter is a room on a connection of its own.
-func (p *process) enter() Room {
-	r := &redialer{url: "ws://" + p.addr}
-	p.t.Cleanup(r.close)
-	return NewRoomClient(r)
+	p.t.Cleanup(func() { conn.Close() })
+	return NewRoomClient(conn), nil
 }
 
 const theEnd = "the end"
 
 // read reads the room to the message that is the last, through whatever befalls
 // the server.
-func read(ctx context.Context, room Room) (seen []Message, err error) {
+func read(ctx context.Context, p *process) (seen []Message, err error) {
+	room, err := p.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
 	messages, err := room.Messages(ctx, 0)
 	if err != nil {
 		return nil, err
@@ -148,7 +119,12 @@ func read(ctx context.Context, room Room) (seen []Message, err error) {
 
 // say posts until ctx ends, and returns what the room has said it has stored. A
 // post that may have been stored is not made again.
-func say(ctx context.Context, room Room, author string) (stored []Message) {
+func say(ctx context.Context, p *process, author string) (stored []Message) {
+	room, err := p.enter(ctx)
+	if err != nil {
+		p.t.Error(err)
+		return nil
+	}
 	for i := 0; ctx.Err() == nil; time.Sleep(time.Millisecond) {
 		m, err := room.Post(ctx, author, fmt.Sprint(i))
 		if err == nil {
@@ -180,13 +156,13 @@ func TestRestarts(t *testing.T) {
 	for i := range readers {
 		reads.Go(func() {
 			var err error
-			if seen[i], err = read(ctx, p.enter()); err != nil {
+			if seen[i], err = read(ctx, p); err != nil {
 				t.Errorf("reader %d: %v", i, err)
 			}
 		})
 	}
 	for i := range posters {
-		posts.Go(func() { stored[i] = say(posting, p.enter(), fmt.Sprint("poster ", i)) })
+		posts.Go(func() { stored[i] = say(posting, p, fmt.Sprint("poster ", i)) })
 	}
 	for i := range restarts {
 		time.Sleep(rand.N(300 * time.Millisecond))
@@ -200,7 +176,11 @@ func TestRestarts(t *testing.T) {
 	time.Sleep(100 * time.Millisecond)
 	stop()
 	posts.Wait()
-	if _, err := p.enter().Post(ctx, "test", theEnd); err != nil {
+	room, err := p.enter(ctx)
+	if err == nil {
+		_, err = room.Post(ctx, "test", theEnd)
+	}
+	if err != nil {
 		t.Error(err)
 		cancel()
 	}
