@@ -67,7 +67,7 @@ func (l *lineLink) write(frame []byte) error {
 func (l *lineLink) shut(code closeCode, reason string) {
 	if c := l.owner.Load(); c != nil && c.resume.Load() != nil {
 		_ = l.write(c.form.AppendTail(append(c.form.AppendRequest(nil, &wire.Head{Method: methodClose, Body: true}), closeParams(code, reason)...)))
-		l.flush(false)
+		l.flush(true)
 	}
 	l.wireConn.shut()
 }

@@ -111,11 +111,15 @@ func (k *sink) grant() {
 	k.c.control(methodCredit, int64(k.handle), int64(taken), int64(items), int64(bytes))
 }
 
-// move notes that the stream goes on elsewhere where this one is lost.
+// move notes that the stream goes on elsewhere where this one is lost, and where
+// that is so already, as its session is left for another.
 func (k *sink) move() {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	k.moves = true
+	k.mu.Unlock()
+	if k.c.conn.session.Load() != k.c {
+		k.cancel(errMovedOn)
+	}
 }
 
 func (k *sink) movable() bool {
