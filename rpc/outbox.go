@@ -188,11 +188,10 @@ func (o *outbox) detach() {
 }
 
 // attach makes the caller the flusher, for there is a socket again.
-func (o *outbox) attach() bool {
+func (o *outbox) attach() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.detached = false
-	return o.claim()
+	o.detached, o.flushing = false, true
 }
 
 // resume has the frames kept that are written from now on.

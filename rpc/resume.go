@@ -183,6 +183,7 @@ func (c *session) attach(l link, received uint64, first func() []byte) error {
 		c.end(err)
 		return err
 	}
+	c.out.attach() // nobody else writes, nor says goodbye, before what follows
 	c.update(func(s *connState) {
 		if err = s.cause; !s.ended {
 			c.link = l
@@ -191,6 +192,7 @@ func (c *session) attach(l link, received uint64, first func() []byte) error {
 		}
 	})
 	if err != nil {
+		c.out.quit()
 		return err
 	}
 	l.bind(c)
@@ -205,9 +207,7 @@ func (c *session) attach(l link, received uint64, first func() []byte) error {
 		c.sessions.attached(c)
 	}
 	c.conn.attached(c)
-	if c.out.attach() {
-		go c.flush(false)
-	}
+	go c.flush(false)
 	return nil
 }
 
@@ -281,17 +281,45 @@ func (c *session) giveUp(m *wire.Message) error {
 		return refuse("session lost: it is not known here")
 	}
 	id := append([]byte(nil), m.ID...)
-	c.out.detach() // the socket has one flusher
-	<-c.out.drained()
-	err := old.attach(c.link, params.Received, func() []byte {
+	l, err := c.letGo()
+	if err != nil {
+		return err
+	}
+	err = old.attach(l, params.Received, func() []byte {
 		msg := old.form.AppendResponse(nil, &wire.Head{ID: id, Body: true})
 		msg, _ = old.codec.Append(msg, resumeResult{old.resume.Load().received.Load()})
 		return old.form.AppendToFrame(nil, old.form.AppendTail(msg), true)
 	})
 	if err != nil {
-		c.out.attach()
+		c.takeBack(l)
 		return refuse(err.Error())
 	}
 	c.heir = old
 	return errMoved
+}
+
+// letGo takes the link from a session that has just begun: a socket has one owner
+// and one flusher. It fails where the session has ended, and so says goodbye on it.
+func (c *session) letGo() (l link, err error) {
+	c.out.detach()
+	<-c.out.drained()
+	c.update(func(s *connState) {
+		if err = s.cause; !s.ended {
+			l, c.link = c.link, noLink{}
+		}
+	})
+	return l, err
+}
+
+// takeBack undoes letGo.
+func (c *session) takeBack(l link) {
+	ended := false
+	c.update(func(s *connState) {
+		c.link, ended = l, s.ended
+	})
+	if ended {
+		l.cut()
+	}
+	c.out.attach()
+	go c.flush(false)
 }
