@@ -61,7 +61,7 @@ func (s *socket) readOnce(fd uintptr) bool {
 	if n > 0 {
 		s.in, s.want = b[:n], n
 		if n == cap(b) {
-			s.want++
+			s.want = min(n+1, largeChunk)
 		}
 		return true
 	}
