@@ -212,6 +212,8 @@ func (c *Conn) State() State {
 		c.mu.Unlock()
 	} else if err := s.err(); err != nil {
 		st.Phase, st.Cause = Closed, err
+	} else if s.waits() {
+		st.Phase = Detached
 	}
 	if r := s.resume.Load(); r != nil && s.err() == nil {
 		st.Resumable = r.sent.whole()

@@ -18,6 +18,7 @@ func (c *session) drain() {
 // Draining is closed when the server that serves the call of ctx shuts down.
 // Shutdown waits for streams: a handler whose stream would never end selects on
 // this as well, and ends it, with an error that tells the caller to come again.
+// One that its clients resume after a cursor need not: they move away at once.
 // Outside of handlers it is nil, and so never ready.
 func Draining(ctx context.Context) <-chan struct{} {
 	if c, ok := ctx.Value(sessionKey{}).(*session); ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
@@ -61,8 +62,9 @@ func (c *session) sayHello(ctx context.Context) error {
 	}
 	c.mode = modeWirecall
 	c.greeted.Store(true)
-	if h.Session != "" && h.Replay > 0 && c.replayBuffer > 0 {
-		c.resumable(&resumption{token: h.Session, window: time.Duration(h.Window) * time.Millisecond}, c.replayBuffer, h.Replay, 0)
+	if h.Session != "" && h.Replay > 0 && h.Window > 0 && c.replayBuffer > 0 {
+		window := time.Duration(min(h.Window, math.MaxInt32)) * time.Millisecond
+		c.resumable(&resumption{token: h.Session, window: window}, c.replayBuffer, h.Replay, 0)
 	}
 	return c.meet(h)
 }

@@ -53,7 +53,7 @@ var (
 // written that do not count.
 func (c *session) resumable(r *resumption, keep, peerKeeps, skip int) {
 	r.sent.limit, r.sent.skip = keep, skip
-	r.quarter = max(peerKeeps/4, 1)
+	r.quarter = max(peerKeeps/4, 1<<10)
 	r.taking = make(chan struct{}, 1)
 	r.timer = stoppedTimer(func() {
 		r.armed.Store(false)
