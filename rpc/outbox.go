@@ -235,7 +235,8 @@ func (o *outbox) take(b *batch, pending func() bool) bool {
 		}
 		freeChunk(b.buf)
 		freeChunk(o.first.buf)
-		b.buf, o.first.buf = nil, nil
+		freeChunk(o.scratch)
+		b.buf, o.first.buf, o.scratch = nil, nil, nil
 		return false
 	}
 	b.reset()

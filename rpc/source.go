@@ -23,7 +23,7 @@ type source struct {
 	failure error  // the pump's: why it stopped by itself
 
 	// The rest belongs to the outbox and is guarded by its mutex.
-	pend    []byte // encoded items, to be one message
+	pend    []byte // encoded items, to be one message; a chunk
 	n       int    // how many
 	lens    []int  // of each, where the source is a plain subscription
 	queued  bool   // in the ring
@@ -104,6 +104,7 @@ func (s *source) put(b []byte) bool {
 		o.mu.Lock()
 	}
 	before := len(s.pend)
+	s.pend = roomFor(s.pend, len(b)+1)
 	if s.n > 0 && s.sub == nil {
 		s.pend = o.form.AppendSeparator(s.pend)
 	}
@@ -260,13 +261,12 @@ func (s *source) take(b *batch) {
 		}
 		s.lens = s.lens[:0]
 	case s.n > 0:
-		o.scratch = o.form.AppendItems(o.scratch[:0], s.handle, s.n, s.pend)
+		o.scratch = o.form.AppendItems(roomFor(o.scratch[:0], len(s.pend)+messageOverhead), s.handle, s.n, s.pend)
 		o.add(b, o.scratch)
 	}
 	s.n = 0
-	if s.pend = s.pend[:0]; cap(s.pend) > sourceSize {
-		s.pend = nil
-	}
+	freeChunk(s.pend) // a stream that waits holds none
+	s.pend = nil
 	if s.ended {
 		if s.sub != nil {
 			o.scratch = s.sub.end(o.scratch[:0], s.end)
