@@ -71,16 +71,32 @@
 // stream's: it yields the error too.
 //
 // A caller whose own context has ended gets context.Cause of it. A call that was
-// under way when the connection ended fails with CodeUnavailable; NotRun tells
-// whether it has surely not been executed.
+// under way when the connection was lost fails with CodeUnavailable, or with
+// CodeSessionLost; NotRun tells whether it has surely not been executed.
+//
+// # Reconnection
+//
+// A Conn that Dial has made connects again when its socket is lost. What is in
+// flight in both directions is a session's. Where both sides keep sessions
+// (ServerOptions.Sessions, DialOptions.Resume) it goes on over the new socket,
+// exactly once; otherwise, and where the server does not know the session any
+// more, it has failed, and the connection goes on with a new session. Calls that
+// have surely not run, and idempotent ones, are then made again. Calls made while
+// there is no socket wait for one. A server that shuts down lets its clients
+// know, who move to another one by and by.
 //
 // # Goroutines
 //
 // These are all that the runtime starts.
 //
 //	goroutine        one for each            may block on                      ends when
-//	reader           connection              the socket, nothing else          the socket closes, or a second
-//	                                                                           after a goodbye
+//	reader           socket                  the socket; at its beginning,     the socket closes, or a second
+//	                                         an older one's reader and         after a goodbye
+//	                                         flusher, which has been closed
+//	dialer           dialed connection       the dial, the handshake, a        there is a socket, or the
+//	                 without a socket, or    delay                             connection has ended
+//	                 on its way to another
+//	                 server
 //	flusher          connection, while       the socket                        the outbox is empty
 //	                 there is something
 //	                 to write
@@ -94,13 +110,13 @@
 //	                 nobody wants            yields return false
 //	context callback end of a call's         nothing                           at once
 //	                 context with streams
-//	closer           connection that we      the last flush and the closing    closeGrace, a second, is over
+//	closer           session that we         the last flush and the closing    closeGrace, a second, is over
 //	                 end                     handshake
-//	housekeeping     timer, while it fires   a WebSocket pong, in plain mode   at once, or within a second
+//	housekeeping     timer, while it fires:  a WebSocket pong, in plain mode   at once, or within a second
+//	                 pings, acks, windows
 //	log              line that the reader    the user's slog.Handler           at once
 //	                 would have to write
-//	acceptor         connection of Serve     what ServeConn waits for: the     the connection does
-//	                                         connection
+//	acceptor         connection of Serve     is the reader of its socket       the reader does
 //
 // ToChan starts one as well, which ends with its stream or its context.
 //

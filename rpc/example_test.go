@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
 	"github.com/wirecall/wirecall/example/quickstart/kitchen"
 	"github.com/wirecall/wirecall/rpc"
@@ -215,4 +216,25 @@ func ExampleFromChan() {
 	// 1
 	// 2
 	// <nil>
+}
+
+// A connection that is cut goes on where it was.
+func ExampleConn_States() {
+	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}})
+	srv.Register(kitchen.KitchenService(cook{}))
+	hs := httptest.NewServer(srv)
+	defer hs.Close()
+
+	ctx := context.Background()
+	conn, err := rpc.Dial(ctx, hs.URL, &rpc.DialOptions{Resume: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { conn.Close() })
+	for state := range conn.States(ctx) {
+		fmt.Println(state.Phase, state.Session, state.Resumable)
+	}
+	// Output:
+	// connected 1 true
+	// closed 1 false
 }

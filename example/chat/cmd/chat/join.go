@@ -17,7 +17,7 @@ import (
 // join is in a room under a name, until the input or ctx ends or the room is
 // lost.
 func join(ctx context.Context, url, name string, after int64, t *terminal) error {
-	conn, err := rpc.Dial(ctx, url, nil)
+	conn, err := rpc.Dial(ctx, url, &rpc.DialOptions{Resume: true})
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func serve(ctx context.Context, addr, file string, out io.Writer) error {
 		defer f.Close()
 		store = f
 	}
-	srv := rpc.NewServer(nil)
+	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}})
 	srv.Register(chat.RoomService(chat.NewRoom(store)))
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
