@@ -149,6 +149,7 @@ func (w *wireConn) Read(p []byte) (int, error) {
 		n, err := w.rwc.Read(p)
 		w.through = w.through || n > 0 && n < len(p)
 		if err != nil {
+			w.end = err
 			w.fail(err)
 		}
 		return n, err
@@ -181,6 +182,13 @@ func (w *wireConn) fill() bool {
 		}
 	}
 	return len(w.ahead) > 0
+}
+
+// over reports whether nothing more can be read.
+func (w *wireConn) over() bool {
+	w.reading.Lock()
+	defer w.reading.Unlock()
+	return w.end != nil
 }
 
 // await waits until there is something to read, or a reason why there will not

@@ -58,7 +58,7 @@ func (l *wsLink) read() ([]byte, error) {
 		}
 		n, err := r.Read(l.buf[len(l.buf):cap(l.buf)])
 		l.buf = l.buf[:len(l.buf)+n]
-		if err == io.EOF {
+		if err == io.EOF && !l.over() { // coder/websocket says the same where the socket has ended within the frame
 			return l.buf, nil
 		}
 		if err != nil {
