@@ -11,6 +11,103 @@ import (
 
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
 
+// FleetService is the service Fleet, done by impl.
+func FleetService(impl Fleet) rpc.Service {
+	return rpc.Service{Name: "Fleet", Methods: []rpc.Method{
+		{
+			Name:       "Fleet.Numbers",
+			Idempotent: true,
+			New:        func() (any, any) { return new(fleetNumbersParams), new(rpc.Stream) },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p, r := c.Params.(*fleetNumbersParams), c.Result.(*rpc.Stream)
+				r0, err := impl.Numbers(ctx, p.After)
+				*r = rpc.From(r0)
+				return err
+			},
+		},
+		{
+			Name: "Fleet.Usage",
+			New:  func() (any, any) { return nil, new(Usage) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				r := c.Result.(*Usage)
+				*r, err = impl.Usage(ctx)
+				return err
+			},
+		},
+		{
+			Name: "Fleet.Deploy",
+			New:  func() (any, any) { return new(fleetDeployParams), nil },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p := c.Params.(*fleetDeployParams)
+				return impl.Deploy(ctx, p.Ms)
+			},
+		},
+		{
+			Name: "Fleet.Rush",
+			New:  func() (any, any) { return nil, new(int) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				r := c.Result.(*int)
+				*r, err = impl.Rush(ctx)
+				return err
+			},
+		},
+	}}
+}
+
+// FleetClient implements Fleet by calling the other end of a connection.
+type FleetClient struct{ caller rpc.Caller }
+
+var _ Fleet = (*FleetClient)(nil)
+
+// NewFleetClient returns a client of Fleet that makes its calls with caller.
+func NewFleetClient(caller rpc.Caller) *FleetClient { return &FleetClient{caller} }
+
+// Numbers streams the numbers after the given one, one in a while.
+func (c *FleetClient) Numbers(ctx context.Context, after int) (iter.Seq2[Number, error], error) {
+	p := fleetNumbersParams{after}
+	var r rpc.Stream
+	call := rpc.Call{Method: "Fleet.Numbers", Params: &p, Result: &r, Idempotent: true}
+	err := c.caller.Call(ctx, new(call))
+	return rpc.Resume(ctx, c.caller, &call, func(m Number) { p.After = m.N }), err
+}
+
+// Usage tells what the server's process costs.
+func (c *FleetClient) Usage(ctx context.Context) (Usage, error) {
+	var r Usage
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Fleet.Usage", Result: &r})
+	return r, err
+}
+
+// Deploy has another server take over while this one shuts down within some
+// milliseconds.
+func (c *FleetClient) Deploy(ctx context.Context, ms int) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: "Fleet.Deploy", Params: &fleetDeployParams{ms}})
+}
+
+// Rush returns the largest number of connections that came within one second
+// since the last deploy, or the start.
+func (c *FleetClient) Rush(ctx context.Context) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Fleet.Rush", Result: &r})
+	return r, err
+}
+
+type fleetNumbersParams struct {
+	After int
+}
+
+func (p *fleetNumbersParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "after", Value: &p.After}}
+}
+
+type fleetDeployParams struct {
+	Ms int
+}
+
+func (p *fleetDeployParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "ms", Value: &p.Ms}}
+}
+
 // LoadService is the service Load, done by impl.
 func LoadService(impl Load) rpc.Service {
 	return rpc.Service{Name: "Load", Methods: []rpc.Method{
@@ -300,6 +397,64 @@ func (p *loadTellParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "n", Value: &p.N}}
 }
 
+func appendNumberJSON(dst []byte, v *Number) []byte {
+	dst = append(dst, `{"N":`...)
+	dst = jsongen.AppendInt(dst, &v.N)
+	return append(dst, '}')
+}
+
+var numberJSON = jsongen.Fields{"N"}
+
+func decodeNumberJSON(s []byte, i int, v *Number) int {
+	f, i := numberJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.N)
+		}
+		f, i = numberJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendUsageJSON(dst []byte, v *Usage) []byte {
+	dst = append(dst, `{"RSS":`...)
+	dst = jsongen.AppendInt(dst, &v.RSS)
+	dst = append(dst, `,"Heap":`...)
+	dst = jsongen.AppendInt(dst, &v.Heap)
+	dst = append(dst, `,"Stacks":`...)
+	dst = jsongen.AppendInt(dst, &v.Stacks)
+	dst = append(dst, `,"CPU":`...)
+	if dst = jsongen.AppendFloat(dst, &v.CPU); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"Goroutines":`...)
+	dst = jsongen.AppendInt(dst, &v.Goroutines)
+	return append(dst, '}')
+}
+
+var usageJSON = jsongen.Fields{"RSS", "Heap", "Stacks", "CPU", "Goroutines"}
+
+func decodeUsageJSON(s []byte, i int, v *Usage) int {
+	f, i := usageJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.RSS)
+		case 1:
+			i = jsongen.Int(s, i, &v.Heap)
+		case 2:
+			i = jsongen.Int(s, i, &v.Stacks)
+		case 3:
+			i = jsongen.Float(s, i, &v.CPU)
+		case 4:
+			i = jsongen.Int(s, i, &v.Goroutines)
+		}
+		f, i = usageJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func appendItemJSON(dst []byte, v *Item) []byte {
 	dst = append(dst, `{"seq":`...)
 	dst = jsongen.AppendInt(dst, &v.Seq)
@@ -371,6 +526,12 @@ func decodeKeptJSON(s []byte, i int, v *Kept) int {
 }
 
 func init() {
+	jsongen.Register((*Number)(nil), 0x980b24bb4138db91,
+		func(dst []byte, v any) []byte { return appendNumberJSON(dst, v.(*Number)) },
+		func(s []byte, i int, v any) int { return decodeNumberJSON(s, i, v.(*Number)) })
+	jsongen.Register((*Usage)(nil), 0x2ea0842cd8451bae,
+		func(dst []byte, v any) []byte { return appendUsageJSON(dst, v.(*Usage)) },
+		func(s []byte, i int, v any) int { return decodeUsageJSON(s, i, v.(*Usage)) })
 	jsongen.Register((*Item)(nil), 0x4e83c1be731748e5,
 		func(dst []byte, v any) []byte { return appendItemJSON(dst, v.(*Item)) },
 		func(s []byte, i int, v any) int { return decodeItemJSON(s, i, v.(*Item)) })
