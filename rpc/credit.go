@@ -12,6 +12,12 @@ const (
 	initialBytes = 64 << 10
 )
 
+// maxItems is how many items may be on their way at once, whatever is granted.
+// The producer notes the size of each, so that a consumer could otherwise make it
+// note them without end. It is a constant of the protocol: a consumer that meant
+// to wait for half of more would wait for ever.
+const maxItems = 16 << 10
+
 // A credit is what a producer may still send. It is absolute, as QUIC's is (RFC
 // 9000, section 4.1): hearing of the same grant twice does no harm, and none is
 // ever taken back.
@@ -58,7 +64,7 @@ func (c *credit) grant(taken uint64, items, bytes int) error {
 		c.out -= c.sizes[c.head]
 		c.head++
 	}
-	c.limit = max(c.limit, taken+uint64(items))
+	c.limit = max(c.limit, taken+uint64(min(items, maxItems)))
 	return nil
 }
 
@@ -95,7 +101,8 @@ type granted struct {
 }
 
 func newWindow(items, bytes int) window {
-	return window{items: items, bytes: bytes, max: items * windowGrowth,
+	items = min(items, maxItems)
+	return window{items: items, bytes: bytes, max: min(items*windowGrowth, maxItems),
 		granted: granted{limit: initialItems, room: initialBytes}}
 }
 

@@ -43,7 +43,8 @@ type Limits struct {
 	// Window is how many items of a stream may be on their way to us or waiting
 	// here when it begins, and WindowBytes how many bytes; while less than half
 	// of those are, one item of any size is let through. The defaults are 64 items and 64 KiB. A window
-	// doubles when its reader starves because of it, up to sixteen times.
+	// doubles when its reader starves because of it, up to sixteen times, but
+	// never to more than 16,384 items.
 	Window      int
 	WindowBytes int
 

@@ -1,0 +1,78 @@
+package rpc_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+// What a peer that means harm gets, and what it does not.
+
+// drained lets everything come that does, and returns it.
+func (p *peer) drained() (lines []string) {
+	synctest.Wait()
+	for len(p.lines) > 0 {
+		lines = append(lines, <-p.lines)
+	}
+	return lines
+}
+
+// ints is a stream of n numbers.
+func ints(n int) rpc.Service {
+	return streamMethod("Test.Ints", func(context.Context) rpc.Stream {
+		return rpc.From(func(yield func(int, error) bool) {
+			for i := range n {
+				if !yield(i, nil) {
+					return
+				}
+			}
+		})
+	})
+}
+
+// A consumer that grants without measure and never says what it has taken gets
+// no more than 16,384 items, for the producer remembers each.
+func TestCreditIsCapped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := greetedClientOf(t, server(nil, ints(100_000)))
+		p.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Ints"}`)
+		p.hear(`"streams":[1]`)
+		for range 3 {
+			p.say(`{"jsonrpc":"2.0","method":"$/credit","params":[1,0,2147483647,2147483647]}`)
+		}
+		n := 0
+		for _, line := range p.drained() {
+			if strings.Contains(line, "$/items") {
+				n += strings.Count(line, ",") - 2
+			}
+		}
+		if n != 16<<10 {
+			t.Errorf("%d items came", n)
+		}
+		p.conn.Close()
+	})
+}
+
+// A window over the cap is one of the cap: the stream goes on.
+func TestWindowOverTheCap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := rpctest.Pair(t, server(nil, ints(100_000)), &rpc.DialOptions{Limits: rpc.Limits{Window: 1 << 20}})
+		var s rpc.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Ints", Result: &s}); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, err := range rpc.To[int](s) {
+			if n++; err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		if n != 100_000 {
+			t.Error(n)
+		}
+	})
+}
