@@ -76,3 +76,39 @@ func TestWindowOverTheCap(t *testing.T) {
 		}
 	})
 }
+
+// big is a service of one method, which returns a text of n bytes, or waits for
+// the channel where it is asked to.
+func big(n int, wait chan struct{}) rpc.Service {
+	return method("Test.Big", func() (any, any) { return &addParams{}, new(string) }, func(ctx context.Context, c *rpc.Call) error {
+		if c.Params.(*addParams).A > 0 {
+			<-wait
+		}
+		*c.Result.(*string) = strings.Repeat("x", n)
+		return nil
+	})
+}
+
+// The answers to a batch wait for the last of them. What they take counts as
+// buffered: a client cannot keep batch after batch waiting for one slow call each.
+func TestBatchesHoldNoMoreThanBuffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wait := make(chan struct{})
+		p := clientOf(t, server(&rpc.ServerOptions{Limits: rpc.Limits{Buffered: 100_000}}, big(10_000, wait)))
+		for i := range 20 {
+			p.say(`[{"jsonrpc":"2.0","id":"a%[1]d","method":"Test.Big"},{"jsonrpc":"2.0","id":"b%[1]d","method":"Test.Big","params":[1]}]`, i)
+			synctest.Wait()
+		}
+		close(wait)
+		full := 0
+		for _, line := range p.drained() {
+			full += strings.Count(line, `"result"`)
+		}
+		if full < 9 || full > 20+9 {
+			t.Errorf("%d of 40 answers came; want those of the waiting batches that fit 100,000 bytes", full)
+		}
+		p.say(`[{"jsonrpc":"2.0","id":1,"method":"Test.Big"}]`)
+		p.hear(`"result"`)
+		p.conn.Close()
+	})
+}

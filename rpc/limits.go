@@ -24,7 +24,8 @@ type Limits struct {
 
 	// Buffered is how many bytes received for the application may wait for it:
 	// parameters and metadata of calls that run, queued notifications, stream items that
-	// nobody has taken. The default is 16 MiB.
+	// nobody has taken; and answers of a batch that wait for its others. The
+	// default is 16 MiB.
 	Buffered int
 
 	// Notifications is how many notifications may wait for their handlers,

@@ -148,7 +148,8 @@ type messageBatch struct {
 
 	mu      sync.Mutex
 	replies [][]byte
-	size    int
+	size    int // of those that fit
+	held    int // of all: it counts as buffered
 	left    int // answers to come, and the reader while it runs the parts
 }
 
@@ -182,6 +183,7 @@ func (b *messageBatch) run() {
 	}
 	if b.last() {
 		b.post(b.join())
+		b.release()
 	}
 }
 
@@ -197,16 +199,23 @@ func (b *messageBatch) last() bool {
 // reply notes one answer.
 func (b *messageBatch) reply(i int, msg []byte) {
 	b.mu.Lock()
-	if b.size += len(msg) + 1; b.size > b.c.limits.Reply && len(msg) > 0 {
+	b.size += len(msg) + 1
+	if len(msg) > 0 && (b.size > b.c.limits.Reply || !b.c.reserve(len(msg))) {
 		b.size -= len(msg)
 		msg = b.tooLarge(msg)
+		b.c.buffered.Add(int64(len(msg))) // over the limit perhaps: then no call is taken on
 	}
+	b.held += len(msg)
 	b.replies[i] = bytes.Clone(msg)
 	b.mu.Unlock()
 	if b.last() {
 		b.send(b.join())
+		b.release()
 	}
 }
+
+// release is for when the answer is on its way.
+func (b *messageBatch) release() { b.c.buffered.Add(-int64(b.held)) }
 
 // tooLarge replaces an answer that does not fit.
 func (b *messageBatch) tooLarge(msg []byte) []byte {
