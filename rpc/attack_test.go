@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -110,5 +111,46 @@ func TestBatchesHoldNoMoreThanBuffered(t *testing.T) {
 		p.say(`[{"jsonrpc":"2.0","id":1,"method":"Test.Big"}]`)
 		p.hear(`"result"`)
 		p.conn.Close()
+	})
+}
+
+// tooMany are the fields of a call or an answer with 17 streams.
+type tooMany [17]rpc.Stream
+
+func (s *tooMany) Fields() (fields []rpc.Field) {
+	for i := range s {
+		fields = append(fields, rpc.Field{Name: fmt.Sprint("s", i), Value: &s[i]})
+	}
+	return fields
+}
+
+// A message that lists more than 16 streams ends the connection, so none is sent:
+// the call fails, and nothing else.
+func TestStreamsOfAMessageAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		entered := 0
+		fill := func(s *tooMany) {
+			for i := range s {
+				s[i] = rpc.From(func(yield func(int, error) bool) { entered++ })
+			}
+		}
+		conn := rpctest.Pair(t, server(nil,
+			method("Test.Take", func() (any, any) { return new(tooMany), nil }, nop),
+			method("Test.Make", func() (any, any) { return nil, new(tooMany) }, func(_ context.Context, c *rpc.Call) error {
+				fill(c.Result.(*tooMany))
+				return nil
+			})), nil)
+		var params tooMany
+		fill(&params)
+		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Take", Params: &params}); !rpc.NotRun(err) {
+			t.Errorf("with 17 streams: %v", err)
+		}
+		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Make", Result: new(tooMany)}); err == nil {
+			t.Error("17 streams were returned")
+		}
+		synctest.Wait()
+		if conn.Err() != nil || entered != 17 {
+			t.Errorf("the connection: %v; %d streams were entered to clean up, want those that a handler made", conn.Err(), entered)
+		}
 	})
 }

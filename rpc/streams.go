@@ -3,6 +3,8 @@ package rpc
 import (
 	"errors"
 	"fmt"
+
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // produce makes sources of the streams that a message is about to introduce,
@@ -14,6 +16,7 @@ func (c *session) produce(method string, streams []*Stream, acct *account, serve
 	}
 	var handles []uint64
 	c.update(func(s *connState) {
+		before := s.nextHandle
 		for _, st := range streams {
 			if st.local == nil && st.err == nil {
 				handles = append(handles, 0)
@@ -24,6 +27,8 @@ func (c *session) produce(method string, streams []*Stream, acct *account, serve
 			handles = append(handles, s.nextHandle)
 		}
 		switch {
+		case s.nextHandle-before > wire.MaxStreams && c.mode == modeWirecall:
+			err = errMessageStreams
 		case s.sources > s.peerStreams:
 			err = errPeerStreams
 		case served && s.served > c.limits.Streams:
@@ -69,8 +74,9 @@ func (c *session) streamName(dst []byte, handle uint64) []byte {
 }
 
 var (
-	errPeerStreams = errors.New("the peer takes no more streams at once")
-	errAnswers     = errors.New("the peer may have no more streams at once")
+	errPeerStreams    = errors.New("the peer takes no more streams at once")
+	errAnswers        = errors.New("the peer may have no more streams at once")
+	errMessageStreams = fmt.Errorf("a message can introduce %d streams at most", wire.MaxStreams)
 )
 
 func producerOf(s Stream) producer {
