@@ -154,7 +154,10 @@ func (c *session) greet(m *wire.Message, frame []byte, n int) error {
 	if err != nil {
 		return err
 	}
-	c.handshake.Stop()
+	c.update(func(*connState) {
+		c.handshake.Stop()
+		c.handshake = nil
+	})
 	c.postAlone(c.form.AppendTail(msg))
 	c.greeted.Store(true) // from here on others may speak
 	return nil

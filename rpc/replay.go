@@ -25,6 +25,10 @@ type replay struct {
 	first int
 }
 
+// handful is how many bytes are kept without a chunk for them: an idle session
+// keeps its last ack, which nobody acknowledges.
+const handful = 512
+
 // keep numbers a frame that is about to be written, and keeps a copy.
 func (r *replay) keep(frame []byte) {
 	r.mu.Lock()
@@ -48,7 +52,10 @@ func (r *replay) keep(frame []byte) {
 		r.buf = append(r.buf[:0], r.buf[r.head:]...)
 		r.head = 0
 	}
-	r.buf = append(roomFor(r.buf, len(frame)), frame...)
+	if len(r.buf)+len(frame) > handful {
+		r.buf = roomFor(r.buf, len(frame))
+	}
+	r.buf = append(r.buf, frame...)
 	r.sizes = append(r.sizes, len(frame))
 }
 
