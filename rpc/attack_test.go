@@ -3,9 +3,14 @@ package rpc_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
+	"unicode/utf8"
 
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/rpctest"
@@ -153,4 +158,97 @@ func TestStreamsOfAMessageAreCounted(t *testing.T) {
 			t.Errorf("the connection: %v; %d streams were entered to clean up, want those that a handler made", conn.Err(), entered)
 		}
 	})
+}
+
+// A testLog keeps what is written to it.
+type testLog struct {
+	mu sync.Mutex
+	strings.Builder
+}
+
+func (l *testLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Builder.Write(p)
+}
+
+// lines takes what has been written.
+func (l *testLog) lines() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := strings.SplitAfter(l.String(), "\n")
+	l.Reset()
+	return lines[:len(lines)-1]
+}
+
+// Who floods a server with what it logs gets a hundred lines a minute, and
+// later hears how many were left out.
+func TestLogIsNotFlooded(t *testing.T) {
+	for name, line := range map[string]string{
+		"unknown notification": `{"jsonrpc":"2.0","method":"Test.None"}`,
+		"panic":                `{"jsonrpc":"2.0","method":"Test.Panic"}`,
+		"wrong parameters":     `{"jsonrpc":"2.0","method":"Test.Big","params":{"a":1` + strings.Repeat("0", 50_000) + `}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log testLog
+				p := greetedClientOf(t, server(&rpc.ServerOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))},
+					big(1, nil), method("Test.Panic", nil, func(context.Context, *rpc.Call) error { panic("bang") })))
+				for range 1000 {
+					p.say("%s", line)
+					synctest.Wait()
+				}
+				lines := log.lines()
+				if len(lines) != 100 {
+					t.Errorf("%d lines", len(lines))
+				}
+				time.Sleep(time.Minute)
+				p.say("%s", line)
+				synctest.Wait()
+				if more := log.lines(); len(more) == 0 || !strings.Contains(strings.Join(more, ""), "omitted=") {
+					t.Errorf("a minute later: %.1000q", more)
+				}
+				for _, line := range lines {
+					if len(line) > 5000 {
+						t.Fatalf("a line of %d bytes", len(line))
+					}
+				}
+				p.conn.Close()
+			})
+		})
+	}
+}
+
+// A name as long as a message may be is neither kept nor said back.
+func TestLongNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		p := greetedClientOf(t, server(&rpc.ServerOptions{Logger: slog.New(slog.DiscardHandler)},
+			method("Test.Wait", nil, func(context.Context, *rpc.Call) error { <-release; return nil })))
+		name := strings.Repeat("ä", 100_000)
+		p.say(`{"jsonrpc":"2.0","id":2,"method":"%s"}`, name)
+		if line := p.hear(`-32601`); len(line) > 1000 || !utf8.ValidString(line) {
+			t.Errorf("a refusal of %d bytes", len(line))
+		}
+		p.say(`{"jsonrpc":"2.0","method":"Test.Wait"}`)
+		before := heap()
+		for range 200 {
+			p.say(`{"jsonrpc":"2.0","method":"%s"}`, name)
+		}
+		synctest.Wait()
+		if grown := heap() - before; grown > 10<<20 {
+			t.Errorf("200 notifications, which wait, hold %d bytes", grown)
+		}
+		close(release)
+		p.say(`{"jsonrpc":"2.0","id":"%s","method":"Test.Wait"}`, name)
+		for range p.lines {
+		}
+	})
+}
+
+func heap() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }

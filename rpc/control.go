@@ -71,7 +71,7 @@ func (c *session) dispatchMessage(m *wire.Message, frame []byte, n int) error {
 		return c.incomingNotification(m)
 	}
 	if _, ok := c.form.Int(m.ID); !ok {
-		return fmt.Errorf("request id %s is not an integer", m.ID)
+		return fmt.Errorf("request id %s is not an integer", brief(m.ID))
 	}
 	return c.incomingRequest(m)
 }

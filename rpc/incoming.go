@@ -101,7 +101,7 @@ func (c *session) incomingRequest(m *wire.Message) error {
 			return
 		}
 		if _, open := s.incoming[string(m.ID)]; open {
-			err = fmt.Errorf("id %s is open already", m.ID)
+			err = fmt.Errorf("id %s is open already", brief(m.ID))
 			return
 		}
 		if sinks, err = c.register(s, m.Streams); err != nil && !isLimit(err) {
@@ -139,7 +139,7 @@ func (c *session) admit(s *connState, m *wire.Message, method *Method) (*incomin
 	case s.draining:
 		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, Data: ranNo}
 	case method == nil:
-		return nil, &Error{Code: CodeMethodNotFound, Message: fmt.Sprintf("method not found: %s", m.Method)}
+		return nil, &Error{Code: CodeMethodNotFound, Message: "method not found: " + brief(m.Method)}
 	case c.unanswered.Load() >= int64(c.limits.Calls) || s.cleanups >= c.limits.Calls:
 		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", Data: ranNo}
 	}
@@ -294,7 +294,7 @@ func (in *incoming) answer(call *Call, err error) {
 	switch {
 	case in.id == nil:
 		if err != nil {
-			c.log.LogAttrs(in.ctx, slog.LevelWarn, "notification failed", slog.String("method", call.Method), slog.Any("error", err))
+			c.report(in.ctx, slog.LevelWarn, "notification failed", slog.String("method", call.Method), slog.Any("error", briefError(err)))
 		}
 	case canceled:
 		err = &Error{Code: CodeCanceled, Message: "canceled by the caller"}

@@ -25,7 +25,7 @@ var errNotifications = errors.New("too many notifications wait: the peer sends t
 func (c *session) incomingNotification(m *wire.Message) error {
 	method := c.methods.lookup(m.Method)
 	if method == nil {
-		method = &Method{Name: string(m.Method), Serve: noMethod}
+		method = &Method{Name: brief(m.Method), Serve: noMethod}
 	}
 	if len(m.Streams) > 0 && c.mode == modeWirecall {
 		return errors.New("a notification with streams")

@@ -280,7 +280,7 @@ func (c *session) forget(id uint64) {
 func (c *session) answer(m *wire.Message) error {
 	id, ok := c.form.Int(m.ID)
 	if !ok {
-		return fmt.Errorf("an answer to nobody: id %s", m.ID)
+		return fmt.Errorf("an answer to nobody: id %s", brief(m.ID))
 	}
 	var p *pendingCall
 	var err error

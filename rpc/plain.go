@@ -81,7 +81,7 @@ func (c *session) plainMessage(raw []byte, reply func([]byte)) {
 		answer(c.fault(m.ID, err.(*wire.Fault)))
 	case m.Method == nil && c.client && c.link != nil:
 		if err := c.answer(m); err != nil {
-			go c.log.LogAttrs(c.ctx, slog.LevelWarn, "answer ignored", slog.Any("error", err))
+			go c.report(c.ctx, slog.LevelWarn, "answer ignored", slog.Any("error", err))
 		}
 		answer(nil)
 	case m.Method == nil: // an answer, though nobody here asks

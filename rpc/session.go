@@ -35,6 +35,7 @@ type session struct {
 	out             outbox
 	batch           batch // the flusher's
 	buffered        atomic.Int64
+	logged          logged
 	message         atomic.Int64 // the peer's limit
 
 	unanswered atomic.Int64 // calls of the peer's, as it counts them itself
@@ -383,7 +384,7 @@ func (c *session) end(cause error) (first bool) {
 		s.stop(err)
 	}
 	if c.log.Enabled(c.ctx, slog.LevelDebug) {
-		go c.log.LogAttrs(c.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", cause)) // this may be the reader
+		go c.log.LogAttrs(c.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", briefError(cause))) // this may be the reader
 	}
 	if c.onEnd != nil {
 		c.onEnd(c)
@@ -464,7 +465,7 @@ func (c *session) peerMessage() int { return int(c.message.Load()) }
 // panicked logs what a user's code panicked with and makes the error of it that
 // crosses.
 func (c *session) panicked(where string, r any) error {
-	c.log.Error("panic in user code", "where", where, "panic", r, "stack", string(debug.Stack()))
+	c.report(c.ctx, slog.LevelError, "panic in user code", slog.String("where", where), slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
 	return &Error{Code: CodeInternal, Message: messageInternal}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -101,8 +102,9 @@ func (l *wsLink) shut(code closeCode, reason string) {
 			code = closeCode(websocket.StatusGoingAway)
 		}
 	}
-	if len(reason) > 120 { // a control frame has 125 bytes: RFC 6455, section 5.5
-		reason = reason[:120]
+	for len(reason) > 120 { // a control frame has 125 bytes: RFC 6455, section 5.5
+		_, size := utf8.DecodeLastRuneInString(reason)
+		reason = reason[:len(reason)-size]
 	}
 	l.ws.Close(websocket.StatusCode(code), reason)
 	l.wireConn.shut()
