@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -243,6 +244,37 @@ func TestLongNames(t *testing.T) {
 		p.say(`{"jsonrpc":"2.0","id":"%s","method":"Test.Wait"}`, name)
 		for range p.lines {
 		}
+	})
+}
+
+// A peer that takes calls without end and answers none has no more than 16,384
+// of them remembered.
+func TestUnansweredCallsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		made := 0
+		p := clientOf(t, server(nil, method("Test.Back", nil, func(ctx context.Context, _ *rpc.Call) error {
+			for ; made < 20_000; made++ {
+				ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
+				err := rpc.Peer(ctx).Call(ctx, &rpc.Call{Method: "X"})
+				cancel()
+				if !errors.Is(err, context.DeadlineExceeded) {
+					return err
+				}
+			}
+			return nil
+		})))
+		p.say(`{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":9007199254740991,"streams":1,"message":65536}}`)
+		p.hear(`"result"`)
+		p.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Back"}`)
+		for line := range p.lines {
+			if strings.Contains(line, `"id":2,"error"`) {
+				break
+			}
+		}
+		if made != 16<<10 {
+			t.Errorf("%d calls", made)
+		}
+		p.conn.Close()
 	})
 }
 

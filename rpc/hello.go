@@ -14,6 +14,11 @@ import (
 // told of more.
 const floorMessage = 64 << 10
 
+// maxCalls is how many calls of ours may be unanswered, whatever the peer says
+// that it takes: those that nobody waits for any more are remembered until it has
+// answered them, which it may never do.
+const maxCalls = 16 << 10
+
 // hello is what both sides tell each other first.
 type hello struct {
 	Version int `json:"v"`
@@ -40,7 +45,7 @@ func (c *session) meet(h hello) error {
 	}
 	c.message.Store(int64(h.Message))
 	c.update(func(s *connState) {
-		s.slots.set(h.Calls, len(s.calls))
+		s.slots.set(min(h.Calls, maxCalls), len(s.calls))
 		s.peerStreams = h.Streams
 	})
 	return nil
