@@ -247,6 +247,16 @@ func TestLongNames(t *testing.T) {
 	})
 }
 
+// A ping is answered with its number, not with as many as it brings.
+func TestPongIsShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := greetedClientOf(t, server(nil))
+		p.say(`{"jsonrpc":"2.0","method":"$/ping","params":[7%s]}`, strings.Repeat(",7", 10_000))
+		p.hear(`"method":"$/pong","params":[7]}`)
+		p.conn.Close()
+	})
+}
+
 // A peer that takes calls without end and answers none has no more than 16,384
 // of them remembered.
 func TestUnansweredCallsAreBounded(t *testing.T) {

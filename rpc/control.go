@@ -119,17 +119,21 @@ func (c *session) controlMessage(m *wire.Message, n int) error {
 	return nil
 }
 
-// ints reads params that are integers by position, at least n of them.
+// ints reads params that begin with n integers by position. What follows them is
+// another version's.
 func (c *session) ints(params []byte, n int) ([]int64, bool) {
 	var is []int64
 	for raw := range c.form.Array(params) {
+		if len(is) == n {
+			break
+		}
 		i, ok := c.form.Int(raw)
 		if !ok {
 			return is, false
 		}
 		is = append(is, i)
 	}
-	return is, len(is) >= n
+	return is, len(is) == n
 }
 
 var errMalformed = errors.New("a control message is malformed")
