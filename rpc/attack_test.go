@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -293,4 +295,52 @@ func heap() int {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
+}
+
+// paced reads n bytes a second, until there are no more, and returns how many
+// seconds that took.
+func paced(r io.Reader, n int) (seconds int) {
+	for buf := make([]byte, n); ; seconds++ {
+		if _, err := io.ReadFull(r, buf); err != nil {
+			return seconds
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// A client that reads slowly, but does, is not cut for it; one that reads a byte a
+// second is.
+func TestSlowReaders(t *testing.T) {
+	for rate, least := range map[int]int{600: 300, 1: 29} {
+		t.Run(fmt.Sprint(rate), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				var ended error
+				go func() { ended = server(nil, big(200_000, nil)).ServeConn(context.Background(), far) }()
+				fmt.Fprintln(near, `{"jsonrpc":"2.0","id":1,"method":"Test.Big"}`)
+				time.AfterFunc(time.Hour, func() { near.Close() })
+				seconds := paced(near, rate)
+				synctest.Wait()
+				if rate > 1 && seconds*rate < 200_000-rate || rate == 1 && seconds > 31 || seconds < least {
+					t.Errorf("for %d s, then %v", seconds, ended)
+				}
+			})
+		})
+	}
+}
+
+// What comes of a message is a sign of life before all of it has come.
+func TestSlowUpload(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		b := breakable(t, scheme, nil, &rpc.DialOptions{Limits: rpc.Limits{Idle: -1}}, services()...)
+		b.network.Plan = func(int) rpctest.Plan {
+			return rpctest.Plan{Up: rpctest.Path{Drip: 1000, Tick: time.Second}}
+		}
+		b.network.Cut()
+		synctest.Wait()
+		text := strings.Repeat("x", 200_000)
+		if got, err := NewSubjectClient(b).Say(t.Context(), text); err != nil || got != any(text) {
+			t.Error(err)
+		}
+	})
 }

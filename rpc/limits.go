@@ -66,12 +66,14 @@ type Limits struct {
 	Handshake time.Duration
 
 	// Idle is how long a peer may be silent, answering not even pings, before
-	// the connection is cut. One that has been silent for a third of it is
+	// the connection is cut. A part of a message is a sign of life, or a slow
+	// upload would be silence. One that has been silent for a third of it is
 	// pinged. The default is 60 s; a negative value pings and cuts no one.
 	Idle time.Duration
 
-	// Stall is how long a write may go without the socket taking anything. The
-	// default is 30 s.
+	// Stall is how long a write may go without the socket taking anything; where
+	// only the end of a write can be seen, as over TLS, without its taking 16 KiB.
+	// The default is 30 s: a peer that reads less than 560 bytes a second is cut.
 	Stall time.Duration
 }
 

@@ -152,6 +152,9 @@ func (w *wireConn) Read(p []byte) (int, error) {
 			w.end = err
 			w.fail(err)
 		}
+		if n > 0 {
+			w.heard()
+		}
 		return n, err
 	}
 	if !w.fill() {
@@ -179,6 +182,9 @@ func (w *wireConn) fill() bool {
 		w.ahead = w.chunk
 		if w.end != nil {
 			w.fail(w.end)
+		}
+		if len(w.ahead) > 0 {
+			w.heard()
 		}
 	}
 	return len(w.ahead) > 0
@@ -300,8 +306,17 @@ func (w *wireConn) refill() bool {
 	return len(w.sending) > 0
 }
 
+// The stall timer judges one write, which is small, so that it judges progress.
+// What a socket takes at once is offered it whole, but when there is no room it
+// is enough to see some of it go. Any other kind gets as much as a TLS record
+// holds.
+const (
+	socketPiece = 1 << 10
+	streamPiece = 16 << 10
+)
+
 // writeSome writes what the socket takes at once, or where it may wait, the
-// next chunk: the stall timer judges progress, not size.
+// next piece.
 func (w *wireConn) writeSome(wait bool) error {
 	rest := w.sending[w.sent:]
 	if w.sock != nil {
@@ -314,9 +329,11 @@ func (w *wireConn) writeSome(wait bool) error {
 	if !wait {
 		return nil
 	}
-	if len(rest) > frameSize {
-		rest = rest[:frameSize]
+	piece := streamPiece
+	if w.sock != nil {
+		piece = socketPiece
 	}
+	rest = rest[:min(piece, len(rest))]
 	watch := time.AfterFunc(w.stall, w.stalled)
 	defer watch.Stop()
 	n, err := w.rwc.Write(rest)
