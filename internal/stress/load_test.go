@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/wirecall/wirecall/rpc"
 )
@@ -55,6 +56,12 @@ type Load interface {
 	// FeedEach is Feed with items that are encoded for each stream.
 	FeedEach(ctx context.Context) (iter.Seq2[Event, error], error)
 
+	// Once notes that it has run with an id, and returns it.
+	Once(ctx context.Context, id int) (int, error)
+
+	// Chat calls Once and Tell at the caller, n times each.
+	Chat(ctx context.Context, n int) error
+
 	// Tell is a notification.
 	//
 	//wirecall:notify
@@ -84,6 +91,8 @@ type load struct {
 	release  chan struct{} // lets Ignore return
 	told     chan int
 	feed     feed
+	done     *ledger       // of what Once and Tell do here, where it is not nil
+	asked    *ledger       // of what Chat has done at the caller
 	came     atomic.Int64  // calls of Keep
 	all      chan struct{} // closed when all have come
 	produced atomic.Int64  // items that Count has yielded
@@ -202,7 +211,28 @@ func (l *load) Keep(_ context.Context, of int, kept Kept) (Kept, error) {
 	return kept, nil
 }
 
+func (l *load) Once(_ context.Context, id int) (int, error) {
+	l.done.ran(id)
+	return id, nil
+}
+
+func (l *load) Chat(ctx context.Context, n int) error {
+	peer, source := NewLoadClient(rpc.Peer(ctx)), l.asked.source()
+	for i := range n {
+		if err := source.tell(ctx, peer); err != nil {
+			return err
+		}
+		if err := l.asked.once(ctx, peer, time.Duration(i%5)*100*time.Microsecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (l *load) Tell(_ context.Context, n int) error {
+	if l.done != nil {
+		l.done.told(n)
+	}
 	if l.told != nil {
 		l.told <- n
 	}

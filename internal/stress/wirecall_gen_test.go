@@ -219,6 +219,23 @@ func LoadService(impl Load) rpc.Service {
 			},
 		},
 		{
+			Name: "Load.Once",
+			New:  func() (any, any) { return new(loadOnceParams), new(int) },
+			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+				p, r := c.Params.(*loadOnceParams), c.Result.(*int)
+				*r, err = impl.Once(ctx, p.Id)
+				return err
+			},
+		},
+		{
+			Name: "Load.Chat",
+			New:  func() (any, any) { return new(loadChatParams), nil },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p := c.Params.(*loadChatParams)
+				return impl.Chat(ctx, p.N)
+			},
+		},
+		{
 			Name:   "Load.Tell",
 			Notify: true,
 			New:    func() (any, any) { return new(loadTellParams), nil },
@@ -318,6 +335,18 @@ func (c *LoadClient) FeedEach(ctx context.Context) (iter.Seq2[Event, error], err
 	return rpc.To[Event](r), err
 }
 
+// Once notes that it has run with an id, and returns it.
+func (c *LoadClient) Once(ctx context.Context, id int) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Once", Params: &loadOnceParams{id}, Result: &r})
+	return r, err
+}
+
+// Chat calls Once and Tell at the caller, n times each.
+func (c *LoadClient) Chat(ctx context.Context, n int) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: "Load.Chat", Params: &loadChatParams{n}})
+}
+
 // Tell is a notification.
 func (c *LoadClient) Tell(ctx context.Context, n int) error {
 	return c.caller.Call(ctx, &rpc.Call{Method: "Load.Tell", Params: &loadTellParams{n}, Notify: true})
@@ -387,6 +416,22 @@ type loadKeepParams struct {
 
 func (p *loadKeepParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "of", Value: &p.Of}, {Name: "kept", Value: &p.Kept}}
+}
+
+type loadOnceParams struct {
+	Id int
+}
+
+func (p *loadOnceParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "id", Value: &p.Id}}
+}
+
+type loadChatParams struct {
+	N int
+}
+
+func (p *loadChatParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "n", Value: &p.N}}
 }
 
 type loadTellParams struct {
