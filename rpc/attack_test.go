@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -136,10 +137,10 @@ func (s *tooMany) Fields() (fields []rpc.Field) {
 // the call fails, and nothing else.
 func TestStreamsOfAMessageAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		entered := 0
+		var entered atomic.Int64
 		fill := func(s *tooMany) {
 			for i := range s {
-				s[i] = rpc.From(func(yield func(int, error) bool) { entered++ })
+				s[i] = rpc.From(func(yield func(int, error) bool) { entered.Add(1) })
 			}
 		}
 		conn := rpctest.Pair(t, server(nil,
@@ -157,8 +158,8 @@ func TestStreamsOfAMessageAreCounted(t *testing.T) {
 			t.Error("17 streams were returned")
 		}
 		synctest.Wait()
-		if conn.Err() != nil || entered != 17 {
-			t.Errorf("the connection: %v; %d streams were entered to clean up, want those that a handler made", conn.Err(), entered)
+		if conn.Err() != nil || entered.Load() != 17 {
+			t.Errorf("the connection: %v; %d streams were entered to clean up, want those that a handler made", conn.Err(), entered.Load())
 		}
 	})
 }
