@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"time"
 
 	"github.com/wirecall/wirecall/example/quickstart/kitchen"
 	"github.com/wirecall/wirecall/rpc"
@@ -230,9 +229,11 @@ func ExampleConn_States() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	time.AfterFunc(100*time.Millisecond, func() { conn.Close() })
 	for state := range conn.States(ctx) {
 		fmt.Println(state.Phase, state.Session, state.Resumable)
+		if state.Phase == rpc.Connected {
+			go conn.Close()
+		}
 	}
 	// Output:
 	// connected 1 true
