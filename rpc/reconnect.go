@@ -279,7 +279,7 @@ func (c *Conn) adopt(s *session) {
 	c.mu.Unlock()
 	switch {
 	case closed:
-		s.end(ErrClosed)
+		s.fail(ErrClosed, closeNormal)
 	case old != nil:
 		old.move()
 	}

@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // serve runs a hub at an address until ctx ends.
 func serve(ctx context.Context, addr string, out io.Writer) error {
 	hub := telemetry.NewHub()
-	srv := rpc.NewServer(nil)
+	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}})
 	srv.Register(telemetry.IntakeService(hub), telemetry.FleetService(hub))
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -93,12 +93,22 @@ func serve(ctx context.Context, addr string, out io.Writer) error {
 // report is a device.
 func report(ctx context.Context, url, name string, interval time.Duration) error {
 	sensor := telemetry.NewSensor(name, interval, temperature)
-	conn, err := rpc.Dial(ctx, url, &rpc.DialOptions{Services: []rpc.Service{telemetry.DeviceService(sensor)}})
+	conn, err := rpc.Dial(ctx, url, &rpc.DialOptions{
+		Services:  []rpc.Service{telemetry.DeviceService(sensor)},
+		Resume:    true,
+		Reconnect: rpc.Reconnect{FirstToo: true},
+	})
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	return sensor.Run(ctx, conn)
+	for {
+		err := sensor.Run(ctx, conn)
+		if e, ok := errors.AsType[*rpc.Error](err); !ok || conn.Err() != nil || e.Code != rpc.CodeSessionLost && e.Code != rpc.CodeUnavailable {
+			return err
+		}
+		// The hub is another, or has been away for long: report to it anew.
+	}
 }
 
 // temperature has a rather short day.
@@ -108,7 +118,7 @@ func temperature(t time.Time) float64 {
 
 // watch is a dashboard.
 func watch(ctx context.Context, url string, out io.Writer) error {
-	conn, err := rpc.Dial(ctx, url, nil)
+	conn, err := rpc.Dial(ctx, url, &rpc.DialOptions{Resume: true})
 	if err != nil {
 		return err
 	}
