@@ -345,3 +345,37 @@ func TestSlowUpload(t *testing.T) {
 		}
 	})
 }
+
+// A server that has as many connections as it may refuses one more, and takes it
+// when another has gone. A session without a socket is none.
+func TestConnectionsAreCapped(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		b := breakable(t, scheme, &rpc.ServerOptions{Connections: 2, Sessions: &rpc.SessionOptions{}}, nil, services()...)
+		dial := func() (*rpc.Conn, error) {
+			return rpc.Dial(t.Context(), scheme+"://server", &rpc.DialOptions{NetDial: b.network.Dial})
+		}
+		second, err := dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dial(); err == nil {
+			t.Fatal("a third was let in")
+		} else if scheme == "ws" && !strings.Contains(err.Error(), "503") {
+			t.Error(err)
+		}
+		for range 3 {
+			b.network.Cut()
+			time.Sleep(time.Minute)
+			if st := b.State(); st.Phase != rpc.Connected || st.Session != 1 {
+				t.Fatalf("the session was not taken up: %+v", st)
+			}
+		}
+		second.Close()
+		synctest.Wait()
+		third, err := dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		third.Close()
+	})
+}

@@ -102,6 +102,7 @@ type wireConn struct {
 	sending []byte // the flusher's, from sent on
 	sent    int
 	shutter sync.Once
+	closed  func() // called then; may be nil
 }
 
 func newWireConn(rwc io.ReadWriteCloser, sock any, stall time.Duration) *wireConn {
@@ -268,7 +269,14 @@ func (w *wireConn) linger() {
 	}
 }
 
-func (w *wireConn) shut() { w.shutter.Do(func() { w.rwc.Close() }) }
+func (w *wireConn) shut() {
+	w.shutter.Do(func() {
+		w.rwc.Close()
+		if w.closed != nil {
+			w.closed()
+		}
+	})
+}
 
 func (w *wireConn) pending() bool {
 	w.mu.Lock()

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -43,6 +44,12 @@ type ServerOptions struct {
 	// returns with "internal error". Errors with a code cross as they are.
 	HideErrors bool
 
+	// Connections is how many sockets may be open at once, WebSockets and those
+	// of Serve and ServeConn. One more handshake is answered with 503; any other
+	// socket is closed. The default is no limit: how many a machine can carry is
+	// known where it runs.
+	Connections int
+
 	// Sessions, where not nil, lets a client that was cut off take its session up
 	// again, with everything that was in flight. The client asks for it with
 	// DialOptions.Resume.
@@ -66,9 +73,12 @@ type Server struct {
 	codecs  []codec.Codec
 	origins []string
 
+	most int // sockets
+
 	mu      sync.Mutex
 	stopped bool
 	conns   map[*session]struct{}
+	sockets int
 }
 
 // NewServer makes a Server. A nil opts means the defaults. It panics on a codec
@@ -77,7 +87,7 @@ func NewServer(opts *ServerOptions) *Server {
 	if opts == nil {
 		opts = &ServerOptions{}
 	}
-	s := &Server{origins: opts.Origins, conns: make(map[*session]struct{})}
+	s := &Server{origins: opts.Origins, most: opts.Connections, conns: make(map[*session]struct{})}
 	s.codecs = append(s.codecs, opts.Codecs...)
 	for _, cd := range s.codecs {
 		if err := checkCodec(cd); err != nil {
@@ -173,13 +183,18 @@ func (s *Server) allows(origin, host string) bool {
 // is one line of JSON; a first line that is rpc.hello begins wirecall mode.
 // The handlers' contexts have ctx's values; ctx's end ends the connection.
 func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
+	if !s.enter() {
+		rwc.Close()
+		return errFull
+	}
 	l := newLineLink(rwc, s.config.limits.Message, s.config.limits.Stall)
+	l.closed = s.leave
 	c := newSession(ctx, s.config, codec.JSON, l, modeUnknown)
 	c.principal = s.config.sessions.principal(ctx)
 	l.bind(c)
 	defer context.AfterFunc(ctx, func() { l.owner.Load().fail(context.Cause(ctx), closeShutdown) })()
 	if !s.add(c) {
-		rwc.Close()
+		l.cut()
 		return errDrained
 	}
 	c.expectHello()
@@ -201,6 +216,26 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		}
 		go s.ServeConn(ctx, conn)
 	}
+}
+
+var errFull = errors.New("too many connections")
+
+// enter counts a socket, unless there are too many. leave is for when it has been
+// closed.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.most > 0 && s.sockets >= s.most {
+		return false
+	}
+	s.sockets++
+	return true
+}
+
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sockets--
 }
 
 // add takes a connection on, unless the server has been stopped.

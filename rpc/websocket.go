@@ -128,7 +128,11 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the server cannot take over the connection: see its log", http.StatusNotImplemented)
 		return
 	}
-	wire := &wireConn{stall: s.config.limits.Stall}
+	if !s.enter() {
+		http.Error(w, errFull.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	wire := &wireConn{stall: s.config.limits.Stall, closed: s.leave}
 	opts := &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // ServeHTTP has looked at the origin
 		OnPingReceived:     wire.pong,
@@ -139,6 +143,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	ws, err := websocket.Accept(&hijack{w, wire}, r, opts)
 	if err != nil {
+		s.leave()
 		return // Accept has answered
 	}
 	c := s.newWSConn(r.Context(), ws, wire)
