@@ -16,6 +16,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/coder/websocket"
+
+	"github.com/wirecall/wirecall/internal/wire"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
@@ -378,4 +381,144 @@ func TestConnectionsAreCapped(t *testing.T) {
 		}
 		third.Close()
 	})
+}
+
+// An attack is what a peer of a server does in wirecall mode, behind hello, and
+// what it gets.
+type attack struct {
+	frames []string
+	limits rpc.Limits
+	want   string // the code and reason that the server closes with
+	say    string // or what the last frame that comes holds, and the connection stays
+}
+
+// What a frame can do at worst is end its own connection: another's calls go on.
+func TestFramesThatMeanHarm(t *testing.T) {
+	request := func(member string) string { return `{"jsonrpc":"2.0","id":2,"method":"Test.Say",` + member + `}` }
+	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	repeat := func(n int, f func(i int) string) string {
+		lines := make([]string, n)
+		for i := range lines {
+			lines[i] = f(i)
+		}
+		return strings.Join(lines, "\n")
+	}
+	control := func(n int, method, params string) string {
+		return repeat(n, func(int) string { return `{"jsonrpc":"2.0","method":"$/` + method + `","params":` + params + `}` })
+	}
+	manyKeys := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, `,"%x":""`, i)
+		}
+		return b.String()[1:]
+	}
+	handles := func(n int) string { return strings.Repeat(",7", n)[1:] }
+	open := `{"jsonrpc":"2.0","id":2,"method":"Test.Endless"}`
+	for name, a := range map[string]attack{
+		"nested":               {frames: []string{request(`"params":[` + deep(400_000) + `]`)}, want: "4500 parse error: nested deeper than 1000"},
+		"nested less":          {frames: []string{request(`"params":[` + deep(900) + `]`)}, say: strings.Repeat("[", 900)},
+		"never closed":         {frames: []string{request(`"params":` + strings.Repeat("[", 900_000))}, want: "4500 parse error: nested deeper than 1000"},
+		"id 2^63":              {frames: []string{`{"jsonrpc":"2.0","id":9223372036854775808,"method":"Test.Nothing"}`}, want: "4500 request id 9223372036854775808 is not an integer"},
+		"id 1e400":             {frames: []string{`{"jsonrpc":"2.0","id":1e400,"method":"Test.Nothing"}`}, want: "4500 request id 1e400 is not an integer"},
+		"id of 1 MB":           {frames: []string{`{"jsonrpc":"2.0","id":1` + strings.Repeat("0", 1_000_000) + `,"method":"Test.Nothing"}`}, want: "4500 request id 1" + strings.Repeat("0", 108)},
+		"timeout 2^31":         {frames: []string{request(`"timeout":2147483648`)}, want: "4500 invalid request: timeout is not an integer from 1 to 2147483647"},
+		"timeout 1e400":        {frames: []string{request(`"timeout":1e400`)}, want: "4500 invalid request: timeout is not an integer from 1 to 2147483647"},
+		"number of 1 MB":       {frames: []string{`{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1` + strings.Repeat("0", 1_000_000) + `]}`}, say: `-3260`},
+		"1e400 to a method":    {frames: []string{`{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1e400]}`}, say: `-32602`},
+		"thousands of handles": {frames: []string{request(`"streams":[` + handles(10_000) + `]`)}, want: "4500 invalid request: streams is not a list of at most 16 different handles from 1"},
+		"handle 2^63":          {frames: []string{request(`"streams":[9223372036854775808]`)}, want: "4500 invalid request: streams is not a list of at most 16 different handles from 1"},
+		"many keys":            {frames: []string{request(`"meta":{` + manyKeys(80_000) + `}`)}, say: `"result":null`},
+		"many members":         {frames: []string{request(manyKeys(80_000))}, say: `"result":null`},
+		"items for nobody":     {frames: []string{control(1, "items", `[9,[1]]`)}, want: "4500 items of stream 9, which is not open"},
+		"end of nothing":       {frames: []string{control(1, "end", `[9]`)}, want: "4500 the end of stream 9, which is not open"},
+		"credit for nobody":    {frames: []string{control(10_000, "credit", `[9,0,2147483647,2147483647]`), request(`"params":[1]`)}, say: `"result":1`},
+		"credit of 2^31":       {frames: []string{control(1, "credit", `[1,0,2147483648,1]`)}, want: "4500 a control message is malformed"},
+		"credit below nothing": {frames: []string{control(1, "credit", `[1,0,-1,1]`)}, want: "4500 a control message is malformed"},
+		"credit never sent":    {frames: []string{open, control(1, "credit", `[1,9223372036854775807,1,1]`)}, want: "4500 credit for item 9223372036854775807 of a stream that has sent 64"},
+		"cancels":              {frames: []string{control(10_000, "cancel", `[9]`), request(`"params":[1]`)}, say: `"result":1`},
+		"cancels of calls":     {frames: []string{control(10_000, "cancelRequest", `{"id":9}`), request(`"params":[1]`)}, say: `"result":1`},
+		"unknown controls":     {frames: []string{control(10_000, "none", `[1]`), request(`"params":[1]`)}, say: `"result":1`},
+		"acks without session": {frames: []string{control(10_000, "ack", `[99,99]`), request(`"params":[1]`)}, say: `"result":1`},
+		"goaways":              {frames: []string{control(10_000, "goaway", `[-1]`), request(`"params":[1]`)}, say: `"result":1`},
+		"empty frames":         {frames: []string{"", ""}, want: "4500 parse error: empty line in a frame"},
+		"answers to nobody":    {frames: []string{repeat(10_000, func(i int) string { return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"result":1}`, i) })}, want: "4500 an answer to a call that is not open: id 0"},
+		"an id twice":          {frames: []string{`{"jsonrpc":"2.0","id":2,"method":"Test.Sleep","params":[1000]}`, `{"jsonrpc":"2.0","id":2,"method":"Test.Nothing"}`}, want: "4500 id 2 is open already"},
+		"streams never ended": {limits: rpc.Limits{Streams: 16}, frames: []string{repeat(20, func(i int) string {
+			return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"Test.Nothing","streams":[%d,%d,%d,%d]}`, i+2, 4*i+1, 4*i+2, 4*i+3, 4*i+4)
+		})}, want: "4500 far more streams than the limit allows"},
+		"notifications": {frames: []string{repeat(1100, func(i int) string { return `{"jsonrpc":"2.0","method":"Test.Note","params":["x",1000]}` })},
+			want: "4500 too many notifications wait: the peer sends them faster than they are handled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := newTestServer(a.limits)
+				bystander := NewSubjectClient(rpctest.Pair(t, srv, nil))
+				p := dialRaw(t, srv, jsonProtocol)
+				p.send(websocket.MessageText, helloRequest)
+				before := heap()
+				for _, frame := range a.frames {
+					p.ws.Write(context.Background(), websocket.MessageText, []byte(frame))
+					synctest.Wait()
+				}
+				frames := p.got()
+				if closed := p.closed(); !strings.HasPrefix(closed, a.want) || a.want == "" && closed != "<nil>" {
+					t.Errorf("closed with %q, want %q", closed, a.want)
+				}
+				if last := frames[len(frames)-1]; !strings.Contains(last, a.say) {
+					t.Errorf("it said %.200q, want %.100q", last, a.say)
+				}
+				if grown := heap() - before; grown > 16<<20 {
+					t.Errorf("the heap has grown by %d bytes", grown)
+				}
+				if sum, err := bystander.Add(t.Context(), 1, 2); sum != 3 || err != nil {
+					t.Errorf("a bystander got %d, %v", sum, err)
+				}
+				time.Sleep(time.Hour) // until the handlers have returned
+			})
+		})
+	}
+}
+
+// Lengths that lie, and nesting, in CBOR.
+func TestCBORThatMeansHarm(t *testing.T) {
+	msg := func(params string) string {
+		return string(wire.CBOR.AppendToFrame(nil, []byte("\xa3\x62id\x02\x66method\x68Test.Say\x66params"+params), true))
+	}
+	for name, frame := range map[string]string{
+		"a frame of 2^64-1":      "\x5b\xff\xff\xff\xff\xff\xff\xff\xff",
+		"a map of 2^62":          msg("\xbb\x40\x00\x00\x00\x00\x00\x00\x00"),
+		"an array of 2^64-1":     msg("\x9b\xff\xff\xff\xff\xff\xff\xff\xff"),
+		"an array of 2^32-1":     msg("\x81\x9a\xff\xff\xff\xff"),
+		"a text of 2^63":         msg("\x81\x7b\x80\x00\x00\x00\x00\x00\x00\x00"),
+		"a text of 1 GiB":        msg("\x81\x7a\x40\x00\x00\x00"),
+		"a message of 2^62":      string(wire.CBOR.AppendToFrame(nil, []byte("\xbb\x40\x00\x00\x00\x00\x00\x00\x00"), true)),
+		"an indefinite length":   msg("\x9f\x01\xff"),
+		"nested":                 msg(strings.Repeat("\x81", 500_000) + "\x00"),
+		"nested tags":            msg("\x81" + strings.Repeat("\xc1", 500_000) + "\x00"),
+		"one byte of two":        "\x42\xa0",
+		"a reserved information": msg("\x81\x1c"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := newTestServer(rpc.Limits{})
+				bystander := NewSubjectClient(rpctest.Pair(t, srv, nil))
+				p := dialRaw(t, srv, cborProtocol)
+				p.send(websocket.MessageBinary, string(wire.CBOR.AppendToFrame(nil, []byte(
+					"\xa3\x62id\x01\x66method\x69rpc.hello\x66params\xa4\x61v\x01\x65calls\x18\x20\x67streams\x18\x20\x67message\x1a\x00\x01\x00\x00"), true)))
+				synctest.Wait()
+				before := heap()
+				p.ws.Write(context.Background(), websocket.MessageBinary, []byte(frame))
+				if closed := p.closed(); !strings.HasPrefix(closed, "4500 parse error") {
+					t.Errorf("closed with %q", closed)
+				}
+				if grown := heap() - before; grown > 16<<20 {
+					t.Errorf("the heap has grown by %d bytes", grown)
+				}
+				if sum, err := bystander.Add(t.Context(), 1, 2); sum != 3 || err != nil {
+					t.Errorf("a bystander got %d, %v", sum, err)
+				}
+			})
+		})
+	}
 }
