@@ -100,6 +100,13 @@ func (r *replay) next() uint64 {
 	return r.sent + 1
 }
 
+// dropped is the number of the last frame that is not kept.
+func (r *replay) dropped() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sent - r.kept()
+}
+
 // whole reports whether everything is kept that the peer may not have.
 func (r *replay) whole() bool {
 	r.mu.Lock()

@@ -166,11 +166,11 @@ func (c *session) expire(cause error) {
 }
 
 // attach takes the session up on a new socket, whose peer has got the frames up
-// to received: first, the answer to its request where it has made one, then what
+// to received, and keeps those behind dropped: first, the answer to its request where it has made one, then what
 // it has not got, then whatever comes. An older socket is closed, and what was
 // not counted by then does not count. Where it fails nothing has been written to
 // l, and the session has ended. Otherwise the caller goes on to read l.
-func (c *session) attach(l link, received uint64, first func() []byte) error {
+func (c *session) attach(l link, received, dropped uint64, first func() []byte) error {
 	r := c.resume.Load()
 	r.taking <- struct{}{}
 	defer func() { <-r.taking }()
@@ -178,6 +178,9 @@ func (c *session) attach(l link, received uint64, first func() []byte) error {
 		return err
 	}
 	frames, err := r.sent.after(received)
+	if have := r.received.Load(); err == nil && have < dropped {
+		err = fmt.Errorf("frames %d to %d are no longer kept by the peer", have+1, dropped)
+	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w", errSessionLost, err)
 		c.end(err)
@@ -239,6 +242,7 @@ type (
 	resumeParams struct {
 		Session  string `json:"session"`
 		Received uint64 `json:"received"`
+		Dropped  uint64 `json:"dropped,omitempty"` // the last frame that the client no longer keeps
 	}
 	resumeResult struct {
 		Received uint64 `json:"received"`
@@ -252,11 +256,11 @@ func (c *session) takeUp(ctx context.Context, l link) error {
 	}
 	r := c.resume.Load()
 	var answer resumeResult
-	params := resumeParams{r.token, r.received.Load()}
+	params := resumeParams{r.token, r.received.Load(), r.sent.dropped()}
 	if err := c.exchange(ctx, l, methodResume, params, &answer); err != nil {
 		return err
 	}
-	if err := c.attach(l, answer.Received, nil); err != nil {
+	if err := c.attach(l, answer.Received, 0, nil); err != nil {
 		return err
 	}
 	go c.read(l)
@@ -285,7 +289,7 @@ func (c *session) giveUp(m *wire.Message) error {
 	if err != nil {
 		return err
 	}
-	err = old.attach(l, params.Received, func() []byte {
+	err = old.attach(l, params.Received, params.Dropped, func() []byte {
 		msg := old.form.AppendResponse(nil, &wire.Head{ID: id, Body: true})
 		msg, _ = old.codec.Append(msg, resumeResult{old.resume.Load().received.Load()})
 		return old.form.AppendToFrame(nil, old.form.AppendTail(msg), true)
