@@ -121,6 +121,7 @@ func (c *Conn) await(ctx context.Context, s *session, err error) error {
 		}
 		select {
 		case <-changed:
+		case <-c.ctx.Done():
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
