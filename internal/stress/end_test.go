@@ -1,0 +1,93 @@
+package stress
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/rpc"
+)
+
+// A session may end at any moment, also while its socket is cut or a new one
+// takes it up, by either side's wish or because its time is over. Calls then fail
+// or are made again, but none runs twice, what was to go on does, and nothing is
+// left behind.
+func TestEndAtAnyMoment(t *testing.T) {
+	overEach(t, func(t *testing.T, tr transport) {
+		before := runtime.NumGoroutine()
+		for i := range scale(12, 50) {
+			if endOnce(t, tr, rand.New(rand.NewPCG(3, uint64(i)))); t.Failed() {
+				t.Fatalf("in round %d", i)
+			}
+		}
+		noneLeft(t, before)
+	})
+}
+
+// endOnce works over sockets that break, and ends one side or the other.
+func endOnce(t *testing.T, tr transport, r *rand.Rand) {
+	b, done, quiet := &breaker{}, newLedger(), slog.New(slog.DiscardHandler)
+	impl := &load{done: done}
+	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{Window: upTo(r, 8*time.Millisecond)}, Codecs: []codec.Codec{cbor.Codec}, Logger: quiet})
+	srv.Register(LoadService(impl))
+	ln := listenLoopback(t)
+	stop := serve(srv, tr, ln)
+	defer stop()
+	conn, err := rpc.Dial(t.Context(), tr.scheme+"://"+ln.Addr().String(), &rpc.DialOptions{
+		Codec: tr.codec, NetDial: b.dial, Resume: true, Logger: quiet,
+		Reconnect: rpc.Reconnect{MinDelay: 5 * time.Millisecond, MaxDelay: 10 * time.Millisecond},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	calm := keepCutting(b.cut, 10*time.Millisecond)
+	p := NewLoadClient(conn)
+	var wg sync.WaitGroup
+	for _, f := range []func(){
+		func() { done.once(ctx, p, 0) },
+		func() { p.Sum(ctx, counted(1000)) },
+		func() { drain(p.Count(ctx, 1000, 10)) },
+		func() { drain(p.Double(ctx, counted(1000))) },
+	} {
+		wg.Go(func() {
+			for ctx.Err() == nil && conn.Err() == nil {
+				f()
+			}
+		})
+	}
+	time.Sleep(upTo(r, 60*time.Millisecond))
+	how := r.IntN(4)
+	switch how {
+	case 0:
+		conn.Close()
+	case 1:
+		srv.Close()
+	case 2:
+		shortly, cancel := context.WithTimeout(ctx, upTo(r, 20*time.Millisecond))
+		srv.Shutdown(shortly)
+		cancel()
+	}
+	calm()
+	for how == 3 { // nobody has ended it
+		if _, err := p.Echo(ctx, "still there"); err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	conn.Close()
+	wg.Wait()
+	if ctx.Err() != nil {
+		t.Error("what was called has not come back")
+	}
+	for _, what := range done.wrong {
+		t.Error(what)
+	}
+}
