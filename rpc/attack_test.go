@@ -1,12 +1,16 @@
 package rpc_test
 
 import (
+	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
 	"sync"
@@ -520,5 +524,179 @@ func TestCBORThatMeansHarm(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Whoever asks for answers and reads none is cut when what waits for it is twice
+// Limits.Outgoing.
+func TestFloodsThatAreNotRead(t *testing.T) {
+	for name, line := range map[string]string{
+		"calls":             `{"jsonrpc":"2.0","id":%d,"method":"Test.Linger","params":[1000]}`,
+		"calls with cancel": `{"jsonrpc":"2.0","id":%[1]d,"method":"Test.Linger","params":[1000]}` + "\n" + `{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":%[1]d}}`,
+		"unknown methods":   `{"jsonrpc":"2.0","id":%d,"method":"None"}`,
+		"pings":             `{"jsonrpc":"2.0","method":"$/ping","params":[%d]}`,
+		"streams":           `{"jsonrpc":"2.0","id":%[1]d,"method":"None","streams":[%[1]d]}` + "\n" + `{"jsonrpc":"2.0","method":"$/end","params":[%[1]d]}`,
+		"plain calls":       `{"jsonrpc":"2.0","id":%d,"method":"Test.Linger","params":[1000]}`,
+		"plain batches":     `[{"jsonrpc":"2.0","id":%[1]d,"method":"None"},{"jsonrpc":"2.0","id":"%[1]d","method":"None"}]`,
+		"plain nonsense":    `nonsense %d`,
+		"plain unsubscribe": `{"jsonrpc":"2.0","id":%d,"method":"rpc.unsubscribe","params":["0x1"]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Outgoing: 100_000, Idle: -1}}, services()...)
+				bystander := NewSubjectClient(rpctest.Pair(t, srv, nil))
+				near, far := net.Pipe()
+				var ended error
+				go func() { ended = srv.ServeConn(context.Background(), far) }()
+				if !strings.HasPrefix(name, "plain") {
+					fmt.Fprintln(near, helloLine)
+					io.ReadFull(near, make([]byte, 1))
+				}
+				before := heap()
+				for i := range 10_000 {
+					if _, err := fmt.Fprintf(near, line+"\n", i+2); err != nil {
+						break
+					}
+				}
+				time.Sleep(2 * time.Second)
+				if _, err := fmt.Fprintln(near); err == nil {
+					t.Error("the connection is still there")
+				}
+				if grown := heap() - before; grown > 4<<20 {
+					t.Errorf("the heap has grown by %d bytes", grown)
+				}
+				if sum, err := bystander.Add(t.Context(), 1, 2); sum != 3 || err != nil {
+					t.Errorf("a bystander got %d, %v", sum, err)
+				}
+				if fmt.Sprint(ended) != "the peer does not read" {
+					t.Errorf("the connection ended with: %v", ended)
+				}
+			})
+		})
+	}
+}
+
+// Rapid reset: a call that is cancelled at once takes its place until its handler
+// has returned, so that no more run than the limit allows.
+func TestRapidReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var run, most atomic.Int64
+		p := greetedClientOf(t, server(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 8}}, method("Test.Work", nil, func(context.Context, *rpc.Call) error {
+			most.Store(max(most.Load(), run.Add(1)))
+			time.Sleep(time.Second)
+			run.Add(-1)
+			return nil
+		})))
+		go func() {
+			for range p.lines {
+			}
+		}()
+		for id := range 10_000 {
+			p.say(`{"jsonrpc":"2.0","id":%d,"method":"Test.Work"}`, id+2)
+			p.say(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":%d}}`, id+2)
+			if id%100 == 0 {
+				time.Sleep(100 * time.Millisecond)
+			}
+		}
+		if most.Load() != 8 {
+			t.Errorf("%d handlers at once", most.Load())
+		}
+		p.conn.Close()
+		time.Sleep(time.Second)
+	})
+}
+
+// Streams that are opened and not read, in either mode: the producers stand still
+// at their windows, there are no more than the limit allows, and those of a plain
+// client end after a while.
+func TestStreamsOpenedAndNotRead(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		t.Run(fmt.Sprint("plain=", plain), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var open, most, items atomic.Int64
+				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Streams: 100, Idle: -1}}, streamMethod("Test.Ints", func(context.Context) rpc.Stream {
+					return rpc.From(func(yield func(string, error) bool) {
+						most.Store(max(most.Load(), open.Add(1)))
+						defer open.Add(-1)
+						for yield(strings.Repeat("x", 1000), nil) {
+							items.Add(1)
+						}
+					})
+				}))
+				near, far := net.Pipe()
+				var ended error
+				go func() { ended = srv.ServeConn(context.Background(), far) }()
+				if !plain {
+					fmt.Fprintln(near, helloLine)
+					io.ReadFull(near, make([]byte, 1))
+				}
+				before := heap()
+				for i := range 1000 {
+					fmt.Fprintf(near, `{"jsonrpc":"2.0","id":%d,"method":"Test.Ints"}`+"\n", i+2)
+					synctest.Wait()
+				}
+				if grown := heap() - before; grown > 16<<20 || most.Load() > 100+1 || items.Load() > 200 {
+					t.Errorf("%d streams, %d items, %d bytes", most.Load(), items.Load(), grown)
+				}
+				time.Sleep(10 * time.Second)
+				if plain && open.Load() > 0 {
+					t.Errorf("%d subscriptions still run", open.Load())
+				}
+				time.Sleep(time.Minute)
+				if fmt.Sprint(ended) != "the peer does not read" || open.Load() > 0 {
+					t.Errorf("the connection ended with %v; %d streams still run", ended, open.Load())
+				}
+			})
+		})
+	}
+}
+
+// A handshake that does not come to its end is cut in time, whatever drips in.
+func TestHelloThatDrips(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		b := breakable(t, scheme, nil, nil)
+		b.network.Plan = func(int) rpctest.Plan {
+			return rpctest.Plan{Up: rpctest.Path{Drip: 1, Tick: time.Second}}
+		}
+		sock, err := b.network.Dial(t.Context(), "tcp", "any")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text string
+		if scheme == "ws" { // the bytes of the handshake drip as well, which is the http.Server's matter
+			text = "GET / HTTP/1.1\r\nHost:x\r\nUpgrade:websocket\r\nConnection:Upgrade\r\nSec-WebSocket-Version:13\r\nSec-WebSocket-Key:AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol:" + jsonProtocol + "\r\n\r\n\x81\xff\x00\x00\x00\x00\x00\x00\xff\xff\x00\x00\x00\x00"
+		}
+		start := time.Now()
+		sock.Write([]byte(text + helloLine[:50]))
+		if _, err := io.Copy(io.Discard, sock); err == io.EOF {
+			t.Error(err)
+		}
+		if d, want := time.Since(start), time.Duration(len(text)+12)*time.Second; d > want {
+			t.Errorf("cut after %v, want within %v", d, want)
+		}
+	})
+}
+
+// Compression is not offered, and so there are no bombs: a frame that claims to be
+// compressed breaks WebSocket's rules.
+func TestCompressionIsNotOffered(t *testing.T) {
+	hs := httptest.NewServer(server(nil))
+	defer hs.Close()
+	sock, err := net.Dial("tcp", hs.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sock.Close()
+	fmt.Fprint(sock, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"+
+		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n")
+	in := bufio.NewReader(sock)
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil || resp.StatusCode != 101 || resp.Header.Get("Sec-WebSocket-Extensions") != "" {
+		t.Fatal(resp, err)
+	}
+	sock.Write([]byte("\xc1\x81\x00\x00\x00\x00x")) // FIN, RSV1, text
+	frame := make([]byte, 4)
+	if _, err := io.ReadFull(in, frame); err != nil || frame[0] != 0x88 || binary.BigEndian.Uint16(frame[2:]) != 1002 {
+		t.Errorf("% x, %v; want a close frame with 1002", frame, err)
 	}
 }
