@@ -271,7 +271,9 @@ func (c *session) takeUp(ctx context.Context, l link) error {
 // the session that its client asks for. The error is then errMoved.
 func (c *session) giveUp(m *wire.Message) error {
 	var params resumeParams
-	_ = c.codec.Decode(m.Params, &params) // nothing is nobody's token
+	if c.codec.Decode(m.Params, &params) != nil {
+		params = resumeParams{} // nothing is nobody's token
+	}
 	if c.refusedResume {
 		return errors.New("a session was refused already: say " + methodHello)
 	}

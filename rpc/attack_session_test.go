@@ -1,0 +1,346 @@
+package rpc_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/internal/wire"
+	"github.com/wirecall/wirecall/rpc"
+)
+
+type principalKey struct{}
+
+// sessionServer keeps the sessions of principals.
+func sessionServer(opts rpc.SessionOptions) *rpc.Server {
+	opts.Principal = func(ctx context.Context) string {
+		who, _ := ctx.Value(principalKey{}).(string)
+		return who
+	}
+	return server(&rpc.ServerOptions{Sessions: &opts, Limits: rpc.Limits{Idle: -1}, Codecs: []codec.Codec{cbor.Codec}}, services()...)
+}
+
+// as is clientOf for a principal.
+func as(t *testing.T, srv *rpc.Server, who string) *peer {
+	near, far := net.Pipe()
+	go srv.ServeConn(context.WithValue(context.Background(), principalKey{}, who), far)
+	return newPeer(t, near)
+}
+
+// begin says hello and returns the session's token.
+func (p *peer) begin() string {
+	p.t.Helper()
+	p.say(`{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":32,"streams":32,"message":1048576,"replay":1048576}}`)
+	var answer struct{ Result struct{ Session string } }
+	if err := json.Unmarshal([]byte(p.hear(`"session"`)), &answer); err != nil {
+		p.t.Fatal(err)
+	}
+	return answer.Result.Session
+}
+
+// resume asks for a session and returns what it hears.
+func (p *peer) resume(token string, received any) string {
+	p.t.Helper()
+	p.say(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{"session":%q,"received":%v}}`, token, received)
+	return p.hear("")
+}
+
+const resumed = `"result":{"received":`
+
+// Who is not whose session it is hears that there is none, in the same words
+// whatever is wrong; and the session goes on for its owner.
+func TestTokensThatAreNoGood(t *testing.T) {
+	for name, forge := range map[string]struct {
+		who   string
+		token func(token, id, secret string) string
+	}{
+		"nothing":           {"ann", func(string, string, string) string { return "" }},
+		"the public part":   {"ann", func(_, id, _ string) string { return id }},
+		"no secret":         {"ann", func(_, id, _ string) string { return id + "." }},
+		"another secret":    {"ann", func(_, id, secret string) string { return id + "." + strings.ToUpper(secret) }},
+		"another id":        {"ann", func(_, id, secret string) string { return strings.ToUpper(id) + "." + secret }},
+		"more":              {"ann", func(token, _, _ string) string { return token + "x" }},
+		"much more":         {"ann", func(token, _, _ string) string { return token + strings.Repeat("x", 60_000) }},
+		"another principal": {"bob", func(token, _, _ string) string { return token }},
+		"no principal":      {"", func(token, _, _ string) string { return token }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := sessionServer(rpc.SessionOptions{})
+				ann := as(t, srv, "ann")
+				token := ann.begin()
+				id, secret, _ := strings.Cut(token, ".")
+				thief := as(t, srv, forge.who)
+				if got := thief.resume(forge.token(token, id, secret), 0); !strings.Contains(got, `{"code":-32008,"message":"session lost: it is not known here"}`) {
+					t.Errorf("the thief hears %s", got)
+				}
+				ann.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1,2]}`) // still on her socket
+				ann.hear(`"result":3`)
+				ann.conn.Close()
+				synctest.Wait()
+				again := as(t, srv, "ann")
+				if got := again.resume(token, 1); !strings.Contains(got, resumed) {
+					t.Errorf("the owner hears %s", got)
+				}
+				again.conn.Close()
+				thief.conn.Close()
+				srv.Close()
+			})
+		})
+	}
+}
+
+// Another codec than the session's is another session.
+func TestResumeInAnotherCodec(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := sessionServer(rpc.SessionOptions{})
+		owner := as(t, srv, "")
+		token := owner.begin()
+		p := dialRaw(t, srv, cborProtocol)
+		params, err := cbor.Codec.Append([]byte("\xa3\x62id\x01\x66method\x6arpc.resume\x66params"), map[string]any{"session": token, "received": 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.send(websocket.MessageBinary, string(wire.CBOR.AppendToFrame(nil, params, true)))
+		if got := p.got(); len(got) != 1 || !strings.Contains(got[0], "not known here") {
+			t.Errorf("%q", got)
+		}
+		owner.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1,2]}`)
+		owner.hear(`"result":3`)
+		owner.conn.Close()
+		srv.Close()
+	})
+}
+
+// A resumption that cannot be ends the session, which its owner has broken; the
+// socket goes on with hello.
+func TestResumptionsThatCannotBe(t *testing.T) {
+	for name, received := range map[string]any{
+		"beyond what was sent": 99,
+		"2^64-1":               uint64(1<<64 - 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := sessionServer(rpc.SessionOptions{})
+				owner := as(t, srv, "ann")
+				token := owner.begin()
+				owner.conn.Close()
+				synctest.Wait()
+				for _, want := range []string{"is acknowledged, of 0 that were sent", "not known here"} {
+					again := as(t, srv, "ann")
+					if got := again.resume(token, received); !strings.Contains(got, want) {
+						t.Errorf("heard %s, want %s", got, want)
+					}
+					again.begin()
+					again.conn.Close()
+				}
+				srv.Close()
+			})
+		})
+	}
+}
+
+// A request to resume that is malformed is nobody's, whatever token is in it.
+func TestMalformedResume(t *testing.T) {
+	for _, received := range []string{`-1`, `1e400`, `18446744073709551616`, `"1"`, `[]`} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := sessionServer(rpc.SessionOptions{})
+			owner := as(t, srv, "ann")
+			token := owner.begin()
+			thief := as(t, srv, "ann")
+			if got := thief.resume(token, received); !strings.Contains(got, "not known here") {
+				t.Errorf("received %s: heard %s", received, got)
+			}
+			thief.conn.Close()
+			owner.conn.Close()
+			srv.Close()
+		})
+	}
+}
+
+// A token is good for as long as its session.
+func TestTokenOfEndedSession(t *testing.T) {
+	for name, end := range map[string]func(*peer, *rpc.Server){
+		"closed":  func(p *peer, _ *rpc.Server) { p.say(`{"jsonrpc":"2.0","method":"$/close","params":[1000,""]}`) },
+		"broken":  func(p *peer, _ *rpc.Server) { p.say(`nonsense`) },
+		"expired": func(p *peer, _ *rpc.Server) { p.conn.Close(); time.Sleep(3 * time.Minute) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := sessionServer(rpc.SessionOptions{})
+				owner := as(t, srv, "ann")
+				token := owner.begin()
+				end(owner, srv)
+				time.Sleep(5 * time.Second)
+				again := as(t, srv, "ann")
+				if got := again.resume(token, 0); !strings.Contains(got, "not known here") {
+					t.Errorf("heard %s", got)
+				}
+				again.conn.Close()
+				owner.conn.Close()
+			})
+		})
+	}
+}
+
+// A token on many sockets at once: each takes the session from the one before,
+// the last has it, and nothing is left of the others.
+func TestTokenOnManySockets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := sessionServer(rpc.SessionOptions{})
+		owner := as(t, srv, "ann")
+		token := owner.begin()
+		owner.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Big","params":[500000]}`)
+		owner.hear(`"result"`)
+		synctest.Wait()
+		before := heap()
+		var sockets []*peer
+		for range 100 {
+			p := as(t, srv, "ann")
+			p.say(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{"session":%q,"received":0}}`, token)
+			sockets = append(sockets, p)
+		}
+		synctest.Wait()
+		alive := 0
+		for _, p := range sockets {
+			if _, err := fmt.Fprintln(p.conn); err == nil {
+				alive++
+				if got := p.drained(); len(got) != 2 || !strings.Contains(got[0], resumed) || len(got[1]) < 500_000 {
+					t.Errorf("%d lines came", len(got))
+				}
+			}
+			p.drained()
+			p.conn.Close()
+		}
+		if grown := heap() - before; alive != 1 || grown > 8<<20 {
+			t.Errorf("%d sockets are left, and %d bytes", alive, grown)
+		}
+		srv.Close()
+	})
+}
+
+// What a client says of counting is checked against what was counted.
+func TestAcksThatLie(t *testing.T) {
+	ack := func(received, sent any) string {
+		return fmt.Sprintf(`{"jsonrpc":"2.0","method":"$/ack","params":[%v,%v]}`, received, sent)
+	}
+	add := `{"jsonrpc":"2.0","id":%d,"method":"Test.Add","params":[1,2]}`
+	for name, test := range map[string]struct {
+		frames []string // the first is the call, which is answered in the server's first
+		want   string
+	}{
+		"true":                    {[]string{ack(1, 2)}, "<nil>"},
+		"going back":              {[]string{ack(1, 2), ack(0, 3), ack(1, 4)}, "<nil>"},
+		"of what was never sent":  {[]string{ack(99, 2)}, "4501 the peers have counted differently: frame 99 is acknowledged, of 1 that were sent"},
+		"of 2^63-1":               {[]string{ack(uint64(1<<63-1), 2)}, "4501 the peers have counted differently: frame 9223372036854775807 is acknowledged, of 1 that were sent"},
+		"with a wrong own number": {[]string{ack(1, 3)}, "4501 the peers have counted differently: frame 2 says that it is number 3"},
+		"with an old own number":  {[]string{ack(1, 2), ack(1, 2)}, "4501 the peers have counted differently: frame 3 says that it is number 2"},
+		"below nothing":           {[]string{ack(-1, 2)}, "4500 a control message is malformed"},
+		"of 1e400":                {[]string{ack("1e400", 2)}, "4500 a control message is malformed"},
+		"not first in its frame":  {[]string{`{"jsonrpc":"2.0","method":"$/ping","params":[1]}` + "\n" + ack(1, 2)}, "4500 a control message is malformed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := sessionServer(rpc.SessionOptions{})
+				p := dialRaw(t, srv, jsonProtocol)
+				p.send(websocket.MessageText, strings.Replace(helloRequest, `"message"`, `"replay":1000000,"message"`, 1))
+				p.send(websocket.MessageText, fmt.Sprintf(add, 2))
+				synctest.Wait()
+				for _, frame := range test.frames {
+					p.send(websocket.MessageText, frame)
+					synctest.Wait()
+				}
+				if got := p.closed(); got != test.want {
+					t.Errorf("closed with %q, want %q", got, test.want)
+				}
+				p.ws.CloseNow()
+				srv.Close()
+			})
+		})
+	}
+}
+
+// Sessions that wait for their clients are capped, and the oldest goes first: of
+// one principal where the cap is on those.
+func TestDetachedSessionsAreCapped(t *testing.T) {
+	for name, test := range map[string]struct {
+		options rpc.SessionOptions
+		who     func(i int) string
+		left    string // which of ten can be resumed
+	}{
+		"all":              {rpc.SessionOptions{Detached: 4}, func(i int) string { return fmt.Sprint(i) }, "6789"},
+		"of a principal":   {rpc.SessionOptions{PerPrincipal: 3}, func(i int) string { return "ann bob"[4*(i/5):][:3] }, "234789"},
+		"of nobody":        {rpc.SessionOptions{PerPrincipal: 3}, func(int) string { return "" }, "0123456789"},
+		"bytes":            {rpc.SessionOptions{DetachedBytes: 350_000}, func(i int) string { return "ann" }, "789"},
+		"bytes of a large": {rpc.SessionOptions{DetachedBytes: 50_000}, func(i int) string { return "ann" }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := sessionServer(test.options)
+				var tokens []string
+				for i := range 10 {
+					p := as(t, srv, test.who(i))
+					tokens = append(tokens, p.begin())
+					p.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Big","params":[100000]}`)
+					p.hear(`"result"`)
+					p.conn.Close()
+					synctest.Wait()
+				}
+				var left string
+				for i, token := range tokens {
+					p := as(t, srv, test.who(i))
+					if strings.Contains(p.resume(token, 0), resumed) {
+						left += fmt.Sprint(i)
+					}
+					p.drained()
+				}
+				if left != test.left {
+					t.Errorf("left are %s, want %s", left, test.left)
+				}
+				srv.Close()
+			})
+		})
+	}
+}
+
+// What handlers make while their client is away counts as it comes.
+func TestDetachedSessionGrows(t *testing.T) {
+	for bytes, want := range map[int]string{50_000: "not known here", 200_000: resumed} {
+		t.Run(fmt.Sprint(bytes), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := sessionServer(rpc.SessionOptions{DetachedBytes: bytes})
+				wait := make(chan struct{})
+				srv.Register(method("More.Big", func() (any, any) { return nil, new(string) }, func(_ context.Context, c *rpc.Call) error {
+					<-wait
+					*c.Result.(*string) = strings.Repeat("x", 10_000)
+					return nil
+				}))
+				p := as(t, srv, "ann")
+				token := p.begin()
+				for id := range 10 {
+					p.say(`{"jsonrpc":"2.0","id":%d,"method":"More.Big"}`, id+2)
+				}
+				synctest.Wait()
+				p.conn.Close()
+				synctest.Wait()
+				close(wait)
+				synctest.Wait()
+				again := as(t, srv, "ann")
+				if got := again.resume(token, 0); !strings.Contains(got, want) {
+					t.Errorf("heard %.200s, want %s", got, want)
+				}
+				again.conn.Close()
+				srv.Close()
+			})
+		})
+	}
+}
