@@ -1,7 +1,6 @@
 package rpc_test
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,11 +25,21 @@ import (
 //
 //	! Calls 2      a limit of ours (rpc.Limits) that is not the default; none
 //	               is idle for too long unless Idle is given
+//	! Sessions     our side keeps sessions; Sessions Window 10s, and so on,
+//	               sets one of rpc.SessionOptions
 //	-> {…}         the peer sends a line
+//	->lost {…}     so too, and it does not arrive
 //	<- {…}         we send exactly this, next
+//	<-lost {…}     so too, and it does not arrive
 //	<* {…}         so too; consecutive ones come in any order
 //	<-close why    we end the connection, with this as its cause
+//	<-cut          so too, without a goodbye
 //	->close        the peer ends the connection
+//	->cut          the socket breaks
+//	->dial as x    the peer connects again, as principal x where that is said
+//	<-dial 5s      our side does, within that time
+//	@1             what follows is on the first socket, of those that were made;
+//	               without this it is on the last
 //	->deaf         the peer does not read from now on
 //	->hears        and now it does
 //	.. 1h          time passes
@@ -44,7 +52,10 @@ import (
 // before every line, when all goroutines have come to rest. How many items of
 // a stream travel in one $/items is not promised, so those of consecutive ones
 // are counted together. «x*70000» stands for 70,000 times x; x may have Go's
-// escapes.
+// escapes. «token», or another name, is what stands there in the first line that
+// has it, and then in all others.
+//
+// Over a WebSocket $/close is the close frame.
 func TestConversations(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -63,6 +74,7 @@ func TestConversations(t *testing.T) {
 type conversation struct {
 	file, name string
 	limits     rpc.Limits
+	sessions   *rpc.SessionOptions // nil where our side keeps none
 	lines      []scriptLine
 	over       string // the subprotocol that wirecall mode goes over; empty for lines
 }
@@ -73,7 +85,7 @@ type scriptLine struct {
 }
 
 // markers, longer ones before those that they begin with.
-var markers = []string{"<-close", "->close", "->deaf", "->hears", "->", "<-", "<*", "..", "~>", "~<", "!", "#"}
+var markers = []string{"<-close", "<-cut", "<-dial", "<-lost", "->close", "->cut", "->dial", "->lost", "->deaf", "->hears", "->", "<-", "<*", "..", "~>", "~<", "!", "#", "@"}
 
 // readConversations reads a file.
 func readConversations(t *testing.T, file string) []*conversation {
@@ -120,7 +132,7 @@ func readConversations(t *testing.T, file string) []*conversation {
 	return all
 }
 
-var repeated = regexp.MustCompile(`«(.*?)\*(\d+)»`)
+var repeated = regexp.MustCompile(`«([^»]*)\*(\d+)»`)
 
 func expand(line string) string {
 	return repeated.ReplaceAllStringFunc(line, func(s string) string {
@@ -134,10 +146,20 @@ func expand(line string) string {
 	})
 }
 
-// limit sets one of the limits.
+// limit sets one of the limits, or of the options for sessions.
 func (c *conversation) limit(t *testing.T, l scriptLine) {
-	name, value, _ := strings.Cut(l.text, " ")
-	f := reflect.ValueOf(&c.limits).Elem().FieldByName(name)
+	of, text := reflect.ValueOf(&c.limits), l.text
+	if rest, ok := strings.CutPrefix(text, "Sessions"); ok {
+		if c.sessions == nil {
+			c.sessions = &rpc.SessionOptions{Principal: principal}
+		}
+		if rest == "" {
+			return
+		}
+		of, text = reflect.ValueOf(c.sessions), strings.TrimSpace(rest)
+	}
+	name, value, _ := strings.Cut(text, " ")
+	f := of.Elem().FieldByName(name)
 	if !f.IsValid() {
 		t.Fatalf("%s:%d: no limit is called %s", c.file, l.n, name)
 	}
@@ -152,40 +174,39 @@ func (c *conversation) limit(t *testing.T, l scriptLine) {
 	f.SetInt(int64(n))
 }
 
+// byClient reports whether our side is the client.
+func (c *conversation) byClient() bool { return c.lines[0].text == "dial" }
+
 // replay holds the conversation with this package's other end.
 func (c *conversation) replay(t *testing.T) {
-	near, far := net.Pipe()
-	peer := &scriptedPeer{t: t, conversation: c, conn: far, eof: make(chan struct{})}
-	prog := newProgram(c.limits, near)
-	go peer.read()
+	peer := &scriptedPeer{t: t, conversation: c, prog: newProgram(t, c), tokens: make(map[string]string)}
 	defer func() {
-		peer.listen(true)
-		far.Close()
-		prog.stop()
-		<-peer.eof
+		for _, s := range peer.sockets {
+			s.listen(true)
+			s.conn.Close()
+		}
+		peer.prog.stop()
+		for _, s := range peer.sockets {
+			<-s.eof
+		}
 		time.Sleep(24 * time.Hour) // until every handler has returned: the bubble looks for what is left
 	}()
-	switch {
-	case c.over != "":
-		prog.srv = newTestServer(c.limits)
-		prog.wait = c.dialWS(t, prog.srv, near)
-	case c.lines[0].text != "dial":
-		prog.serve()
+	if !c.byClient() {
+		peer.dial("")
 	}
-	peer.prog = prog
 	for i := 0; i < len(c.lines); i++ {
 		l := c.lines[i]
 		peer.at = l
 		switch l.marker {
-		case "<-", "<*":
+		case "<-", "<-lost", "<*":
 			group := []scriptLine{l}
 			for l.marker == "<*" && i+1 < len(c.lines) && c.lines[i+1].marker == "<*" {
 				i++
 				group = append(group, c.lines[i])
 			}
 			peer.expect(group)
-		case "<-close":
-			peer.expectClose(l.text)
+		case "<-close", "<-cut":
+			peer.expectClose(l)
 		case "~<":
 			peer.expectSaid(l.text)
 		default:
@@ -199,15 +220,12 @@ func (c *conversation) replay(t *testing.T) {
 // A scriptedPeer is the side of a conversation that the file speaks for.
 type scriptedPeer struct {
 	*conversation
-	t    *testing.T
-	at   scriptLine
-	conn net.Conn
-	prog *program
-	eof  chan struct{} // closed when our side has ended the connection
-
-	mu   sync.Mutex
-	got  []string
-	deaf chan struct{} // closed when the peer listens again
+	t       *testing.T
+	at      scriptLine
+	prog    *program
+	sockets []*scriptedSocket
+	now     *scriptedSocket   // what the lines are about
+	tokens  map[string]string // what stands for «name»
 }
 
 func (p *scriptedPeer) fatalf(format string, args ...any) {
@@ -215,96 +233,79 @@ func (p *scriptedPeer) fatalf(format string, args ...any) {
 	p.t.Fatalf("%s:%d: %s", p.file, p.at.n, fmt.Sprintf(format, args...))
 }
 
-// read takes in lines until the connection ends.
-func (p *scriptedPeer) read() {
-	defer close(p.eof)
-	br := bufio.NewReader(reading{p})
-	for {
-		line, err := br.ReadString('\n')
-		if err != nil {
-			return
-		}
-		p.mu.Lock()
-		p.got = append(p.got, strings.TrimSuffix(line, "\n"))
-		p.mu.Unlock()
-	}
-}
-
-// reading is the connection for a peer that may be deaf.
-type reading struct{ *scriptedPeer }
-
-func (r reading) Read(b []byte) (int, error) {
-	n, err := r.conn.Read(b)
-	r.mu.Lock()
-	deaf := r.deaf
-	r.mu.Unlock()
-	if deaf != nil {
-		<-deaf
-	}
-	return n, err
-}
-
 // do is a line that makes something happen.
 func (p *scriptedPeer) do(l scriptLine) {
 	p.t.Helper()
 	switch l.marker {
 	case "->":
-		if _, err := p.conn.Write([]byte(l.text + "\n")); err != nil {
+		if _, err := p.now.conn.Write([]byte(p.filled(l.text) + "\n")); err != nil {
 			p.fatalf("the connection has ended: %v", p.prog.cause())
 		}
-	case "->close":
-		p.conn.Close()
+	case "->close", "->cut":
+		p.now.conn.Close()
+	case "->dial":
+		p.dial(strings.TrimPrefix(l.text, "as "))
+	case "<-dial":
+		p.answerDial(l.text)
+	case "@":
+		n, err := strconv.Atoi(l.text)
+		if err != nil || n < 1 || n > len(p.sockets) {
+			p.fatalf("there is no socket %s", l.text)
+		}
+		p.now = p.sockets[n-1]
 	case "~>":
 		if err := p.prog.do(l.text); err != nil {
 			p.fatalf("%v", err)
 		}
+		if l.text == "dial" {
+			p.answerDial("0s")
+		}
 	case "->deaf", "->hears":
-		p.listen(l.marker == "->hears")
+		p.now.listen(l.marker == "->hears")
 	case "..":
-		p.pass(l.text)
+		time.Sleep(p.duration(l.text))
 	}
 }
 
-// pass lets time pass.
-func (p *scriptedPeer) pass(text string) {
+func (p *scriptedPeer) duration(text string) time.Duration {
+	p.t.Helper()
 	d, err := time.ParseDuration(text)
 	if err != nil {
 		p.fatalf("%v", err)
 	}
-	time.Sleep(d)
+	return d
 }
 
-// listen makes the peer deaf, or not.
-func (p *scriptedPeer) listen(yes bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if yes && p.deaf != nil {
-		close(p.deaf)
-		p.deaf = nil
-	}
-	if !yes && p.deaf == nil {
-		p.deaf = make(chan struct{})
-	}
+// socket makes another socket the one that lines are about, and returns its other
+// end.
+func (p *scriptedPeer) socket() net.Conn {
+	near, far := net.Pipe()
+	p.now = newScriptedSocket(far)
+	p.sockets = append(p.sockets, p.now)
+	return near
 }
 
-// next returns the next line that we sent.
-func (p *scriptedPeer) next() (string, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.got) == 0 {
-		return "", false
+// dial connects to our side.
+func (p *scriptedPeer) dial(as string) { p.prog.accept(p.socket(), as) }
+
+// answerDial wants our side to connect.
+func (p *scriptedPeer) answerDial(within string) {
+	p.t.Helper()
+	select {
+	case p.prog.dialed <- p.socket():
+	case <-time.After(p.duration(within) + time.Nanosecond):
+		p.fatalf("our side does not dial")
 	}
-	line := p.got[0]
-	p.got = p.got[1:]
-	return line, true
 }
 
 // nothingMore fails where we said more than the file does.
 func (p *scriptedPeer) nothingMore() {
 	p.t.Helper()
 	synctest.Wait()
-	if line, ok := p.next(); ok {
-		p.fatalf("before this line, unexpected:\n<- %s", short(line))
+	for _, s := range p.sockets {
+		if line, ok := s.next(); ok {
+			p.fatalf("before this line, unexpected:\n<- %s", short(line))
+		}
 	}
 	if said, ok := p.prog.heard(); ok {
 		p.fatalf("before this line, unexpected:\n~< %s", short(said))
@@ -320,10 +321,10 @@ func (p *scriptedPeer) expect(group []scriptLine) {
 		if p.over == cborProtocol {
 			l.text = canonical(l.text)
 		}
-		want = append(want, newExpectation(l.text))
+		want = append(want, newExpectation(p.filled(l.text)))
 	}
 	for len(want) > 0 {
-		line, ok := p.next()
+		line, ok := p.now.next()
 		if !ok {
 			p.fatalf("nothing came, want:\n<- %s\nconnection: %v", short(want[0].line), p.prog.cause())
 		}
@@ -334,29 +335,62 @@ func (p *scriptedPeer) expect(group []scriptLine) {
 		if i == len(want) {
 			p.fatalf("got:\n<- %s\nwant:\n<- %s", short(line), short(want[0].line))
 		}
+		p.learn(want[i].line, line)
 		if want[i].done {
 			want = append(want[:i], want[i+1:]...)
 		}
 	}
 }
 
-// expectClose wants the connection to have ended.
-func (p *scriptedPeer) expectClose(cause string) {
+var placeholder = regexp.MustCompile(`«([a-z]+)»`)
+
+// filled is a line with what stands for the names in it, as far as that is known.
+func (p *scriptedPeer) filled(line string) string {
+	return placeholder.ReplaceAllStringFunc(line, func(s string) string {
+		if token, ok := p.tokens[s]; ok {
+			return token
+		}
+		return s
+	})
+}
+
+// pattern matches a line whatever stands for the names in it.
+func pattern(line string) *regexp.Regexp {
+	return regexp.MustCompile("^" + placeholder.ReplaceAllString(regexp.QuoteMeta(line), "([\\w.-]+)") + "$")
+}
+
+// learn takes from a line what stands for the names in the one that was wanted.
+func (p *scriptedPeer) learn(want, line string) {
+	names := placeholder.FindAllString(want, -1)
+	if len(names) == 0 {
+		return
+	}
+	for i, token := range pattern(want).FindStringSubmatch(line)[1:] {
+		p.tokens[names[i]] = token
+	}
+}
+
+// expectClose wants the socket to have ended.
+func (p *scriptedPeer) expectClose(l scriptLine) {
 	p.t.Helper()
 	synctest.Wait()
-	if line, ok := p.next(); ok {
+	line, ok := p.now.next()
+	if ok && p.over != "" && l.marker == "<-close" && strings.Contains(line, `"$/close"`) { // see TestCloseCodes
+		line, ok = p.now.next()
+	}
+	if ok {
 		p.fatalf("before the close, unexpected:\n<- %s", short(line))
 	}
 	select {
-	case <-p.eof:
+	case <-p.now.eof:
 	default:
 		p.fatalf("the connection is still open")
 	}
-	if p.over != "" {
-		return // see TestCloseCodes
+	if p.over != "" || l.text == "" {
+		return
 	}
-	if err := p.prog.cause(); cause != "" && (err == nil || err.Error() != cause) {
-		p.fatalf("the connection ended with:\n%v\nwant:\n%s", err, cause)
+	if err := p.prog.cause(); err == nil || err.Error() != l.text {
+		p.fatalf("the connection ended with:\n%v\nwant:\n%s", err, l.text)
 	}
 }
 
@@ -397,7 +431,7 @@ func newExpectation(line string) *expectation {
 // accept takes a line that is what was expected, or a part of that.
 func (e *expectation) accept(line string) bool {
 	if e.items == nil {
-		e.done = line == e.line
+		e.done = line == e.line || placeholder.MatchString(e.line) && pattern(e.line).MatchString(line)
 		return e.done
 	}
 	handle, items, ok := itemsOf(line)

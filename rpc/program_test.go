@@ -6,22 +6,28 @@ import (
 	"fmt"
 	"iter"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/rpc"
 )
 
 // A program is our side of a conversation: a server, or a client that does
 // what the file says.
 type program struct {
-	limits rpc.Limits
-	conn   net.Conn
+	*conversation
 	srv    *rpc.Server
-	served chan error
-	wait   func() // for what stands between a WebSocket and the script
+	web    *http.Client // dials it, where that is not over lines
+	served sync.WaitGroup
+	dialed chan net.Conn // what our side gets when it dials
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -41,37 +47,65 @@ type deed struct {
 	want   chan int // how many items to read; 0 leaves the loop
 }
 
-func newProgram(limits rpc.Limits, conn net.Conn) *program {
-	p := &program{limits: limits, conn: conn, doing: make(map[string]*deed)}
+func newProgram(t *testing.T, c *conversation) *program {
+	p := &program{conversation: c, dialed: make(chan net.Conn), doing: make(map[string]*deed)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	if c.byClient() {
+		return p
+	}
+	p.srv = rpc.NewServer(&rpc.ServerOptions{Limits: c.limits, Sessions: c.sessions, Codecs: []codec.Codec{cbor.Codec}})
+	p.srv.Register(services()...)
+	if c.over != "" {
+		p.web = serveWS(t, p.srv)
+	}
 	return p
 }
 
-// serve makes it a server.
-func (p *program) serve() {
-	p.srv = rpc.NewServer(&rpc.ServerOptions{Limits: p.limits})
-	p.srv.Register(services()...)
-	p.served = make(chan error)
-	go func() {
-		defer close(p.served)
-		err := p.srv.ServeConn(context.Background(), p.conn)
+// principal is who connects, as the conversation says.
+func principal(ctx context.Context) string {
+	who, _ := ctx.Value(callerKey{}).(string)
+	return who
+}
+
+// accept is the server's: it serves another connection of the peer's.
+func (p *program) accept(conn net.Conn, as string) {
+	p.served.Go(func() {
+		ctx := context.WithValue(context.Background(), callerKey{}, as)
+		if p.over != "" {
+			p.acceptWS(ctx, conn)
+			return
+		}
+		err := p.srv.ServeConn(ctx, conn)
 		p.mu.Lock()
+		defer p.mu.Unlock()
 		p.end = err
-		p.mu.Unlock()
-	}()
+	})
+}
+
+// acceptWS has a WebSocket between what carries lines and the server.
+func (p *program) acceptWS(ctx context.Context, lines net.Conn) {
+	var protocols []string
+	if p.wirecall() {
+		protocols = append(protocols, p.over)
+	}
+	ws, _, err := websocket.Dial(ctx, "ws://test/", &websocket.DialOptions{HTTPClient: p.web, Subprotocols: protocols,
+		HTTPHeader: http.Header{"As": {principal(ctx)}}})
+	if err != nil {
+		lines.Close()
+		return
+	}
+	p.bridge(ws, lines)
 }
 
 func (p *program) stop() {
 	p.cancel()
-	if p.served != nil {
-		<-p.served
-	}
-	if p.wait != nil {
-		p.wait()
-	}
 	if p.client != nil {
 		p.client.Close()
 	}
+	if p.sessions != nil && p.srv != nil {
+		p.srv.Close()
+	}
+	p.served.Wait()
 }
 
 // cause is why the connection has ended.
@@ -105,6 +139,7 @@ func (p *program) heard() (string, bool) {
 //
 //	dial                         connect; says "dialed"
 //	close                        close the connection, or the server
+//	state                        say what the connection's is
 //	shutdown [within 5s]         the server; says "shut down" when it is done
 //	c = add 1 2 [within 1s] [meta k=v]
 //	                             make a call, called c from now on
@@ -121,6 +156,9 @@ func (p *program) do(line string) error {
 		go p.srv.Close()
 	case line == "close":
 		go p.client.Close()
+	case line == "state":
+		st := p.client.State()
+		p.say("%v, session %d", st.Phase, st.Session)
 	case words[0] == "shutdown":
 		go p.shutdown(words[1:])
 	case len(words) > 2 && words[1] == "=":
@@ -134,13 +172,62 @@ func (p *program) do(line string) error {
 }
 
 func (p *program) dial() {
-	conn, err := rpc.NewConn(p.ctx, p.conn, &rpc.DialOptions{Limits: p.limits, Services: services()})
+	conn, err := p.connect()
 	if err != nil {
 		p.say("%s", verdict(err))
 		return
 	}
 	p.client, p.subject = conn, NewSubjectClient(conn)
 	p.say("dialed")
+}
+
+// connect gets its sockets from dialed.
+func (p *program) connect() (*rpc.Conn, error) {
+	opts := &rpc.DialOptions{Limits: p.limits, Services: services()}
+	if p.over == "" && p.sessions == nil {
+		return rpc.NewConn(p.ctx, <-p.dialed, opts)
+	}
+	opts.Resume, opts.Reconnect.Never = p.sessions != nil, p.sessions == nil
+	opts.NetDial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		select {
+		case conn := <-p.dialed:
+			return p.viaWS(conn), nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	url := "tcp://peer"
+	if p.over != "" {
+		url = "ws://peer"
+	}
+	if p.over == cborProtocol {
+		opts.Codec = cbor.Codec
+	}
+	return rpc.Dial(p.ctx, url, opts)
+}
+
+// viaWS has a WebSocket between the client and what carries lines, where the
+// conversation is over one.
+func (p *program) viaWS(lines net.Conn) net.Conn {
+	if p.over == "" {
+		return lines
+	}
+	near, far := net.Pipe()
+	hs := &http.Server{}
+	hs.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer hs.Close()
+		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{p.over}})
+		if err != nil {
+			lines.Close()
+			return
+		}
+		p.bridge(ws, lines)
+	})
+	l := &pipeListener{make(chan net.Conn, 1), make(chan struct{})}
+	l.conns <- far
+	context.AfterFunc(p.ctx, func() { hs.Close() })
+	p.served.Go(func() { hs.Serve(l) })
+	return near
 }
 
 func (p *program) shutdown(words []string) {

@@ -50,7 +50,7 @@ func (l *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
 // serveWS serves srv in memory until the test ends, and returns what dials it.
 func serveWS(t *testing.T, srv *rpc.Server) *http.Client {
 	l := &pipeListener{make(chan net.Conn), make(chan struct{})}
-	hs := &http.Server{Handler: srv}
+	hs := &http.Server{Handler: knowing(srv)}
 	done := make(chan struct{})
 	go func() { defer close(done); hs.Serve(l) }()
 	tr := &http.Transport{DialContext: l.dial}
@@ -61,6 +61,13 @@ func serveWS(t *testing.T, srv *rpc.Server) *http.Client {
 		<-done
 	})
 	return &http.Client{Transport: tr}
+}
+
+// knowing is a middleware that believes whoever says who he is.
+func knowing(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, r.Header.Get("As"))))
+	})
 }
 
 // A rawPeer is a WebSocket client that knows nothing of this package.
@@ -288,8 +295,8 @@ func TestSubprotocols(t *testing.T) {
 // TestConversationsOverWebSocket replays what was written for lines over a
 // WebSocket, as text, and in CBOR where it can be said in that.
 func TestConversationsOverWebSocket(t *testing.T) {
-	for _, file := range []string{"calls", "cancel", "control", "credit", "errors", "goaway", "limits",
-		"notifications", "peer", "streams", "streams-up", "plain-calls", "plain-batch", "plain-subscriptions"} {
+	for _, file := range []string{"calls", "cancel", "client-streams", "control", "credit", "errors", "goaway", "limits",
+		"notifications", "peer", "session", "session-client", "streams", "streams-up", "plain-calls", "plain-batch", "plain-subscriptions"} {
 		for _, c := range readConversations(t, "testdata/"+file+".txt") {
 			if c.deafness() {
 				continue // how much fits between the two is another matter here
@@ -310,7 +317,7 @@ func TestConversationsOverWebSocket(t *testing.T) {
 
 // wirecall reports whether the conversation is in wirecall mode.
 func (c *conversation) wirecall() bool {
-	return strings.Contains(c.lines[0].text, `"method":"rpc.`)
+	return c.byClient() || strings.Contains(c.lines[0].text, `"method":"rpc.`)
 }
 
 // deafness reports whether the peer is to be deaf.
@@ -333,59 +340,6 @@ func (c *conversation) inCBOR() bool {
 		}
 	}
 	return true
-}
-
-// dialWS makes conn, which carries lines, the other end of a WebSocket to the
-// program's server: each line is a frame, and each message that comes a line.
-func (c *conversation) dialWS(t *testing.T, srv *rpc.Server, lines net.Conn) (stop func()) {
-	var protocols []string
-	if c.wirecall() {
-		protocols = append(protocols, c.over)
-	}
-	ws, _, err := websocket.Dial(context.Background(), "ws://test/", &websocket.DialOptions{
-		HTTPClient: serveWS(t, srv), Subprotocols: protocols})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ws.SetReadLimit(-1)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		defer lines.Close()
-		for {
-			_, frame, err := ws.Read(context.Background())
-			if err != nil {
-				return
-			}
-			for _, msg := range c.messages(frame) {
-				if _, err := lines.Write(append(msg, '\n')); err != nil {
-					return
-				}
-			}
-		}
-	})
-	wg.Go(func() {
-		defer ws.CloseNow()
-		buf := make([]byte, 4<<20)
-		for n := 0; ; {
-			k, err := lines.Read(buf[n:])
-			if err != nil {
-				return
-			}
-			n += k
-			for {
-				i := bytes.IndexByte(buf[:n], '\n')
-				if i < 0 {
-					break
-				}
-				typ, frame := c.frame(buf[:i])
-				if ws.Write(context.Background(), typ, frame) != nil {
-					return
-				}
-				n = copy(buf, buf[i+1:n])
-			}
-		}
-	})
-	return wg.Wait
 }
 
 // frame makes a frame of a line.

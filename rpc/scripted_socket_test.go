@@ -1,0 +1,155 @@
+package rpc_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/coder/websocket"
+)
+
+// A scriptedSocket is the peer's end of one socket.
+type scriptedSocket struct {
+	conn net.Conn
+	eof  chan struct{} // closed when our side has ended it
+
+	mu   sync.Mutex
+	got  []string
+	deaf chan struct{} // closed when the peer listens again
+}
+
+func newScriptedSocket(conn net.Conn) *scriptedSocket {
+	s := &scriptedSocket{conn: conn, eof: make(chan struct{})}
+	go s.read()
+	return s
+}
+
+// read takes in lines until the connection ends.
+func (s *scriptedSocket) read() {
+	defer close(s.eof)
+	br := bufio.NewReader(reading{s})
+	for {
+		line, err := br.ReadString('\n')
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		s.got = append(s.got, strings.TrimSuffix(line, "\n"))
+		s.mu.Unlock()
+	}
+}
+
+// reading is the connection for a peer that may be deaf.
+type reading struct{ *scriptedSocket }
+
+func (r reading) Read(b []byte) (int, error) {
+	n, err := r.conn.Read(b)
+	r.mu.Lock()
+	deaf := r.deaf
+	r.mu.Unlock()
+	if deaf != nil {
+		<-deaf
+	}
+	return n, err
+}
+
+// listen makes the peer deaf, or not.
+func (s *scriptedSocket) listen(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if yes && s.deaf != nil {
+		close(s.deaf)
+		s.deaf = nil
+	}
+	if !yes && s.deaf == nil {
+		s.deaf = make(chan struct{})
+	}
+}
+
+// next returns the next line that we sent.
+func (s *scriptedSocket) next() (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.got) == 0 {
+		return "", false
+	}
+	line := s.got[0]
+	s.got = s.got[1:]
+	return line, true
+}
+
+const goodbyeHead = `{"jsonrpc":"2.0","method":"$/close","params":`
+
+// bridge makes conn, which carries lines, the other end of a WebSocket: each line
+// is a frame, each message that comes a line, and $/close the close frame. It
+// returns when both have ended.
+func (c *conversation) bridge(ws *websocket.Conn, lines net.Conn) {
+	ws.SetReadLimit(-1)
+	var wg sync.WaitGroup
+	var left atomic.Bool // the peer has said goodbye
+	wg.Go(func() {
+		defer lines.Close()
+		for {
+			_, frame, err := ws.Read(context.Background())
+			if e, ok := errors.AsType[websocket.CloseError](err); ok && !left.Load() {
+				params, _ := json.Marshal([]any{e.Code, e.Reason})
+				lines.Write([]byte(goodbyeHead + string(params) + "}\n"))
+			}
+			if err != nil {
+				return
+			}
+			for _, msg := range c.messages(frame) {
+				if _, err := lines.Write(append(msg, '\n')); err != nil {
+					return
+				}
+			}
+		}
+	})
+	wg.Go(func() {
+		defer ws.CloseNow()
+		buf := make([]byte, 4<<20)
+		for n := 0; ; {
+			k, err := lines.Read(buf[n:])
+			if err != nil {
+				return
+			}
+			n += k
+			for {
+				i := bytes.IndexByte(buf[:n], '\n')
+				if i < 0 {
+					break
+				}
+				if params, ok := bytes.CutPrefix(buf[:i], []byte(goodbyeHead)); ok {
+					left.Store(true)
+					ws.Close(goodbye(params))
+					return
+				}
+				typ, frame := c.frame(buf[:i])
+				if ws.Write(context.Background(), typ, frame) != nil {
+					return
+				}
+				n = copy(buf, buf[i+1:n])
+			}
+		}
+	})
+	wg.Wait()
+}
+
+// goodbye is what the rest of a line with $/close says.
+func goodbye(params []byte) (code websocket.StatusCode, reason string) {
+	var pair []json.RawMessage
+	if json.Unmarshal(bytes.TrimSuffix(params, []byte("}")), &pair) != nil || len(pair) == 0 {
+		return websocket.StatusNormalClosure, ""
+	}
+	json.Unmarshal(pair[0], &code)
+	if len(pair) > 1 {
+		json.Unmarshal(pair[1], &reason)
+	}
+	return code, reason
+}
