@@ -259,11 +259,14 @@ func (c *session) receive(frame []byte) error {
 		return c.frame(frame)
 	}
 	r.count(len(frame))
-	if err := c.frame(frame); err != nil {
-		return err
+	err := c.frame(frame)
+	switch err.(type) {
+	case nil:
+		c.counted(r)
+	case closedError: // it stands for a close frame, which does not count
+		r.received.Add(^uint64(0))
 	}
-	c.counted(r)
-	return nil
+	return err
 }
 
 // update changes the connection's state with f and then acts on the result: a
