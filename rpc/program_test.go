@@ -194,6 +194,8 @@ func (p *program) connect() (*rpc.Conn, error) {
 			return p.viaWS(conn), nil
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
+		case <-p.ctx.Done(): // net/http's dialing outlives the first
+			return nil, context.Cause(p.ctx)
 		}
 	}
 	url := "tcp://peer"
