@@ -185,7 +185,7 @@ func AppendBytes[T ~[]byte](dst []byte, v *T) []byte {
 	if *v == nil {
 		return append(dst, "null"...)
 	}
-	return append(base64.StdEncoding.AppendEncode(append(dst, '"'), *v), '"')
+	return append(appendBase64(append(dst, '"'), *v), '"')
 }
 
 // Bytes decodes bytes in base64.
@@ -194,16 +194,23 @@ func Bytes[T ~[]byte](s []byte, i int, v *T) int {
 		*v = nil
 		return word(s, i, "null")
 	}
-	end, escaped := text(s, i)
-	if end < 0 || escaped {
+	if !at(s, i, '"') {
 		return failed
 	}
-	b := make([]byte, base64.StdEncoding.DecodedLen(end-i-1))
-	n, err := base64.StdEncoding.Decode(b, s[i+1:end])
+	i++
+	b := make([]byte, base64.StdEncoding.DecodedLen(max(bytes.IndexByte(s[i:], '"'), 0)))
+	letters := decodeBase64(b, s[i:])
+	n := letters / 4 * 3
+	i += letters
+	end := plain(s, i)
+	if !at(s, end, '"') {
+		return failed
+	}
+	last, err := base64.StdEncoding.Decode(b[n:], s[i:end])
 	if err != nil {
 		return failed
 	}
-	*v = b[:n]
+	*v = b[:n+last]
 	return end + 1
 }
 
