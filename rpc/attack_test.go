@@ -546,8 +546,8 @@ func TestFloodsThatAreNotRead(t *testing.T) {
 				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Outgoing: 100_000, Idle: -1}}, services()...)
 				bystander := NewSubjectClient(rpctest.Pair(t, srv, nil))
 				near, far := net.Pipe()
-				var ended error
-				go func() { ended = srv.ServeConn(context.Background(), far) }()
+				ended := make(chan error, 1)
+				go func() { ended <- srv.ServeConn(context.Background(), far) }()
 				if !strings.HasPrefix(name, "plain") {
 					fmt.Fprintln(near, helloLine)
 					io.ReadFull(near, make([]byte, 1))
@@ -568,8 +568,8 @@ func TestFloodsThatAreNotRead(t *testing.T) {
 				if sum, err := bystander.Add(t.Context(), 1, 2); sum != 3 || err != nil {
 					t.Errorf("a bystander got %d, %v", sum, err)
 				}
-				if fmt.Sprint(ended) != "the peer does not read" {
-					t.Errorf("the connection ended with: %v", ended)
+				if err := <-ended; fmt.Sprint(err) != "the peer does not read" {
+					t.Errorf("the connection ended with: %v", err)
 				}
 			})
 		})
@@ -624,8 +624,8 @@ func TestStreamsOpenedAndNotRead(t *testing.T) {
 					})
 				}))
 				near, far := net.Pipe()
-				var ended error
-				go func() { ended = srv.ServeConn(context.Background(), far) }()
+				ended := make(chan error, 1)
+				go func() { ended <- srv.ServeConn(context.Background(), far) }()
 				if !plain {
 					fmt.Fprintln(near, helloLine)
 					io.ReadFull(near, make([]byte, 1))
@@ -643,8 +643,8 @@ func TestStreamsOpenedAndNotRead(t *testing.T) {
 					t.Errorf("%d subscriptions still run", open.Load())
 				}
 				time.Sleep(time.Minute)
-				if fmt.Sprint(ended) != "the peer does not read" || open.Load() > 0 {
-					t.Errorf("the connection ended with %v; %d streams still run", ended, open.Load())
+				if err := <-ended; fmt.Sprint(err) != "the peer does not read" || open.Load() > 0 {
+					t.Errorf("the connection ended with %v; %d streams still run", err, open.Load())
 				}
 			})
 		})
