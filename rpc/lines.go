@@ -68,6 +68,10 @@ func (l *lineLink) shut(code closeCode, reason string) {
 	if c := l.owner.Load(); c != nil && c.resume.Load() != nil {
 		_ = l.write(c.form.AppendTail(append(c.form.AppendRequest(nil, &wire.Head{Method: methodClose, Body: true}), closeParams(code, reason)...)))
 		l.flush(true)
+		if l.closeWrite() {
+			c.awaitTorn()
+			io.Copy(io.Discard, l.rwc) // see linger
+		}
 	}
 	l.wireConn.shut()
 }

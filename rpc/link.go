@@ -264,9 +264,16 @@ func (w *wireConn) pong(context.Context, []byte) bool {
 func (w *wireConn) Close() error { return nil }
 
 func (w *wireConn) linger() {
-	if half, ok := w.rwc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+	if w.closeWrite() {
 		io.Copy(io.Discard, w.rwc)
 	}
+}
+
+// closeWrite says that nothing more will be written, and reports whether the
+// socket can be told.
+func (w *wireConn) closeWrite() bool {
+	half, ok := w.rwc.(interface{ CloseWrite() error })
+	return ok && half.CloseWrite() == nil
 }
 
 func (w *wireConn) shut() {

@@ -91,3 +91,32 @@ func endOnce(t *testing.T, tr transport, r *rand.Rand) {
 		t.Error(what)
 	}
 }
+
+// A client's goodbye is heard, whatever is on its way: its session ends, and does
+// not wait for it to come back.
+func TestGoodbyeEndsSession(t *testing.T) {
+	overEach(t, func(t *testing.T, tr transport) {
+		for range scale(20, 20) {
+			impl := &load{waiting: make(chan struct{}, 1), ended: make(chan error, 1)}
+			l := last(t, tr, listenLoopback(t), nil, rpc.Limits{})
+			l.srv.Register(rpc.Service{Methods: []rpc.Method{{Name: "Stay", Serve: func(ctx context.Context, _ *rpc.Call) error { return impl.Wait(ctx) }}}})
+			go l.conn.Call(context.Background(), &rpc.Call{Method: "Stay"})
+			<-impl.waiting
+			for range 4 {
+				items, err := l.Count(t.Context(), -1, 10_000)
+				if err != nil {
+					t.Fatal(err)
+				}
+				go drain(items, nil)
+			}
+			time.Sleep(time.Millisecond)
+			l.conn.Close()
+			select {
+			case <-impl.ended:
+			case <-time.After(3 * time.Second):
+				t.Fatal("the server has not heard of it")
+			}
+			l.stop()
+		}
+	})
+}

@@ -116,7 +116,7 @@ func TestOnceOverRelays(t *testing.T) {
 		t.Run([]string{"dialer", "listener"}[side], func(t *testing.T) {
 			overEach(t, func(t *testing.T, tr transport) {
 				before := runtime.NumGoroutine()
-				f := rpctest.Faults{Seed: 7, Cut: 0.8, Hangup: 0.4, HalfClose: 0.4, Stall: 0.1, Refuse: 0.1,
+				f := rpctest.Faults{Seed: 7, Cut: 1, Hangup: 0.4, HalfClose: 0.4, Stall: 0.1, Refuse: 0.1,
 					Within: 100_000, StallFor: 50 * time.Millisecond, Latency: time.Millisecond}
 				network := &rpctest.Network{Plan: f.Plan}
 				ln, dial := listenLoopback(t), new(net.Dialer).DialContext
