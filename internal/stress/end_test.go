@@ -98,7 +98,7 @@ func TestGoodbyeEndsSession(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
 		for range scale(20, 20) {
 			impl := &load{waiting: make(chan struct{}, 1), ended: make(chan error, 1)}
-			l := last(t, tr, listenLoopback(t), nil, rpc.Limits{})
+			l := last(t, tr, listenLoopback(t), nil, 0, rpc.Limits{})
 			l.srv.Register(rpc.Service{Methods: []rpc.Method{{Name: "Stay", Serve: func(ctx context.Context, _ *rpc.Call) error { return impl.Wait(ctx) }}}})
 			go l.conn.Call(context.Background(), &rpc.Call{Method: "Stay"})
 			<-impl.waiting

@@ -212,12 +212,13 @@ func (l *load) Keep(_ context.Context, of int, kept Kept) (Kept, error) {
 }
 
 func (l *load) Once(_ context.Context, id int) (int, error) {
-	l.done.ran(id)
+	l.done.run(id)
 	return id, nil
 }
 
 func (l *load) Chat(ctx context.Context, n int) error {
 	peer, source := NewLoadClient(rpc.Peer(ctx)), l.asked.source()
+	defer source.close()
 	for i := range n {
 		if err := source.tell(ctx, peer); err != nil {
 			return err
@@ -231,7 +232,7 @@ func (l *load) Chat(ctx context.Context, n int) error {
 
 func (l *load) Tell(_ context.Context, n int) error {
 	if l.done != nil {
-		l.done.told(n)
+		l.done.note(n)
 	}
 	if l.told != nil {
 		l.told <- n

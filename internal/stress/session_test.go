@@ -48,12 +48,12 @@ type lasting struct {
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
 // last connects a lasting over sockets that ln accepts and dial makes.
-func last(t testing.TB, tr transport, ln net.Listener, dial dialFunc, limits rpc.Limits) *lasting {
+func last(t testing.TB, tr transport, ln net.Listener, dial dialFunc, window time.Duration, limits rpc.Limits) *lasting {
 	t.Helper()
 	a, b := newLedger(), newLedger()
 	l := &lasting{near: &load{done: a}, far: &load{done: b, asked: a}}
 	quiet := slog.New(slog.DiscardHandler)
-	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Codecs: []codec.Codec{cbor.Codec}, Limits: limits, Logger: quiet})
+	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{Window: window}, Codecs: []codec.Codec{cbor.Codec}, Limits: limits, Logger: quiet})
 	srv.Register(LoadService(l.far))
 	stop := serve(srv, tr, ln)
 	conn, err := rpc.Dial(t.Context(), tr.scheme+"://"+ln.Addr().String(), &rpc.DialOptions{
@@ -64,7 +64,7 @@ func last(t testing.TB, tr transport, ln net.Listener, dial dialFunc, limits rpc
 		stop()
 		t.Fatal(err)
 	}
-	l.pair = &pair{NewLoadClient(conn), conn, srv, ""}
+	l.pair = &pair{NewLoadClient(conn), conn, srv, tr.scheme + "://" + ln.Addr().String()}
 	l.stop = sync.OnceFunc(func() {
 		conn.Close()
 		stop()
@@ -99,6 +99,7 @@ func (l *lasting) done() int { return l.near.done.done() + l.far.done.done() }
 // but what has been given up.
 func (l *lasting) work(ctx context.Context, r *rand.Rand, n int) error {
 	notes := l.far.done.source()
+	defer notes.close()
 	for range n {
 		var err error
 		switch op := r.IntN(16); op {
@@ -229,7 +230,7 @@ func (l *lasting) settle(t *testing.T) {
 	t.Helper()
 	l.near.done.check(t, "the client")
 	l.far.done.check(t, "the server")
-	if st := l.conn.State(); st.Session != 1 {
+	if st := l.conn.State(); st.Session != 1 && !l.near.done.lossy {
 		t.Errorf("it took %d sessions", st.Session)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -282,7 +283,7 @@ func TestCutAtEveryByte(t *testing.T) {
 func converse(t *testing.T, tr transport, plan func(int) rpctest.Plan) (stats rpctest.Stats) {
 	synctest.Test(t, func(t *testing.T) {
 		network := &rpctest.Network{Plan: plan}
-		l := last(t, tr, network.Listen(), network.Dial, rpc.Limits{Idle: 3 * time.Second})
+		l := last(t, tr, network.Listen(), network.Dial, 0, rpc.Limits{Idle: 3 * time.Second})
 		var wg sync.WaitGroup
 		for _, f := range []func(ctx context.Context) error{
 			func(ctx context.Context) error { return l.far.done.once(ctx, l, 0) },
@@ -302,6 +303,7 @@ func converse(t *testing.T, tr transport, plan func(int) rpctest.Plan) (stats rp
 		}
 		wg.Wait()
 		notes := l.far.done.source()
+		defer notes.close()
 		for range 3 {
 			if err := notes.tell(t.Context(), l); err != nil {
 				t.Error(err)
@@ -325,7 +327,7 @@ func TestOnceOverFaults(t *testing.T) {
 				f := rpctest.Faults{Seed: seed, Cut: 0.9, Hangup: 0.4, HalfClose: 0.4, Stall: 0.2, Drip: 0.1, Refuse: 0.1,
 					Within: 20_000, StallFor: 10 * time.Second, Latency: 2 * time.Millisecond}
 				network := &rpctest.Network{Plan: f.Plan}
-				l := last(t, tr, network.Listen(), network.Dial, rpc.Limits{Idle: 3 * time.Second})
+				l := last(t, tr, network.Listen(), network.Dial, 0, rpc.Limits{Idle: 3 * time.Second})
 				l.together(t, seed, 8, func() bool { return l.done() > 400 })
 				stats := network.Stats()
 				if l.settle(t); t.Failed() || seed == 0 {
