@@ -2,6 +2,8 @@ package stress
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"testing"
@@ -107,5 +109,52 @@ func consume(ctx context.Context, items func(func(Item, error) bool), pause time
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// What it costs that a session can be resumed: a call alone, calls side by side,
+// and one item of a stream, with and without.
+func BenchmarkResume(b *testing.B) {
+	for _, resume := range []bool{false, true} {
+		connect := func(b *testing.B) *pair {
+			return overWebSocket(b, &load{}, &rpc.ServerOptions{Sessions: &rpc.SessionOptions{}}, &rpc.DialOptions{Resume: resume})
+		}
+		b.Run(fmt.Sprintf("call/1/resume=%v", resume), func(b *testing.B) {
+			p := connect(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.Echo(b.Context(), "hello"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("call/64/resume=%v", resume), func(b *testing.B) {
+			p := connect(b)
+			b.ReportAllocs()
+			b.SetParallelism(32) // times GOMAXPROCS
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := p.Echo(context.Background(), "hello"); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+		b.Run(fmt.Sprintf("stream/resume=%v", resume), func(b *testing.B) {
+			p := connect(b)
+			items, err := p.Count(b.Context(), -1, 20)
+			if err != nil {
+				b.Fatal(err)
+			}
+			next, stop := iter.Pull2(items)
+			defer stop()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err, ok := next(); err != nil || !ok {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
