@@ -295,16 +295,16 @@ func TestDetachedSessionsAreCapped(t *testing.T) {
 					p.conn.Close()
 					synctest.Wait()
 				}
-				var left string
+				var left strings.Builder
 				for i, token := range tokens {
 					p := as(t, srv, test.who(i))
 					if strings.Contains(p.resume(token, 0), resumed) {
-						left += fmt.Sprint(i)
+						fmt.Fprint(&left, i)
 					}
 					p.drained()
 				}
-				if left != test.left {
-					t.Errorf("left are %s, want %s", left, test.left)
+				if left.String() != test.left {
+					t.Errorf("left are %s, want %s", &left, test.left)
 				}
 				srv.Close()
 			})
