@@ -35,7 +35,9 @@ func TestDefaultsAreAsDocumented(t *testing.T) {
 }
 
 // worst is how much a connection may hold, roughly.
-func worst(l Limits) int { return l.Buffered + l.Message + 2*l.Outgoing + l.Message + itemsSize + l.Replay }
+func worst(l Limits) int {
+	return l.Buffered + l.Message + 2*l.Outgoing + l.Message + itemsSize + l.Replay
+}
 
 func agree(t *testing.T, where string, want, told map[string]string) {
 	t.Helper()
@@ -111,8 +113,15 @@ func comments(t *testing.T, file, name string, want map[string]string) map[strin
 	if err != nil {
 		t.Fatal(err)
 	}
+	var fields []*ast.Field
+	ast.Inspect(f, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.TypeSpec); ok && spec.Name.Name == name {
+			fields = spec.Type.(*ast.StructType).Fields.List
+		}
+		return true
+	})
 	said, told := "", map[string]string{}
-	for _, field := range f.Scope.Lookup(name).Decl.(*ast.TypeSpec).Type.(*ast.StructType).Fields.List {
+	for _, field := range fields {
 		if field.Doc != nil {
 			said = strings.Join(strings.Fields(field.Doc.Text()), " ")
 			_, said, _ = strings.Cut(said, " default")
