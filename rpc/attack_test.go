@@ -11,10 +11,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -698,5 +700,72 @@ func TestCompressionIsNotOffered(t *testing.T) {
 	frame := make([]byte, 4)
 	if _, err := io.ReadFull(in, frame); err != nil || frame[0] != 0x88 || binary.BigEndian.Uint16(frame[2:]) != 1002 {
 		t.Errorf("% x, %v; want a close frame with 1002", frame, err)
+	}
+}
+
+// A fullListener has no descriptors left at first.
+type fullListener struct {
+	net.Listener
+	fails int
+}
+
+func (l *fullListener) Accept() (net.Conn, error) {
+	if l.fails--; l.fails >= 0 {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept", syscall.EMFILE)}
+	}
+	return l.Listener.Accept()
+}
+
+// Whoever uses up the descriptors of the process stops its listeners for no longer
+// than that lasts.
+func TestServeOutlivesFullProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := &rpctest.Network{}
+		ln := network.Listen()
+		srv := server(nil, services()...)
+		done := make(chan error, 1)
+		go func() { done <- srv.Serve(context.Background(), &fullListener{ln, 10}) }()
+		conn, err := rpc.Dial(t.Context(), "tcp://server", &rpc.DialOptions{NetDial: network.Dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		ln.Close()
+		if err := <-done; !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+		srv.Close()
+	})
+}
+
+// A hello whose numbers are absurd is refused, or does no harm.
+func TestHelloWithAbsurdNumbers(t *testing.T) {
+	for params, want := range map[string]string{
+		`"calls":-1,"streams":1,"message":65536`:                                                                               "4500 hello {Version:1 Calls:-1 Streams:1 Message:65536}: want version 1",
+		`"calls":1e400,"streams":1,"message":65536`:                                                                            "4500 hello: ",
+		`"calls":9223372036854775808,"streams":1,"message":65536`:                                                              "4500 hello: ",
+		`"calls":1` + strings.Repeat("0", 100_000) + `,"streams":1,"message":65536`:                                            "4500 hello: ",
+		`"calls":1,"streams":1,"message":0`:                                                                                    "4500 hello {Version:1 Calls:1 Streams:1 Message:0}: want version 1",
+		`"calls":9223372036854775807,"streams":9223372036854775807,"message":9223372036854775807,"replay":9223372036854775807`: "<nil>",
+		`"calls":0,"streams":0,"message":65536,"replay":-9223372036854775808`:                                                  "<nil>",
+		`"calls":1,"streams":1,"message":65536,"replay":1`:                                                                     "<nil>",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: rpc.Limits{Idle: -1}}, services()...)
+			p := dialRaw(t, srv, jsonProtocol)
+			p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,`+params+`}}`)
+			synctest.Wait()
+			if want == "<nil>" {
+				p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1,2]}`)
+				if got := strings.Join(p.got(), ""); !strings.Contains(got, `"result":3`) {
+					t.Errorf("%.100s: got %q", params, got)
+				}
+			}
+			if got := p.closed(); !strings.HasPrefix(got, want) {
+				t.Errorf("%.100s: closed with %q, want %q", params, got, want)
+			}
+			p.ws.CloseNow()
+			srv.Close()
+		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/wirecall/wirecall/codec"
 )
@@ -207,15 +208,35 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 }
 
 // Serve accepts connections and serves each as ServeConn does, until ln fails,
-// and returns that failure. Close ln to end it.
+// and returns that failure. Close ln to end it. Where ln fails for the moment
+// only, as for want of descriptors, Serve tries again after up to a second, as
+// http.Server does.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	for {
+	for wait := acceptWait; ; {
 		conn, err := ln.Accept()
-		if err != nil {
+		switch {
+		case err == nil:
+			wait = acceptWait
+			go s.ServeConn(ctx, conn)
+		case !passes(err):
 			return err
+		default:
+			time.Sleep(wait)
+			wait = min(2*wait, time.Second)
 		}
-		go s.ServeConn(ctx, conn)
 	}
+}
+
+const acceptWait = 5 * time.Millisecond
+
+// passes reports whether a listener that has failed with err may yet go on.
+func passes(err error) bool {
+	e, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+		Timeout() bool
+	}](err)
+	return ok && e.Temporary() && !e.Timeout()
 }
 
 var errFull = errors.New("too many connections")
