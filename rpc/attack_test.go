@@ -389,6 +389,29 @@ func TestConnectionsAreCapped(t *testing.T) {
 	})
 }
 
+// A handshake that fails counts for nothing.
+func TestFailedHandshakesAreNoConnections(t *testing.T) {
+	hs := httptest.NewServer(server(&rpc.ServerOptions{Connections: 1}))
+	defer hs.Close()
+	for range 5 {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", hs.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"12"}}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil || resp.StatusCode != http.StatusBadRequest {
+			t.Fatal(resp, err)
+		}
+		resp.Body.Close()
+	}
+	conn, err := rpc.Dial(t.Context(), hs.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+}
+
 // An attack is what a peer of a server does in wirecall mode, behind hello, and
 // what it gets.
 type attack struct {

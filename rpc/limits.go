@@ -14,7 +14,8 @@ type Limits struct {
 
 	// Calls is how many calls of the peer run at once. A cancelled call counts
 	// until its handler has returned. Over it a call is refused with
-	// CodeLimitReached and has not run. The default is 256.
+	// CodeLimitReached and has not run. The default is 256. However many a peer
+	// takes, we have no more than 16,384 unanswered.
 	Calls int
 
 	// Streams is how many streams of the peer's may be open towards us at once,
