@@ -195,6 +195,36 @@ func TestFrames(t *testing.T) {
 	})
 }
 
+// A frame counts as one however many messages it holds, and an ack is the first
+// of them.
+func TestFramesCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := dialRaw(t, server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}}, services()...), jsonProtocol)
+		p.send(websocket.MessageText, strings.Replace(helloRequest, `"v":1`, `"v":1,"replay":65536`, 1))
+		p.got()
+		add := func(id int) string {
+			return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"Test.Add","params":[1,2]}`, id)
+		}
+		ack := func(received, sent int) string {
+			return fmt.Sprintf(`{"jsonrpc":"2.0","method":"$/ack","params":[%d,%d]}`, received, sent)
+		}
+		p.send(websocket.MessageText, add(2)+"\n"+add(3)+"\n"+add(4))
+		time.Sleep(time.Second)
+		frames := p.got()
+		if n := len(frames); n == 0 || !strings.HasPrefix(frames[n-1], ack(1, n)) {
+			t.Errorf("got %q, want an ack of one frame at last", frames)
+		}
+		p.send(websocket.MessageText, ack(len(frames), 2)+"\n"+add(5))
+		if frames := p.got(); len(frames) != 1 {
+			t.Errorf("behind an ack: %q", frames)
+		}
+		p.send(websocket.MessageText, add(6)+"\n"+ack(1, 3))
+		if got := p.closed(); got != "4500 a control message is malformed" {
+			t.Errorf("an ack that is not the first: %s", got)
+		}
+	})
+}
+
 // How connections end: the code says whether to come back.
 func TestCloseCodes(t *testing.T) {
 	text, binary := websocket.MessageText, websocket.MessageBinary
