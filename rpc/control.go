@@ -236,10 +236,10 @@ func (c *session) cancelOf(params []byte) error {
 
 // control sends a control message from a goroutine that may write.
 func (c *session) control(method string, args ...int64) {
-	buf := buffers.Get().(*[]byte)
-	msg := c.form.AppendControl((*buf)[:0], method, args...)
-	flush, over := c.out.post(msg, false)
-	freeBuffer(buf, msg)
+	buf := buffers.Get().(*buffer)
+	buf.bytes = c.form.AppendControl(buf.begin(c.form)[:0], method, args...)
+	flush, over := c.out.post(buf.bytes, false)
+	buf.free(len(buf.bytes))
 	if flush {
 		c.flush(true)
 	}

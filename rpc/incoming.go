@@ -323,22 +323,23 @@ func (in *incoming) respond(result *payload, streams []*Stream) ([]*Stream, erro
 			head.Streams = append(head.Streams, s.handle)
 		}
 	}
-	buf := buffers.Get().(*[]byte)
+	buf := buffers.Get().(*buffer)
 	enc := encoder{c.form, c.codec, names}
-	msg, err := in.encode(c.form.AppendResponse((*buf)[:0], &head), &enc, result)
-	msg = c.form.AppendTail(msg)
-	defer func() { freeBuffer(buf, msg) }()
+	msg, err := in.encode(c.form.AppendResponse(buf.begin(c.form), &head), &enc, result)
+	buf.bytes = c.form.AppendTail(msg)
+	size := len(buf.bytes) - c.form.FrameRoom()
+	defer buf.free(size)
 	switch {
 	case err != nil:
-	case len(msg) > c.peerMessage():
-		err = Errorf(CodeTooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", in.method.Name, len(msg), c.peerMessage())
+	case size > c.peerMessage():
+		err = Errorf(CodeTooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", in.method.Name, size, c.peerMessage())
 	}
 	if err != nil {
 		c.discard(sources)
 		return streams, err
 	}
 	in.acct.add(in.ctx, len(sources), sources, nil)
-	in.send(msg)
+	in.send(buf)
 	for _, s := range sources {
 		go s.run()
 	}
@@ -362,22 +363,23 @@ func (in *incoming) encode(dst []byte, enc *encoder, result *payload) (msg []byt
 func (in *incoming) fail(err error) {
 	c := in.c
 	e, data := c.crossing(err)
-	msg := c.form.AppendError(nil, in.id, e.Code, e.Message, data, in.response)
-	if len(msg) > c.peerMessage() {
-		msg = c.form.AppendError(nil, in.id, errErrorTooLarge.Code, errErrorTooLarge.Message, nil, nil)
+	room := make([]byte, c.form.FrameRoom(), smallBuffer)
+	msg := c.form.AppendError(room, in.id, e.Code, e.Message, data, in.response)
+	if len(msg)-len(room) > c.peerMessage() {
+		msg = c.form.AppendError(room, in.id, errErrorTooLarge.Code, errErrorTooLarge.Message, nil, nil)
 	}
-	in.send(msg)
+	in.send(&buffer{msg})
 }
 
 // send gives the answer to whoever waits for it. An answer waits for room until
 // the connection ends: it has no context of its own to give up under.
-func (in *incoming) send(msg []byte) {
+func (in *incoming) send(b *buffer) {
 	if in.reply != nil {
-		in.reply(msg)
+		in.reply(b.bytes[in.c.form.FrameRoom():])
 		in.c.unanswered.Add(-1) // not before: the answer to a batch may have to wait for room
 		return
 	}
-	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), msg, &in.c.unanswered); err == nil && flush {
+	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), b, &in.c.unanswered); err == nil && flush {
 		in.c.flush(true)
 	}
 }

@@ -93,7 +93,7 @@ func holds(conn *Conn) (s string) {
 	}{
 		{"calls", len(c.state.calls)}, {"incoming", len(c.state.incoming)}, {"handlers", c.state.handlers},
 		{"sinks", len(c.state.sinks)}, {"sources counted", c.state.sources}, {"sources", len(c.out.sources)},
-		{"in the ring", len(c.out.ring)}, {"bytes of items", c.out.items}, {"bytes to send", len(c.out.first.buf)},
+		{"in the ring", len(c.out.ring)}, {"bytes of items", c.out.items}, {"bytes to send", c.out.first.size()},
 		{"waiting for room", len(c.out.room) + len(c.out.itemRoom)}, {"waiting for a slot", len(c.state.slots.waiting)},
 		{"bytes buffered", int(c.buffered.Load())}, {"notifications", len(c.state.notes.queue)},
 		{"calls to run", len(c.workers.queue)}, {"workers", c.workers.idle},

@@ -44,15 +44,38 @@ type outbox struct {
 	finishedServed, finishedOwn int // sources whose end was taken and not yet reported
 }
 
-// A batch is a run of frames in one buffer.
+// A batch is a run of frames. Small messages share a buffer; a large one is in a
+// frame of its own, in the buffer that it was encoded in.
 type batch struct {
-	buf  []byte
-	cuts []int // where each frame but the last ends
+	buf   []byte
+	cuts  []int // where each frame but the last ends
+	large []large
+	bytes int // that large has
 
-	from, next int // what has been written: bytes, and frames
+	from, next, nextLarge int // what has been written: bytes, and frames
 
 	ack    bool    // is to be written first
 	replay *replay // keeps what is written
+}
+
+// A large is a frame with a buffer of its own, a chunk.
+type large struct {
+	at         int // in the batch's buffer: it comes before what is there
+	frame, buf []byte
+}
+
+// largeMessage is from where on a message gets a frame of its own, as copying it
+// costs more than a frame.
+const largeMessage = 8 << 10
+
+// size is how many bytes there are.
+func (b *batch) size() int { return len(b.buf) + b.bytes }
+
+// own takes over buf with the frame in it.
+func (b *batch) own(frame, buf []byte) {
+	b.cut()
+	b.large = append(b.large, large{len(b.buf), frame, buf})
+	b.bytes += len(frame)
 }
 
 func (b *batch) start() int {
@@ -69,21 +92,31 @@ func (b *batch) cut() {
 }
 
 // left reports whether there are frames to write.
-func (b *batch) left() bool { return b.ack || b.from < len(b.buf) }
+func (b *batch) left() bool { return b.ack || b.frames() }
+
+func (b *batch) frames() bool { return b.from < len(b.buf) || b.nextLarge < len(b.large) }
+
+// frame is the next one to write.
+func (b *batch) frame() []byte {
+	if b.nextLarge < len(b.large) && b.large[b.nextLarge].at == b.from {
+		b.nextLarge++
+		return b.large[b.nextLarge-1].frame
+	}
+	from, to := b.from, len(b.buf)
+	if b.next < len(b.cuts) {
+		to = b.cuts[b.next]
+	}
+	b.from = to
+	b.next++
+	return b.buf[from:to]
+}
 
 // write calls f with one frame after the other, until it fails or enough has
 // been written: what is between here and the socket should fit a cache.
 func (b *batch) write(enough int, f func([]byte) error) error {
-	for stop := b.from + enough; b.from < min(stop, len(b.buf)); b.next++ {
-		to := len(b.buf)
-		if b.next < len(b.cuts) {
-			to = b.cuts[b.next]
-		}
-		frame := b.buf[b.from:to]
-		b.from = to
-		if len(frame) == 0 {
-			continue
-		}
+	for n := 0; n < enough && b.frames(); {
+		frame := b.frame()
+		n += len(frame)
 		if b.replay != nil {
 			b.replay.keep(frame)
 		}
@@ -96,7 +129,11 @@ func (b *batch) write(enough int, f func([]byte) error) error {
 
 // reset empties b, whose buffer is for the next one.
 func (b *batch) reset() {
-	*b = batch{buf: b.buf[:0], cuts: b.cuts[:0]}
+	for i := range b.large {
+		freeChunk(b.large[i].buf)
+		b.large[i] = large{}
+	}
+	*b = batch{buf: b.buf[:0], cuts: b.cuts[:0], large: b.large[:0]}
 }
 
 // add puts a message into the frame being filled, or into a new one.
@@ -111,12 +148,12 @@ func (o *outbox) add(b *batch, msg []byte) {
 
 var errOutboxClosed = errors.New("rpc: connection ended")
 
-// send puts msg into the first lane, having waited under ctx for room. It
-// reports whether the caller must flush. A waiting that is not nil is lowered
-// by one before anybody can flush msg.
-func (o *outbox) send(ctx context.Context, gone <-chan struct{}, msg []byte, waiting *atomic.Int64) (flush bool, err error) {
+// send puts a message into the first lane, having waited under ctx for room. It
+// reports whether the caller must flush. It keeps the buffer of a large one. A
+// waiting that is not nil is lowered by one before anybody can flush the message.
+func (o *outbox) send(ctx context.Context, gone <-chan struct{}, b *buffer, waiting *atomic.Int64) (flush bool, err error) {
 	o.mu.Lock()
-	for len(o.first.buf) >= o.soft && !o.closed {
+	for o.first.size() >= o.soft && !o.closed {
 		if o.room == nil {
 			o.room = make(chan struct{})
 		}
@@ -138,7 +175,14 @@ func (o *outbox) send(ctx context.Context, gone <-chan struct{}, msg []byte, wai
 	if waiting != nil {
 		waiting.Add(-1)
 	}
-	return o.put(msg, false), nil
+	room := o.form.FrameRoom()
+	if len(b.bytes) < room+largeMessage {
+		return o.put(b.bytes[room:], false), nil
+	}
+	o.first.own(o.form.Frame(b.bytes, room), b.bytes)
+	o.grow(len(b.bytes) - room)
+	b.bytes = nil
+	return o.claim(), nil
 }
 
 // post puts msg into the first lane without waiting: control messages and
@@ -152,7 +196,7 @@ func (o *outbox) post(msg []byte, alone bool) (flush, over bool) {
 		return false, false
 	}
 	flush = o.put(msg, alone)
-	return flush, len(o.first.buf) > 2*o.soft+len(msg)
+	return flush, o.first.size() > 2*o.soft+len(msg)
 }
 
 func (o *outbox) put(msg []byte, alone bool) (flush bool) {
@@ -227,12 +271,13 @@ func (o *outbox) enqueue(s *source) (flush bool) {
 func (o *outbox) take(b *batch, pending func() bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.first.buf) == 0 && len(o.ring) == 0 && !o.ackDue && !pending() {
+	if o.first.size() == 0 && len(o.ring) == 0 && !o.ackDue && !pending() {
 		o.flushing = false
 		if o.idle != nil {
 			close(o.idle)
 			o.idle = nil
 		}
+		b.reset()
 		freeChunk(b.buf)
 		freeChunk(o.first.buf)
 		freeChunk(o.scratch)
@@ -257,15 +302,15 @@ func (o *outbox) takeItems(b *batch) {
 		return
 	}
 	b.cut()
-	from := len(b.buf)
+	from := b.size()
 	n := 0
 	for _, s := range o.ring {
-		if n > 0 && len(b.buf)-from+len(s.pend) > frameSize {
+		if n > 0 && b.size()-from+s.held() > frameSize {
 			break
 		}
 		n++
 		s.queued = false
-		o.items -= len(s.pend)
+		o.items -= s.held()
 		s.take(b)
 	}
 	o.ring = append(o.ring[:0], o.ring[n:]...)

@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/wirecall/wirecall/internal/wire"
@@ -11,10 +13,11 @@ import (
 // looks for room again and again is noted once.
 func TestOutboxForgetsWhoWaits(t *testing.T) {
 	o := outbox{form: wire.JSON, soft: 10}
-	o.send(t.Context(), nil, make([]byte, 20), nil)
+	o.send(t.Context(), nil, &buffer{make([]byte, 20)}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if n := testing.AllocsPerRun(100, func() { o.send(ctx, nil, []byte("1"), nil) }); n > 0 {
+	waiting := &buffer{[]byte("1")}
+	if n := testing.AllocsPerRun(100, func() { o.send(ctx, nil, waiting, nil) }); n > 0 {
 		t.Errorf("a caller that gave up has left %v allocations", n)
 	}
 	c := &session{out: outbox{form: wire.JSON, items: itemsSize}}
@@ -26,5 +29,44 @@ func TestOutboxForgetsWhoWaits(t *testing.T) {
 	}
 	if n := len(c.out.itemRoom); n != 1 {
 		t.Errorf("a source waits %d times", n)
+	}
+}
+
+// Large messages, which have frames of their own, keep their place among small ones.
+func TestOutboxKeepsTheOrder(t *testing.T) {
+	for _, form := range []wire.Format{wire.JSON, wire.CBOR} {
+		o := &outbox{form: form, soft: 1 << 30}
+		var sent, got []string
+		for i := range 300 {
+			size := []int{10, largeMessage - 1, largeMessage, 3, 50_000, 70_000}[i*i%7%6]
+			msg := strings.Repeat(string(rune('a'+i%26)), size)
+			b := &buffer{append(make([]byte, form.FrameRoom()), msg...)}
+			if _, err := o.send(t.Context(), nil, b, nil); err != nil {
+				t.Fatal(err)
+			}
+			sent = append(sent, msg)
+		}
+		var b batch
+		for o.take(&b, func() bool { return false }) {
+			for b.left() {
+				b.write(enough, func(frame []byte) error {
+					n := 0
+					for msg, err := range form.Split(frame) {
+						if err != nil {
+							t.Fatal(err)
+						}
+						got = append(got, string(msg))
+						n++
+					}
+					if n > 1 && len(frame) > frameSize {
+						t.Errorf("%d messages in a frame of %d bytes", n, len(frame))
+					}
+					return nil
+				})
+			}
+		}
+		if !slices.Equal(got, sent) {
+			t.Errorf("%d messages were sent, and these %d came in another order", len(sent), len(got))
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,14 +58,30 @@ func (c *session) free(p *pendingCall) {
 	}
 }
 
-// buffers are for messages on their way to the outbox, which copies them.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+// A buffer is for a message on its way to the outbox, which copies a small one and
+// keeps the bytes of a large one. Before the message it has room for a frame's head.
+type buffer struct{ bytes []byte }
 
-func freeBuffer(b *[]byte, used []byte) {
-	if cap(used) <= 2*frameSize {
-		*b = used[:0]
-		buffers.Put(b)
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+// begin returns what the message is to be appended to.
+func (b *buffer) begin(form wire.Format) []byte {
+	return slices.Grow(b.bytes[:0], smallBuffer)[:form.FrameRoom()]
+}
+
+const smallBuffer = 256
+
+// free takes b back, which was used for a message of n bytes. Where they are gone
+// the next will find as many.
+func (b *buffer) free(n int) {
+	switch {
+	case b.bytes == nil && n <= 2*frameSize:
+		b.bytes = takeChunk(n)
+	case cap(b.bytes) > 2*frameSize:
+		freeChunk(b.bytes)
+		b.bytes = nil
 	}
+	buffers.Put(b)
 }
 
 // roundTrip makes a call and waits for its answer.
@@ -153,7 +170,7 @@ func (c *session) notify(ctx context.Context, call *Call) error {
 // sendRequest encodes a request, or with id 0 a notification, and puts it into
 // the outbox.
 func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, sources []*source, names [][]byte) error {
-	buf := buffers.Get().(*[]byte)
+	buf := buffers.Get().(*buffer)
 	head := wire.Head{Method: call.Method, Meta: sentMetadata(ctx), Body: call.Params != nil}
 	var raw [20]byte
 	if id > 0 {
@@ -163,7 +180,7 @@ func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params
 	for _, s := range sources {
 		head.Streams = append(head.Streams, s.handle)
 	}
-	msg := c.form.AppendRequest((*buf)[:0], &head)
+	msg := c.form.AppendRequest(buf.begin(c.form), &head)
 	if call.Params != nil {
 		enc := encoder{c.form, c.codec, names}
 		var err error
@@ -175,12 +192,13 @@ func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params
 			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: parameters must be an object or an array, not a bare %T", call.Method, call.Params))
 		}
 	}
-	msg = c.form.AppendTail(msg)
-	defer func() { freeBuffer(buf, msg) }()
-	if peer := c.peerMessage(); len(msg) > peer {
-		return notSent(CodeTooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", call.Method, len(msg), peer))
+	buf.bytes = c.form.AppendTail(msg)
+	size := len(buf.bytes) - c.form.FrameRoom()
+	defer buf.free(size)
+	if peer := c.peerMessage(); size > peer {
+		return notSent(CodeTooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", call.Method, size, peer))
 	}
-	flush, err := c.out.send(ctx, c.ctx.Done(), msg, nil)
+	flush, err := c.out.send(ctx, c.ctx.Done(), buf, nil)
 	if err == errOutboxClosed {
 		<-c.ctx.Done() // at once: see end
 		err = notSent(CodeUnavailable, c.err())

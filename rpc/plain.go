@@ -63,7 +63,7 @@ func (c *session) plainAnswer(msg []byte) {
 	if len(msg) == 0 {
 		return
 	}
-	if flush, err := c.out.send(context.Background(), c.ctx.Done(), msg, nil); err == nil && flush {
+	if flush, err := c.out.send(context.Background(), c.ctx.Done(), &buffer{msg}, nil); err == nil && flush {
 		c.flush(true)
 	}
 }

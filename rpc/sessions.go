@@ -226,5 +226,5 @@ func (ss *sessions) ended(c *session) {
 func (c *session) held() int {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	return c.resume.Load().sent.held() + int(c.buffered.Load()) + len(c.out.first.buf) + c.out.items
+	return c.resume.Load().sent.held() + int(c.buffered.Load()) + c.out.first.size() + c.out.items
 }

@@ -3,8 +3,11 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A source is a stream that this side produces. Its pump, a goroutine, runs the
@@ -19,13 +22,14 @@ type source struct {
 	settled atomic.Bool // acct has been told
 	sub     *subscription
 
-	scratch []byte // the pump's
+	scratch []byte // the pump's: room for a frame's head, then an item
 	failure error  // the pump's: why it stopped by itself
 
 	// The rest belongs to the outbox and is guarded by its mutex.
 	pend    []byte // encoded items, to be one message; a chunk
 	n       int    // how many
 	lens    []int  // of each, where the source is a plain subscription
+	large   large  // or one item, in a frame
 	queued  bool   // in the ring
 	noted   bool   // among those who wait for room
 	waiting bool   // the pump is in wait
@@ -71,12 +75,13 @@ func (s *source) guard() (err error) {
 // emit encodes and sends one item, waiting for credit and for room. It is the
 // loop body of the user's iterator.
 func (s *source) emit(item any) bool {
-	b, err := encodeTo(s.scratch[:0], s.c.codec, item)
+	b, err := encodeTo(slices.Grow(s.scratch[:0], 2*wire.ItemRoom)[:wire.ItemRoom], s.c.codec, item)
 	if err != nil {
 		s.failure = fmt.Errorf("rpc: a stream item cannot be encoded: %w", err)
 		return false
 	}
 	s.scratch = b
+	b = b[wire.ItemRoom:]
 	if s.sub != nil {
 		b = s.sub.item(b)
 	}
@@ -84,13 +89,44 @@ func (s *source) emit(item any) bool {
 		s.failure = Errorf(CodeTooLarge, "rpc: a stream item of %d bytes is over the peer's limit of %d for a message", len(b), peer)
 		return false
 	}
+	if s.sub == nil && len(b) >= largeMessage {
+		return s.putLarge(len(b))
+	}
 	return s.put(b)
 }
 
+// putLarge puts the item of n bytes in scratch, which goes with it.
+func (s *source) putLarge(n int) bool {
+	buf, frame := s.c.form.ItemFrame(s.scratch, s.handle)
+	if s.scratch = nil; !s.await(n) {
+		return false
+	}
+	s.large = large{frame: frame, buf: buf}
+	s.placed(n, len(frame))
+	s.scratch = takeChunk(len(buf)) // the next is likely to be as large
+	return true
+}
+
 func (s *source) put(b []byte) bool {
+	if !s.await(len(b)) {
+		return false
+	}
+	before := len(s.pend)
+	s.pend = roomFor(s.pend, len(b)+1)
+	if s.n > 0 && s.sub == nil {
+		s.pend = s.c.out.form.AppendSeparator(s.pend)
+	}
+	s.pend = append(s.pend, b...)
+	s.placed(len(b), len(s.pend)-before)
+	return true
+}
+
+// await waits until an item of n bytes may go out. The outbox's mutex is held
+// then, until placed is called, unless none may go out any more.
+func (s *source) await(n int) bool {
 	o := &s.c.out
 	o.mu.Lock()
-	for !s.mayPut(len(b)) {
+	for !s.mayPut(n) {
 		if s.stopped || o.closed {
 			o.mu.Unlock()
 			return false
@@ -103,27 +139,29 @@ func (s *source) put(b []byte) bool {
 		}
 		o.mu.Lock()
 	}
-	before := len(s.pend)
-	s.pend = roomFor(s.pend, len(b)+1)
-	if s.n > 0 && s.sub == nil {
-		s.pend = o.form.AppendSeparator(s.pend)
-	}
-	s.pend = append(s.pend, b...)
-	o.items += len(s.pend) - before
-	o.grow(len(s.pend) - before)
+	return true
+}
+
+// placed counts an item of n bytes, that takes so many, and lets the mutex go.
+func (s *source) placed(n, takes int) {
+	o := &s.c.out
+	o.items += takes
+	o.grow(takes)
 	s.n++
 	if s.sub != nil {
-		s.lens = append(s.lens, len(b))
+		s.lens = append(s.lens, n)
 	} else {
-		s.credit.spend(len(b))
+		s.credit.spend(n)
 	}
 	flush := o.enqueue(s)
 	o.mu.Unlock()
 	if flush {
 		go s.c.flush(false) // not by the pump: it would send one item at a time
 	}
-	return true
 }
+
+// held is how many bytes wait.
+func (s *source) held() int { return len(s.pend) + len(s.large.frame) }
 
 // mayPut says whether an item of n bytes may go out now.
 func (s *source) mayPut(n int) bool {
@@ -133,7 +171,7 @@ func (s *source) mayPut(n int) bool {
 		return false
 	case s.sub == nil && !s.credit.allows(n):
 		return false
-	case len(s.pend) > 0 && len(s.pend)+n > sourceSize:
+	case s.held() > 0 && (s.held()+n > sourceSize || n >= largeMessage && s.sub == nil || s.large.frame != nil):
 		return false // take signals
 	case o.items >= itemsSize:
 		if !s.noted {
@@ -193,6 +231,8 @@ func (s *source) settle() {
 
 // finish says the stream's end, once, behind its items.
 func (s *source) finish(err error) {
+	freeChunk(s.scratch)
+	s.scratch = nil
 	end := s.encodeEnd(s.reason(err))
 	o := &s.c.out
 	o.mu.Lock()
@@ -260,6 +300,9 @@ func (s *source) take(b *batch) {
 			from += n
 		}
 		s.lens = s.lens[:0]
+	case s.large.frame != nil:
+		b.own(s.large.frame, s.large.buf)
+		s.large = large{}
 	case s.n > 0:
 		o.scratch = o.form.AppendItems(roomFor(o.scratch[:0], len(s.pend)+messageOverhead), s.handle, s.n, s.pend)
 		o.add(b, o.scratch)

@@ -95,7 +95,7 @@ func (s *source) unsubscribe() bool {
 	open := !s.sub.silent && !s.ended
 	s.sub.silent = true
 	if s.queued {
-		o.items -= len(s.pend)
+		o.items -= s.held()
 	}
 	s.pend, s.lens, s.n = s.pend[:0], s.lens[:0], 0
 	o.mu.Unlock()

@@ -145,12 +145,32 @@ func (f Format) AppendCancelRequest(dst []byte, id []byte) []byte {
 // encoded already, one behind the other, with what AppendSeparator appends
 // between them.
 func (f Format) AppendItems(dst []byte, handle uint64, n int, items []byte) []byte {
+	return f.appendItemsTail(append(f.appendItemsHead(dst, handle, n), items...))
+}
+
+func (f Format) appendItemsHead(dst []byte, handle uint64, n int) []byte {
 	dst = f.AppendRequest(dst, &Head{Method: "$/items", Body: true})
 	dst = f.AppendID(f.openArray(dst, 2), handle)
-	dst = f.openArray(f.AppendSeparator(dst), n)
-	dst = append(dst, items...)
-	dst = f.closeArray(f.closeArray(dst))
-	return f.AppendTail(dst)
+	return f.openArray(f.AppendSeparator(dst), n)
+}
+
+func (f Format) appendItemsTail(dst []byte) []byte {
+	return f.AppendTail(f.closeArray(f.closeArray(dst)))
+}
+
+// ItemRoom is how many bytes ItemFrame wants before an item.
+const ItemRoom = 80
+
+// ItemFrame returns the frame of one message of AppendItems with one item, which
+// buf holds behind ItemRoom bytes. The frame is in the buffer that it returns,
+// which is buf where that has room behind the item.
+func (f Format) ItemFrame(buf []byte, handle uint64) (grown, frame []byte) {
+	var room [ItemRoom]byte
+	head := f.appendItemsHead(room[:0], handle, 1)
+	msg := ItemRoom - len(head)
+	copy(buf[msg:], head)
+	buf = f.appendItemsTail(buf)
+	return buf, f.Frame(buf, msg)
 }
 
 // AppendEnd appends a whole notification, $/end or $/cancel, that a stream is

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"iter"
+	"math"
 )
 
 // A frame holds one message or more. In JSON they are separated by line feeds,
@@ -62,6 +63,26 @@ func (f Format) AppendToFrame(frame, msg []byte, first bool) []byte {
 		frame = append(frame, '\n')
 	}
 	return append(frame, msg...)
+}
+
+// FrameRoom is how many bytes Frame wants before a message.
+func (f Format) FrameRoom() int {
+	if f == CBOR {
+		return headSize(math.MaxUint64)
+	}
+	return 0
+}
+
+// Frame returns the frame of one message, which begins in buf at FrameRoom or
+// behind. The frame is in buf too.
+func (f Format) Frame(buf []byte, msg int) []byte {
+	if f != CBOR {
+		return buf[msg:]
+	}
+	n := uint64(len(buf) - msg)
+	from := msg - headSize(n)
+	appendHead(buf[:from], cborBytes, n)
+	return buf[from:]
 }
 
 // FrameSize is how many bytes a message of n bytes adds to a frame at most.

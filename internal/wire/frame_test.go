@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +84,25 @@ func TestFramesComeApartAgain(t *testing.T) {
 		}
 		if bytes.HasSuffix(frame, []byte("\n")) {
 			t.Errorf("format %d: line feed at the end", f)
+		}
+	}
+}
+
+// A frame that is made in the buffer of its message is what AppendToFrame and
+// AppendItems make.
+func TestFrameInPlace(t *testing.T) {
+	for _, f := range []Format{JSON, CBOR} {
+		for _, n := range []int{1, 23, 24, 255, 256, 65535, 65536} {
+			msg := bytes.Repeat([]byte{'1'}, n)
+			got := f.Frame(append(make([]byte, f.FrameRoom()), msg...), f.FrameRoom())
+			if want := f.AppendToFrame(nil, msg, true); !bytes.Equal(got, want) {
+				t.Errorf("%d: a frame of %d bytes begins with %x, want %x", f, n, got[:min(len(got), 10)], want[:min(len(want), 10)])
+			}
+			_, got = f.ItemFrame(append(make([]byte, ItemRoom), msg...), math.MaxUint64)
+			want := f.AppendToFrame(nil, f.AppendItems(nil, math.MaxUint64, 1, msg), true)
+			if !bytes.Equal(got, want) {
+				t.Errorf("%d: a frame of an item of %d bytes is\n%.100q, want\n%.100q", f, n, got, want)
+			}
 		}
 	}
 }
