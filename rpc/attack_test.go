@@ -497,6 +497,9 @@ func TestFramesThatMeanHarm(t *testing.T) {
 				if last := frames[len(frames)-1]; !strings.Contains(last, a.say) {
 					t.Errorf("it said %.200q, want %.100q", last, a.say)
 				}
+				if said := len(strings.Join(frames, "")); said > 20_000 {
+					t.Errorf("it said %d bytes", said)
+				}
 				if grown := heap() - before; grown > 16<<20 {
 					t.Errorf("the heap has grown by %d bytes", grown)
 				}

@@ -258,7 +258,7 @@ func (in *incoming) decode(params any) error {
 	}
 	dec := decoder{form: in.c.form, codec: in.c.codec, sinks: in.sinks}
 	if err := dec.decode(in.params, params); err != nil {
-		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + err.Error()}
+		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + brief(err.Error())}
 	}
 	in.sinks = dec.sinks
 	return nil
