@@ -1,14 +1,13 @@
 package rpc_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,6 +66,31 @@ func TestConversations(t *testing.T) {
 				t.Run(c.name, func(t *testing.T) { synctest.Test(t, c.replay) })
 			}
 		})
+	}
+}
+
+// The corner cases in PROTOCOL.md name conversations that are there.
+func TestCornerCases(t *testing.T) {
+	text, err := os.ReadFile("PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, row := range regexp.MustCompile("(?m)^\\|.*\\| ((?:`[a-z-]+`(?:, )?)+: .*) \\|$").FindAllSubmatch(text, -1) {
+		for part := range strings.SplitSeq(string(row[1]), "; ") {
+			files, names, _ := strings.Cut(part, ": ")
+			for file := range strings.SplitSeq(files, ", ") {
+				have := readConversations(t, "testdata/"+strings.Trim(file, "`")+".txt")
+				for name := range strings.SplitSeq(names, ", ") {
+					if named++; !slices.ContainsFunc(have, func(c *conversation) bool { return c.name == name }) {
+						t.Errorf("%s has no conversation %q", file, name)
+					}
+				}
+			}
+		}
+	}
+	if named == 0 {
+		t.Error("no corner cases")
 	}
 }
 
@@ -342,8 +366,6 @@ func (p *scriptedPeer) expect(group []scriptLine) {
 	}
 }
 
-var placeholder = regexp.MustCompile(`«([a-z]+)»`)
-
 // filled is a line with what stands for the names in it, as far as that is known.
 func (p *scriptedPeer) filled(line string) string {
 	return placeholder.ReplaceAllStringFunc(line, func(s string) string {
@@ -352,11 +374,6 @@ func (p *scriptedPeer) filled(line string) string {
 		}
 		return s
 	})
-}
-
-// pattern matches a line whatever stands for the names in it.
-func pattern(line string) *regexp.Regexp {
-	return regexp.MustCompile("^" + placeholder.ReplaceAllString(regexp.QuoteMeta(line), "([\\w.-]+)") + "$")
 }
 
 // learn takes from a line what stands for the names in the one that was wanted.
@@ -411,65 +428,4 @@ func short(line string) string {
 		return fmt.Sprintf("%s … (%d bytes)", line[:600], len(line))
 	}
 	return line
-}
-
-// An expectation is a line that is to come: to the byte, except that the items
-// of a stream may be spread over several messages.
-type expectation struct {
-	line   string
-	handle json.RawMessage
-	items  []json.RawMessage
-	done   bool
-}
-
-func newExpectation(line string) *expectation {
-	e := &expectation{line: line}
-	e.handle, e.items, _ = itemsOf(line)
-	return e
-}
-
-// accept takes a line that is what was expected, or a part of that.
-func (e *expectation) accept(line string) bool {
-	if e.items == nil {
-		e.done = line == e.line || placeholder.MatchString(e.line) && pattern(e.line).MatchString(line)
-		return e.done
-	}
-	handle, items, ok := itemsOf(line)
-	if !ok || !bytes.Equal(handle, e.handle) || len(items) > len(e.items) {
-		return false
-	}
-	for i, item := range items {
-		if !bytes.Equal(item, e.items[i]) {
-			return false
-		}
-	}
-	e.items = e.items[len(items):]
-	e.done = len(e.items) == 0
-	return true
-}
-
-const itemsHead = `{"jsonrpc":"2.0","method":"$/items","params":[`
-
-// itemsOf takes a $/items apart that is exactly as we write them.
-func itemsOf(line string) (handle json.RawMessage, items []json.RawMessage, ok bool) {
-	params, ok := strings.CutPrefix(line, itemsHead)
-	if !ok {
-		return nil, nil, false
-	}
-	var pair []json.RawMessage
-	if json.Unmarshal([]byte("["+strings.TrimSuffix(params, "}")), &pair) != nil || len(pair) != 2 {
-		return nil, nil, false
-	}
-	if json.Unmarshal(pair[1], &items) != nil || len(items) == 0 {
-		return nil, nil, false
-	}
-	again := itemsHead + string(pair[0]) + ",[" + string(bytes.Join(raws(items), []byte(","))) + "]]}"
-	return pair[0], items, again == line
-}
-
-func raws(items []json.RawMessage) (bs [][]byte) {
-	for _, item := range items {
-		bs = append(bs, item)
-	}
-	return bs
 }

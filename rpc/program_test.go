@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/rpc"
@@ -59,42 +57,6 @@ func newProgram(t *testing.T, c *conversation) *program {
 		p.web = serveWS(t, p.srv)
 	}
 	return p
-}
-
-// principal is who connects, as the conversation says.
-func principal(ctx context.Context) string {
-	who, _ := ctx.Value(callerKey{}).(string)
-	return who
-}
-
-// accept is the server's: it serves another connection of the peer's.
-func (p *program) accept(conn net.Conn, as string) {
-	p.served.Go(func() {
-		ctx := context.WithValue(context.Background(), callerKey{}, as)
-		if p.over != "" {
-			p.acceptWS(ctx, conn)
-			return
-		}
-		err := p.srv.ServeConn(ctx, conn)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.end = err
-	})
-}
-
-// acceptWS has a WebSocket between what carries lines and the server.
-func (p *program) acceptWS(ctx context.Context, lines net.Conn) {
-	var protocols []string
-	if p.wirecall() {
-		protocols = append(protocols, p.over)
-	}
-	ws, _, err := websocket.Dial(ctx, "ws://test/", &websocket.DialOptions{HTTPClient: p.web, Subprotocols: protocols,
-		HTTPHeader: http.Header{"As": {principal(ctx)}}})
-	if err != nil {
-		lines.Close()
-		return
-	}
-	p.bridge(ws, lines)
 }
 
 func (p *program) stop() {
@@ -179,57 +141,6 @@ func (p *program) dial() {
 	}
 	p.client, p.subject = conn, NewSubjectClient(conn)
 	p.say("dialed")
-}
-
-// connect gets its sockets from dialed.
-func (p *program) connect() (*rpc.Conn, error) {
-	opts := &rpc.DialOptions{Limits: p.limits, Services: services()}
-	if p.over == "" && p.sessions == nil {
-		return rpc.NewConn(p.ctx, <-p.dialed, opts)
-	}
-	opts.Resume, opts.Reconnect.Never = p.sessions != nil, p.sessions == nil
-	opts.NetDial = func(ctx context.Context, _, _ string) (net.Conn, error) {
-		select {
-		case conn := <-p.dialed:
-			return p.viaWS(conn), nil
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-p.ctx.Done(): // net/http's dialing outlives the first
-			return nil, context.Cause(p.ctx)
-		}
-	}
-	url := "tcp://peer"
-	if p.over != "" {
-		url = "ws://peer"
-	}
-	if p.over == cborProtocol {
-		opts.Codec = cbor.Codec
-	}
-	return rpc.Dial(p.ctx, url, opts)
-}
-
-// viaWS has a WebSocket between the client and what carries lines, where the
-// conversation is over one.
-func (p *program) viaWS(lines net.Conn) net.Conn {
-	if p.over == "" {
-		return lines
-	}
-	near, far := net.Pipe()
-	hs := &http.Server{}
-	hs.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer hs.Close()
-		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{p.over}})
-		if err != nil {
-			lines.Close()
-			return
-		}
-		p.bridge(ws, lines)
-	})
-	l := &pipeListener{make(chan net.Conn, 1), make(chan struct{})}
-	l.conns <- far
-	context.AfterFunc(p.ctx, func() { hs.Close() })
-	p.served.Go(func() { hs.Serve(l) })
-	return near
 }
 
 func (p *program) shutdown(words []string) {
