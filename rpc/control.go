@@ -42,6 +42,7 @@ func (c *session) frame(frame []byte) error {
 			return fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), c.limits.Message)
 		}
 		m := &c.incomingMessage
+		c.alone = c.form.FrameSize(len(msg)) >= len(frame)
 		if err := c.form.Decode(msg, m); err != nil {
 			return err
 		}
@@ -50,10 +51,28 @@ func (c *session) frame(frame []byte) error {
 		}
 		n++
 	}
+	c.alone = false
 	if n == 0 {
 		return errors.New("an empty frame")
 	}
 	return nil
+}
+
+// hold returns raw, which is part of the message that is being taken in, in a
+// chunk that outlives it, to be freed by whoever has it then: the frame's where
+// little else is in that, otherwise another. Nothing of the message may be looked
+// at when somebody else can free it. What is small is not held, and chunk is nil.
+func (c *session) hold(raw []byte) (held, chunk []byte) {
+	if len(raw) < largeMessage {
+		return nil, nil
+	}
+	if c.alone {
+		if b := c.link.keep(4 * len(raw)); b != nil {
+			return raw, b
+		}
+	}
+	b := append(takeChunk(len(raw)), raw...)
+	return b, b
 }
 
 func (c *session) dispatchMessage(m *wire.Message, frame []byte, n int) error {
@@ -141,6 +160,7 @@ var errMalformed = errors.New("a control message is malformed")
 // items takes in what a stream of the peer's has sent.
 func (c *session) items(params []byte) error {
 	var k *sink
+	var items []byte
 	i := 0
 	for raw := range c.form.Array(params) {
 		switch i++; i {
@@ -156,16 +176,16 @@ func (c *session) items(params []byte) error {
 			if c.form.Kind(raw) != wire.Array {
 				return errMalformed
 			}
-			if err := k.receive(c.form.Array(raw)); err != nil {
-				c.breach(k, err)
-				return nil
-			}
+			items = raw
 		default:
 			return errMalformed
 		}
 	}
 	if i < 2 {
 		return errMalformed
+	}
+	if err := k.receive(c.form.Array(items)); err != nil {
+		c.breach(k, err)
 	}
 	return nil
 }

@@ -15,9 +15,10 @@ type incoming struct {
 	c      *session
 	method *Method
 	call   Call
-	id     []byte       // raw; nil for a notification
-	idRoom [16]byte     // for an ordinary one
-	params []byte       // raw, a copy
+	id     []byte   // raw; nil for a notification
+	idRoom [16]byte // for an ordinary one
+	params []byte   // raw, in chunk
+	chunk  []byte
 	meta   []byte       // raw, a copy
 	held   int          // bytes that it has reserved
 	sinks  []*sink      // that nobody has claimed
@@ -171,12 +172,16 @@ func (c *session) accept(in *incoming, m *wire.Message) {
 	c.workers.dispatch(in)
 }
 
-// keep copies what of m lives longer than its frame.
+// keep keeps what of m lives longer than its frame.
 func (in *incoming) keep(m *wire.Message) {
-	if len(m.Params) > 0 {
-		in.params = append(takeChunk(len(m.Params)), m.Params...)
-	}
 	in.meta = append([]byte(nil), m.Meta...)
+	if len(m.Params) == 0 {
+		return
+	}
+	if in.params, in.chunk = in.c.hold(m.Params); in.chunk == nil {
+		in.params = append(takeChunk(len(m.Params)), m.Params...)
+		in.chunk = in.params
+	}
 }
 
 // begin makes the call's context.
@@ -221,8 +226,8 @@ func (in *incoming) run() {
 		for _, k := range in.sinks {
 			k.cancel(context.Canceled)
 		}
-		freeChunk(in.params)
-		in.params = nil
+		freeChunk(in.chunk)
+		in.params, in.chunk = nil, nil
 		in.release()
 		in.answer(call, err)
 		in.acct.done()

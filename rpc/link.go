@@ -17,6 +17,11 @@ type link interface {
 	// peer is to blame, and can still be told so, the error is a breachError.
 	read() ([]byte, error)
 
+	// keep gives the chunk with the frame that was read last to the reader, who
+	// returns it to the others, where it is of no more than so many bytes. It is
+	// nil where it is larger, given away already, or no chunk.
+	keep(most int) []byte
+
 	// write makes a frame ready for flush. It never waits.
 	write(frame []byte) error
 
@@ -284,6 +289,8 @@ func (w *wireConn) shut() {
 		}
 	})
 }
+
+func (w *wireConn) keep(int) []byte { return nil }
 
 func (w *wireConn) pending() bool {
 	w.mu.Lock()

@@ -19,6 +19,7 @@ type pendingCall struct {
 
 	abandoned bool // guarded by the connection's mutex
 	result    []byte
+	chunk     []byte // that a large result is in
 	streams   []*sink
 	meta      map[string]string
 	err       error // an answered error, or the end of the connection
@@ -47,7 +48,8 @@ func (s *connState) spareCall() *pendingCall {
 
 // free takes p back. Nobody else may know it any more.
 func (c *session) free(p *pendingCall) {
-	if cap(p.result) > frameSize {
+	if p.chunk != nil {
+		freeChunk(p.chunk)
 		p.result = nil
 	}
 	*p = pendingCall{done: p.done, result: p.result[:0]}
@@ -329,7 +331,11 @@ func (c *session) answer(m *wire.Message) error {
 		return nil
 	}
 	p.meta = decodeMeta(c.form, m.Meta)
-	p.result = append(p.result[:0], m.Result...)
+	if held, chunk := c.hold(m.Result); chunk != nil {
+		p.result, p.chunk = held, chunk
+	} else {
+		p.result = append(p.result[:0], m.Result...)
+	}
 	switch {
 	case m.Error != nil:
 		p.err = c.receivedError(m.Error)

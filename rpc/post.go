@@ -71,6 +71,7 @@ func (s *Server) answerPOST(ctx context.Context, body []byte) (msg []byte, ok bo
 type noLink struct{}
 
 func (noLink) read() ([]byte, error)    { return nil, io.EOF }
+func (noLink) keep(int) []byte          { return nil }
 func (noLink) write([]byte) error       { return nil }
 func (noLink) flush(bool) (bool, error) { return true, nil }
 func (noLink) pending() bool            { return false }

@@ -32,6 +32,7 @@ type session struct {
 
 	greeted         atomic.Bool  // hello has been exchanged
 	incomingMessage wire.Message // the reader's
+	alone           bool         // the reader's: nothing else is in its frame
 	out             outbox
 	batch           batch // the flusher's
 	buffered        atomic.Int64

@@ -22,19 +22,29 @@ type sink struct {
 	window    window // what take touches belongs to the goroutine that ranges
 	buf       []byte // items received and not yet in the reader's hands
 	ends      []int  // where each ends in buf
-	over      error  // how the peer ended it, io.EOF where all is well; nil while open
-	cancelled error  // how we ended it; what is buffered is dropped
+	large     []largeItem
+	over      error // how the peer ended it, io.EOF where all is well; nil while open
+	cancelled error // how we ended it; what is buffered is dropped
 	settled   bool
 	moves     bool // it goes on by a cursor where its session is lost
 	waiting   bool
 	wake      chan struct{}
 
 	// The rest belongs to the goroutine that ranges.
-	cur     []byte
-	curEnds []int
-	pos     int
-	from    int
-	dropped atomic.Bool // cancelled is set
+	cur       []byte
+	curEnds   []int
+	curLarge  []largeItem
+	pos       int
+	from      int
+	nextLarge int
+	lent      []byte      // the chunk with the item that was returned last, if that is large
+	dropped   atomic.Bool // cancelled is set
+}
+
+// A largeItem is in a chunk of its own, and takes nothing of the buffer.
+type largeItem struct {
+	at         int // among the items
+	raw, chunk []byte
 }
 
 func (c *session) newSink(handle uint64) *sink {
@@ -45,6 +55,8 @@ func (c *session) newSink(handle uint64) *sink {
 // next returns the next item, which is good until the following next, or what
 // the stream has ended with: io.EOF where it is complete.
 func (k *sink) next() ([]byte, error) {
+	freeChunk(k.lent)
+	k.lent = nil
 	for k.pos == len(k.curEnds) {
 		if err := k.refill(); err != nil {
 			return nil, err
@@ -55,15 +67,25 @@ func (k *sink) next() ([]byte, error) {
 		defer k.mu.Unlock()
 		return nil, k.cancelled
 	}
-	to := k.curEnds[k.pos]
-	raw := k.cur[k.from:to:to]
-	k.from = to
-	k.pos++
+	raw := k.item()
 	k.c.buffered.Add(-int64(len(raw)))
 	if k.window.take(len(raw)) {
 		k.grant()
 	}
 	return raw, nil
+}
+
+// item takes the next of those that are in the reader's hands.
+func (k *sink) item() []byte {
+	to := k.curEnds[k.pos]
+	raw := k.cur[k.from:to:to]
+	if k.nextLarge < len(k.curLarge) && k.curLarge[k.nextLarge].at == k.pos {
+		raw, k.lent = k.curLarge[k.nextLarge].raw, k.curLarge[k.nextLarge].chunk
+		k.nextLarge++
+	}
+	k.from = to
+	k.pos++
+	return raw
 }
 
 // refill takes what the reader has received, waiting for it.
@@ -77,7 +99,8 @@ func (k *sink) refill() error {
 		case len(k.ends) > 0:
 			k.cur, k.buf = k.buf, k.cur[:0]
 			k.curEnds, k.ends = k.ends, k.curEnds[:0]
-			k.pos, k.from = 0, 0
+			k.curLarge, k.large = k.large, k.curLarge[:0]
+			k.pos, k.from, k.nextLarge = 0, 0, 0
 			k.window.refill()
 			return nil
 		case k.over != nil:
@@ -131,8 +154,20 @@ func (k *sink) movable() bool {
 // leave ends the range, however it came to that.
 func (k *sink) leave() {
 	k.cancel(nil)
-	k.c.buffered.Add(-int64(len(k.cur) - k.from))
-	k.cur, k.curEnds, k.pos, k.from = nil, nil, 0, 0
+	freeChunk(k.lent)
+	k.c.buffered.Add(-int64(len(k.cur) - k.from + freeItems(k.curLarge[k.nextLarge:])))
+	k.cur, k.curEnds, k.curLarge, k.lent = nil, nil, nil, nil
+	k.pos, k.from, k.nextLarge = 0, 0, 0
+}
+
+// freeItems frees the chunks of items that nobody wants, and says how many bytes
+// the items had.
+func freeItems(items []largeItem) (n int) {
+	for _, it := range items {
+		n += len(it.raw)
+		freeChunk(it.chunk)
+	}
+	return n
 }
 
 // receive takes in the items of one message. The reader calls it; it reports what
@@ -151,7 +186,11 @@ func (k *sink) receive(items iter.Seq[[]byte]) *Error {
 		if !k.c.reserve(len(raw)) {
 			return errBufferedFull
 		}
-		k.buf = append(k.buf, raw...)
+		if held, chunk := k.c.hold(raw); chunk != nil {
+			k.large = append(k.large, largeItem{len(k.ends), held, chunk})
+		} else {
+			k.buf = append(k.buf, raw...)
+		}
 		k.ends = append(k.ends, len(k.buf))
 	}
 	return nil
@@ -193,8 +232,8 @@ func (k *sink) drop(why error) bool {
 	}
 	k.cancelled = why
 	k.dropped.Store(true)
-	unread := len(k.buf)
-	k.buf, k.ends = nil, nil
+	unread := len(k.buf) + freeItems(k.large)
+	k.buf, k.ends, k.large = nil, nil, nil
 	k.c.buffered.Add(-int64(unread))
 	k.signal()
 	return k.over == nil

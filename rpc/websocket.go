@@ -25,6 +25,7 @@ type wsLink struct {
 	typ  websocket.MessageType
 	text bool // plain mode: the peer knows nothing of our close codes
 	buf  []byte
+	last int // the size of the last frame: what the next is likely to have
 }
 
 // readAhead is how much is read at once where the socket cannot be waited for
@@ -41,7 +42,6 @@ func newWSLink(w *wireConn, ws *websocket.Conn, cd codec.Codec, m mode, limit in
 }
 
 func (l *wsLink) read() ([]byte, error) {
-	last := len(l.buf)
 	freeChunk(l.buf) // a connection that waits holds none
 	l.buf = nil
 	l.await() // here and not down there, where the stack is twice as deep
@@ -52,7 +52,7 @@ func (l *wsLink) read() ([]byte, error) {
 	if typ != l.typ {
 		return nil, breachError{CodeInvalidRequest, fmt.Sprintf("a frame is %s: this connection uses %s", frameKind(typ), frameKind(l.typ))}
 	}
-	l.buf = takeChunk(last)
+	l.buf = takeChunk(l.last)
 	for {
 		if l.buf = roomFor(l.buf, 1); len(l.buf) == cap(l.buf) {
 			l.buf = append(l.buf, 0)[:len(l.buf)]
@@ -60,12 +60,22 @@ func (l *wsLink) read() ([]byte, error) {
 		n, err := r.Read(l.buf[len(l.buf):cap(l.buf)])
 		l.buf = l.buf[:len(l.buf)+n]
 		if err == io.EOF && !l.over() { // coder/websocket says the same where the socket has ended within the frame
+			l.last = len(l.buf)
 			return l.buf, nil
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
+}
+
+func (l *wsLink) keep(most int) []byte {
+	b := l.buf
+	if cap(b) > most {
+		return nil
+	}
+	l.buf = nil
+	return b
 }
 
 func frameKind(typ websocket.MessageType) string {

@@ -1,0 +1,85 @@
+package rpc_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/rpc"
+)
+
+// An upload is parameters with a stream.
+type upload struct{ items rpc.Stream }
+
+func (u *upload) Fields() []rpc.Field { return []rpc.Field{{Name: "items", Value: &u.items}} }
+
+// Buffers go from hand to hand with what is large, and are used again: every
+// message must be what was sent all the same, in its order, whatever is beside it.
+func TestLargeMessagesStayWhole(t *testing.T) {
+	sizes := []int{10, 8000, 8200, 100, 16_000, 40_000, 8150, 1, 200_000}
+	text := func(who, i int) string {
+		return strings.Repeat(fmt.Sprintf("%d of %d.", i, who), sizes[(who+i)%len(sizes)]/8+1)
+	}
+	echo := method("Test.Echo", func() (any, any) { return new([]string), new(string) }, func(_ context.Context, c *rpc.Call) error {
+		*c.Result.(*string) = (*c.Params.(*[]string))[0]
+		return nil
+	})
+	back := method("Test.Back", func() (any, any) { return new(upload), new(rpc.Stream) }, func(_ context.Context, c *rpc.Call) error {
+		*c.Result.(*rpc.Stream) = rpc.From(rpc.To[string](c.Params.(*upload).items))
+		return nil
+	})
+	for _, cd := range []codec.Codec{codec.JSON, cbor.Codec} {
+		t.Run(cd.Name(), func(t *testing.T) {
+			ts := serveHTTP(t, server(&rpc.ServerOptions{Codecs: []codec.Codec{cbor.Codec}}, echo, back))
+			conn, err := rpc.Dial(t.Context(), ts.URL, &rpc.DialOptions{Codec: cd})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			var wg sync.WaitGroup
+			for who := range 6 {
+				wg.Go(func() {
+					for i := range 12 {
+						var got string
+						want := text(who, i)
+						if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Echo", Params: []string{want}, Result: &got}); err != nil || got != want {
+							t.Errorf("call %d of %d: %v, %d bytes of %d, %.20q", i, who, err, len(got), len(want), got)
+						}
+					}
+				})
+				wg.Go(func() {
+					up := rpc.From(func(yield func(string, error) bool) {
+						for i := range 40 {
+							if !yield(text(who, i), nil) {
+								return
+							}
+						}
+					})
+					var down rpc.Stream
+					if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Back", Params: &upload{up}, Result: &down}); err != nil {
+						t.Error(err)
+						return
+					}
+					i := 0
+					for got, err := range rpc.To[string](down) {
+						if want := text(who, i); err != nil || got != want {
+							t.Errorf("item %d of %d: %v, %d bytes of %d, %.20q", i, who, err, len(got), len(want), got)
+							return
+						}
+						if i++; who > 4 && i == 20 {
+							return // the rest is dropped
+						}
+					}
+					if i != 40 && who < 5 {
+						t.Errorf("stream %d: %d items", who, i)
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
