@@ -216,7 +216,7 @@ func (c *Conn) State() State {
 	} else if s.waits() {
 		st.Phase = Detached
 	}
-	if r := s.resume.Load(); r != nil && s.err() == nil {
+	if r := s.resume.Load(); r != nil && s.err() == nil && st.Phase != Closed {
 		st.Resumable = r.sent.whole()
 	}
 	return st
