@@ -3,9 +3,12 @@ package rpc_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -343,4 +346,25 @@ func TestDetachedSessionGrows(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A Principal that panics ends nothing: the connection is nobody's.
+func TestPrincipalThatPanics(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		var ran atomic.Int64
+		goOn := make(chan struct{})
+		so := &rpc.ServerOptions{
+			Sessions: &rpc.SessionOptions{Principal: func(context.Context) string { panic("who?") }},
+			Logger:   slog.New(slog.DiscardHandler),
+		}
+		b := breakable(t, scheme, so, nil, counted(&ran, goOn))
+		done := inFlight(b, &rpc.Call{Method: "Test.Work"})
+		b.network.Cut()
+		if e, ok := errors.AsType[*rpc.Error](<-done); !ok || e.Code != rpc.CodeSessionLost {
+			t.Errorf("the call ended with %v", e)
+		}
+		if st := b.await(t, rpc.Connected); st.Session != 2 {
+			t.Errorf("%+v", st)
+		}
+	})
 }

@@ -191,7 +191,7 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 	l := newLineLink(rwc, s.config.limits.Message, s.config.limits.Stall)
 	l.closed = s.leave
 	c := newSession(ctx, s.config, codec.JSON, l, modeUnknown)
-	c.principal = s.config.sessions.principal(ctx)
+	s.config.sessions.identify(c)
 	l.bind(c)
 	defer context.AfterFunc(ctx, func() { l.owner.Load().fail(context.Cause(ctx), closeShutdown) })()
 	if !s.add(c) {

@@ -84,13 +84,20 @@ func newSessions(o *SessionOptions) *sessions {
 	}
 }
 
-// principal is whose connection has ctx. It runs the user's code, and so not on
-// a reader.
-func (ss *sessions) principal(ctx context.Context) string {
+// identify notes whose connection c is. It runs the user's code, and so not on a
+// reader. Where that panics the connection is nobody's, and its session cannot be
+// taken up by anybody.
+func (ss *sessions) identify(c *session) {
 	if ss == nil || ss.options.Principal == nil {
-		return ""
+		return
 	}
-	return ss.options.Principal(ctx)
+	defer func() {
+		if r := recover(); r != nil {
+			c.panicked("SessionOptions.Principal", r)
+			c.principal = randomText(24)
+		}
+	}()
+	c.principal = ss.options.Principal(c.ctx)
 }
 
 // open makes c resumable and tells its client how.

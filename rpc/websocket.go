@@ -190,7 +190,7 @@ func (s *Server) newWSConn(ctx context.Context, ws *websocket.Conn, w *wireConn)
 		}
 	}
 	c := newSession(ctx, s.config, cd, newWSLink(w, ws, cd, m, s.config.limits.Message), m)
-	c.principal = s.config.sessions.principal(ctx)
+	s.config.sessions.identify(c)
 	c.link.bind(c)
 	return c
 }
