@@ -153,7 +153,9 @@ func isFinal(cause error) bool {
 	return e.code >= closeProtocol && e.code < 5000
 }
 
-// again has redial run, after a wait.
+// again has redial run, after a wait. A connection that has lasted is a new
+// beginning of the backoff; one whose server broke the rules must have lasted for
+// long.
 func (c *Conn) again(wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,7 +163,8 @@ func (c *Conn) again(wait time.Duration) {
 		return
 	}
 	c.dialing = true
-	if time.Since(c.since) >= c.waited {
+	lasted := time.Since(c.since)
+	if s := c.session.Load(); lasted >= c.waited && !s.breached.Load() || lasted >= c.dialer.opts.Reconnect.MaxDelay {
 		c.tries = 0
 	}
 	select {
@@ -241,7 +244,7 @@ func (c *Conn) connect(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		if e, ok := err.(*Error); !ok || e.Code != CodeSessionLost {
+		if e, ok := err.(*Error); !ok || e.Code != CodeSessionLost && e.Code != CodeMethodNotFound {
 			l.cut()
 			return err
 		}

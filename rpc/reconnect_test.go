@@ -1,8 +1,11 @@
 package rpc_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"iter"
 	"strings"
 	"sync"
@@ -343,4 +346,38 @@ func TestClientsMoveOneByOne(t *testing.T) {
 			old.Close()
 		})
 	}
+}
+
+// A server that breaks the rules on every connection is dialed ever less often.
+func TestServerThatBreaksTheRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := &rpctest.Network{}
+		ln := network.Listen()
+		defer ln.Close()
+		go func() {
+			for {
+				sock, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer sock.Close()
+					bufio.NewReader(sock).ReadString('\n')
+					fmt.Fprintln(sock, `{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":1,"streams":1,"message":65536}}`)
+					time.Sleep(time.Second)
+					fmt.Fprintln(sock, "nonsense")
+					io.Copy(io.Discard, sock)
+				}()
+			}
+		}()
+		conn, err := rpc.Dial(t.Context(), "tcp://server", &rpc.DialOptions{NetDial: network.Dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if n := network.Stats().Conns; n < 60 || n > 300 {
+			t.Errorf("%d connections in an hour", n)
+		}
+		conn.Close()
+	})
 }

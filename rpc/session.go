@@ -42,6 +42,7 @@ type session struct {
 	unanswered atomic.Int64 // calls of the peer's, as it counts them itself
 
 	resume        atomic.Pointer[resumption] // nil where the session ends with its socket
+	breached      atomic.Bool                // the peer broke the rules
 	principal     string                     // whose connection it is
 	refusedResume bool                       // the reader's
 	heir          *session                   // that has taken the socket over
@@ -199,6 +200,7 @@ func (c *session) read(l link) {
 	defer c.stopReading()
 	switch {
 	case breach:
+		c.breached.Store(true)
 		if b, ok := err.(breachError); ok && c.mode != modeWirecall && !c.client {
 			c.post(c.fault(nil, &wire.Fault{Code: b.code, Message: b.what}))
 		}
