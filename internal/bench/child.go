@@ -41,6 +41,9 @@ func childMain() error {
 		return err
 	}
 	raiseFiles()
+	if err := startProfiles(); err != nil {
+		return err
+	}
 	srv := rpc.NewServer()
 	if err := srv.RegisterName("Control", new(Control)); err != nil {
 		return err
@@ -241,8 +244,13 @@ func measureIn(j Job) (s Sample, err error) {
 		return s, err
 	}
 	j.Control = server.addr
-	err = client.call(j.limit(), "Run", j, &s)
-	return s, err
+	if err := client.call(j.limit(), "Run", j, &s); err != nil || os.Getenv(profileEnv) == "" {
+		return s, err
+	}
+	name := j.Peer + "-" + j.Work.Name
+	return s, errors.Join(
+		server.call(10*time.Second, "Profile", name+"-server", &Nothing{}),
+		client.call(10*time.Second, "Profile", name+"-client", &Nothing{}))
 }
 
 // cpu is what a child that was stopped has used.

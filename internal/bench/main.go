@@ -18,7 +18,7 @@ type config struct {
 	idle, rounds               int
 	duration                   time.Duration
 	peers, works, json, charts string
-	publish                    string
+	publish, profiles          string
 }
 
 func main() {
@@ -41,6 +41,7 @@ func main() {
 	flag.BoolVar(&c.fanout, "fanout", false, "measure events that go to 10,000 subscribers on 1,000 connections (with -quick a tenth), instead")
 	flag.IntVar(&c.idle, "idle", 0, "measure what so many idle `connections` cost, instead")
 	flag.StringVar(&c.publish, "publish", "", "measure everything, in twelve minutes at most, and write the reports and charts to this `folder`")
+	flag.StringVar(&c.profiles, "profile", "", "write profiles of each sample's client and server to this `folder`; the last round's stay")
 	flag.Parse()
 	exit(run(c, os.Stdout))
 }
@@ -58,6 +59,11 @@ func exit(err error) {
 func run(c config, w io.Writer) error {
 	if c.publish != "" {
 		return c.publishAll(os.Stderr)
+	}
+	if c.profiles != "" {
+		if err := errors.Join(os.MkdirAll(c.profiles, 0o777), os.Setenv(profileEnv, c.profiles)); err != nil {
+			return err
+		}
 	}
 	p, err := c.plan()
 	if err != nil {
