@@ -117,10 +117,15 @@ func (l *wsLink) shut(code closeCode, reason string) {
 		reason = reason[:len(reason)-size]
 	}
 	l.ws.Close(websocket.StatusCode(code), reason)
-	l.wireConn.shut()
+	l.cut()
 }
 
-func (l *wsLink) cut() { l.wireConn.shut() }
+// cut also forgets whose the link is: a websocket.Conn that is not closed has a
+// finalizer, and what leads back to itself and has one is never collected.
+func (l *wsLink) cut() {
+	l.wireConn.shut()
+	l.owner.Store(nil)
+}
 
 // ping sends a WebSocket ping; the pong counts as a sign of life. It waits for
 // it, so it runs on a goroutine of its own: the housekeeping's.
