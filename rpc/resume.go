@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -156,20 +157,26 @@ func isCut(l link, cause error) bool {
 	return l.broken() != nil || cause == errSilent
 }
 
-// expire ends a session that is still detached.
+// expire ends a session that is still detached. A socket that comes now is too
+// late.
 func (c *session) expire(cause error) {
 	attached := false
-	c.update(func(s *connState) { attached = s.attached })
+	c.update(func(s *connState) {
+		if attached = s.attached; !attached {
+			s.expired = cause
+		}
+	})
 	if !attached {
 		c.end(cause)
 	}
 }
 
 // attach takes the session up on a new socket, whose peer has got the frames up
-// to received, and keeps those behind dropped: first, the answer to its request where it has made one, then what
-// it has not got, then whatever comes. An older socket is closed, and what was
-// not counted by then does not count. Where it fails nothing has been written to
-// l, and the session has ended. Otherwise the caller goes on to read l.
+// to received, and keeps its own behind dropped: first, the answer to its request
+// where it has made one, then what it has not got, then whatever comes. An older
+// socket is closed, and what was not counted by then does not count. Where it
+// fails nothing has been written to l, and the session has ended. Otherwise the
+// caller goes on to read l.
 func (c *session) attach(l link, received, dropped uint64, first func() []byte) error {
 	r := c.resume.Load()
 	r.taking <- struct{}{}
@@ -188,7 +195,7 @@ func (c *session) attach(l link, received, dropped uint64, first func() []byte) 
 	}
 	c.out.attach() // nobody else writes, nor says goodbye, before what follows
 	c.update(func(s *connState) {
-		if err = s.cause; !s.ended {
+		if err = cmp.Or(s.cause, s.expired); err == nil {
 			c.link = l
 			s.attached, s.reading = true, make(chan struct{})
 			r.expiry.Stop()

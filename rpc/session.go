@@ -61,6 +61,7 @@ type session struct {
 type connState struct {
 	ended    bool // no more
 	cause    error
+	expired  error         // why it is about to end, detached
 	attached bool          // to a socket
 	reading  chan struct{} // closed when the reader of that has gone, nil then
 	draining bool          // nothing new is taken on, and the end comes when idle

@@ -148,9 +148,14 @@ func (ss *sessions) find(by *session, token string) *session {
 // detached hears that c waits for its client. Those that have waited longest are
 // given up where there are too many.
 func (ss *sessions) detached(c *session) {
-	w := &sessionWait{session: c, owner: c.resume.Load().owner, bytes: c.held()}
+	r := c.resume.Load()
+	w := &sessionWait{session: c, owner: r.owner, bytes: c.held()}
 	var over []*session
 	ss.mu.Lock()
+	if ss.byID[r.id] != c { // it has ended meanwhile
+		ss.mu.Unlock()
+		return
+	}
 	ss.waits[c] = ss.waiting.PushBack(w)
 	ss.bytes += w.bytes
 	ss.byPerson[w.owner]++
