@@ -180,7 +180,7 @@ func (g *ledger) done() int {
 // more is to come.
 func (g *ledger) check(t *testing.T, where string) {
 	t.Helper()
-	for by := time.Now().Add(20 * time.Second); !g.lossy && g.waiting() != 0 && time.Now().Before(by); {
+	for by := time.Now().Add(10 * time.Minute); !g.lossy && g.waiting() != 0 && time.Now().Before(by); {
 		time.Sleep(time.Millisecond) // those that have arrived run
 	}
 	if n := g.waiting(); n != 0 && !g.lossy {
