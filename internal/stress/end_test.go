@@ -96,7 +96,7 @@ func endOnce(t *testing.T, tr transport, r *rand.Rand) {
 // not wait for it to come back.
 func TestGoodbyeEndsSession(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
-		for range scale(20, 20) {
+		for range scale(5, 80) {
 			impl := &load{waiting: make(chan struct{}, 1), ended: make(chan error, 1)}
 			l := last(t, tr, listenLoopback(t), nil, 0, rpc.Limits{})
 			l.srv.Register(rpc.Service{Methods: []rpc.Method{{Name: "Stay", Serve: func(ctx context.Context, _ *rpc.Call) error { return impl.Wait(ctx) }}}})

@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	soakFor  = flag.Duration("soak", 2*time.Second, "how long TestSoak runs; from a minute on it holds that nothing grows")
+	soakFor  = flag.Duration("soak", time.Second, "how long TestSoak runs; from a minute on it holds that nothing grows")
 	soakPlot = flag.String("soakplot", "", "a `file`.svg for what TestSoak takes up; its samples go to file.csv")
 )
 
