@@ -15,11 +15,11 @@ type incoming struct {
 	c      *session
 	method *Method
 	call   Call
-	id     []byte   // raw; nil for a notification
-	idRoom [16]byte // for an ordinary one
-	params []byte   // raw, in chunk
-	chunk  []byte
-	meta   []byte       // raw, a copy
+	id     []byte       // raw; nil for a notification
+	idRoom [16]byte     // for an ordinary one
+	params []byte       // raw, a chunk
+	large  *[]byte      // or in this one
+	meta   string       // raw
 	held   int          // bytes that it has reserved
 	sinks  []*sink      // that nobody has claimed
 	reply  func([]byte) // where the answer goes; nil is the connection
@@ -54,7 +54,12 @@ func callOf(ctx context.Context) *incoming {
 	return in
 }
 
-func (in *incoming) metadata() map[string]string { return decodeMeta(in.c.form, in.meta) }
+func (in *incoming) metadata() map[string]string {
+	if in.meta == "" {
+		return nil
+	}
+	return decodeMeta(in.c.form, []byte(in.meta))
+}
 
 func (in *incoming) setMetadata(key, value string) {
 	in.c.mu.Lock()
@@ -174,13 +179,15 @@ func (c *session) accept(in *incoming, m *wire.Message) {
 
 // keep keeps what of m lives longer than its frame.
 func (in *incoming) keep(m *wire.Message) {
-	in.meta = append([]byte(nil), m.Meta...)
+	in.meta = string(m.Meta)
 	if len(m.Params) == 0 {
 		return
 	}
-	if in.params, in.chunk = in.c.hold(m.Params); in.chunk == nil {
+	if held, chunk := in.c.hold(m.Params); chunk != nil {
+		large := chunk // small ones allocate nothing
+		in.params, in.large = held, &large
+	} else {
 		in.params = append(takeChunk(len(m.Params)), m.Params...)
-		in.chunk = in.params
 	}
 }
 
@@ -226,14 +233,23 @@ func (in *incoming) run() {
 		for _, k := range in.sinks {
 			k.cancel(context.Canceled)
 		}
-		freeChunk(in.chunk)
-		in.params, in.chunk = nil, nil
+		in.forget()
 		in.release()
 		in.answer(call, err)
 		in.acct.done()
 		in.c.update(func(s *connState) { s.handlers-- })
 	}()
 	err = in.serve(call)
+}
+
+// forget gives back what the parameters are in.
+func (in *incoming) forget() {
+	if in.large != nil {
+		freeChunk(*in.large)
+	} else {
+		freeChunk(in.params)
+	}
+	in.params, in.large = nil, nil
 }
 
 func (in *incoming) new() (params, result any) {
