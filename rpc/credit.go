@@ -84,6 +84,7 @@ type window struct {
 	max   int // to which items grows
 
 	received, receivedBytes uint64
+	last                    uint64 // the size of the last item
 	taken, takenBytes       uint64
 
 	granted            // the last grant
@@ -111,6 +112,7 @@ func (w *window) receive(n int) bool {
 	before := w.receivedBytes - w.at
 	w.received++
 	w.receivedBytes += uint64(n)
+	w.last = uint64(n)
 	return w.received <= w.limit && (before+uint64(n) <= w.room || before < half(w.room))
 }
 
@@ -139,7 +141,8 @@ func (w *window) starve() {
 	}
 	for _, g := range w.past {
 		out := w.receivedBytes - g.at
-		if g.limit > 0 && (w.received == g.limit || w.received < g.limit && out >= half(g.room) && out <= g.room) {
+		all := out >= half(g.room) && (out <= g.room || out-w.last < half(g.room)) // as allows has it
+		if g.limit > 0 && (w.received == g.limit || w.received < g.limit && all) {
 			w.waits = wait{since: time.Now(), items: w.received, bytes: w.receivedBytes}
 			return
 		}

@@ -70,6 +70,7 @@ func TestWindowGrowsWithLatency(t *testing.T) {
 	for name, stream := range map[string]struct{ items, size, atFirst int }{
 		"small items": {6400, 10, 64},
 		"large items": {300, 20_000, 3},
+		"items that are larger than the first window": {100, 80_000, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
