@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -25,7 +26,9 @@ type wsLink struct {
 	typ  websocket.MessageType
 	text bool // plain mode: the peer knows nothing of our close codes
 	buf  []byte
-	last int // the size of the last frame: what the next is likely to have
+
+	closing sync.Once
+	last    int // the size of the last frame: what the next is likely to have
 }
 
 // readAhead is how much is read at once where the socket cannot be waited for
@@ -120,11 +123,12 @@ func (l *wsLink) shut(code closeCode, reason string) {
 	l.cut()
 }
 
-// cut also forgets whose the link is: a websocket.Conn that is not closed has a
-// finalizer, and what leads back to itself and has one is never collected.
+// cut also closes the websocket.Conn, which has a finalizer until then and leads
+// back to itself: such things are never collected. That waits for the reader, who
+// may be the caller.
 func (l *wsLink) cut() {
 	l.wireConn.shut()
-	l.owner.Store(nil)
+	l.closing.Do(func() { go l.ws.CloseNow() })
 }
 
 // ping sends a WebSocket ping; the pong counts as a sign of life. It waits for
