@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -236,7 +237,9 @@ func (l *lasting) settle(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if err := l.srv.Shutdown(ctx); err != nil { // waits for all that runs
-		t.Errorf("the server is not idle: %v", err)
+		t.Errorf("the server is not idle: %v, %+v", err, l.conn.State())
+		buf := make([]byte, 1<<20)
+		t.Logf("%s", buf[:runtime.Stack(buf, true)])
 	}
 	for by := time.Now().Add(5 * time.Second); l.far.counting.Load() != 0 && time.Now().Before(by); {
 		time.Sleep(time.Millisecond) // where there was no socket, producers may not have heard yet
