@@ -114,6 +114,7 @@
 //	                 end                     handshake
 //	housekeeping     timer, while it fires:  a WebSocket pong, in plain mode   at once, or within a second
 //	                 pings, acks, windows
+//	remover          WebSocket that is cut   coder/websocket, for our reader   the reader has gone
 //	log              line that the reader    the user's slog.Handler           at once
 //	                 would have to write
 //	acceptor         connection of Serve     is the reader of its socket       the reader does

@@ -54,7 +54,7 @@ var (
 // written that do not count.
 func (c *session) resumable(r *resumption, keep, peerKeeps, skip int) {
 	r.sent.limit, r.sent.skip = keep, skip
-	r.quarter = max(peerKeeps/4, 1<<10)
+	r.quarter = min(max(peerKeeps/4, 1<<10), 64<<10) // what is kept should fit a cache
 	r.taking = make(chan struct{}, 1)
 	r.timer = stoppedTimer(func() {
 		r.armed.Store(false)
