@@ -127,6 +127,8 @@ type dialer struct {
 	config  *config
 	codec   codec.Codec
 	netDial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	transport *http.Transport // over netDial, where that is the user's
 }
 
 func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
@@ -143,7 +145,9 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 	if d.codec == nil {
 		d.codec = codec.JSON
 	}
-	if d.netDial == nil {
+	if d.netDial != nil {
+		d.transport = &http.Transport{DialContext: d.netDial, TLSHandshakeTimeout: d.opts.Limits.withDefaults().Handshake, IdleConnTimeout: 10 * time.Second}
+	} else {
 		d.netDial = new(net.Dialer).DialContext
 	}
 	switch u.Scheme {
@@ -236,9 +240,7 @@ func (d *dialer) dialWebSocket(ctx context.Context) (link, mode, error) {
 			hs.base = client.Transport
 		}
 	case d.opts.NetDial != nil:
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.DialContext, t.Proxy = d.netDial, nil
-		hs.base = t
+		hs.base = d.transport
 	}
 	client.Transport = hs
 	ws, resp, err := websocket.Dial(ctx, d.url.String(), &websocket.DialOptions{
