@@ -282,6 +282,7 @@ func (w *wireConn) closeWrite() bool {
 }
 
 func (w *wireConn) shut() {
+	w.fail(net.ErrClosed) // by us: whoever reads or writes may hear of it elsewhere first
 	w.shutter.Do(func() {
 		w.rwc.Close()
 		if w.closed != nil {

@@ -3,7 +3,9 @@ package rpc
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/wirecall/wirecall/codec"
 )
@@ -54,5 +56,20 @@ func TestEndDuringDetach(t *testing.T) {
 	ss.detached(c)
 	if ss.waiting.Len() != 0 || ss.bytes != 0 {
 		t.Errorf("%d sessions wait, with %d bytes", ss.waiting.Len(), ss.bytes)
+	}
+}
+
+// A socket that we have cut has failed, whoever hears of it first: coder/websocket,
+// which is closed beside it, may know before anybody has read or written in vain.
+func TestCutLinkIsBroken(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	l := newLineLink(near, 1<<20, time.Second)
+	if l.broken() != nil {
+		t.Fatal(l.broken())
+	}
+	l.cut()
+	if !isCut(l, net.ErrClosed) {
+		t.Error("the end of a link that was cut is not taken for a cut")
 	}
 }
