@@ -168,7 +168,7 @@ type Phase int
 
 const (
 	// Connecting is a connection without a session: what was in flight has
-	// failed, and calls wait.
+	// failed, but for what is made again, and calls wait.
 	Connecting Phase = iota
 
 	// Connected is one that carries calls.
@@ -195,7 +195,9 @@ type State struct {
 	Cause error
 
 	// Session counts the sessions, from 1. Another one means that what was in
-	// flight in the one before has failed.
+	// flight in the one before has failed, but for what is made again: calls that
+	// may be, and streams with a cursor. One whose server shuts down may go on
+	// beside it until what runs there has finished.
 	Session int
 
 	// Resumable says that a cut now would lose nothing: both sides keep what
@@ -222,7 +224,7 @@ func (c *Conn) State() State {
 	return st
 }
 
-// States yields the connection's state, and again whenever its phase or session
+// States yields the connection's state, and again whenever its phase, cause or session
 // is another, until ctx ends or the connection does. States that do not last
 // until the loop comes back may be left out; the last never is.
 func (c *Conn) States(ctx context.Context) iter.Seq[State] {

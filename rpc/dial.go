@@ -85,7 +85,8 @@ func (o *DialOptions) config() *config {
 // ctx bounds the dialing only; its values are those of the handlers' contexts,
 // where Services are given. When the socket is lost the connection is made again,
 // as Reconnect says; it ends with Close, and where the server has said that it
-// should not come back: with a close code of 4500 or more, or with 401 or 403.
+// should not come back: with close code 1000, as Close in one of its handlers
+// does, or one of 4500 or more, or with 401 or 403.
 //
 // A server that does not speak wirecall is spoken to in plain JSON-RPC 2.0:
 // calls and notifications work, streams fail with CodeNeedsWirecall.

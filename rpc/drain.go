@@ -45,7 +45,8 @@ func (c *session) goaway(deadline time.Time) {
 // Shutdown ends the server without losing work: connections and calls that come
 // from now on are refused, as not having run; calls and streams that are under
 // way may finish; each connection ends when it is idle. When ctx ends first, the
-// rest fails with CodeUnavailable and Shutdown returns ctx's cause.
+// rest fails with CodeUnavailable and Shutdown returns ctx's cause. A session that
+// has no socket, or loses it now, ends with what it has in flight.
 //
 // Stop the http.Server as well, for its listeners and for POST requests.
 func (s *Server) Shutdown(ctx context.Context) error {

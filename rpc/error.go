@@ -263,7 +263,7 @@ func hasRun(err error) error {
 // lostCall is what a caller gets for a session that ended with cause while its
 // call was unanswered.
 func (c *session) lostCall(cause error) *Error {
-	if c.resume.Load() != nil && cause != ErrClosed {
+	if _, goodbye := cause.(closedError); !goodbye && c.resume.Load() != nil && cause != ErrClosed {
 		return &Error{Code: CodeSessionLost, Message: cause.Error(), Data: ranMaybe, cause: cause, lost: true}
 	}
 	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), Data: ranMaybe, cause: cause, lost: cause != ErrClosed}

@@ -85,7 +85,7 @@ func (noPeer) Call(_ context.Context, call *Call) error {
 // be called in turn: give it to a generated client. It may be kept after the
 // handler has returned, and works until the connection ends. It is never nil:
 // where nobody can be called, as outside of handlers, in a POST or in plain
-// mode, its calls fail with CodeNeedsWirecall. In a handler it is a *session, whose
+// mode, its calls fail with CodeNeedsWirecall. In a handler it is a *Conn, whose
 // Done tells those who keep it when the peer has gone.
 func Peer(ctx context.Context) Caller {
 	if c, ok := ctx.Value(sessionKey{}).(*session); ok {

@@ -21,8 +21,9 @@
 //	sock, err := network.Dial(ctx, "tcp", "any")
 //	conn, err := rpc.NewConn(ctx, sock, nil)
 //
-// For WebSockets, give the listener to an http.Server, and the dial function to
-// the http.Transport of the client. Network.Dialer and Network.Listener put the
+// Such a connection ends with its socket. For one that is made again, and for
+// WebSockets, give the dial function to rpc.DialOptions.NetDial, and the listener
+// to an http.Server. Network.Dialer and Network.Listener put the
 // same faults around real sockets.
 //
 // What befalls a connection is its Plan: events such as a Cut, each when an exact
