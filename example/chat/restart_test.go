@@ -165,7 +165,7 @@ func TestRestarts(t *testing.T) {
 		posts.Go(func() { stored[i] = say(posting, p, fmt.Sprint("poster ", i)) })
 	}
 	for i := range restarts {
-		time.Sleep(rand.N(300 * time.Millisecond))
+		time.Sleep(rand.N(300 * time.Millisecond)) // any moment will do
 		p.kill()
 		if i%2 == 1 {
 			tear(t, p.store)
@@ -173,7 +173,6 @@ func TestRestarts(t *testing.T) {
 		time.Sleep(rand.N(300 * time.Millisecond))
 		p.start()
 	}
-	time.Sleep(100 * time.Millisecond)
 	stop()
 	posts.Wait()
 	room, err := p.enter(ctx)

@@ -215,7 +215,8 @@ func startFleet(t *testing.T, addr string) (at string, kill func()) {
 // A device is one client of the fleet, which checks its numbers.
 type device struct {
 	conn *rpc.Conn
-	last atomic.Int64
+	last int
+	got  chan struct{} // holds a value when there has been a number since it was last looked at
 }
 
 func (d *device) run(ctx context.Context) error {
@@ -227,10 +228,13 @@ func (d *device) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if want := d.last.Load() + 1; int64(n.N) != want {
-			return fmt.Errorf("number %d in the place of %d", n.N, want)
+		if d.last++; n.N != d.last {
+			return fmt.Errorf("number %d in the place of %d", n.N, d.last)
 		}
-		d.last.Add(1)
+		select {
+		case d.got <- struct{}{}:
+		default:
+		}
 	}
 	return nil
 }
@@ -321,7 +325,7 @@ func connect(t *testing.T, addr string, n int) []*device {
 		running.Wait()
 	})
 	for i := range devices {
-		d := &device{conn: dialFleet(t, addr)}
+		d := &device{conn: dialFleet(t, addr), got: make(chan struct{}, 1)}
 		devices[i] = d
 		running.Go(func() {
 			if err := d.run(ctx); err != nil && ctx.Err() == nil {
@@ -336,15 +340,18 @@ func connect(t *testing.T, addr string, n int) []*device {
 // awaitNumbers waits until each device has got one more.
 func awaitNumbers(t *testing.T, devices []*device) {
 	t.Helper()
-	had := make([]int64, len(devices))
-	for i, d := range devices {
-		had[i] = d.last.Load()
+	for _, d := range devices {
+		select {
+		case <-d.got: // before
+		default:
+		}
 	}
+	late := time.After(time.Minute)
 	for i, d := range devices {
-		for deadline := time.Now().Add(time.Minute); d.last.Load() == had[i]; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("device %d gets nothing: %+v", i, d.conn.State())
-			}
+		select {
+		case <-d.got:
+		case <-late:
+			t.Fatalf("device %d gets nothing: %+v", i, d.conn.State())
 		}
 	}
 }
