@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 )
@@ -127,9 +126,13 @@ const (
 // pause waits for as long as is due before the next try. It returns why there
 // shall be none, if so.
 func (c *cursor) pause() error {
-	t := time.NewTimer(backoff(c.tries))
-	defer t.Stop()
+	var d time.Duration
+	if c.tries > 0 {
+		d = backoff(quickest, slowest, c.tries-1)
+	}
 	c.tries++
+	t := time.NewTimer(d)
+	defer t.Stop()
 	var ended <-chan struct{}
 	conn, ok := c.caller.(*Conn)
 	if ok {
@@ -147,15 +150,4 @@ func (c *cursor) pause() error {
 		return conn.session.Load().lostCall(conn.Err())
 	}
 	return nil
-}
-
-// backoff is the pause before a try when n have been in vain: none, and then
-// twice as long each time, less up to a half of it, so that those who lost the
-// same server do not all come back at once.
-func backoff(n int) time.Duration {
-	if n == 0 {
-		return 0
-	}
-	d := min(quickest<<min(n-1, 10), slowest)
-	return d - rand.N(d/2)
 }

@@ -38,7 +38,7 @@ type Reconnect struct {
 
 func (r Reconnect) withDefaults() Reconnect {
 	def := func(v *time.Duration, d time.Duration) {
-		if *v == 0 {
+		if *v <= 0 {
 			*v = d
 		}
 	}
@@ -53,10 +53,17 @@ func (r Reconnect) delay(n int) time.Duration {
 	if n == 0 {
 		return rand.N(r.MinDelay)
 	}
-	d := r.MaxDelay
-	if n < 30 {
-		d = min(r.MinDelay<<n, r.MaxDelay)
+	return backoff(r.MinDelay, r.MaxDelay, n)
+}
+
+// backoff is a time that doubles n times from least to most, drawn at random
+// between half of it and all of it.
+func backoff(least, most time.Duration, n int) time.Duration {
+	d := least
+	for ; n > 0 && d < most; n-- {
+		d *= 2
 	}
+	d = min(d, most)
 	return d/2 + rand.N(d/2+1)
 }
 
@@ -82,7 +89,7 @@ func (c *Conn) end(cause error) {
 }
 
 // attached hears that the session has taken to a new socket.
-func (c *Conn) attached(*session) {
+func (c *Conn) attached() {
 	if c.dialer == nil {
 		return
 	}

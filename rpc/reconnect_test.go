@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -380,4 +381,51 @@ func TestServerThatBreaksTheRules(t *testing.T) {
 		}
 		conn.Close()
 	})
+}
+
+// Credentials that are no longer taken are not offered again.
+func TestCredentialsWithdrawn(t *testing.T) {
+	for status, code := range map[int]int{http.StatusUnauthorized: rpc.CodeUnauthenticated, http.StatusForbidden: rpc.CodePermissionDenied} {
+		synctest.Test(t, func(t *testing.T) {
+			network, srv := &rpctest.Network{}, server(nil, services()...)
+			var withdrawn atomic.Bool
+			ln := network.Listen()
+			defer ln.Close()
+			defer srv.Close()
+			go http.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if withdrawn.Load() {
+					w.WriteHeader(status)
+					return
+				}
+				srv.ServeHTTP(w, r)
+			}))
+			conn, err := rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{NetDial: network.Dial})
+			if err != nil {
+				t.Fatal(err)
+			}
+			withdrawn.Store(true)
+			network.Cut()
+			<-conn.Done()
+			if e, ok := errors.AsType[*rpc.Error](conn.Err()); !ok || e.Code != code || conn.State().Phase != rpc.Closed {
+				t.Errorf("after %d: %v, %+v", status, conn.Err(), conn.State())
+			}
+			conn.Close()
+			network.Cut()
+		})
+	}
+}
+
+// Delays that make no sense mean their defaults, and the largest do not overflow.
+func TestDelaysOfAnySize(t *testing.T) {
+	for _, d := range []time.Duration{-1, 0, time.Millisecond, 1<<63 - 1} {
+		synctest.Test(t, func(t *testing.T) {
+			b := breakable(t, "tcp", nil, &rpc.DialOptions{Reconnect: rpc.Reconnect{MinDelay: d, MaxDelay: d, Spread: d}}, services()...)
+			b.refuse.Store(true)
+			b.network.Cut()
+			time.Sleep(time.Hour)
+			if st := b.State(); st.Phase != rpc.Connecting {
+				t.Errorf("delays of %v: %+v", d, st)
+			}
+		})
+	}
 }

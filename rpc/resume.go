@@ -216,7 +216,7 @@ func (c *session) attach(l link, received, dropped uint64, first func() []byte) 
 	if c.sessions != nil {
 		c.sessions.attached(c)
 	}
-	c.conn.attached(c)
+	c.conn.attached()
 	go c.flush(false)
 	return nil
 }
