@@ -1,0 +1,147 @@
+package rpc
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// How a session ends: with a word to the peer (fail), because the peer has said
+// goodbye or is gone (gone), or because its socket failed and it cannot be resumed
+// (lost). All of them come to end, which is the one place that tells everybody.
+
+var errDrained = errors.New(messageShuttingDown)
+
+// fail ends the session with a word to the peer.
+func (c *session) fail(cause error, code closeCode) {
+	if c.end(cause) {
+		go c.shut(cause, code)
+	}
+}
+
+// lost hears from the flusher that its link has failed.
+func (c *session) lost(err error) {
+	l := c.link
+	if !c.detach(l, err) {
+		c.end(err)
+		l.cut()
+	}
+}
+
+// gone ends a session whose peer has nothing more to say. What was put, and
+// coder/websocket's answer to a close, or to what broke WebSocket's rules, still
+// has closeGrace to leave.
+func (c *session) gone(l link, err error) {
+	if broken := l.broken(); broken == errNotReading {
+		err = broken
+	}
+	first := c.end(err)
+	grace := time.AfterFunc(closeGrace, l.cut)
+	defer grace.Stop()
+	<-c.out.drained()
+	if first {
+		l.linger()
+	}
+	l.cut()
+}
+
+// shut lets what was put leave, says goodbye, and closes. A peer that does not
+// take it has closeGrace for all of it.
+func (c *session) shut(cause error, code closeCode) {
+	c.mu.Lock()
+	l := c.link
+	c.mu.Unlock()
+	grace := time.AfterFunc(closeGrace, l.cut)
+	defer grace.Stop()
+	<-c.out.drained()
+	reason := cause.Error()
+	if errors.Is(cause, ErrClosed) {
+		reason = ""
+	}
+	l.shut(code, reason)
+}
+
+// end makes everybody hear the cause, once. It reports whether it was the first.
+func (c *session) end(cause error) (first bool) {
+	c.mu.Lock()
+	if c.state.ended {
+		c.mu.Unlock()
+		return false
+	}
+	c.state.ended, c.state.cause = true, cause
+	calls, sinks := c.state.calls, c.state.sinks
+	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
+	c.state.slots.fail(notSent(CodeUnavailable, cause))
+	timers := []*time.Timer{c.keeper, c.handshake}
+	if r := c.resume.Load(); r != nil {
+		timers = append(timers, r.timer, r.expiry)
+	}
+	torn := c.state.reading == nil
+	c.mu.Unlock()
+	if torn {
+		defer close(c.torn)
+	}
+
+	sources := c.out.close() // first, or handlers answer with what their contexts ended with
+	c.cancel(cause)
+	c.workers.end()
+	for _, t := range timers {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	err := c.lostCall(cause)
+	for _, p := range calls {
+		p.fail(err)
+	}
+	for _, k := range sinks {
+		k.end(err)
+		k.settle()
+	}
+	for _, s := range sources {
+		s.stop(err)
+	}
+	if c.log.Enabled(c.ctx, slog.LevelDebug) {
+		go c.log.LogAttrs(c.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", briefError(cause))) // this may be the reader
+	}
+	if c.onEnd != nil {
+		c.onEnd(c)
+	}
+	c.conn.ended(c, cause)
+	return true
+}
+
+func breachCode(err error) closeCode {
+	if errors.Is(err, errCounting) {
+		return closeCounting
+	}
+	return closeProtocol
+}
+
+var errMovedOn = &Error{Code: CodeUnavailable, Message: "the stream goes on with another session", Data: ranMaybe, lost: true}
+
+// move ends the streams that go on elsewhere behind a cursor.
+func (c *session) move() {
+	var moving []*sink
+	c.mu.Lock()
+	for _, k := range c.state.sinks {
+		if k.movable() {
+			moving = append(moving, k)
+		}
+	}
+	c.mu.Unlock()
+	for _, k := range moving {
+		k.cancel(errMovedOn)
+	}
+}
+
+// awaitTorn waits for the reader to have gone, but not for ever: closing does
+// not unblock every kind of stream, standard input for one.
+func (c *session) awaitTorn() {
+	t := time.NewTimer(2 * closeGrace)
+	defer t.Stop()
+	select {
+	case <-c.torn:
+	case <-t.C:
+	}
+}
