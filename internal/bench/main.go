@@ -92,10 +92,10 @@ func (c config) measure(p Plan, w, log io.Writer) error {
 			return err
 		}
 	}
-	r := &report{w: w, md: c.md, plan: p, samples: samples}
+	r := &report{w: w, md: c.md, plan: p, samples: samples, machine: machine()}
 	r.print(time.Since(began))
 	if c.charts != "" {
-		return plot(c.charts, p, samples)
+		return r.plot(c.charts)
 	}
 	return nil
 }

@@ -12,11 +12,11 @@ import (
 )
 
 // plot writes the charts for which there are samples to a folder.
-func plot(dir string, p Plan, all Samples) error {
+func (r *report) plot(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for name, svg := range charts(p, all) {
+	for name, svg := range r.charts() {
 		if err := os.WriteFile(filepath.Join(dir, name+".svg"), svg, 0o644); err != nil {
 			return err
 		}
@@ -25,11 +25,8 @@ func plot(dir string, p Plan, all Samples) error {
 }
 
 // charts are all charts that can be drawn, by name.
-func charts(p Plan, all Samples) map[string][]byte {
-	var (
-		r    = &report{plan: p, samples: all}
-		made = map[string][]byte{}
-	)
+func (r *report) charts() map[string][]byte {
+	made := map[string][]byte{}
 	if w := r.works(Calls, Stream); len(w) > 0 && w[0].X == 0 {
 		made["rate"] = r.ratioBars(w, reference, rate, "Calls and items a second", "more is faster")
 		made["cpu"] = r.ratioBars(w, reference, cpu, "CPU time of a call or item", "client and server; less is cheaper")
@@ -41,10 +38,10 @@ func charts(p Plan, all Samples) map[string][]byte {
 	if w := r.works(Beside); len(w) > 0 {
 		made["beside"] = r.bars(w, "A call beside a stream: its p50 as a multiple of its p50 alone", "less is better; × where no call came back",
 			func(p Peer, w Work) Spread {
-				if blocked(all.of(p.Name, w.Name)) != "" {
+				if blocked(r.samples.of(p.Name, w.Name)) != "" {
 					return spread(nil)
 				}
-				return all.spread(p.Name, w.Name, times)
+				return r.samples.spread(p.Name, w.Name, times)
 			})
 	}
 	for _, g := range growths {
@@ -125,7 +122,7 @@ func (r *report) caption(works []Work) string {
 			rounds, others = max(rounds, s.Round+1), append(others, s.Others)
 		}
 	}
-	said := []string{machine() + ".", fmt.Sprintf("Client and server are two processes on this machine, over TCP on 127.0.0.1, without TLS or compression. "+
+	said := []string{r.machine + ".", fmt.Sprintf("Client and server are two processes on this machine, over TCP on 127.0.0.1, without TLS or compression. "+
 		"Median of %d rounds of %s, and from the least to the most of them; logarithmic axes.", rounds, r.plan.Duration)}
 	if o := spread(others); o.known() {
 		said = append(said, fmt.Sprintf("Other processes used %.1f of its %d cores meanwhile.", o.Mid, runtime.NumCPU()))
@@ -141,7 +138,8 @@ func (r *report) caption(works []Work) string {
 // machine is Go's version and what it runs on.
 func machine() string {
 	s := fmt.Sprintf("%s %s/%s, %d CPUs", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	if cpu := cpuName(); cpu != "" {
+	cpuinfo, _ := os.ReadFile("/proc/cpuinfo")
+	if cpu := cpuName(string(cpuinfo)); cpu != "" {
 		s += ", " + cpu
 	}
 	return s

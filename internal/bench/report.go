@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -13,12 +12,13 @@ import (
 	"time"
 )
 
-// A report prints the tables of a run.
+// A report prints the tables of a run and draws its charts.
 type report struct {
 	w       io.Writer
 	md      bool
 	plan    Plan
 	samples Samples
+	machine string // that of the run, as captions and conditions say it
 }
 
 func (r *report) print(took time.Duration) {
@@ -65,7 +65,7 @@ func (r *report) growing(prefix string) []Work {
 
 func (r *report) conditions(took time.Duration) {
 	r.heading("Conditions")
-	r.item("%s; GOMAXPROCS %d in each process", machine(), runtime.GOMAXPROCS(0))
+	r.item("%s; GOMAXPROCS %d in each process", r.machine, runtime.GOMAXPROCS(0))
 	r.item("client and server are two processes on this machine, over TCP on 127.0.0.1")
 	r.item("%d rounds, %s a sample, peers in random order; took %s", r.plan.Rounds, r.plan.Duration, took.Round(time.Second))
 	if n := r.plan.size() - len(r.samples); n > 0 {
@@ -88,11 +88,12 @@ func (r *report) conditions(took time.Duration) {
 	r.table("", t)
 }
 
-func cpuName() string {
-	b, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(b)) {
+// cpuName is the name of the first processor in the text of /proc/cpuinfo, with
+// single spaces, or "" where there is none.
+func cpuName(cpuinfo string) string {
+	for line := range strings.Lines(cpuinfo) {
 		if name, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.Trim(name, "\t :\n")
+			return strings.Join(strings.Fields(strings.TrimLeft(name, "\t :")), " ")
 		}
 	}
 	return ""

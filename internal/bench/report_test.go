@@ -44,7 +44,7 @@ func plans(t *testing.T) (all []Plan) {
 func TestChartsAreWellFormed(t *testing.T) {
 	n := 0
 	for _, p := range plans(t) {
-		for name, svg := range charts(p, made(p)) {
+		for name, svg := range (&report{plan: p, samples: made(p)}).charts() {
 			n++
 			if err := wellFormed(svg); err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -71,10 +71,70 @@ func wellFormed(svg []byte) error {
 	}
 }
 
+// A caption says the whole of its conditions, wherever the name of the processor
+// has its lines broken.
+func TestCaptionOnAnyProcessor(t *testing.T) {
+	p := plans(t)[0]
+	for _, on := range []string{
+		"",
+		"go1.26.8 linux/arm64, 1 CPUs",
+		"go1.26.8 linux/amd64, 2 CPUs, AMD EPYC",
+		"go1.26.8 linux/amd64, 2 CPUs, Intel(R) Xeon(R) Processor",
+		"go1.26.8 linux/amd64, 192 CPUs, AMD EPYC 9R14 96-Core Processor",
+		"go1.26.8 linux/amd64, 8 CPUs, 11th Gen Intel(R) Core(TM) i7-1165G7 @ 2.80GHz",
+		"devel go1.99-0123456789 linux/riscv64, 4 CPUs, <U74> & others",
+		"go1.26.8 linux/amd64, 2 CPUs, " + strings.Repeat("x", 300),
+	} {
+		r := &report{plan: p, samples: made(p), machine: on}
+		for file, svg := range r.charts() {
+			got := captionOf(t, svg)
+			for _, want := range []string{on + ".", "two processes on this machine", "Median of 5 rounds of 400ms"} {
+				if !strings.Contains(got, want) {
+					t.Errorf("on %q the caption of %s has no %q: %s", on, file, want, got)
+				}
+			}
+		}
+	}
+}
+
+func TestProcessorName(t *testing.T) {
+	for info, want := range map[string]string{
+		"": "",
+		"processor\t: 0\nBogoMIPS\t: 243.75\nCPU part\t: 0xd0c\n":                                "", // arm64 has numbers
+		"vendor_id\t: AuthenticAMD\nmodel\t\t: 1\nmodel name\t: AMD EPYC\nmodel name\t: other\n": "AMD EPYC",
+		"model name\t: Intel(R) Xeon(R) CPU           E5520  @ 2.27GHz\n":                        "Intel(R) Xeon(R) CPU E5520 @ 2.27GHz",
+	} {
+		if got := cpuName(info); got != want {
+			t.Errorf("%q is found in %q, want %q", got, info, want)
+		}
+	}
+}
+
+// captionOf is a chart's caption as one reads it, from line to line.
+func captionOf(t *testing.T, svg []byte) string {
+	t.Helper()
+	var chart struct {
+		Text []struct {
+			Class string `xml:"class,attr"`
+			Line  string `xml:",chardata"`
+		} `xml:"text"`
+	}
+	if err := xml.Unmarshal(svg, &chart); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, text := range chart.Text {
+		if text.Class == "c" {
+			lines = append(lines, text.Line)
+		}
+	}
+	return strings.Join(lines, " ")
+}
+
 // Charts of nothing, as of a run in which everything failed, are still charts.
 func TestChartsOfNothing(t *testing.T) {
 	for _, p := range plans(t) {
-		for name, svg := range charts(p, nil) {
+		for name, svg := range (&report{plan: p}).charts() {
 			if err := wellFormed(svg); err != nil || bytes.Contains(svg, []byte("NaN")) {
 				t.Errorf("%s: %v\n%s", name, err, svg)
 			}
