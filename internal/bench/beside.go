@@ -11,10 +11,19 @@ import (
 )
 
 const (
-	patience   = time.Second            // what a call beside something may take
+	patience   = time.Second            // what a measured call beside something may take
 	slowness   = 100 * time.Millisecond // what a slow consumer takes for an item
 	uploadSize = 64 << 20
 )
+
+// patience is what a call beside something may take. A check asks whether its
+// answer comes and is right, not when: a loaded machine must not decide it.
+func (j *Job) patience() time.Duration {
+	if j.tiny() {
+		return time.Minute
+	}
+	return patience
+}
 
 // settling is how long the buffers on the way get to fill before the calls
 // beside a stream are measured.
@@ -153,15 +162,15 @@ type trial struct {
 	err  error
 }
 
-// patiently makes one call after the other, each for a second at most, for the
+// patiently makes one call after the other, each with j's patience, for the
 // job's duration, or until over where that has no duration of its own.
 func (j *Job) patiently(ctx context.Context, c Client, s *Sample, over <-chan struct{}) error {
 	var took []time.Duration
 	until := time.Now().Add(j.besides())
 	for id := int64(0); ; id++ {
-		t, ok := try(ctx, c, id)
+		t, ok := try(ctx, c, id, j.patience())
 		switch {
-		case !ok || t.err != nil && t.took > patience*9/10:
+		case !ok || t.err != nil && t.took > j.patience()*9/10:
 			s.Timeouts++
 		case t.err != nil:
 			return t.err
@@ -192,7 +201,7 @@ func (j *Job) enough(over <-chan struct{}, until time.Time, calls int) bool {
 
 // try makes a call. It gives up on one that does not heed its deadline, which
 // is then not ok.
-func try(ctx context.Context, c Client, id int64) (t trial, ok bool) {
+func try(ctx context.Context, c Client, id int64, patience time.Duration) (t trial, ok bool) {
 	done := make(chan trial, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, patience)

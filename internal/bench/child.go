@@ -33,6 +33,9 @@ const childEnv = "WIRECALL_BENCH_CHILD"
 // slow consumer would take all there is.
 const memory = 4 << 30
 
+// orders is how long a child may take for what it does at once.
+const orders = 20 * time.Second
+
 func isChild() bool { return os.Getenv(childEnv) != "" }
 
 // childMain is a child's main.
@@ -240,7 +243,7 @@ func measureIn(j Job) (s Sample, err error) {
 	defer func() { s.children += client.cpu() }()
 	defer client.stop()
 
-	if err := server.call(5*time.Second, "Serve", Service{j.Peer, j.Work.options()}, &j.Addrs); err != nil {
+	if err := server.call(orders, "Serve", Service{j.Peer, j.Work.options()}, &j.Addrs); err != nil {
 		return s, err
 	}
 	j.Control = server.addr
@@ -249,8 +252,8 @@ func measureIn(j Job) (s Sample, err error) {
 	}
 	name := j.Peer + "-" + j.Work.Name
 	return s, errors.Join(
-		server.call(10*time.Second, "Profile", name+"-server", &Nothing{}),
-		client.call(10*time.Second, "Profile", name+"-client", &Nothing{}))
+		server.call(orders, "Profile", name+"-server", &Nothing{}),
+		client.call(orders, "Profile", name+"-client", &Nothing{}))
 }
 
 // cpu is what a child that was stopped has used.

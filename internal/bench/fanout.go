@@ -108,6 +108,7 @@ type crowd struct {
 	missing atomic.Int64 // deliveries
 	last    chan time.Time
 	fails   chan error
+	limit   time.Duration // for what is missing
 }
 
 // fanOut subscribes over many connections, and publishes events when everyone
@@ -152,7 +153,7 @@ func (j *Job) fanOut(ctx context.Context) (s Sample, err error) {
 // have begun. They end with ctx.
 func (j *Job) subscribe(ctx context.Context, clients []Client) (*crowd, error) {
 	n := len(clients) * j.Work.Streams
-	c := &crowd{last: make(chan time.Time, 1), fails: make(chan error, n)}
+	c := &crowd{last: make(chan time.Time, 1), fails: make(chan error, n), limit: max(10*time.Second, j.patience())}
 	c.missing.Store(int64(n))
 	f := Feed{N: live, Size: j.Work.Size}
 	for i := range n {
@@ -179,7 +180,7 @@ func (c *crowd) wait() (time.Time, error) {
 		return at, nil
 	case err := <-c.fails:
 		return time.Time{}, fmt.Errorf("a subscription ended before its time: %w", cmp.Or(err, io.EOF))
-	case <-time.After(10 * time.Second):
+	case <-time.After(c.limit):
 		return time.Time{}, fmt.Errorf("%w: %d deliveries are missing", errWrong, c.missing.Load())
 	}
 }

@@ -73,7 +73,7 @@ func (j *Job) load(ctx context.Context) (s Sample, err error) {
 		n = max(1000, int64(j.Duration.Seconds()*float64(j.Work.Rate))) // or a p99 is a few calls'
 	}
 	p := newPacer(j.Work.Rate, n, nanosleep)
-	took, err := p.drive(clients[0], 2*p.due(n).Sub(p.start)+time.Second)
+	took, err := p.drive(clients[0], 2*p.due(n).Sub(p.start)+j.patience())
 	if err != nil {
 		return s, err
 	}

@@ -81,7 +81,7 @@ func (j Job) cost() time.Duration {
 }
 
 // limit is when a client that has not reported is given up.
-func (j Job) limit() time.Duration { return 20*time.Second + 5*j.cost() }
+func (j Job) limit() time.Duration { return orders + 2*j.patience() + 5*j.cost() }
 
 // grown are the peers of growth charts.
 const grown = "wirecall,grpc,raw"
