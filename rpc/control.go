@@ -197,35 +197,37 @@ func (c *session) breach(k *sink, err *Error) {
 	c.post(c.form.AppendEnd(nil, methodCancel, k.handle, c.errorObject(err)))
 }
 
+// endOfStream takes in the end of a stream. The stream stays among those that are
+// open until the whole message is known to be right: the end of the connection,
+// where it is not, ends what is open.
 func (c *session) endOfStream(params []byte) error {
-	var k *sink
-	var err error
+	var h int64
+	var end error
+	ok := false
 	i := 0
 	for raw := range c.form.Array(params) {
 		switch i++; i {
 		case 1:
-			h, ok := c.form.Int(raw)
-			if !ok {
-				return errMalformed
-			}
-			c.update(func(s *connState) {
-				k = s.sinks[uint64(h)]
-				delete(s.sinks, uint64(h))
-			})
-			if k == nil {
-				return fmt.Errorf("the end of stream %d, which is not open", h)
-			}
+			h, ok = c.form.Int(raw)
 		case 2:
 			if c.form.Kind(raw) != wire.Object {
 				return errMalformed
 			}
-			err = c.receivedError(raw)
+			end = c.receivedError(raw)
 		}
 	}
-	if k == nil {
+	if !ok {
 		return errMalformed
 	}
-	k.end(err)
+	var k *sink
+	c.update(func(s *connState) {
+		k = s.sinks[uint64(h)]
+		delete(s.sinks, uint64(h))
+	})
+	if k == nil {
+		return fmt.Errorf("the end of stream %d, which is not open", h)
+	}
+	k.end(end)
 	return nil
 }
 
