@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/big"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/jsongen"
@@ -59,7 +61,9 @@ func show(v any) string {
 
 // Nothing of all this is tested where what was generated is not used.
 func TestWhatIsGeneratedIsUsed(t *testing.T) {
-	left := []any{new(Empty), new(Stamps), new(Recursive), new(EmbedsPointer)}
+	left := []any{new(Empty), new(Stamps), new(Recursive), new(EmbedsPointer),
+		// Text within quotes, null, and what has methods of its own.
+		new(InQuotes[json.Number]), new(InQuotes[json.RawMessage]), new(InQuotes[*time.Time]), new(InQuotes[string]), new(InQuotes[*int]), new(InQuotes[*json.Number]), new(InQuotes[celsius]), new(InQuotes[*celsius]), new(InQuotes[mask]), new(InQuotes[*mask]), new(InQuotes[point]), new(InQuotes[*zeroer]), new(InQuotes[*ptrZeroer]), new(InQuotes[writeOnly]), new(InQuotes[readOnly]), new(InQuotes[Ref]), new(InQuotes[big.Int])}
 	for _, v := range values {
 		isLeft := slices.ContainsFunc(left, func(l any) bool { return reflect.TypeOf(l) == reflect.TypeOf(v) })
 		text := jsongen.Append(nil, v)

@@ -4,10 +4,13 @@ package jsongen_test
 
 import (
 	"context"
+	"encoding/json"
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"iter"
+	"math/big"
 	"net/url"
+	"time"
 )
 
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
@@ -81,6 +84,22 @@ func TypesService(impl Types) rpc.Service {
 				return impl.Generic(p.Arg0, p.Arg1, p.Arg2)
 			},
 		},
+		{
+			Name: "Types.Options",
+			New:  func() (any, any) { return new(typesOptionsParams), nil },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p := c.Params.(*typesOptionsParams)
+				return impl.Options(p.Arg0, p.Arg1, p.Arg2, p.Arg3, p.Arg4, p.Arg5, p.Arg6, p.Arg7, p.Arg8, p.Arg9, p.Arg10, p.Arg11, p.Arg12, p.Arg13, p.Arg14, p.Arg15, p.Arg16, p.Arg17, p.Arg18, p.Arg19, p.Arg20, p.Arg21, p.Arg22, p.Arg23, p.Arg24, p.Arg25, p.Arg26, p.Arg27, p.Arg28, p.Arg29, p.Arg30, p.Arg31, p.Arg32, p.Arg33, p.Arg34, p.Arg35, p.Arg36, p.Arg37, p.Arg38, p.Arg39, p.Arg40)
+			},
+		},
+		{
+			Name: "Types.Quotes",
+			New:  func() (any, any) { return new(typesQuotesParams), nil },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p := c.Params.(*typesQuotesParams)
+				return impl.Quotes(p.Arg0, p.Arg1, p.Arg2, p.Arg3, p.Arg4, p.Arg5, p.Arg6, p.Arg7, p.Arg8, p.Arg9, p.Arg10, p.Arg11, p.Arg12, p.Arg13, p.Arg14, p.Arg15, p.Arg16, p.Arg17, p.Arg18, p.Arg19, p.Arg20, p.Arg21, p.Arg22, p.Arg23, p.Arg24, p.Arg25, p.Arg26, p.Arg27, p.Arg28, p.Arg29, p.Arg30, p.Arg31, p.Arg32, p.Arg33, p.Arg34, p.Arg35, p.Arg36, p.Arg37, p.Arg38, p.Arg39, p.Arg40)
+			},
+		},
 	}}
 }
 
@@ -132,6 +151,16 @@ func (c *TypesClient) Roots(arg0 []Item, arg1 map[string]Item, arg2 [2]Item, arg
 // Generic calls Types.Generic.
 func (c *TypesClient) Generic(arg0 Box[int], arg1 Box[Box[string]], arg2 Box[*Item]) error {
 	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Generic", Params: &typesGenericParams{arg0, arg1, arg2}})
+}
+
+// Options calls Types.Options.
+func (c *TypesClient) Options(arg0 Options[json.Number], arg1 Options[json.RawMessage], arg2 Options[time.Time], arg3 Options[*time.Time], arg4 Options[any], arg5 Options[bool], arg6 Options[Count], arg7 Options[float32], arg8 Options[string], arg9 Options[[]string], arg10 Options[map[string]int], arg11 Options[*int], arg12 Options[*json.Number], arg13 Options[[0]int], arg14 Options[[2]int], arg15 Options[[4]byte], arg16 Options[Blob], arg17 Options[[]Byte], arg18 Options[map[point]int], arg19 Options[map[json.Number]mask], arg20 Options[celsius], arg21 Options[*celsius], arg22 Options[mask], arg23 Options[*mask], arg24 Options[point], arg25 Options[zeroer], arg26 Options[*zeroer], arg27 Options[ptrZeroer], arg28 Options[*ptrZeroer], arg29 Options[writeOnly], arg30 Options[readOnly], arg31 Options[Value], arg32 Options[Holder], arg33 Options[Ref], arg34 Options[Other], arg35 Options[anyone], arg36 Options[loop], arg37 Options[stamp], arg38 Options[time.Duration], arg39 Options[big.Int], arg40 Options[url.URL]) error {
+	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Options", Params: &typesOptionsParams{arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7, arg8, arg9, arg10, arg11, arg12, arg13, arg14, arg15, arg16, arg17, arg18, arg19, arg20, arg21, arg22, arg23, arg24, arg25, arg26, arg27, arg28, arg29, arg30, arg31, arg32, arg33, arg34, arg35, arg36, arg37, arg38, arg39, arg40}})
+}
+
+// Quotes calls Types.Quotes.
+func (c *TypesClient) Quotes(arg0 InQuotes[json.Number], arg1 InQuotes[json.RawMessage], arg2 InQuotes[time.Time], arg3 InQuotes[*time.Time], arg4 InQuotes[any], arg5 InQuotes[bool], arg6 InQuotes[Count], arg7 InQuotes[float32], arg8 InQuotes[string], arg9 InQuotes[[]string], arg10 InQuotes[map[string]int], arg11 InQuotes[*int], arg12 InQuotes[*json.Number], arg13 InQuotes[[0]int], arg14 InQuotes[[2]int], arg15 InQuotes[[4]byte], arg16 InQuotes[Blob], arg17 InQuotes[[]Byte], arg18 InQuotes[map[point]int], arg19 InQuotes[map[json.Number]mask], arg20 InQuotes[celsius], arg21 InQuotes[*celsius], arg22 InQuotes[mask], arg23 InQuotes[*mask], arg24 InQuotes[point], arg25 InQuotes[zeroer], arg26 InQuotes[*zeroer], arg27 InQuotes[ptrZeroer], arg28 InQuotes[*ptrZeroer], arg29 InQuotes[writeOnly], arg30 InQuotes[readOnly], arg31 InQuotes[Value], arg32 InQuotes[Holder], arg33 InQuotes[Ref], arg34 InQuotes[Other], arg35 InQuotes[anyone], arg36 InQuotes[loop], arg37 InQuotes[stamp], arg38 InQuotes[time.Duration], arg39 InQuotes[big.Int], arg40 InQuotes[url.URL]) error {
+	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Quotes", Params: &typesQuotesParams{arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7, arg8, arg9, arg10, arg11, arg12, arg13, arg14, arg15, arg16, arg17, arg18, arg19, arg20, arg21, arg22, arg23, arg24, arg25, arg26, arg27, arg28, arg29, arg30, arg31, arg32, arg33, arg34, arg35, arg36, arg37, arg38, arg39, arg40}})
 }
 
 type typesKindsParams struct {
@@ -230,6 +259,102 @@ type typesGenericParams struct {
 
 func (p *typesGenericParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}}
+}
+
+type typesOptionsParams struct {
+	Arg0  Options[json.Number]
+	Arg1  Options[json.RawMessage]
+	Arg2  Options[time.Time]
+	Arg3  Options[*time.Time]
+	Arg4  Options[any]
+	Arg5  Options[bool]
+	Arg6  Options[Count]
+	Arg7  Options[float32]
+	Arg8  Options[string]
+	Arg9  Options[[]string]
+	Arg10 Options[map[string]int]
+	Arg11 Options[*int]
+	Arg12 Options[*json.Number]
+	Arg13 Options[[0]int]
+	Arg14 Options[[2]int]
+	Arg15 Options[[4]byte]
+	Arg16 Options[Blob]
+	Arg17 Options[[]Byte]
+	Arg18 Options[map[point]int]
+	Arg19 Options[map[json.Number]mask]
+	Arg20 Options[celsius]
+	Arg21 Options[*celsius]
+	Arg22 Options[mask]
+	Arg23 Options[*mask]
+	Arg24 Options[point]
+	Arg25 Options[zeroer]
+	Arg26 Options[*zeroer]
+	Arg27 Options[ptrZeroer]
+	Arg28 Options[*ptrZeroer]
+	Arg29 Options[writeOnly]
+	Arg30 Options[readOnly]
+	Arg31 Options[Value]
+	Arg32 Options[Holder]
+	Arg33 Options[Ref]
+	Arg34 Options[Other]
+	Arg35 Options[anyone]
+	Arg36 Options[loop]
+	Arg37 Options[stamp]
+	Arg38 Options[time.Duration]
+	Arg39 Options[big.Int]
+	Arg40 Options[url.URL]
+}
+
+func (p *typesOptionsParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}, {Name: "arg3", Value: &p.Arg3}, {Name: "arg4", Value: &p.Arg4}, {Name: "arg5", Value: &p.Arg5}, {Name: "arg6", Value: &p.Arg6}, {Name: "arg7", Value: &p.Arg7}, {Name: "arg8", Value: &p.Arg8}, {Name: "arg9", Value: &p.Arg9}, {Name: "arg10", Value: &p.Arg10}, {Name: "arg11", Value: &p.Arg11}, {Name: "arg12", Value: &p.Arg12}, {Name: "arg13", Value: &p.Arg13}, {Name: "arg14", Value: &p.Arg14}, {Name: "arg15", Value: &p.Arg15}, {Name: "arg16", Value: &p.Arg16}, {Name: "arg17", Value: &p.Arg17}, {Name: "arg18", Value: &p.Arg18}, {Name: "arg19", Value: &p.Arg19}, {Name: "arg20", Value: &p.Arg20}, {Name: "arg21", Value: &p.Arg21}, {Name: "arg22", Value: &p.Arg22}, {Name: "arg23", Value: &p.Arg23}, {Name: "arg24", Value: &p.Arg24}, {Name: "arg25", Value: &p.Arg25}, {Name: "arg26", Value: &p.Arg26}, {Name: "arg27", Value: &p.Arg27}, {Name: "arg28", Value: &p.Arg28}, {Name: "arg29", Value: &p.Arg29}, {Name: "arg30", Value: &p.Arg30}, {Name: "arg31", Value: &p.Arg31}, {Name: "arg32", Value: &p.Arg32}, {Name: "arg33", Value: &p.Arg33}, {Name: "arg34", Value: &p.Arg34}, {Name: "arg35", Value: &p.Arg35}, {Name: "arg36", Value: &p.Arg36}, {Name: "arg37", Value: &p.Arg37}, {Name: "arg38", Value: &p.Arg38}, {Name: "arg39", Value: &p.Arg39}, {Name: "arg40", Value: &p.Arg40}}
+}
+
+type typesQuotesParams struct {
+	Arg0  InQuotes[json.Number]
+	Arg1  InQuotes[json.RawMessage]
+	Arg2  InQuotes[time.Time]
+	Arg3  InQuotes[*time.Time]
+	Arg4  InQuotes[any]
+	Arg5  InQuotes[bool]
+	Arg6  InQuotes[Count]
+	Arg7  InQuotes[float32]
+	Arg8  InQuotes[string]
+	Arg9  InQuotes[[]string]
+	Arg10 InQuotes[map[string]int]
+	Arg11 InQuotes[*int]
+	Arg12 InQuotes[*json.Number]
+	Arg13 InQuotes[[0]int]
+	Arg14 InQuotes[[2]int]
+	Arg15 InQuotes[[4]byte]
+	Arg16 InQuotes[Blob]
+	Arg17 InQuotes[[]Byte]
+	Arg18 InQuotes[map[point]int]
+	Arg19 InQuotes[map[json.Number]mask]
+	Arg20 InQuotes[celsius]
+	Arg21 InQuotes[*celsius]
+	Arg22 InQuotes[mask]
+	Arg23 InQuotes[*mask]
+	Arg24 InQuotes[point]
+	Arg25 InQuotes[zeroer]
+	Arg26 InQuotes[*zeroer]
+	Arg27 InQuotes[ptrZeroer]
+	Arg28 InQuotes[*ptrZeroer]
+	Arg29 InQuotes[writeOnly]
+	Arg30 InQuotes[readOnly]
+	Arg31 InQuotes[Value]
+	Arg32 InQuotes[Holder]
+	Arg33 InQuotes[Ref]
+	Arg34 InQuotes[Other]
+	Arg35 InQuotes[anyone]
+	Arg36 InQuotes[loop]
+	Arg37 InQuotes[stamp]
+	Arg38 InQuotes[time.Duration]
+	Arg39 InQuotes[big.Int]
+	Arg40 InQuotes[url.URL]
+}
+
+func (p *typesQuotesParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}, {Name: "arg3", Value: &p.Arg3}, {Name: "arg4", Value: &p.Arg4}, {Name: "arg5", Value: &p.Arg5}, {Name: "arg6", Value: &p.Arg6}, {Name: "arg7", Value: &p.Arg7}, {Name: "arg8", Value: &p.Arg8}, {Name: "arg9", Value: &p.Arg9}, {Name: "arg10", Value: &p.Arg10}, {Name: "arg11", Value: &p.Arg11}, {Name: "arg12", Value: &p.Arg12}, {Name: "arg13", Value: &p.Arg13}, {Name: "arg14", Value: &p.Arg14}, {Name: "arg15", Value: &p.Arg15}, {Name: "arg16", Value: &p.Arg16}, {Name: "arg17", Value: &p.Arg17}, {Name: "arg18", Value: &p.Arg18}, {Name: "arg19", Value: &p.Arg19}, {Name: "arg20", Value: &p.Arg20}, {Name: "arg21", Value: &p.Arg21}, {Name: "arg22", Value: &p.Arg22}, {Name: "arg23", Value: &p.Arg23}, {Name: "arg24", Value: &p.Arg24}, {Name: "arg25", Value: &p.Arg25}, {Name: "arg26", Value: &p.Arg26}, {Name: "arg27", Value: &p.Arg27}, {Name: "arg28", Value: &p.Arg28}, {Name: "arg29", Value: &p.Arg29}, {Name: "arg30", Value: &p.Arg30}, {Name: "arg31", Value: &p.Arg31}, {Name: "arg32", Value: &p.Arg32}, {Name: "arg33", Value: &p.Arg33}, {Name: "arg34", Value: &p.Arg34}, {Name: "arg35", Value: &p.Arg35}, {Name: "arg36", Value: &p.Arg36}, {Name: "arg37", Value: &p.Arg37}, {Name: "arg38", Value: &p.Arg38}, {Name: "arg39", Value: &p.Arg39}, {Name: "arg40", Value: &p.Arg40}}
 }
 
 func appendKindsJSON(dst []byte, v *Kinds) []byte {
@@ -885,10 +1010,6 @@ func appendOmittedJSON(dst []byte, v *Omitted) []byte {
 		if dst = jsongen.AppendAny(dst, &v.A); dst == nil {
 			return nil
 		}
-	}
-	if false {
-		dst = append(jsongen.Comma(dst), `"ar":`...)
-		dst = jsongen.AppendArray(dst, v.Ar[:], jsongen.AppendInt)
 	}
 	dst = append(jsongen.Comma(dst), `"an":`...)
 	dst = jsongen.AppendArray(dst, v.An[:], jsongen.AppendInt)
@@ -1748,6 +1869,3808 @@ func decodeBoxItemJSON(s []byte, i int, v *Box[*Item]) int {
 	return i
 }
 
+func appendOptionsNumberJSON(dst []byte, v *Options[json.Number]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if !jsongen.IsEmpty(&v.E) {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsEmpty(&v.B) && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsNumberJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsNumberJSON(s []byte, i int, v *Options[json.Number]) int {
+	f, i := optionsNumberJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsNumberJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsRawMessageJSON(dst []byte, v *Options[json.RawMessage]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendRaw(dst, &v.V); dst == nil {
+		return nil
+	}
+	if len(v.E) > 0 {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendRaw(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendRaw(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if len(v.B) > 0 && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendRaw(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendPointer(dst, &v.P, jsongen.AppendRaw); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendRaw); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendMap(dst, &v.M, jsongen.AppendRaw); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendArray(dst, v.F[:], jsongen.AppendRaw); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsRawMessageJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsRawMessageJSON(s []byte, i int, v *Options[json.RawMessage]) int {
+	f, i := optionsRawMessageJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Raw(s, i, &v.V)
+		case 2:
+			i = jsongen.Raw(s, i, &v.E)
+		case 3:
+			i = jsongen.Raw(s, i, &v.Z)
+		case 4:
+			i = jsongen.Raw(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, jsongen.Raw)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, jsongen.Raw)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, jsongen.Raw)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], jsongen.Raw)
+		}
+		f, i = optionsRawMessageJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsTimeJSON(dst []byte, v *Options[time.Time]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendTime(dst, &v.V); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"e":`...)
+	if dst = jsongen.AppendTime(dst, &v.E); dst == nil {
+		return nil
+	}
+	if !v.Z.IsZero() {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendTime(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if !v.B.IsZero() {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendTime(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendPointer(dst, &v.P, jsongen.AppendTime); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendTime); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendMap(dst, &v.M, jsongen.AppendTime); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendArray(dst, v.F[:], jsongen.AppendTime); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsTimeJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsTimeJSON(s []byte, i int, v *Options[time.Time]) int {
+	f, i := optionsTimeJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Time(s, i, &v.V)
+		case 2:
+			i = jsongen.Time(s, i, &v.E)
+		case 3:
+			i = jsongen.Time(s, i, &v.Z)
+		case 4:
+			i = jsongen.Time(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, jsongen.Time)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, jsongen.Time)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, jsongen.Time)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], jsongen.Time)
+		}
+		f, i = optionsTimeJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsTimeJSON_(dst []byte, v *Options[*time.Time]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendPointer(dst, &v.V, jsongen.AppendTime); dst == nil {
+		return nil
+	}
+	if v.E != nil {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendPointer(dst, &v.E, jsongen.AppendTime); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendPointer(dst, &v.Z, jsongen.AppendTime); dst == nil {
+			return nil
+		}
+	}
+	if v.B != nil && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendPointer(dst, &v.B, jsongen.AppendTime); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendPointer(dst, &v.P, func(dst []byte, v **time.Time) []byte {
+			return jsongen.AppendPointer(dst, v, jsongen.AppendTime)
+		}); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendSlice(dst, &v.L, func(dst []byte, v **time.Time) []byte {
+			return jsongen.AppendPointer(dst, v, jsongen.AppendTime)
+		}); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendMap(dst, &v.M, func(dst []byte, v **time.Time) []byte {
+		return jsongen.AppendPointer(dst, v, jsongen.AppendTime)
+	}); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendArray(dst, v.F[:], func(dst []byte, v **time.Time) []byte {
+		return jsongen.AppendPointer(dst, v, jsongen.AppendTime)
+	}); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsTimeJSON_ = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsTimeJSON_(s []byte, i int, v *Options[*time.Time]) int {
+	f, i := optionsTimeJSON_.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Pointer(s, i, &v.V, jsongen.Time)
+		case 2:
+			i = jsongen.Pointer(s, i, &v.E, jsongen.Time)
+		case 3:
+			i = jsongen.Pointer(s, i, &v.Z, jsongen.Time)
+		case 4:
+			i = jsongen.Pointer(s, i, &v.B, jsongen.Time)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, func(s []byte, i int, v **time.Time) int {
+				return jsongen.Pointer(s, i, v, jsongen.Time)
+			})
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, func(s []byte, i int, v **time.Time) int {
+				return jsongen.Pointer(s, i, v, jsongen.Time)
+			})
+		case 7:
+			i = jsongen.Map(s, i, &v.M, func(s []byte, i int, v **time.Time) int {
+				return jsongen.Pointer(s, i, v, jsongen.Time)
+			})
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], func(s []byte, i int, v **time.Time) int {
+				return jsongen.Pointer(s, i, v, jsongen.Time)
+			})
+		}
+		f, i = optionsTimeJSON_.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsJSON(dst []byte, v *Options[any]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendAny(dst, &v.V); dst == nil {
+		return nil
+	}
+	if v.E != nil {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendAny(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if v.Z != nil {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendAny(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if v.B != nil {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendAny(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendPointer(dst, &v.P, jsongen.AppendAny); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendAny); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendMap(dst, &v.M, jsongen.AppendAny); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendArray(dst, v.F[:], jsongen.AppendAny); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsJSON(s []byte, i int, v *Options[any]) int {
+	f, i := optionsJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Any(s, i, &v.V)
+		case 2:
+			i = jsongen.Any(s, i, &v.E)
+		case 3:
+			i = jsongen.Any(s, i, &v.Z)
+		case 4:
+			i = jsongen.Any(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, jsongen.Any)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, jsongen.Any)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, jsongen.Any)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], jsongen.Any)
+		}
+		f, i = optionsJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsBoolJSON(dst []byte, v *Options[bool]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendBool(dst, &v.V)
+	if v.E {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendBool(dst, &v.E)
+	}
+	if v.Z {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendBool(dst, &v.Z)
+	}
+	if v.B {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendBool(dst, &v.B)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, jsongen.AppendBool)
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendBool)
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, jsongen.AppendBool)
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], jsongen.AppendBool)
+	return append(dst, '}')
+}
+
+var optionsBoolJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsBoolJSON(s []byte, i int, v *Options[bool]) int {
+	f, i := optionsBoolJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Bool(s, i, &v.V)
+		case 2:
+			i = jsongen.Bool(s, i, &v.E)
+		case 3:
+			i = jsongen.Bool(s, i, &v.Z)
+		case 4:
+			i = jsongen.Bool(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, jsongen.Bool)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, jsongen.Bool)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, jsongen.Bool)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], jsongen.Bool)
+		}
+		f, i = optionsBoolJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsCountJSON(dst []byte, v *Options[Count]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendInt(dst, &v.V)
+	if v.E != 0 {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendInt(dst, &v.E)
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendInt(dst, &v.Z)
+	}
+	if v.B != 0 && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendInt(dst, &v.B)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, jsongen.AppendInt)
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendInt)
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, jsongen.AppendInt)
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], jsongen.AppendInt)
+	return append(dst, '}')
+}
+
+var optionsCountJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsCountJSON(s []byte, i int, v *Options[Count]) int {
+	f, i := optionsCountJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Int(s, i, &v.V)
+		case 2:
+			i = jsongen.Int(s, i, &v.E)
+		case 3:
+			i = jsongen.Int(s, i, &v.Z)
+		case 4:
+			i = jsongen.Int(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, jsongen.Int)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, jsongen.Int)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, jsongen.Int)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], jsongen.Int)
+		}
+		f, i = optionsCountJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsFloat32JSON(dst []byte, v *Options[float32]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendFloat(dst, &v.V); dst == nil {
+		return nil
+	}
+	if v.E != 0 {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendFloat(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if v.Z != 0 {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendFloat(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if v.B != 0 {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendFloat(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendPointer(dst, &v.P, jsongen.AppendFloat); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendFloat); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendMap(dst, &v.M, jsongen.AppendFloat); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendArray(dst, v.F[:], jsongen.AppendFloat); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsFloat32JSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsFloat32JSON(s []byte, i int, v *Options[float32]) int {
+	f, i := optionsFloat32JSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Float(s, i, &v.V)
+		case 2:
+			i = jsongen.Float(s, i, &v.E)
+		case 3:
+			i = jsongen.Float(s, i, &v.Z)
+		case 4:
+			i = jsongen.Float(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, jsongen.Float)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, jsongen.Float)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, jsongen.Float)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], jsongen.Float)
+		}
+		f, i = optionsFloat32JSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsStringJSON(dst []byte, v *Options[string]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendString(dst, &v.V)
+	if v.E != "" {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendString(dst, &v.E)
+	}
+	if v.Z != "" {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendString(dst, &v.Z)
+	}
+	if v.B != "" {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendString(dst, &v.B)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, jsongen.AppendString)
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendString)
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, jsongen.AppendString)
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], jsongen.AppendString)
+	return append(dst, '}')
+}
+
+var optionsStringJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsStringJSON(s []byte, i int, v *Options[string]) int {
+	f, i := optionsStringJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.String(s, i, &v.V)
+		case 2:
+			i = jsongen.String(s, i, &v.E)
+		case 3:
+			i = jsongen.String(s, i, &v.Z)
+		case 4:
+			i = jsongen.String(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, jsongen.String)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, jsongen.String)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, jsongen.String)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], jsongen.String)
+		}
+		f, i = optionsStringJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsStringJSON_(dst []byte, v *Options[[]string]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendSlice(dst, &v.V, jsongen.AppendString)
+	if len(v.E) > 0 {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendSlice(dst, &v.E, jsongen.AppendString)
+	}
+	if v.Z != nil {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendSlice(dst, &v.Z, jsongen.AppendString)
+	}
+	if len(v.B) > 0 && v.B != nil {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendSlice(dst, &v.B, jsongen.AppendString)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, func(dst []byte, v *[]string) []byte {
+			return jsongen.AppendSlice(dst, v, jsongen.AppendString)
+		})
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, func(dst []byte, v *[]string) []byte {
+			return jsongen.AppendSlice(dst, v, jsongen.AppendString)
+		})
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, func(dst []byte, v *[]string) []byte {
+		return jsongen.AppendSlice(dst, v, jsongen.AppendString)
+	})
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], func(dst []byte, v *[]string) []byte {
+		return jsongen.AppendSlice(dst, v, jsongen.AppendString)
+	})
+	return append(dst, '}')
+}
+
+var optionsStringJSON_ = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsStringJSON_(s []byte, i int, v *Options[[]string]) int {
+	f, i := optionsStringJSON_.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Slice(s, i, &v.V, jsongen.String)
+		case 2:
+			i = jsongen.Slice(s, i, &v.E, jsongen.String)
+		case 3:
+			i = jsongen.Slice(s, i, &v.Z, jsongen.String)
+		case 4:
+			i = jsongen.Slice(s, i, &v.B, jsongen.String)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, func(s []byte, i int, v *[]string) int {
+				return jsongen.Slice(s, i, v, jsongen.String)
+			})
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, func(s []byte, i int, v *[]string) int {
+				return jsongen.Slice(s, i, v, jsongen.String)
+			})
+		case 7:
+			i = jsongen.Map(s, i, &v.M, func(s []byte, i int, v *[]string) int {
+				return jsongen.Slice(s, i, v, jsongen.String)
+			})
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], func(s []byte, i int, v *[]string) int {
+				return jsongen.Slice(s, i, v, jsongen.String)
+			})
+		}
+		f, i = optionsStringJSON_.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsIntStringJSON(dst []byte, v *Options[map[string]int]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendMap(dst, &v.V, jsongen.AppendInt)
+	if len(v.E) > 0 {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendMap(dst, &v.E, jsongen.AppendInt)
+	}
+	if v.Z != nil {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendMap(dst, &v.Z, jsongen.AppendInt)
+	}
+	if len(v.B) > 0 && v.B != nil {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendMap(dst, &v.B, jsongen.AppendInt)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, func(dst []byte, v *map[string]int) []byte {
+			return jsongen.AppendMap(dst, v, jsongen.AppendInt)
+		})
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, func(dst []byte, v *map[string]int) []byte {
+			return jsongen.AppendMap(dst, v, jsongen.AppendInt)
+		})
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, func(dst []byte, v *map[string]int) []byte {
+		return jsongen.AppendMap(dst, v, jsongen.AppendInt)
+	})
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], func(dst []byte, v *map[string]int) []byte {
+		return jsongen.AppendMap(dst, v, jsongen.AppendInt)
+	})
+	return append(dst, '}')
+}
+
+var optionsIntStringJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsIntStringJSON(s []byte, i int, v *Options[map[string]int]) int {
+	f, i := optionsIntStringJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Map(s, i, &v.V, jsongen.Int)
+		case 2:
+			i = jsongen.Map(s, i, &v.E, jsongen.Int)
+		case 3:
+			i = jsongen.Map(s, i, &v.Z, jsongen.Int)
+		case 4:
+			i = jsongen.Map(s, i, &v.B, jsongen.Int)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, func(s []byte, i int, v *map[string]int) int {
+				return jsongen.Map(s, i, v, jsongen.Int)
+			})
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, func(s []byte, i int, v *map[string]int) int {
+				return jsongen.Map(s, i, v, jsongen.Int)
+			})
+		case 7:
+			i = jsongen.Map(s, i, &v.M, func(s []byte, i int, v *map[string]int) int {
+				return jsongen.Map(s, i, v, jsongen.Int)
+			})
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], func(s []byte, i int, v *map[string]int) int {
+				return jsongen.Map(s, i, v, jsongen.Int)
+			})
+		}
+		f, i = optionsIntStringJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsIntJSON(dst []byte, v *Options[*int]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendPointer(dst, &v.V, jsongen.AppendInt)
+	if v.E != nil {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendPointer(dst, &v.E, jsongen.AppendInt)
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendPointer(dst, &v.Z, jsongen.AppendInt)
+	}
+	if v.B != nil && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendPointer(dst, &v.B, jsongen.AppendInt)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, func(dst []byte, v **int) []byte {
+			return jsongen.AppendPointer(dst, v, jsongen.AppendInt)
+		})
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, func(dst []byte, v **int) []byte {
+			return jsongen.AppendPointer(dst, v, jsongen.AppendInt)
+		})
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, func(dst []byte, v **int) []byte {
+		return jsongen.AppendPointer(dst, v, jsongen.AppendInt)
+	})
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], func(dst []byte, v **int) []byte {
+		return jsongen.AppendPointer(dst, v, jsongen.AppendInt)
+	})
+	return append(dst, '}')
+}
+
+var optionsIntJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsIntJSON(s []byte, i int, v *Options[*int]) int {
+	f, i := optionsIntJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Pointer(s, i, &v.V, jsongen.Int)
+		case 2:
+			i = jsongen.Pointer(s, i, &v.E, jsongen.Int)
+		case 3:
+			i = jsongen.Pointer(s, i, &v.Z, jsongen.Int)
+		case 4:
+			i = jsongen.Pointer(s, i, &v.B, jsongen.Int)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, func(s []byte, i int, v **int) int {
+				return jsongen.Pointer(s, i, v, jsongen.Int)
+			})
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, func(s []byte, i int, v **int) int {
+				return jsongen.Pointer(s, i, v, jsongen.Int)
+			})
+		case 7:
+			i = jsongen.Map(s, i, &v.M, func(s []byte, i int, v **int) int {
+				return jsongen.Pointer(s, i, v, jsongen.Int)
+			})
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], func(s []byte, i int, v **int) int {
+				return jsongen.Pointer(s, i, v, jsongen.Int)
+			})
+		}
+		f, i = optionsIntJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsNumberJSON_(dst []byte, v *Options[*json.Number]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if v.E != nil {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if v.B != nil && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsNumberJSON_ = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsNumberJSON_(s []byte, i int, v *Options[*json.Number]) int {
+	f, i := optionsNumberJSON_.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsNumberJSON_.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsIntJSON_(dst []byte, v *Options[[0]int]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendArray(dst, v.V[:], jsongen.AppendInt)
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendArray(dst, v.Z[:], jsongen.AppendInt)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, func(dst []byte, v *[0]int) []byte {
+			return jsongen.AppendArray(dst, v[:], jsongen.AppendInt)
+		})
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, func(dst []byte, v *[0]int) []byte {
+			return jsongen.AppendArray(dst, v[:], jsongen.AppendInt)
+		})
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, func(dst []byte, v *[0]int) []byte {
+		return jsongen.AppendArray(dst, v[:], jsongen.AppendInt)
+	})
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], func(dst []byte, v *[0]int) []byte {
+		return jsongen.AppendArray(dst, v[:], jsongen.AppendInt)
+	})
+	return append(dst, '}')
+}
+
+var optionsIntJSON_ = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsIntJSON_(s []byte, i int, v *Options[[0]int]) int {
+	f, i := optionsIntJSON_.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Array(s, i, v.V[:], jsongen.Int)
+		case 2:
+			i = jsongen.Array(s, i, v.E[:], jsongen.Int)
+		case 3:
+			i = jsongen.Array(s, i, v.Z[:], jsongen.Int)
+		case 4:
+			i = jsongen.Array(s, i, v.B[:], jsongen.Int)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, func(s []byte, i int, v *[0]int) int {
+				return jsongen.Array(s, i, v[:], jsongen.Int)
+			})
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, func(s []byte, i int, v *[0]int) int {
+				return jsongen.Array(s, i, v[:], jsongen.Int)
+			})
+		case 7:
+			i = jsongen.Map(s, i, &v.M, func(s []byte, i int, v *[0]int) int {
+				return jsongen.Array(s, i, v[:], jsongen.Int)
+			})
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], func(s []byte, i int, v *[0]int) int {
+				return jsongen.Array(s, i, v[:], jsongen.Int)
+			})
+		}
+		f, i = optionsIntJSON_.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsIntJSON__(dst []byte, v *Options[[2]int]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendArray(dst, v.V[:], jsongen.AppendInt)
+	dst = append(dst, `,"e":`...)
+	dst = jsongen.AppendArray(dst, v.E[:], jsongen.AppendInt)
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendArray(dst, v.Z[:], jsongen.AppendInt)
+	}
+	if !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendArray(dst, v.B[:], jsongen.AppendInt)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, func(dst []byte, v *[2]int) []byte {
+			return jsongen.AppendArray(dst, v[:], jsongen.AppendInt)
+		})
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, func(dst []byte, v *[2]int) []byte {
+			return jsongen.AppendArray(dst, v[:], jsongen.AppendInt)
+		})
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, func(dst []byte, v *[2]int) []byte {
+		return jsongen.AppendArray(dst, v[:], jsongen.AppendInt)
+	})
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], func(dst []byte, v *[2]int) []byte {
+		return jsongen.AppendArray(dst, v[:], jsongen.AppendInt)
+	})
+	return append(dst, '}')
+}
+
+var optionsIntJSON__ = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsIntJSON__(s []byte, i int, v *Options[[2]int]) int {
+	f, i := optionsIntJSON__.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Array(s, i, v.V[:], jsongen.Int)
+		case 2:
+			i = jsongen.Array(s, i, v.E[:], jsongen.Int)
+		case 3:
+			i = jsongen.Array(s, i, v.Z[:], jsongen.Int)
+		case 4:
+			i = jsongen.Array(s, i, v.B[:], jsongen.Int)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, func(s []byte, i int, v *[2]int) int {
+				return jsongen.Array(s, i, v[:], jsongen.Int)
+			})
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, func(s []byte, i int, v *[2]int) int {
+				return jsongen.Array(s, i, v[:], jsongen.Int)
+			})
+		case 7:
+			i = jsongen.Map(s, i, &v.M, func(s []byte, i int, v *[2]int) int {
+				return jsongen.Array(s, i, v[:], jsongen.Int)
+			})
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], func(s []byte, i int, v *[2]int) int {
+				return jsongen.Array(s, i, v[:], jsongen.Int)
+			})
+		}
+		f, i = optionsIntJSON__.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsByteJSON(dst []byte, v *Options[[4]byte]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendArray(dst, v.V[:], jsongen.AppendUint)
+	dst = append(dst, `,"e":`...)
+	dst = jsongen.AppendArray(dst, v.E[:], jsongen.AppendUint)
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendArray(dst, v.Z[:], jsongen.AppendUint)
+	}
+	if !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendArray(dst, v.B[:], jsongen.AppendUint)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, func(dst []byte, v *[4]byte) []byte {
+			return jsongen.AppendArray(dst, v[:], jsongen.AppendUint)
+		})
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, func(dst []byte, v *[4]byte) []byte {
+			return jsongen.AppendArray(dst, v[:], jsongen.AppendUint)
+		})
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, func(dst []byte, v *[4]byte) []byte {
+		return jsongen.AppendArray(dst, v[:], jsongen.AppendUint)
+	})
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], func(dst []byte, v *[4]byte) []byte {
+		return jsongen.AppendArray(dst, v[:], jsongen.AppendUint)
+	})
+	return append(dst, '}')
+}
+
+var optionsByteJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsByteJSON(s []byte, i int, v *Options[[4]byte]) int {
+	f, i := optionsByteJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Array(s, i, v.V[:], jsongen.Uint)
+		case 2:
+			i = jsongen.Array(s, i, v.E[:], jsongen.Uint)
+		case 3:
+			i = jsongen.Array(s, i, v.Z[:], jsongen.Uint)
+		case 4:
+			i = jsongen.Array(s, i, v.B[:], jsongen.Uint)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, func(s []byte, i int, v *[4]byte) int {
+				return jsongen.Array(s, i, v[:], jsongen.Uint)
+			})
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, func(s []byte, i int, v *[4]byte) int {
+				return jsongen.Array(s, i, v[:], jsongen.Uint)
+			})
+		case 7:
+			i = jsongen.Map(s, i, &v.M, func(s []byte, i int, v *[4]byte) int {
+				return jsongen.Array(s, i, v[:], jsongen.Uint)
+			})
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], func(s []byte, i int, v *[4]byte) int {
+				return jsongen.Array(s, i, v[:], jsongen.Uint)
+			})
+		}
+		f, i = optionsByteJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsBlobJSON(dst []byte, v *Options[Blob]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendBytes(dst, &v.V)
+	if len(v.E) > 0 {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendBytes(dst, &v.E)
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendBytes(dst, &v.Z)
+	}
+	if len(v.B) > 0 && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendBytes(dst, &v.B)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, jsongen.AppendBytes)
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendBytes)
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, jsongen.AppendBytes)
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], jsongen.AppendBytes)
+	return append(dst, '}')
+}
+
+var optionsBlobJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsBlobJSON(s []byte, i int, v *Options[Blob]) int {
+	f, i := optionsBlobJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Bytes(s, i, &v.V)
+		case 2:
+			i = jsongen.Bytes(s, i, &v.E)
+		case 3:
+			i = jsongen.Bytes(s, i, &v.Z)
+		case 4:
+			i = jsongen.Bytes(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, jsongen.Bytes)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, jsongen.Bytes)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, jsongen.Bytes)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], jsongen.Bytes)
+		}
+		f, i = optionsBlobJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsByteJSON_(dst []byte, v *Options[[]Byte]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if len(v.E) > 0 {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if v.Z != nil {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if len(v.B) > 0 && v.B != nil {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsByteJSON_ = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsByteJSON_(s []byte, i int, v *Options[[]Byte]) int {
+	f, i := optionsByteJSON_.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsByteJSON_.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsIntPointJSON(dst []byte, v *Options[map[point]int]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if len(v.E) > 0 {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if v.Z != nil {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if len(v.B) > 0 && v.B != nil {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsIntPointJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsIntPointJSON(s []byte, i int, v *Options[map[point]int]) int {
+	f, i := optionsIntPointJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsIntPointJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsMaskNumberJSON(dst []byte, v *Options[map[json.Number]mask]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if len(v.E) > 0 {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if v.Z != nil {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if len(v.B) > 0 && v.B != nil {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsMaskNumberJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsMaskNumberJSON(s []byte, i int, v *Options[map[json.Number]mask]) int {
+	f, i := optionsMaskNumberJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsMaskNumberJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsCelsiusJSON(dst []byte, v *Options[celsius]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if !jsongen.IsEmpty(&v.E) {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsEmpty(&v.B) && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsCelsiusJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsCelsiusJSON(s []byte, i int, v *Options[celsius]) int {
+	f, i := optionsCelsiusJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsCelsiusJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsCelsiusJSON_(dst []byte, v *Options[*celsius]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if v.E != nil {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if v.B != nil && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsCelsiusJSON_ = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsCelsiusJSON_(s []byte, i int, v *Options[*celsius]) int {
+	f, i := optionsCelsiusJSON_.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsCelsiusJSON_.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsMaskJSON(dst []byte, v *Options[mask]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if !jsongen.IsEmpty(&v.E) {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsEmpty(&v.B) && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsMaskJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsMaskJSON(s []byte, i int, v *Options[mask]) int {
+	f, i := optionsMaskJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsMaskJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsMaskJSON_(dst []byte, v *Options[*mask]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if v.E != nil {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if v.B != nil && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsMaskJSON_ = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsMaskJSON_(s []byte, i int, v *Options[*mask]) int {
+	f, i := optionsMaskJSON_.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsMaskJSON_.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsPointJSON(dst []byte, v *Options[point]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if !jsongen.IsEmpty(&v.E) {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsEmpty(&v.B) && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsPointJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsPointJSON(s []byte, i int, v *Options[point]) int {
+	f, i := optionsPointJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsPointJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsZeroerJSON(dst []byte, v *Options[zeroer]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendInt(dst, &v.V)
+	if v.E != 0 {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendInt(dst, &v.E)
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendInt(dst, &v.Z)
+	}
+	if v.B != 0 && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendInt(dst, &v.B)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, jsongen.AppendInt)
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendInt)
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, jsongen.AppendInt)
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], jsongen.AppendInt)
+	return append(dst, '}')
+}
+
+var optionsZeroerJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsZeroerJSON(s []byte, i int, v *Options[zeroer]) int {
+	f, i := optionsZeroerJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Int(s, i, &v.V)
+		case 2:
+			i = jsongen.Int(s, i, &v.E)
+		case 3:
+			i = jsongen.Int(s, i, &v.Z)
+		case 4:
+			i = jsongen.Int(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, jsongen.Int)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, jsongen.Int)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, jsongen.Int)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], jsongen.Int)
+		}
+		f, i = optionsZeroerJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsZeroerJSON_(dst []byte, v *Options[*zeroer]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendPointer(dst, &v.V, jsongen.AppendInt)
+	if v.E != nil {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendPointer(dst, &v.E, jsongen.AppendInt)
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendPointer(dst, &v.Z, jsongen.AppendInt)
+	}
+	if v.B != nil && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendPointer(dst, &v.B, jsongen.AppendInt)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, func(dst []byte, v **zeroer) []byte {
+			return jsongen.AppendPointer(dst, v, jsongen.AppendInt)
+		})
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, func(dst []byte, v **zeroer) []byte {
+			return jsongen.AppendPointer(dst, v, jsongen.AppendInt)
+		})
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, func(dst []byte, v **zeroer) []byte {
+		return jsongen.AppendPointer(dst, v, jsongen.AppendInt)
+	})
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], func(dst []byte, v **zeroer) []byte {
+		return jsongen.AppendPointer(dst, v, jsongen.AppendInt)
+	})
+	return append(dst, '}')
+}
+
+var optionsZeroerJSON_ = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsZeroerJSON_(s []byte, i int, v *Options[*zeroer]) int {
+	f, i := optionsZeroerJSON_.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Pointer(s, i, &v.V, jsongen.Int)
+		case 2:
+			i = jsongen.Pointer(s, i, &v.E, jsongen.Int)
+		case 3:
+			i = jsongen.Pointer(s, i, &v.Z, jsongen.Int)
+		case 4:
+			i = jsongen.Pointer(s, i, &v.B, jsongen.Int)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, func(s []byte, i int, v **zeroer) int {
+				return jsongen.Pointer(s, i, v, jsongen.Int)
+			})
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, func(s []byte, i int, v **zeroer) int {
+				return jsongen.Pointer(s, i, v, jsongen.Int)
+			})
+		case 7:
+			i = jsongen.Map(s, i, &v.M, func(s []byte, i int, v **zeroer) int {
+				return jsongen.Pointer(s, i, v, jsongen.Int)
+			})
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], func(s []byte, i int, v **zeroer) int {
+				return jsongen.Pointer(s, i, v, jsongen.Int)
+			})
+		}
+		f, i = optionsZeroerJSON_.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsPtrZeroerJSON(dst []byte, v *Options[ptrZeroer]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = appendPtrZeroerJSON(dst, &v.V)
+	dst = append(dst, `,"e":`...)
+	dst = appendPtrZeroerJSON(dst, &v.E)
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = appendPtrZeroerJSON(dst, &v.Z)
+	}
+	if !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = appendPtrZeroerJSON(dst, &v.B)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, appendPtrZeroerJSON)
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, appendPtrZeroerJSON)
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, appendPtrZeroerJSON)
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], appendPtrZeroerJSON)
+	return append(dst, '}')
+}
+
+var optionsPtrZeroerJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsPtrZeroerJSON(s []byte, i int, v *Options[ptrZeroer]) int {
+	f, i := optionsPtrZeroerJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = decodePtrZeroerJSON(s, i, &v.V)
+		case 2:
+			i = decodePtrZeroerJSON(s, i, &v.E)
+		case 3:
+			i = decodePtrZeroerJSON(s, i, &v.Z)
+		case 4:
+			i = decodePtrZeroerJSON(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, decodePtrZeroerJSON)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, decodePtrZeroerJSON)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, decodePtrZeroerJSON)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], decodePtrZeroerJSON)
+		}
+		f, i = optionsPtrZeroerJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsPtrZeroerJSON_(dst []byte, v *Options[*ptrZeroer]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendPointer(dst, &v.V, appendPtrZeroerJSON)
+	if v.E != nil {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendPointer(dst, &v.E, appendPtrZeroerJSON)
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendPointer(dst, &v.Z, appendPtrZeroerJSON)
+	}
+	if v.B != nil && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendPointer(dst, &v.B, appendPtrZeroerJSON)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, func(dst []byte, v **ptrZeroer) []byte {
+			return jsongen.AppendPointer(dst, v, appendPtrZeroerJSON)
+		})
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, func(dst []byte, v **ptrZeroer) []byte {
+			return jsongen.AppendPointer(dst, v, appendPtrZeroerJSON)
+		})
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, func(dst []byte, v **ptrZeroer) []byte {
+		return jsongen.AppendPointer(dst, v, appendPtrZeroerJSON)
+	})
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], func(dst []byte, v **ptrZeroer) []byte {
+		return jsongen.AppendPointer(dst, v, appendPtrZeroerJSON)
+	})
+	return append(dst, '}')
+}
+
+var optionsPtrZeroerJSON_ = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsPtrZeroerJSON_(s []byte, i int, v *Options[*ptrZeroer]) int {
+	f, i := optionsPtrZeroerJSON_.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Pointer(s, i, &v.V, decodePtrZeroerJSON)
+		case 2:
+			i = jsongen.Pointer(s, i, &v.E, decodePtrZeroerJSON)
+		case 3:
+			i = jsongen.Pointer(s, i, &v.Z, decodePtrZeroerJSON)
+		case 4:
+			i = jsongen.Pointer(s, i, &v.B, decodePtrZeroerJSON)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, func(s []byte, i int, v **ptrZeroer) int {
+				return jsongen.Pointer(s, i, v, decodePtrZeroerJSON)
+			})
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, func(s []byte, i int, v **ptrZeroer) int {
+				return jsongen.Pointer(s, i, v, decodePtrZeroerJSON)
+			})
+		case 7:
+			i = jsongen.Map(s, i, &v.M, func(s []byte, i int, v **ptrZeroer) int {
+				return jsongen.Pointer(s, i, v, decodePtrZeroerJSON)
+			})
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], func(s []byte, i int, v **ptrZeroer) int {
+				return jsongen.Pointer(s, i, v, decodePtrZeroerJSON)
+			})
+		}
+		f, i = optionsPtrZeroerJSON_.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsWriteOnlyJSON(dst []byte, v *Options[writeOnly]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if !jsongen.IsEmpty(&v.E) {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsEmpty(&v.B) && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsWriteOnlyJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsWriteOnlyJSON(s []byte, i int, v *Options[writeOnly]) int {
+	f, i := optionsWriteOnlyJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsWriteOnlyJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsReadOnlyJSON(dst []byte, v *Options[readOnly]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if !jsongen.IsEmpty(&v.E) {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsEmpty(&v.B) && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsReadOnlyJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsReadOnlyJSON(s []byte, i int, v *Options[readOnly]) int {
+	f, i := optionsReadOnlyJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsReadOnlyJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsValueJSON(dst []byte, v *Options[Value]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = appendValueJSON(dst, &v.V)
+	dst = append(dst, `,"e":`...)
+	dst = appendValueJSON(dst, &v.E)
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = appendValueJSON(dst, &v.Z)
+	}
+	if !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = appendValueJSON(dst, &v.B)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, appendValueJSON)
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, appendValueJSON)
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, appendValueJSON)
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], appendValueJSON)
+	return append(dst, '}')
+}
+
+var optionsValueJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsValueJSON(s []byte, i int, v *Options[Value]) int {
+	f, i := optionsValueJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = decodeValueJSON(s, i, &v.V)
+		case 2:
+			i = decodeValueJSON(s, i, &v.E)
+		case 3:
+			i = decodeValueJSON(s, i, &v.Z)
+		case 4:
+			i = decodeValueJSON(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, decodeValueJSON)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, decodeValueJSON)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, decodeValueJSON)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], decodeValueJSON)
+		}
+		f, i = optionsValueJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsHolderJSON(dst []byte, v *Options[Holder]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = appendHolderJSON(dst, &v.V); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"e":`...)
+	if dst = appendHolderJSON(dst, &v.E); dst == nil {
+		return nil
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = appendHolderJSON(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = appendHolderJSON(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendPointer(dst, &v.P, appendHolderJSON); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendSlice(dst, &v.L, appendHolderJSON); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendArray(dst, v.F[:], appendHolderJSON); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsHolderJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsHolderJSON(s []byte, i int, v *Options[Holder]) int {
+	f, i := optionsHolderJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = decodeHolderJSON(s, i, &v.V)
+		case 2:
+			i = decodeHolderJSON(s, i, &v.E)
+		case 3:
+			i = decodeHolderJSON(s, i, &v.Z)
+		case 4:
+			i = decodeHolderJSON(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, decodeHolderJSON)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, decodeHolderJSON)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], decodeHolderJSON)
+		}
+		f, i = optionsHolderJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsRefJSON(dst []byte, v *Options[Ref]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendPointer(dst, &v.V, jsongen.AppendInt)
+	if v.E != nil {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendPointer(dst, &v.E, jsongen.AppendInt)
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendPointer(dst, &v.Z, jsongen.AppendInt)
+	}
+	if v.B != nil && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendPointer(dst, &v.B, jsongen.AppendInt)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, func(dst []byte, v *Ref) []byte {
+			return jsongen.AppendPointer(dst, v, jsongen.AppendInt)
+		})
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, func(dst []byte, v *Ref) []byte {
+			return jsongen.AppendPointer(dst, v, jsongen.AppendInt)
+		})
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, func(dst []byte, v *Ref) []byte {
+		return jsongen.AppendPointer(dst, v, jsongen.AppendInt)
+	})
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], func(dst []byte, v *Ref) []byte {
+		return jsongen.AppendPointer(dst, v, jsongen.AppendInt)
+	})
+	return append(dst, '}')
+}
+
+var optionsRefJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsRefJSON(s []byte, i int, v *Options[Ref]) int {
+	f, i := optionsRefJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Pointer(s, i, &v.V, jsongen.Int)
+		case 2:
+			i = jsongen.Pointer(s, i, &v.E, jsongen.Int)
+		case 3:
+			i = jsongen.Pointer(s, i, &v.Z, jsongen.Int)
+		case 4:
+			i = jsongen.Pointer(s, i, &v.B, jsongen.Int)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, func(s []byte, i int, v *Ref) int {
+				return jsongen.Pointer(s, i, v, jsongen.Int)
+			})
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, func(s []byte, i int, v *Ref) int {
+				return jsongen.Pointer(s, i, v, jsongen.Int)
+			})
+		case 7:
+			i = jsongen.Map(s, i, &v.M, func(s []byte, i int, v *Ref) int {
+				return jsongen.Pointer(s, i, v, jsongen.Int)
+			})
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], func(s []byte, i int, v *Ref) int {
+				return jsongen.Pointer(s, i, v, jsongen.Int)
+			})
+		}
+		f, i = optionsRefJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsOtherJSON(dst []byte, v *Options[Other]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendInt(dst, &v.V)
+	if v.E != 0 {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendInt(dst, &v.E)
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendInt(dst, &v.Z)
+	}
+	if v.B != 0 && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendInt(dst, &v.B)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, jsongen.AppendInt)
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendInt)
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, jsongen.AppendInt)
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], jsongen.AppendInt)
+	return append(dst, '}')
+}
+
+var optionsOtherJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsOtherJSON(s []byte, i int, v *Options[Other]) int {
+	f, i := optionsOtherJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Int(s, i, &v.V)
+		case 2:
+			i = jsongen.Int(s, i, &v.E)
+		case 3:
+			i = jsongen.Int(s, i, &v.Z)
+		case 4:
+			i = jsongen.Int(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, jsongen.Int)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, jsongen.Int)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, jsongen.Int)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], jsongen.Int)
+		}
+		f, i = optionsOtherJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsAnyoneJSON(dst []byte, v *Options[anyone]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if v.E != nil {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if v.B != nil && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsAnyoneJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsAnyoneJSON(s []byte, i int, v *Options[anyone]) int {
+	f, i := optionsAnyoneJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsAnyoneJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsLoopJSON(dst []byte, v *Options[loop]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if len(v.E) > 0 {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if len(v.B) > 0 && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsLoopJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsLoopJSON(s []byte, i int, v *Options[loop]) int {
+	f, i := optionsLoopJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsLoopJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsStampJSON(dst []byte, v *Options[stamp]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"e":`...)
+	if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+		return nil
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsStampJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsStampJSON(s []byte, i int, v *Options[stamp]) int {
+	f, i := optionsStampJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsStampJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsDurationJSON(dst []byte, v *Options[time.Duration]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	dst = jsongen.AppendInt(dst, &v.V)
+	if v.E != 0 {
+		dst = append(dst, `,"e":`...)
+		dst = jsongen.AppendInt(dst, &v.E)
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		dst = jsongen.AppendInt(dst, &v.Z)
+	}
+	if v.B != 0 && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		dst = jsongen.AppendInt(dst, &v.B)
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		dst = jsongen.AppendPointer(dst, &v.P, jsongen.AppendInt)
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendInt)
+	}
+	dst = append(dst, `,"m":`...)
+	dst = jsongen.AppendMap(dst, &v.M, jsongen.AppendInt)
+	dst = append(dst, `,"F":`...)
+	dst = jsongen.AppendArray(dst, v.F[:], jsongen.AppendInt)
+	return append(dst, '}')
+}
+
+var optionsDurationJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsDurationJSON(s []byte, i int, v *Options[time.Duration]) int {
+	f, i := optionsDurationJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Int(s, i, &v.V)
+		case 2:
+			i = jsongen.Int(s, i, &v.E)
+		case 3:
+			i = jsongen.Int(s, i, &v.Z)
+		case 4:
+			i = jsongen.Int(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, jsongen.Int)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, jsongen.Int)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, jsongen.Int)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], jsongen.Int)
+		}
+		f, i = optionsDurationJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsIntJSON___(dst []byte, v *Options[big.Int]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if !jsongen.IsEmpty(&v.E) {
+		dst = append(dst, `,"e":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = jsongen.AppendOther(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsEmpty(&v.B) && !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = jsongen.AppendOther(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendOther(dst, &v.P); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendOther(dst, &v.L); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendOther(dst, &v.M); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendOther(dst, &v.F); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsIntJSON___ = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsIntJSON___(s []byte, i int, v *Options[big.Int]) int {
+	f, i := optionsIntJSON___.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		case 3:
+			i = jsongen.Other(s, i, &v.Z)
+		case 4:
+			i = jsongen.Other(s, i, &v.B)
+		case 5:
+			i = jsongen.Other(s, i, &v.P)
+		case 6:
+			i = jsongen.Other(s, i, &v.L)
+		case 7:
+			i = jsongen.Other(s, i, &v.M)
+		case 8:
+			i = jsongen.Other(s, i, &v.F)
+		}
+		f, i = optionsIntJSON___.Next(s, i, f)
+	}
+	return i
+}
+
+func appendOptionsURLJSON(dst []byte, v *Options[url.URL]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"V":`...)
+	if dst = appendUrlURLJSON(dst, &v.V); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"e":`...)
+	if dst = appendUrlURLJSON(dst, &v.E); dst == nil {
+		return nil
+	}
+	if !jsongen.IsZero(&v.Z) {
+		dst = append(dst, `,"z":`...)
+		if dst = appendUrlURLJSON(dst, &v.Z); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsZero(&v.B) {
+		dst = append(dst, `,"B":`...)
+		if dst = appendUrlURLJSON(dst, &v.B); dst == nil {
+			return nil
+		}
+	}
+	if v.P != nil {
+		dst = append(dst, `,"P":`...)
+		if dst = jsongen.AppendPointer(dst, &v.P, appendUrlURLJSON); dst == nil {
+			return nil
+		}
+	}
+	if v.L != nil {
+		dst = append(dst, `,"L":`...)
+		if dst = jsongen.AppendSlice(dst, &v.L, appendUrlURLJSON); dst == nil {
+			return nil
+		}
+	}
+	dst = append(dst, `,"m":`...)
+	if dst = jsongen.AppendMap(dst, &v.M, appendUrlURLJSON); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"F":`...)
+	if dst = jsongen.AppendArray(dst, v.F[:], appendUrlURLJSON); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var optionsURLJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
+
+func decodeOptionsURLJSON(s []byte, i int, v *Options[url.URL]) int {
+	f, i := optionsURLJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = decodeUrlURLJSON(s, i, &v.V)
+		case 2:
+			i = decodeUrlURLJSON(s, i, &v.E)
+		case 3:
+			i = decodeUrlURLJSON(s, i, &v.Z)
+		case 4:
+			i = decodeUrlURLJSON(s, i, &v.B)
+		case 5:
+			i = jsongen.Pointer(s, i, &v.P, decodeUrlURLJSON)
+		case 6:
+			i = jsongen.Slice(s, i, &v.L, decodeUrlURLJSON)
+		case 7:
+			i = jsongen.Map(s, i, &v.M, decodeUrlURLJSON)
+		case 8:
+			i = jsongen.Array(s, i, v.F[:], decodeUrlURLJSON)
+		}
+		f, i = optionsURLJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesTimeJSON(dst []byte, v *InQuotes[time.Time]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	if dst = jsongen.AppendTime(dst, &v.V); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"E":`...)
+	if dst = jsongen.AppendTime(dst, &v.E); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var inQuotesTimeJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesTimeJSON(s []byte, i int, v *InQuotes[time.Time]) int {
+	f, i := inQuotesTimeJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Time(s, i, &v.V)
+		case 2:
+			i = jsongen.Time(s, i, &v.E)
+		}
+		f, i = inQuotesTimeJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesJSON(dst []byte, v *InQuotes[any]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	if dst = jsongen.AppendAny(dst, &v.V); dst == nil {
+		return nil
+	}
+	if v.E != nil {
+		dst = append(dst, `,"E":`...)
+		if dst = jsongen.AppendAny(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	return append(dst, '}')
+}
+
+var inQuotesJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesJSON(s []byte, i int, v *InQuotes[any]) int {
+	f, i := inQuotesJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Any(s, i, &v.V)
+		case 2:
+			i = jsongen.Any(s, i, &v.E)
+		}
+		f, i = inQuotesJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesBoolJSON(dst []byte, v *InQuotes[bool]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":"`...)
+	dst = jsongen.AppendBool(dst, &v.V)
+	dst = append(dst, '"')
+	if v.E {
+		dst = append(dst, `,"E":"`...)
+		dst = jsongen.AppendBool(dst, &v.E)
+		dst = append(dst, '"')
+	}
+	return append(dst, '}')
+}
+
+var inQuotesBoolJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesBoolJSON(s []byte, i int, v *InQuotes[bool]) int {
+	f, i := inQuotesBoolJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Quoted(s, i, &v.V, jsongen.Bool)
+		case 2:
+			i = jsongen.Quoted(s, i, &v.E, jsongen.Bool)
+		}
+		f, i = inQuotesBoolJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesCountJSON(dst []byte, v *InQuotes[Count]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":"`...)
+	dst = jsongen.AppendInt(dst, &v.V)
+	dst = append(dst, '"')
+	if v.E != 0 {
+		dst = append(dst, `,"E":"`...)
+		dst = jsongen.AppendInt(dst, &v.E)
+		dst = append(dst, '"')
+	}
+	return append(dst, '}')
+}
+
+var inQuotesCountJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesCountJSON(s []byte, i int, v *InQuotes[Count]) int {
+	f, i := inQuotesCountJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Quoted(s, i, &v.V, jsongen.Int)
+		case 2:
+			i = jsongen.Quoted(s, i, &v.E, jsongen.Int)
+		}
+		f, i = inQuotesCountJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesFloat32JSON(dst []byte, v *InQuotes[float32]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":"`...)
+	if dst = jsongen.AppendFloat(dst, &v.V); dst == nil {
+		return nil
+	}
+	dst = append(dst, '"')
+	if v.E != 0 {
+		dst = append(dst, `,"E":"`...)
+		if dst = jsongen.AppendFloat(dst, &v.E); dst == nil {
+			return nil
+		}
+		dst = append(dst, '"')
+	}
+	return append(dst, '}')
+}
+
+var inQuotesFloat32JSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesFloat32JSON(s []byte, i int, v *InQuotes[float32]) int {
+	f, i := inQuotesFloat32JSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Quoted(s, i, &v.V, jsongen.Float)
+		case 2:
+			i = jsongen.Quoted(s, i, &v.E, jsongen.Float)
+		}
+		f, i = inQuotesFloat32JSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesStringJSON(dst []byte, v *InQuotes[[]string]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	dst = jsongen.AppendSlice(dst, &v.V, jsongen.AppendString)
+	if len(v.E) > 0 {
+		dst = append(dst, `,"E":`...)
+		dst = jsongen.AppendSlice(dst, &v.E, jsongen.AppendString)
+	}
+	return append(dst, '}')
+}
+
+var inQuotesStringJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesStringJSON(s []byte, i int, v *InQuotes[[]string]) int {
+	f, i := inQuotesStringJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Slice(s, i, &v.V, jsongen.String)
+		case 2:
+			i = jsongen.Slice(s, i, &v.E, jsongen.String)
+		}
+		f, i = inQuotesStringJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesIntStringJSON(dst []byte, v *InQuotes[map[string]int]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	dst = jsongen.AppendMap(dst, &v.V, jsongen.AppendInt)
+	if len(v.E) > 0 {
+		dst = append(dst, `,"E":`...)
+		dst = jsongen.AppendMap(dst, &v.E, jsongen.AppendInt)
+	}
+	return append(dst, '}')
+}
+
+var inQuotesIntStringJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesIntStringJSON(s []byte, i int, v *InQuotes[map[string]int]) int {
+	f, i := inQuotesIntStringJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Map(s, i, &v.V, jsongen.Int)
+		case 2:
+			i = jsongen.Map(s, i, &v.E, jsongen.Int)
+		}
+		f, i = inQuotesIntStringJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesIntJSON(dst []byte, v *InQuotes[[0]int]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	dst = jsongen.AppendArray(dst, v.V[:], jsongen.AppendInt)
+	return append(dst, '}')
+}
+
+var inQuotesIntJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesIntJSON(s []byte, i int, v *InQuotes[[0]int]) int {
+	f, i := inQuotesIntJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Array(s, i, v.V[:], jsongen.Int)
+		case 2:
+			i = jsongen.Array(s, i, v.E[:], jsongen.Int)
+		}
+		f, i = inQuotesIntJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesIntJSON_(dst []byte, v *InQuotes[[2]int]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	dst = jsongen.AppendArray(dst, v.V[:], jsongen.AppendInt)
+	dst = append(dst, `,"E":`...)
+	dst = jsongen.AppendArray(dst, v.E[:], jsongen.AppendInt)
+	return append(dst, '}')
+}
+
+var inQuotesIntJSON_ = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesIntJSON_(s []byte, i int, v *InQuotes[[2]int]) int {
+	f, i := inQuotesIntJSON_.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Array(s, i, v.V[:], jsongen.Int)
+		case 2:
+			i = jsongen.Array(s, i, v.E[:], jsongen.Int)
+		}
+		f, i = inQuotesIntJSON_.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesByteJSON(dst []byte, v *InQuotes[[4]byte]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	dst = jsongen.AppendArray(dst, v.V[:], jsongen.AppendUint)
+	dst = append(dst, `,"E":`...)
+	dst = jsongen.AppendArray(dst, v.E[:], jsongen.AppendUint)
+	return append(dst, '}')
+}
+
+var inQuotesByteJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesByteJSON(s []byte, i int, v *InQuotes[[4]byte]) int {
+	f, i := inQuotesByteJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Array(s, i, v.V[:], jsongen.Uint)
+		case 2:
+			i = jsongen.Array(s, i, v.E[:], jsongen.Uint)
+		}
+		f, i = inQuotesByteJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesBlobJSON(dst []byte, v *InQuotes[Blob]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	dst = jsongen.AppendBytes(dst, &v.V)
+	if len(v.E) > 0 {
+		dst = append(dst, `,"E":`...)
+		dst = jsongen.AppendBytes(dst, &v.E)
+	}
+	return append(dst, '}')
+}
+
+var inQuotesBlobJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesBlobJSON(s []byte, i int, v *InQuotes[Blob]) int {
+	f, i := inQuotesBlobJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Bytes(s, i, &v.V)
+		case 2:
+			i = jsongen.Bytes(s, i, &v.E)
+		}
+		f, i = inQuotesBlobJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesByteJSON_(dst []byte, v *InQuotes[[]Byte]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if len(v.E) > 0 {
+		dst = append(dst, `,"E":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	return append(dst, '}')
+}
+
+var inQuotesByteJSON_ = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesByteJSON_(s []byte, i int, v *InQuotes[[]Byte]) int {
+	f, i := inQuotesByteJSON_.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		}
+		f, i = inQuotesByteJSON_.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesIntPointJSON(dst []byte, v *InQuotes[map[point]int]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if len(v.E) > 0 {
+		dst = append(dst, `,"E":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	return append(dst, '}')
+}
+
+var inQuotesIntPointJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesIntPointJSON(s []byte, i int, v *InQuotes[map[point]int]) int {
+	f, i := inQuotesIntPointJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		}
+		f, i = inQuotesIntPointJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesMaskNumberJSON(dst []byte, v *InQuotes[map[json.Number]mask]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if len(v.E) > 0 {
+		dst = append(dst, `,"E":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	return append(dst, '}')
+}
+
+var inQuotesMaskNumberJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesMaskNumberJSON(s []byte, i int, v *InQuotes[map[json.Number]mask]) int {
+	f, i := inQuotesMaskNumberJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		}
+		f, i = inQuotesMaskNumberJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesZeroerJSON(dst []byte, v *InQuotes[zeroer]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":"`...)
+	dst = jsongen.AppendInt(dst, &v.V)
+	dst = append(dst, '"')
+	if v.E != 0 {
+		dst = append(dst, `,"E":"`...)
+		dst = jsongen.AppendInt(dst, &v.E)
+		dst = append(dst, '"')
+	}
+	return append(dst, '}')
+}
+
+var inQuotesZeroerJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesZeroerJSON(s []byte, i int, v *InQuotes[zeroer]) int {
+	f, i := inQuotesZeroerJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Quoted(s, i, &v.V, jsongen.Int)
+		case 2:
+			i = jsongen.Quoted(s, i, &v.E, jsongen.Int)
+		}
+		f, i = inQuotesZeroerJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesPtrZeroerJSON(dst []byte, v *InQuotes[ptrZeroer]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	dst = appendPtrZeroerJSON(dst, &v.V)
+	dst = append(dst, `,"E":`...)
+	dst = appendPtrZeroerJSON(dst, &v.E)
+	return append(dst, '}')
+}
+
+var inQuotesPtrZeroerJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesPtrZeroerJSON(s []byte, i int, v *InQuotes[ptrZeroer]) int {
+	f, i := inQuotesPtrZeroerJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = decodePtrZeroerJSON(s, i, &v.V)
+		case 2:
+			i = decodePtrZeroerJSON(s, i, &v.E)
+		}
+		f, i = inQuotesPtrZeroerJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesValueJSON(dst []byte, v *InQuotes[Value]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	dst = appendValueJSON(dst, &v.V)
+	dst = append(dst, `,"E":`...)
+	dst = appendValueJSON(dst, &v.E)
+	return append(dst, '}')
+}
+
+var inQuotesValueJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesValueJSON(s []byte, i int, v *InQuotes[Value]) int {
+	f, i := inQuotesValueJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = decodeValueJSON(s, i, &v.V)
+		case 2:
+			i = decodeValueJSON(s, i, &v.E)
+		}
+		f, i = inQuotesValueJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesHolderJSON(dst []byte, v *InQuotes[Holder]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	if dst = appendHolderJSON(dst, &v.V); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"E":`...)
+	if dst = appendHolderJSON(dst, &v.E); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var inQuotesHolderJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesHolderJSON(s []byte, i int, v *InQuotes[Holder]) int {
+	f, i := inQuotesHolderJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = decodeHolderJSON(s, i, &v.V)
+		case 2:
+			i = decodeHolderJSON(s, i, &v.E)
+		}
+		f, i = inQuotesHolderJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesOtherJSON(dst []byte, v *InQuotes[Other]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":"`...)
+	dst = jsongen.AppendInt(dst, &v.V)
+	dst = append(dst, '"')
+	if v.E != 0 {
+		dst = append(dst, `,"E":"`...)
+		dst = jsongen.AppendInt(dst, &v.E)
+		dst = append(dst, '"')
+	}
+	return append(dst, '}')
+}
+
+var inQuotesOtherJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesOtherJSON(s []byte, i int, v *InQuotes[Other]) int {
+	f, i := inQuotesOtherJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Quoted(s, i, &v.V, jsongen.Int)
+		case 2:
+			i = jsongen.Quoted(s, i, &v.E, jsongen.Int)
+		}
+		f, i = inQuotesOtherJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesAnyoneJSON(dst []byte, v *InQuotes[anyone]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if v.E != nil {
+		dst = append(dst, `,"E":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	return append(dst, '}')
+}
+
+var inQuotesAnyoneJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesAnyoneJSON(s []byte, i int, v *InQuotes[anyone]) int {
+	f, i := inQuotesAnyoneJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		}
+		f, i = inQuotesAnyoneJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesLoopJSON(dst []byte, v *InQuotes[loop]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	if len(v.E) > 0 {
+		dst = append(dst, `,"E":`...)
+		if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+			return nil
+		}
+	}
+	return append(dst, '}')
+}
+
+var inQuotesLoopJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesLoopJSON(s []byte, i int, v *InQuotes[loop]) int {
+	f, i := inQuotesLoopJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		}
+		f, i = inQuotesLoopJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesStampJSON(dst []byte, v *InQuotes[stamp]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	if dst = jsongen.AppendOther(dst, &v.V); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"E":`...)
+	if dst = jsongen.AppendOther(dst, &v.E); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var inQuotesStampJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesStampJSON(s []byte, i int, v *InQuotes[stamp]) int {
+	f, i := inQuotesStampJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.V)
+		case 2:
+			i = jsongen.Other(s, i, &v.E)
+		}
+		f, i = inQuotesStampJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesDurationJSON(dst []byte, v *InQuotes[time.Duration]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":"`...)
+	dst = jsongen.AppendInt(dst, &v.V)
+	dst = append(dst, '"')
+	if v.E != 0 {
+		dst = append(dst, `,"E":"`...)
+		dst = jsongen.AppendInt(dst, &v.E)
+		dst = append(dst, '"')
+	}
+	return append(dst, '}')
+}
+
+var inQuotesDurationJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesDurationJSON(s []byte, i int, v *InQuotes[time.Duration]) int {
+	f, i := inQuotesDurationJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Quoted(s, i, &v.V, jsongen.Int)
+		case 2:
+			i = jsongen.Quoted(s, i, &v.E, jsongen.Int)
+		}
+		f, i = inQuotesDurationJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendInQuotesURLJSON(dst []byte, v *InQuotes[url.URL]) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"v":`...)
+	if dst = appendUrlURLJSON(dst, &v.V); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"E":`...)
+	if dst = appendUrlURLJSON(dst, &v.E); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var inQuotesURLJSON = jsongen.Fields{"A", "v", "E"}
+
+func decodeInQuotesURLJSON(s []byte, i int, v *InQuotes[url.URL]) int {
+	f, i := inQuotesURLJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = decodeUrlURLJSON(s, i, &v.V)
+		case 2:
+			i = decodeUrlURLJSON(s, i, &v.E)
+		}
+		f, i = inQuotesURLJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func init() {
 	jsongen.Register((*Kinds)(nil), 0x880a072fd34d6330,
 		func(dst []byte, v any) []byte { return appendKindsJSON(dst, v.(*Kinds)) },
@@ -1894,4 +5817,217 @@ func init() {
 	jsongen.Register((*Box[*Item])(nil), 0x9f30775243d40ced,
 		func(dst []byte, v any) []byte { return appendBoxItemJSON(dst, v.(*Box[*Item])) },
 		func(s []byte, i int, v any) int { return decodeBoxItemJSON(s, i, v.(*Box[*Item])) })
+	jsongen.Register((*Options[json.Number])(nil), 0x0612e056b1c457d0,
+		func(dst []byte, v any) []byte { return appendOptionsNumberJSON(dst, v.(*Options[json.Number])) },
+		func(s []byte, i int, v any) int { return decodeOptionsNumberJSON(s, i, v.(*Options[json.Number])) })
+	jsongen.Register((*Options[json.RawMessage])(nil), 0xc0b6488c903ede94,
+		func(dst []byte, v any) []byte { return appendOptionsRawMessageJSON(dst, v.(*Options[json.RawMessage])) },
+		func(s []byte, i int, v any) int {
+			return decodeOptionsRawMessageJSON(s, i, v.(*Options[json.RawMessage]))
+		})
+	jsongen.Register((*Options[time.Time])(nil), 0x6a0ac98920a9d200,
+		func(dst []byte, v any) []byte { return appendOptionsTimeJSON(dst, v.(*Options[time.Time])) },
+		func(s []byte, i int, v any) int { return decodeOptionsTimeJSON(s, i, v.(*Options[time.Time])) })
+	jsongen.Register((*Options[*time.Time])(nil), 0xaec835f7601ded30,
+		func(dst []byte, v any) []byte { return appendOptionsTimeJSON_(dst, v.(*Options[*time.Time])) },
+		func(s []byte, i int, v any) int { return decodeOptionsTimeJSON_(s, i, v.(*Options[*time.Time])) })
+	jsongen.Register((*Options[any])(nil), 0x68977063332df2b0,
+		func(dst []byte, v any) []byte { return appendOptionsJSON(dst, v.(*Options[any])) },
+		func(s []byte, i int, v any) int { return decodeOptionsJSON(s, i, v.(*Options[any])) })
+	jsongen.Register((*Options[bool])(nil), 0xaf1b332edf17a4e8,
+		func(dst []byte, v any) []byte { return appendOptionsBoolJSON(dst, v.(*Options[bool])) },
+		func(s []byte, i int, v any) int { return decodeOptionsBoolJSON(s, i, v.(*Options[bool])) })
+	jsongen.Register((*Options[Count])(nil), 0xdca0bf7aeb857c60,
+		func(dst []byte, v any) []byte { return appendOptionsCountJSON(dst, v.(*Options[Count])) },
+		func(s []byte, i int, v any) int { return decodeOptionsCountJSON(s, i, v.(*Options[Count])) })
+	jsongen.Register((*Options[float32])(nil), 0x31f540975d81c748,
+		func(dst []byte, v any) []byte { return appendOptionsFloat32JSON(dst, v.(*Options[float32])) },
+		func(s []byte, i int, v any) int { return decodeOptionsFloat32JSON(s, i, v.(*Options[float32])) })
+	jsongen.Register((*Options[string])(nil), 0x0612e056b1c457d0,
+		func(dst []byte, v any) []byte { return appendOptionsStringJSON(dst, v.(*Options[string])) },
+		func(s []byte, i int, v any) int { return decodeOptionsStringJSON(s, i, v.(*Options[string])) })
+	jsongen.Register((*Options[[]string])(nil), 0x7651c02b3dbc805c,
+		func(dst []byte, v any) []byte { return appendOptionsStringJSON_(dst, v.(*Options[[]string])) },
+		func(s []byte, i int, v any) int { return decodeOptionsStringJSON_(s, i, v.(*Options[[]string])) })
+	jsongen.Register((*Options[map[string]int])(nil), 0x3e7124950773cb58,
+		func(dst []byte, v any) []byte { return appendOptionsIntStringJSON(dst, v.(*Options[map[string]int])) },
+		func(s []byte, i int, v any) int {
+			return decodeOptionsIntStringJSON(s, i, v.(*Options[map[string]int]))
+		})
+	jsongen.Register((*Options[*int])(nil), 0x5d32cda6e8c7e3a4,
+		func(dst []byte, v any) []byte { return appendOptionsIntJSON(dst, v.(*Options[*int])) },
+		func(s []byte, i int, v any) int { return decodeOptionsIntJSON(s, i, v.(*Options[*int])) })
+	jsongen.Register((*Options[*json.Number])(nil), 0x790b2cbe9a70d840,
+		func(dst []byte, v any) []byte { return appendOptionsNumberJSON_(dst, v.(*Options[*json.Number])) },
+		func(s []byte, i int, v any) int { return decodeOptionsNumberJSON_(s, i, v.(*Options[*json.Number])) })
+	jsongen.Register((*Options[[0]int])(nil), 0x52ac997ea0f13b3c,
+		func(dst []byte, v any) []byte { return appendOptionsIntJSON_(dst, v.(*Options[[0]int])) },
+		func(s []byte, i int, v any) int { return decodeOptionsIntJSON_(s, i, v.(*Options[[0]int])) })
+	jsongen.Register((*Options[[2]int])(nil), 0x05789cbf1a076bac,
+		func(dst []byte, v any) []byte { return appendOptionsIntJSON__(dst, v.(*Options[[2]int])) },
+		func(s []byte, i int, v any) int { return decodeOptionsIntJSON__(s, i, v.(*Options[[2]int])) })
+	jsongen.Register((*Options[[4]byte])(nil), 0xacf39a9ef3f9c7e8,
+		func(dst []byte, v any) []byte { return appendOptionsByteJSON(dst, v.(*Options[[4]byte])) },
+		func(s []byte, i int, v any) int { return decodeOptionsByteJSON(s, i, v.(*Options[[4]byte])) })
+	jsongen.Register((*Options[Blob])(nil), 0xffe26ede4d1b6f2c,
+		func(dst []byte, v any) []byte { return appendOptionsBlobJSON(dst, v.(*Options[Blob])) },
+		func(s []byte, i int, v any) int { return decodeOptionsBlobJSON(s, i, v.(*Options[Blob])) })
+	jsongen.Register((*Options[[]Byte])(nil), 0xffe26ede4d1b6f2c,
+		func(dst []byte, v any) []byte { return appendOptionsByteJSON_(dst, v.(*Options[[]Byte])) },
+		func(s []byte, i int, v any) int { return decodeOptionsByteJSON_(s, i, v.(*Options[[]Byte])) })
+	jsongen.Register((*Options[map[point]int])(nil), 0x998c04621c4ba294,
+		func(dst []byte, v any) []byte { return appendOptionsIntPointJSON(dst, v.(*Options[map[point]int])) },
+		func(s []byte, i int, v any) int { return decodeOptionsIntPointJSON(s, i, v.(*Options[map[point]int])) })
+	jsongen.Register((*Options[map[json.Number]mask])(nil), 0xd0cd8fe6f86693bc,
+		func(dst []byte, v any) []byte {
+			return appendOptionsMaskNumberJSON(dst, v.(*Options[map[json.Number]mask]))
+		},
+		func(s []byte, i int, v any) int {
+			return decodeOptionsMaskNumberJSON(s, i, v.(*Options[map[json.Number]mask]))
+		})
+	jsongen.Register((*Options[celsius])(nil), 0xc0b6488c903ede94,
+		func(dst []byte, v any) []byte { return appendOptionsCelsiusJSON(dst, v.(*Options[celsius])) },
+		func(s []byte, i int, v any) int { return decodeOptionsCelsiusJSON(s, i, v.(*Options[celsius])) })
+	jsongen.Register((*Options[*celsius])(nil), 0x6927149f4b2bd998,
+		func(dst []byte, v any) []byte { return appendOptionsCelsiusJSON_(dst, v.(*Options[*celsius])) },
+		func(s []byte, i int, v any) int { return decodeOptionsCelsiusJSON_(s, i, v.(*Options[*celsius])) })
+	jsongen.Register((*Options[mask])(nil), 0xc0b6488c903ede94,
+		func(dst []byte, v any) []byte { return appendOptionsMaskJSON(dst, v.(*Options[mask])) },
+		func(s []byte, i int, v any) int { return decodeOptionsMaskJSON(s, i, v.(*Options[mask])) })
+	jsongen.Register((*Options[*mask])(nil), 0x6927149f4b2bd998,
+		func(dst []byte, v any) []byte { return appendOptionsMaskJSON_(dst, v.(*Options[*mask])) },
+		func(s []byte, i int, v any) int { return decodeOptionsMaskJSON_(s, i, v.(*Options[*mask])) })
+	jsongen.Register((*Options[point])(nil), 0xc0b6488c903ede94,
+		func(dst []byte, v any) []byte { return appendOptionsPointJSON(dst, v.(*Options[point])) },
+		func(s []byte, i int, v any) int { return decodeOptionsPointJSON(s, i, v.(*Options[point])) })
+	jsongen.Register((*Options[zeroer])(nil), 0xf340aea416a78a04,
+		func(dst []byte, v any) []byte { return appendOptionsZeroerJSON(dst, v.(*Options[zeroer])) },
+		func(s []byte, i int, v any) int { return decodeOptionsZeroerJSON(s, i, v.(*Options[zeroer])) })
+	jsongen.Register((*Options[*zeroer])(nil), 0x5d32cda6e8c7e3a4,
+		func(dst []byte, v any) []byte { return appendOptionsZeroerJSON_(dst, v.(*Options[*zeroer])) },
+		func(s []byte, i int, v any) int { return decodeOptionsZeroerJSON_(s, i, v.(*Options[*zeroer])) })
+	jsongen.Register((*Options[ptrZeroer])(nil), 0x9a6316f0df3ebce8,
+		func(dst []byte, v any) []byte { return appendOptionsPtrZeroerJSON(dst, v.(*Options[ptrZeroer])) },
+		func(s []byte, i int, v any) int { return decodeOptionsPtrZeroerJSON(s, i, v.(*Options[ptrZeroer])) })
+	jsongen.Register((*Options[*ptrZeroer])(nil), 0xe3a9de893c5d4470,
+		func(dst []byte, v any) []byte { return appendOptionsPtrZeroerJSON_(dst, v.(*Options[*ptrZeroer])) },
+		func(s []byte, i int, v any) int { return decodeOptionsPtrZeroerJSON_(s, i, v.(*Options[*ptrZeroer])) })
+	jsongen.Register((*Options[writeOnly])(nil), 0xc0b6488c903ede94,
+		func(dst []byte, v any) []byte { return appendOptionsWriteOnlyJSON(dst, v.(*Options[writeOnly])) },
+		func(s []byte, i int, v any) int { return decodeOptionsWriteOnlyJSON(s, i, v.(*Options[writeOnly])) })
+	jsongen.Register((*Options[readOnly])(nil), 0xc0b6488c903ede94,
+		func(dst []byte, v any) []byte { return appendOptionsReadOnlyJSON(dst, v.(*Options[readOnly])) },
+		func(s []byte, i int, v any) int { return decodeOptionsReadOnlyJSON(s, i, v.(*Options[readOnly])) })
+	jsongen.Register((*Options[Value])(nil), 0xff715382956b86f4,
+		func(dst []byte, v any) []byte { return appendOptionsValueJSON(dst, v.(*Options[Value])) },
+		func(s []byte, i int, v any) int { return decodeOptionsValueJSON(s, i, v.(*Options[Value])) })
+	jsongen.Register((*Options[Holder])(nil), 0x712d9055249528ac,
+		func(dst []byte, v any) []byte { return appendOptionsHolderJSON(dst, v.(*Options[Holder])) },
+		func(s []byte, i int, v any) int { return decodeOptionsHolderJSON(s, i, v.(*Options[Holder])) })
+	jsongen.Register((*Options[Ref])(nil), 0x5d32cda6e8c7e3a4,
+		func(dst []byte, v any) []byte { return appendOptionsRefJSON(dst, v.(*Options[Ref])) },
+		func(s []byte, i int, v any) int { return decodeOptionsRefJSON(s, i, v.(*Options[Ref])) })
+	jsongen.Register((*Options[Other])(nil), 0xdca0bf7aeb857c60,
+		func(dst []byte, v any) []byte { return appendOptionsOtherJSON(dst, v.(*Options[Other])) },
+		func(s []byte, i int, v any) int { return decodeOptionsOtherJSON(s, i, v.(*Options[Other])) })
+	jsongen.Register((*Options[anyone])(nil), 0x68977063332df2b0,
+		func(dst []byte, v any) []byte { return appendOptionsAnyoneJSON(dst, v.(*Options[anyone])) },
+		func(s []byte, i int, v any) int { return decodeOptionsAnyoneJSON(s, i, v.(*Options[anyone])) })
+	jsongen.Register((*Options[loop])(nil), 0xfb713c708a6803a0,
+		func(dst []byte, v any) []byte { return appendOptionsLoopJSON(dst, v.(*Options[loop])) },
+		func(s []byte, i int, v any) int { return decodeOptionsLoopJSON(s, i, v.(*Options[loop])) })
+	jsongen.Register((*Options[stamp])(nil), 0x2438a5e980588898,
+		func(dst []byte, v any) []byte { return appendOptionsStampJSON(dst, v.(*Options[stamp])) },
+		func(s []byte, i int, v any) int { return decodeOptionsStampJSON(s, i, v.(*Options[stamp])) })
+	jsongen.Register((*Options[time.Duration])(nil), 0xdca0bf7aeb857c60,
+		func(dst []byte, v any) []byte { return appendOptionsDurationJSON(dst, v.(*Options[time.Duration])) },
+		func(s []byte, i int, v any) int { return decodeOptionsDurationJSON(s, i, v.(*Options[time.Duration])) })
+	jsongen.Register((*Options[big.Int])(nil), 0xc0b6488c903ede94,
+		func(dst []byte, v any) []byte { return appendOptionsIntJSON___(dst, v.(*Options[big.Int])) },
+		func(s []byte, i int, v any) int { return decodeOptionsIntJSON___(s, i, v.(*Options[big.Int])) })
+	jsongen.Register((*Options[url.URL])(nil), 0xe6dfb6bf0aae07d4,
+		func(dst []byte, v any) []byte { return appendOptionsURLJSON(dst, v.(*Options[url.URL])) },
+		func(s []byte, i int, v any) int { return decodeOptionsURLJSON(s, i, v.(*Options[url.URL])) })
+	jsongen.Register((*InQuotes[time.Time])(nil), 0x88e969e4473d3af1,
+		func(dst []byte, v any) []byte { return appendInQuotesTimeJSON(dst, v.(*InQuotes[time.Time])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesTimeJSON(s, i, v.(*InQuotes[time.Time])) })
+	jsongen.Register((*InQuotes[any])(nil), 0x8401b366f00ac875,
+		func(dst []byte, v any) []byte { return appendInQuotesJSON(dst, v.(*InQuotes[any])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesJSON(s, i, v.(*InQuotes[any])) })
+	jsongen.Register((*InQuotes[bool])(nil), 0xf4a985f805cfdc63,
+		func(dst []byte, v any) []byte { return appendInQuotesBoolJSON(dst, v.(*InQuotes[bool])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesBoolJSON(s, i, v.(*InQuotes[bool])) })
+	jsongen.Register((*InQuotes[Count])(nil), 0x5c9f30edcd143bc9,
+		func(dst []byte, v any) []byte { return appendInQuotesCountJSON(dst, v.(*InQuotes[Count])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesCountJSON(s, i, v.(*InQuotes[Count])) })
+	jsongen.Register((*InQuotes[float32])(nil), 0x11894e9d96104f09,
+		func(dst []byte, v any) []byte { return appendInQuotesFloat32JSON(dst, v.(*InQuotes[float32])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesFloat32JSON(s, i, v.(*InQuotes[float32])) })
+	jsongen.Register((*InQuotes[[]string])(nil), 0x25fe224960988c45,
+		func(dst []byte, v any) []byte { return appendInQuotesStringJSON(dst, v.(*InQuotes[[]string])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesStringJSON(s, i, v.(*InQuotes[[]string])) })
+	jsongen.Register((*InQuotes[map[string]int])(nil), 0x376710f48aae8a8f,
+		func(dst []byte, v any) []byte { return appendInQuotesIntStringJSON(dst, v.(*InQuotes[map[string]int])) },
+		func(s []byte, i int, v any) int {
+			return decodeInQuotesIntStringJSON(s, i, v.(*InQuotes[map[string]int]))
+		})
+	jsongen.Register((*InQuotes[[0]int])(nil), 0xa3b7fc922061ef71,
+		func(dst []byte, v any) []byte { return appendInQuotesIntJSON(dst, v.(*InQuotes[[0]int])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesIntJSON(s, i, v.(*InQuotes[[0]int])) })
+	jsongen.Register((*InQuotes[[2]int])(nil), 0xa12061188598b7dd,
+		func(dst []byte, v any) []byte { return appendInQuotesIntJSON_(dst, v.(*InQuotes[[2]int])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesIntJSON_(s, i, v.(*InQuotes[[2]int])) })
+	jsongen.Register((*InQuotes[[4]byte])(nil), 0x8266064272e5beb3,
+		func(dst []byte, v any) []byte { return appendInQuotesByteJSON(dst, v.(*InQuotes[[4]byte])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesByteJSON(s, i, v.(*InQuotes[[4]byte])) })
+	jsongen.Register((*InQuotes[Blob])(nil), 0x97fb080ffcfe5319,
+		func(dst []byte, v any) []byte { return appendInQuotesBlobJSON(dst, v.(*InQuotes[Blob])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesBlobJSON(s, i, v.(*InQuotes[Blob])) })
+	jsongen.Register((*InQuotes[[]Byte])(nil), 0x97fb080ffcfe5319,
+		func(dst []byte, v any) []byte { return appendInQuotesByteJSON_(dst, v.(*InQuotes[[]Byte])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesByteJSON_(s, i, v.(*InQuotes[[]Byte])) })
+	jsongen.Register((*InQuotes[map[point]int])(nil), 0x81ca374a5813b811,
+		func(dst []byte, v any) []byte { return appendInQuotesIntPointJSON(dst, v.(*InQuotes[map[point]int])) },
+		func(s []byte, i int, v any) int {
+			return decodeInQuotesIntPointJSON(s, i, v.(*InQuotes[map[point]int]))
+		})
+	jsongen.Register((*InQuotes[map[json.Number]mask])(nil), 0x5f7e6ffc82dd2091,
+		func(dst []byte, v any) []byte {
+			return appendInQuotesMaskNumberJSON(dst, v.(*InQuotes[map[json.Number]mask]))
+		},
+		func(s []byte, i int, v any) int {
+			return decodeInQuotesMaskNumberJSON(s, i, v.(*InQuotes[map[json.Number]mask]))
+		})
+	jsongen.Register((*InQuotes[zeroer])(nil), 0x23952b701d0f77e1,
+		func(dst []byte, v any) []byte { return appendInQuotesZeroerJSON(dst, v.(*InQuotes[zeroer])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesZeroerJSON(s, i, v.(*InQuotes[zeroer])) })
+	jsongen.Register((*InQuotes[ptrZeroer])(nil), 0xe3d63d30d8e48af9,
+		func(dst []byte, v any) []byte { return appendInQuotesPtrZeroerJSON(dst, v.(*InQuotes[ptrZeroer])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesPtrZeroerJSON(s, i, v.(*InQuotes[ptrZeroer])) })
+	jsongen.Register((*InQuotes[Value])(nil), 0x980765121aec62ff,
+		func(dst []byte, v any) []byte { return appendInQuotesValueJSON(dst, v.(*InQuotes[Value])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesValueJSON(s, i, v.(*InQuotes[Value])) })
+	jsongen.Register((*InQuotes[Holder])(nil), 0x3a14c763d028ae85,
+		func(dst []byte, v any) []byte { return appendInQuotesHolderJSON(dst, v.(*InQuotes[Holder])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesHolderJSON(s, i, v.(*InQuotes[Holder])) })
+	jsongen.Register((*InQuotes[Other])(nil), 0x5c9f30edcd143bc9,
+		func(dst []byte, v any) []byte { return appendInQuotesOtherJSON(dst, v.(*InQuotes[Other])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesOtherJSON(s, i, v.(*InQuotes[Other])) })
+	jsongen.Register((*InQuotes[anyone])(nil), 0x8401b366f00ac875,
+		func(dst []byte, v any) []byte { return appendInQuotesAnyoneJSON(dst, v.(*InQuotes[anyone])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesAnyoneJSON(s, i, v.(*InQuotes[anyone])) })
+	jsongen.Register((*InQuotes[loop])(nil), 0xbfcb9dfbfb385df9,
+		func(dst []byte, v any) []byte { return appendInQuotesLoopJSON(dst, v.(*InQuotes[loop])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesLoopJSON(s, i, v.(*InQuotes[loop])) })
+	jsongen.Register((*InQuotes[stamp])(nil), 0x43338c0c7c279c27,
+		func(dst []byte, v any) []byte { return appendInQuotesStampJSON(dst, v.(*InQuotes[stamp])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesStampJSON(s, i, v.(*InQuotes[stamp])) })
+	jsongen.Register((*InQuotes[time.Duration])(nil), 0x5c9f30edcd143bc9,
+		func(dst []byte, v any) []byte { return appendInQuotesDurationJSON(dst, v.(*InQuotes[time.Duration])) },
+		func(s []byte, i int, v any) int {
+			return decodeInQuotesDurationJSON(s, i, v.(*InQuotes[time.Duration]))
+		})
+	jsongen.Register((*InQuotes[url.URL])(nil), 0xfdf7803e108e1da7,
+		func(dst []byte, v any) []byte { return appendInQuotesURLJSON(dst, v.(*InQuotes[url.URL])) },
+		func(s []byte, i int, v any) int { return decodeInQuotesURLJSON(s, i, v.(*InQuotes[url.URL])) })
 }

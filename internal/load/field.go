@@ -47,7 +47,7 @@ func (t *typeLoader) structure(s *types.Struct, owner *types.TypeName) *model.Ty
 // fieldOf is what encoding/json makes of a field. Its type is left out.
 func fieldOf(s *types.Struct, i int) *model.Field {
 	v := s.Field(i)
-	f := &model.Field{Name: v.Name(), Embedded: v.Embedded(), Tag: s.Tag(i)}
+	f := &model.Field{Name: v.Name(), Pkg: v.Pkg().Path(), Embedded: v.Embedded(), Tag: s.Tag(i)}
 	if tag := reflect.StructTag(f.Tag).Get("json"); tag != "-" {
 		wire(f, v, tag)
 	}

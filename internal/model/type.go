@@ -58,6 +58,7 @@ type Import struct{ Path, Name string }
 // A Field is a field of a struct.
 type Field struct {
 	Name     string // in Go
+	Pkg      string // the path of the package that declares it
 	Embedded bool
 	Tag      string // as written, without quotes
 	Type     *Type

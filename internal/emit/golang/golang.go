@@ -52,6 +52,7 @@ func Generate(p *model.Package) ([]byte, error) {
 // service emits all that is made for one interface.
 func (e *emitter) service(s *model.Service) {
 	n := serviceNames(s)
+	n.impl = e.implName(s)
 	var plans []*plan
 	for _, m := range s.Methods {
 		plans = append(plans, e.plan(n, m))
@@ -93,7 +94,7 @@ func (e *emitter) doc(text string) {
 //	}
 func (e *emitter) server(n *names, plans []*plan) {
 	e.doc(n.server + " is the service " + n.s.Wire + ", done by impl.")
-	e.Func().Id(n.server).Params(jen.Id("impl").Id(n.s.Name)).Qual(rpcPath, "Service").Block(
+	e.Func().Id(n.server).Params(jen.Id(n.impl).Id(n.s.Name)).Qual(rpcPath, "Service").Block(
 		jen.Return(jen.Qual(rpcPath, "Service").Values(
 			jen.Id("Name").Op(":").Lit(n.s.Wire),
 			jen.Id("Methods").Op(":").Index().Qual(rpcPath, "Method").ValuesFunc(func(g *jen.Group) {

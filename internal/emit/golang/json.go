@@ -2,6 +2,7 @@ package golang
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/dave/jennifer/jen"
 
@@ -27,11 +28,11 @@ func (e *emitter) emitJSON() {
 	e.Func().Id("init").Params().BlockFunc(func(g *jen.Group) {
 		for _, c := range e.json.roots {
 			pointer := jen.Op("*").Add(typ(c.typ))
-			v := jen.Id("v").Assert(pointer)
+			v := jen.Id(e.json.v).Assert(pointer)
 			g.Qual(jsongenPath, "Register").Call(jen.Parens(pointer).Call(jen.Nil()), jen.Op(e.shape(c.typ)),
-				jen.Line().Func().Params(jen.Id("dst").Index().Byte(), jen.Id("v").Any()).Index().Byte().Add(
+				jen.Line().Func().Params(jen.Id(e.json.dst).Index().Byte(), jen.Id(e.json.v).Any()).Index().Byte().Add(
 					onLine(jen.Return(c.appendCall(v, v)))),
-				jen.Line().Func().Params(jen.Id("s").Index().Byte(), jen.Id("i").Int(), jen.Id("v").Any()).Int().Add(
+				jen.Line().Func().Params(jen.Id(e.json.s).Index().Byte(), jen.Id(e.json.i).Int(), jen.Id(e.json.v).Any()).Int().Add(
 					onLine(jen.Return(c.decodeCall(v, v)))))
 		}
 	})
@@ -55,19 +56,19 @@ func (c *coding) appender() *jen.Statement {
 	if c.elem == nil {
 		return c.function(c.append)
 	}
-	return jen.Func().Params(jen.Id("dst").Index().Byte(), jen.Id("v").Op("*").Add(typ(c.typ))).Index().Byte().Block(
-		jen.Return(c.appendCall(jen.Id("v"), jen.Id("v"))))
+	return jen.Func().Params(jen.Id(c.plan.dst).Index().Byte(), jen.Id(c.plan.v).Op("*").Add(typ(c.typ))).Index().Byte().Block(
+		jen.Return(c.appendCall(jen.Id(c.plan.v), jen.Id(c.plan.v))))
 }
 
 // appendCall emits the call that appends the value that address points to.
 func (c *coding) appendCall(address, value jen.Code) *jen.Statement {
 	switch {
 	case c.elem == nil:
-		return c.function(c.append).Call(jen.Id("dst"), address)
+		return c.function(c.append).Call(jen.Id(c.plan.dst), address)
 	case c.append == "AppendArray":
 		address = jen.Add(value).Index(jen.Op(":"))
 	}
-	return c.function(c.append).Call(jen.Id("dst"), address, c.elem.appender())
+	return c.function(c.append).Call(jen.Id(c.plan.dst), address, c.elem.appender())
 }
 
 // decoder emits the function that decodes a value, as appender does.
@@ -75,25 +76,25 @@ func (c *coding) decoder() *jen.Statement {
 	if c.elem == nil {
 		return c.function(c.decode)
 	}
-	return jen.Func().Params(jen.Id("s").Index().Byte(), jen.Id("i").Int(), jen.Id("v").Op("*").Add(typ(c.typ))).Int().Block(
-		jen.Return(c.decodeCall(jen.Id("v"), jen.Id("v"))))
+	return jen.Func().Params(jen.Id(c.plan.s).Index().Byte(), jen.Id(c.plan.i).Int(), jen.Id(c.plan.v).Op("*").Add(typ(c.typ))).Int().Block(
+		jen.Return(c.decodeCall(jen.Id(c.plan.v), jen.Id(c.plan.v))))
 }
 
 func (c *coding) decodeCall(address, value jen.Code) *jen.Statement {
 	switch {
 	case c.elem == nil:
-		return c.function(c.decode).Call(jen.Id("s"), jen.Id("i"), address)
+		return c.function(c.decode).Call(jen.Id(c.plan.s), jen.Id(c.plan.i), address)
 	case c.decode == "Array":
 		address = jen.Add(value).Index(jen.Op(":"))
 	}
-	return c.function(c.decode).Call(jen.Id("s"), jen.Id("i"), address, c.elem.decoder())
+	return c.function(c.decode).Call(jen.Id(c.plan.s), jen.Id(c.plan.i), address, c.elem.decoder())
 }
 
 // value emits v.Common.ID.
 func (f *jsonField) value() *jen.Statement {
-	s := jen.Id("v")
-	for _, name := range f.path {
-		s.Dot(name)
+	s := jen.Id(f.plan.v)
+	for _, step := range f.path {
+		s.Dot(step.Name)
 	}
 	return s
 }
@@ -113,15 +114,19 @@ func (f *jsonField) address() *jen.Statement { return jen.Op("&").Add(f.value())
 //	}
 func (e *emitter) appendFunc(c *coding) {
 	e.Line()
-	e.Func().Id(c.append).Params(jen.Id("dst").Index().Byte(), jen.Id("v").Op("*").Add(typ(c.typ))).Index().Byte().BlockFunc(func(g *jen.Group) {
+	e.Func().Id(c.append).Params(jen.Id(e.json.dst).Index().Byte(), jen.Id(e.json.v).Op("*").Add(typ(c.typ))).Index().Byte().BlockFunc(func(g *jen.Group) {
 		begun := false // there is a member before, whatever is left out
-		for i, f := range c.fields {
+		fields := slices.DeleteFunc(slices.Clone(c.fields), e.alwaysEmpty)
+		if len(fields) == 0 {
+			g.Id(e.json.dst).Op("=").Append(jen.Id(e.json.dst), jen.LitRune('{'))
+		}
+		for i, f := range fields {
 			when := e.present(f)
 			lead := ","
 			if i == 0 && when == nil {
 				lead = "{"
 			} else if i == 0 {
-				g.Id("dst").Op("=").Append(jen.Id("dst"), jen.LitRune('{'))
+				g.Id(e.json.dst).Op("=").Append(jen.Id(e.json.dst), jen.LitRune('{'))
 			}
 			if !begun && lead == "," {
 				lead = ""
@@ -133,7 +138,7 @@ func (e *emitter) appendFunc(c *coding) {
 				g.If(when).BlockFunc(func(g *jen.Group) { e.appendMember(g, f, lead) })
 			}
 		}
-		g.Return(jen.Append(jen.Id("dst"), jen.LitRune('}')))
+		g.Return(jen.Append(jen.Id(e.json.dst), jen.LitRune('}')))
 	})
 }
 
@@ -145,52 +150,58 @@ func (e *emitter) appendMember(g *jen.Group, f *jsonField, lead string) {
 	if f.quoted {
 		text += `"`
 	}
-	dst := jen.Id("dst")
+	dst := jen.Id(e.json.dst)
 	if lead == "" {
-		dst = jen.Qual(jsongenPath, "Comma").Call(jen.Id("dst"))
+		dst = jen.Qual(jsongenPath, "Comma").Call(jen.Id(e.json.dst))
 	}
-	g.Id("dst").Op("=").Append(dst, jen.Op("`"+text+"`").Op("..."))
-	call, mayFail := jen.Qual(jsongenPath, "AppendOther").Call(jen.Id("dst"), f.address()), true
+	g.Id(e.json.dst).Op("=").Append(dst, jen.Op("`"+text+"`").Op("..."))
+	call, mayFail := jen.Qual(jsongenPath, "AppendOther").Call(jen.Id(e.json.dst), f.address()), true
 	if f.coding != nil {
 		call, mayFail = f.coding.appendCall(f.address(), f.value()), f.coding.mayFail
 	}
-	set := jen.Id("dst").Op("=").Add(call)
+	set := jen.Id(e.json.dst).Op("=").Add(call)
 	if mayFail {
-		g.If(set, jen.Id("dst").Op("==").Nil()).Block(jen.Return(jen.Nil()))
+		g.If(set, jen.Id(e.json.dst).Op("==").Nil()).Block(jen.Return(jen.Nil()))
 	} else {
 		g.Add(set)
 	}
 	if f.quoted {
-		g.Id("dst").Op("=").Append(jen.Id("dst"), jen.LitRune('"'))
+		g.Id(e.json.dst).Op("=").Append(jen.Id(e.json.dst), jen.LitRune('"'))
 	}
 }
 
 // present emits the condition under which a field is not left out, or nil where
 // it never is.
 func (e *emitter) present(f *jsonField) *jen.Statement {
-	var when *jen.Statement
+	var empty, zero *jen.Statement
 	if f.Empty {
-		when = e.notEmpty(f)
+		empty = e.notEmpty(f)
 	}
 	if f.Zero {
-		if zero := e.notZero(f); when != nil {
-			when = when.Op("&&").Add(zero)
-		} else {
-			when = zero
-		}
+		zero = e.notZero(f)
 	}
-	return when
+	switch {
+	case empty == nil:
+		return zero
+	case zero == nil, empty.GoString() == zero.GoString(): // vet refuses a && a
+		return empty
+	}
+	return empty.Op("&&").Add(zero)
+}
+
+// alwaysEmpty reports whether a field is left out of all values.
+func (e *emitter) alwaysEmpty(f *jsonField) bool {
+	is, _ := e.resolve(f.Type)
+	return f.Empty && is != nil && is.Kind == model.Array && is.Len == 0
 }
 
 func (e *emitter) notEmpty(f *jsonField) *jen.Statement {
 	is, def := e.resolve(f.Type)
 	switch {
-	case is == nil, def != nil && def.Own && is.Kind != model.Time && is.Kind != model.Raw:
+	case is == nil, is.Kind == model.Custom, def != nil && def.Own && is.Kind != model.Time && is.Kind != model.Raw:
 		return jen.Op("!").Qual(jsongenPath, "IsEmpty").Call(f.address())
 	case is.Kind == model.Slice, is.Kind == model.Map, is.Kind == model.Raw:
 		return jen.Len(f.value()).Op(">").Lit(0)
-	case is.Kind == model.Array && is.Len == 0:
-		return jen.False()
 	}
 	return notZero(f, is.Kind)
 }
@@ -249,26 +260,26 @@ func (e *emitter) decodeFunc(c *coding) {
 		}
 	})
 	e.Line()
-	e.Func().Id(c.decode).Params(jen.Id("s").Index().Byte(), jen.Id("i").Int(), jen.Id("v").Op("*").Add(typ(c.typ))).Int().Block(
-		jen.List(jen.Id("f"), jen.Id("i")).Op(":=").Id(c.names).Dot("First").Call(jen.Id("s"), jen.Id("i")),
-		jen.For(jen.Id("f").Op(">=").Lit(0)).Block(
-			jen.Switch(jen.Id("f")).BlockFunc(func(g *jen.Group) {
+	e.Func().Id(c.decode).Params(jen.Id(e.json.s).Index().Byte(), jen.Id(e.json.i).Int(), jen.Id(e.json.v).Op("*").Add(typ(c.typ))).Int().Block(
+		jen.List(jen.Id(e.json.f), jen.Id(e.json.i)).Op(":=").Id(c.names).Dot("First").Call(jen.Id(e.json.s), jen.Id(e.json.i)),
+		jen.For(jen.Id(e.json.f).Op(">=").Lit(0)).Block(
+			jen.Switch(jen.Id(e.json.f)).BlockFunc(func(g *jen.Group) {
 				for i, f := range c.fields {
-					g.Case(jen.Lit(i)).Block(jen.Id("i").Op("=").Add(f.decodeCall()))
+					g.Case(jen.Lit(i)).Block(jen.Id(e.json.i).Op("=").Add(f.decodeCall()))
 				}
 			}),
-			jen.List(jen.Id("f"), jen.Id("i")).Op("=").Id(c.names).Dot("Next").Call(jen.Id("s"), jen.Id("i"), jen.Id("f")),
+			jen.List(jen.Id(e.json.f), jen.Id(e.json.i)).Op("=").Id(c.names).Dot("Next").Call(jen.Id(e.json.s), jen.Id(e.json.i), jen.Id(e.json.f)),
 		),
-		jen.Return(jen.Id("i")),
+		jen.Return(jen.Id(e.json.i)),
 	)
 }
 
 func (f *jsonField) decodeCall() *jen.Statement {
 	switch {
 	case f.coding == nil:
-		return jen.Qual(jsongenPath, "Other").Call(jen.Id("s"), jen.Id("i"), f.address())
+		return jen.Qual(jsongenPath, "Other").Call(jen.Id(f.plan.s), jen.Id(f.plan.i), f.address())
 	case f.quoted:
-		return jen.Qual(jsongenPath, "Quoted").Call(jen.Id("s"), jen.Id("i"), f.address(), f.coding.decoder())
+		return jen.Qual(jsongenPath, "Quoted").Call(jen.Id(f.plan.s), jen.Id(f.plan.i), f.address(), f.coding.decoder())
 	}
 	return f.coding.decodeCall(f.address(), f.value())
 }

@@ -11,8 +11,9 @@ import (
 // A jsonField is a member of the object that a struct is in JSON.
 type jsonField struct {
 	*model.Field
-	path   []string // the names of the fields that it is reached through, and its own
-	coding *coding  // nil where its type is left to encoding/json
+	plan   *jsonPlan
+	path   []*model.Field // those that it is reached through, and itself
+	coding *coding        // nil where its type is left to encoding/json
 	quoted bool
 }
 
@@ -38,9 +39,9 @@ func (e *emitter) jsonFields(s *model.Type) (fields []*jsonField, ok bool) {
 }
 
 // flatten lists the fields of a struct and of those that are flattened into it.
-func (e *emitter) flatten(s *model.Type, path []string) (all []*jsonField, ok bool) {
+func (e *emitter) flatten(s *model.Type, path []*model.Field) (all []*jsonField, ok bool) {
 	for _, f := range s.Fields {
-		p := append(slices.Clip(path), f.Name)
+		p := append(slices.Clip(path), f)
 		switch {
 		case f.Flat:
 			inner, def := e.resolve(f.Type)
@@ -56,7 +57,7 @@ func (e *emitter) flatten(s *model.Type, path []string) (all []*jsonField, ok bo
 			if !token.IsExported(f.Name) { // embedded, with a name of its own
 				return nil, false
 			}
-			all = append(all, &jsonField{Field: f, path: p})
+			all = append(all, &jsonField{Field: f, plan: e.json, path: p})
 		}
 	}
 	return all, true

@@ -2,12 +2,12 @@ package golang
 
 import (
 	"fmt"
+	"go/token"
 	"hash/fnv"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/wirecall/wirecall/internal/model"
 )
@@ -20,11 +20,14 @@ type jsonPlan struct {
 	codings map[*model.Def]*coding // of structs; nil where they are left to encoding/json
 	structs []*coding              // those that functions are written for
 	roots   []*coding              // the types that are registered
+
+	v, s, i, f, dst string // the local identifiers of the functions
 }
 
 // A coding is how values of a type are encoded and decoded: by functions of
 // package jsongen, or by generated ones.
 type coding struct {
+	plan           *jsonPlan
 	typ            *model.Type
 	append, decode string
 	elem           *coding // what the functions of jsongen are given for elements
@@ -39,7 +42,7 @@ func (e *emitter) planJSON() {
 	for _, d := range e.pkg.Types {
 		e.json.defs[typeKey(d.Type)] = d
 	}
-	for _, name := range []string{"append", "len"} {
+	for _, name := range jsonPredeclared {
 		if _, taken := e.pkg.Declared[name]; taken {
 			return // what is generated for JSON needs Go's own
 		}
@@ -95,35 +98,48 @@ func init() {
 // typeKey tells types apart, as they are written.
 func typeKey(t *model.Type) string {
 	if t.Kind != model.Named {
-		return t.String()
+		return unnamedKey(t, typeKey)
 	}
-	key := []string{t.Pkg.Path + "." + t.Name}
+	key := t.Pkg.Path + "." + t.Name
+	if len(t.Args) == 0 {
+		return key
+	}
 	for _, a := range t.Args {
-		key = append(key, typeKey(a))
+		key += "," + typeKey(a)
 	}
-	return strings.Join(key, ",")
+	return key + ";" // where the arguments end
+}
+
+// unnamedKey tells types without a name apart, by the keys of their parts.
+func unnamedKey(t *model.Type, key func(*model.Type) string) string {
+	switch t.Kind {
+	case model.Pointer:
+		return "*" + key(t.Elem)
+	case model.Slice:
+		return "[]" + key(t.Elem)
+	case model.Array:
+		return "[" + strconv.FormatInt(t.Len, 10) + "]" + key(t.Elem)
+	case model.Map:
+		return "map[" + key(t.Key) + "]" + key(t.Elem)
+	case model.Struct:
+		fields := ""
+		for _, f := range t.Fields {
+			fields += fmt.Sprintf("%s %t %s %q;", f.Name, f.Embedded, key(f.Type), f.Tag)
+		}
+		return "struct{" + fields + "}"
+	}
+	return t.Kind.String()
 }
 
 // resolvedKey is typeKey without aliases.
 func (e *emitter) resolvedKey(t *model.Type) string {
-	switch t.Kind {
-	case model.Pointer:
-		return "*" + e.resolvedKey(t.Elem)
-	case model.Slice:
-		return "[]" + e.resolvedKey(t.Elem)
-	case model.Array:
-		return "[" + strconv.FormatInt(t.Len, 10) + "]" + e.resolvedKey(t.Elem)
-	case model.Map:
-		return "map[" + e.resolvedKey(t.Key) + "]" + e.resolvedKey(t.Elem)
-	case model.Named:
-		if d := e.json.defs[typeKey(t)]; d != nil && d.Alias {
-			return e.resolvedKey(d.Is)
-		}
-		return typeKey(t)
-	case model.Struct:
-		return t.String()
+	if t.Kind != model.Named {
+		return unnamedKey(t, e.resolvedKey)
 	}
-	return t.Kind.String()
+	if d := e.json.defs[typeKey(t)]; d != nil && d.Alias {
+		return e.resolvedKey(d.Is)
+	}
+	return typeKey(t)
 }
 
 // resolve is what a type is, and the declaration of the name that it has, nil
@@ -194,13 +210,13 @@ func (e *emitter) coding(t *model.Type) *coding {
 	default:
 		return e.composed(t, is)
 	}
-	c.typ = t
+	c.plan, c.typ = e.json, t
 	return &c
 }
 
 // composed is the coding of a type with elements.
 func (e *emitter) composed(t, is *model.Type) *coding {
-	c := &coding{typ: t}
+	c := &coding{plan: e.json, typ: t}
 	switch is.Kind {
 	case model.Pointer:
 		c.append, c.decode = "AppendPointer", "Pointer"
@@ -264,10 +280,10 @@ func (e *emitter) structCoding(def *model.Def) *coding {
 		return nil
 	}
 	fields, ok := e.jsonFields(def.Is)
-	if !ok || !e.accessible(def, fields) {
+	if !ok || !e.accessible(fields) {
 		return nil
 	}
-	c := &coding{typ: def.Type, fields: fields}
+	c := &coding{plan: e.json, typ: def.Type, fields: fields}
 	gain := false
 	for _, f := range fields {
 		f.coding = e.coding(f.Type)
@@ -286,9 +302,9 @@ func (e *emitter) structCoding(def *model.Def) *coding {
 }
 
 // accessible reports whether this package can get at the fields.
-func (e *emitter) accessible(def *model.Def, fields []*jsonField) bool {
-	return def.Type.Pkg.Path == e.pkg.Path || !slices.ContainsFunc(fields, func(f *jsonField) bool {
-		return slices.ContainsFunc(f.path, func(name string) bool { return !unicode.IsUpper([]rune(name)[0]) })
+func (e *emitter) accessible(fields []*jsonField) bool {
+	return !slices.ContainsFunc(fields, func(f *jsonField) bool {
+		return slices.ContainsFunc(f.path, func(f *model.Field) bool { return !token.IsExported(f.Name) && f.Pkg != e.pkg.Path })
 	})
 }
 
@@ -296,7 +312,7 @@ func (e *emitter) accessible(def *model.Def, fields []*jsonField) bool {
 func (e *emitter) quote(f *jsonField) bool {
 	is, def := e.resolve(f.Type)
 	switch {
-	case is == nil, is.Kind == model.String, is.Kind == model.Pointer, is.Kind == model.Raw, def != nil && def.Own && is.Kind != model.Time:
+	case is == nil, is.Kind == model.String, is.Kind == model.Pointer, is.Kind == model.Raw, is.Kind == model.Custom, def != nil && def.Own && is.Kind != model.Time:
 		return false
 	}
 	_, f.quoted = basicCodings[is.Kind]
@@ -355,14 +371,32 @@ func (p *jsonPlan) packages(need map[string]string) {
 	}
 }
 
-// nameJSON takes the names of generated functions.
+// nameJSON takes the names of generated functions, and those of the identifiers
+// in them, none of which may hide what the functions mention.
 func (e *emitter) nameJSON() {
+	l := e.scope()
+	for _, c := range slices.Concat(e.json.roots, e.json.structs) {
+		e.mentionCoding(l, c)
+	}
+	e.json.v, e.json.s, e.json.i, e.json.f, e.json.dst = l.take("v"), l.take("s"), l.take("i"), l.take("f"), l.take("dst")
 	for _, c := range e.json.structs {
 		name := upper(jsonName(c.typ))
 		if c.typ.Pkg.Path != e.pkg.Path {
 			name = upper(c.typ.Pkg.Name) + name
 		}
 		c.append, c.decode, c.names = e.own("append"+name+"JSON"), e.own("decode"+name+"JSON"), e.own(lower(name)+"JSON")
+	}
+}
+
+// mentionCoding adds what the functions for c mention of the package itself.
+func (e *emitter) mentionCoding(l scope, c *coding) {
+	for ; c != nil; c = c.elem {
+		e.mention(l, c.typ)
+		for _, f := range c.fields {
+			if f.coding != nil && f.coding.fields == nil {
+				e.mentionCoding(l, f.coding)
+			}
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type names struct {
 	s                         *model.Service
 	server, client, newClient string
 	prefix                    string // of unexported names, "room"
+	impl                      string // the parameter of the server function
 }
 
 // serviceNames is the names made for s. Users write them in their code, so
@@ -40,15 +41,37 @@ func serviceNames(s *model.Service) *names {
 	return n
 }
 
-// needed are Go's own identifiers that generated code cannot do without.
-var needed = []string{"any", "error", "new", "nil", "true",
+// predeclared returns Go's own identifiers that the output for p mentions,
+// generated JSON aside.
+func predeclared(p *model.Package) []string {
+	names := []string{"any", "error", "new", "nil"}
+	for _, s := range p.Services {
+		for _, m := range s.Methods {
+			if m.Notify || m.Idempotent {
+				names = append(names, "true")
+			}
+			for _, v := range slices.Concat(m.Params, m.Results) {
+				v.Type.Walk(func(t *model.Type) {
+					if t.Kind <= model.String {
+						names = append(names, t.Name)
+					}
+				})
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// jsonPredeclared is Go's own identifiers that generated JSON may mention.
+var jsonPredeclared = []string{"append", "len",
 	"bool", "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64", "uintptr",
 	"float32", "float64", "string", "byte", "rune"}
 
 // Check reports which names that p's output must have are taken. It claims
 // them in p.Declared, which a package shares with its tests.
 func Check(p *model.Package) (problems model.Problems) {
-	for _, name := range needed {
+	for _, name := range predeclared(p) {
 		if at, ok := p.Declared[name]; ok {
 			problems = append(problems, model.Problem{Pos: at, Text: "generated code needs Go's own " + name + ": rename this one"})
 		}
@@ -111,7 +134,7 @@ func (e *emitter) nameImports() {
 	for _, path := range slices.Sorted(maps.Keys(need)) {
 		name := free(need[path], func(s string) bool {
 			_, taken := e.pkg.Declared[s]
-			return taken || e.imported(s)
+			return taken || e.imported(s) || s == "init" // which Go allows to functions only
 		})
 		e.imports[path] = name
 		if name == need[path] {

@@ -1,6 +1,8 @@
 package golang
 
 import (
+	"slices"
+
 	"github.com/dave/jennifer/jen"
 
 	"github.com/wirecall/wirecall/internal/model"
@@ -41,7 +43,9 @@ func (e *emitter) plan(n *names, m *model.Method) *plan {
 		p.result = e.record(n.prefix+m.Name+"Result", m.Results)
 	}
 	l := e.locals(n, p)
-	p.c, p.ctx, p.p, p.r, p.err, p.impl = l.take("c"), l.take("ctx"), l.take("p"), l.take("r"), l.take("err"), l.take("impl")
+	p.impl = n.impl
+	l[p.impl] = true
+	p.c, p.ctx, p.p, p.r, p.err = l.take("c"), l.take("ctx"), l.take("p"), l.take("r"), l.take("err")
 	if m.Resume != nil {
 		p.call, p.item = l.take("call"), l.take("m")
 	}
@@ -69,12 +73,40 @@ func (e *emitter) record(name string, values []*model.Value) *record {
 // the function mentions.
 type scope map[string]bool
 
-// locals is the scope of a method's functions.
-func (e *emitter) locals(n *names, p *plan) scope {
-	l := scope{n.s.Name: true, n.client: true}
+// scope returns a scope that holds the names of all imports.
+func (e *emitter) scope() scope {
+	l := scope{}
 	for _, name := range e.imports {
 		l[name] = true
 	}
+	return l
+}
+
+// mention adds what writing t mentions of the package itself.
+func (e *emitter) mention(l scope, t *model.Type) {
+	t.Walk(func(t *model.Type) {
+		if t.Kind == model.Named && t.Pkg.Path == e.pkg.Path {
+			l[t.Name] = true
+		}
+	})
+}
+
+// implName is the name of the implementation in a service's server function,
+// which encloses functions that mention the types of all methods.
+func (e *emitter) implName(s *model.Service) string {
+	l := e.scope()
+	for _, m := range s.Methods {
+		for _, v := range slices.Concat(m.Params, m.Results) {
+			e.mention(l, v.Type)
+		}
+	}
+	return l.take("impl")
+}
+
+// locals is the scope of a method's functions.
+func (e *emitter) locals(n *names, p *plan) scope {
+	l := e.scope()
+	l[n.s.Name], l[n.client] = true, true
 	for _, r := range []*record{p.params, p.result} {
 		if r != nil {
 			l[r.name] = true
@@ -82,11 +114,7 @@ func (e *emitter) locals(n *names, p *plan) scope {
 	}
 	for _, values := range [][]*model.Value{p.Params, p.Results} {
 		for _, v := range values {
-			v.Type.Walk(func(t *model.Type) {
-				if t.Kind == model.Named && t.Pkg.Path == e.pkg.Path {
-					l[t.Name] = true
-				}
-			})
+			e.mention(l, v.Type)
 		}
 	}
 	return l

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sink is a package whose output has all that output can have. Its identifiers in
+// capitals are replaced.
+const sink = `package sink
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"time"
+
+	other "example.com/names/OTHER"
+)
+
+type ITEM struct {
+	FIELD  int64  ~json:"field,omitempty"~
+	Text   string ~json:",omitzero"~
+	Quoted float64 ~json:",string"~
+	At     time.Time
+	Raw    json.RawMessage
+	Number json.Number ~json:",omitempty"~
+	List   [][]Inner
+	Map    map[string]*Inner
+	Array  [2][]byte
+	Any    any
+	Inside struct{ X int }
+	Other  []other.T
+	EMBEDDED
+}
+
+type EMBEDDED struct{ Below bool }
+
+type Inner struct{ Items [][]Word }
+
+type Word string
+
+type Box[T any] struct {
+	Value T
+	All   []T
+}
+
+//wirecall:service name=Sink
+type SERVICE interface {
+	METHOD(ctx context.Context, PARAM ITEM, more ...*ITEM) (RESULT ITEM, count int, err error)
+	Box(PARAM other.T) (Box[ITEM], error)
+	Lists(PARAM []ITEM) (RESULT [][]ITEM, err error)
+	Watch(ctx context.Context, PARAM ITEM) (RESULT iter.Seq2[ITEM, error], most iter.Seq2[other.T, error], err error)
+	//wirecall:resume PARAM=FIELD
+	Follow(ctx context.Context, PARAM int64) (iter.Seq2[*ITEM, error], error)
+	//wirecall:notify
+	Say(PARAM map[string]ITEM) error
+	Send(ctx context.Context, PARAM iter.Seq2[ITEM, error]) error
+	Quit() error
+}
+`
+
+// roles are the places in the sink that a name can take, and what they are
+// otherwise.
+var roles = map[string]string{"ITEM": "Item", "FIELD": "Field", "EMBEDDED": "Embedded", "OTHER": "other", "SERVICE": "Service",
+	"METHOD": "Method", "PARAM": "param", "RESULT": "result", "": ""}
+
+// sinkWith is the sink with a name in one role. The role "" is a function that
+// has nothing to do with the service.
+func sinkWith(role, name string) string {
+	text := strings.ReplaceAll(sink, "~", "`")
+	for r, usual := range roles {
+		switch {
+		case r == "":
+		case r == role:
+			text = strings.ReplaceAll(text, r, name)
+		default:
+			text = strings.ReplaceAll(text, r, usual)
+		}
+	}
+	if role == "" && name != "" {
+		text += "\nfunc " + name + "() {}\n"
+	}
+	return text
+}
+
+// possible reports whether a name can take a role at all: in the sink, where
+// some names are taken, and in Go.
+func possible(role, name string) bool {
+	switch role {
+	case "FIELD", "METHOD":
+		if !token.IsExported(name) {
+			return false
+		}
+	case "PARAM", "RESULT":
+		return !slices.Contains([]string{"ctx", "more", "count", "err", "most", "param", "result"}, strings.ToLower(name))
+	}
+	taken := []string{"init", "Field", "Item", "Embedded", "Inner", "Word", "Box", "Service", "Method", "Lists", "Watch", "Follow", "Say", "Send", "Quit",
+		"Text", "Quoted", "At", "Raw", "Number", "List", "Map", "Array", "Any", "Inside", "Other"}
+	used := []string{"any", "bool", "byte", "error", "float64", "int", "int64", "string"} // by the sink
+	imports := []string{"context", "json", "iter", "time", "other"}
+	switch role {
+	case "OTHER", "FIELD", "METHOD":
+		return !slices.Contains(taken, name)
+	}
+	return !slices.Contains(slices.Concat(taken, used, imports), name)
+}
+
+// TestEveryNameCanBeTaken gives every identifier that generated code mentions to
+// the user's own types, fields, packages, services, methods, parameters, results
+// and functions. The output must compile, or the name must be refused with a
+// reason.
+func TestEveryNameCanBeTaken(t *testing.T) {
+	dir := newModule(t, "example.com/names")
+	writeFile(t, filepath.Join(dir, "other/other.go"), "package other\n\ntype T struct{ N int }\n")
+	writeFile(t, filepath.Join(dir, "sink/sink.go"), sinkWith("", ""))
+	if code, _, stderr := wirecall(t, dir, "gen", "./sink"); code != 0 {
+		t.Fatal(stderr)
+	}
+	names := identifiers(t, filepath.Join(dir, "sink/wirecall_gen.go"))
+	names = append(names, "ünïcode", "世界", "_", "__", "_x", "false", "cap", "iota", "wirecall", "main", "jsongen_", "v_")
+	checker := newChecker(t, dir, "./sink")
+	for role := range roles {
+		for i, name := range names {
+			if name == "_" && role != "PARAM" && role != "RESULT" || !possible(role, name) {
+				continue
+			}
+			pkg := fmt.Sprintf("%s%d", strings.ToLower(role), i)
+			if role == "OTHER" {
+				writeFile(t, filepath.Join(dir, pkg, "other/other.go"), "package "+name+"\n\ntype T struct{ N int }\n")
+				name = pkg + "/other"
+			}
+			text := sinkWith(role, name)
+			if name == "_" {
+				text = strings.ReplaceAll(text, "//wirecall:resume _=Field", "")
+			}
+			writeFile(t, filepath.Join(dir, pkg, "sink.go"), text)
+		}
+	}
+	dropRefused(t, dir)
+	if code, _, stderr := wirecall(t, dir, "gen", "./..."); code != 0 {
+		t.Fatal(stderr)
+	}
+	for file := range generated(t, dir) {
+		checker.check(filepath.Dir(strings.TrimPrefix(file, "want/")))
+	}
+}
+
+// dropRefused removes the packages that are refused for a name that is needed.
+func dropRefused(t *testing.T, dir string) {
+	t.Helper()
+	_, _, stderr := wirecall(t, dir, "gen", "./...")
+	if stderr == "" {
+		t.Error("no name is refused")
+	}
+	for line := range strings.Lines(stderr) {
+		pkg, _, _ := strings.Cut(line, "/")
+		if !strings.Contains(line, "generated code needs Go's own ") && !strings.Contains(line, " is generated for ") {
+			t.Errorf("refused: %s", line)
+		}
+		if err := os.RemoveAll(filepath.Join(dir, pkg)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// identifiers returns the identifiers of a file.
+func identifiers(t *testing.T, file string) []string {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			names[id.Name] = true
+		}
+		return true
+	})
+	return slices.Sorted(maps.Keys(names))
+}
+
+// A checker type-checks the packages of one module from source, and those of
+// others from what the compiler says of them: that finds whatever go build would
+// refuse, for a thousand packages in seconds.
+type checker struct {
+	t       *testing.T
+	dir     string
+	fset    *token.FileSet
+	sources map[string]*types.Package // of the module, by path
+	types.Importer
+}
+
+func (c *checker) Import(path string) (*types.Package, error) {
+	rel, ok := strings.CutPrefix(path, "example.com/names/")
+	if !ok {
+		return c.Importer.Import(path)
+	}
+	return c.check(rel), nil
+}
+
+// check type-checks the package in a folder of the module.
+func (c *checker) check(folder string) *types.Package {
+	c.t.Helper()
+	if p := c.sources[folder]; p != nil {
+		return p
+	}
+	files, err := filepath.Glob(filepath.Join(c.dir, folder, "*.go"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var parsed []*ast.File
+	for _, file := range files {
+		f, err := parser.ParseFile(c.fset, file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		parsed = append(parsed, f)
+	}
+	conf := types.Config{Importer: c, Error: func(err error) {
+		c.t.Errorf("%v", err)
+	}}
+	p, _ := conf.Check("example.com/names/"+folder, c.fset, parsed, nil) // its errors were reported
+	c.sources[folder] = p
+	return p
+}
