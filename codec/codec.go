@@ -7,8 +7,10 @@ package codec
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/wirecall/wirecall/codec/jsongen"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A Codec turns Go values into one of the wire's two forms and back. It must
@@ -43,6 +45,30 @@ func (jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 	if b := jsongen.Append(dst, v); b != nil {
 		return b, nil
 	}
+	return appendOther(dst, v)
+}
+
+// AppendWithin is Append for a value that is about to be sent, for package rpc. It
+// fails if the JSON is not UTF-8, or if more than depth levels of arrays and
+// objects nest in it. It does not look where the type alone rules that out.
+func (jsonCodec) AppendWithin(dst []byte, v any, depth int) (b []byte, err error) {
+	b, sound := jsongen.AppendSound(dst, v)
+	switch {
+	case b == nil:
+		if b, err = appendOther(dst, v); err != nil {
+			return dst, err
+		}
+	case sound:
+		return b, nil
+	}
+	if err := wire.JSON.Check(b[len(dst):], depth); err != nil {
+		return dst, fmt.Errorf("the JSON of %T: %w", v, err)
+	}
+	return b, nil
+}
+
+// appendOther appends a value whose type no code was generated for.
+func appendOther(dst []byte, v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return dst, err

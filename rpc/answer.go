@@ -48,7 +48,7 @@ func (in *incoming) respond(result *payload, streams []*Stream) ([]*Stream, erro
 		}
 	}
 	buf := buffers.Get().(*buffer)
-	enc := encoder{c.form, c.codec, names}
+	enc := encoder{c.form, c.codec, names, wire.CallerDepth}
 	msg, err := in.encode(c.form.AppendResponse(buf.begin(c.form), &head), &enc, result)
 	buf.bytes = c.form.AppendTail(msg)
 	size := len(buf.bytes) - c.form.FrameRoom()

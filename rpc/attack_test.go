@@ -445,9 +445,10 @@ func TestFramesThatMeanHarm(t *testing.T) {
 	handles := func(n int) string { return strings.Repeat(",7", n)[1:] }
 	open := `{"jsonrpc":"2.0","id":2,"method":"Test.Endless"}`
 	for name, a := range map[string]attack{
-		"nested":               {frames: []string{request(`"params":[` + deep(400_000) + `]`)}, want: "4500 parse error: nested deeper than 1000"},
-		"nested less":          {frames: []string{request(`"params":[` + deep(900) + `]`)}, say: strings.Repeat("[", 900)},
-		"never closed":         {frames: []string{request(`"params":` + strings.Repeat("[", 900_000))}, want: "4500 parse error: nested deeper than 1000"},
+		"nested":               {frames: []string{request(`"params":[` + deep(400_000) + `]`)}, want: "4500 parse error: nested deeper than 1024"},
+		"nested less":          {frames: []string{request(`"params":[` + deep(500) + `]`)}, say: strings.Repeat("[", 500)},
+		"a deep parameter":     {frames: []string{request(`"params":[` + deep(900) + `]`)}, say: `"code":-32602`},
+		"never closed":         {frames: []string{request(`"params":` + strings.Repeat("[", 900_000))}, want: "4500 parse error: nested deeper than 1024"},
 		"id 2^63":              {frames: []string{`{"jsonrpc":"2.0","id":9223372036854775808,"method":"Test.Nothing"}`}, want: "4500 request id 9223372036854775808 is not an integer"},
 		"id 1e400":             {frames: []string{`{"jsonrpc":"2.0","id":1e400,"method":"Test.Nothing"}`}, want: "4500 request id 1e400 is not an integer"},
 		"id of 1 MB":           {frames: []string{`{"jsonrpc":"2.0","id":1` + strings.Repeat("0", 1_000_000) + `,"method":"Test.Nothing"}`}, want: "4500 request id 1" + strings.Repeat("0", 108)},

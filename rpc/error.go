@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // The error codes of the wire: JSON-RPC 2.0, section 5.1; $/cancelRequest's of
@@ -197,9 +198,9 @@ func wireError(err error, hide bool) *Error {
 
 var errErrorTooLarge = &Error{Code: CodeTooLarge, Message: "the error is over the receiver's limit for a message"}
 
-// data is what e carries, encoded by cd; nil where there is nothing or it
-// cannot be encoded.
-func (e *Error) data(cd codec.Codec) (raw []byte) {
+// data is what e carries, encoded by cd; nil where there is nothing, or it cannot
+// be encoded, or the peer would not take it.
+func (e *Error) data(cd checkedCodec) (raw []byte) {
 	defer func() {
 		if recover() != nil { // a type's own encoding
 			raw = nil
@@ -212,11 +213,14 @@ func (e *Error) data(cd codec.Codec) (raw []byte) {
 	case e.raw == nil:
 		return nil
 	case e.codec.Name() == cd.Name():
+		if formOf(cd).Check(e.raw, wire.CallerDepth) != nil {
+			return nil
+		}
 		return e.raw
 	case e.codec.Decode(e.raw, &v) != nil: // passing on what came in the other form
 		return nil
 	}
-	b, err := cd.Append(nil, v)
+	b, err := cd.AppendWithin(nil, v, wire.CallerDepth)
 	if err != nil {
 		return nil
 	}

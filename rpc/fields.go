@@ -53,8 +53,9 @@ func failStreams(result any, err error) {
 // streams, in the order in which they come; a nil one is the nil iterator.
 type encoder struct {
 	form    wire.Format
-	codec   codec.Codec
+	codec   checkedCodec
 	streams [][]byte
+	depth   int // how deep a value may nest
 }
 
 // append appends Params or a Result.
@@ -85,7 +86,7 @@ func (e *encoder) value(dst []byte, v any) ([]byte, error) {
 		}
 		return append(dst, name...), nil
 	}
-	return encodeTo(dst, e.codec, v)
+	return encodeTo(dst, e.codec, v, e.depth)
 }
 
 // A decoder reads what a call carries, and hands out the streams that its message

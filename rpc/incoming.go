@@ -20,6 +20,7 @@ type incoming struct {
 	large  *[]byte      // or in this one
 	meta   string       // raw
 	held   int          // bytes that it has reserved
+	deep   bool         // see wire.Message
 	sinks  []*sink      // that nobody has claimed
 	reply  func([]byte) // where the answer goes; nil is the connection
 
@@ -109,7 +110,7 @@ func (c *session) incomingRequest(m *wire.Message) error {
 			err = fmt.Errorf("id %s is open already", brief(m.ID))
 			return
 		}
-		if sinks, err = c.register(s, m.Streams); err != nil && !isLimit(err) {
+		if sinks, err = c.register(s, m.Streams, wire.CalleeDepth); err != nil && !isLimit(err) {
 			return
 		}
 		in, refusal = c.admit(s, m, method)
@@ -179,6 +180,7 @@ func (c *session) accept(in *incoming, m *wire.Message) {
 // keep keeps what of m lives longer than its frame.
 func (in *incoming) keep(m *wire.Message) {
 	in.meta = string(m.Meta)
+	in.deep = m.Deep
 	if len(m.Params) == 0 {
 		return
 	}
@@ -275,6 +277,11 @@ func (in *incoming) fits(call *Call) error {
 func (in *incoming) decode(params any) error {
 	if len(in.params) == 0 || params == nil {
 		return nil
+	}
+	if in.deep {
+		if in.c.form.Check(in.params, wire.CalleeDepth+1) != nil { // they are in an array or object
+			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("invalid params: nested deeper than %d", wire.CalleeDepth), Data: ranNo}
+		}
 	}
 	dec := decoder{form: in.c.form, codec: in.c.codec, sinks: in.sinks}
 	if err := dec.decode(in.params, params); err != nil {

@@ -20,6 +20,7 @@ type pendingCall struct {
 	abandoned bool // guarded by the connection's mutex
 	result    []byte
 	chunk     []byte // that a large result is in
+	deep      bool   // see wire.Message
 	streams   []*sink
 	meta      map[string]string
 	err       error // an answered error, or the end of the connection
@@ -184,7 +185,10 @@ func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params
 	}
 	msg := c.form.AppendRequest(buf.begin(c.form), &head)
 	if call.Params != nil {
-		enc := encoder{c.form, c.codec, names}
+		enc := encoder{c.form, c.codec, names, wire.CalleeDepth}
+		if !params.named {
+			enc.depth++ // it is the array or object around the values
+		}
 		var err error
 		from := len(msg)
 		if msg, err = enc.append(msg, params); err != nil {
@@ -245,7 +249,11 @@ func (c *session) result(ctx context.Context, call *Call, p *pendingCall) (uncla
 		return p.streams, nil
 	}
 	dec := decoder{form: c.form, codec: c.codec, sinks: p.streams}
-	if err := dec.decode(p.result, call.Result); err != nil {
+	err = c.checkResult(p, call.Result)
+	if err == nil {
+		err = dec.decode(p.result, call.Result)
+	}
+	if err != nil {
 		return p.streams, &Error{Code: CodeInternal, cause: err,
 			Message: fmt.Sprintf("rpc: %s: the result cannot be decoded: %v", call.Method, err)}
 	}
@@ -254,6 +262,21 @@ func (c *session) result(ctx context.Context, call *Call, p *pendingCall) (uncla
 		adopt(ctx, dec.claimed)
 	}
 	return dec.sinks, nil
+}
+
+// checkResult looks at how deep a result nests where it may be too deep.
+func (c *session) checkResult(p *pendingCall, result any) error {
+	if !p.deep {
+		return nil
+	}
+	depth := wire.CallerDepth
+	if _, named := result.(Fields); named {
+		depth++
+	}
+	if c.form.Check(p.result, depth) != nil {
+		return fmt.Errorf("nested deeper than %d", wire.CallerDepth)
+	}
+	return nil
 }
 
 // adopt puts result streams, whose items may have come already, under ctx.
@@ -315,7 +338,7 @@ func (c *session) answer(m *wire.Message) error {
 		delete(s.calls, uint64(id))
 		s.slots.release()
 		abandoned = p.abandoned
-		p.streams, err = c.register(s, m.Streams)
+		p.streams, err = c.register(s, m.Streams, wire.CallerDepth)
 	})
 	switch {
 	case ended:
@@ -331,6 +354,7 @@ func (c *session) answer(m *wire.Message) error {
 		return nil
 	}
 	p.meta = decodeMeta(c.form, m.Meta)
+	p.deep = m.Deep
 	if held, chunk := c.hold(m.Result); chunk != nil {
 		p.result, p.chunk = held, chunk
 	} else {

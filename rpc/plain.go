@@ -157,7 +157,7 @@ type messageBatch struct {
 // and returns nil.
 func newBatch(c *session, frame []byte, post, send func([]byte)) *messageBatch {
 	b := &messageBatch{c: c, post: post, send: send}
-	if !c.form.Valid(frame) {
+	if c.form.Check(frame, wire.MaxDepth+1) != nil { // the messages in it are within MaxDepth
 		post(c.fault(nil, &wire.Fault{Code: CodeParse, Message: "parse error: the batch is not valid JSON"}))
 		return nil
 	}

@@ -22,7 +22,7 @@ type session struct {
 	link   link
 	client bool // this side dialed
 	mode   mode // written by the reader before anything is served
-	codec  codec.Codec
+	codec  checkedCodec
 	form   wire.Format
 
 	ctx    context.Context         // ends when the connection does; its cause says why
@@ -127,7 +127,7 @@ type sessionKey struct{}
 
 // newSession makes a session that does nothing before start.
 func newSession(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *session {
-	c := &session{config: cfg, link: l, mode: m, codec: cd, form: formOf(cd), torn: make(chan struct{}), drains: make(chan struct{})}
+	c := &session{config: cfg, link: l, mode: m, codec: checked(cd), form: formOf(cd), torn: make(chan struct{}), drains: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), sessionKey{}, c))
 	c.conn = newConn(cfg)
 	c.conn.session.Store(c)
@@ -142,13 +142,6 @@ func newSession(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode
 	c.state.incoming = make(map[string]*incoming)
 	c.state.sinks = make(map[uint64]*sink)
 	return c
-}
-
-func formOf(cd codec.Codec) wire.Format {
-	if cd.Name() == "cbor" {
-		return wire.CBOR
-	}
-	return wire.JSON
 }
 
 // stoppedTimer makes a timer for f that Reset starts: f may look at the variable

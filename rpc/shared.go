@@ -2,9 +2,11 @@ package rpc
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A Shared is a value that many streams yield, such as a price that goes to
@@ -40,7 +42,9 @@ func (s Shared[T]) Value() (v T) {
 }
 
 // MarshalJSON returns the value's JSON.
-func (s Shared[T]) MarshalJSON() ([]byte, error) { return s.encoded(codec.JSON) }
+func (s Shared[T]) MarshalJSON() ([]byte, error) {
+	return s.encoded(checked(codec.JSON), wire.CallerDepth)
+}
 
 // UnmarshalJSON stores a value.
 func (s *Shared[T]) UnmarshalJSON(b []byte) error { return s.decodeBy(codec.JSON, b) }
@@ -53,13 +57,20 @@ func (s Shared[T]) MarshalCBOR() ([]byte, error) { return nil, errSharedInside }
 // UnmarshalCBOR fails likewise.
 func (s *Shared[T]) UnmarshalCBOR([]byte) error { return errSharedInside }
 
-// encoded is the value in the codec's form, of which nobody may change a byte.
-func (s Shared[T]) encoded(cd codec.Codec) ([]byte, error) {
+// encoded is the value in the codec's form, of which nobody may change a byte. In
+// it nest no more than depth levels.
+func (s Shared[T]) encoded(cd checkedCodec, depth int) ([]byte, error) {
 	if s.s == nil {
-		return cd.Append(nil, new(T))
+		return cd.AppendWithin(nil, new(T), depth)
 	}
-	f := &s.s.forms[formOf(cd)]
-	f.once.Do(func() { f.bytes, f.err = cd.Append(nil, &s.s.value) })
+	form := formOf(cd)
+	f := &s.s.forms[form]
+	f.once.Do(func() { f.bytes, f.err = cd.AppendWithin(nil, &s.s.value, wire.CallerDepth) })
+	if f.err == nil && depth < wire.CallerDepth {
+		if err := form.Check(f.bytes, depth); err != nil {
+			return nil, fmt.Errorf("the shared %T: %w", s.s.value, err)
+		}
+	}
 	return f.bytes, f.err
 }
 
@@ -72,15 +83,16 @@ func (s *Shared[T]) decodeBy(cd codec.Codec, raw []byte) error {
 	return nil
 }
 
-// encodeTo appends v, which a Shared has ready.
-func encodeTo(dst []byte, cd codec.Codec, v any) ([]byte, error) {
+// encodeTo appends v, which a Shared has ready. It fails if the peer would not take
+// it: see checkedCodec.
+func encodeTo(dst []byte, cd checkedCodec, v any, depth int) ([]byte, error) {
 	if s, ok := v.(interface {
-		encoded(codec.Codec) ([]byte, error)
+		encoded(checkedCodec, int) ([]byte, error)
 	}); ok {
-		b, err := s.encoded(cd)
+		b, err := s.encoded(cd, depth)
 		return append(dst, b...), err
 	}
-	return cd.Append(dst, v)
+	return cd.AppendWithin(dst, v, depth)
 }
 
 // decodeFrom stores raw in what v points to.

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"fmt"
 	"io"
 	"iter"
 	"sync"
@@ -16,6 +17,7 @@ import (
 type sink struct {
 	c      *session
 	handle uint64
+	depth  int // how deep an item may nest
 	acct   *account
 
 	mu        sync.Mutex
@@ -47,8 +49,8 @@ type largeItem struct {
 	raw, chunk []byte
 }
 
-func (c *session) newSink(handle uint64) *sink {
-	return &sink{c: c, handle: handle, wake: make(chan struct{}, 1),
+func (c *session) newSink(handle uint64, depth int) *sink {
+	return &sink{c: c, handle: handle, depth: depth, wake: make(chan struct{}, 1),
 		window: newWindow(c.limits.Window, c.limits.WindowBytes)}
 }
 
@@ -182,6 +184,9 @@ func (k *sink) receive(items iter.Seq[[]byte]) *Error {
 	for raw := range items {
 		if !k.window.receive(len(raw)) {
 			return errOverrun
+		}
+		if k.c.incomingMessage.Deep && k.c.form.Check(raw, k.depth) != nil {
+			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("a stream item is nested deeper than %d", k.depth)}
 		}
 		if !k.c.reserve(len(raw)) {
 			return errBufferedFull

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -75,9 +74,9 @@ func (s *source) guard() (err error) {
 // emit encodes and sends one item, waiting for credit and for room. It is the
 // loop body of the user's iterator.
 func (s *source) emit(item any) bool {
-	b, err := encodeTo(slices.Grow(s.scratch[:0], 2*wire.ItemRoom)[:wire.ItemRoom], s.c.codec, item)
+	b, err := encodeTo(slices.Grow(s.scratch[:0], 2*wire.ItemRoom)[:wire.ItemRoom], s.c.codec, item, s.depth())
 	if err != nil {
-		s.failure = fmt.Errorf("rpc: a stream item cannot be encoded: %w", err)
+		s.failure = Errorf(CodeInternal, "rpc: a stream item cannot be encoded: %w", err)
 		return false
 	}
 	s.scratch = b
@@ -93,6 +92,14 @@ func (s *source) emit(item any) bool {
 		return s.putLarge(len(b))
 	}
 	return s.put(b)
+}
+
+// depth is how deep an item may nest.
+func (s *source) depth() int {
+	if s.served {
+		return wire.CallerDepth
+	}
+	return wire.CalleeDepth
 }
 
 // putLarge puts the item of n bytes in scratch, which goes with it.

@@ -143,13 +143,13 @@ func isLimit(err error) bool { return err == error(errStreamLimit) }
 // register makes sinks for the handles that a message lists, before anything
 // behind it is read. Over the limit the message is refused, but its streams
 // are known all the same: the peer does not know of the refusal yet. One that
-// goes on is a protocol error.
-func (c *session) register(s *connState, handles []uint64) (sinks []*sink, err error) {
+// goes on is a protocol error. depth is how deep their items may nest.
+func (c *session) register(s *connState, handles []uint64, depth int) (sinks []*sink, err error) {
 	for _, h := range handles {
 		if _, open := s.sinks[h]; open {
 			return nil, fmt.Errorf("stream %d is open already", h)
 		}
-		k := c.newSink(h)
+		k := c.newSink(h, depth)
 		s.sinks[h] = k
 		sinks = append(sinks, k)
 	}

@@ -33,6 +33,7 @@ package cbor
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"reflect"
 	"sync"
@@ -40,6 +41,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // Codec is the codec. It is safe for concurrent use.
@@ -72,7 +74,7 @@ var decoding = must(decodingOptions(toJSON{}).DecMode())
 func decodingOptions(transcoder cbor.Transcoder) cbor.DecOptions {
 	return cbor.DecOptions{
 		DupMapKey:                 cbor.DupMapKeyEnforcedAPF,
-		MaxNestedLevels:           1000,
+		MaxNestedLevels:           wire.MaxDepth,
 		MaxArrayElements:          math.MaxInt32,
 		MaxMapPairs:               math.MaxInt32,
 		IndefLength:               cbor.IndefLengthForbidden,
@@ -99,6 +101,32 @@ func must[T any](mode T, err error) T {
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func (cborCodec) Append(dst []byte, v any) ([]byte, error) {
+	out, err := appendUnmended(dst, v)
+	if err != nil {
+		return dst, err
+	}
+	return mend(out, len(dst)), nil
+}
+
+// AppendWithin is Append for a value that is about to be sent, for package rpc. It
+// fails if more than depth levels of arrays, maps and tags nest in it.
+func (cborCodec) AppendWithin(dst []byte, v any, depth int) ([]byte, error) {
+	out, err := appendUnmended(dst, v)
+	if err != nil {
+		return dst, err
+	}
+	if wire.CBOR.Check(out[len(dst):], depth) == nil {
+		return out, nil
+	}
+	out = mend(out, len(dst))
+	if err := wire.CBOR.Check(out[len(dst):], depth); err != nil {
+		return dst, fmt.Errorf("the CBOR of %T: %w", v, err)
+	}
+	return out, nil
+}
+
+// appendUnmended appends what the library makes of v.
+func appendUnmended(dst []byte, v any) ([]byte, error) {
 	b := buffers.Get().(*bytes.Buffer)
 	*b = *bytes.NewBuffer(dst)
 	err := encoding.MarshalToBuffer(v, b)
@@ -108,7 +136,7 @@ func (cborCodec) Append(dst []byte, v any) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	return mend(out, len(dst)), nil
+	return out, nil
 }
 
 func (cborCodec) Decode(src []byte, v any) error { return decoding.Unmarshal(src, v) }

@@ -143,7 +143,7 @@ func TestWhatIsRefused(t *testing.T) {
 	type fields struct {
 		A int `json:"a"`
 	}
-	deep := strings.Repeat("81", 1001) + "00"
+	deep := strings.Repeat("81", 1025) + "00"
 	for _, test := range []struct {
 		src  string
 		into any

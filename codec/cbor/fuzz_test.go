@@ -32,7 +32,7 @@ func seeds(f *testing.F) {
 func FuzzWellformed(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, src []byte) {
-		valid, err := wire.CBOR.Valid(src), decoding.Wellformed(src)
+		valid, err := wire.CBOR.Check(src, wire.MaxDepth) == nil, decoding.Wellformed(src)
 		switch {
 		case valid && err != nil:
 			t.Fatalf("valid for the wire, but %v", err)
@@ -77,7 +77,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%q is not JSON", raw)
 		}
 		sent, err := Codec.Append(nil, string(src))
-		if err != nil || !wire.CBOR.Valid(sent) {
+		if err != nil || wire.CBOR.Check(sent, wire.MaxDepth) != nil {
 			t.Fatalf("sent %x (%v)", sent, err)
 		}
 	})

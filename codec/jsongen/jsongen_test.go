@@ -235,6 +235,23 @@ func TestChangedTypes(t *testing.T) {
 	sameDecode(t, []byte(`{"A":1,"B":2}`), func() any { return new(changed) })
 }
 
+// What a type alone says of its JSON need not be looked for in that.
+func TestSoundTypes(t *testing.T) {
+	for _, test := range []struct {
+		v     any
+		sound bool
+	}{
+		{new(string), true}, {new([]byte), true}, {new(time.Time), true}, {new([]string), true}, {new(Item), true},
+		{new(**Item), true}, {new(map[Word][]*float32), true}, {new(Named), true}, {new(Box[Box[string]]), true},
+		{new(any), false}, {new(json.RawMessage), false}, {new(Kinds), false}, {new([]any), false},
+		{new(Others), false},
+	} {
+		if b, sound := jsongen.AppendSound(nil, test.v); b == nil || sound != test.sound {
+			t.Errorf("%T: sound is %t, want %t", test.v, sound, test.sound)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for seed := range uint64(3) {
 		for i, v := range values {

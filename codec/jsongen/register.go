@@ -15,6 +15,7 @@ import (
 type coder struct {
 	size   uintptr
 	shape  uint64
+	sound  bool // see AppendSound; set when the type is first asked for
 	append func(dst []byte, v any) []byte
 	decode func(s []byte, i int, v any) int
 }
@@ -38,7 +39,7 @@ func Register(v any, shape uint64, appender func(dst []byte, v any) []byte, deco
 	mu.Lock()
 	defer mu.Unlock()
 	t := reflect.TypeOf(v)
-	registered[t] = append(registered[t], &coder{t.Elem().Size(), shape, appender, decoder})
+	registered[t] = append(registered[t], &coder{size: t.Elem().Size(), shape: shape, append: appender, decode: decoder})
 	known.Store(nil)
 }
 
@@ -69,6 +70,7 @@ func learn(t reflect.Type) *coder {
 	for _, c := range registered[t] {
 		if found == nil && c.shape == shapeOf(t.Elem()) {
 			found = c
+			found.sound = soundness{}.of(t.Elem(), nil)
 		}
 	}
 	m[descriptor(t)] = found
@@ -78,11 +80,18 @@ func learn(t reflect.Type) *coder {
 
 // Append appends what v points to, and returns nil if that is not for us.
 func Append(dst []byte, v any) []byte {
+	b, _ := AppendSound(dst, v)
+	return b
+}
+
+// AppendSound is Append, and reports whether no value of this type can have JSON
+// that is not UTF-8 or that nests deeper than a message may.
+func AppendSound(dst []byte, v any) (b []byte, sound bool) {
 	c := lookup(v)
 	if c == nil || reflect.ValueOf(v).IsNil() {
-		return nil
+		return nil, false
 	}
-	return c.append(dst, v)
+	return c.append(dst, v), c.sound
 }
 
 // Decode decodes src into what v points to, which must be zero. It returns

@@ -53,19 +53,20 @@ func cborHead(s []byte, i int) (major byte, arg uint64, next int) {
 	return major, arg, next
 }
 
-// cborValid scans s, which is to be one item and nothing else.
-func cborValid(s []byte) int {
-	i := skipCBOR(s, 0, 1)
+// cborValid scans s, which is to be one item and nothing else, in which so many
+// levels may nest.
+func cborValid(s []byte, levels int) int {
+	i := skipCBOR(s, 0, levels)
 	if i >= 0 && i != len(s) {
 		return ^i
 	}
 	return i
 }
 
-// skipCBOR skips the item that begins at s[i], which would be at the given
-// depth if it had something inside. No length is believed before it is known
+// skipCBOR skips the item that begins at s[i], in which so many levels of arrays,
+// maps and tags may nest, itself included. No length is believed before it is known
 // to fit into what is left of s.
-func skipCBOR(s []byte, i, depth int) int {
+func skipCBOR(s []byte, i, levels int) int {
 	major, arg, next := cborHead(s, i)
 	if next < 0 {
 		return next
@@ -85,14 +86,14 @@ func skipCBOR(s []byte, i, depth int) int {
 		if arg > left {
 			return ^i
 		}
-		return skipItems(s, next, int(arg), depth)
+		return skipItems(s, next, int(arg), levels)
 	case cborMap:
 		if arg > left/2 {
 			return ^i
 		}
-		return skipItems(s, next, 2*int(arg), depth)
+		return skipItems(s, next, 2*int(arg), levels)
 	case cborTag:
-		return skipItems(s, next, 1, depth)
+		return skipItems(s, next, 1, levels)
 	case cborSimple:
 		// Section 3.3: small values have the short form only.
 		if s[i] == 0xf8 && arg < 32 {
@@ -102,13 +103,13 @@ func skipCBOR(s []byte, i, depth int) int {
 	return next
 }
 
-// skipItems skips the n items inside an item of the given depth.
-func skipItems(s []byte, i, n, depth int) int {
-	if depth > MaxDepth {
+// skipItems skips the n items inside an item in which so many levels may nest.
+func skipItems(s []byte, i, n, levels int) int {
+	if levels == 0 {
 		return tooDeep
 	}
 	for range n {
-		if i = skipCBOR(s, i, depth+1); i < 0 {
+		if i = skipCBOR(s, i, levels-1); i < 0 {
 			return i
 		}
 	}
@@ -122,7 +123,7 @@ func cborElements(raw []byte, yield func([]byte) bool) {
 		return
 	}
 	for ; n > 0; n-- {
-		end := skipCBOR(raw, i, 2)
+		end := skipCBOR(raw, i, MaxDepth)
 		if end < 0 || !yield(raw[i:end:end]) {
 			return
 		}
@@ -132,17 +133,17 @@ func cborElements(raw []byte, yield func([]byte) bool) {
 
 // cborMembers scans the map that s begins with and yields its members for as
 // long as yield likes, with a nil name for a key that is not text.
-func cborMembers(s []byte, depth int, yield func(name, value []byte) bool) int {
+func cborMembers(s []byte, levels int, yield func(name, value []byte) bool) int {
 	major, n, i := cborHead(s, 0)
 	if i < 0 || major != cborMap || n > uint64(len(s)-i)/2 {
 		return ^0
 	}
 	for ; n > 0; n-- {
-		start := skipCBOR(s, i, depth+1)
+		start := skipCBOR(s, i, levels-1)
 		if start < 0 {
 			return start
 		}
-		end := skipCBOR(s, start, depth+1)
+		end := skipCBOR(s, start, levels-1)
 		if end < 0 {
 			return end
 		}

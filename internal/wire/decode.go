@@ -16,17 +16,12 @@ import (
 // Decode does not allocate, except for a fault, a method name with escapes,
 // and the first streams that m sees.
 func (f Format) Decode(src []byte, m *Message) error {
-	m.reset(nil)
-	d := decoder{f: f, m: m}
-	var fault *Fault
-	if f == CBOR {
-		fault = d.cbor(src)
-	} else {
-		fault = d.json(src)
-	}
-	if fault == nil {
-		d.finish()
-		fault = d.fault
+	// What passes with one level more than a value may have holds no deep value.
+	// Few messages need the second scan.
+	fault, deep := f.decode(src, m, CalleeDepth+1)
+	if deep {
+		fault, _ = f.decode(src, m, MaxDepth)
+		m.Deep = true
 	}
 	switch {
 	case fault == nil:
@@ -37,6 +32,22 @@ func (f Format) Decode(src []byte, m *Message) error {
 		m.reset(m.ID)
 	}
 	return fault
+}
+
+// decode is Decode where so many levels may nest. deep reports that more do.
+func (f Format) decode(src []byte, m *Message, levels int) (fault *Fault, deep bool) {
+	m.reset(nil)
+	d := decoder{f: f, m: m, levels: levels}
+	if f == CBOR {
+		fault = d.cbor(src)
+	} else {
+		fault = d.json(src)
+	}
+	if fault == nil {
+		d.finish()
+		fault = d.fault
+	}
+	return fault, d.deep
 }
 
 // member is a set of envelope members.
@@ -88,6 +99,15 @@ type decoder struct {
 	m     *Message
 	seen  member
 	fault *Fault // why the request is invalid; the first reason wins
+
+	levels int  // that may nest
+	deep   bool // more do
+}
+
+// malformed is the Fault for a scanner's negative result.
+func (d *decoder) malformed(at int) *Fault {
+	d.deep = at == tooDeep
+	return parseError(d.f.wrong(at, d.levels))
 }
 
 func (d *decoder) refuse(why string) {
@@ -108,20 +128,20 @@ func (d *decoder) json(src []byte) *Fault {
 		return parseError("no message")
 	}
 	if src[i] != '{' {
-		if end := jsonValid(src); end < 0 {
-			return scanError("JSON", end)
+		if end := jsonValid(src, d.levels); end < 0 {
+			return d.malformed(end)
 		}
 		return invalidRequest("not an object")
 	}
-	end := jsonMembers(src, i, 1, skipJSON, func(name, value []byte) bool {
+	end := jsonMembers(src, i, d.levels, skipJSON, func(name, value []byte) bool {
 		d.member(name, value)
 		return true
 	})
 	if end < 0 {
-		return scanError("JSON", end)
+		return d.malformed(end)
 	}
 	if end = skipSpace(src, end); end != len(src) {
-		return scanError("JSON", ^end)
+		return d.malformed(^end)
 	}
 	return nil
 }
@@ -132,20 +152,20 @@ func (d *decoder) cbor(src []byte) *Fault {
 		return parseError("no message")
 	}
 	if src[0]>>5 != cborMap {
-		if end := cborValid(src); end < 0 {
-			return scanError("CBOR", end)
+		if end := cborValid(src, d.levels); end < 0 {
+			return d.malformed(end)
 		}
 		return invalidRequest("not a map")
 	}
-	end := cborMembers(src, 1, func(name, value []byte) bool {
+	end := cborMembers(src, d.levels, func(name, value []byte) bool {
 		d.member(name, value)
 		return true
 	})
 	if end < 0 {
-		return scanError("CBOR", end)
+		return d.malformed(end)
 	}
 	if end != len(src) {
-		return scanError("CBOR", ^end)
+		return d.malformed(^end)
 	}
 	return nil
 }

@@ -326,8 +326,24 @@ func TestNestingIsLimited(t *testing.T) {
 		}
 		for _, depth := range []int{MaxDepth - 1, 10_000, 1_000_000} {
 			err := f.Decode(nested(f, depth), &m)
-			if want := "parse error: nested deeper than 1000"; err == nil || err.Error() != want {
+			if want := "parse error: nested deeper than 1024"; err == nil || err.Error() != want {
 				t.Errorf("format %d: %d deep: %v, want %s", f, depth+2, err, want)
+			}
+		}
+	}
+}
+
+// Whoever takes a value out of a message looks at its depth only where it may be
+// too large.
+func TestDeepMessagesSaySo(t *testing.T) {
+	for _, f := range []Format{JSON, CBOR} {
+		var m Message
+		for _, test := range []struct {
+			brackets int
+			deep     bool
+		}{{MaxDepth - 2, true}, {CalleeDepth - 1, false}, {CalleeDepth, true}, {0, false}} {
+			if err := f.Decode(nested(f, test.brackets), &m); err != nil || m.Deep != test.deep {
+				t.Errorf("format %d, %d brackets: deep is %t, %v", f, test.brackets, m.Deep, err)
 			}
 		}
 	}

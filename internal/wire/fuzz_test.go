@@ -19,7 +19,7 @@ func FuzzDecodeJSON(f *testing.F) {
 	f.Add(nested(JSON, 3))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		valid := json.Valid(src) && utf8.Valid(src) && depth(src) <= MaxDepth
-		if got := JSON.Valid(src); got != valid {
+		if got := JSON.Check(src, MaxDepth) == nil; got != valid {
 			t.Fatalf("Valid = %v, encoding/json says %v", got, valid)
 		}
 		var m Message
@@ -44,7 +44,7 @@ func FuzzDecodeCBOR(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte) {
 		var m Message
 		err := CBOR.Decode(src, &m)
-		checkFault(t, err, CBOR.Valid(src))
+		checkFault(t, err, CBOR.Check(src, MaxDepth) == nil)
 		if err == nil {
 			checkRebuilt(t, CBOR, &m)
 		}
@@ -70,7 +70,7 @@ func FuzzRawValues(f *testing.F) {
 		for _, format := range []Format{JSON, CBOR} {
 			checkRaw(t, format, raw)
 		}
-		if JSON.Valid(raw) {
+		if JSON.Check(raw, MaxDepth) == nil {
 			compareScalars(t, raw)
 		}
 		want, err := json.Marshal(string(raw))
@@ -146,7 +146,7 @@ func checkRebuilt(t *testing.T, f Format, m *Message) {
 // checkRaw reads raw in every way, and what valid values have inside must be
 // valid too.
 func checkRaw(t *testing.T, f Format, raw []byte) {
-	kind, valid := f.Kind(raw), f.Valid(raw)
+	kind, valid := f.Kind(raw), f.Check(raw, MaxDepth) == nil
 	if valid && kind == Invalid {
 		t.Fatalf("format %d: valid and of no kind", f)
 	}
@@ -159,14 +159,14 @@ func checkRaw(t *testing.T, f Format, raw []byte) {
 	for e := range f.Array(raw) {
 		elements++
 		size += len(e)
-		if kind != Array || valid && !f.Valid(e) {
+		if kind != Array || valid && f.Check(e, MaxDepth) != nil {
 			t.Fatalf("format %d: element %q of kind %d", f, e, kind)
 		}
 	}
 	for _, value := range f.Object(raw) {
 		elements++
 		size += len(value)
-		if kind != Object || valid && !f.Valid(value) {
+		if kind != Object || valid && f.Check(value, MaxDepth) != nil {
 			t.Fatalf("format %d: member %q of kind %d", f, value, kind)
 		}
 	}

@@ -7,12 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// jsonValid scans s, which is to be one value and nothing else.
-func jsonValid(s []byte) int {
-	if !utf8.Valid(s) {
-		return ^0
-	}
-	i := skipJSON(s, skipSpace(s, 0), 1)
+// jsonValid scans s, which is to be one value and nothing else, in which so many
+// levels may nest.
+func jsonValid(s []byte, levels int) int {
+	i := skipJSON(s, skipSpace(s, 0), levels)
 	if i < 0 {
 		return i
 	}
@@ -33,7 +31,7 @@ func jsonElements(raw []byte, yield func([]byte) bool) {
 		return
 	}
 	for {
-		end := skipKnown(raw, i, 2)
+		end := skipKnown(raw, i, MaxDepth)
 		if end < 0 || !yield(raw[i:end:end]) {
 			return
 		}
@@ -48,7 +46,7 @@ func jsonElements(raw []byte, yield func([]byte) bool) {
 // jsonMembers scans the object that begins at s[i] and yields its members, the
 // names unescaped, for as long as yield likes. A name is good until the next. skip
 // is skipJSON or skipKnown.
-func jsonMembers(s []byte, i, depth int, skip func(s []byte, i, depth int) int, yield func(name, value []byte) bool) int {
+func jsonMembers(s []byte, i, levels int, skip func(s []byte, i, levels int) int, yield func(name, value []byte) bool) int {
 	if i >= len(s) || s[i] != '{' {
 		return ^i
 	}
@@ -68,7 +66,7 @@ func jsonMembers(s []byte, i, depth int, skip func(s []byte, i, depth int) int, 
 		if start < 0 {
 			return start
 		}
-		end := skip(s, start, depth+1)
+		end := skip(s, start, levels-1)
 		if end < 0 {
 			return end
 		}

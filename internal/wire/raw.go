@@ -1,6 +1,10 @@
 package wire
 
-import "iter"
+import (
+	"errors"
+	"iter"
+	"unicode/utf8"
+)
 
 // Kind is what sort of value raw bytes encode.
 type Kind uint8
@@ -19,7 +23,7 @@ const (
 
 // Reading raw values. What is read is what Decode gave out, or a part of that.
 // Other bytes do no harm, but what is made of them is not defined, except by
-// Valid. Blanks around a JSON value are allowed everywhere.
+// Check. Blanks around a JSON value are allowed everywhere.
 
 // Kind tells what raw is by its first byte.
 func (f Format) Kind(raw []byte) Kind {
@@ -29,13 +33,23 @@ func (f Format) Kind(raw []byte) Kind {
 	return jsonKind(raw)
 }
 
-// Valid reports whether raw is one well-formed value with nothing behind it,
-// in valid UTF-8 and nested no deeper than MaxDepth.
-func (f Format) Valid(raw []byte) bool {
-	if f == CBOR {
-		return cborValid(raw) >= 0
+// Check returns nil if raw is one well-formed value with nothing behind it, in
+// valid UTF-8, in which no more than depth levels nest; otherwise what is wrong
+// with it, in words that quote nothing of it.
+func (f Format) Check(raw []byte, depth int) error {
+	var end int
+	switch {
+	case f == CBOR:
+		end = cborValid(raw, depth)
+	case !utf8.Valid(raw):
+		return errors.New("invalid UTF-8")
+	default:
+		end = jsonValid(raw, depth)
 	}
-	return jsonValid(raw) >= 0
+	if end < 0 {
+		return errors.New(f.wrong(end, depth))
+	}
+	return nil
 }
 
 // Array yields the elements of an array, and nothing for any other value.
@@ -64,10 +78,10 @@ func (f Format) Object(raw []byte) iter.Seq2[string, []byte] {
 // it is nil for a CBOR key that is not text.
 func (f Format) members(raw []byte, yield func(name, value []byte) bool) {
 	if f == CBOR {
-		cborMembers(raw, 1, yield)
+		cborMembers(raw, MaxDepth, yield)
 		return
 	}
-	jsonMembers(raw, skipSpace(raw, 0), 1, skipKnown, yield)
+	jsonMembers(raw, skipSpace(raw, 0), MaxDepth, skipKnown, yield)
 }
 
 // Int returns the integer that raw is. Neither 1.0 nor 1e3 is one, nor what

@@ -147,8 +147,8 @@ func TestLongStrings(t *testing.T) {
 	for _, odd := range []string{"", `\"`, `\\`, `\n`, `\u0022`, "é", "\n", `\x`, `"`} {
 		for n := range 200 {
 			raw := []byte(`["` + strings.Repeat("x", n) + odd + strings.Repeat("y", 60) + `",1]`)
-			if JSON.Valid(raw) != json.Valid(raw) {
-				t.Fatalf("%s: valid is %t", raw, JSON.Valid(raw))
+			if err := JSON.Check(raw, MaxDepth); err == nil != json.Valid(raw) {
+				t.Fatalf("%s: %v", raw, err)
 			}
 			var want []json.RawMessage
 			if json.Unmarshal(raw, &want) != nil {
@@ -161,6 +161,50 @@ func TestLongStrings(t *testing.T) {
 				}
 				i++
 			}
+		}
+	}
+}
+
+// A value is counted from itself: a scalar has no level, an empty array one.
+func TestCheck(t *testing.T) {
+	deep := func(f Format, n int) string {
+		if f == CBOR {
+			return strings.Repeat("\x81", n-1) + "\x80"
+		}
+		return strings.Repeat("[", n) + strings.Repeat("]", n)
+	}
+	tags := strings.Repeat("\xc1", 3) + "\x00"
+	for _, test := range []struct {
+		f     Format
+		raw   string
+		depth int
+		want  string
+	}{
+		{JSON, "1", 0, ""},
+		{JSON, "[]", 0, "nested deeper than 0"},
+		{JSON, deep(JSON, 500), 500, ""},
+		{JSON, deep(JSON, 501), 500, "nested deeper than 500"},
+		{JSON, `{"a":{"b":{}}}`, 2, "nested deeper than 2"},
+		{JSON, "\"caf\xe9\"", 9, "invalid UTF-8"},
+		{JSON, "[1,]", 9, "malformed JSON at byte 3"},
+		{JSON, "1 2", 9, "malformed JSON at byte 2"},
+		{JSON, "", 9, "malformed JSON at byte 0"},
+		{CBOR, "\x01", 0, ""},
+		{CBOR, deep(CBOR, 500), 500, ""},
+		{CBOR, deep(CBOR, 501), 500, "nested deeper than 500"},
+		{CBOR, tags, 3, ""},
+		{CBOR, tags, 2, "nested deeper than 2"},
+		{CBOR, "\xa1\x61a\xa1\x61b\xa0", 2, "nested deeper than 2"},
+		{CBOR, "\x82\x01\x61\xe9", 9, "malformed CBOR at byte 2"},
+		{CBOR, "\x9f\xff", 9, "malformed CBOR at byte 0"},
+		{CBOR, "\x01\x02", 9, "malformed CBOR at byte 1"},
+	} {
+		got := ""
+		if err := test.f.Check([]byte(test.raw), test.depth); err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("format %d, %.20q within %d: got %q, want %q", test.f, test.raw, test.depth, got, test.want)
 		}
 	}
 }

@@ -18,9 +18,9 @@ func skipSpace(s []byte, i int) int {
 	return i
 }
 
-// skipJSON skips the value that begins at s[i], which would be at the given
-// depth if it were an array or an object.
-func skipJSON(s []byte, i, depth int) int {
+// skipJSON skips the value that begins at s[i], in which so many levels of arrays
+// and objects may nest, itself included.
+func skipJSON(s []byte, i, levels int) int {
 	if i >= len(s) {
 		return ^i
 	}
@@ -28,9 +28,9 @@ func skipJSON(s []byte, i, depth int) int {
 	case '"':
 		return skipString(s, i)
 	case '{':
-		return skipObject(s, i, depth)
+		return skipObject(s, i, levels)
 	case '[':
-		return skipArray(s, i, depth)
+		return skipArray(s, i, levels)
 	case 't':
 		return skipWord(s, i, "true")
 	case 'f':
@@ -50,8 +50,8 @@ func skipWord(s []byte, i int, word string) int {
 }
 
 // skipArray is jsonElements without the elements.
-func skipArray(s []byte, i, depth int) int {
-	if depth > MaxDepth {
+func skipArray(s []byte, i, levels int) int {
+	if levels == 0 {
 		return tooDeep
 	}
 	i = skipSpace(s, i+1)
@@ -59,7 +59,7 @@ func skipArray(s []byte, i, depth int) int {
 		return i + 1
 	}
 	for {
-		if i = skipJSON(s, i, depth+1); i < 0 {
+		if i = skipJSON(s, i, levels-1); i < 0 {
 			return i
 		}
 		i = skipSpace(s, i)
@@ -78,8 +78,8 @@ func skipArray(s []byte, i, depth int) int {
 }
 
 // skipObject is jsonMembers without the members.
-func skipObject(s []byte, i, depth int) int {
-	if depth > MaxDepth {
+func skipObject(s []byte, i, levels int) int {
+	if levels == 0 {
 		return tooDeep
 	}
 	i = skipSpace(s, i+1)
@@ -90,7 +90,7 @@ func skipObject(s []byte, i, depth int) int {
 		if i = skipName(s, i); i < 0 {
 			return i
 		}
-		if i = skipJSON(s, i, depth+1); i < 0 {
+		if i = skipJSON(s, i, levels-1); i < 0 {
 			return i
 		}
 		i = skipSpace(s, i)
@@ -199,9 +199,9 @@ func special(x uint64) uint64 {
 
 // skipKnown is skipJSON for a value that Decode has seen: of a string that is the
 // value only the end is looked for.
-func skipKnown(s []byte, i, depth int) int {
+func skipKnown(s []byte, i, levels int) int {
 	if i >= len(s) || s[i] != '"' {
-		return skipJSON(s, i, depth)
+		return skipJSON(s, i, levels)
 	}
 	for start := i + 1; ; {
 		n := bytes.IndexByte(s[i+1:], '"')

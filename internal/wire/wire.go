@@ -33,10 +33,18 @@ const (
 // MaxStreams is how many streams one message can introduce.
 const MaxStreams = 16
 
-// MaxDepth is how deep arrays and objects (in CBOR: tags too) can be nested,
-// the message itself included. encoding/json stops at 10,000. RFC 8259,
-// section 9, leaves the choice to the reader.
-const MaxDepth = 1000
+// How deep arrays and objects (in CBOR: tags too) may nest. RFC 8259, section 9,
+// leaves the choice to the reader.
+//
+// A value is counted from itself, wherever it stands in its message. What flows
+// to a caller may nest deeper than what flows to a callee: applications wrap what
+// they were given, and with one limit a value at that limit would break whatever
+// it is passed on in.
+const (
+	MaxDepth    = 1024 // a message, itself included
+	CalleeDepth = 500  // parameters, and items of streams among them
+	CallerDepth = 1000 // results, items of streams among them, data of errors
+)
 
 // MaxTimeout is the largest timeout that a message can carry, in milliseconds.
 const MaxTimeout = 1<<31 - 1
@@ -54,6 +62,10 @@ type Message struct {
 	Timeout int64    // milliseconds, 1 to MaxTimeout; 0 when absent
 	Meta    []byte   // raw object of strings; nil when absent or null
 	Streams []uint64 // at most MaxStreams handles, none twice, none 0; capacity is reused from call to call
+
+	// Deep says that a value in the message may nest deeper than CalleeDepth.
+	// Where it is false none does.
+	Deep bool
 }
 
 // reset forgets everything but the id, and that too if it is nil.
@@ -76,8 +88,8 @@ type Fault struct {
 
 func (f *Fault) Error() string { return f.Message }
 
-func parseError(format string, args ...any) *Fault {
-	return &Fault{ParseError, "parse error: " + fmt.Sprintf(format, args...)}
+func parseError(why string) *Fault {
+	return &Fault{ParseError, "parse error: " + why}
 }
 
 func invalidRequest(why string) *Fault {
@@ -88,10 +100,14 @@ func invalidRequest(why string) *Fault {
 // failure: ^i for one at byte i, or tooDeep.
 const tooDeep = math.MinInt
 
-// scanError is the Fault for a scanner's negative result.
-func scanError(form string, at int) *Fault {
-	if at == tooDeep {
-		return parseError("nested deeper than %d", MaxDepth)
+// wrong says what a scanner's negative result means, where so many levels were
+// allowed. It quotes nothing of what was scanned.
+func (f Format) wrong(at, levels int) string {
+	switch {
+	case at == tooDeep:
+		return fmt.Sprintf("nested deeper than %d", levels)
+	case f == CBOR:
+		return fmt.Sprintf("malformed CBOR at byte %d", ^at)
 	}
-	return parseError("malformed %s at byte %d", form, ^at)
+	return fmt.Sprintf("malformed JSON at byte %d", ^at)
 }
