@@ -86,11 +86,10 @@ func (in *incoming) encode(dst []byte, enc *encoder, result *payload) (msg []byt
 // fail answers with an error.
 func (in *incoming) fail(err error) {
 	c := in.c
-	e, data := c.crossing(err)
 	room := make([]byte, c.form.FrameRoom(), smallBuffer)
-	msg := c.form.AppendError(room, in.id, e.Code, e.Message, data, in.response)
+	msg := c.form.AppendError(room, in.id, c.crossing(err), in.response)
 	if len(msg)-len(room) > c.peerMessage() {
-		msg = c.form.AppendError(room, in.id, errErrorTooLarge.Code, errErrorTooLarge.Message, nil, nil)
+		msg = c.form.AppendError(room, in.id, c.errorMembers(errErrorTooLarge, nil), nil)
 	}
 	in.send(&buffer{msg})
 }

@@ -87,7 +87,7 @@ func repeats(s *session, call *Call, err error) bool {
 	switch e, ok := errors.AsType[*Error](err); {
 	case !over || !ok:
 		return false
-	case e.raw == nil && e.Data == ranNo: // it has not left
+	case e.raw == nil && e.ran == ranNo: // it has not left
 		return true
 	case len(streamsIn(call.Params)) > 0: // which have begun
 		return false

@@ -187,7 +187,7 @@ func dialError(rawURL string, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		code = e.Code
 	}
-	return &Error{Code: code, Message: fmt.Sprintf("rpc: dial %s: %v", rawURL, err), Data: ranNo, cause: err}
+	return &Error{Code: code, Message: fmt.Sprintf("rpc: dial %s: %v", rawURL, err), ran: ranNo, cause: err}
 }
 
 // NewConn makes a connection of a pair of byte streams at whose other end a

@@ -118,7 +118,7 @@ func breachCode(err error) closeCode {
 	return closeProtocol
 }
 
-var errMovedOn = &Error{Code: CodeUnavailable, Message: "the stream goes on with another session", Data: ranMaybe, lost: true}
+var errMovedOn = &Error{Code: CodeUnavailable, Message: "the stream goes on with another session", ran: ranMaybe, lost: true}
 
 // move ends the streams that go on elsewhere behind a cursor.
 func (c *session) move() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"time"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/wire"
@@ -13,7 +14,9 @@ import (
 
 // The error codes of the wire: JSON-RPC 2.0, section 5.1; $/cancelRequest's of
 // the Language Server Protocol; and wirecall's own, in the range that JSON-RPC
-// leaves to implementations. Other codes are the application's.
+// leaves to implementations. They avoid what EIP-1474, the Language Server
+// Protocol and the Model Context Protocol use in that range; -32000 and -32005
+// mean the same in all of them. Other codes are the application's.
 const (
 	CodeParse          = -32700 // not JSON (or not CBOR)
 	CodeInvalidRequest = -32600 // not a request
@@ -24,16 +27,17 @@ const (
 	CodeCanceled = -32800 // by the caller
 
 	CodeUnknown           = -32000 // an ordinary Go error: only its message crossed
-	CodeDeadlineExceeded  = -32001
-	CodeUnavailable       = -32002 // connection lost, or the peer is shutting down
-	CodeUnauthenticated   = -32003
-	CodePermissionDenied  = -32004
 	CodeLimitReached      = -32005 // too many calls, streams or bytes at once
-	CodeTooLarge          = -32006 // a message over the receiver's limit
 	CodeFlowControl       = -32007 // more stream items than the credit allowed
 	CodeSessionLost       = -32008
 	CodeNeedsWirecall     = -32009 // a stream or a call back, which plain JSON-RPC cannot carry
 	CodeSlowConsumer      = -32010 // a plain subscription that was not read
+	CodeComeAgain         = -32011 // the stream goes on behind its cursor, in another call
+	CodeDeadlineExceeded  = -32012
+	CodeUnavailable       = -32013 // connection lost, or the peer is shutting down
+	CodeUnauthenticated   = -32014
+	CodePermissionDenied  = -32015
+	CodeTooLarge          = -32016 // a message over the receiver's limit
 	codeApplicationFloor  = -32768 // JSON-RPC reserves -32768 to -32000
 	codeApplicationCeil   = -32000
 	messageInternal       = "internal error"
@@ -62,6 +66,13 @@ type Error struct {
 	// Decode.
 	Data any
 
+	// Retry is how long the caller should wait before it makes the call again; 0
+	// says nothing. It crosses in wirecall mode, in whole milliseconds and up to an
+	// hour. The runtime itself does not repeat a call because of it, except one
+	// whose stream ended with CodeComeAgain.
+	Retry time.Duration
+
+	ran   ran         // whether the call was executed, as the runtime itself says
 	raw   []byte      // as received
 	codec codec.Codec // that decodes raw
 	cause error       // what it was made of, on the side that made it or the typed error decoded from raw
@@ -144,16 +155,6 @@ func newCoder(t reflect.Type) reflect.Value {
 	return reflect.New(t).Elem()
 }
 
-// received makes an Error of what came over the wire. raw is copied. The reader
-// calls it.
-func received(cd codec.Codec, code int, message string, raw []byte) *Error {
-	e := &Error{Code: code, Message: message}
-	if raw != nil {
-		e.raw, e.codec = append([]byte(nil), raw...), cd
-	}
-	return e
-}
-
 // recognize gives an Error that was received its registered type. It runs that
 // type's code, so it is for the goroutine that gets the error, and before
 // anyone else has it.
@@ -181,7 +182,7 @@ func wireError(err error, hide bool) *Error {
 			e = &Error{Code: coder.ErrorCode(), Data: coder}
 		}
 		if msg := err.Error(); msg != e.Message {
-			e = &Error{Code: e.Code, Message: msg, Data: e.Data, raw: e.raw, codec: e.codec}
+			e = &Error{Code: e.Code, Message: msg, Data: e.Data, Retry: e.Retry, ran: e.ran, raw: e.raw, codec: e.codec}
 		}
 		return e
 	case errors.Is(err, context.DeadlineExceeded):
@@ -227,50 +228,63 @@ func (e *Error) data(cd checkedCodec) (raw []byte) {
 	return b
 }
 
-// ran is the data of errors after which a retry is a question: "no" where the
-// call has surely not run, "maybe" where nobody knows.
-type ran struct {
-	Ran string `json:"ran"`
-}
+// ran is what the runtime says of a call that failed: the error object's member
+// of this name. The application cannot say it.
+type ran uint8
 
-var (
-	ranNo    = ran{"no"}
-	ranMaybe = ran{"maybe"}
+const (
+	ranUnsaid ran = iota
+	ranNo         // the call was not executed
+	ranMaybe      // this side does not know
 )
 
-// NotRun reports whether err says that the call it came from has surely not
-// been executed, so that making it again elsewhere or later is safe whatever
-// the method does.
+func (r ran) String() string { return [...]string{"", "no", "maybe"}[r] }
+
+// NotRun reports whether err says that the call it came from was not executed, so
+// that making it again elsewhere or later is safe whatever the method does. Only
+// the runtime of either side says so: data that an application sends beside an
+// error has no part in it. A plain JSON-RPC server cannot say it.
 func NotRun(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		return false
-	}
-	switch d := e.Data.(type) {
-	case ran:
-		return d == ranNo
-	}
-	var d ran
-	return e.raw != nil && e.Decode(&d) == nil && d == ranNo
+	return ok && e.ran == ranNo
 }
 
-// hasRun takes from an error that a handler returns what another call that it
-// made says of itself: the handler's own call has run, whatever became of that.
+// RetryAfter returns how long to wait before making the call again, if the error
+// of its handler says so; see Error.Retry.
+func RetryAfter(err error) (d time.Duration, ok bool) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Retry <= 0 {
+		return 0, false
+	}
+	return e.Retry, true
+}
+
+// maxRetry is the longest Error.Retry that crosses.
+const maxRetry = time.Hour
+
+// retryMillis is e.Retry as it crosses.
+func (e *Error) retryMillis() int64 {
+	d := min(max(e.Retry, 0), maxRetry)
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}
+
+// hasRun is err as a handler's own: what it says of another call, which the
+// handler made, is not said of the handler's.
 func hasRun(err error) error {
 	if !NotRun(err) {
 		return err
 	}
 	e, _ := errors.AsType[*Error](err)
-	return &Error{Code: e.Code, Message: err.Error(), Data: ranMaybe, cause: err}
+	return &Error{Code: e.Code, Message: err.Error(), Data: e.Data, Retry: e.Retry, raw: e.raw, codec: e.codec, cause: err}
 }
 
 // lostCall is what a caller gets for a session that ended with cause while its
 // call was unanswered.
 func (c *session) lostCall(cause error) *Error {
 	if _, goodbye := cause.(closedError); !goodbye && c.resume.Load() != nil && cause != ErrClosed {
-		return &Error{Code: CodeSessionLost, Message: cause.Error(), Data: ranMaybe, cause: cause, lost: true}
+		return &Error{Code: CodeSessionLost, Message: cause.Error(), ran: ranMaybe, cause: cause, lost: true}
 	}
-	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), Data: ranMaybe, cause: cause, lost: cause != ErrClosed}
+	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), ran: ranMaybe, cause: cause, lost: cause != ErrClosed}
 }
 
 // lost reports whether err is that of a session which has ended for another
@@ -282,5 +296,5 @@ func lost(err error) bool {
 
 // notSent is what a caller gets for a call that never left.
 func notSent(code int, cause error) *Error {
-	return &Error{Code: code, Message: cause.Error(), Data: ranNo, cause: cause}
+	return &Error{Code: code, Message: cause.Error(), ran: ranNo, cause: cause}
 }

@@ -177,7 +177,7 @@ func (c *session) split(frame []byte) (n int) {
 }
 
 func (c *session) refuseAlone(id []byte, e *Error) {
-	c.postAlone(c.form.AppendError(nil, id, e.Code, e.Message, e.data(c.codec), nil))
+	c.postAlone(c.refusal(id, e))
 }
 
 // postAlone is post with a frame for the message alone.

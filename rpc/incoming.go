@@ -143,15 +143,15 @@ func (c *session) incomingRequest(m *wire.Message) error {
 func (c *session) admit(s *connState, m *wire.Message, method *Method) (*incoming, *Error) {
 	switch {
 	case s.draining:
-		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, Data: ranNo}
+		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, ran: ranNo}
 	case method == nil:
 		return nil, &Error{Code: CodeMethodNotFound, Message: "method not found: " + brief(m.Method)}
 	case c.unanswered.Load() >= int64(c.limits.Calls) || s.cleanups >= c.limits.Calls:
-		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", Data: ranNo}
+		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", ran: ranNo}
 	}
 	in := &incoming{c: c, method: method}
 	if !in.reserve(m) {
-		return nil, &Error{Code: CodeLimitReached, Message: errBufferedFull.Message, Data: ranNo}
+		return nil, &Error{Code: CodeLimitReached, Message: errBufferedFull.Message, ran: ranNo}
 	}
 	s.handlers++
 	c.unanswered.Add(1)
@@ -221,7 +221,7 @@ func (in *incoming) cancel() {
 
 // refuse answers a request that does not run. The reader calls it.
 func (c *session) refuse(id []byte, e *Error) {
-	c.post(c.form.AppendError(nil, id, e.Code, e.Message, e.data(c.codec), nil))
+	c.post(c.refusal(id, e))
 }
 
 // run is a worker's: the handler, and its answer, also where the handler ends the
@@ -280,7 +280,7 @@ func (in *incoming) decode(params any) error {
 	}
 	if in.deep {
 		if in.c.form.Check(in.params, wire.CalleeDepth+1) != nil { // they are in an array or object
-			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("invalid params: nested deeper than %d", wire.CalleeDepth), Data: ranNo}
+			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("invalid params: nested deeper than %d", wire.CalleeDepth), ran: ranNo}
 		}
 	}
 	dec := decoder{form: in.c.form, codec: in.c.codec, sinks: in.sinks}

@@ -108,9 +108,7 @@ func TestBufferedCountsAllThatIsKept(t *testing.T) {
 						synctest.Wait()
 					}
 					p.say(line, 10*round+9, strings.Repeat("x", 2000))
-					if refusal := p.hear(`-32005`); !strings.Contains(refusal, `"ran":"no"`) {
-						t.Error(refusal)
-					}
+					p.hear(`"code":-32005`)
 					for range 9 {
 						release <- struct{}{}
 						p.hear(`"result":null`)

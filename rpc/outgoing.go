@@ -370,21 +370,41 @@ func (c *session) answer(m *wire.Message) error {
 	return nil
 }
 
+// receivedError makes an Error of an error object. A number that is no number, and
+// a word for ran that is not known, say nothing.
 func (c *session) receivedError(raw []byte) *Error {
-	var code int64
-	var message string
-	var data []byte
+	e := &Error{}
 	for name, member := range c.form.Object(raw) {
 		switch name {
 		case "code":
-			code, _ = c.form.Int(member)
+			code, _ := c.form.Int(member)
+			e.Code = int(code)
 		case "message":
-			message, _ = c.form.String(member)
+			e.Message, _ = c.form.String(member)
 		case "data":
-			data = member
+			e.raw, e.codec = append([]byte(nil), member...), c.codec
+		}
+		if c.mode != modePlain {
+			c.receivedMember(e, name, member)
 		}
 	}
-	return received(c.codec, int(code), message, data)
+	return e
+}
+
+// receivedMember takes in what only wirecall mode has in an error object.
+func (c *session) receivedMember(e *Error, name string, raw []byte) {
+	switch name {
+	case "ran":
+		if word, _ := c.form.String(raw); word == ranNo.String() {
+			e.ran = ranNo
+		} else {
+			e.ran = ranMaybe
+		}
+	case "retry":
+		if ms, ok := c.form.Int(raw); ok && ms > 0 {
+			e.Retry = time.Duration(min(ms, maxRetry.Milliseconds())) * time.Millisecond
+		}
+	}
 }
 
 func decodeMeta(form wire.Format, raw []byte) map[string]string {

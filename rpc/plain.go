@@ -95,7 +95,7 @@ func (c *session) plainMessage(raw []byte, reply func([]byte)) {
 }
 
 func (c *session) fault(id []byte, f *wire.Fault) []byte {
-	return c.form.AppendError(nil, id, f.Code, f.Message, nil, nil)
+	return c.form.AppendError(nil, id, &wire.Error{Code: f.Code, Message: f.Message}, nil)
 }
 
 // plainNotification runs what needs to be run; nobody is told of a failure.
@@ -129,7 +129,7 @@ func (c *session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 	})
 	switch {
 	case refusal != nil:
-		answer(c.form.AppendError(nil, m.ID, refusal.Code, refusal.Message, refusal.data(c.codec), nil))
+		answer(c.refusal(m.ID, refusal))
 	case in != nil:
 		in.reply = reply
 		c.accept(in, m)
@@ -223,7 +223,7 @@ func (b *messageBatch) tooLarge(msg []byte) []byte {
 		ID json.RawMessage `json:"id"`
 	}
 	_ = json.Unmarshal(msg, &r)
-	return b.c.form.AppendError(nil, r.ID, CodeTooLarge, "the answer to the batch is over its limit", nil, nil)
+	return b.c.refusal(r.ID, &Error{Code: CodeTooLarge, Message: "the answer to the batch is over its limit"})
 }
 
 // join is the whole answer; empty where there were only notifications.

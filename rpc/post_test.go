@@ -14,7 +14,7 @@ import (
 // with.
 func TestHTTP(t *testing.T) {
 	const (
-		needs = `"error":{"code":-32009,"message":"streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC","data":{"ran":"no"}}}`
+		needs = `"error":{"code":-32009,"message":"streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC"}}`
 		add   = `{"jsonrpc":"2.0","id":1,"method":"Test.Add","params":[1,2]}`
 	)
 	for _, test := range []struct {
@@ -33,7 +33,7 @@ func TestHTTP(t *testing.T) {
 		{"malformed", "POST", "hello", "", 200, `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse error: malformed JSON at byte 0"}}`},
 		{"empty", "POST", "", "", 200, `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse error: no message"}}`},
 		{"empty batch", "POST", "[]", "", 200, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"invalid request: an empty batch"}}`},
-		{"timeout", "POST", `{"jsonrpc":"2.0","id":1,"method":"Test.Sleep","params":[5000],"timeout":10}`, "", 200, `{"jsonrpc":"2.0","id":1,"error":{"code":-32001,"message":"context deadline exceeded"}}`},
+		{"timeout", "POST", `{"jsonrpc":"2.0","id":1,"method":"Test.Sleep","params":[5000],"timeout":10}`, "", 200, `{"jsonrpc":"2.0","id":1,"error":{"code":-32012,"message":"context deadline exceeded"}}`},
 		{"stream", "POST", `{"jsonrpc":"2.0","id":1,"method":"Test.Tick","params":[1]}`, "", 200, `{"jsonrpc":"2.0","id":1,` + needs},
 		{"upload", "POST", `{"jsonrpc":"2.0","id":1,"method":"Test.Sum"}`, "", 200, `{"jsonrpc":"2.0","id":1,` + needs},
 		{"call back", "POST", `{"jsonrpc":"2.0","id":1,"method":"Test.Ask"}`, "", 200, `{"jsonrpc":"2.0","id":1,` + strings.Replace(needs, `"no"`, `"maybe"`, 1)},

@@ -285,6 +285,9 @@ func verdict(err error) string {
 	if rpc.NotRun(err) {
 		say("(not run)")
 	}
+	if d, ok := rpc.RetryAfter(err); ok {
+		say("(after %v)", d)
+	}
 	return strings.Join(words, " ")
 }
 

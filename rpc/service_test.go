@@ -157,6 +157,14 @@ func failure(how string) error {
 		return rpc.Errorf(rpc.CodePermissionDenied, "not you")
 	case "deadline":
 		return context.DeadlineExceeded
+	case "pretending":
+		return &rpc.Error{Code: rpc.CodeUnavailable, Message: "not me", Data: map[string]string{"ran": "no"}}
+	case "later":
+		return &rpc.Error{Code: rpc.CodeLimitReached, Message: "later", Retry: 1500*time.Millisecond + 1}
+	case "much later":
+		return fmt.Errorf("the backend says: %w", &rpc.Error{Code: rpc.CodeLimitReached, Message: "much later", Retry: 1<<63 - 1})
+	case "earlier":
+		return &rpc.Error{Code: rpc.CodeLimitReached, Message: "earlier", Retry: -time.Second}
 	case "canceled":
 		return context.Canceled
 	case "panic":

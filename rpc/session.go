@@ -120,7 +120,7 @@ var (
 	errNoAnswer      = errors.New("the server does not answer rpc.hello: is it a wirecall server, and does nothing in between hold its answer back?")
 	errNotAnAnswer   = errors.New("the server's first frame is no answer")
 	errHandshake     = errors.New("no hello within the time for the handshake")
-	errNeedsWirecall = &Error{Code: CodeNeedsWirecall, Message: "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC", Data: ranNo}
+	errNeedsWirecall = &Error{Code: CodeNeedsWirecall, Message: "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC", ran: ranNo}
 )
 
 type sessionKey struct{}
@@ -292,19 +292,32 @@ func (c *session) panicked(where string, r any) error {
 	return &Error{Code: CodeInternal, Message: messageInternal}
 }
 
-// crossing is err as it crosses, and its data. The error's own code may panic.
-func (c *session) crossing(err error) (e *Error, data []byte) {
+// crossing is err as it crosses. The error's own code may panic.
+func (c *session) crossing(err error) (w *wire.Error) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.panicked("error", r)
-			e, data = &Error{Code: CodeInternal, Message: messageInternal}, nil
+			w = &wire.Error{Code: CodeInternal, Message: messageInternal}
 		}
 	}()
-	e = wireError(err, c.hideErrors)
-	return e, e.data(c.codec)
+	e := wireError(err, c.hideErrors)
+	return c.errorMembers(e, e.data(c.codec))
 }
 
 func (c *session) errorObject(err error) []byte {
-	e, data := c.crossing(err)
-	return c.form.AppendErrorObject(nil, e.Code, e.Message, data)
+	return c.form.AppendErrorObject(nil, c.crossing(err))
+}
+
+// errorMembers is e with its encoded data as this connection's mode carries it.
+func (c *session) errorMembers(e *Error, data []byte) *wire.Error {
+	w := &wire.Error{Code: e.Code, Message: e.Message, Data: data}
+	if c.mode == modeWirecall {
+		w.Ran, w.Retry = e.ran.String(), e.retryMillis()
+	}
+	return w
+}
+
+// refusal is the answer to a request that does not run.
+func (c *session) refusal(id []byte, e *Error) []byte {
+	return c.form.AppendError(nil, id, c.errorMembers(e, e.data(c.codec)), nil)
 }

@@ -134,7 +134,7 @@ func (o *outbox) takeFinished() (served, own int) {
 }
 
 var (
-	errStreamLimit   = &Error{Code: CodeLimitReached, Message: "too many streams at once", Data: ranNo}
+	errStreamLimit   = &Error{Code: CodeLimitReached, Message: "too many streams at once", ran: ranNo}
 	errAnswerStreams = &Error{Code: CodeLimitReached, Message: "too many streams at once to take those of the answer"}
 )
 

@@ -71,7 +71,7 @@ func (c *session) unsubscribe(m *wire.Message) []byte {
 		n++
 	}
 	if n != 1 || id == "" {
-		return c.form.AppendError(nil, m.ID, CodeInvalidParams, "invalid params: want [id of a subscription]", nil, nil)
+		return c.refusal(m.ID, &Error{Code: CodeInvalidParams, Message: "invalid params: want [id of a subscription]"})
 	}
 	open := false
 	hex, _ := strings.CutPrefix(id, "0x")

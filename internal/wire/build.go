@@ -77,36 +77,53 @@ func (f Format) AppendTail(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// AppendError appends a whole response that is an error. A nil id goes out as
-// null, which says that nobody knows whose error it is. Data is raw, or nil
-// for none.
-func (f Format) AppendError(dst []byte, id []byte, code int, message string, data []byte, meta map[string]string) []byte {
+// An Error is the error object of a response or of a stream's end: JSON-RPC 2.0,
+// section 5.1, and the two members that wirecall mode adds.
+type Error struct {
+	Code    int
+	Message string
+	Data    []byte // raw; nil for none
+	Ran     string // "no" or "maybe"; empty for none
+	Retry   int64  // in milliseconds; 0 for none
+}
+
+// AppendError appends a whole response that is an error. A nil id is written as
+// null: the request that failed is not known.
+func (f Format) AppendError(dst []byte, id []byte, e *Error, meta map[string]string) []byte {
 	members := 2
 	if len(meta) > 0 {
 		members++
 	}
 	dst = f.id(f.open(dst, members), id)
 	dst = f.meta(dst, meta)
-	dst = f.AppendErrorObject(f.name(dst, "error"), code, message, data)
+	dst = f.AppendErrorObject(f.name(dst, "error"), e)
 	return f.AppendTail(dst)
 }
 
-// AppendErrorObject appends an error by itself: JSON-RPC 2.0, section 5.1.
-func (f Format) AppendErrorObject(dst []byte, code int, message string, data []byte) []byte {
+// AppendErrorObject appends an error by itself.
+func (f Format) AppendErrorObject(dst []byte, e *Error) []byte {
 	if f == CBOR {
 		members := uint64(2)
-		if data != nil {
-			members++
+		for _, there := range [...]bool{e.Data != nil, e.Ran != "", e.Retry != 0} {
+			if there {
+				members++
+			}
 		}
 		dst = appendHead(dst, cborMap, members)
 		dst = appendText(dst, "code")
 	} else {
 		dst = append(dst, `{"code":`...)
 	}
-	dst = f.int(dst, int64(code))
-	dst = f.AppendString(f.name(dst, "message"), message)
-	if data != nil {
-		dst = append(f.name(dst, "data"), data...)
+	dst = f.int(dst, int64(e.Code))
+	dst = f.AppendString(f.name(dst, "message"), e.Message)
+	if e.Ran != "" {
+		dst = f.AppendString(f.name(dst, "ran"), e.Ran)
+	}
+	if e.Retry != 0 {
+		dst = f.int(f.name(dst, "retry"), e.Retry)
+	}
+	if e.Data != nil {
+		dst = append(f.name(dst, "data"), e.Data...)
 	}
 	return f.AppendTail(dst)
 }

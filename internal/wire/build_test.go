@@ -47,11 +47,11 @@ func items(f Format, n int) []byte {
 
 // samples is one of each kind of message.
 func samples(f Format) map[string][]byte {
-	object := f.AppendErrorObject(nil, 1002, "feed lost", body(f))
+	object := f.AppendErrorObject(nil, &Error{Code: 1002, Message: "feed lost", Data: body(f), Ran: "maybe", Retry: 500})
 	return map[string][]byte{
 		"request":  request(f),
 		"response": response(f),
-		"error":    f.AppendError(nil, f.AppendID(nil, 7), -32001, "deadline exceeded", nil, nil),
+		"error":    f.AppendError(nil, f.AppendID(nil, 7), &Error{Code: -32012, Message: "deadline exceeded"}, nil),
 		"meta": f.AppendTail(f.AppendRequest(nil, &Head{ID: f.AppendID(nil, 1), Method: "m",
 			Meta: map[string]string{"traceparent": "00-4bf9", "a": "<b>"}, Streams: []uint64{1, 300}})),
 		"items":         items(f, 3),
@@ -88,11 +88,11 @@ func TestBuild(t *testing.T) {
 		}, `{"jsonrpc":"2.0","id":1,"meta":{"k":"v"},"result":` + string(body(JSON)) + `}`,
 			"\xa3\x62id\x01\x64meta\xa1\x61k\x61v\x66result" + string(body(CBOR))},
 		{"error", func(f Format) []byte {
-			return f.AppendError(nil, f.AppendID(nil, 2), -32001, "deadline exceeded", nil, nil)
-		}, `{"jsonrpc":"2.0","id":2,"error":{"code":-32001,"message":"deadline exceeded"}}`,
-			"\xa2\x62id\x02\x65error\xa2\x64code\x39\x7d\x00\x67message\x71deadline exceeded"},
+			return f.AppendError(nil, f.AppendID(nil, 2), &Error{Code: -32012, Message: "deadline exceeded"}, nil)
+		}, `{"jsonrpc":"2.0","id":2,"error":{"code":-32012,"message":"deadline exceeded"}}`,
+			"\xa2\x62id\x02\x65error\xa2\x64code\x39\x7d\x0b\x67message\x71deadline exceeded"},
 		{"error with everything, of nobody", func(f Format) []byte {
-			return f.AppendError(nil, nil, 1, "<", body(f), map[string]string{"k": "v"})
+			return f.AppendError(nil, nil, &Error{Code: 1, Message: "<", Data: body(f)}, map[string]string{"k": "v"})
 		}, `{"jsonrpc":"2.0","id":null,"meta":{"k":"v"},"error":{"code":1,"message":"\u003c","data":` + string(body(JSON)) + `}}`,
 			"\xa3\x62id\xf6\x64meta\xa1\x61k\x61v\x65error\xa3\x64code\x01\x67message\x61<\x64data" + string(body(CBOR))},
 		{"control", func(f Format) []byte { return f.AppendControl(nil, "$/credit", 1, 48, 64, 65536, -1) },
@@ -110,9 +110,9 @@ func TestBuild(t *testing.T) {
 			`{"jsonrpc":"2.0","method":"$/end","params":[4294967296]}`,
 			"\xa2\x66method\x65$/end\x66params\x81\x1b\x00\x00\x00\x01\x00\x00\x00\x00"},
 		{"end with an error", func(f Format) []byte {
-			return f.AppendEnd(nil, "$/cancel", 1, f.AppendErrorObject(nil, 1002, "feed lost", nil))
-		}, `{"jsonrpc":"2.0","method":"$/cancel","params":[1,{"code":1002,"message":"feed lost"}]}`,
-			"\xa2\x66method\x68$/cancel\x66params\x82\x01\xa2\x64code\x19\x03\xea\x67message\x69feed lost"},
+			return f.AppendEnd(nil, "$/cancel", 1, f.AppendErrorObject(nil, &Error{Code: 1002, Message: "feed lost", Ran: "no", Retry: 500}))
+		}, `{"jsonrpc":"2.0","method":"$/cancel","params":[1,{"code":1002,"message":"feed lost","ran":"no","retry":500}]}`,
+			"\xa2\x66method\x68$/cancel\x66params\x82\x01\xa4\x64code\x19\x03\xea\x67message\x69feed lost\x63ran\x62no\x65retry\x19\x01\xf4"},
 	} {
 		if got := string(test.got(JSON)); got != test.json {
 			t.Errorf("%s\n got %s\nwant %s", test.name, got, test.json)
