@@ -252,8 +252,12 @@ func (d *dialer) dialWebSocket(ctx context.Context) (link, mode, error) {
 		OnPongReceived: func(context.Context, []byte) { hs.wire.heard() },
 	})
 	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return nil, 0, refusedHandshake(resp, err)
 	}
+	hs.release()
 	m := modePlain
 	if ws.Subprotocol() != "" {
 		m = modeWirecall
@@ -284,9 +288,10 @@ func refusedHandshake(resp *http.Response, err error) error {
 // A handshake is the transport of one WebSocket handshake. It puts a wireConn
 // in the place of the upgraded connection, above TLS, whatever made that.
 type handshake struct {
-	base  http.RoundTripper
-	stall time.Duration
-	wire  *wireConn
+	base    http.RoundTripper
+	stall   time.Duration
+	wire    *wireConn
+	release func() bool // ends the rule of the request's context over wire
 }
 
 func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -300,6 +305,7 @@ func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if rwc, ok := resp.Body.(io.ReadWriteCloser); ok {
 		h.wire = newWireConn(rwc, sock, h.stall)
+		h.release = context.AfterFunc(r.Context(), h.wire.shut) // net/http has let go of it
 		resp.Body = h.wire
 	}
 	return resp, nil

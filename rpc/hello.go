@@ -85,10 +85,7 @@ func (c *session) exchange(ctx context.Context, l link, method string, params, r
 	if err != nil {
 		return err
 	}
-	answer, err := c.ask(l, c.form.AppendTail(msg))
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
+	answer, err := c.ask(ctx, l, c.form.AppendTail(msg))
 	if err != nil {
 		return err
 	}
@@ -101,9 +98,30 @@ func (c *session) exchange(ctx context.Context, l link, method string, params, r
 	return nil
 }
 
-// ask sends msg and reads what comes back. Before the first answer there is
-// nothing else that a server may send.
-func (c *session) ask(l link, msg []byte) (*wire.Message, error) {
+// ask sends msg and returns what the server answers, or fails when ctx ends. The
+// end of ctx cuts l, but not every stream's Read returns because of that (standard
+// input's does not), so that a goroutine of its own reads.
+func (c *session) ask(ctx context.Context, l link, msg []byte) (*wire.Message, error) {
+	var answer *wire.Message
+	var err error
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		answer, err = c.converse(l, msg)
+	}()
+	select {
+	case <-answered:
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil { // then l is cut, even if an answer has come
+		return nil, context.Cause(ctx)
+	}
+	return answer, err
+}
+
+// converse writes msg and reads one frame. Before the first answer there is nothing
+// else that a server may send.
+func (c *session) converse(l link, msg []byte) (*wire.Message, error) {
 	if err := l.write(c.form.AppendToFrame(nil, msg, true)); err != nil {
 		return nil, err
 	}
@@ -114,7 +132,7 @@ func (c *session) ask(l link, msg []byte) (*wire.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &c.incomingMessage
+	m := &wire.Message{}
 	n := 0
 	for msg, err := range c.form.Split(frame) {
 		if err == nil {

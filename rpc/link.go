@@ -90,6 +90,8 @@ type wireConn struct {
 	sock  *socket       // nil where the socket cannot be asked without waiting
 	stall time.Duration // without progress
 
+	accepted atomic.Bool // the WebSocket handshake has succeeded
+
 	owner  atomic.Pointer[session] // nil until the handshake is over
 	failed atomic.Pointer[error]   // how the socket has, first
 
@@ -264,9 +266,15 @@ func (w *wireConn) pong(context.Context, []byte) bool {
 	return w.pongs <= maxPongs
 }
 
-// Close does nothing: coder/websocket closes what it is given as soon as it has
-// seen both close frames, when ours may not have been flushed. See shut.
-func (w *wireConn) Close() error { return nil }
+// Close is what coder/websocket calls. It closes a connection whose handshake has
+// failed. Later it does nothing: coder/websocket closes as soon as it has seen both
+// close frames, when ours may not have been flushed. See shut.
+func (w *wireConn) Close() error {
+	if !w.accepted.Load() {
+		w.shut()
+	}
+	return nil
+}
 
 func (w *wireConn) linger() {
 	if w.closeWrite() {

@@ -26,6 +26,8 @@ type resumption struct {
 	secret [32]byte
 	owner  string // whose principal it is
 
+	attempt atomic.Uint64 // the client's: of the last rpc.resume written; the server's: the highest accepted
+
 	window time.Duration // for how long it waits for a new socket
 	expiry *time.Timer   // ends it then
 	sent   replay
@@ -248,11 +250,13 @@ func (c *session) leaveSocket() (err error) {
 type (
 	resumeParams struct {
 		Session  string `json:"session"`
+		Attempt  uint64 `json:"attempt"` // rises with each request that the client writes for the session
 		Received uint64 `json:"received"`
 		Dropped  uint64 `json:"dropped,omitempty"` // the last frame that the client no longer keeps
 	}
 	resumeResult struct {
 		Received uint64 `json:"received"`
+		Session  string `json:"session,omitempty"` // another token, which replaces the one that was used
 	}
 )
 
@@ -263,9 +267,12 @@ func (c *session) takeUp(ctx context.Context, l link) error {
 	}
 	r := c.resume.Load()
 	var answer resumeResult
-	params := resumeParams{r.token, r.received.Load(), r.sent.dropped()}
+	params := resumeParams{r.token, r.attempt.Add(1), r.received.Load(), r.sent.dropped()}
 	if err := c.exchange(ctx, l, methodResume, params, &answer); err != nil {
 		return err
+	}
+	if answer.Session != "" {
+		r.token = answer.Session
 	}
 	if err := c.attach(l, answer.Received, 0, nil); err != nil {
 		return err
@@ -278,7 +285,7 @@ func (c *session) takeUp(ctx context.Context, l link) error {
 // the session that its client asks for. The error is then errMoved.
 func (c *session) giveUp(m *wire.Message) error {
 	var params resumeParams
-	if c.codec.Decode(m.Params, &params) != nil {
+	if c.codec.Decode(m.Params, &params) != nil || max(params.Attempt, params.Received, params.Dropped) > wire.MaxInteger {
 		params = resumeParams{} // nothing is nobody's token
 	}
 	if c.refusedResume {
@@ -289,7 +296,7 @@ func (c *session) giveUp(m *wire.Message) error {
 		c.refuseAlone(m.ID, &Error{Code: CodeSessionLost, Message: why})
 		return nil
 	}
-	old := c.sessions.find(c, params.Session)
+	old := c.sessions.find(c, &params)
 	if old == nil { // in the same words whatever it is that does not fit
 		return refuse("session lost: it is not known here")
 	}
@@ -300,7 +307,7 @@ func (c *session) giveUp(m *wire.Message) error {
 	}
 	err = old.attach(l, params.Received, params.Dropped, func() []byte {
 		msg := old.form.AppendResponse(nil, &wire.Head{ID: id, Body: true})
-		msg, _ = old.codec.Append(msg, resumeResult{old.resume.Load().received.Load()})
+		msg, _ = old.codec.Append(msg, resumeResult{Received: old.resume.Load().received.Load()})
 		return old.form.AppendToFrame(nil, old.form.AppendTail(msg), true)
 	})
 	if err != nil {

@@ -124,13 +124,15 @@ func randomText(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// find returns the session that a token is for, where by, the connection that
-// asks for it, may have it.
-func (ss *sessions) find(by *session, token string) *session {
+// find returns the session that a request to resume is for, if by, the connection
+// that makes it, may have it. Nothing of the session changes where it may not,
+// but a request that is older than one already accepted may not: it was written
+// for a socket that the client has left since, and has come late.
+func (ss *sessions) find(by *session, params *resumeParams) *session {
 	if ss == nil {
 		return nil
 	}
-	id, secret, _ := strings.Cut(token, ".")
+	id, secret, _ := strings.Cut(params.Session, ".")
 	sum := sha256.Sum256([]byte(secret))
 	ss.mu.Lock()
 	c := ss.byID[id]
@@ -139,10 +141,24 @@ func (ss *sessions) find(by *session, token string) *session {
 		return nil
 	}
 	r := c.resume.Load()
-	if subtle.ConstantTimeCompare(sum[:], r.secret[:]) == 0 || by.principal != r.owner {
+	if subtle.ConstantTimeCompare(sum[:], r.secret[:]) == 0 || by.principal != r.owner || !r.accept(params.Attempt) {
 		return nil
 	}
 	return c
+}
+
+// accept reports whether an attempt comes after all that were accepted before,
+// and is accepted then.
+func (r *resumption) accept(attempt uint64) bool {
+	for {
+		last := r.attempt.Load()
+		if attempt <= last {
+			return false
+		}
+		if r.attempt.CompareAndSwap(last, attempt) {
+			return true
+		}
+	}
 }
 
 // detached hears that c waits for its client. Those that have waited longest are

@@ -40,6 +40,7 @@ func newWSLink(w *wireConn, ws *websocket.Conn, cd codec.Codec, m mode, limit in
 	if cd.Name() == "cbor" {
 		l.typ = websocket.MessageBinary
 	}
+	w.accepted.Store(true)
 	ws.SetReadLimit(int64(max(limit, frameSize)) + 64)
 	return l
 }

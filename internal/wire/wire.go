@@ -49,6 +49,10 @@ const (
 // MaxTimeout is the largest timeout that a message can carry, in milliseconds.
 const MaxTimeout = 1<<31 - 1
 
+// MaxInteger is the largest number of the protocol's own: what every program can
+// hold (RFC 8259, section 6).
+const MaxInteger = 1<<53 - 1
+
 // Message is one decoded message. Its slices alias the input.
 //
 // A message with a Method is a request, or a notification when it has no ID.

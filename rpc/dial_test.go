@@ -1,0 +1,158 @@
+package rpc_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+const (
+	switching   = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	wrongAccept = "Sec-WebSocket-Accept: AAAA\r\n\r\n"
+)
+
+// silences are servers that stop answering, each at another point of what a client
+// waits for, and leave the socket open.
+var silences = map[string]func(w io.Writer, accept string){
+	"no answer":           func(io.Writer, string) {},
+	"half a status":       func(w io.Writer, _ string) { fmt.Fprint(w, "HTTP/1.1 1") },
+	"half a header":       func(w io.Writer, _ string) { fmt.Fprint(w, switching) },
+	"a wrong accept":      func(w io.Writer, _ string) { fmt.Fprint(w, switching, wrongAccept) },
+	"no upgrade":          func(w io.Writer, _ string) { fmt.Fprint(w, "HTTP/1.1 101 Switching Protocols\r\n\r\n") },
+	"another subprotocol": func(w io.Writer, a string) { fmt.Fprint(w, switching, "Sec-WebSocket-Protocol: soap\r\n", a) },
+	"compression that nobody asked for": func(w io.Writer, a string) {
+		fmt.Fprint(w, switching, "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=7\r\n", a)
+	},
+	"a refusal without its end": func(w io.Writer, _ string) {
+		fmt.Fprint(w, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 1000\r\n\r\nwe are")
+	},
+	"hello": func(w io.Writer, a string) {
+		fmt.Fprint(w, switching, "Sec-WebSocket-Protocol: wirecall.v1.json\r\n", a)
+	},
+	"half a frame": func(w io.Writer, a string) {
+		fmt.Fprint(w, switching, "Sec-WebSocket-Protocol: wirecall.v1.json\r\n", a, "\x81\x7e\x01\x00{")
+	},
+	"a close frame and then nothing": func(w io.Writer, a string) {
+		fmt.Fprint(w, switching, "Sec-WebSocket-Protocol: wirecall.v1.json\r\n", a, "\x88\x02\x03\xf3")
+	},
+}
+
+// serveSilence serves handshakes with what answer writes, and keeps the sockets open
+// until the listener is closed.
+func serveSilence(t *testing.T, ln net.Listener, answer func(w io.Writer, accept string)) {
+	for {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			r, err := http.ReadRequest(bufio.NewReader(conn))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			answer(conn, "Sec-WebSocket-Accept: "+acceptKey(r.Header.Get("Sec-WebSocket-Key"))+"\r\n\r\n")
+			io.Copy(io.Discard, conn) // until the client closes
+			conn.Close()
+		}()
+	}
+}
+
+// Dial returns when its context ends, whatever a server leaves it waiting for, and
+// leaves nothing behind: neither a socket nor a goroutine.
+func TestDialDoesNotOutliveItsContext(t *testing.T) {
+	for name, answer := range silences {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network := &rpctest.Network{}
+				ln := network.Listen()
+				defer ln.Close()
+				go serveSilence(t, ln, answer)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				begun := time.Now()
+				conn, err := rpc.Dial(ctx, "ws://server", &rpc.DialOptions{NetDial: network.Dial})
+				if err == nil { // plain mode: nothing more to wait for
+					conn.Close()
+				}
+				if took := time.Since(begun); took > time.Second+100*time.Millisecond {
+					t.Errorf("Dial took %v: %v", took, err)
+				}
+			})
+		})
+	}
+}
+
+// A server that falls silent in the middle of a reconnection is left for the next
+// try, and calls go on there.
+func TestReconnectLeavesASilentServer(t *testing.T) {
+	for name, answer := range silences {
+		if name == "another subprotocol" { // is plain JSON-RPC
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network := &rpctest.Network{}
+				srv := server(nil, services()...)
+				ln := network.Listen()
+				go http.Serve(ln, srv)
+				conn, err := rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{NetDial: network.Dial})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ln.Close()
+				silent := network.Listen()
+				go serveSilence(t, silent, answer)
+				network.Cut()
+				time.Sleep(time.Second) // it is being dialed
+				silent.Close()
+				ln = network.Listen()
+				go http.Serve(ln, srv)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if sum, err := NewSubjectClient(conn).Add(ctx, 1, 2); err != nil || sum != 3 {
+					t.Errorf("a minute after a silent server: %v, %v", err, conn.State())
+				}
+				conn.Close()
+				srv.Close()
+				ln.Close()
+			})
+		})
+	}
+}
+
+// NewConn returns when its context ends, also where closing the stream does not end
+// what is being read from it, as with standard input.
+func TestNewConnOverWhatDoesNotClose(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	near, far := net.Pipe()
+	defer far.Close()
+	defer near.Close()
+	why := errors.New("enough")
+	go func() {
+		far.Read(make([]byte, 1)) // hello is on its way
+		cancel(why)
+		io.Copy(io.Discard, far)
+	}()
+	if _, err := rpc.NewConn(ctx, deafPipe{near}, nil); !errors.Is(err, why) {
+		t.Errorf("%v", err)
+	}
+}
+
+// acceptKey is the answer to a handshake's key: RFC 6455, section 4.2.2.
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
