@@ -211,6 +211,31 @@ func TestErrorsOfMethods(t *testing.T) {
 	sameAppend(t, &map[string]celsius{"a": -300})
 }
 
+// Methods may rely on being given a part of a document that is in order.
+func TestMethodsDoNotSeeMalformedDocuments(t *testing.T) {
+	for _, c := range []struct {
+		v    any
+		text string
+	}{
+		{new(Watched), `{"A":1,"W":"x","All":["y","z"],"In":{"W":"x"},"Keys":{"k":"v"},"Last":"l"} `},
+		{new([]Watched), ` [{"W":"x"},{"Keys":{"k":"v"}}]`},
+	} {
+		for n := range c.text {
+			for _, text := range []string{c.text[:n], c.text[:n] + c.text[n+1:], c.text + c.text[n:], c.text[:n] + "?" + c.text[n:]} {
+				watched = 0
+				err := codec.JSON.Decode([]byte(text), fresh(c.v))
+				if !json.Valid([]byte(text)) && (watched > 0 || err == nil) {
+					t.Errorf("%T: methods were called %d times for %s, %v", c.v, watched, text, err)
+				}
+			}
+		}
+		watched = 0
+		if err := codec.JSON.Decode([]byte(c.text), fresh(c.v)); err != nil || watched == 0 {
+			t.Errorf("%T: methods were called %d times, %v", c.v, watched, err)
+		}
+	}
+}
+
 func TestNil(t *testing.T) {
 	sameAppend(t, (*Item)(nil))
 	sameAppend(t, nil)

@@ -13,11 +13,12 @@ import (
 // knows them as any: functions with a type parameter would be five times as
 // large in the binary, for every type.
 type coder struct {
-	size   uintptr
-	shape  uint64
-	sound  bool // see AppendSound; set when the type is first asked for
-	append func(dst []byte, v any) []byte
-	decode func(s []byte, i int, v any) int
+	size    uintptr
+	shape   uint64
+	sound   bool // see AppendSound; set where the type is first asked for
+	methods bool // decoding may call methods of the type or of what it holds; set likewise
+	append  func(dst []byte, v any) []byte
+	decode  func(s []byte, i int, v any) int
 }
 
 var (
@@ -68,9 +69,9 @@ func learn(t reflect.Type) *coder {
 	}
 	var found *coder
 	for _, c := range registered[t] {
-		if found == nil && c.shape == shapeOf(t.Elem()) {
-			found = c
-			found.sound = soundness{}.of(t.Elem(), nil)
+		if shape, methods := shapeOf(t.Elem()); found == nil && c.shape == shape {
+			found = new(*c)
+			found.sound, found.methods = soundness{}.of(t.Elem(), nil), methods
 		}
 	}
 	m[descriptor(t)] = found
@@ -95,10 +96,11 @@ func AppendSound(dst []byte, v any) (b []byte, sound bool) {
 }
 
 // Decode decodes src into what v points to, which must be zero. It returns
-// false, with nothing changed, if that is not for us.
+// false, with nothing changed, if that is not for us. Methods of the types are
+// called only if src is one JSON value: encoding/json promises them that.
 func Decode(src []byte, v any) bool {
 	c := lookup(v)
-	if c == nil || !c.zero(v) {
+	if c == nil || !c.zero(v) || c.methods && !wellFormed(src) {
 		return false
 	}
 	if i := space(src, c.decode(src, space(src, 0), v)); i == len(src) {
@@ -107,6 +109,8 @@ func Decode(src []byte, v any) bool {
 	reflect.ValueOf(v).Elem().SetZero()
 	return false
 }
+
+func wellFormed(src []byte) bool { return space(src, skip(src, space(src, 0), 0)) == len(src) }
 
 // zero reports whether v points to bytes that are all zero.
 func (c *coder) zero(v any) bool {
@@ -154,6 +158,7 @@ func init() {
 }
 
 func builtin[T any](appender Appender[T], decoder Decoder[T]) {
-	Register((*T)(nil), shapeOf(reflect.TypeFor[T]()), func(dst []byte, v any) []byte { return appender(dst, v.(*T)) },
+	shape, _ := shapeOf(reflect.TypeFor[T]())
+	Register((*T)(nil), shape, func(dst []byte, v any) []byte { return appender(dst, v.(*T)) },
 		func(s []byte, i int, v any) int { return decoder(s, i, v.(*T)) })
 }

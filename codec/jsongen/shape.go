@@ -11,21 +11,27 @@ import (
 )
 
 // shapeOf is a hash of all about a type that its JSON depends on. The generator
-// computes it in the same way from source.
-func shapeOf(t reflect.Type) uint64 {
+// computes it in the same way from source. It also reports whether methods of the
+// type, or of a type that it holds, make its JSON or read it.
+func shapeOf(t reflect.Type) (hash uint64, methods bool) {
+	var d description
 	h := fnv.New64a()
-	h.Write(describe(nil, t, nil))
-	return h.Sum64()
+	h.Write(d.describe(nil, t, nil))
+	return h.Sum64(), d.methods
 }
 
+// A description is what has been found on the way.
+type description struct{ methods bool }
+
 // describe appends the description of a type below others.
-func describe(dst []byte, t reflect.Type, above []reflect.Type) []byte {
+func (d *description) describe(dst []byte, t reflect.Type, above []reflect.Type) []byte {
 	switch {
 	case slices.Contains(above, t):
 		return append(dst, '^')
 	case t == reflect.TypeFor[time.Time]():
 		return append(dst, "time"...)
 	case own(t):
+		d.methods = d.methods || t != reflect.TypeFor[json.RawMessage]()
 		return append(dst, "own"...)
 	}
 	if t.Name() != "" {
@@ -33,19 +39,20 @@ func describe(dst []byte, t reflect.Type, above []reflect.Type) []byte {
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return describe(append(dst, '*'), t.Elem(), above)
+		return d.describe(append(dst, '*'), t.Elem(), above)
 	case reflect.Slice:
-		return describe(append(dst, "[]"...), t.Elem(), above)
+		return d.describe(append(dst, "[]"...), t.Elem(), above)
 	case reflect.Array:
 		dst = strconv.AppendInt(append(dst, '['), int64(t.Len()), 10)
-		return describe(append(dst, ']'), t.Elem(), above)
+		return d.describe(append(dst, ']'), t.Elem(), above)
 	case reflect.Map:
-		dst = describe(append(dst, "map["...), t.Key(), above)
-		return describe(append(dst, ']'), t.Elem(), above)
+		dst = d.describe(append(dst, "map["...), t.Key(), above)
+		return d.describe(append(dst, ']'), t.Elem(), above)
 	case reflect.Struct:
 		if t.Name() != "" {
-			return describeFields(dst, t, above)
+			return d.describeFields(dst, t, above)
 		}
+		d.methods = true // perhaps: what it holds is left to encoding/json
 	case reflect.Interface:
 		return append(dst, "any"...)
 	}
@@ -53,7 +60,7 @@ func describe(dst []byte, t reflect.Type, above []reflect.Type) []byte {
 }
 
 // describeFields appends the fields of a struct that encoding/json looks at.
-func describeFields(dst []byte, t reflect.Type, above []reflect.Type) []byte {
+func (d *description) describeFields(dst []byte, t reflect.Type, above []reflect.Type) []byte {
 	dst = append(dst, '{')
 	for f := range t.Fields() {
 		ft := f.Type
@@ -68,7 +75,7 @@ func describeFields(dst []byte, t reflect.Type, above []reflect.Type) []byte {
 			dst = append(dst, '=')
 		}
 		dst = strconv.AppendQuote(dst, f.Tag.Get("json"))
-		dst = append(describe(dst, f.Type, above), ';')
+		dst = append(d.describe(dst, f.Type, above), ';')
 	}
 	return append(dst, '}')
 }

@@ -24,6 +24,7 @@ type Types interface {
 	Streams(iter.Seq2[Item, error], iter.Seq2[Value, error]) (iter.Seq2[*Item, error], error)
 	Roots([]Item, map[string]Item, [2]Item, **Item, [][]string, map[Word][]*float32, Word, Count, List, Blob, []any) error
 	Generic(Box[int], Box[Box[string]], Box[*Item]) error
+	Watched(Watched, []Watched) error
 	Options(Options[json.Number], Options[json.RawMessage], Options[time.Time], Options[*time.Time], Options[any], Options[bool], Options[Count], Options[float32], Options[string], Options[[]string], Options[map[string]int], Options[*int], Options[*json.Number], Options[[0]int], Options[[2]int], Options[[4]byte], Options[Blob], Options[[]Byte], Options[map[point]int], Options[map[json.Number]mask], Options[celsius], Options[*celsius], Options[mask], Options[*mask], Options[point], Options[zeroer], Options[*zeroer], Options[ptrZeroer], Options[*ptrZeroer], Options[writeOnly], Options[readOnly], Options[Value], Options[Holder], Options[Ref], Options[Other], Options[anyone], Options[loop], Options[stamp], Options[time.Duration], Options[big.Int], Options[url.URL]) error
 	Quotes(InQuotes[json.Number], InQuotes[json.RawMessage], InQuotes[time.Time], InQuotes[*time.Time], InQuotes[any], InQuotes[bool], InQuotes[Count], InQuotes[float32], InQuotes[string], InQuotes[[]string], InQuotes[map[string]int], InQuotes[*int], InQuotes[*json.Number], InQuotes[[0]int], InQuotes[[2]int], InQuotes[[4]byte], InQuotes[Blob], InQuotes[[]Byte], InQuotes[map[point]int], InQuotes[map[json.Number]mask], InQuotes[celsius], InQuotes[*celsius], InQuotes[mask], InQuotes[*mask], InQuotes[point], InQuotes[zeroer], InQuotes[*zeroer], InQuotes[ptrZeroer], InQuotes[*ptrZeroer], InQuotes[writeOnly], InQuotes[readOnly], InQuotes[Value], InQuotes[Holder], InQuotes[Ref], InQuotes[Other], InQuotes[anyone], InQuotes[loop], InQuotes[stamp], InQuotes[time.Duration], InQuotes[big.Int], InQuotes[url.URL]) error
 }
@@ -36,6 +37,7 @@ var values = []any{
 	new(Item), new(Value), new(*Item), new([]Item), new(map[string]Item), new([2]Item), new(**Item), new([][]string),
 	new(map[Word][]*float32), new(Word), new(Count), new(List), new(Blob), new([]any), new(Box[int]), new(Box[Box[string]]), new(Box[*Item]),
 	new(bool), new(string), new(int), new(int8), new(int16), new(int32), new(int64), new(uint), new(uint8), new(uint16), new(uint32), new(uint64),
+	new(Watched), new([]Watched),
 	new(uintptr), new(float32), new(float64), new([]byte), new([]string), new(time.Time), new(json.RawMessage), new(any),
 	new(Options[json.Number]), new(Options[json.RawMessage]), new(Options[time.Time]), new(Options[*time.Time]), new(Options[any]), new(Options[bool]), new(Options[Count]), new(Options[float32]), new(Options[string]), new(Options[[]string]), new(Options[map[string]int]), new(Options[*int]), new(Options[*json.Number]), new(Options[[0]int]), new(Options[[2]int]), new(Options[[4]byte]), new(Options[Blob]), new(Options[[]Byte]), new(Options[map[point]int]), new(Options[map[json.Number]mask]), new(Options[celsius]), new(Options[*celsius]), new(Options[mask]), new(Options[*mask]), new(Options[point]), new(Options[zeroer]), new(Options[*zeroer]), new(Options[ptrZeroer]), new(Options[*ptrZeroer]), new(Options[writeOnly]), new(Options[readOnly]), new(Options[Value]), new(Options[Holder]), new(Options[Ref]), new(Options[Other]), new(Options[anyone]), new(Options[loop]), new(Options[stamp]), new(Options[time.Duration]), new(Options[big.Int]), new(Options[url.URL]),
 	new(InQuotes[json.Number]), new(InQuotes[json.RawMessage]), new(InQuotes[time.Time]), new(InQuotes[*time.Time]), new(InQuotes[any]), new(InQuotes[bool]), new(InQuotes[Count]), new(InQuotes[float32]), new(InQuotes[string]), new(InQuotes[[]string]), new(InQuotes[map[string]int]), new(InQuotes[*int]), new(InQuotes[*json.Number]), new(InQuotes[[0]int]), new(InQuotes[[2]int]), new(InQuotes[[4]byte]), new(InQuotes[Blob]), new(InQuotes[[]Byte]), new(InQuotes[map[point]int]), new(InQuotes[map[json.Number]mask]), new(InQuotes[celsius]), new(InQuotes[*celsius]), new(InQuotes[mask]), new(InQuotes[*mask]), new(InQuotes[point]), new(InQuotes[zeroer]), new(InQuotes[*zeroer]), new(InQuotes[ptrZeroer]), new(InQuotes[*ptrZeroer]), new(InQuotes[writeOnly]), new(InQuotes[readOnly]), new(InQuotes[Value]), new(InQuotes[Holder]), new(InQuotes[Ref]), new(InQuotes[Other]), new(InQuotes[anyone]), new(InQuotes[loop]), new(InQuotes[stamp]), new(InQuotes[time.Duration]), new(InQuotes[big.Int]), new(InQuotes[url.URL]),
@@ -349,6 +351,24 @@ type Box[T any] struct {
 	List []T    `json:"list"`
 	Key  string `json:"key,omitempty"`
 }
+
+type Watched struct {
+	A    int
+	W    watcher
+	All  []watcher
+	In   struct{ W watcher }
+	Keys map[watcher]*watcher
+	Last string
+}
+
+// watcher counts how often its methods are asked to read it.
+type watcher string
+
+var watched int
+
+func (w *watcher) UnmarshalText(b []byte) error { watched++; *w = watcher(b); return nil }
+
+func (w watcher) MarshalText() ([]byte, error) { return []byte(w), nil }
 
 // Options has a type in all places and with all options that make a difference.
 type Options[T any] struct {

@@ -85,6 +85,14 @@ func TypesService(impl Types) rpc.Service {
 			},
 		},
 		{
+			Name: "Types.Watched",
+			New:  func() (any, any) { return new(typesWatchedParams), nil },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p := c.Params.(*typesWatchedParams)
+				return impl.Watched(p.Arg0, p.Arg1)
+			},
+		},
+		{
 			Name: "Types.Options",
 			New:  func() (any, any) { return new(typesOptionsParams), nil },
 			Serve: func(ctx context.Context, c *rpc.Call) error {
@@ -151,6 +159,11 @@ func (c *TypesClient) Roots(arg0 []Item, arg1 map[string]Item, arg2 [2]Item, arg
 // Generic calls Types.Generic.
 func (c *TypesClient) Generic(arg0 Box[int], arg1 Box[Box[string]], arg2 Box[*Item]) error {
 	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Generic", Params: &typesGenericParams{arg0, arg1, arg2}})
+}
+
+// Watched calls Types.Watched.
+func (c *TypesClient) Watched(arg0 Watched, arg1 []Watched) error {
+	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Watched", Params: &typesWatchedParams{arg0, arg1}})
 }
 
 // Options calls Types.Options.
@@ -259,6 +272,15 @@ type typesGenericParams struct {
 
 func (p *typesGenericParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}}
+}
+
+type typesWatchedParams struct {
+	Arg0 Watched
+	Arg1 []Watched
+}
+
+func (p *typesWatchedParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}}
 }
 
 type typesOptionsParams struct {
@@ -1865,6 +1887,54 @@ func decodeBoxItemJSON(s []byte, i int, v *Box[*Item]) int {
 			i = jsongen.String(s, i, &v.Key)
 		}
 		f, i = boxItemJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendWatchedJSON(dst []byte, v *Watched) []byte {
+	dst = append(dst, `{"A":`...)
+	dst = jsongen.AppendInt(dst, &v.A)
+	dst = append(dst, `,"W":`...)
+	if dst = jsongen.AppendOther(dst, &v.W); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"All":`...)
+	if dst = jsongen.AppendOther(dst, &v.All); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"In":`...)
+	if dst = jsongen.AppendOther(dst, &v.In); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"Keys":`...)
+	if dst = jsongen.AppendOther(dst, &v.Keys); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"Last":`...)
+	dst = jsongen.AppendString(dst, &v.Last)
+	return append(dst, '}')
+}
+
+var watchedJSON = jsongen.Fields{"A", "W", "All", "In", "Keys", "Last"}
+
+func decodeWatchedJSON(s []byte, i int, v *Watched) int {
+	f, i := watchedJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.A)
+		case 1:
+			i = jsongen.Other(s, i, &v.W)
+		case 2:
+			i = jsongen.Other(s, i, &v.All)
+		case 3:
+			i = jsongen.Other(s, i, &v.In)
+		case 4:
+			i = jsongen.Other(s, i, &v.Keys)
+		case 5:
+			i = jsongen.String(s, i, &v.Last)
+		}
+		f, i = watchedJSON.Next(s, i, f)
 	}
 	return i
 }
@@ -5817,6 +5887,12 @@ func init() {
 	jsongen.Register((*Box[*Item])(nil), 0x9f30775243d40ced,
 		func(dst []byte, v any) []byte { return appendBoxItemJSON(dst, v.(*Box[*Item])) },
 		func(s []byte, i int, v any) int { return decodeBoxItemJSON(s, i, v.(*Box[*Item])) })
+	jsongen.Register((*Watched)(nil), 0xa0cb5db62b9c9f36,
+		func(dst []byte, v any) []byte { return appendWatchedJSON(dst, v.(*Watched)) },
+		func(s []byte, i int, v any) int { return decodeWatchedJSON(s, i, v.(*Watched)) })
+	jsongen.Register((*[]Watched)(nil), 0xfbadfab5b804bdb6,
+		func(dst []byte, v any) []byte { return jsongen.AppendSlice(dst, v.(*[]Watched), appendWatchedJSON) },
+		func(s []byte, i int, v any) int { return jsongen.Slice(s, i, v.(*[]Watched), decodeWatchedJSON) })
 	jsongen.Register((*Options[json.Number])(nil), 0x0612e056b1c457d0,
 		func(dst []byte, v any) []byte { return appendOptionsNumberJSON(dst, v.(*Options[json.Number])) },
 		func(s []byte, i int, v any) int { return decodeOptionsNumberJSON(s, i, v.(*Options[json.Number])) })
