@@ -89,8 +89,8 @@ func (c *session) dispatchMessage(m *wire.Message, frame []byte, n int) error {
 	case m.ID == nil:
 		return c.incomingNotification(m)
 	}
-	if _, ok := c.form.Int(m.ID); !ok {
-		return fmt.Errorf("request id %s is not an integer", brief(m.ID))
+	if _, ok := c.form.Natural(m.ID); !ok {
+		return fmt.Errorf("request id %s is not an integer from 0 to 2^53-1", brief(m.ID))
 	}
 	return c.incomingRequest(m)
 }
@@ -126,10 +126,16 @@ func (c *session) controlMessage(m *wire.Message, n int) error {
 			}
 		}
 	case methodPing:
-		n, _ := c.ints(m.Params, 1)
+		n, ok := c.ints(m.Params, 1)
+		if !ok {
+			return errMalformed
+		}
 		c.post(c.form.AppendControl(nil, methodPong, n...))
 	case methodGoaway:
-		ms, _ := c.ints(m.Params, 1)
+		ms, ok := c.ints(m.Params, 1)
+		if !ok {
+			return errMalformed
+		}
 		c.update(func(s *connState) { s.refusing = true })
 		c.conn.goaway(c, ms)
 	case methodClose:
@@ -138,21 +144,20 @@ func (c *session) controlMessage(m *wire.Message, n int) error {
 	return nil
 }
 
-// ints reads params that begin with n integers by position. What follows them is
-// another version's.
-func (c *session) ints(params []byte, n int) ([]int64, bool) {
-	var is []int64
+// ints reads params that begin with up to n integers by position, and reports
+// whether nothing else is among those. What follows them is another version's.
+func (c *session) ints(params []byte, n int) (is []int64, ok bool) {
 	for raw := range c.form.Array(params) {
 		if len(is) == n {
 			break
 		}
-		i, ok := c.form.Int(raw)
+		i, ok := c.form.Natural(raw)
 		if !ok {
 			return is, false
 		}
 		is = append(is, i)
 	}
-	return is, len(is) == n
+	return is, true
 }
 
 var errMalformed = errors.New("a control message is malformed")
@@ -165,7 +170,7 @@ func (c *session) items(params []byte) error {
 	for raw := range c.form.Array(params) {
 		switch i++; i {
 		case 1:
-			h, ok := c.form.Int(raw)
+			h, ok := c.form.Natural(raw)
 			if !ok {
 				return errMalformed
 			}
@@ -233,18 +238,18 @@ func (c *session) endOfStream(params []byte) error {
 
 func (c *session) creditFor(params []byte) error {
 	v, ok := c.ints(params, 4)
-	if !ok || v[1] < 0 || v[2] < 0 || v[3] < 0 || v[2] > math.MaxInt32 || v[3] > math.MaxInt32 {
+	if !ok || len(v) < 4 {
 		return errMalformed
 	}
 	if s := c.out.source(uint64(v[0])); s != nil {
-		return s.received(uint64(v[1]), int(v[2]), int(v[3]))
+		return s.received(uint64(v[1]), int(min(v[2], maxItems)), int(min(v[3], math.MaxInt32)))
 	}
 	return nil // it has ended meanwhile
 }
 
 func (c *session) cancelOf(params []byte) error {
 	for raw := range c.form.Array(params) {
-		h, ok := c.form.Int(raw)
+		h, ok := c.form.Natural(raw)
 		if !ok {
 			return errMalformed
 		}

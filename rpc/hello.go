@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
@@ -43,6 +42,11 @@ func (c *session) meet(h hello) error {
 	if h.Version != 1 || h.Calls < 0 || h.Streams < 0 || h.Message < floorMessage {
 		return fmt.Errorf("hello {Version:%d Calls:%d Streams:%d Message:%d}: want version 1, and limits not below the floor", h.Version, h.Calls, h.Streams, h.Message)
 	}
+	for _, n := range []int64{int64(h.Calls), int64(h.Streams), int64(h.Message), int64(h.Replay), h.Window} {
+		if n < 0 || n > wire.MaxInteger {
+			return fmt.Errorf("hello: %d is not from 0 to 2^53-1", n)
+		}
+	}
 	c.message.Store(int64(h.Message))
 	c.update(func(s *connState) {
 		s.slots.set(min(h.Calls, maxCalls), len(s.calls))
@@ -68,10 +72,14 @@ func (c *session) sayHello(ctx context.Context) error {
 	c.mode = modeWirecall
 	c.greeted.Store(true)
 	if h.Session != "" && h.Replay > 0 && h.Window > 0 && c.replayBuffer > 0 {
-		window := time.Duration(min(h.Window, math.MaxInt32)) * time.Millisecond
-		c.resumable(&resumption{token: h.Session, window: window}, c.replayBuffer, h.Replay, 0)
+		c.resumable(&resumption{token: h.Session, window: milliseconds(h.Window)}, c.replayBuffer, h.Replay, 0)
 	}
 	return c.meet(h)
+}
+
+// milliseconds is a time that the peer has told.
+func milliseconds(n int64) time.Duration {
+	return time.Duration(min(n, wire.MaxTimeout)) * time.Millisecond
 }
 
 // exchange makes one of the requests that a connection begins with, alone in

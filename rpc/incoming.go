@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -199,7 +198,7 @@ func (in *incoming) begin(ctx context.Context, timeout int64) {
 	ctx, in.end = context.WithCancelCause(&in.base)
 	if timeout > 0 {
 		cancel := in.end
-		limited, stop := context.WithTimeout(ctx, time.Duration(timeout)*time.Millisecond)
+		limited, stop := context.WithTimeout(ctx, milliseconds(timeout))
 		ctx, in.end = limited, func(cause error) { cancel(cause); stop() }
 	}
 	in.acct = account{open: 1, cancel: in.end, told: timeout <= 0}

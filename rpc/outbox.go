@@ -196,7 +196,7 @@ func (o *outbox) post(msg []byte, alone bool) (flush, over bool) {
 		return false, false
 	}
 	flush = o.put(msg, alone)
-	return flush, o.first.size() > 2*o.soft+len(msg)
+	return flush, int64(o.first.size()-len(msg)) > 2*int64(o.soft)
 }
 
 func (o *outbox) put(msg []byte, alone bool) (flush bool) {

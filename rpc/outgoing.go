@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -215,14 +214,23 @@ func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params
 	return err
 }
 
-// timeLeft is the timeout that travels: whole milliseconds, rounded up.
+// timeLeft is the timeout that travels: whole milliseconds, rounded up. A deadline
+// that is further away than the wire can say is none, which is 0: the caller looks
+// after it.
 func timeLeft(ctx context.Context) int64 {
 	t, ok := ctx.Deadline()
 	if !ok {
 		return 0
 	}
-	ms := (time.Until(t) + time.Millisecond - 1) / time.Millisecond
-	return min(max(int64(ms), 1), math.MaxInt32)
+	left := time.Until(t)
+	ms := int64(left / time.Millisecond)
+	if left%time.Millisecond > 0 {
+		ms++
+	}
+	if ms > wire.MaxTimeout {
+		return 0
+	}
+	return max(ms, 1)
 }
 
 // answered stores what the answer to a call carries.
@@ -321,7 +329,7 @@ func (c *session) forget(id uint64) {
 
 // answer takes in the answer to a call of ours. The reader calls it.
 func (c *session) answer(m *wire.Message) error {
-	id, ok := c.form.Int(m.ID)
+	id, ok := c.form.Natural(m.ID)
 	if !ok {
 		return fmt.Errorf("an answer to nobody: id %s", brief(m.ID))
 	}
@@ -377,8 +385,10 @@ func (c *session) receivedError(raw []byte) *Error {
 	for name, member := range c.form.Object(raw) {
 		switch name {
 		case "code":
-			code, _ := c.form.Int(member)
-			e.Code = int(code)
+			e.Code = CodeUnknown // also where an int has no room for it
+			if code, _ := c.form.Int(member); int64(int(code)) == code {
+				e.Code = int(code)
+			}
 		case "message":
 			e.Message, _ = c.form.String(member)
 		case "data":

@@ -137,7 +137,7 @@ func (c *Conn) goaway(s *session, ms []int64) {
 	}
 	spread := c.dialer.opts.Reconnect.Spread
 	if len(ms) > 0 {
-		spread = min(spread, time.Duration(max(ms[0], 0))*time.Millisecond/2)
+		spread = min(spread, milliseconds(ms[0])/2)
 	}
 	c.again(rand.N(spread + 1))
 }

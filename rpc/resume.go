@@ -116,7 +116,7 @@ func (c *session) acknowledged(params []byte, n int) error {
 		return nil
 	}
 	v, ok := c.ints(params, 2)
-	if !ok || v[0] < 0 || n > 0 {
+	if !ok || len(v) < 2 || n > 0 {
 		return errMalformed
 	}
 	if have := r.received.Load(); uint64(v[1]) != have {

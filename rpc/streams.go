@@ -156,7 +156,7 @@ func (c *session) register(s *connState, handles []uint64, depth int) (sinks []*
 	switch n := len(s.sinks); {
 	case len(handles) == 0 || n <= c.limits.Streams:
 		return sinks, nil
-	case n > 4*c.limits.Streams+4:
+	case int64(n) > 4*int64(c.limits.Streams)+4:
 		return nil, errors.New("far more streams than the limit allows")
 	}
 	return sinks, errStreamLimit

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -116,7 +117,8 @@ func (l *wsLink) shut(code closeCode, reason string) {
 			code = closeCode(websocket.StatusGoingAway)
 		}
 	}
-	for len(reason) > 120 { // a control frame has 125 bytes: RFC 6455, section 5.5
+	reason = strings.ToValidUTF8(reason, "\ufffd") // it may quote a user's error
+	for len(reason) > 120 {                        // a control frame has 125 bytes: RFC 6455, section 5.5
 		_, size := utf8.DecodeLastRuneInString(reason)
 		reason = reason[:len(reason)-size]
 	}

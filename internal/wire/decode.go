@@ -268,12 +268,12 @@ func (d *decoder) error(value []byte) {
 }
 
 func (d *decoder) timeout(value []byte) {
-	n, ok := d.f.Int(value)
-	if !ok || n < 1 || n > MaxTimeout {
-		d.refuse("timeout is not an integer from 1 to 2147483647")
+	n, ok := d.f.Natural(value)
+	if !ok {
+		d.refuse("timeout is not an integer from 0 to 2^53-1")
 		return
 	}
-	d.m.Timeout = n
+	d.m.Timeout = min(max(n, 1), MaxTimeout)
 }
 
 func (d *decoder) meta(value []byte) {
@@ -304,7 +304,7 @@ func (d *decoder) streams(value []byte) {
 		return
 	}
 	for raw := range d.f.Array(value) {
-		handle, ok := d.f.Int(raw)
+		handle, ok := d.f.Natural(raw)
 		if !ok || handle < 1 || !d.stream(uint64(handle)) {
 			d.refuse("streams is not a list of at most 16 different handles from 1")
 			return

@@ -93,6 +93,12 @@ func (f Format) Int(raw []byte) (int64, bool) {
 	return jsonInt(raw)
 }
 
+// Natural is Int for the protocol's own numbers, which are from 0 to MaxInteger.
+func (f Format) Natural(raw []byte) (int64, bool) {
+	n, ok := f.Int(raw)
+	return n, ok && n >= 0 && n <= MaxInteger
+}
+
 // String returns the string that raw is. Of a lone surrogate in JSON's escapes
 // it makes U+FFFD, as encoding/json does.
 func (f Format) String(raw []byte) (string, bool) {

@@ -46,7 +46,8 @@ const (
 	CallerDepth = 1000 // results, items of streams among them, data of errors
 )
 
-// MaxTimeout is the largest timeout that a message can carry, in milliseconds.
+// MaxTimeout is the longest time that the wire knows, in milliseconds. What says
+// that it is longer counts as this.
 const MaxTimeout = 1<<31 - 1
 
 // MaxInteger is the largest number of the protocol's own: what every program can
