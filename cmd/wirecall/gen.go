@@ -110,6 +110,7 @@ func (s *session) changes(outs []load.Output) ([]change, error) {
 		if err != nil {
 			return nil, fmt.Errorf("wirecall: %s: %w", s.show(o.File), err)
 		}
+		c.old = bytes.ReplaceAll(c.old, []byte("\r\n"), []byte("\n")) // as git may check files out
 		if c.new == nil && c.old != nil || !bytes.Equal(c.old, c.new) {
 			changes = append(changes, c)
 		}

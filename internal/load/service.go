@@ -19,14 +19,15 @@ type pkgLoader struct {
 	*loader
 	unit     *unit
 	out      *model.Package
-	defs     map[string]*model.Def // by the type's full name
+	defs     map[string]*model.Def    // by the type's full name
+	endless  map[*types.TypeName]bool // generic types that were refused for it
 	problems model.Problems
 }
 
 // pkg is what the interfaces marked in files say, or nil if none is. p is the
 // package that the files are in.
 func (l *loader) pkg(p *packages.Package, files []string, declared map[string]model.Pos) (*model.Package, model.Problems) {
-	w := &pkgLoader{loader: l, defs: map[string]*model.Def{}}
+	w := &pkgLoader{loader: l, defs: map[string]*model.Def{}, endless: map[*types.TypeName]bool{}}
 	w.out = &model.Package{Path: p.PkgPath, Name: p.Name, Declared: declared}
 	var found []*decl
 	for _, f := range l.parseAll(files) {
@@ -50,6 +51,7 @@ func (l *loader) pkg(p *packages.Package, files []string, declared map[string]mo
 		}
 		w.service(d)
 	}
+	w.distinctServices()
 	return w.out, w.problems
 }
 
@@ -236,7 +238,6 @@ func (w *pkgLoader) service(d *decl) {
 			s.Methods = append(s.Methods, m)
 		}
 	}
-	w.sameButCase(s)
 	w.out.Services = append(w.out.Services, s)
 }
 
@@ -257,6 +258,21 @@ func methodsOf(it *types.Interface) []*types.Func {
 		}
 	}
 	return own
+}
+
+// distinctServices refuses services that a peer could not tell apart.
+func (w *pkgLoader) distinctServices() {
+	seen := map[string]*model.Service{}
+	for _, s := range w.out.Services {
+		key := strings.ToLower(s.Wire)
+		if o := seen[key]; o != nil {
+			w.problems = append(w.problems, model.Problem{Pos: s.Pos, Text: fmt.Sprintf(
+				"%s: its name on the wire, %s, is that of %s too: give one of them another with //wirecall:service name=NAME", s.Name, s.Wire, o.Name)})
+			continue
+		}
+		seen[key] = s
+		w.sameButCase(s)
+	}
 }
 
 // sameButCase refuses names that a peer which folds case would confuse.

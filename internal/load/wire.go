@@ -114,6 +114,9 @@ func (t *typeLoader) alias(a *types.Alias) *model.Type {
 		t.cannot(a)
 		return nil
 	}
+	if t.expands(a.Obj(), a.TypeArgs()) {
+		return nil
+	}
 	ref := t.ref(a.Obj(), a.TypeArgs())
 	if !t.nameOnly {
 		t.define(a, a.Obj(), ref, func(d *typeLoader) *model.Type { return d.typ(a.Rhs()) })
@@ -128,6 +131,8 @@ func (t *typeLoader) named(n *types.Named) *model.Type {
 		return nil
 	case n.Obj().Pkg() == nil, !t.nameOnly && !hasForm(n): // error has no package
 		t.cannot(n)
+		return nil
+	case t.expands(n.Obj(), n.TypeArgs()):
 		return nil
 	}
 	ref := t.ref(n.Obj(), n.TypeArgs())
@@ -247,10 +252,24 @@ func own(t types.Type) bool {
 			hasMethod(t, "MarshalText", writes) || hasMethod(t, "UnmarshalText", reads))
 }
 
-const (
-	writes = "func() ([]byte, error)"
-	reads  = "func([]byte) error"
+// The signatures of the methods that make JSON and read it.
+var (
+	writes = signature(nil, []types.Type{byteSlice, types.Universe.Lookup("error").Type()})
+	reads  = signature([]types.Type{byteSlice}, []types.Type{types.Universe.Lookup("error").Type()})
+
+	byteSlice = types.NewSlice(types.Typ[types.Byte])
 )
+
+func signature(params, results []types.Type) *types.Signature {
+	tuple := func(list []types.Type) *types.Tuple {
+		var vars []*types.Var
+		for _, t := range list {
+			vars = append(vars, types.NewParam(0, nil, "", t))
+		}
+		return types.NewTuple(vars...)
+	}
+	return types.NewSignatureType(nil, nil, nil, tuple(params), tuple(results), false)
+}
 
 func encodesJSON(t types.Type) bool {
 	return !types.IsInterface(t) && hasMethods(t, "MarshalJSON", "UnmarshalJSON")
@@ -266,21 +285,10 @@ func hasMethods(t types.Type, marshal, unmarshal string) bool {
 	return hasMethod(t, marshal, writes) && hasMethod(t, unmarshal, reads)
 }
 
-func hasMethod(t types.Type, name, signature string) bool {
+func hasMethod(t types.Type, name string, signature *types.Signature) bool {
 	obj, _, _ := types.LookupFieldOrMethod(t, true, nil, name)
 	fn, ok := obj.(*types.Func)
-	if !ok {
-		return false
-	}
-	var params, results []*types.Var
-	for v := range fn.Signature().Params().Variables() {
-		params = append(params, types.NewParam(0, nil, "", v.Type()))
-	}
-	for v := range fn.Signature().Results().Variables() {
-		results = append(results, types.NewParam(0, nil, "", v.Type()))
-	}
-	bare := types.NewSignatureType(nil, nil, nil, types.NewTuple(params...), types.NewTuple(results...), false)
-	return types.TypeString(bare, nil) == signature
+	return ok && types.Identical(fn.Signature(), signature)
 }
 
 // key is the type of a map's keys, which JSON has as text.
