@@ -91,7 +91,7 @@ func TestCheck(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "api.go"), strings.Replace(service, "n int", "m int", 1))
 	code, stdout, _ = wirecall(t, dir, "gen", "-check")
 	want := "--- wirecall_gen.go\n+++ wirecall_gen.go (as it would be)\n" +
-		"@@ -17,7 +17,7 @@\n" +
+		"@@ -19,7 +19,7 @@\n" +
 		" \t\t\tNew:  func() (any, any) { return new(apiDoParams), nil },\n" +
 		" \t\t\tServe: func(ctx context.Context, c *rpc.Call) error {\n" +
 		" \t\t\t\tp := c.Params.(*apiDoParams)\n" +
@@ -100,9 +100,26 @@ func TestCheck(t *testing.T) {
 		" \t\t\t},\n" +
 		" \t\t},\n" +
 		" \t}}\n" +
-		"@@ -32,14 +32,14 @@\n"
+		"@@ -34,14 +34,14 @@\n"
 	if code != 1 || !strings.HasPrefix(stdout, want) {
 		t.Errorf("with stale output: exit status %d\n%s", code, stdout)
+	}
+}
+
+// Git may check files out with the line ends of Windows.
+func TestCheckIgnoresCarriageReturns(t *testing.T) {
+	dir := newPackage(t, map[string]string{"api.go": strings.ReplaceAll(service, "//wirecall", "// Api is one.\n// It has two lines.\n//wirecall")})
+	want := mustGen(t, dir)
+	for _, name := range []string{"api.go", "wirecall_gen.go"} {
+		file := filepath.Join(dir, name)
+		writeFile(t, file, strings.ReplaceAll(readFile(t, file), "\n", "\r\n"))
+	}
+	if code, stdout, stderr := wirecall(t, dir, "gen", "-check"); code != 0 || stdout+stderr != "" {
+		t.Errorf("exit status %d, %s%s", code, stdout, stderr)
+	}
+	writeFile(t, filepath.Join(dir, "wirecall_gen.go"), "")
+	if got := mustGen(t, dir); got != want {
+		t.Errorf("carriage returns in the source change the output:\n%s", diff("wirecall_gen.go", want, got))
 	}
 }
 

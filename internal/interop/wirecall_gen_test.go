@@ -9,6 +9,8 @@ import (
 	"iter"
 )
 
+//lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
+
 const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
 
 // CalcService is the service Calc, done by impl.

@@ -20,6 +20,10 @@ const rpcPath = "github.com/wirecall/wirecall/rpc"
 
 const handshake = "undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again."
 
+// lint is for staticcheck, which complains of deprecated types and fields in
+// generated files too.
+const lint = "//lint:file-ignore SA1019 What is deprecated crosses the wire like everything else."
+
 // An emitter writes one file.
 type emitter struct {
 	*jen.File
@@ -38,6 +42,8 @@ func Generate(p *model.Package) ([]byte, error) {
 	e.planJSON()
 	e.nameImports()
 	e.nameJSON()
+	e.Comment(lint)
+	e.Line()
 	// const _ = rpc.Generated1 // undefined? …
 	e.Const().Id("_").Op("=").Qual(rpcPath, "Generated1").Comment(handshake)
 	for _, s := range p.Services {
