@@ -39,7 +39,7 @@ func (in *incoming) respond(result *payload, streams []*Stream) ([]*Stream, erro
 	c := in.c
 	sources, names, err := c.produce(in.method.Name, streams, &in.acct, true)
 	if err != nil {
-		return streams, &Error{Code: CodeLimitReached, Message: err.Error()} // it has run
+		return streams, &Error{Code: CodeLimitReached, Message: err.Error(), ran: ranMaybe}
 	}
 	head := wire.Head{ID: in.id, Meta: in.response, Body: true}
 	if c.mode == modeWirecall {

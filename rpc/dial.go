@@ -82,6 +82,8 @@ func (o *DialOptions) config() *config {
 // (http and https mean the same), tcp or unix for lines over a socket:
 // tcp://host:port, unix:///path/to/socket. A nil opts means the defaults.
 //
+// An option that cannot be meant fails Dial with an error that names its field.
+//
 // ctx bounds the dialing only; its values are those of the handlers' contexts,
 // where Services are given. When the socket is lost the connection is made again,
 // as Reconnect says; it ends with Close, and where the server has said that it
@@ -141,6 +143,9 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 	if opts != nil {
 		o = *opts
 	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	o.Reconnect = o.Reconnect.withDefaults()
 	d := &dialer{url: u, opts: &o, codec: o.Codec, netDial: o.NetDial}
 	if d.codec == nil {
@@ -197,7 +202,7 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *DialOptions) (*C
 	if opts == nil {
 		opts = &DialOptions{}
 	}
-	if err := checkLineCodec(opts.Codec); err != nil {
+	if err := firstError(opts.check(), checkLineCodec(opts.Codec)); err != nil {
 		rwc.Close()
 		return nil, fmt.Errorf("rpc: %w", err)
 	}

@@ -40,10 +40,10 @@ func TestCloseIsAnswered(t *testing.T) {
 
 // A client whose message is too large hears that.
 func TestTooLargeIsSaid(t *testing.T) {
-	srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Message: 100}})
+	srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Message: 64 << 10}})
 	for range 100 {
 		ws := strange(t, srv)
-		if err := ws.Write(t.Context(), websocket.MessageText, make([]byte, 40_000)); err != nil {
+		if err := ws.Write(t.Context(), websocket.MessageText, make([]byte, 70_000)); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := ws.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusMessageTooBig {

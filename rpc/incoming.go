@@ -118,7 +118,7 @@ func (c *session) incomingRequest(m *wire.Message) error {
 			c.unanswered.Add(-1)
 			delete(s.incoming, string(m.ID))
 			in.release()
-			refusal = errStreamLimit
+			refusal = &Error{Code: CodeLimitReached, Message: overStreams("callee", c.limits.Streams, false).Error(), ran: ranNo}
 		}
 		err = nil
 	})

@@ -6,10 +6,14 @@ import "time"
 // field means its default; the defaults are safe on the open internet. In
 // wirecall mode the peer is told the limits that concern it and keeps to them;
 // a peer that does not is refused, or cut off where it goes on.
+//
+// A number above 2^30 counts as that, and a time above 2^31-1 ms. Those below zero,
+// but for Idle's, and times below a millisecond are refused.
 type Limits struct {
 	// Message is the size of the largest message accepted, in bytes, and of the
-	// largest POST body. The default is 1 MiB. A frame that packs several
-	// messages is at most 32 KiB whatever this says.
+	// largest POST body: 64 KiB at least, which every peer may send. The default is
+	// 1 MiB. A frame that packs several messages is at most 32 KiB whatever this
+	// says.
 	Message int
 
 	// Calls is how many calls of the peer run at once. A cancelled call counts
@@ -26,7 +30,8 @@ type Limits struct {
 	// Buffered is how many bytes received for the application may wait for it:
 	// parameters and metadata of calls that run, queued notifications, stream items that
 	// nobody has taken; and answers of a batch that wait for its others. The
-	// default is 16 MiB.
+	// default is 16 MiB, or Message twice where that is more; it cannot be less
+	// than Message.
 	Buffered int
 
 	// Notifications is how many notifications may wait for their handlers,
@@ -52,7 +57,8 @@ type Limits struct {
 
 	// Outgoing is how many bytes may wait to be written before calls,
 	// notifications and stream items wait for room under their own contexts. At
-	// twice of it the connection is cut. The default is 1 MiB.
+	// twice of it the connection is cut. The default is 1 MiB, or Message where that
+	// is more.
 	Outgoing int
 
 	// Replay is how many bytes of what was sent a session that can be resumed
@@ -97,18 +103,19 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Message, 1<<20)
 	def(&l.Calls, 256)
 	def(&l.Streams, 256)
-	def(&l.Buffered, 16<<20)
+	def(&l.Buffered, max(16<<20, 2*min(l.Message, mostNumber/2)))
 	def(&l.Notifications, 1024)
 	def(&l.Batch, 100)
 	def(&l.Reply, 4<<20)
 	def(&l.Window, 64)
 	def(&l.WindowBytes, 64<<10)
-	def(&l.Outgoing, 1<<20)
+	def(&l.Outgoing, max(1<<20, l.Message))
 	def(&l.Replay, 1<<20)
 	for v, d := range map[*time.Duration]time.Duration{&l.Handshake: 10 * time.Second, &l.Idle: time.Minute, &l.Stall: 30 * time.Second} {
 		if *v == 0 {
 			*v = d
 		}
 	}
+	bound(&l)
 	return l
 }

@@ -372,7 +372,7 @@ func (c *session) answer(m *wire.Message) error {
 	case m.Error != nil:
 		p.err = c.receivedError(m.Error)
 	case err != nil:
-		p.err = errAnswerStreams
+		p.err = &Error{Code: CodeLimitReached, Message: overStreams("caller", c.limits.Streams, true).Error(), ran: ranMaybe}
 	}
 	p.done <- struct{}{}
 	return nil

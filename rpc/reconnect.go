@@ -9,7 +9,8 @@ import (
 )
 
 // Reconnect says how a dialed connection is made again when its socket is lost.
-// The zero value is the recommendation.
+// The zero value is the recommendation. Times below zero, or below a millisecond,
+// are refused.
 type Reconnect struct {
 	// Never ends the connection with its first socket.
 	Never bool
@@ -26,7 +27,8 @@ type Reconnect struct {
 	// many does; in between the delay doubles. Each is drawn at random, between
 	// half of it and all of it, the first between nothing and all of it, so
 	// that many clients of one server do not come at once. The defaults are 100
-	// ms and 30 s.
+	// ms and 30 s, or MinDelay where that is more; MinDelay cannot be more than
+	// MaxDelay.
 	MinDelay, MaxDelay time.Duration
 
 	// Spread is the time over which clients move away from a server that shuts
@@ -38,13 +40,16 @@ type Reconnect struct {
 
 func (r Reconnect) withDefaults() Reconnect {
 	def := func(v *time.Duration, d time.Duration) {
-		if *v <= 0 {
+		if *v == 0 {
 			*v = d
 		}
 	}
-	def(&r.MinDelay, 100*time.Millisecond)
-	def(&r.MaxDelay, 30*time.Second)
+	if r.MaxDelay == 0 {
+		r.MaxDelay = max(30*time.Second, r.MinDelay)
+	}
+	def(&r.MinDelay, min(100*time.Millisecond, r.MaxDelay))
 	def(&r.Spread, 10*time.Second)
+	bound(&r)
 	return r
 }
 

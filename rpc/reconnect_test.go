@@ -380,6 +380,7 @@ func TestServerThatBreaksTheRules(t *testing.T) {
 			t.Errorf("%d connections in an hour", n)
 		}
 		conn.Close()
+		time.Sleep(time.Second) // until the last server has said its nonsense
 	})
 }
 
@@ -415,9 +416,9 @@ func TestCredentialsWithdrawn(t *testing.T) {
 	}
 }
 
-// Delays that make no sense mean their defaults, and the largest do not overflow.
+// The largest delays do not overflow.
 func TestDelaysOfAnySize(t *testing.T) {
-	for _, d := range []time.Duration{-1, 0, time.Millisecond, 1<<63 - 1} {
+	for _, d := range []time.Duration{0, time.Millisecond, 1<<63 - 1} {
 		synctest.Test(t, func(t *testing.T) {
 			b := breakable(t, "tcp", nil, &rpc.DialOptions{Reconnect: rpc.Reconnect{MinDelay: d, MaxDelay: d, Spread: d}}, services()...)
 			b.refuse.Store(true)

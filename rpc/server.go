@@ -82,19 +82,18 @@ type Server struct {
 	sockets int
 }
 
-// NewServer makes a Server. A nil opts means the defaults. It panics on a codec
-// that the wire does not know.
+// NewServer makes a Server. A nil opts means the defaults. It panics on
+// an option that cannot be meant, with the name of its field: a codec that the
+// wire does not know, say, or a limit below zero.
 func NewServer(opts *ServerOptions) *Server {
 	if opts == nil {
 		opts = &ServerOptions{}
 	}
+	if err := opts.check(); err != nil {
+		panic(fmt.Errorf("rpc: NewServer: %w", err))
+	}
 	s := &Server{origins: opts.Origins, most: opts.Connections, conns: make(map[*session]struct{})}
 	s.codecs = append(s.codecs, opts.Codecs...)
-	for _, cd := range s.codecs {
-		if err := checkCodec(cd); err != nil {
-			panic(err)
-		}
-	}
 	s.codecs = append(s.codecs, codec.JSON)
 	s.config = &config{
 		limits:     opts.Limits.withDefaults(),

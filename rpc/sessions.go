@@ -14,7 +14,8 @@ import (
 )
 
 // SessionOptions are how a Server keeps the sessions of clients that were cut
-// off. The zero value of each field means its default.
+// off. The zero value of each field means its default; numbers below zero, and a
+// Window below a millisecond, are refused.
 type SessionOptions struct {
 	// Window is how long a session waits for its client to come back. Handlers
 	// go on meanwhile. The default is 2 minutes.

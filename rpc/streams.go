@@ -30,9 +30,9 @@ func (c *session) produce(method string, streams []*Stream, acct *account, serve
 		case s.nextHandle-before > wire.MaxStreams && c.mode == modeWirecall:
 			err = errMessageStreams
 		case s.sources > s.peerStreams:
-			err = errPeerStreams
+			err = overStreams(side(!served), s.peerStreams, served)
 		case served && s.served > c.limits.Streams:
-			err = errAnswers
+			err = overStreams("callee", c.limits.Streams, true)
 		}
 	})
 	for i, h := range handles {
@@ -73,11 +73,7 @@ func (c *session) streamName(dst []byte, handle uint64) []byte {
 	return c.form.AppendID(dst, handle)
 }
 
-var (
-	errPeerStreams    = errors.New("the peer takes no more streams at once")
-	errAnswers        = errors.New("the peer may have no more streams at once")
-	errMessageStreams = fmt.Errorf("a message can introduce %d streams at most", wire.MaxStreams)
-)
+var errMessageStreams = fmt.Errorf("a message can introduce %d streams at most", wire.MaxStreams)
 
 func producerOf(s Stream) producer {
 	if s.local != nil {
@@ -133,10 +129,23 @@ func (o *outbox) takeFinished() (served, own int) {
 	return served, own
 }
 
-var (
-	errStreamLimit   = &Error{Code: CodeLimitReached, Message: "too many streams at once", ran: ranNo}
-	errAnswerStreams = &Error{Code: CodeLimitReached, Message: "too many streams at once to take those of the answer"}
-)
+var errStreamLimit = &Error{Code: CodeLimitReached, Message: "too many streams at once"}
+
+// overStreams says whose limit of streams a call is over, and what became of it.
+func overStreams(whose string, limit int, ran bool) error {
+	fate := "has not run"
+	if ran {
+		fate = "has run"
+	}
+	return fmt.Errorf("too many streams at once: over Limits.Streams of the %s, which is %d; the handler %s", whose, limit, fate)
+}
+
+func side(callee bool) string {
+	if callee {
+		return "callee"
+	}
+	return "caller"
+}
 
 func isLimit(err error) bool { return err == error(errStreamLimit) }
 

@@ -1,0 +1,122 @@
+package rpc
+
+import (
+	"fmt"
+	"path"
+	"reflect"
+	"time"
+
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// What an option can say at most. More counts as this, so that nothing computed
+// from it overflows.
+const (
+	mostNumber = 1 << 30
+	mostTime   = wire.MaxTimeout * time.Millisecond
+)
+
+// checkNumbers refuses numbers in a struct of options, called name, that nobody
+// can mean: those below zero, except for the field called signed, and times below
+// a millisecond, whose unit is missing.
+func checkNumbers(name string, options any, signed string) error {
+	for f, v := range reflect.ValueOf(options).Fields() {
+		switch {
+		case !v.CanInt():
+		case v.Int() < 0 && f.Name != signed:
+			return fmt.Errorf("%s.%s is %v: want more, or 0 for the default", name, f.Name, v.Interface())
+		case f.Type == reflect.TypeFor[time.Duration]() && v.Int() > 0 && v.Int() < int64(time.Millisecond):
+			return fmt.Errorf("%s.%s is %v: want a millisecond at least; is its unit missing?", name, f.Name, v.Interface())
+		}
+	}
+	return nil
+}
+
+// bound lowers numbers in a struct of options, by a pointer to it, to what they can
+// say at most.
+func bound(options any) {
+	for f, v := range reflect.ValueOf(options).Elem().Fields() {
+		switch {
+		case !v.CanInt():
+		case f.Type == reflect.TypeFor[time.Duration]():
+			v.SetInt(min(v.Int(), int64(mostTime)))
+		default:
+			v.SetInt(min(v.Int(), mostNumber))
+		}
+	}
+}
+
+// check returns what is wrong with l, as it was given.
+func (l Limits) check() error {
+	switch err := checkNumbers("Limits", l, "Idle"); {
+	case err != nil:
+		return err
+	case l.Message != 0 && l.Message < floorMessage:
+		return fmt.Errorf("Limits.Message is %d: want %d at least, which every peer may send", l.Message, floorMessage)
+	case l.Message != 0 && l.Buffered != 0 && l.Buffered < l.Message:
+		return fmt.Errorf("Limits.Buffered is %d: want Limits.Message, %d, at least, or the largest messages could not be taken", l.Buffered, l.Message)
+	}
+	return nil
+}
+
+// check returns what is wrong with r, as it was given.
+func (r Reconnect) check() error {
+	switch err := checkNumbers("Reconnect", r, ""); {
+	case err != nil:
+		return err
+	case r.MaxDelay != 0 && r.MinDelay > r.MaxDelay:
+		return fmt.Errorf("Reconnect.MinDelay is %v: want Reconnect.MaxDelay, %v, at most", r.MinDelay, r.MaxDelay)
+	}
+	return nil
+}
+
+// check returns what is wrong with o, which may be nil.
+func (o *SessionOptions) check() error {
+	if o == nil {
+		return nil
+	}
+	return checkNumbers("Sessions", *o, "")
+}
+
+// check returns what is wrong with o.
+func (o *DialOptions) check() error {
+	return firstError(o.Limits.check(), o.Reconnect.check(),
+		checkInterceptors("CallInterceptors", o.CallInterceptors), checkInterceptors("ServeInterceptors", o.ServeInterceptors))
+}
+
+// check returns what is wrong with o.
+func (o *ServerOptions) check() error {
+	for i, cd := range o.Codecs {
+		if cd == nil {
+			return fmt.Errorf("Codecs[%d] is nil", i)
+		}
+		if err := checkCodec(cd); err != nil {
+			return fmt.Errorf("Codecs[%d]: %w", i, err)
+		}
+	}
+	for i, pattern := range o.Origins {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fmt.Errorf("Origins[%d] is %q: %w", i, pattern, err)
+		}
+	}
+	return firstError(o.Limits.check(), o.Sessions.check(), checkNumbers("ServerOptions", *o, ""),
+		checkInterceptors("CallInterceptors", o.CallInterceptors), checkInterceptors("ServeInterceptors", o.ServeInterceptors))
+}
+
+func checkInterceptors(name string, is []Interceptor) error {
+	for i, f := range is {
+		if f == nil {
+			return fmt.Errorf("%s[%d] is nil", name, i)
+		}
+	}
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
