@@ -125,7 +125,8 @@ func (c *session) answering(in *incoming) (canceled bool) {
 // answered no longer counts, so they do by themselves until they return.
 func (c *session) enterOnce(streams []*Stream) {
 	for _, st := range streams {
-		if st.local == nil {
+		produce := st.local
+		if produce == nil {
 			continue
 		}
 		c.update(func(s *connState) { s.cleanups++ })
@@ -136,7 +137,7 @@ func (c *session) enterOnce(streams []*Stream) {
 					c.panicked("stream", r)
 				}
 			}()
-			st.local(func(any) bool { return false })
+			produce(func(any) bool { return false })
 		}()
 	}
 }

@@ -27,7 +27,8 @@ type Call struct {
 
 	// Result is where the result goes: nil where there is none; a pointer to
 	// the value, or a *Stream, for a single result; a pointer to a generated
-	// struct that implements Fields for several.
+	// struct that implements Fields for several. It is made zero before an answer
+	// is stored in it.
 	Result any
 
 	// Notify makes it a notification: nobody answers, and Call returns when the
@@ -44,7 +45,8 @@ type Handler func(ctx context.Context, c *Call) error
 
 // An Interceptor is wrapped around calls, on the side that makes them or on
 // the side that serves them. It may look at and change the call, refuse it by
-// returning an error, or go on with next. It sees calls, not the items of their
+// returning an error, or go on with next, also more than once: each answer takes
+// the place of the one before. It sees calls, not the items of their
 // streams: next returns when the call has been answered, while its streams may
 // have just begun.
 type Interceptor func(ctx context.Context, c *Call, next Handler) error

@@ -15,6 +15,7 @@ type config struct {
 	methods    *registry
 	callChain  func(Handler) Handler // around calls that this side makes
 	serveChain func(Handler) Handler // around calls that it serves
+	intercepts bool                  // there are interceptors in serveChain
 	hideErrors bool
 	log        *slog.Logger
 	onEnd      func(*session)

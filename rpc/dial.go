@@ -69,6 +69,7 @@ func (o *DialOptions) config() *config {
 		methods:    &registry{},
 		callChain:  chain(o.CallInterceptors),
 		serveChain: chain(o.ServeInterceptors),
+		intercepts: len(o.ServeInterceptors) > 0,
 		hideErrors: o.HideErrors,
 		log:        logger(o.Logger),
 	}

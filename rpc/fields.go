@@ -3,6 +3,7 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/wire"
@@ -87,6 +88,25 @@ func (e *encoder) value(dst []byte, v any) ([]byte, error) {
 		return append(dst, name...), nil
 	}
 	return encodeTo(dst, e.codec, v, e.depth)
+}
+
+// reset makes a result zero, which may hold an earlier answer's: decoding into that
+// would make one value of both.
+func reset(result any) {
+	f, named := result.(Fields)
+	if !named {
+		resetValue(result)
+		return
+	}
+	for _, f := range f.Fields() {
+		resetValue(f.Value)
+	}
+}
+
+func resetValue(v any) {
+	if p := reflect.ValueOf(v); p.Kind() == reflect.Pointer && !p.IsNil() {
+		p.Elem().SetZero()
+	}
 }
 
 // A decoder reads what a call carries, and hands out the streams that its message

@@ -307,7 +307,25 @@ func (in *incoming) serve(call *Call) (err error) {
 	if err := in.decode(call.Params); err != nil {
 		return err
 	}
-	return hasRun(in.c.serveChain(in.method.Serve)(in.ctx, call))
+	handler := in.method.Serve
+	if in.c.intercepts {
+		handler = in.fromAnew()
+	}
+	return hasRun(in.c.serveChain(handler)(in.ctx, call))
+}
+
+// fromAnew is the handler for interceptors, which may run it more than once. Each
+// time it finds an empty result. The streams of the result before are nobody's.
+func (in *incoming) fromAnew() Handler {
+	ran := false
+	return func(ctx context.Context, call *Call) error {
+		if ran {
+			in.c.enterOnce(streamsIn(call.Result))
+			reset(call.Result)
+		}
+		ran = true
+		return in.method.Serve(ctx, call)
+	}
 }
 
 // cancelRequest hears that the peer no longer wants an answer.

@@ -259,6 +259,7 @@ func (c *session) result(ctx context.Context, call *Call, p *pendingCall) (uncla
 	dec := decoder{form: c.form, codec: c.codec, sinks: p.streams}
 	err = c.checkResult(p, call.Result)
 	if err == nil {
+		reset(call.Result)
 		err = dec.decode(p.result, call.Result)
 	}
 	if err != nil {

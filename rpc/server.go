@@ -100,6 +100,7 @@ func NewServer(opts *ServerOptions) *Server {
 		methods:    &registry{},
 		callChain:  chain(opts.CallInterceptors),
 		serveChain: chain(opts.ServeInterceptors),
+		intercepts: len(opts.ServeInterceptors) > 0,
 		hideErrors: opts.HideErrors,
 		log:        logger(opts.Logger),
 		onEnd:      s.remove,
