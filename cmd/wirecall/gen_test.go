@@ -269,6 +269,50 @@ func TestBuildTags(t *testing.T) {
 	goCommand(t, dir, "vet", ".")
 }
 
+// Every platform has outputs of its own, which compile together with those of all
+// others, whichever made them.
+func TestPlatforms(t *testing.T) {
+	api := "package api\n\n//wirecall:service\ntype Api interface{ Do(s Stat, ss []Stat) (Both, error) }\n"
+	dir := newPackage(t, map[string]string{
+		"api_linux.go":        api + "\nfunc jsongen() {}\n",
+		"api_windows.go":      strings.Replace(api, "Do(", "Do(n int, ", 1),
+		"also_linux_amd64.go": "package api\n\n//wirecall:service\ntype Also interface{ Do(b Both, h Handle) error }\n",
+		"also_linux_arm64.go": "package api\n\n//wirecall:service\ntype Also interface{ Do(h Handle) error }\n",
+		"lined_linux.go":      "//go:build !race || race\n\npackage api\n\ntype Lined struct{ N int }\n",
+		"all.go":              "package api\n\ntype Both struct{ N int; S Stat; H Handle `json:\",omitempty\"`; L []Handle; M map[string]Stat }\n\n//wirecall:service\ntype All interface{ Get(b Both) (*Stat, Handle, error) }\n",
+		"stat_linux.go":       "package api\n\ntype Stat struct{ Inode uint64 }\n\ntype Handle int\n",
+		"stat_windows.go":     "package api\n\ntype Stat struct{ Name string }\n\ntype Handle = string\n",
+		"all_linux_test.go":   "package api\n\n//wirecall:service\ntype Fake interface{ Do(s Stat) error }\n",
+		"x_windows_test.go":   "package api_test\n\nimport \"example.com/api\"\n\n//wirecall:service\ntype Fake interface{ Do(s api.Stat) error }\n",
+	})
+	checker := newChecker(t, dir, "example.com/api", "github.com/wirecall/wirecall/rpc")
+	platforms := [][2]string{{"linux", "amd64"}, {"windows", "amd64"}, {"linux", "arm64"}}
+	for _, p := range platforms {
+		t.Setenv("GOOS", p[0])
+		t.Setenv("GOARCH", p[1])
+		if code, _, stderr := wirecall(t, dir, "gen"); code != 0 {
+			t.Fatalf("%v: exit status %d\n%s", p, code, stderr)
+		}
+	}
+	want := []string{"wirecall_gen.go", "wirecall_gen_linux.go", "wirecall_gen_linux_amd64.go", "wirecall_gen_linux_arm64.go", "wirecall_gen_linux_test.go",
+		"wirecall_gen_windows.go", "wirecall_gen_x_windows_test.go"}
+	var got []string
+	for name := range generated(t, dir) {
+		got = append(got, strings.TrimPrefix(name, "want/"))
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("the outputs are %v, want %v", got, want)
+	}
+	for _, p := range platforms {
+		t.Setenv("GOOS", p[0])
+		t.Setenv("GOARCH", p[1])
+		if code, stdout, stderr := wirecall(t, dir, "gen", "-check"); code != 0 {
+			t.Errorf("%v: exit status %d\n%s%s", p, code, stdout, stderr)
+		}
+		checker.on(p[0], p[1]).check("")
+	}
+}
+
 func TestAnyFolderOfTheModule(t *testing.T) {
 	dir := newPackage(t, map[string]string{"a/b/api.go": service, "c/c.go": "package c\n"})
 	want := mustGen(t, filepath.Join(dir, "a/b"))
@@ -339,7 +383,12 @@ func TestCgo(t *testing.T) {
 	dir := newPackage(t, map[string]string{
 		"api.go": "package api\n\n// #include <nowhere.h>\nimport \"C\"\n\n//wirecall:service\ntype Api interface{ Do(n int) error }\n\nfunc do() C.nothing { return C.do() }\n",
 	})
-	mustGen(t, dir)
+	if code, _, stderr := wirecall(t, dir, "gen"); code != 0 {
+		t.Fatal(stderr)
+	}
+	if out := readFile(t, filepath.Join(dir, "wirecall_gen_cgo.go")); !strings.Contains(out, "\n//go:build cgo\n") {
+		t.Errorf("the output does not need cgo as its services do:\n%s", out)
+	}
 	writeFile(t, filepath.Join(dir, "bad.go"), "package api\n\nimport \"C\"\n\n//wirecall:service\ntype Bad interface{ Do(n C.int) error }\n")
 	code, _, stderr := wirecall(t, dir, "gen")
 	if code != 1 || !strings.HasPrefix(stderr, "bad.go:6:21: Bad.Do: parameter n: ") {

@@ -5,7 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"go/types"
 	"maps"
 	"os"
 	"path/filepath"
@@ -128,7 +127,7 @@ func TestEveryNameCanBeTaken(t *testing.T) {
 	}
 	names := identifiers(t, filepath.Join(dir, "sink/wirecall_gen.go"))
 	names = append(names, "ünïcode", "世界", "_", "__", "_x", "false", "cap", "iota", "wirecall", "main", "jsongen_", "v_")
-	checker := newChecker(t, dir, "./sink")
+	checker := newChecker(t, dir, "example.com/names", "./sink")
 	for role := range roles {
 		for i, name := range names {
 			if name == "_" && role != "PARAM" && role != "RESULT" || !possible(role, name) {
@@ -188,49 +187,4 @@ func identifiers(t *testing.T, file string) []string {
 		return true
 	})
 	return slices.Sorted(maps.Keys(names))
-}
-
-// A checker type-checks the packages of one module from source, and those of
-// others from what the compiler says of them: that finds whatever go build would
-// refuse, for a thousand packages in seconds.
-type checker struct {
-	t       *testing.T
-	dir     string
-	fset    *token.FileSet
-	sources map[string]*types.Package // of the module, by path
-	types.Importer
-}
-
-func (c *checker) Import(path string) (*types.Package, error) {
-	rel, ok := strings.CutPrefix(path, "example.com/names/")
-	if !ok {
-		return c.Importer.Import(path)
-	}
-	return c.check(rel), nil
-}
-
-// check type-checks the package in a folder of the module.
-func (c *checker) check(folder string) *types.Package {
-	c.t.Helper()
-	if p := c.sources[folder]; p != nil {
-		return p
-	}
-	files, err := filepath.Glob(filepath.Join(c.dir, folder, "*.go"))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	var parsed []*ast.File
-	for _, file := range files {
-		f, err := parser.ParseFile(c.fset, file, nil, parser.SkipObjectResolution)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		parsed = append(parsed, f)
-	}
-	conf := types.Config{Importer: c, Error: func(err error) {
-		c.t.Errorf("%v", err)
-	}}
-	p, _ := conf.Check("example.com/names/"+folder, c.fset, parsed, nil) // its errors were reported
-	c.sources[folder] = p
-	return p
 }

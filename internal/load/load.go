@@ -8,7 +8,9 @@ import (
 	"cmp"
 	"context"
 	"go/ast"
+	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,16 +34,6 @@ type Output struct {
 	File    string         // absolute
 	Package *model.Package // nil where nothing is marked any more: the file is stale
 }
-
-// The files that we write: for a package, for the interfaces in its tests, and
-// for those in its external tests.
-const (
-	outputMain  = "wirecall_gen.go"
-	outputTest  = "wirecall_gen_test.go"
-	outputXTest = "wirecall_gen_x_test.go"
-)
-
-var outputs = []string{outputMain, outputTest, outputXTest}
 
 // Load returns the outputs of all packages that the patterns name: those to be
 // written, and those that exist and have nothing to hold. If anything at all
@@ -133,44 +125,85 @@ func (l *loader) folder(f *folder) ([]Output, model.Problems) {
 	l.declare(shared, mains)
 	l.declare(shared, tests)
 	l.declare(own, exts)
+	elsewhere := l.elsewhere(f)
 
 	var outs []Output
 	var problems model.Problems
-	for _, o := range []struct {
-		name     string
-		p        *packages.Package
-		files    []string
-		declared map[string]model.Pos
-	}{
-		{outputMain, f.main, mains, shared},
-		{outputTest, f.test, tests, shared},
-		{outputXTest, f.ext, exts, own},
+	for _, v := range []*variant{
+		{kind: forPackage, pkg: f.main, files: mains, declared: shared, elsewhere: elsewhere},
+		{kind: forTests, pkg: f.test, files: tests, declared: shared, elsewhere: elsewhere},
+		{kind: forExternalTests, pkg: f.ext, files: exts, declared: own, elsewhere: elsewhere},
 	} {
-		out := Output{File: filepath.Join(f.dir, o.name)}
-		if mentions(o.files) {
-			var ps model.Problems
-			out.Package, ps = l.pkg(o.p, o.files, o.declared)
+		if v.pkg != nil {
+			o, ps := l.variant(f.dir, v)
+			outs, problems = append(outs, o...), append(problems, ps...)
+		}
+	}
+	return outs, problems
+}
+
+// A variant is a package without its tests, its tests in it, or those outside.
+type variant struct {
+	kind     outputKind
+	pkg      *packages.Package
+	files    []string
+	declared map[string]model.Pos
+
+	// elsewhere is what is declared in files that this build leaves out.
+	elsewhere map[string]model.Pos
+}
+
+// variant returns the outputs of one variant: those to be written, each for the
+// files under one build constraint, and those that are left over.
+func (l *loader) variant(dir string, v *variant) (outs []Output, problems model.Problems) {
+	byName := map[string][]string{}
+	for _, file := range v.files {
+		if mentions(file) {
+			name := l.outputFor(v.kind, file)
+			byName[name] = append(byName[name], file)
+		}
+	}
+	for _, file := range outputsIn(dir) {
+		if kind, _ := parseOutput(file); kind == v.kind && byName[filepath.Base(file)] == nil && l.stale(v, file) {
+			byName[filepath.Base(file)] = []string{}
+		}
+	}
+	seen := map[string]*model.Service{}
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		out := Output{File: filepath.Join(dir, name)}
+		var ps model.Problems
+		if len(byName[name]) > 0 {
+			out.Package, ps = l.pkg(v, byName[name], seen)
 			problems = append(problems, ps...)
 		}
-		if out.Package != nil || stale(o.p, out.File) {
+		if out.Package != nil || l.stale(v, out.File) {
 			outs = append(outs, out)
 		}
 	}
 	return outs, problems
 }
 
-// mentions reports whether any of the files may hold a directive of ours.
-func mentions(files []string) bool {
-	return slices.ContainsFunc(files, func(file string) bool {
-		src, err := os.ReadFile(file)
-		return err == nil && bytes.Contains(src, []byte("wirecall:"))
-	})
+// outputFor is the name of the output for the interfaces in a file.
+func (l *loader) outputFor(kind outputKind, file string) string {
+	c := buildConstraint{platform: platform(file)}
+	if f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly|parser.ParseComments); err == nil {
+		c = constraintOf(file, f)
+	}
+	return outputName(kind, c.suffix())
 }
 
-// stale reports whether file, which nothing is to be written to, is in p's
-// build all the same. Where another build of p might want it, it is not.
-func stale(p *packages.Package, file string) bool {
-	return p != nil && slices.Contains(p.GoFiles, file) && !mentions(p.IgnoredFiles)
+// mentions reports whether a file may hold a directive of ours.
+func mentions(file string) bool {
+	src, err := os.ReadFile(file)
+	return err == nil && bytes.Contains(src, []byte("wirecall:"))
+}
+
+// stale reports whether file, which nothing is to be written to, is in the build
+// all the same. Where another build might want it, it is not.
+func (l *loader) stale(v *variant, file string) bool {
+	return slices.Contains(v.pkg.GoFiles, file) && !slices.ContainsFunc(v.pkg.IgnoredFiles, func(ignored string) bool {
+		return mentions(ignored) && l.outputFor(v.kind, ignored) == filepath.Base(file)
+	})
 }
 
 // declare adds what files declare at package level to names.
@@ -182,6 +215,20 @@ func (l *loader) declare(names map[string]model.Pos, files []string) {
 			}
 		}
 	}
+}
+
+// elsewhere is what files of a folder declare that are not built here, but may be
+// under other build constraints.
+func (l *loader) elsewhere(f *folder) map[string]model.Pos {
+	names := map[string]model.Pos{}
+	for _, p := range []*packages.Package{f.main, f.test, f.ext} {
+		if p != nil {
+			l.declare(names, slices.DeleteFunc(slices.Clone(p.IgnoredFiles), func(file string) bool {
+				return isOutput(file) || !strings.HasSuffix(file, ".go")
+			}))
+		}
+	}
+	return names
 }
 
 func declared(decl ast.Decl) (ids []*ast.Ident) {

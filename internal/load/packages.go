@@ -8,7 +8,6 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,6 +29,8 @@ type loader struct {
 	std   map[string]bool  // paths of packages that are in no module
 	roots map[string]bool  // directories whose output is about to be written
 	docs  map[string]docIndex
+
+	constraints map[string]buildConstraint // of files
 }
 
 // A unit is one package, type-checked.
@@ -54,6 +55,8 @@ func newLoader(dir string) *loader {
 		std:   map[string]bool{},
 		roots: map[string]bool{},
 		docs:  map[string]docIndex{},
+
+		constraints: map[string]buildConstraint{},
 	}
 }
 
@@ -91,14 +94,12 @@ func (l *loader) list(ctx context.Context, cfg Config) ([]*packages.Package, err
 func brokenOutputs(pkgs []*packages.Package) map[string][]byte {
 	overlay := map[string][]byte{}
 	for _, p := range pkgs {
-		for _, name := range outputs {
-			file := filepath.Join(p.Dir, name)
-			src, err := os.ReadFile(file)
-			if err != nil || p.Dir == "" {
-				continue
-			}
-			f, err := parser.ParseFile(token.NewFileSet(), file, src, parser.ImportsOnly)
-			want := packageClause(p.Dir, name)
+		if p.Dir == "" {
+			continue
+		}
+		for _, file := range outputsIn(p.Dir) {
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+			want := packageClause(file)
 			if want != "" && (err != nil || f.Name.Name != want) {
 				overlay[file] = []byte("package " + want + "\n")
 			}
@@ -107,12 +108,13 @@ func brokenOutputs(pkgs []*packages.Package) map[string][]byte {
 	return overlay
 }
 
-// packageClause is the package that the output file name in dir belongs to, as
-// the other files there have it.
-func packageClause(dir, name string) string {
-	files, _ := filepath.Glob(filepath.Join(dir, "*.go"))
+// packageClause is the package that an output belongs to, as the other files in
+// its folder have it.
+func packageClause(output string) string {
+	kind, _ := parseOutput(output)
+	files, _ := filepath.Glob(filepath.Join(filepath.Dir(output), "*.go"))
 	for _, file := range files {
-		if slices.Contains(outputs, filepath.Base(file)) {
+		if isOutput(file) {
 			continue
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.PackageClauseOnly)
@@ -123,7 +125,7 @@ func packageClause(dir, name string) string {
 		if strings.HasSuffix(file, "_test.go") {
 			base = strings.TrimSuffix(base, "_test")
 		}
-		if name == outputXTest {
+		if kind == forExternalTests {
 			return base + "_test"
 		}
 		return base
@@ -163,7 +165,7 @@ func (l *loader) sources(p *packages.Package) []string {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(p.GoFiles), func(file string) bool {
-		return l.roots[filepath.Dir(file)] && slices.Contains(outputs, filepath.Base(file))
+		return l.roots[filepath.Dir(file)] && isOutput(file)
 	})
 }
 

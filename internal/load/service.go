@@ -3,13 +3,10 @@ package load
 import (
 	"fmt"
 	"go/ast"
-	"go/build/constraint"
 	"go/token"
 	"go/types"
 	"slices"
 	"strings"
-
-	"golang.org/x/tools/go/packages"
 
 	"github.com/wirecall/wirecall/internal/model"
 )
@@ -21,14 +18,17 @@ type pkgLoader struct {
 	out      *model.Package
 	defs     map[string]*model.Def    // by the type's full name
 	endless  map[*types.TypeName]bool // generic types that were refused for it
+	build    buildConstraint          // of the files that the output is for
 	problems model.Problems
 }
 
-// pkg is what the interfaces marked in files say, or nil if none is. p is the
-// package that the files are in.
-func (l *loader) pkg(p *packages.Package, files []string, declared map[string]model.Pos) (*model.Package, model.Problems) {
+// pkg is what the interfaces marked in files say, or nil if none is. The files
+// are those of a variant that share an output. seen is the services of its other
+// outputs, by their names on the wire in lower case.
+func (l *loader) pkg(v *variant, files []string, seen map[string]*model.Service) (*model.Package, model.Problems) {
+	p := v.pkg
 	w := &pkgLoader{loader: l, defs: map[string]*model.Def{}, endless: map[*types.TypeName]bool{}}
-	w.out = &model.Package{Path: p.PkgPath, Name: p.Name, Declared: declared}
+	w.out = &model.Package{Path: p.PkgPath, Name: p.Name, Declared: v.declared, Elsewhere: v.elsewhere}
 	var found []*decl
 	for _, f := range l.parseAll(files) {
 		found = append(found, w.find(f)...)
@@ -44,14 +44,16 @@ func (l *loader) pkg(p *packages.Package, files []string, declared map[string]mo
 	if w.syntaxErrors(p.GoFiles) {
 		return nil, w.problems
 	}
-	w.out.Build = found[0].build
+	w.build = found[0].build
+	w.out.Build, w.out.Suffix = w.build.expr(), w.build.suffix()
 	for _, d := range found {
-		if d.build != w.out.Build {
+		if d.build != w.build {
 			w.refuse(d.spec.Name.Pos(), "%s: services of one package must be under the same build constraint, for their output is one file", d.spec.Name.Name)
 		}
+		w.alternative(v, d)
 		w.service(d)
 	}
-	w.distinctServices()
+	w.distinctServices(seen)
 	return w.out, w.problems
 }
 
@@ -65,7 +67,7 @@ type decl struct {
 	spec  *ast.TypeSpec
 	doc   *ast.CommentGroup
 	wire  string // given in the directive, or empty
-	build string // the constraint of its file
+	build buildConstraint
 }
 
 // find returns the marked interfaces of one file, and refuses directives
@@ -86,7 +88,7 @@ func (w *pkgLoader) find(f *ast.File) []*decl {
 			}
 			placed[doc] = true
 			if m := w.marked(spec, doc); m != nil {
-				m.build = buildConstraint(f)
+				m.build = constraintOf(w.fset.PositionFor(f.Package, false).Filename, f)
 				found = append(found, m)
 			}
 			w.placeMethods(spec, placed)
@@ -188,21 +190,6 @@ func (w *pkgLoader) directives(doc *ast.CommentGroup) []placedDirective {
 	return out
 }
 
-// buildConstraint is the expression of f's //go:build line, or empty.
-func buildConstraint(f *ast.File) string {
-	for _, group := range f.Comments {
-		if group.Pos() > f.Package {
-			break
-		}
-		for _, c := range group.List {
-			if expr, err := constraint.Parse(c.Text); err == nil && constraint.IsGoBuild(c.Text) {
-				return expr.String()
-			}
-		}
-	}
-	return ""
-}
-
 // service adds one marked interface to the model.
 func (w *pkgLoader) service(d *decl) {
 	name := d.spec.Name
@@ -261,8 +248,7 @@ func methodsOf(it *types.Interface) []*types.Func {
 }
 
 // distinctServices refuses services that a peer could not tell apart.
-func (w *pkgLoader) distinctServices() {
-	seen := map[string]*model.Service{}
+func (w *pkgLoader) distinctServices(seen map[string]*model.Service) {
 	for _, s := range w.out.Services {
 		key := strings.ToLower(s.Wire)
 		if o := seen[key]; o != nil {

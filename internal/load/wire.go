@@ -197,7 +197,7 @@ func (t *typeLoader) define(typ types.Type, obj *types.TypeName, ref *model.Type
 	}
 	t.seen[name] = true
 	if def == nil {
-		def = &model.Def{Type: ref, Doc: t.typeDoc(obj), Own: own(typ), Hidden: !t.canName(obj)}
+		def = &model.Def{Type: ref, Doc: t.typeDoc(obj), Own: own(typ), Hidden: !t.canName(obj), Varies: !t.build.implies(t.constraintAt(obj.Pos()))}
 		_, def.Alias = typ.(*types.Alias)
 		t.defs[name] = def
 		t.out.Types = append(t.out.Types, def)
@@ -205,6 +205,9 @@ func (t *typeLoader) define(typ types.Type, obj *types.TypeName, ref *model.Type
 	d := t.below()
 	d.defined, d.source = true, obj.Pos()
 	def.Is = is(d)
+	if def.Is != nil && (def.Is.Kind == model.Time || def.Is.Kind == model.Raw || def.Is.Kind == model.Custom && !def.Own) {
+		def.Varies = false // whichever file of the standard library declares it
+	}
 }
 
 // underlying is what a named type is on the wire: what its methods make of it,

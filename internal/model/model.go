@@ -12,12 +12,17 @@ type Package struct {
 	Name  string // in its package clause
 	Build string // the build constraint that its services are under, or empty
 
+	Suffix string // of the output's name, where that says a part of the constraint, such as _linux
+
 	Services []*Service // in the order of their files and declarations
 	Types    []*Def     // every named type that can cross the wire, in the order met
 
 	// Declared holds what the package's own files declare at package level,
 	// which no output may declare again, and where.
 	Declared map[string]Pos
+
+	// Elsewhere is what files declare that are in other builds of the package.
+	Elsewhere map[string]Pos
 }
 
 // A Service is one marked interface.
@@ -75,6 +80,7 @@ type Def struct {
 	Alias  bool // of Is
 	Own    bool // it has methods of its own that make its JSON, or read it
 	Hidden bool // generated code cannot name it
+	Varies bool // it may be another type in other builds of the package
 }
 
 // A Pos is a place in the source, its file relative to where the generator runs.

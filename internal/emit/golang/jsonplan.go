@@ -1,12 +1,8 @@
 package golang
 
 import (
-	"fmt"
 	"go/token"
-	"hash/fnv"
-	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/wirecall/wirecall/internal/model"
@@ -43,7 +39,7 @@ func (e *emitter) planJSON() {
 		e.json.defs[typeKey(d.Type)] = d
 	}
 	for _, name := range jsonPredeclared {
-		if _, taken := e.pkg.Declared[name]; taken {
+		if e.declared(name) {
 			return // what is generated for JSON needs Go's own
 		}
 	}
@@ -95,84 +91,6 @@ func init() {
 	}
 }
 
-// typeKey tells types apart, as they are written.
-func typeKey(t *model.Type) string {
-	if t.Kind != model.Named {
-		return unnamedKey(t, typeKey)
-	}
-	key := t.Pkg.Path + "." + t.Name
-	if len(t.Args) == 0 {
-		return key
-	}
-	for _, a := range t.Args {
-		key += "," + typeKey(a)
-	}
-	return key + ";" // where the arguments end
-}
-
-// unnamedKey tells types without a name apart, by the keys of their parts.
-func unnamedKey(t *model.Type, key func(*model.Type) string) string {
-	switch t.Kind {
-	case model.Pointer:
-		return "*" + key(t.Elem)
-	case model.Slice:
-		return "[]" + key(t.Elem)
-	case model.Array:
-		return "[" + strconv.FormatInt(t.Len, 10) + "]" + key(t.Elem)
-	case model.Map:
-		return "map[" + key(t.Key) + "]" + key(t.Elem)
-	case model.Struct:
-		fields := ""
-		for _, f := range t.Fields {
-			fields += fmt.Sprintf("%s %t %s %q;", f.Name, f.Embedded, key(f.Type), f.Tag)
-		}
-		return "struct{" + fields + "}"
-	}
-	return t.Kind.String()
-}
-
-// resolvedKey is typeKey without aliases.
-func (e *emitter) resolvedKey(t *model.Type) string {
-	if t.Kind != model.Named {
-		return unnamedKey(t, e.resolvedKey)
-	}
-	if d := e.json.defs[typeKey(t)]; d != nil && d.Alias {
-		return e.resolvedKey(d.Is)
-	}
-	return typeKey(t)
-}
-
-// resolve is what a type is, and the declaration of the name that it has, nil
-// where it has none. The type is nil where nothing is known.
-func (e *emitter) resolve(t *model.Type) (*model.Type, *model.Def) {
-	for t != nil && t.Kind == model.Named {
-		d := e.json.defs[typeKey(t)]
-		if d == nil {
-			return nil, nil
-		}
-		if !d.Alias {
-			return d.Is, d
-		}
-		t = d.Is
-	}
-	return t, nil
-}
-
-// nameable reports whether generated code can write a type.
-func (e *emitter) nameable(t *model.Type) bool {
-	ok := true
-	t.Walk(func(t *model.Type) {
-		switch t.Kind {
-		case model.Named:
-			d := e.json.defs[typeKey(t)]
-			ok = ok && (d != nil && !d.Hidden || d == nil && t.Pkg.Path == e.pkg.Path)
-		case model.Struct:
-			ok = false
-		}
-	})
-	return ok
-}
-
 var basicCodings = map[model.Kind]coding{
 	model.Bool: {append: "AppendBool", decode: "Bool"}, model.String: {append: "AppendString", decode: "String"},
 	model.Float32: {append: "AppendFloat", decode: "Float", mayFail: true}, model.Float64: {append: "AppendFloat", decode: "Float", mayFail: true},
@@ -200,7 +118,7 @@ func (e *emitter) coding(t *model.Type) *coding {
 		c = coding{append: "AppendTime", decode: "Time", mayFail: true}
 	case is.Kind == model.Raw:
 		c = coding{append: "AppendRaw", decode: "Raw", mayFail: true}
-	case def != nil && (def.Own || e.recursive(def)):
+	case def != nil && (def.Own || e.recursive(def) || e.varies(def)):
 		return nil
 	case ok:
 	case is.Kind == model.Any && def == nil:
@@ -245,28 +163,6 @@ func (e *emitter) composed(t, is *model.Type) *coding {
 	}
 	c.mayFail = c.elem.mayFail
 	return c
-}
-
-// holdsOwn reports whether a value of type t holds one whose own methods make
-// its JSON, not behind a pointer. As an element of a map it has no address, and
-// then encoding/json does not see a pointer's methods.
-func (e *emitter) holdsOwn(t *model.Type) bool {
-	is, def := e.resolve(t)
-	switch {
-	case is == nil:
-		return true
-	case is.Kind == model.Time, is.Kind == model.Raw:
-		return false
-	case def != nil && def.Own:
-		return true
-	case is.Kind == model.Array:
-		return e.holdsOwn(is.Elem)
-	case is.Kind == model.Struct:
-		return slices.ContainsFunc(is.Fields, func(f *model.Field) bool {
-			return (f.Wire != "" || f.Flat) && e.holdsOwn(f.Type)
-		})
-	}
-	return false
 }
 
 // structCoding is the coding of a struct that has a name, by functions of its
@@ -319,31 +215,6 @@ func (e *emitter) quote(f *jsonField) bool {
 	return true
 }
 
-// recursive reports whether values of a type can hold others of that type. They
-// can be nested more deeply than encoding/json allows, and in a circle.
-func (e *emitter) recursive(def *model.Def) bool {
-	return e.reaches(def.Is, def, map[*model.Def]bool{})
-}
-
-// reaches reports whether values of t can hold values of a type.
-func (e *emitter) reaches(t *model.Type, target *model.Def, seen map[*model.Def]bool) bool {
-	is, def := e.resolve(t)
-	switch {
-	case is == nil, def != nil && (def.Own || seen[def]):
-		return false
-	case def == target:
-		return true
-	case def != nil:
-		seen[def] = true
-	}
-	if is.Elem != nil && e.reaches(is.Elem, target, seen) {
-		return true
-	}
-	return slices.ContainsFunc(is.Fields, func(f *model.Field) bool {
-		return (f.Wire != "" || f.Flat) && e.reaches(f.Type, target, seen)
-	})
-}
-
 // packages adds the packages that generated JSON mentions, and their names.
 func (p *jsonPlan) packages(need map[string]string) {
 	if len(p.roots) > 0 {
@@ -384,7 +255,8 @@ func (e *emitter) nameJSON() {
 		if c.typ.Pkg.Path != e.pkg.Path {
 			name = upper(c.typ.Pkg.Name) + name
 		}
-		c.append, c.decode, c.names = e.own("append"+name+"JSON"), e.own("decode"+name+"JSON"), e.own(lower(name)+"JSON")
+		end := "JSON" + e.pkg.Suffix
+		c.append, c.decode, c.names = e.own("append"+name+end), e.own("decode"+name+end), e.own(lower(name)+end)
 	}
 }
 
@@ -411,61 +283,4 @@ func jsonName(t *model.Type) string {
 		})
 	}
 	return strings.Join(name, "")
-}
-
-// shape is the hash that package jsongen computes when the program runs.
-func (e *emitter) shape(t *model.Type) string {
-	h := fnv.New64a()
-	h.Write([]byte(e.describe(t, nil)))
-	return fmt.Sprintf("0x%016x", h.Sum64())
-}
-
-// describe does as its namesake in package jsongen.
-func (e *emitter) describe(t *model.Type, above []*model.Def) string {
-	is, def := e.resolve(t)
-	switch {
-	case is == nil:
-		return "?"
-	case def != nil && slices.Contains(above, def):
-		return "^"
-	case is.Kind == model.Time:
-		return "time"
-	case def != nil && def.Own:
-		return "own"
-	case is.Kind == model.Custom:
-		return "string" // json.Number, which only encoding/json itself treats otherwise
-	case def != nil:
-		above = append(slices.Clip(above), def)
-	}
-	switch is.Kind {
-	case model.Pointer:
-		return "*" + e.describe(is.Elem, above)
-	case model.Slice:
-		return "[]" + e.describe(is.Elem, above)
-	case model.Array:
-		return "[" + strconv.FormatInt(is.Len, 10) + "]" + e.describe(is.Elem, above)
-	case model.Map:
-		return "map[" + e.describe(is.Key, above) + "]" + e.describe(is.Elem, above)
-	case model.Struct:
-		if def == nil {
-			return "struct"
-		}
-		return e.describeFields(is, above)
-	}
-	return is.Kind.String()
-}
-
-func (e *emitter) describeFields(s *model.Type, above []*model.Def) string {
-	var b strings.Builder
-	b.WriteByte('{')
-	for _, f := range s.Fields {
-		b.WriteString(f.Name)
-		if f.Embedded {
-			b.WriteByte('=')
-		}
-		b.WriteString(strconv.Quote(reflect.StructTag(f.Tag).Get("json")))
-		b.WriteString(e.describe(f.Type, above) + ";")
-	}
-	b.WriteByte('}')
-	return b.String()
 }

@@ -93,9 +93,16 @@ func Check(p *model.Package) (problems model.Problems) {
 
 // own takes a name that nobody sees, or one like it.
 func (e *emitter) own(name string) string {
-	name = free(name, func(s string) bool { _, taken := e.pkg.Declared[s]; return taken || e.imported(s) })
+	name = free(name, func(s string) bool { return e.declared(s) || e.imported(s) })
 	e.pkg.Declared[name] = model.Pos{}
 	return name
+}
+
+// declared reports whether the package declares a name, in this build or another.
+func (e *emitter) declared(name string) bool {
+	_, here := e.pkg.Declared[name]
+	_, there := e.pkg.Elsewhere[name]
+	return here || there
 }
 
 func (e *emitter) imported(name string) bool {
@@ -133,8 +140,7 @@ func (e *emitter) nameImports() {
 	delete(need, e.pkg.Path)
 	for _, path := range slices.Sorted(maps.Keys(need)) {
 		name := free(need[path], func(s string) bool {
-			_, taken := e.pkg.Declared[s]
-			return taken || e.imported(s) || s == "init" // which Go allows to functions only
+			return e.declared(s) || e.imported(s) || s == "init" // which Go allows to functions only
 		})
 		e.imports[path] = name
 		if name == need[path] {

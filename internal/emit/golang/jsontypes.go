@@ -1,0 +1,142 @@
+package golang
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/wirecall/wirecall/internal/model"
+)
+
+// typeKey tells types apart, as they are written.
+func typeKey(t *model.Type) string {
+	if t.Kind != model.Named {
+		return unnamedKey(t, typeKey)
+	}
+	key := t.Pkg.Path + "." + t.Name
+	if len(t.Args) == 0 {
+		return key
+	}
+	for _, a := range t.Args {
+		key += "," + typeKey(a)
+	}
+	return key + ";" // where the arguments end
+}
+
+// unnamedKey tells types without a name apart, by the keys of their parts.
+func unnamedKey(t *model.Type, key func(*model.Type) string) string {
+	switch t.Kind {
+	case model.Pointer:
+		return "*" + key(t.Elem)
+	case model.Slice:
+		return "[]" + key(t.Elem)
+	case model.Array:
+		return "[" + strconv.FormatInt(t.Len, 10) + "]" + key(t.Elem)
+	case model.Map:
+		return "map[" + key(t.Key) + "]" + key(t.Elem)
+	case model.Struct:
+		fields := ""
+		for _, f := range t.Fields {
+			fields += fmt.Sprintf("%s %t %s %q;", f.Name, f.Embedded, key(f.Type), f.Tag)
+		}
+		return "struct{" + fields + "}"
+	}
+	return t.Kind.String()
+}
+
+// resolvedKey is typeKey without aliases.
+func (e *emitter) resolvedKey(t *model.Type) string {
+	if t.Kind != model.Named {
+		return unnamedKey(t, e.resolvedKey)
+	}
+	if d := e.json.defs[typeKey(t)]; d != nil && d.Alias {
+		return e.resolvedKey(d.Is)
+	}
+	return typeKey(t)
+}
+
+// resolve is what a type is in all builds of the package, and the declaration of
+// the name that it has, nil where it has none. The type is nil where nothing is
+// known.
+func (e *emitter) resolve(t *model.Type) (*model.Type, *model.Def) {
+	for t != nil && t.Kind == model.Named {
+		d := e.json.defs[typeKey(t)]
+		if d == nil || d.Varies {
+			return nil, nil
+		}
+		if !d.Alias {
+			return d.Is, d
+		}
+		t = d.Is
+	}
+	return t, nil
+}
+
+// nameable reports whether generated code can write a type.
+func (e *emitter) nameable(t *model.Type) bool {
+	ok := true
+	t.Walk(func(t *model.Type) {
+		switch t.Kind {
+		case model.Named:
+			d := e.json.defs[typeKey(t)]
+			ok = ok && (d != nil && !d.Hidden || d == nil && t.Pkg.Path == e.pkg.Path)
+		case model.Struct:
+			ok = false
+		}
+	})
+	return ok
+}
+
+// holdsOwn reports whether a value of type t holds one whose own methods make
+// its JSON, not behind a pointer. As an element of a map it has no address, and
+// then encoding/json does not see a pointer's methods.
+func (e *emitter) holdsOwn(t *model.Type) bool {
+	is, def := e.resolve(t)
+	switch {
+	case is == nil:
+		return true
+	case is.Kind == model.Time, is.Kind == model.Raw:
+		return false
+	case def != nil && def.Own:
+		return true
+	case is.Kind == model.Array:
+		return e.holdsOwn(is.Elem)
+	case is.Kind == model.Struct:
+		return slices.ContainsFunc(is.Fields, func(f *model.Field) bool {
+			return (f.Wire != "" || f.Flat) && e.holdsOwn(f.Type)
+		})
+	}
+	return false
+}
+
+// recursive reports whether values of a type can hold others of that type. They
+// can be nested more deeply than encoding/json allows, and in a circle.
+func (e *emitter) recursive(def *model.Def) bool {
+	return e.reaches(def.Is, map[*model.Def]bool{}, func(d *model.Def) bool { return d == def })
+}
+
+// varies reports whether values of a type can hold others of a type that is
+// another in other builds. What is generated for it would differ too.
+func (e *emitter) varies(def *model.Def) bool {
+	return e.reaches(def.Is, map[*model.Def]bool{}, func(d *model.Def) bool { return d.Varies })
+}
+
+// reaches reports whether values of t can hold values of a type that is looked
+// for.
+func (e *emitter) reaches(t *model.Type, seen map[*model.Def]bool, target func(*model.Def) bool) bool {
+	for t != nil && t.Kind == model.Named {
+		d := e.json.defs[typeKey(t)]
+		switch {
+		case d == nil, d.Own, seen[d]:
+			return false
+		case target(d):
+			return true
+		}
+		seen[d] = true
+		t = d.Is
+	}
+	return t != nil && (e.reaches(t.Key, seen, target) || e.reaches(t.Elem, seen, target) ||
+		slices.ContainsFunc(t.Fields, func(f *model.Field) bool {
+			return (f.Wire != "" || f.Flat) && e.reaches(f.Type, seen, target)
+		}))
+}
