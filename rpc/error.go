@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
-	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // The error codes of the wire: JSON-RPC 2.0, section 5.1; $/cancelRequest's of
@@ -115,7 +114,7 @@ func (e *Error) Decode(v any) error {
 	if e.raw == nil {
 		return errors.New("rpc: the error carries no data")
 	}
-	return e.codec.Decode(e.raw, v)
+	return decodeData(e.codec, e.raw, v)
 }
 
 // ErrorCode makes *Error a Coder.
@@ -165,7 +164,7 @@ func recognize(err error) error {
 	}
 	if t, ok := registered.Load(e.Code); ok {
 		v := reflect.New(t.(reflect.Type))
-		if e.codec.Decode(e.raw, v.Interface()) == nil {
+		if decodeData(e.codec, e.raw, v.Interface()) == nil {
 			e.cause, _ = v.Elem().Interface().(error)
 		}
 	}
@@ -198,35 +197,6 @@ func wireError(err error, hide bool) *Error {
 }
 
 var errErrorTooLarge = &Error{Code: CodeTooLarge, Message: "the error is over the receiver's limit for a message"}
-
-// data is what e carries, encoded by cd; nil where there is nothing, or it cannot
-// be encoded, or the peer would not take it.
-func (e *Error) data(cd checkedCodec) (raw []byte) {
-	defer func() {
-		if recover() != nil { // a type's own encoding
-			raw = nil
-		}
-	}()
-	var v any
-	switch {
-	case e.Data != nil:
-		v = e.Data
-	case e.raw == nil:
-		return nil
-	case e.codec.Name() == cd.Name():
-		if formOf(cd).Check(e.raw, wire.CallerDepth) != nil {
-			return nil
-		}
-		return e.raw
-	case e.codec.Decode(e.raw, &v) != nil: // passing on what came in the other form
-		return nil
-	}
-	b, err := cd.AppendWithin(nil, v, wire.CallerDepth)
-	if err != nil {
-		return nil
-	}
-	return b
-}
 
 // ran is what the runtime says of a call that failed: the error object's member
 // of this name. The application cannot say it.
