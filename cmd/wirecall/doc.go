@@ -54,9 +54,13 @@
 // A trailing Service is dropped from the interface's name, and from the
 // service's name on the wire, before anything is added; where that would give
 // the interface's own name again the function is called New… instead. Where the
-// package declares one of these names itself gen refuses to go on. The file is
-// under the build constraint of the files that its interfaces are in, which must
-// be the same for all.
+// package declares one of these names itself gen refuses to go on.
+//
+// The file is under the build constraint of the files that its interfaces are in.
+// Where the names of those end in a system or an architecture so does that of the
+// output, as wirecall_gen_linux.go for api_linux.go, and where they import C it is
+// wirecall_gen_cgo.go. The //go:build lines must be the same for all interfaces
+// of one output. Types that differ between builds are left to encoding/json.
 //
 // The file also says how the types that cross the wire are encoded to JSON and
 // decoded, as encoding/json does it and several times faster. Some are left to

@@ -285,7 +285,7 @@ func TestPlatforms(t *testing.T) {
 		"all_linux_test.go":   "package api\n\n//wirecall:service\ntype Fake interface{ Do(s Stat) error }\n",
 		"x_windows_test.go":   "package api_test\n\nimport \"example.com/api\"\n\n//wirecall:service\ntype Fake interface{ Do(s api.Stat) error }\n",
 	})
-	checker := newChecker(t, dir, "example.com/api", "github.com/wirecall/wirecall/rpc")
+	checker := newChecker(t, dir, "example.com/api")
 	platforms := [][2]string{{"linux", "amd64"}, {"windows", "amd64"}, {"linux", "arm64"}}
 	for _, p := range platforms {
 		t.Setenv("GOOS", p[0])
@@ -310,6 +310,76 @@ func TestPlatforms(t *testing.T) {
 			t.Errorf("%v: exit status %d\n%s%s", p, code, stdout, stderr)
 		}
 		checker.on(p[0], p[1]).check("")
+	}
+}
+
+// Lengths of arrays stay as they were written: on other platforms they may be
+// others.
+func TestLengthsOfArrays(t *testing.T) {
+	dir := newPackage(t, map[string]string{
+		"api.go": `package api
+
+import (
+	"crypto/sha256"
+	"strconv"
+	"unsafe"
+
+	"example.com/api/other"
+)
+
+const (
+	N    = 4
+	Word = unsafe.Sizeof(uintptr(0))
+	Two  = 2 * Word
+)
+
+type Big [Word]int
+
+type Box[T any] struct{ All [][N]T }
+
+type S struct {
+	A [Word]int
+	B [][N]byte
+	C map[string][2*N + (1 << 1)]string
+	D [][strconv.IntSize / 8]int
+	E *[N]int
+	F [1]Big
+}
+
+type T struct {
+	B [][N]byte
+	C map[string][2*N + (1 << 1)]string
+	E *[N]int
+	F other.T
+}
+
+//wirecall:service
+type Api interface {
+	Get(k [Word]byte, h [sha256.Size]byte, m [len("abc")]int8, two []*[Two]string, x [0x10][len(other.Name)]bool) ([N]string, error)
+	Put(N [N]int, Word map[string][Word]S, sha256 [sha256.Size]byte, t T, box Box[string]) error
+	All(n [Per]int) error
+	other.Embedded
+}
+`,
+		"per_64.go":      "//go:build !386\n\npackage api\n\nconst Per = 2\n",
+		"per_32.go":      "//go:build 386\n\npackage api\n\nconst Per = 1\n",
+		"other/other.go": "package other\n\nconst (\n\tName = \"name\"\n\tsize = 2\n)\n\ntype T struct {\n\tA [][size]int\n\tB [][2]int\n}\n\ntype Embedded interface{ Other(n [size]int) error }\n",
+	})
+	checker := newChecker(t, dir, "example.com/api", ".")
+	var first string
+	for _, arch := range []string{"amd64", "386"} {
+		t.Setenv("GOARCH", arch)
+		out := mustGen(t, dir)
+		if first == "" {
+			first = out
+		}
+		if out != first {
+			t.Errorf("%s: the output differs:\n%s", arch, diff("wirecall_gen.go", first, out))
+		}
+		checker.on("linux", arch).check("")
+	}
+	if text := "func(dst []byte, v *[N]byte)"; !strings.Contains(first, text) {
+		t.Errorf("there is no %s in\n%s", text, first)
 	}
 }
 

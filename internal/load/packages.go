@@ -31,6 +31,7 @@ type loader struct {
 	docs  map[string]docIndex
 
 	constraints map[string]buildConstraint // of files
+	lengths     map[*types.Array]length    // of arrays as they are written in packages that output is for
 }
 
 // A unit is one package, type-checked.
@@ -57,6 +58,7 @@ func newLoader(dir string) *loader {
 		docs:  map[string]docIndex{},
 
 		constraints: map[string]buildConstraint{},
+		lengths:     map[*types.Array]length{},
 	}
 }
 
@@ -142,6 +144,9 @@ func (l *loader) check(p *packages.Package) (*unit, error) {
 		return u, nil
 	}
 	u := &unit{info: &types.Info{Defs: map[*ast.Ident]types.Object{}}}
+	if l.roots[p.Dir] {
+		u.info.Types, u.info.Uses = map[ast.Expr]types.TypeAndValue{}, map[*ast.Ident]types.Object{}
+	}
 	l.units[p.ID] = u
 	l.std[p.PkgPath] = p.Module == nil
 	u.files = l.parseAll(l.sources(p))
@@ -156,6 +161,7 @@ func (l *loader) check(p *packages.Package) (*unit, error) {
 		},
 	}
 	u.types, _ = conf.Check(p.PkgPath, l.fset, u.files, u.info) // its errors are in u.errs
+	l.noteLengths(u)
 	return u, nil
 }
 

@@ -60,9 +60,7 @@ func (t *typeLoader) typ(typ types.Type) *model.Type {
 	case *types.Slice:
 		return t.of(model.Slice, u.Elem())
 	case *types.Array:
-		a := t.of(model.Array, u.Elem())
-		a.Len = u.Len()
-		return a
+		return t.array(u)
 	case *types.Map:
 		m := t.of(model.Map, u.Elem())
 		m.Key = t.key(u.Key())

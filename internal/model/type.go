@@ -42,14 +42,26 @@ const (
 type Type struct {
 	Kind Kind
 
-	Elem   *Type // Pointer, Slice, Array, Map
-	Key    *Type // Map
-	Len    int64 // Array
+	Elem   *Type  // Pointer, Slice, Array, Map
+	Key    *Type  // Map
+	Len    int64  // Array
+	Length []Word // Array: the length as it was written, where that is no literal
 	Fields []*Field
 
 	Pkg  Import // Named
 	Name string // Named, and basic types: uint8 may have been written as byte
 	Args []*Type
+
+	// Unwritable is set where an Array's length cannot be written as it was, and
+	// Varies where it may differ between platforms.
+	Unwritable, Varies bool
+}
+
+// A Word is a part of an expression: the name of something that a package
+// declares, or other text.
+type Word struct {
+	Text string
+	Pkg  Import
 }
 
 // An Import is a package that a type is from; zero for predeclared types.
@@ -70,6 +82,20 @@ type Field struct {
 	Empty    bool   // omitempty
 	Zero     bool   // omitzero
 	InString bool   // the tag's string option: a number or bool in quotes
+}
+
+// Names calls f with the name of everything of a package that writing t mentions.
+func (t *Type) Names(f func(pkg Import, name string)) {
+	t.Walk(func(t *Type) {
+		if t.Kind == Named {
+			f(t.Pkg, t.Name)
+		}
+		for _, w := range t.Length {
+			if w.Pkg.Path != "" {
+				f(w.Pkg, w.Text)
+			}
+		}
+	})
 }
 
 // Walk calls f with t and every type that t is written with.

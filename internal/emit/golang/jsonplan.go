@@ -114,6 +114,8 @@ func (e *emitter) coding(t *model.Type) *coding {
 	}
 	c, ok := basicCodings[is.Kind]
 	switch {
+	case is.Varies:
+		return nil
 	case is.Kind == model.Time:
 		c = coding{append: "AppendTime", decode: "Time", mayFail: true}
 	case is.Kind == model.Raw:
@@ -222,11 +224,7 @@ func (p *jsonPlan) packages(need map[string]string) {
 	}
 	add := func(c *coding) {
 		for ; c != nil; c = c.elem {
-			c.typ.Walk(func(t *model.Type) {
-				if t.Kind == model.Named {
-					need[t.Pkg.Path] = t.Pkg.Name
-				}
-			})
+			c.typ.Names(func(pkg model.Import, _ string) { need[pkg.Path] = pkg.Name })
 		}
 	}
 	for _, c := range p.roots {

@@ -125,11 +125,7 @@ func (e *emitter) nameImports() {
 	for _, s := range e.pkg.Services {
 		for _, m := range s.Methods {
 			for _, v := range slices.Concat(m.Params, m.Results) {
-				v.Type.Walk(func(t *model.Type) {
-					if t.Kind == model.Named {
-						need[t.Pkg.Path] = t.Pkg.Name
-					}
-				})
+				v.Type.Names(func(pkg model.Import, _ string) { need[pkg.Path] = pkg.Name })
 				if v.Stream {
 					need["iter"] = "iter"
 				}

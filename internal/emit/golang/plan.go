@@ -84,9 +84,9 @@ func (e *emitter) scope() scope {
 
 // mention adds what writing t mentions of the package itself.
 func (e *emitter) mention(l scope, t *model.Type) {
-	t.Walk(func(t *model.Type) {
-		if t.Kind == model.Named && t.Pkg.Path == e.pkg.Path {
-			l[t.Name] = true
+	t.Names(func(pkg model.Import, name string) {
+		if pkg.Path == e.pkg.Path {
+			l[name] = true
 		}
 	})
 }

@@ -16,7 +16,7 @@ func typ(t *model.Type) *jen.Statement {
 	case model.Slice:
 		return jen.Index().Add(typ(t.Elem))
 	case model.Array:
-		return jen.Index(jen.Lit(int(t.Len))).Add(typ(t.Elem))
+		return jen.Index(length(t)).Add(typ(t.Elem))
 	case model.Map:
 		return jen.Map(typ(t.Key)).Add(typ(t.Elem))
 	case model.Struct:
@@ -31,6 +31,22 @@ func typ(t *model.Type) *jen.Statement {
 		return jen.Any()
 	}
 	return jen.Id(t.Name)
+}
+
+// length is the length of an array as the user wrote it.
+func length(t *model.Type) *jen.Statement {
+	if len(t.Length) == 0 {
+		return jen.Lit(int(t.Len))
+	}
+	s := jen.Empty()
+	for _, w := range t.Length {
+		if w.Pkg.Path == "" {
+			s.Op(w.Text)
+		} else {
+			s.Add(jen.Qual(w.Pkg.Path, w.Text))
+		}
+	}
+	return s
 }
 
 func named(t *model.Type) *jen.Statement {
