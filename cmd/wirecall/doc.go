@@ -64,8 +64,9 @@
 //
 // The file also says how the types that cross the wire are encoded to JSON and
 // decoded, as encoding/json does it and several times faster. Some are left to
-// encoding/json: types that hold themselves, that embed a pointer or whose own
-// methods make their JSON, structs without a name, and those with fields that
+// encoding/json, and gen -explain prints which: types that hold themselves, that
+// embed a pointer or whose own methods make their JSON, structs without a name,
+// and those with fields that
 // the package cannot get at. So is a type that was changed after gen has seen
 // it: that is slower until gen is run again, and never wrong.
 //

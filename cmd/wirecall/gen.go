@@ -16,7 +16,7 @@ import (
 	"github.com/wirecall/wirecall/internal/model"
 )
 
-const genUsage = `gen [-check] [-tags list] [packages]
+const genUsage = `gen [-check] [-explain] [-tags list] [packages]
 	Write wirecall_gen.go for the interfaces marked //wirecall:service in the
 	packages, by default the one in the current folder; wirecall_gen_test.go and
 	wirecall_gen_x_test.go for those in its tests.`
@@ -30,6 +30,7 @@ type change struct {
 func gen(ctx context.Context, s *session, args []string) error {
 	flags := s.flags("gen", genUsage)
 	check := flags.Bool("check", false, "write nothing; print what would change, and fail if anything would")
+	explain := flags.Bool("explain", false, "print which types are left to encoding/json, and why")
 	tags := flags.String("tags", "", "build `tags`, as in go build -tags")
 	if err := parse(flags, args); err != nil {
 		return err
@@ -49,6 +50,9 @@ func gen(ctx context.Context, s *session, args []string) error {
 	}
 	if !several(patterns) && !slices.ContainsFunc(outs, func(o load.Output) bool { return o.Package != nil }) {
 		return noService(patterns[0], outs)
+	}
+	if *explain {
+		s.explain(outs)
 	}
 	changes, err := s.changes(outs)
 	if err != nil {
@@ -145,6 +149,18 @@ func (s *session) show(file string) string {
 		return filepath.ToSlash(rel)
 	}
 	return file
+}
+
+// explain prints what is not generated for JSON.
+func (s *session) explain(outs []load.Output) {
+	for _, o := range outs {
+		if o.Package == nil {
+			continue
+		}
+		for _, line := range golang.Explain(o.Package) {
+			fmt.Fprintf(s.stdout, "%s: %s\n", s.show(o.File), line)
+		}
+	}
 }
 
 func apply(changes []change) error {

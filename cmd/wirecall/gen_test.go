@@ -313,6 +313,78 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
+func TestExplain(t *testing.T) {
+	dir := newPackage(t, map[string]string{
+		"api.go": `package api
+
+import (
+	"encoding/json"
+	"math/big"
+
+	"example.com/api/other"
+)
+
+type Fast struct {
+	Text string
+	Big  *big.Int
+	In   struct{ N int }
+	IDs  map[int]Same
+	Bigs map[string]big.Int
+}
+
+type Tree struct{ Children []Tree }
+
+type Embeds struct {
+	*Same
+	N int
+}
+
+type Same struct{ N int }
+
+type Quoted struct {
+	N int
+	S string ~json:",string"~
+}
+
+type Numbers struct{ List []json.Number }
+
+type Byte byte
+
+type Bytes struct {
+	Text  string
+	Bytes []Byte
+}
+
+//wirecall:service
+type Api interface {
+	Get(Fast, Tree, Embeds, Quoted, Numbers, Bytes, other.T) (Same, error)
+}
+`,
+		"other/other.go": "package other\n\ntype hidden struct{ N int }\n\ntype T struct {\n\thidden\n\tText string\n}\n",
+	})
+	writeFile(t, filepath.Join(dir, "api.go"), strings.ReplaceAll(readFile(t, filepath.Join(dir, "api.go")), "~", "`"))
+	code, stdout, stderr := wirecall(t, dir, "gen", "-explain")
+	const want = `wirecall_gen.go: []api.Byte: its elements are bytes of a type with a name
+wirecall_gen.go: api.Embeds: it embeds a pointer, or a type that is not exported under a name
+wirecall_gen.go: api.Numbers: it has no field that is not left to encoding/json
+wirecall_gen.go: api.Quoted: its field S has the option string, and may be text, null or what methods write
+wirecall_gen.go: api.Tree: it can hold values of its own type
+wirecall_gen.go: big.Int: methods of its own write or read its JSON
+wirecall_gen.go: json.Number: only encoding/json knows it
+wirecall_gen.go: map[int]api.Same: its keys are not plain strings
+wirecall_gen.go: map[string]big.Int: methods write JSON in its elements, which have no address in a map
+wirecall_gen.go: other.T: it has fields that are reached through one which another package does not export
+wirecall_gen.go: struct{N int}: it is a struct without a name
+`
+	if code != 0 || stdout != want {
+		t.Errorf("exit status %d, %s\n%s", code, stderr, diff("stdout", want, stdout))
+	}
+	writeFile(t, filepath.Join(dir, "len.go"), "package api\n\nfunc len() {}\n")
+	if _, stdout, _ := wirecall(t, dir, "gen", "-explain"); stdout != "wirecall_gen.go: all types: the package declares len\n" {
+		t.Errorf("without Go's own len:\n%s", stdout)
+	}
+}
+
 // Lengths of arrays stay as they were written: on other platforms they may be
 // others.
 func TestLengthsOfArrays(t *testing.T) {

@@ -16,6 +16,7 @@ type jsonPlan struct {
 	codings map[*model.Def]*coding // of structs; nil where they are left to encoding/json
 	structs []*coding              // those that functions are written for
 	roots   []*coding              // the types that are registered
+	left    []string               // what is left to encoding/json, and why
 
 	v, s, i, f, dst string // the local identifiers of the functions
 }
@@ -39,8 +40,9 @@ func (e *emitter) planJSON() {
 		e.json.defs[typeKey(d.Type)] = d
 	}
 	for _, name := range jsonPredeclared {
-		if e.declared(name) {
-			return // what is generated for JSON needs Go's own
+		if e.declared(name) { // what is generated for JSON needs Go's own
+			e.json.left = append(e.json.left, "all types: the package declares "+name)
+			return
 		}
 	}
 	seen := map[string]bool{}
@@ -48,16 +50,23 @@ func (e *emitter) planJSON() {
 		for _, m := range s.Methods {
 			for _, v := range slices.Concat(m.Params, m.Results) {
 				key := e.resolvedKey(v.Type)
-				if !seen[key] && !ready[key] && e.nameable(v.Type) {
-					if c := e.coding(v.Type); c != nil {
-						e.json.roots = append(e.json.roots, c)
-					}
+				if !seen[key] && !ready[key] {
+					e.root(v.Type)
 				}
 				seen[key] = true
 			}
 		}
 	}
 	e.json.prune()
+}
+
+// root registers a type, if JSON is generated for it.
+func (e *emitter) root(t *model.Type) {
+	if !e.nameable(t) {
+		e.leave(t, unnameable)
+	} else if c := e.coding(t); c != nil {
+		e.json.roots = append(e.json.roots, c)
+	}
 }
 
 // prune drops the structs that nothing needs: what held them was left to
@@ -105,23 +114,29 @@ func init() {
 	}
 }
 
+const unnameable = "generated code cannot write its name"
+
 // coding is how values of t are encoded and decoded, or nil where they are left
 // to encoding/json.
 func (e *emitter) coding(t *model.Type) *coding {
 	is, def := e.resolve(t)
 	if is == nil {
-		return nil
+		return e.leave(t, "it may be another type in other builds")
 	}
 	c, ok := basicCodings[is.Kind]
 	switch {
 	case is.Varies:
-		return nil
+		return e.leave(t, "its length may be another on other platforms")
 	case is.Kind == model.Time:
 		c = coding{append: "AppendTime", decode: "Time", mayFail: true}
 	case is.Kind == model.Raw:
 		c = coding{append: "AppendRaw", decode: "Raw", mayFail: true}
-	case def != nil && (def.Own || e.recursive(def) || e.varies(def)):
-		return nil
+	case def != nil && def.Own:
+		return e.leave(t, "methods of its own write or read its JSON")
+	case def != nil && e.recursive(def):
+		return e.leave(t, "it can hold values of its own type")
+	case def != nil && e.varies(def):
+		return e.leave(t, "it holds what may be another type in other builds")
 	case ok:
 	case is.Kind == model.Any && def == nil:
 		c = coding{append: "AppendAny", decode: "Any", mayFail: true}
@@ -145,7 +160,7 @@ func (e *emitter) composed(t, is *model.Type) *coding {
 		if elem, def := e.resolve(is.Elem); elem != nil && elem.Kind == model.Uint8 {
 			c.append, c.decode = "AppendBytes", "Bytes"
 			if def != nil {
-				return nil
+				return e.leave(t, "its elements are bytes of a type with a name")
 			}
 			return c
 		}
@@ -154,14 +169,22 @@ func (e *emitter) composed(t, is *model.Type) *coding {
 	case model.Map:
 		c.append, c.decode = "AppendMap", "Map"
 		key, def := e.resolve(is.Key)
-		if key == nil || key.Kind != model.String || def != nil && def.Own || e.holdsOwn(is.Elem) {
-			return nil
+		switch {
+		case key == nil, key.Kind != model.String, def != nil && def.Own:
+			return e.leave(t, "its keys are not plain strings")
+		case e.holdsOwn(is.Elem):
+			return e.leave(t, "methods write JSON in its elements, which have no address in a map")
 		}
+	case model.Struct:
+		return e.leave(t, "it is a struct without a name")
 	default:
-		return nil
+		return e.leave(t, "only encoding/json knows it")
 	}
-	if c.elem = e.coding(is.Elem); c.elem == nil || !e.nameable(is.Elem) {
-		return nil
+	if c.elem = e.coding(is.Elem); c.elem == nil {
+		return nil // its element's reason is its own
+	}
+	if !e.nameable(is.Elem) {
+		return e.leave(is.Elem, unnameable)
 	}
 	c.mayFail = c.elem.mayFail
 	return c
@@ -175,11 +198,14 @@ func (e *emitter) structCoding(def *model.Def) *coding {
 	}
 	e.json.codings[def] = nil
 	if !e.nameable(def.Type) {
-		return nil
+		return e.leave(def.Type, unnameable)
 	}
 	fields, ok := e.jsonFields(def.Is)
-	if !ok || !e.accessible(fields) {
-		return nil
+	if !ok {
+		return e.leave(def.Type, "it embeds a pointer, or a type that is not exported under a name")
+	}
+	if !e.accessible(fields) {
+		return e.leave(def.Type, "it has fields that are reached through one which another package does not export")
 	}
 	c := &coding{plan: e.json, typ: def.Type, fields: fields}
 	gain := false
@@ -188,11 +214,11 @@ func (e *emitter) structCoding(def *model.Def) *coding {
 		gain = gain || f.coding != nil
 		c.mayFail = c.mayFail || f.coding == nil || f.coding.mayFail
 		if f.InString && !e.quote(f) {
-			return nil
+			return e.leave(def.Type, "its field "+f.Name+" has the option string, and may be text, null or what methods write")
 		}
 	}
 	if !gain {
-		return nil
+		return e.leave(def.Type, "it has no field that is not left to encoding/json")
 	}
 	e.json.codings[def] = c
 	e.json.structs = append(e.json.structs, c)
