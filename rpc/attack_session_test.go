@@ -322,9 +322,41 @@ func TestDetachedSessionsAreCapped(t *testing.T) {
 	}
 }
 
+// Sessions that hold nothing, and handlers that do nothing, take memory too.
+func TestDetachedSessionsCountThemselves(t *testing.T) {
+	for calls, want := range map[int]string{0: "6789", 2: "89"} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := sessionServer(rpc.SessionOptions{DetachedBytes: 4 * 17 << 10})
+			var tokens []string
+			for range 10 {
+				p := as(t, srv, "ann")
+				tokens = append(tokens, p.begin())
+				for id := range calls {
+					p.say(`{"jsonrpc":"2.0","id":%d,"method":"Test.Sleep","params":[100000]}`, id+2)
+				}
+				synctest.Wait()
+				p.conn.Close()
+				synctest.Wait()
+			}
+			var left strings.Builder
+			for i, token := range tokens {
+				p := as(t, srv, "ann")
+				if strings.Contains(p.resume(token, 0), resumed) {
+					fmt.Fprint(&left, i)
+				}
+				p.drained()
+			}
+			if left.String() != want {
+				t.Errorf("with %d calls each left are %s, want %s", calls, &left, want)
+			}
+			srv.Close()
+		})
+	}
+}
+
 // What handlers make while their client is away counts as it comes.
 func TestDetachedSessionGrows(t *testing.T) {
-	for bytes, want := range map[int]string{50_000: "not known here", 200_000: resumed} {
+	for bytes, want := range map[int]string{150_000: "not known here", 300_000: resumed} {
 		t.Run(fmt.Sprint(bytes), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := sessionServer(rpc.SessionOptions{DetachedBytes: bytes})

@@ -161,9 +161,17 @@ func (c *session) admit(s *connState, m *wire.Message, method *Method) (*incomin
 	return in, nil
 }
 
+// What a byte of an id and one of the metadata costs: an id is kept twice, and
+// echoed in an answer that may wait; metadata is kept as it came, and many short
+// strings in a map take several times their bytes.
+const (
+	idCost   = 4
+	metaCost = 8
+)
+
 // reserve makes room for what is kept of m while the call runs.
 func (in *incoming) reserve(m *wire.Message) bool {
-	in.held = len(m.ID) + len(m.Params) + len(m.Meta)
+	in.held = idCost*len(m.ID) + len(m.Params) + metaCost*len(m.Meta)
 	return in.c.reserve(in.held)
 }
 

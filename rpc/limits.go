@@ -27,7 +27,8 @@ type Limits struct {
 	// default is 256.
 	Streams int
 
-	// Buffered is how many bytes received for the application may wait for it:
+	// Buffered is how many bytes received for the application may wait for it, ids
+	// counted four times and metadata eight times, as the memory that they take:
 	// parameters and metadata of calls that run, queued notifications, stream items that
 	// nobody has taken; and answers of a batch that wait for its others. The
 	// default is 16 MiB, or Message twice where that is more; it cannot be less

@@ -89,12 +89,16 @@ func TestCleanupsAreBounded(t *testing.T) {
 	})
 }
 
-// What a call or a notification brings beside its parameters counts too.
+// What a call or a notification brings beside its parameters counts too, as the
+// memory that it takes: an id four times, metadata eight times.
 func TestBufferedCountsAllThatIsKept(t *testing.T) {
-	for name, line := range map[string]string{
-		"params": `{"jsonrpc":"2.0","id":%d,"method":"Test.Wait","params":{"a":"%s"}}`,
-		"meta":   `{"jsonrpc":"2.0","id":%d,"method":"Test.Wait","meta":{"a":"%s"}}`,
-		"id":     `{"jsonrpc":"2.0","id":"%d%s","method":"Test.Wait"}`,
+	for name, test := range map[string]struct {
+		line string
+		size int // of which nine are below the limit, and eleven above
+	}{
+		"params": {`{"jsonrpc":"2.0","id":%d,"method":"Test.Wait","params":{"a":"%s"}}`, 1000},
+		"meta":   {`{"jsonrpc":"2.0","id":%d,"method":"Test.Wait","meta":{"a":"%s"}}`, 1000 / 8},
+		"id":     {`{"jsonrpc":"2.0","id":"%d%s","method":"Test.Wait"}`, 1000 / 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -104,10 +108,10 @@ func TestBufferedCountsAllThatIsKept(t *testing.T) {
 				p := clientOf(t, srv)
 				for round := range 3 {
 					for i := range 9 {
-						p.say(line, 10*round+i, strings.Repeat("x", 1000))
+						p.say(test.line, 10*round+i, strings.Repeat("x", test.size))
 						synctest.Wait()
 					}
-					p.say(line, 10*round+9, strings.Repeat("x", 2000))
+					p.say(test.line, 10*round+9, strings.Repeat("x", 2*test.size))
 					p.hear(`"code":-32005`)
 					for range 9 {
 						release <- struct{}{}

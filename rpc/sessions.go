@@ -29,7 +29,8 @@ type SessionOptions struct {
 	Principal func(ctx context.Context) string
 
 	// Detached is how many sessions may wait for their clients at once,
-	// DetachedBytes how many bytes they may hold together, and PerPrincipal how
+	// DetachedBytes how many bytes they may hold together, of which 16 KiB are a
+	// session's own and 8 KiB each call's and stream's, and PerPrincipal how
 	// many of them one principal may have, where there is a Principal and it is
 	// not empty. Over a limit the one that has waited longest is given up. The
 	// defaults are 10,000, 256 MiB and 100.
@@ -251,9 +252,18 @@ func (ss *sessions) ended(c *session) {
 	}
 }
 
-// held is how many bytes a session holds for both sides.
+// What a session takes that waits for its client with nothing in flight, and what
+// each call and stream of it does besides: goroutines, contexts, buffers.
+const (
+	sessionCost = 16 << 10
+	workCost    = 8 << 10
+)
+
+// held is how many bytes a session holds for both sides, roughly.
 func (c *session) held() int {
+	work := 0
+	c.update(func(s *connState) { work = len(s.calls) + s.handlers + s.cleanups + len(s.sinks) + s.sources })
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	return c.resume.Load().sent.held() + int(c.buffered.Load()) + c.out.first.size() + c.out.items
+	return sessionCost + work*workCost + c.resume.Load().sent.held() + int(c.buffered.Load()) + c.out.first.size() + c.out.items
 }

@@ -21,7 +21,8 @@ type source struct {
 	settled atomic.Bool // acct has been told
 	sub     *subscription
 
-	scratch []byte // the pump's: room for a frame's head, then an item
+	scratch []byte // the pump's: room for a frame's head, then an item; no large one between items
+	likely  int    // the pump's: how large the next item probably is, as the last one was
 	failure error  // the pump's: why it stopped by itself
 
 	// The rest belongs to the outbox and is guarded by its mutex.
@@ -74,10 +75,34 @@ func (s *source) guard() (err error) {
 // emit encodes and sends one item, waiting for credit and for room. It is the
 // loop body of the user's iterator.
 func (s *source) emit(item any) bool {
+	for {
+		if s.sub == nil && s.likely >= largeMessage && !s.awaitCredit(s.likely) {
+			return false
+		}
+		b, ok := s.encode(item)
+		switch {
+		case !ok:
+			return false
+		case s.sub != nil || len(b) < largeMessage:
+			ok = s.put(b)
+			s.trim()
+			return ok
+		case s.hasCredit(len(b)):
+			return s.putLarge(len(b))
+		}
+		s.trim() // the peer may let it wait for ever: it is encoded again when it may go out
+	}
+}
+
+// encode encodes an item into scratch.
+func (s *source) encode(item any) (b []byte, ok bool) {
+	if s.scratch == nil && s.likely >= largeMessage {
+		s.scratch = takeChunk(s.likely + 2*wire.ItemRoom)
+	}
 	b, err := encodeTo(slices.Grow(s.scratch[:0], 2*wire.ItemRoom)[:wire.ItemRoom], s.c.codec, item, s.depth())
 	if err != nil {
 		s.failure = Errorf(CodeInternal, "rpc: a stream item cannot be encoded: %w", err)
-		return false
+		return nil, false
 	}
 	s.scratch = b
 	b = b[wire.ItemRoom:]
@@ -86,12 +111,45 @@ func (s *source) emit(item any) bool {
 	}
 	if peer := s.c.peerMessage(); len(b)+messageOverhead > peer {
 		s.failure = Errorf(CodeTooLarge, "rpc: a stream item of %d bytes is over the peer's limit of %d for a message", len(b), peer)
-		return false
+		return nil, false
 	}
-	if s.sub == nil && len(b) >= largeMessage {
-		return s.putLarge(len(b))
+	s.likely = len(b)
+	return b, true
+}
+
+// trim gives back the room for an item where that is large: the next may be long in
+// coming.
+func (s *source) trim() {
+	if cap(s.scratch) > 2*largeMessage {
+		freeChunk(s.scratch)
+		s.scratch = nil
 	}
-	return s.put(b)
+	if s.sub != nil && cap(s.sub.buf) > 2*largeMessage {
+		s.sub.buf = nil
+	}
+}
+
+// hasCredit reports whether the consumer takes an item of n bytes, or nothing is to
+// be waited for any more.
+func (s *source) hasCredit(n int) bool {
+	s.c.out.mu.Lock()
+	defer s.c.out.mu.Unlock()
+	return s.credit.allows(n) || s.stopped || s.c.out.closed
+}
+
+// awaitCredit waits until the consumer takes an item of n bytes. It returns false
+// if it takes none any more.
+func (s *source) awaitCredit(n int) bool {
+	o := &s.c.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for !s.credit.allows(n) && !s.stopped && !o.closed {
+		s.waiting = true
+		o.mu.Unlock()
+		<-s.wake
+		o.mu.Lock()
+	}
+	return !s.stopped && !o.closed
 }
 
 // depth is how deep an item may nest.
@@ -110,7 +168,6 @@ func (s *source) putLarge(n int) bool {
 	}
 	s.large = large{frame: frame, buf: buf}
 	s.placed(n, len(frame))
-	s.scratch = takeChunk(len(buf)) // the next is likely to be as large
 	return true
 }
 
