@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -98,13 +97,29 @@ func TestEverythingOverTCP(t *testing.T) {
 }
 
 func TestEverythingOverUnixSocket(t *testing.T) {
-	dir, err := os.MkdirTemp("", "") // t.TempDir's may be longer than a socket's address
-	if err != nil {
-		t.Fatal(err)
+	t.Chdir(t.TempDir()) // its name may be longer than a socket's address
+	listen(t, "unix", "s")
+	everything(t, dial(t, "unix://s", rpc.DialOptions{}))
+}
+
+// The path of a URL is that of the socket, without its escapes.
+func TestPathOfUnixSocket(t *testing.T) {
+	for url, want := range map[string]string{
+		"unix:///run/app.sock":       "/run/app.sock",
+		"unix:///run/my app.sock":    "/run/my app.sock",
+		"unix:///run/my%20app%25/%s": "",
+		"unix:///run/my%20app%25/s":  "/run/my app%/s",
+		"unix://run/app.sock":        "run/app.sock",
+	} {
+		var got string
+		_, err := rpc.Dial(t.Context(), url, &rpc.DialOptions{NetDial: func(_ context.Context, network, addr string) (net.Conn, error) {
+			got = addr
+			return nil, net.ErrClosed
+		}})
+		if err == nil || got != want {
+			t.Errorf("%s dials %q, want %q: %v", url, got, want, err)
+		}
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	ln := listen(t, "unix", filepath.Join(dir, "s"))
-	everything(t, dial(t, "unix://"+ln.Addr().String(), rpc.DialOptions{}))
 }
 
 func TestEverythingOverAPipe(t *testing.T) {
