@@ -39,7 +39,7 @@ func until(t *testing.T, lines *bufio.Scanner, want string) string {
 }
 
 func TestTwoInARoom(t *testing.T) {
-	server, stop, stopped := start(t, nil, "serve", "-addr", "localhost:0")
+	server, stop, stopped := start(t, nil, "serve", "-addr", "127.0.0.1:0")
 	url := strings.Fields(until(t, server, "ws://"))[2]
 
 	annIn, annTypes := io.Pipe()
@@ -76,7 +76,7 @@ func TestUsage(t *testing.T) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
-	if err := run(t.Context(), []string{"join", "-name", "ann", "-url", "ws://localhost:1"}, nil, io.Discard); err == nil {
+	if err := run(t.Context(), []string{"join", "-name", "ann", "-url", "ws://127.0.0.1:1"}, nil, io.Discard); err == nil {
 		t.Error("joined where nobody serves")
 	}
 }

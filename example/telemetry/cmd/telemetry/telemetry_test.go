@@ -41,7 +41,7 @@ func until(t *testing.T, lines *bufio.Scanner, want string) string {
 }
 
 func TestPrograms(t *testing.T) {
-	server, stopServer := start(t, "serve", "-addr", "localhost:0")
+	server, stopServer := start(t, "serve", "-addr", "127.0.0.1:0")
 	url := strings.Fields(until(t, server, "ws://"))[2]
 	dashboard, stopDashboard := start(t, "watch", "-url", url)
 	until(t, dashboard, "0 devices")
