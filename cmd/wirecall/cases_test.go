@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/mod/modfile"
 	"golang.org/x/tools/txtar"
 
 	"github.com/wirecall/wirecall/internal/load"
@@ -24,6 +25,15 @@ import (
 )
 
 var update = flag.Bool("update", false, "write what the cases in testdata want anew")
+
+// TestMain lets the go command do the same for everyone, whatever flags or
+// workspace is set in the environment of the tests.
+func TestMain(m *testing.M) {
+	os.Setenv("GOFLAGS", "-buildvcs=false") // an empty value would mean that of go env -w
+	os.Setenv("GOWORK", "off")
+	os.Setenv("GO111MODULE", "on")
+	os.Exit(m.Run())
+}
 
 // A testCase is one file of testdata. Its first line says why it exists.
 //
@@ -137,17 +147,24 @@ func All[T any](seq iter.Seq2[T, error]) (items []T, err error) {
 }
 `
 
-// newModule makes a module that uses the checkout.
-func newModule(t *testing.T, path string) (dir string) {
+// checkout is the folder of the module under test.
+func checkout(t *testing.T) string {
 	t.Helper()
-	dir = t.TempDir()
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return root
+}
+
+// newModule makes a module that uses the checkout.
+func newModule(t *testing.T, path string) (dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "any name, 100% (é)")
+	root := checkout(t)
 	mod := readFile(t, filepath.Join(root, "go.mod"))
 	mod = strings.Replace(mod, "module github.com/wirecall/wirecall", "module "+path, 1)
-	mod += "\nrequire github.com/wirecall/wirecall v0.0.0\n\nreplace github.com/wirecall/wirecall => " + root + "\n"
+	mod += "\nrequire github.com/wirecall/wirecall v0.0.0\n\nreplace github.com/wirecall/wirecall => " + modfile.AutoQuote(root) + "\n"
 	writeFile(t, filepath.Join(dir, "go.mod"), mod)
 	writeFile(t, filepath.Join(dir, "go.sum"), readFile(t, filepath.Join(root, "go.sum")))
 	return dir

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/modfile"
 )
 
 const service = `package api
@@ -475,6 +477,7 @@ func TestAnyFolderOfTheModule(t *testing.T) {
 }
 
 func TestWorkspace(t *testing.T) {
+	t.Setenv("GOWORK", "")
 	dir := newModule(t, "example.com/work")
 	mod := readFile(t, filepath.Join(dir, "go.mod"))
 	writeFile(t, filepath.Join(dir, "app/go.mod"), strings.Replace(mod, "example.com/work", "example.com/app", 1))
@@ -494,7 +497,12 @@ func TestVendor(t *testing.T) {
 		"api.go":     "package api\n\nimport (\n\t\"example.com/lib\"\n\t\"github.com/wirecall/wirecall/rpc\"\n)\n\n//wirecall:service\ntype Api interface{ Do(t lib.T) error }\n\nvar _ rpc.Caller\n",
 	})
 	mod := filepath.Join(dir, "go.mod")
-	writeFile(t, mod, readFile(t, mod)+"\nrequire example.com/lib v0.0.0\n\nreplace example.com/lib => ./lib\n")
+	// The go command does not understand a vendor/modules.txt with spaces in paths.
+	if err := os.Symlink(checkout(t), filepath.Join(dir, "wirecall")); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, mod, strings.Replace(readFile(t, mod), modfile.AutoQuote(checkout(t)), "./wirecall", 1)+
+		"\nrequire example.com/lib v0.0.0\n\nreplace example.com/lib => ./lib\n")
 	t.Setenv("GOFLAGS", "-mod=mod")
 	goCommand(t, dir, "mod", "vendor")
 	if err := os.RemoveAll(filepath.Join(dir, "lib")); err != nil {

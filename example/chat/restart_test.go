@@ -30,7 +30,7 @@ type process struct {
 func newProcess(t *testing.T) *process {
 	dir := t.TempDir()
 	p := &process{t: t, program: filepath.Join(dir, "chat.exe"), addr: freeAddr(t), store: filepath.Join(dir, "messages")}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", p.program, "./cmd/chat").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", p.program, "./cmd/chat").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return p
