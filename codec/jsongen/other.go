@@ -144,7 +144,7 @@ func IsEmpty(v any) bool {
 	switch rv.Kind() {
 	case reflect.Array, reflect.Map, reflect.Slice, reflect.String:
 		return rv.Len() == 0
-	case reflect.Struct:
+	case reflect.Struct, reflect.Func, reflect.Chan, reflect.Complex64, reflect.Complex128:
 		return false
 	}
 	return rv.IsZero()

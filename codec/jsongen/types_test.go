@@ -181,6 +181,8 @@ type Omitted struct {
 	Ar [0]int          `json:"ar,omitempty"`
 	An [1]int          `json:"an,omitempty"`
 	C  celsius         `json:"c,omitempty"`
+	Fn callback        `json:",omitempty"`
+	X  plane           `json:",omitempty"`
 	W  Word            `json:"w,omitempty"`
 	R  json.RawMessage `json:"r,omitempty"`
 }
@@ -410,6 +412,22 @@ func (c *celsius) UnmarshalJSON(b []byte) error {
 	}
 	*c = celsius(v.Degrees)
 	return nil
+}
+
+// callback and plane are of kinds that encoding/json knows only by their methods.
+type callback func()
+
+func (callback) MarshalText() ([]byte, error)  { return []byte("f"), nil }
+func (*callback) UnmarshalText(b []byte) error { return nil }
+
+type plane complex128
+
+func (p plane) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%g", real(p)), nil }
+
+func (p *plane) UnmarshalText(b []byte) error {
+	x, err := strconv.ParseFloat(string(b), 64)
+	*p = plane(complex(x, 0))
+	return err
 }
 
 // mask is text by a method of the pointer.

@@ -1043,6 +1043,18 @@ func appendOmittedJSON(dst []byte, v *Omitted) []byte {
 			return nil
 		}
 	}
+	if !jsongen.IsEmpty(&v.Fn) {
+		dst = append(dst, `,"Fn":`...)
+		if dst = jsongen.AppendOther(dst, &v.Fn); dst == nil {
+			return nil
+		}
+	}
+	if !jsongen.IsEmpty(&v.X) {
+		dst = append(dst, `,"X":`...)
+		if dst = jsongen.AppendOther(dst, &v.X); dst == nil {
+			return nil
+		}
+	}
 	if v.W != "" {
 		dst = append(dst, `,"w":`...)
 		dst = jsongen.AppendString(dst, &v.W)
@@ -1056,7 +1068,7 @@ func appendOmittedJSON(dst []byte, v *Omitted) []byte {
 	return append(dst, '}')
 }
 
-var omittedJSON = jsongen.Fields{"b", "i", "U", "f", "s", "p", "l", "m", "a", "ar", "an", "c", "w", "r"}
+var omittedJSON = jsongen.Fields{"b", "i", "U", "f", "s", "p", "l", "m", "a", "ar", "an", "c", "Fn", "X", "w", "r"}
 
 func decodeOmittedJSON(s []byte, i int, v *Omitted) int {
 	f, i := omittedJSON.First(s, i)
@@ -1087,8 +1099,12 @@ func decodeOmittedJSON(s []byte, i int, v *Omitted) int {
 		case 11:
 			i = jsongen.Other(s, i, &v.C)
 		case 12:
-			i = jsongen.String(s, i, &v.W)
+			i = jsongen.Other(s, i, &v.Fn)
 		case 13:
+			i = jsongen.Other(s, i, &v.X)
+		case 14:
+			i = jsongen.String(s, i, &v.W)
+		case 15:
 			i = jsongen.Raw(s, i, &v.R)
 		}
 		f, i = omittedJSON.Next(s, i, f)
@@ -5768,7 +5784,7 @@ func init() {
 	jsongen.Register((*Arrays)(nil), 0x132894cbd1d80f84,
 		func(dst []byte, v any) []byte { return appendArraysJSON(dst, v.(*Arrays)) },
 		func(s []byte, i int, v any) int { return decodeArraysJSON(s, i, v.(*Arrays)) })
-	jsongen.Register((*Omitted)(nil), 0x5071e24250386b13,
+	jsongen.Register((*Omitted)(nil), 0xa1ec96e2238e35f3,
 		func(dst []byte, v any) []byte { return appendOmittedJSON(dst, v.(*Omitted)) },
 		func(s []byte, i int, v any) int { return decodeOmittedJSON(s, i, v.(*Omitted)) })
 	jsongen.Register((*OmittedZero)(nil), 0x0fb4f35779d8b8c2,
