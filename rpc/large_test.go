@@ -1,11 +1,14 @@
 package rpc_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
@@ -82,4 +85,34 @@ func TestLargeMessagesStayWhole(t *testing.T) {
 			wg.Wait()
 		})
 	}
+}
+
+// A peer that reads, but slowly, is not cut off for what it asks for meanwhile: the
+// answers are much larger than Outgoing, and refusals do not wait behind them.
+func TestSlowReaderOfLargeAnswersIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Outgoing: 10_000, Message: 4 << 20, Idle: -1}}, services()...)
+		near, far := net.Pipe()
+		go srv.ServeConn(context.Background(), far)
+		lines := bufio.NewReaderSize(near, 4<<20)
+		fmt.Fprintln(near, strings.Replace(helloLine, "65536", "4194304", 1))
+		if _, err := lines.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		for id := range 3 {
+			fmt.Fprintf(near, `{"jsonrpc":"2.0","id":%d,"method":"Test.Big","params":[3000000]}`+"\n", 10+id)
+		}
+		synctest.Wait() // nothing has been read
+		for id := range 50 {
+			fmt.Fprintf(near, `{"jsonrpc":"2.0","id":%d,"method":"Test.Unknown"}`+"\n", 100+id)
+		}
+		synctest.Wait()
+		for n := range 3 + 50 {
+			if _, err := lines.ReadString('\n'); err != nil {
+				t.Fatalf("behind %d answers: %v", n, err)
+			}
+		}
+		near.Close()
+		srv.Close()
+	})
 }

@@ -57,9 +57,9 @@ type Limits struct {
 	WindowBytes int
 
 	// Outgoing is how many bytes may wait to be written before calls,
-	// notifications and stream items wait for room under their own contexts. At
-	// twice of it the connection is cut. The default is 1 MiB, or Message where that
-	// is more.
+	// notifications and stream items wait for room under their own contexts. What
+	// cannot wait, such as refusals and credit, may take as much again; over that
+	// the connection is cut. The default is 1 MiB, or Message where that is more.
 	Outgoing int
 
 	// Replay is how many bytes of what was sent a session that can be resumed

@@ -26,6 +26,7 @@ type outbox struct {
 
 	mu       sync.Mutex
 	first    batch
+	posted   int  // bytes of those in first that did not wait for room
 	alone    bool // the last message wants its frame for itself
 	ring     []*source
 	items    int // encoded bytes that the ring's sources hold
@@ -188,7 +189,8 @@ func (o *outbox) send(ctx context.Context, gone <-chan struct{}, b *buffer, wait
 // post puts msg into the first lane without waiting: control messages and
 // refusals, which the reader sends. alone keeps other messages out of its
 // frame. It reports whether the caller must flush, and whether the lane has
-// passed the hard cap.
+// passed the hard cap, which counts only what did not wait: a large message that
+// did is no sign of a peer that does not read.
 func (o *outbox) post(msg []byte, alone bool) (flush, over bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -196,7 +198,9 @@ func (o *outbox) post(msg []byte, alone bool) (flush, over bool) {
 		return false, false
 	}
 	flush = o.put(msg, alone)
-	return flush, int64(o.first.size()-len(msg)) > 2*int64(o.soft)
+	over = o.posted > o.soft
+	o.posted += len(msg)
+	return flush, over
 }
 
 func (o *outbox) put(msg []byte, alone bool) (flush bool) {
@@ -286,6 +290,7 @@ func (o *outbox) take(b *batch, pending func() bool) bool {
 	}
 	b.reset()
 	o.first, *b = *b, o.first
+	o.posted = 0
 	o.alone = false
 	b.ack, b.replay, o.ackDue = o.ackDue, o.replay, false
 	o.takeItems(b)

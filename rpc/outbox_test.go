@@ -32,6 +32,25 @@ func TestOutboxForgetsWhoWaits(t *testing.T) {
 	}
 }
 
+// What is over the hard cap is what did not wait for room, until it has been taken.
+func TestOutboxHardCap(t *testing.T) {
+	o := outbox{form: wire.JSON, soft: 100}
+	if _, err := o.send(t.Context(), nil, &buffer{make([]byte, largeMessage)}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 2 {
+		for range 101 {
+			if _, over := o.post([]byte("1"), false); over {
+				t.Fatalf("round %d: over behind a large message, and %d bytes that did not wait", n, o.posted)
+			}
+		}
+		if _, over := o.post([]byte("1"), false); !over {
+			t.Errorf("round %d: %d bytes that did not wait are not over", n, o.posted)
+		}
+		o.take(new(batch), func() bool { return false })
+	}
+}
+
 // Large messages, which have frames of their own, keep their place among small ones.
 func TestOutboxKeepsTheOrder(t *testing.T) {
 	for _, form := range []wire.Format{wire.JSON, wire.CBOR} {
