@@ -41,7 +41,7 @@ func (in *incoming) respond(result *payload, streams []*Stream) ([]*Stream, erro
 	if err != nil {
 		return streams, &Error{Code: CodeLimitReached, Message: err.Error(), ran: ranMaybe}
 	}
-	head := wire.Head{ID: in.id, Meta: in.response, Body: true}
+	head := wire.Head{ID: in.id, Meta: in.responseMetadata(), Body: true}
 	if c.mode == modeWirecall {
 		for _, s := range sources {
 			head.Streams = append(head.Streams, s.handle)
@@ -87,11 +87,20 @@ func (in *incoming) encode(dst []byte, enc *encoder, result *payload) (msg []byt
 func (in *incoming) fail(err error) {
 	c := in.c
 	room := make([]byte, c.form.FrameRoom(), smallBuffer)
-	msg := c.form.AppendError(room, in.id, c.crossing(err), in.response)
+	msg := c.form.AppendError(room, in.id, c.crossing(err), in.responseMetadata())
 	if len(msg)-len(room) > c.peerMessage() {
 		msg = c.form.AppendError(room, in.id, c.errorMembers(errErrorTooLarge, nil), nil)
 	}
 	in.send(&buffer{msg})
+}
+
+// responseMetadata is what travels beside the answer: plain JSON-RPC has no place
+// for it.
+func (in *incoming) responseMetadata() map[string]string {
+	if in.c.mode != modeWirecall {
+		return nil
+	}
+	return in.response
 }
 
 // send gives the answer to whoever waits for it. An answer waits for room until
@@ -113,8 +122,8 @@ func (c *session) answering(in *incoming) (canceled bool) {
 	c.update(func(s *connState) {
 		canceled = in.canceled
 		in.answered = true
-		if in.id != nil && s.incoming[string(in.id)] == in {
-			delete(s.incoming, string(in.id))
+		if in.id != nil && s.incoming[string(callKeyOf(in.id))] == in {
+			delete(s.incoming, string(callKeyOf(in.id)))
 		}
 	})
 	return canceled

@@ -769,11 +769,11 @@ func TestServeOutlivesFullProcess(t *testing.T) {
 // A hello whose numbers are absurd is refused, or does no harm.
 func TestHelloWithAbsurdNumbers(t *testing.T) {
 	for params, want := range map[string]string{
-		`"calls":-1,"streams":1,"message":65536`:                                                                   "4500 hello {Version:1 Calls:-1 Streams:1 Message:65536}: want version 1",
+		`"calls":-1,"streams":1,"message":65536`:                                                                   "4500 hello: -1 is not from 0 to 2^53-1",
 		`"calls":1e400,"streams":1,"message":65536`:                                                                "4500 hello: ",
 		`"calls":9223372036854775808,"streams":1,"message":65536`:                                                  "4500 hello: ",
 		`"calls":1` + strings.Repeat("0", 100_000) + `,"streams":1,"message":65536`:                                "4500 hello: ",
-		`"calls":1,"streams":1,"message":0`:                                                                        "4500 hello {Version:1 Calls:1 Streams:1 Message:0}: want version 1",
+		`"calls":1,"streams":1,"message":0`:                                                                        "4500 hello {Version:1 Message:0}: want version 1",
 		`"calls":9007199254740991,"streams":9007199254740991,"message":9007199254740991,"replay":9007199254740991`: "<nil>",
 		`"calls":0,"streams":0,"message":65536,"replay":-9223372036854775808`:                                      "4500 hello: -9223372036854775808 is not from 0 to 2^53-1",
 		`"calls":9007199254740992,"streams":1,"message":65536`:                                                     "4500 hello: 9007199254740992 is not from 0 to 2^53-1",

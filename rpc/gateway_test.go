@@ -16,11 +16,11 @@ import (
 
 // details are data of every kind that the two forms write differently.
 type details struct {
-	Lot   int64    `json:"lot"`
+	Lot   int64     `json:"lot"`
 	Big   *bigs.Int `json:"big"`
-	Hash  []byte   `json:"hash"`
-	Price float64  `json:"price"`
-	Deep  []any    `json:"deep"`
+	Hash  []byte    `json:"hash"`
+	Price float64   `json:"price"`
+	Deep  []any     `json:"deep"`
 }
 
 func newDetails() details {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
@@ -39,8 +40,8 @@ func (c *session) hello() hello {
 
 // meet takes over the peer's limits.
 func (c *session) meet(h hello) error {
-	if h.Version != 1 || h.Calls < 0 || h.Streams < 0 || h.Message < floorMessage {
-		return fmt.Errorf("hello {Version:%d Calls:%d Streams:%d Message:%d}: want version 1, and limits not below the floor", h.Version, h.Calls, h.Streams, h.Message)
+	if h.Version != 1 || h.Message < floorMessage {
+		return fmt.Errorf("hello {Version:%d Message:%d}: want version 1, and a message of %d at least", h.Version, h.Message, floorMessage)
 	}
 	for _, n := range []int64{int64(h.Calls), int64(h.Streams), int64(h.Message), int64(h.Replay), h.Window} {
 		if n < 0 || n > wire.MaxInteger {
@@ -56,17 +57,18 @@ func (c *session) meet(h hello) error {
 }
 
 // sayHello is the client's: it sends hello and waits for the answer, before
-// there is a reader. A server on a raw transport that has no such method is
-// spoken to in plain mode.
+// there is a reader. A server that answers with an error which is not one of
+// wirecall's refusals does not know wirecall, though it may have echoed the
+// subprotocol: it is spoken to in plain mode.
 func (c *session) sayHello(ctx context.Context) error {
 	c.state.nextID = 1
 	var h hello
 	err := c.exchange(ctx, c.link, methodHello, c.hello(), &h)
-	if e, ok := err.(*Error); ok && e.Code == CodeMethodNotFound && c.mode == modeUnknown {
-		c.mode = modePlain
-		return nil
-	}
 	if err != nil {
+		if e, ok := err.(*Error); ok && !refusesHello(e) && c.codec.Name() == "json" {
+			c.speakPlain()
+			return nil
+		}
 		return err
 	}
 	c.mode = modeWirecall
@@ -80,6 +82,26 @@ func (c *session) sayHello(ctx context.Context) error {
 // milliseconds is a time that the peer has told.
 func milliseconds(n int64) time.Duration {
 	return time.Duration(min(n, wire.MaxTimeout)) * time.Millisecond
+}
+
+// refusesHello reports whether an error is how a wirecall server refuses a client.
+func refusesHello(e *Error) bool {
+	switch e.Code {
+	case CodeLimitReached, CodeUnavailable, CodeUnauthenticated, CodePermissionDenied:
+		return true
+	}
+	return false
+}
+
+// speakPlain has the session speak JSON-RPC 2.0 and nothing else, before it has
+// sent anything but hello.
+func (c *session) speakPlain() {
+	c.mode = modePlain
+	c.out.single = true
+	c.message.Store(math.MaxInt32)
+	if ws, ok := c.link.(*wsLink); ok {
+		ws.text = true
+	}
 }
 
 // exchange makes one of the requests that a connection begins with, alone in
@@ -145,6 +167,9 @@ func (c *session) converse(l link, msg []byte) (*wire.Message, error) {
 	for msg, err := range c.form.Split(frame) {
 		if err == nil {
 			err = c.form.Decode(msg, m)
+		}
+		if fault, ok := err.(*wire.Fault); ok && m.Answer { // of a server that knows another JSON-RPC
+			return nil, &Error{Code: fault.Code, Message: fault.Message}
 		}
 		if err != nil {
 			return nil, err

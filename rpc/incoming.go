@@ -23,13 +23,14 @@ type incoming struct {
 	sinks  []*sink      // that nobody has claimed
 	reply  func([]byte) // where the answer goes; nil is the connection
 
-	base     callContext
-	ctx      context.Context // base's child
-	end      context.CancelCauseFunc
-	acct     account
-	canceled bool              // by the caller; guarded by the connection's mutex
-	answered bool              // guarded by the same: response is final
-	response map[string]string // metadata
+	base      callContext
+	ctx       context.Context // base's child
+	end       context.CancelCauseFunc
+	acct      account
+	withdrawn bool              // canceled before it could start
+	canceled  bool              // by the caller; guarded by the connection's mutex
+	answered  bool              // guarded by the same: response is final
+	response  map[string]string // metadata
 }
 
 // A callContext is the connection's context with the call among its values.
@@ -105,7 +106,7 @@ func (c *session) incomingRequest(m *wire.Message) error {
 		if s.ended {
 			return
 		}
-		if _, open := s.incoming[string(m.ID)]; open {
+		if _, open := s.incoming[string(callKeyOf(m.ID))]; open {
 			err = fmt.Errorf("id %s is open already", brief(m.ID))
 			return
 		}
@@ -116,7 +117,7 @@ func (c *session) incomingRequest(m *wire.Message) error {
 		if err != nil && refusal == nil {
 			s.handlers--
 			c.unanswered.Add(-1)
-			delete(s.incoming, string(m.ID))
+			delete(s.incoming, string(callKeyOf(m.ID)))
 			in.release()
 			refusal = &Error{Code: CodeLimitReached, Message: overStreams("callee", c.limits.Streams, false).Error(), ran: ranNo}
 		}
@@ -145,7 +146,9 @@ func (c *session) admit(s *connState, m *wire.Message, method *Method) (*incomin
 		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, ran: ranNo}
 	case method == nil:
 		return nil, &Error{Code: CodeMethodNotFound, Message: "method not found: " + brief(m.Method)}
-	case c.unanswered.Load() >= int64(c.limits.Calls) || s.cleanups >= c.limits.Calls:
+	case c.mode == modePlain && len(s.waiting) >= maxWaiting,
+		c.mode != modePlain && c.unanswered.Load() >= int64(c.limits.Calls),
+		s.cleanups >= c.limits.Calls:
 		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", ran: ranNo}
 	}
 	in := &incoming{c: c, method: method}
@@ -153,10 +156,12 @@ func (c *session) admit(s *connState, m *wire.Message, method *Method) (*incomin
 		return nil, &Error{Code: CodeLimitReached, Message: errBufferedFull.Message, ran: ranNo}
 	}
 	s.handlers++
-	c.unanswered.Add(1)
+	if c.mode != modePlain {
+		c.unanswered.Add(1) // a plain peer's when they start
+	}
 	if m.ID != nil {
 		in.id = append(in.idRoom[:0], m.ID...)
-		s.incoming[string(m.ID)] = in
+		s.incoming[string(callKeyOf(m.ID))] = in
 	}
 	return in, nil
 }
@@ -168,6 +173,15 @@ const (
 	idCost   = 4
 	metaCost = 8
 )
+
+// callKeyOf is what an id is known by while its call is open: there are two ways to
+// write 0.
+func callKeyOf(id []byte) []byte {
+	if string(id) == "-0" {
+		return id[1:]
+	}
+	return id
+}
 
 // reserve makes room for what is kept of m while the call runs.
 func (in *incoming) reserve(m *wire.Message) bool {
@@ -214,7 +228,8 @@ func (in *incoming) begin(ctx context.Context, timeout int64) {
 	in.ctx = ctx
 	canceled := in.canceled
 	c.mu.Unlock()
-	if canceled {
+	if canceled { // while it waited to start
+		in.withdrawn = true
 		in.cancel()
 	}
 	in.acct.add(ctx, 0, nil, in.sinks)
@@ -246,6 +261,9 @@ func (in *incoming) run() {
 		in.answer(call, err)
 		in.acct.done()
 		in.c.update(func(s *connState) { s.handlers-- })
+		if in.c.mode == modePlain {
+			in.c.startPlain(nil)
+		}
 	}()
 	err = in.serve(call)
 }
@@ -308,6 +326,9 @@ func (in *incoming) serve(call *Call) (err error) {
 			err = in.c.panicked(call.Method, r)
 		}
 	}()
+	if in.withdrawn {
+		return context.Canceled
+	}
 	call.Params, call.Result = in.new()
 	if err := in.fits(call); err != nil {
 		return err
@@ -340,7 +361,7 @@ func (in *incoming) fromAnew() Handler {
 func (c *session) cancelRequest(id []byte) {
 	var in *incoming
 	c.update(func(s *connState) {
-		if in = s.incoming[string(id)]; in != nil {
+		if in = s.incoming[string(callKeyOf(id))]; in != nil {
 			in.canceled = true
 			if in.ctx == nil {
 				in = nil // begin looks

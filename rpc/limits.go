@@ -18,7 +18,8 @@ type Limits struct {
 
 	// Calls is how many calls of the peer run at once. A cancelled call counts
 	// until its handler has returned. Over it a call is refused with
-	// CodeLimitReached and has not run. The default is 256. However many a peer
+	// CodeLimitReached and has not run; in plain mode, where a peer cannot know the
+	// limit, up to 1,024 calls wait for their turn first. The default is 256. However many a peer
 	// takes, we have no more than 16,384 unanswered.
 	Calls int
 
@@ -41,7 +42,8 @@ type Limits struct {
 	Notifications int
 
 	// Batch is how many messages a JSON-RPC batch may have, in plain mode and
-	// POST. The default is 100.
+	// POST. A longer one is refused as a whole, and none of it runs. Of the others no
+	// more than Calls run at once. The default is 1,000.
 	Batch int
 
 	// Reply is how many bytes the answer to one batch may have. What does not
@@ -106,7 +108,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Streams, 256)
 	def(&l.Buffered, max(16<<20, 2*min(l.Message, mostNumber/2)))
 	def(&l.Notifications, 1024)
-	def(&l.Batch, 100)
+	def(&l.Batch, 1000)
 	def(&l.Reply, 4<<20)
 	def(&l.Window, 64)
 	def(&l.WindowBytes, 64<<10)

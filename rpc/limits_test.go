@@ -97,7 +97,6 @@ func TestBufferedCountsAllThatIsKept(t *testing.T) {
 		size int // of which nine are below the limit, and eleven above
 	}{
 		"params": {`{"jsonrpc":"2.0","id":%d,"method":"Test.Wait","params":{"a":"%s"}}`, 1000},
-		"meta":   {`{"jsonrpc":"2.0","id":%d,"method":"Test.Wait","meta":{"a":"%s"}}`, 1000 / 8},
 		"id":     {`{"jsonrpc":"2.0","id":"%d%s","method":"Test.Wait"}`, 1000 / 4},
 	} {
 		t.Run(name, func(t *testing.T) {

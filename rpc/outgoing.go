@@ -173,11 +173,16 @@ func (c *session) notify(ctx context.Context, call *Call) error {
 // the outbox.
 func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, sources []*source, names [][]byte) error {
 	buf := buffers.Get().(*buffer)
-	head := wire.Head{Method: call.Method, Meta: sentMetadata(ctx), Body: call.Params != nil}
+	head := wire.Head{Method: call.Method, Body: call.Params != nil}
 	var raw [20]byte
 	if id > 0 {
 		head.ID = c.form.AppendID(raw[:0], id)
-		head.Timeout = timeLeft(ctx)
+	}
+	if c.mode == modeWirecall { // strict JSON-RPC servers refuse other members
+		head.Meta = sentMetadata(ctx)
+		if id > 0 {
+			head.Timeout = timeLeft(ctx)
+		}
 	}
 	for _, s := range sources {
 		head.Streams = append(head.Streams, s.handle)
@@ -330,7 +335,7 @@ func (c *session) forget(id uint64) {
 
 // answer takes in the answer to a call of ours. The reader calls it.
 func (c *session) answer(m *wire.Message) error {
-	id, ok := c.form.Natural(m.ID)
+	id, ok := c.callID(m.ID)
 	if !ok {
 		return fmt.Errorf("an answer to nobody: id %s", brief(m.ID))
 	}
@@ -341,10 +346,10 @@ func (c *session) answer(m *wire.Message) error {
 		if ended = s.ended; ended {
 			return
 		}
-		if p = s.calls[uint64(id)]; p == nil {
+		if p = s.calls[id]; p == nil {
 			return
 		}
-		delete(s.calls, uint64(id))
+		delete(s.calls, id)
 		s.slots.release()
 		abandoned = p.abandoned
 		p.streams, err = c.register(s, m.Streams, wire.CallerDepth)

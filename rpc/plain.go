@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"math"
+	"strconv"
 	"sync"
 
 	"github.com/wirecall/wirecall/internal/wire"
@@ -70,22 +73,24 @@ func (c *session) plainAnswer(msg []byte) {
 
 // plainMessage takes in one message. reply gets the answer, exactly once and
 // empty where there is none; a nil reply is the connection.
+//
+// Answers are never answered, whatever is wrong with them, nor does a client answer
+// what is no JSON: two programs that do could go on for ever.
 func (c *session) plainMessage(raw []byte, reply func([]byte)) {
 	m := &c.incomingMessage
 	answer := reply
 	if answer == nil {
 		answer = c.plainReply
 	}
-	switch err := c.form.Decode(raw, m); {
+	switch err := c.form.DecodePlain(raw, m); {
+	case err == nil && m.Method == nil, m.Answer:
+		c.plainAnswered(m, err)
+		answer(nil)
+	case err != nil && c.client && m.ID == nil:
+		c.reportOdd(err)
+		answer(nil)
 	case err != nil:
 		answer(c.fault(m.ID, err.(*wire.Fault)))
-	case m.Method == nil && c.client && c.link != nil:
-		if err := c.answer(m); err != nil {
-			go c.report(c.ctx, slog.LevelWarn, "answer ignored", slog.Any("error", err))
-		}
-		answer(nil)
-	case m.Method == nil: // an answer, though nobody here asks
-		answer(nil)
 	case m.ID == nil:
 		c.plainNotification(m)
 		answer(nil)
@@ -94,20 +99,87 @@ func (c *session) plainMessage(raw []byte, reply func([]byte)) {
 	}
 }
 
+// plainAnswered takes in the answer to a call of ours. One that cannot be
+// understood, as invalid says, ends the call that it names.
+func (c *session) plainAnswered(m *wire.Message, invalid error) {
+	if !c.client { // nobody here asks
+		return
+	}
+	if invalid != nil {
+		c.reportOdd(invalid)
+		if id, ok := c.callID(m.ID); ok {
+			c.failCall(id, Errorf(CodeInternal, "rpc: the server's answer is not one of JSON-RPC 2.0: %v", invalid))
+		}
+		return
+	}
+	if err := c.answer(m); err != nil {
+		c.reportOdd(err)
+	}
+}
+
+// failCall ends a call of ours, if it is open, as if the peer had answered it.
+func (c *session) failCall(id uint64, err error) {
+	var p *pendingCall
+	c.update(func(s *connState) {
+		if p = s.calls[id]; p != nil {
+			delete(s.calls, id)
+			s.slots.release()
+		}
+	})
+	switch {
+	case p == nil:
+	case p.abandoned:
+		c.free(p)
+	default:
+		p.fail(err)
+	}
+}
+
+// reportOdd logs, once a connection, that a plain server has sent what cannot be
+// matched to anything. The reader calls it.
+func (c *session) reportOdd(err error) {
+	if !c.odd {
+		c.odd = true
+		go c.report(c.ctx, slog.LevelWarn, "answer ignored; more of them are not logged", slog.Any("error", briefError(err)))
+	}
+}
+
+// callID is the id of a call of ours in an answer. Some plain servers give it back
+// as text or as a float.
+func (c *session) callID(raw []byte) (id uint64, ok bool) {
+	if n, ok := c.form.Natural(raw); ok || c.mode != modePlain {
+		return uint64(n), ok
+	}
+	text, ok := c.form.String(raw)
+	if !ok {
+		text = string(raw)
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return uint64(f), err == nil && f == math.Trunc(f) && f >= 0 && f <= wire.MaxInteger
+}
+
 func (c *session) fault(id []byte, f *wire.Fault) []byte {
 	return c.form.AppendError(nil, id, &wire.Error{Code: f.Code, Message: f.Message}, nil)
 }
 
-// plainNotification runs what needs to be run; nobody is told of a failure.
+// plainNotification runs what is to be run; a failure is not answered. Names that
+// begin with $/ may be ignored, as the Language Server Protocol has it.
 func (c *session) plainNotification(m *wire.Message) {
-	if string(m.Method) == methodCancelRequest {
+	switch {
+	case string(m.Method) == methodCancelRequest:
 		_ = c.controlMessage(m, 0)
+		return
+	case bytes.HasPrefix(m.Method, []byte("$/")) && c.methods.lookup(m.Method) == nil:
 		return
 	}
 	if err := c.incomingNotification(m); err != nil {
 		c.fail(err, closePolicy)
 	}
 }
+
+// maxWaiting is how many calls of a plain peer, which knows no limit of calls, may
+// wait for their turn.
+const maxWaiting = 1024
 
 func (c *session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 	if done := c.unsubscribe(m); done != nil {
@@ -121,7 +193,7 @@ func (c *session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 		if s.ended {
 			return
 		}
-		if _, open := s.incoming[string(m.ID)]; open {
+		if _, open := s.incoming[string(callKeyOf(m.ID))]; open {
 			refusal = &Error{Code: CodeInvalidRequest, Message: "invalid request: the id is that of a call which is not answered yet"}
 			return
 		}
@@ -132,9 +204,34 @@ func (c *session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 		answer(c.refusal(m.ID, refusal))
 	case in != nil:
 		in.reply = reply
-		c.accept(in, m)
+		if c.unanswered.Load() < int64(c.limits.Calls) {
+			in.keep(m)
+		} else { // it may wait for long: no larger a buffer than it needs
+			in.params = bytes.Clone(m.Params)
+		}
+		c.startPlain(in)
 	default:
 		answer(nil)
+	}
+}
+
+// startPlain starts in, or has it wait where as many calls run as may. Where in is
+// nil it starts one that waits.
+func (c *session) startPlain(in *incoming) {
+	c.update(func(s *connState) {
+		if in != nil {
+			s.waiting = append(s.waiting, in)
+		}
+		in = nil
+		if len(s.waiting) > 0 && c.unanswered.Load() < int64(c.limits.Calls) {
+			in = s.waiting[0]
+			s.waiting = s.waiting[1:]
+			c.unanswered.Add(1)
+		}
+	})
+	if in != nil {
+		in.begin(c.ctx, 0)
+		c.workers.dispatch(in)
 	}
 }
 
@@ -158,23 +255,53 @@ type messageBatch struct {
 func newBatch(c *session, frame []byte, post, send func([]byte)) *messageBatch {
 	b := &messageBatch{c: c, post: post, send: send}
 	if c.form.Check(frame, wire.MaxDepth+1) != nil { // the messages in it are within MaxDepth
-		post(c.fault(nil, &wire.Fault{Code: CodeParse, Message: "parse error: the batch is not valid JSON"}))
+		b.refuse(&wire.Fault{Code: CodeParse, Message: "parse error: the batch is not valid JSON"})
 		return nil
 	}
 	for raw := range c.form.Array(frame) {
 		b.parts = append(b.parts, raw)
-		if len(b.parts) > c.limits.Batch {
-			post(c.fault(nil, &wire.Fault{Code: CodeLimitReached, Message: "the batch has too many messages"}))
-			return nil
-		}
+	}
+	if len(b.parts) > c.limits.Batch {
+		post(b.refusal())
+		return nil
 	}
 	if len(b.parts) == 0 {
-		post(c.fault(nil, &wire.Fault{Code: CodeInvalidRequest, Message: "invalid request: an empty batch"}))
+		b.refuse(&wire.Fault{Code: CodeInvalidRequest, Message: "invalid request: an empty batch"})
 		return nil
 	}
 	b.replies = make([][]byte, len(b.parts))
 	b.left = len(b.parts) + 1
 	return b
+}
+
+// refuse answers a batch that is none. A client does not: see plainMessage.
+func (b *messageBatch) refuse(f *wire.Fault) {
+	if b.c.client {
+		b.c.reportOdd(f)
+		return
+	}
+	b.post(b.c.fault(nil, f))
+}
+
+// refusal is the answer to a batch that is too long: an error for each id in it, so
+// that nobody waits for an answer. Over POST, where the answer as a whole says it,
+// and where even that would be too long, it is one error.
+func (b *messageBatch) refusal() []byte {
+	c := b.c
+	e := &Error{Code: CodeLimitReached, Message: fmt.Sprintf("the batch has %d messages, the limit is %d", len(b.parts), c.limits.Batch)}
+	size := 0
+	for _, raw := range b.parts {
+		m := &c.incomingMessage
+		if err := c.form.DecodePlain(raw, m); m.ID == nil || m.Answer || err == nil && m.Method == nil {
+			continue
+		}
+		msg := c.refusal(m.ID, e)
+		if size += len(msg) + 1; size > c.limits.Reply || c.link == (noLink{}) {
+			return c.refusal(nil, e)
+		}
+		b.replies = append(b.replies, msg)
+	}
+	return b.join()
 }
 
 func (b *messageBatch) run() {

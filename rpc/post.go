@@ -13,8 +13,7 @@ import (
 // servePOST answers one message or one batch: JSON-RPC over HTTP, for curl and
 // for clients without a WebSocket. The handlers' contexts end with the request.
 func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		// A form on a foreign page can send other types without asking.
+	if !isJSON(r.Header.Get("Content-Type")) {
 		http.Error(w, "Content-Type must be application/json", http.StatusUnsupportedMediaType)
 		return
 	}
@@ -39,6 +38,20 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(msg)
 	}
+}
+
+// isJSON reports whether a content type is one of those that JSON-RPC clients send.
+// A form on a foreign page can send none of them without asking first.
+func isJSON(contentType string) bool {
+	t, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	switch t {
+	case "application/json", "application/json-rpc", "application/jsonrequest":
+		return true
+	}
+	return false
 }
 
 // answerPOST runs what body asks for, as a connection of its own that ends with

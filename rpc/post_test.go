@@ -33,7 +33,7 @@ func TestHTTP(t *testing.T) {
 		{"malformed", "POST", "hello", "", 200, `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse error: malformed JSON at byte 0"}}`},
 		{"empty", "POST", "", "", 200, `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse error: no message"}}`},
 		{"empty batch", "POST", "[]", "", 200, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"invalid request: an empty batch"}}`},
-		{"timeout", "POST", `{"jsonrpc":"2.0","id":1,"method":"Test.Sleep","params":[5000],"timeout":10}`, "", 200, `{"jsonrpc":"2.0","id":1,"error":{"code":-32012,"message":"context deadline exceeded"}}`},
+		{"timeout", "POST", `{"jsonrpc":"2.0","id":1,"method":"Test.Sleep","params":[50],"timeout":10}`, "", 200, `{"jsonrpc":"2.0","id":1,"result":"slept"}`},
 		{"stream", "POST", `{"jsonrpc":"2.0","id":1,"method":"Test.Tick","params":[1]}`, "", 200, `{"jsonrpc":"2.0","id":1,` + needs},
 		{"upload", "POST", `{"jsonrpc":"2.0","id":1,"method":"Test.Sum"}`, "", 200, `{"jsonrpc":"2.0","id":1,` + needs},
 		{"call back", "POST", `{"jsonrpc":"2.0","id":1,"method":"Test.Ask"}`, "", 200, `{"jsonrpc":"2.0","id":1,` + strings.Replace(needs, `"no"`, `"maybe"`, 1)},

@@ -418,7 +418,7 @@ func TestCredentialsWithdrawn(t *testing.T) {
 
 // The largest delays do not overflow.
 func TestDelaysOfAnySize(t *testing.T) {
-	for _, d := range []time.Duration{0, time.Millisecond, 1<<63 - 1} {
+	for _, d := range []time.Duration{0, time.Second, 1<<63 - 1} {
 		synctest.Test(t, func(t *testing.T) {
 			b := breakable(t, "tcp", nil, &rpc.DialOptions{Reconnect: rpc.Reconnect{MinDelay: d, MaxDelay: d, Spread: d}}, services()...)
 			b.refuse.Store(true)

@@ -32,6 +32,7 @@ type session struct {
 
 	greeted         atomic.Bool  // hello has been exchanged
 	incomingMessage wire.Message // the reader's
+	odd             bool         // the reader's: see reportOdd
 	alone           bool         // the reader's: nothing else is in its frame
 	out             outbox
 	batch           batch // the flusher's
@@ -75,7 +76,8 @@ type connState struct {
 
 	peerStreams int
 
-	incoming map[string]*incoming // unanswered, by raw id
+	incoming map[string]*incoming // unanswered, by id: see callKeyOf
+	waiting  []*incoming          // a plain peer's that are to start, in order
 	handlers int                  // that run, cancelled ones included
 	cleanups int                  // of streams that nobody wants, that run
 	notes    notes

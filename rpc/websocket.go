@@ -54,7 +54,7 @@ func (l *wsLink) read() ([]byte, error) {
 	if err != nil {
 		return nil, linkError(err)
 	}
-	if typ != l.typ {
+	if typ != l.typ && !l.text { // plain JSON-RPC may come as text or binary
 		return nil, breachError{CodeInvalidRequest, fmt.Sprintf("a frame is %s: this connection uses %s", frameKind(typ), frameKind(l.typ))}
 	}
 	l.buf = takeChunk(l.last)

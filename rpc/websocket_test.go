@@ -255,7 +255,6 @@ func TestCloseCodes(t *testing.T) {
 		{"close", jsonProtocol, []string{helloRequest}, text, func(s *rpc.Server) { s.Close() }, "4001"},
 		{"plain shutdown", "", []string{add}, text, shutdown, "1001 shutting down"},
 		{"plain notifications", "", []string{note, note, note, note}, text, nil, "1008 too many notifications wait: the peer sends them faster than they are handled"},
-		{"plain binary", "", []string{add}, binary, nil, "1008 a frame is binary: this connection uses text"},
 		{"plain too large", "", []string{`{"x":"` + strings.Repeat("x", 2<<20) + `"}`}, text, nil, "1009 read limited at 1048641 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

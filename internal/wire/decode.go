@@ -15,12 +15,21 @@ import (
 //
 // Decode does not allocate, except for a fault, a method name with escapes,
 // and the first streams that m sees.
-func (f Format) Decode(src []byte, m *Message) error {
+func (f Format) Decode(src []byte, m *Message) error { return f.decodeMessage(src, m, false) }
+
+// DecodePlain is Decode for a peer that knows JSON-RPC 2.0 only. The members that
+// wirecall adds to it are unknown ones then. Beside a result an error of null is
+// none, and beside an error a result of null, as JSON-RPC 1.0 has them.
+func (f Format) DecodePlain(src []byte, m *Message) error { return f.decodeMessage(src, m, true) }
+
+func (f Format) decodeMessage(src []byte, m *Message, plain bool) error {
 	// What passes with one level more than a value may have holds no deep value.
 	// Few messages need the second scan.
-	fault, deep := f.decode(src, m, CalleeDepth+1)
-	if deep {
-		fault, _ = f.decode(src, m, MaxDepth)
+	d := decoder{f: f, m: m, levels: CalleeDepth + 1, plain: plain}
+	fault := d.decode(src)
+	if d.deep {
+		d = decoder{f: f, m: m, levels: MaxDepth, plain: plain}
+		fault = d.decode(src)
 		m.Deep = true
 	}
 	switch {
@@ -30,15 +39,15 @@ func (f Format) Decode(src []byte, m *Message) error {
 		m.reset(nil)
 	default:
 		m.reset(m.ID)
+		m.Answer = d.seen&memberMethod == 0 && d.seen&memberAnswer != 0
 	}
 	return fault
 }
 
-// decode is Decode where so many levels may nest. deep reports that more do.
-func (f Format) decode(src []byte, m *Message, levels int) (fault *Fault, deep bool) {
-	m.reset(nil)
-	d := decoder{f: f, m: m, levels: levels}
-	if f == CBOR {
+// decode reads one message.
+func (d *decoder) decode(src []byte) (fault *Fault) {
+	d.m.reset(nil)
+	if d.f == CBOR {
 		fault = d.cbor(src)
 	} else {
 		fault = d.json(src)
@@ -47,7 +56,7 @@ func (f Format) decode(src []byte, m *Message, levels int) (fault *Fault, deep b
 		d.finish()
 		fault = d.fault
 	}
-	return fault, d.deep
+	return fault
 }
 
 // member is a set of envelope members.
@@ -63,6 +72,9 @@ const (
 	memberTimeout
 	memberMeta
 	memberStreams
+
+	memberAnswer = memberResult | memberError
+	memberOwn    = memberTimeout | memberMeta | memberStreams // wirecall's
 )
 
 // memberOf returns the member called name, or 0 for an unknown one.
@@ -100,6 +112,7 @@ type decoder struct {
 	seen  member
 	fault *Fault // why the request is invalid; the first reason wins
 
+	plain  bool // see DecodePlain
 	levels int  // that may nest
 	deep   bool // more do
 }
@@ -174,7 +187,7 @@ func (d *decoder) cbor(src []byte) *Fault {
 // formed. A nil name is a CBOR key that is not text.
 func (d *decoder) member(name, value []byte) {
 	which := memberOf(name)
-	if which == 0 {
+	if which == 0 || d.plain && d.unsaid(which, value) {
 		return
 	}
 	if d.seen&which != 0 {
@@ -205,6 +218,11 @@ func (d *decoder) member(name, value []byte) {
 	case memberStreams:
 		d.streams(value)
 	}
+}
+
+// unsaid reports whether a plain peer means nothing by a member.
+func (d *decoder) unsaid(which member, value []byte) bool {
+	return which&memberOwn != 0 || which == memberError && d.f.Kind(value) == Null
 }
 
 // version: JSON-RPC 2.0, section 4, wants exactly "2.0". CBOR has no need of it.
@@ -323,17 +341,20 @@ func (d *decoder) stream(handle uint64) bool {
 
 // finish judges what only the whole message can tell.
 func (d *decoder) finish() {
-	const answer = memberResult | memberError
+	if d.plain && d.m.Error != nil && d.m.Result != nil && d.f.Kind(d.m.Result) == Null {
+		d.seen &^= memberResult
+		d.m.Result = nil
+	}
 	switch {
 	case d.f == JSON && d.seen&memberVersion == 0:
 		d.refuse("jsonrpc is missing")
 	case d.seen&memberMethod != 0:
-		if d.seen&answer != 0 {
+		if d.seen&memberAnswer != 0 {
 			d.refuse("both a method and an answer")
 		}
-	case d.seen&answer == 0:
+	case d.seen&memberAnswer == 0:
 		d.refuse("no method, result or error")
-	case d.seen&answer == answer:
+	case d.seen&memberAnswer == memberAnswer:
 		d.refuse("both a result and an error")
 	case d.seen&memberID == 0:
 		d.refuse("an answer without an id")

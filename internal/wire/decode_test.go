@@ -177,7 +177,7 @@ func TestDecodeJSON(t *testing.T) {
 		{v + `"id":1,"method":"m","streams":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}`, `-32600 id=1`},
 		{v + `"id":1,"method":"m","streams":[0]}`, `-32600 id=1`},
 		{v + `"id":1,"method":"m","streams":[-1]}`, `-32600 id=1`},
-		{v + `"id":1,"method":"m","streams":[9223372036854775808]}`, `-32600 id=1`},
+		{v + `"id":1,"method":"m","streams":[9007199254740992]}`, `-32600 id=1`},
 		{v + `"id":1,"method":"m","streams":[1,1]}`, `-32600 id=1`},
 		{v + `"id":1,"method":"m","streams":["1"]}`, `-32600 id=1`},
 		{v + `"id":1,"method":"m","streams":1}`, `-32600 id=1`},
@@ -279,6 +279,7 @@ func TestDecodeCBOR(t *testing.T) {
 		{`a2 id 01 error 60`, "-32600 id=\x01"},
 		{`a2 method 616d timeout 1a7fffffff`, `method=m timeout=2147483647`},
 		{`a2 method 616d timeout 1a80000000`, `method=m timeout=2147483647`},
+		{`a2 method 616d timeout 1b0020000000000000`, `-32600`},
 		{`a2 method 616d timeout 1bffffffffffffffff`, `-32600`},
 		{`a2 method 616d timeout 3bffffffffffffffff`, `-32600`},
 		{`a2 method 616d timeout 00`, `method=m timeout=1`},
@@ -407,4 +408,33 @@ func equal(a, b *Message) bool {
 	return same(a.ID, b.ID) && same(a.Method, b.Method) && same(a.Params, b.Params) &&
 		same(a.Result, b.Result) && same(a.Error, b.Error) && same(a.Meta, b.Meta) &&
 		a.Timeout == b.Timeout && slices.Equal(a.Streams, b.Streams)
+}
+
+// A plain peer may use wirecall's names for itself, and say null for nothing.
+func TestDecodePlain(t *testing.T) {
+	const v = `{"jsonrpc":"2.0",`
+	for _, test := range []struct {
+		in, want string
+		answer   bool
+	}{
+		{in: v + `"id":1,"method":"m","timeout":"soon","meta":{"a":1},"streams":null}`, want: `id=1 method=m`},
+		{in: v + `"id":1,"method":"m","timeout":5,"meta":{"a":"b"},"streams":[1]}`, want: `id=1 method=m`},
+		{in: v + `"id":1,"result":2,"error":null}`, want: `id=1 result=2`},
+		{in: v + `"id":1,"result":null,"error":null}`, want: `id=1 result=null`},
+		{in: v + `"id":1,"result":null,"error":{"code":1,"message":"no"}}`, want: `id=1 error={"code":1,"message":"no"}`},
+		{in: v + `"id":1,"error":null}`, want: `-32600 id=1`},
+		{in: v + `"id":1,"result":2,"error":{"code":1,"message":"no"}}`, want: `-32600 id=1`, answer: true},
+		{in: v + `"id":1,"error":"broken"}`, want: `-32600 id=1`, answer: true},
+		{in: `{"id":1,"result":2,"error":null}`, want: `-32600 id=1`, answer: true},
+		{in: v + `"result":2}`, want: `-32600`, answer: true},
+		{in: v + `"id":1,"method":"m","result":2}`, want: `-32600 id=1`},
+		{in: v + `"id":1,"method":7}`, want: `-32600 id=1`},
+		{in: `{"id":1,"result":2`, want: `-32700`},
+	} {
+		var m Message
+		err := JSON.DecodePlain([]byte(test.in), &m)
+		if got := show(&m, err); got != test.want || m.Answer != test.answer {
+			t.Errorf("%s\n got %s, answer %t (%v)\nwant %s, answer %t", test.in, got, m.Answer, err, test.want, test.answer)
+		}
+	}
 }

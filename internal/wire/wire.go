@@ -71,6 +71,10 @@ type Message struct {
 	// Deep says that a value in the message may nest deeper than CalleeDepth.
 	// Where it is false none does.
 	Deep bool
+
+	// Answer says of a message that is refused that it was meant as an answer: it
+	// has a result or an error, and no method.
+	Answer bool
 }
 
 // reset forgets everything but the id, and that too if it is nil.

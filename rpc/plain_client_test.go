@@ -1,0 +1,222 @@
+package rpc_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+// A stranger is a WebSocket server of another project: it selects the first
+// subprotocol that a client offers, whatever that is, and answers each frame with
+// those that reply returns.
+type stranger struct {
+	network rpctest.Network
+	reply   func(frame string) []string
+	binary  bool     // answers but that to hello are binary frames
+	got     []string // frames, to be read when the bubble is idle
+}
+
+func (s *stranger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	first, _, _ := strings.Cut(r.Header.Get("Sec-WebSocket-Protocol"), ",")
+	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{first}})
+	if err != nil {
+		return
+	}
+	defer ws.CloseNow()
+	for {
+		_, frame, err := ws.Read(r.Context())
+		if err != nil {
+			return
+		}
+		s.got = append(s.got, string(frame))
+		kind := websocket.MessageText
+		if s.binary && len(s.got) > 1 {
+			kind = websocket.MessageBinary
+		}
+		for _, answer := range s.reply(string(frame)) {
+			if ws.Write(r.Context(), kind, []byte(answer)) != nil {
+				return
+			}
+		}
+	}
+}
+
+// dial connects to the stranger.
+func (s *stranger) dial(t *testing.T, opts rpc.DialOptions) (*rpc.Conn, error) {
+	t.Helper()
+	ln := s.network.Listen()
+	srv := &http.Server{Handler: s}
+	go srv.Serve(ln)
+	t.Cleanup(func() { srv.Close() })
+	opts.NetDial = s.network.Dial
+	return rpc.Dial(t.Context(), "ws://stranger", &opts)
+}
+
+// idOf is the id of a request, as it was written.
+func idOf(t *testing.T, frame string) string {
+	var m struct{ ID json.RawMessage }
+	if err := json.Unmarshal([]byte(frame), &m); err != nil {
+		t.Errorf("%s: %v", frame, err)
+	}
+	return string(m.ID)
+}
+
+// helloErrors are answers to rpc.hello of servers that have never heard of it.
+var helloErrors = map[string]string{
+	"method not found":  `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}`,
+	"another code":      `{"jsonrpc":"2.0","id":1,"error":{"code":0,"message":"invalid during initialization"}}`,
+	"with data":         `{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"Invalid","data":{"a":[1]}},"result":null}`,
+	"JSON-RPC 1.0":      `{"id":1,"result":null,"error":"rpc: service/method request ill-formed: rpc.hello"}`,
+	"id as text":        `{"jsonrpc":"2.0","id":"1","error":{"code":-32601,"message":"Method not found"}}`,
+	"no integer a code": `{"jsonrpc":"2.0","id":1,"error":{"code":"E_METHOD","message":"?"}}`,
+}
+
+// A server that echoes the subprotocol without knowing it is spoken to in plain
+// JSON-RPC 2.0, one message a frame and with no members but its four.
+func TestDialToStrangers(t *testing.T) {
+	for name, answer := range helloErrors {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &stranger{reply: func(frame string) []string {
+					if strings.Contains(frame, "rpc.hello") {
+						return []string{answer}
+					}
+					return []string{fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":3}`, idOf(t, frame))}
+				}}
+				conn, err := s.dial(t, rpc.DialOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				ctx = rpc.WithMetadata(ctx, map[string]string{"tenant": "a"})
+				client := NewSubjectClient(conn)
+				calls := make(chan error)
+				for range 10 {
+					go func() {
+						sum, err := client.Add(ctx, 1, 2)
+						if err == nil && sum != 3 {
+							err = fmt.Errorf("the sum is %d", sum)
+						}
+						calls <- err
+					}()
+				}
+				for range 10 {
+					if err := <-calls; err != nil {
+						t.Error(err)
+					}
+				}
+				synctest.Wait()
+				for _, frame := range s.got[1:] {
+					var members map[string]json.RawMessage
+					if err := json.Unmarshal([]byte(frame), &members); err != nil {
+						t.Errorf("%q: %v", frame, err)
+					}
+					for name := range members {
+						if !slices.Contains([]string{"jsonrpc", "id", "method", "params"}, name) {
+							t.Errorf("%s has member %s", frame, name)
+						}
+					}
+				}
+			})
+		})
+	}
+}
+
+// A codec that plain JSON-RPC has no place for is not given up in silence, nor is
+// what a wirecall server refuses.
+func TestDialThatCannotBePlain(t *testing.T) {
+	for name, test := range map[string]struct {
+		opts   rpc.DialOptions
+		answer string
+		code   int
+	}{
+		"full":            {answer: `{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"full","retry":1000}}`, code: rpc.CodeLimitReached},
+		"leaving":         {answer: `{"jsonrpc":"2.0","id":1,"error":{"code":-32013,"message":"shutting down"}}`, code: rpc.CodeUnavailable},
+		"unauthenticated": {answer: `{"jsonrpc":"2.0","id":1,"error":{"code":-32014,"message":"who are you?"}}`, code: rpc.CodeUnauthenticated},
+		"denied":          {answer: `{"jsonrpc":"2.0","id":1,"error":{"code":-32015,"message":"not you"}}`, code: rpc.CodePermissionDenied},
+		"cbor":            {opts: rpc.DialOptions{Codec: cbor.Codec}, answer: helloErrors["method not found"], code: rpc.CodeUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &stranger{reply: func(string) []string { return []string{test.answer} }}
+				conn, err := s.dial(t, test.opts)
+				if err == nil {
+					conn.Close()
+				}
+				if e, ok := errors.AsType[*rpc.Error](err); !ok || e.Code != test.code || !rpc.NotRun(err) {
+					t.Errorf("%v", err)
+				}
+			})
+		})
+	}
+}
+
+// Answers of strangers are taken where it is clear what they mean; where it is not,
+// the call that they name fails, and nothing is answered to any of them.
+func TestAnswersOfStrangers(t *testing.T) {
+	for name, test := range map[string]struct {
+		answers []string // %s is the id
+		binary  bool
+		want    string // of the error; empty where the sum comes
+	}{
+		"error of null":      {answers: []string{`{"jsonrpc":"2.0","id":%s,"result":3,"error":null}`}},
+		"id as text":         {answers: []string{`{"jsonrpc":"2.0","id":"%s","result":3}`}},
+		"id as a float":      {answers: []string{`{"jsonrpc":"2.0","id":%s.0,"result":3}`}},
+		"binary frame":       {answers: []string{`{"jsonrpc":"2.0","id":%s,"result":3}`}, binary: true},
+		"result of null":     {answers: []string{`{"jsonrpc":"2.0","id":%s,"result":null,"error":{"code":7,"message":"no"}}`}, want: "no"},
+		"no version":         {answers: []string{`{"id":%s,"result":3}`}, want: "not one of JSON-RPC 2.0: invalid request: jsonrpc is missing"},
+		"error as text":      {answers: []string{`{"jsonrpc":"2.0","id":%s,"error":"broken"}`}, want: "error is not an object"},
+		"result and error":   {answers: []string{`{"jsonrpc":"2.0","id":%s,"result":1,"error":{"code":7,"message":"no"}}`}, want: "both a result and an error"},
+		"nonsense before it": {answers: []string{"ping", `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"?"}}`, `{"jsonrpc":"2.0","result":5}`, `{"jsonrpc":"2.0","id":99,"result":5}`, `{"jsonrpc":"2.0","method":"$/progress","params":[1]}`, `[]`, `{"jsonrpc":"2.0","id":%s,"result":3}`}},
+		"twice":              {answers: []string{`{"jsonrpc":"2.0","id":%[1]s,"result":3}`, `{"jsonrpc":"2.0","id":%[1]s,"result":4}`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &stranger{binary: test.binary, reply: func(frame string) (answers []string) {
+					if strings.Contains(frame, "rpc.hello") {
+						return []string{helloErrors["method not found"]}
+					}
+					for _, a := range test.answers {
+						if strings.Contains(a, "%") {
+							a = fmt.Sprintf(a, idOf(t, frame))
+						}
+						answers = append(answers, a)
+					}
+					return answers
+				}}
+				conn, err := s.dial(t, rpc.DialOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				switch sum, err := NewSubjectClient(conn).Add(ctx, 1, 2); {
+				case test.want == "" && (err != nil || sum != 3):
+					t.Errorf("%d, %v", sum, err)
+				case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+					t.Errorf("%v, want %s", err, test.want)
+				}
+				synctest.Wait()
+				if len(s.got) != 2 {
+					t.Errorf("hello and a call became %d frames: %q", len(s.got), s.got)
+				}
+			})
+		})
+	}
+}
