@@ -130,7 +130,7 @@ func TestLargestOptions(t *testing.T) {
 
 // A larger Message needs room for what is larger: it need not be asked for.
 func TestLimitsFollowEachOther(t *testing.T) {
-	const large = 40 << 20
+	const large = 17 << 20
 	l := rpc.Limits{Message: large}
 	conn := rpctest.Pair(t, server(&rpc.ServerOptions{Limits: l}, method("Test.Len", func() (any, any) { return new([]string), new(int) }, func(_ context.Context, c *rpc.Call) error {
 		*c.Result.(*int) = len((*c.Params.(*[]string))[0])
