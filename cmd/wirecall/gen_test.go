@@ -281,7 +281,9 @@ func TestPlatforms(t *testing.T) {
 		"also_linux_amd64.go": "package api\n\n//wirecall:service\ntype Also interface{ Do(b Both, h Handle) error }\n",
 		"also_linux_arm64.go": "package api\n\n//wirecall:service\ntype Also interface{ Do(h Handle) error }\n",
 		"lined_linux.go":      "//go:build !race || race\n\npackage api\n\ntype Lined struct{ N int }\n",
-		"all.go":              "package api\n\ntype Both struct{ N int; S Stat; H Handle `json:\",omitempty\"`; L []Handle; M map[string]Stat }\n\n//wirecall:service\ntype All interface{ Get(b Both) (*Stat, Handle, error) }\n",
+		"all.go":              "package api\n\ntype Both struct{ N int; S Stat; H Handle `json:\",omitempty\"`; L []Handle; M map[string]Stat }\n\n//wirecall:service\ntype All interface{ Get(b Both, h Holds) (*Stat, Handle, error) }\n\ntype Holds struct{ N int; Own Own }\n\nfunc (Own) MarshalText() ([]byte, error) { return nil, nil }\n\nfunc (*Own) UnmarshalText([]byte) error { return nil }\n",
+		"own_linux.go":        "package api\n\ntype Own int\n",
+		"own_windows.go":      "package api\n\ntype Own struct{}\n",
 		"stat_linux.go":       "package api\n\ntype Stat struct{ Inode uint64 }\n\ntype Handle int\n",
 		"stat_windows.go":     "package api\n\ntype Stat struct{ Name string }\n\ntype Handle = string\n",
 		"all_linux_test.go":   "package api\n\n//wirecall:service\ntype Fake interface{ Do(s Stat) error }\n",
@@ -304,6 +306,9 @@ func TestPlatforms(t *testing.T) {
 	}
 	if slices.Sort(got); !slices.Equal(got, want) {
 		t.Errorf("the outputs are %v, want %v", got, want)
+	}
+	if out := readFile(t, filepath.Join(dir, "wirecall_gen.go")); strings.Contains(out, "appendBothJSON") || !strings.Contains(out, "appendHoldsJSON") {
+		t.Errorf("JSON is generated for what differs, or not for what has methods of its own everywhere:\n%s", out)
 	}
 	for _, p := range platforms {
 		t.Setenv("GOOS", p[0])

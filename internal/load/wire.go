@@ -195,7 +195,7 @@ func (t *typeLoader) define(typ types.Type, obj *types.TypeName, ref *model.Type
 	}
 	t.seen[name] = true
 	if def == nil {
-		def = &model.Def{Type: ref, Doc: t.typeDoc(obj), Own: own(typ), Hidden: !t.canName(obj), Varies: !t.build.implies(t.constraintAt(obj.Pos()))}
+		def = &model.Def{Type: ref, Doc: t.typeDoc(obj), Own: own(typ), Hidden: !t.canName(obj), Varies: !own(typ) && !t.build.implies(t.constraintAt(obj.Pos()))}
 		_, def.Alias = typ.(*types.Alias)
 		t.defs[name] = def
 		t.out.Types = append(t.out.Types, def)
