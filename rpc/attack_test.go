@@ -245,12 +245,12 @@ func TestLongNames(t *testing.T) {
 		}
 		p.say(`{"jsonrpc":"2.0","method":"Test.Wait"}`)
 		before := heap()
-		for range 200 {
+		for range 3 { // which is what the credit for notifications allows
 			p.say(`{"jsonrpc":"2.0","method":"%s"}`, name)
 		}
 		synctest.Wait()
-		if grown := heap() - before; grown > 10<<20 {
-			t.Errorf("200 notifications, which wait, hold %d bytes", grown)
+		if grown := heap() - before; grown > 500_000 {
+			t.Errorf("three notifications, which wait, hold %d bytes", grown)
 		}
 		close(release)
 		p.say(`{"jsonrpc":"2.0","id":"%s","method":"Test.Wait"}`, name)

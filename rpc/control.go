@@ -46,7 +46,7 @@ func (c *session) frame(frame []byte) error {
 		if err := c.form.Decode(msg, m); err != nil {
 			return err
 		}
-		if err := c.dispatchMessage(m, frame, n); err != nil {
+		if err := c.dispatchMessage(m, len(msg), frame, n); err != nil {
 			return err
 		}
 		n++
@@ -75,7 +75,7 @@ func (c *session) hold(raw []byte) (held, chunk []byte) {
 	return b, b
 }
 
-func (c *session) dispatchMessage(m *wire.Message, frame []byte, n int) error {
+func (c *session) dispatchMessage(m *wire.Message, size int, frame []byte, n int) error {
 	if r := c.resume.Load(); r != nil && !isQuiet(m.Method) {
 		r.loud = true
 	}
@@ -87,7 +87,7 @@ func (c *session) dispatchMessage(m *wire.Message, frame []byte, n int) error {
 	case m.ID == nil && bytes.HasPrefix(m.Method, []byte("$/")):
 		return c.controlMessage(m, n)
 	case m.ID == nil:
-		return c.incomingNotification(m)
+		return c.incomingNotification(m, size)
 	}
 	if _, ok := c.form.Natural(m.ID); !ok {
 		return fmt.Errorf("request id %s is not an integer from 0 to 2^53-1", brief(m.ID))
@@ -240,6 +240,9 @@ func (c *session) creditFor(params []byte) error {
 	v, ok := c.ints(params, 4)
 	if !ok || len(v) < 4 {
 		return errMalformed
+	}
+	if v[0] == 0 {
+		return c.out.grantNotifications(uint64(v[1]), int(min(v[2], maxItems)), int(min(v[3], math.MaxInt32)))
 	}
 	if s := c.out.source(uint64(v[0])); s != nil {
 		return s.received(uint64(v[1]), int(min(v[2], maxItems)), int(min(v[3], math.MaxInt32)))

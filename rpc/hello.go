@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,12 @@ type hello struct {
 	Streams int `json:"streams"`
 	Message int `json:"message"`
 
+	// Notes is how many notifications this side takes before it grants more, and
+	// NoteBytes how many bytes of them. What is left out is initialItems and
+	// initialBytes.
+	Notes     int `json:"notes,omitempty"`
+	NoteBytes int `json:"noteBytes,omitempty"`
+
 	// Replay is how many bytes this side keeps to resume the session; 0 or
 	// nothing is a side that does not. Where both do, the server's answer has
 	// the session's token, and for how many milliseconds it can be cut off.
@@ -35,20 +42,27 @@ type hello struct {
 }
 
 func (c *session) hello() hello {
-	return hello{Version: 1, Calls: c.limits.Calls, Streams: c.limits.Streams, Message: c.limits.Message, Replay: c.replayBuffer}
+	notes, bytes := c.limits.notifications()
+	return hello{Version: 1, Calls: c.limits.Calls, Streams: c.limits.Streams, Message: c.limits.Message,
+		Notes: notes, NoteBytes: bytes, Replay: c.replayBuffer}
 }
 
 // meet takes over the peer's limits.
 func (c *session) meet(h hello) error {
-	if h.Version != 1 || h.Message < floorMessage {
+	notes, noteBytes := cmp.Or(h.Notes, initialItems), cmp.Or(h.NoteBytes, initialBytes)
+	switch {
+	case h.Version != 1 || h.Message < floorMessage:
 		return fmt.Errorf("hello {Version:%d Message:%d}: want version 1, and a message of %d at least", h.Version, h.Message, floorMessage)
+	case notes < initialItems || noteBytes < initialBytes:
+		return fmt.Errorf("hello {Notes:%d NoteBytes:%d}: want %d and %d at least", h.Notes, h.NoteBytes, initialItems, initialBytes)
 	}
-	for _, n := range []int64{int64(h.Calls), int64(h.Streams), int64(h.Message), int64(h.Replay), h.Window} {
+	for _, n := range []int64{int64(h.Calls), int64(h.Streams), int64(h.Message), int64(notes), int64(noteBytes), int64(h.Replay), h.Window} {
 		if n < 0 || n > wire.MaxInteger {
 			return fmt.Errorf("hello: %d is not from 0 to 2^53-1", n)
 		}
 	}
 	c.message.Store(int64(h.Message))
+	c.out.limitNotifications(notes, noteBytes)
 	c.update(func(s *connState) {
 		s.slots.set(min(h.Calls, maxCalls), len(s.calls))
 		s.peerStreams = h.Streams

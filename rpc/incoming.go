@@ -19,6 +19,7 @@ type incoming struct {
 	large  *[]byte      // or in this one
 	meta   string       // raw
 	held   int          // bytes that it has reserved
+	size   int          // of a notification's message
 	deep   bool         // see wire.Message
 	sinks  []*sink      // that nobody has claimed
 	reply  func([]byte) // where the answer goes; nil is the connection

@@ -30,16 +30,21 @@ type Limits struct {
 
 	// Buffered is how many bytes received for the application may wait for it, ids
 	// counted four times and metadata eight times, as the memory that they take:
-	// parameters and metadata of calls that run, queued notifications, stream items that
-	// nobody has taken; and answers of a batch that wait for its others. The
-	// default is 16 MiB, or Message twice where that is more; it cannot be less
-	// than Message.
+	// parameters and metadata of calls that run, stream items that nobody has
+	// taken, and answers of a batch that wait for its others; in plain mode queued
+	// notifications as well. The default is 16 MiB, or Message twice where that is
+	// more; it cannot be less than Message.
 	Buffered int
 
 	// Notifications is how many notifications may wait for their handlers,
-	// which run one after another. When one more comes the connection is
-	// closed: a peer that needs more uses a stream. The default is 1,024.
-	Notifications int
+	// which run one after another, the running one included, and
+	// NotificationBytes how many bytes they may have, as messages; if less than
+	// half of those wait, one more of any size may come. A wirecall peer learns
+	// both from hello, 64 and 64 KiB at least and 16,384 at most, and its
+	// notifications wait under their contexts for what is handled here. A plain
+	// peer that sends more is cut off. The defaults are 1,024 and 1 MiB.
+	Notifications     int
+	NotificationBytes int
 
 	// Batch is how many messages a JSON-RPC batch may have, in plain mode and
 	// POST. A longer one is refused as a whole, and none of it runs. Of the others no
@@ -96,6 +101,12 @@ const (
 	subscribeWait = 5 * time.Second
 )
 
+// notifications is what a wirecall peer is told about the notifications that it
+// may send: the protocol has a least and a most.
+func (l Limits) notifications() (items, bytes int) {
+	return min(max(l.Notifications, initialItems), maxItems), max(l.NotificationBytes, initialBytes)
+}
+
 // withDefaults is l with every zero replaced.
 func (l Limits) withDefaults() Limits {
 	def := func(v *int, d int) {
@@ -108,6 +119,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Streams, 256)
 	def(&l.Buffered, max(16<<20, 2*min(l.Message, mostNumber/2)))
 	def(&l.Notifications, 1024)
+	def(&l.NotificationBytes, 1<<20)
 	def(&l.Batch, 1000)
 	def(&l.Reply, 4<<20)
 	def(&l.Window, 64)

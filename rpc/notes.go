@@ -13,16 +13,30 @@ import (
 type notes struct {
 	queue   []*incoming
 	running bool
+	window  *window // in wirecall mode: what the peer may send, of any method; nil before the first
 }
 
 func (n *notes) idle() bool { return !n.running && len(n.queue) == 0 }
 
+// allow counts a notification of so many bytes, and reports whether the peer may
+// send it.
+func (n *notes) allow(size int, l *Limits) bool {
+	if n.window == nil {
+		items, bytes := l.notifications()
+		w := newWindow(items, bytes)
+		w.granted = granted{limit: uint64(items), room: uint64(bytes)} // hello says as much
+		n.window = &w
+	}
+	return n.window.receive(size)
+}
+
 var errNotifications = errors.New("too many notifications wait: the peer sends them faster than they are handled")
 
-// incomingNotification takes in a notification. The reader calls it. The peer is
-// not told of an unknown one (JSON-RPC 2.0, section 4.1), but the log is, where
-// the others run: the reader must not wait for a slog.Handler.
-func (c *session) incomingNotification(m *wire.Message) error {
+// incomingNotification takes in a notification, of a message of so many bytes. The
+// reader calls it. The peer is not told of an unknown one (JSON-RPC 2.0, section
+// 4.1), but the log is, where the others run: the reader must not wait for a
+// slog.Handler.
+func (c *session) incomingNotification(m *wire.Message, size int) error {
 	method := c.methods.lookup(m.Method)
 	if method == nil {
 		method = &Method{Name: brief(m.Method), Serve: noMethod}
@@ -30,18 +44,19 @@ func (c *session) incomingNotification(m *wire.Message) error {
 	if len(m.Streams) > 0 && c.mode == modeWirecall {
 		return errors.New("a notification with streams")
 	}
-	in := &incoming{c: c, method: method}
-	if !in.reserve(m) {
+	in := &incoming{c: c, method: method, size: size}
+	if c.mode != modeWirecall && !in.reserve(m) {
 		return errNotifications
 	}
 	in.keep(m)
 	var err error
 	start := false
 	c.update(func(s *connState) {
-		if s.ended {
+		switch {
+		case s.ended:
 			return
-		}
-		if len(s.notes.queue) >= c.limits.Notifications {
+		case c.mode == modeWirecall && !s.notes.allow(size, &c.limits),
+			c.mode != modeWirecall && len(s.notes.queue) >= c.limits.Notifications:
 			err = errNotifications
 			return
 		}
@@ -71,7 +86,7 @@ func (c *session) runNotes() {
 		var in *incoming
 		c.update(func(s *connState) {
 			if len(s.notes.queue) == 0 || s.ended {
-				s.notes = notes{}
+				s.notes.queue, s.notes.running = nil, false
 				return
 			}
 			in = s.notes.queue[0]
@@ -82,7 +97,31 @@ func (c *session) runNotes() {
 			finished = true
 			return
 		}
-		in.begin(c.ctx, 0)
-		in.run()
+		c.runNote(in)
+	}
+}
+
+// runNote runs one notification, and grants the peer others when half of what it
+// may send has been handled, also where the handler ends the goroutine.
+func (c *session) runNote(in *incoming) {
+	defer c.handled(in.size)
+	in.begin(c.ctx, 0)
+	in.run()
+}
+
+// handled counts a notification whose handler has returned.
+func (c *session) handled(size int) {
+	if c.mode != modeWirecall {
+		return
+	}
+	var taken uint64
+	var items, bytes int
+	c.update(func(s *connState) {
+		if w := s.notes.window; w.take(size) && !s.ended {
+			taken, items, bytes = w.grant()
+		}
+	})
+	if items > 0 {
+		c.control(methodCredit, 0, int64(taken), int64(items), int64(bytes))
 	}
 }

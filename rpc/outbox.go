@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -32,7 +33,9 @@ type outbox struct {
 	items    int // encoded bytes that the ring's sources hold
 	sources  map[uint64]*source
 	scratch  []byte        // to build a stream's message in
-	room     chan struct{} // closed when there may be room in the first lane, where somebody waits for that
+	room     chan struct{} // closed when there may be room in the first lane, or credit, where somebody waits for that
+	limited  bool          // notifications need credit
+	credit   credit        // for them
 	itemRoom []*source     // who waits for room in the second
 	flushing bool          // some goroutine is in session.flush
 	detached bool          // there is no socket: nobody flushes
@@ -154,36 +157,59 @@ var errOutboxClosed = errors.New("rpc: connection ended")
 // waiting that is not nil is lowered by one before anybody can flush the message.
 func (o *outbox) send(ctx context.Context, gone <-chan struct{}, b *buffer, waiting *atomic.Int64) (flush bool, err error) {
 	o.mu.Lock()
-	for o.first.size() >= o.soft && !o.closed {
-		if o.room == nil {
-			o.room = make(chan struct{})
-		}
-		ch := o.room
-		o.mu.Unlock()
-		select {
-		case <-ch:
-		case <-ctx.Done():
-			return false, context.Cause(ctx)
-		case <-gone:
-			return false, errOutboxClosed
-		}
-		o.mu.Lock()
-	}
 	defer o.mu.Unlock()
+	for o.first.size() >= o.soft && !o.closed {
+		if err := o.await(ctx, gone, nil); err != nil {
+			return false, err
+		}
+	}
 	if o.closed {
 		return false, errOutboxClosed
 	}
 	if waiting != nil {
 		waiting.Add(-1)
 	}
+	return o.putBuffer(b), nil
+}
+
+// await waits for wake, until late at most. The mutex is held before and after.
+func (o *outbox) await(ctx context.Context, gone <-chan struct{}, late <-chan time.Time) error {
+	if o.room == nil {
+		o.room = make(chan struct{})
+	}
+	ch := o.room
+	o.mu.Unlock()
+	defer o.mu.Lock()
+	select {
+	case <-ch:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-gone:
+		return errOutboxClosed
+	case <-late:
+		return errNoCredit
+	}
+}
+
+// wake has those look again who wait for room in the first lane or for credit.
+func (o *outbox) wake() {
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+}
+
+// putBuffer puts the message in b, which it keeps where that is large.
+func (o *outbox) putBuffer(b *buffer) (flush bool) {
 	room := o.form.FrameRoom()
 	if len(b.bytes) < room+largeMessage {
-		return o.put(b.bytes[room:], false), nil
+		return o.put(b.bytes[room:], false)
 	}
 	o.first.own(o.form.Frame(b.bytes, room), b.bytes)
 	o.grow(len(b.bytes) - room)
 	b.bytes = nil
-	return o.claim(), nil
+	return o.claim()
 }
 
 // post puts msg into the first lane without waiting: control messages and
@@ -294,10 +320,7 @@ func (o *outbox) take(b *batch, pending func() bool) bool {
 	o.alone = false
 	b.ack, b.replay, o.ackDue = o.ackDue, o.replay, false
 	o.takeItems(b)
-	if o.room != nil {
-		close(o.room)
-		o.room = nil
-	}
+	o.wake()
 	return true
 }
 

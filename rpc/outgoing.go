@@ -160,15 +160,6 @@ func (c *session) request(ctx context.Context, call *Call) (id uint64, p *pendin
 	return id, p, nil
 }
 
-// notify sends a notification.
-func (c *session) notify(ctx context.Context, call *Call) error {
-	params := payloadOf(call.Params)
-	if len(params.streams())+len(streamsIn(call.Result)) > 0 {
-		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method)
-	}
-	return c.sendRequest(ctx, 0, call, &params, nil, nil)
-}
-
 // sendRequest encodes a request, or with id 0 a notification, and puts it into
 // the outbox.
 func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, sources []*source, names [][]byte) error {
@@ -208,7 +199,7 @@ func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params
 	if peer := c.peerMessage(); size > peer {
 		return notSent(CodeTooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", call.Method, size, peer))
 	}
-	flush, err := c.out.send(ctx, c.ctx.Done(), buf, nil)
+	flush, err := c.put(ctx, id, buf)
 	if err == errOutboxClosed {
 		<-c.ctx.Done() // at once: see end
 		err = notSent(CodeUnavailable, c.err())
@@ -217,6 +208,14 @@ func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params
 		c.flush(true)
 	}
 	return err
+}
+
+// put puts a request, or with id 0 a notification, into the outbox.
+func (c *session) put(ctx context.Context, id uint64, buf *buffer) (flush bool, err error) {
+	if id == 0 {
+		return c.putNotification(ctx, buf)
+	}
+	return c.out.send(ctx, c.ctx.Done(), buf, nil)
 }
 
 // timeLeft is the timeout that travels: whole milliseconds, rounded up. A deadline

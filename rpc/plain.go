@@ -172,7 +172,7 @@ func (c *session) plainNotification(m *wire.Message) {
 	case bytes.HasPrefix(m.Method, []byte("$/")) && c.methods.lookup(m.Method) == nil:
 		return
 	}
-	if err := c.incomingNotification(m); err != nil {
+	if err := c.incomingNotification(m, 0); err != nil {
 		c.fail(err, closePolicy)
 	}
 }

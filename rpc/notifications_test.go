@@ -1,0 +1,180 @@
+package rpc_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+// A ledger writes down the notifications that it is given, each once go has a value.
+type ledger struct {
+	goOn  chan struct{} // nil: at once
+	mu    sync.Mutex
+	notes []int
+}
+
+func (l *ledger) service() rpc.Service {
+	return rpc.Service{Name: "Ledger", Methods: []rpc.Method{{
+		Name: "Ledger.Note", Notify: true,
+		New: func() (any, any) { return new(numberParams), nil },
+		Serve: func(ctx context.Context, c *rpc.Call) error {
+			if l.goOn != nil {
+				select {
+				case <-l.goOn:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.notes = append(l.notes, c.Params.(*numberParams).N)
+			return nil
+		},
+	}}}
+}
+
+// written returns what was written down by now.
+func (l *ledger) written() []int {
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.notes)
+}
+
+type numberParams struct{ N int }
+
+func (p *numberParams) Fields() []rpc.Field { return []rpc.Field{{Name: "n", Value: &p.N}} }
+
+func note(ctx context.Context, conn rpc.Caller, n int) error {
+	return conn.Call(ctx, &rpc.Call{Method: "Ledger.Note", Notify: true, Params: &numberParams{n}})
+}
+
+// oneTo is 1 to n.
+func oneTo(n int) (is []int) {
+	for i := range n {
+		is = append(is, i+1)
+	}
+	return is
+}
+
+// A notification waits under its context while the peer takes no more, and goes out
+// when half of what waited there has been handled.
+func TestNotificationsWaitForCredit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{goOn: make(chan struct{})}
+		conn := rpctest.Pair(t, server(&rpc.ServerOptions{Limits: rpc.Limits{Notifications: 64}}, l.service()), nil)
+		for i := range 64 {
+			if err := note(t.Context(), conn, i+1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		enough := errors.New("enough")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, enough)
+		defer cancel()
+		if err := note(ctx, conn, 0); err != enough {
+			t.Errorf("notification 65: %v", err)
+		}
+		sent := make(chan error)
+		go func() { sent <- note(t.Context(), conn, 65) }()
+		for range 31 {
+			l.goOn <- struct{}{}
+			synctest.Wait()
+		}
+		select {
+		case err := <-sent:
+			t.Errorf("notification 65 was sent after 31: %v", err)
+		default:
+		}
+		l.goOn <- struct{}{}
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+		close(l.goOn)
+		if got := l.written(); !slices.Equal(got, oneTo(65)) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// What was sent during an outage arrives once and in order, however much it is: the
+// receiver's credit holds it back until there is a connection again.
+func TestNotificationsOverAnOutage(t *testing.T) {
+	for _, scheme := range []string{"ws", "tcp"} {
+		t.Run(scheme, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const many = 5000
+				l := &ledger{}
+				b := breakable(t, scheme, nil, nil, l.service())
+				b.refuse.Store(true)
+				b.network.Cut()
+				synctest.Wait()
+				sent := make(chan error)
+				go func() {
+					for i := range many {
+						if err := note(t.Context(), b.Conn, i+1); err != nil {
+							sent <- err
+							return
+						}
+					}
+					sent <- nil
+				}()
+				time.Sleep(10 * time.Second)
+				b.refuse.Store(false)
+				if err := <-sent; err != nil {
+					t.Fatal(err)
+				}
+				b.await(t, rpc.Connected)
+				if got := l.written(); !slices.Equal(got, oneTo(many)) || b.Conn.State().Session != 1 {
+					t.Errorf("%d notifications, the last %v; %+v", len(got), got[max(len(got)-3, 0):], b.Conn.State())
+				}
+			})
+		})
+	}
+}
+
+// A handler must not wait for what may wait for it: that of a notification is refused
+// at once, that of a call after ten seconds.
+func TestNotificationsOutOfHandlers(t *testing.T) {
+	for _, notify := range []bool{true, false} {
+		t.Run(strconv.FormatBool(notify), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				errs := make(chan error, 1)
+				flood := rpc.Service{Name: "Flood", Methods: []rpc.Method{{Name: "Flood.Begin", Notify: notify,
+					Serve: func(ctx context.Context, _ *rpc.Call) error {
+						var err error
+						for i := 1; err == nil; i++ {
+							err = note(ctx, rpc.Peer(ctx), i)
+						}
+						errs <- err
+						return nil
+					}}}}
+				l := &ledger{goOn: make(chan struct{})}
+				conn := rpctest.Pair(t, server(nil, flood), &rpc.DialOptions{Services: []rpc.Service{l.service()}})
+				begun := time.Now()
+				if err := conn.Call(t.Context(), &rpc.Call{Method: "Flood.Begin", Notify: notify}); err != nil {
+					t.Fatal(err)
+				}
+				err := <-errs
+				e, ok := errors.AsType[*rpc.Error](err)
+				if !ok || e.Code != rpc.CodeLimitReached || !rpc.NotRun(err) {
+					t.Errorf("%v", err)
+				}
+				if took := time.Since(begun); notify && took != 0 || !notify && took != 10*time.Second {
+					t.Errorf("it took %v", took)
+				}
+				close(l.goOn)
+				if got := l.written(); len(got) != 1024 {
+					t.Errorf("%d arrived", len(got))
+				}
+			})
+		})
+	}
+}

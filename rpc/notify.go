@@ -1,0 +1,95 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// This file sends notifications. The peer grants credit for them as the consumer
+// of a stream does: handle 0 of $/credit stands for all of one direction.
+
+// notifyPatience is how long a handler of a call waits for credit. The peer's
+// handlers, which have to return before it grants more, may wait for this one.
+const notifyPatience = 10 * time.Second
+
+var errNoCredit = errors.New("the peer takes no more notifications until it has handled some")
+
+// notify sends a notification, waiting under ctx for room and for credit.
+func (c *session) notify(ctx context.Context, call *Call) error {
+	params := payloadOf(call.Params)
+	if len(params.streams())+len(streamsIn(call.Result)) > 0 {
+		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method)
+	}
+	return c.sendRequest(ctx, 0, call, &params, nil, nil)
+}
+
+// putNotification puts an encoded notification into the outbox. In a handler that
+// serves the same peer it does not wait for credit without end, or the two could
+// wait for each other: not at all in that of a notification, which the peer's
+// grant may wait for, and for notifyPatience in that of a call.
+func (c *session) putNotification(ctx context.Context, buf *buffer) (flush bool, err error) {
+	patience := time.Duration(-1)
+	if in := callOf(ctx); in != nil && in.c.conn == c.conn {
+		if patience = notifyPatience; in.id == nil {
+			patience = 0
+		}
+	}
+	flush, err = c.out.sendNotification(ctx, c.ctx.Done(), buf, patience)
+	if err == errNoCredit {
+		err = notSent(CodeLimitReached, err)
+	}
+	return flush, err
+}
+
+// sendNotification is send for a notification. It waits for credit for patience at
+// most, without a bound where that is negative.
+func (o *outbox) sendNotification(ctx context.Context, gone <-chan struct{}, b *buffer, patience time.Duration) (flush bool, err error) {
+	n := len(b.bytes) - o.form.FrameRoom()
+	var late *time.Timer
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for !o.closed {
+		credit := !o.limited || o.credit.allows(n)
+		switch {
+		case credit && o.first.size() < o.soft:
+			if o.limited {
+				o.credit.spend(n)
+			}
+			return o.putBuffer(b), nil
+		case !credit && patience == 0:
+			return false, errNoCredit
+		case !credit && patience > 0 && late == nil:
+			late = time.NewTimer(patience)
+			defer late.Stop()
+		}
+		var expired <-chan time.Time
+		if !credit && late != nil {
+			expired = late.C
+		}
+		if err := o.await(ctx, gone, expired); err != nil {
+			return false, err
+		}
+	}
+	return false, errOutboxClosed
+}
+
+// limitNotifications gives the credit to begin with, which hello has told.
+func (o *outbox) limitNotifications(items, bytes int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.limited = true
+	o.credit = credit{limit: uint64(min(items, maxItems)), bytes: bytes}
+}
+
+// grantNotifications applies a credit of the peer's.
+func (o *outbox) grantNotifications(handled uint64, items, bytes int) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.credit.grant(handled, items, bytes); err != nil {
+		return err
+	}
+	o.wake()
+	return nil
+}
