@@ -34,7 +34,7 @@ func TestEndAtAnyMoment(t *testing.T) {
 func endOnce(t *testing.T, tr transport, r *rand.Rand) {
 	b, done, quiet := &breaker{}, newLedger(), slog.New(slog.DiscardHandler)
 	impl := &load{done: done}
-	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{Window: upTo(r, 8*time.Millisecond)}, Codecs: []codec.Codec{cbor.Codec}, Logger: quiet})
+	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{Window: time.Millisecond + upTo(r, 7*time.Millisecond)}, Codecs: []codec.Codec{cbor.Codec}, Logger: quiet})
 	srv.Register(LoadService(impl))
 	ln := listenLoopback(t)
 	stop := serve(srv, tr, ln)
