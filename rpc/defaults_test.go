@@ -29,14 +29,14 @@ func TestDefaultsAreAsDocumented(t *testing.T) {
 	}
 	agree(t, "SECURITY.md", sessions, table(waiting))
 	agree(t, "sessions.go", sessions, comments(t, "sessions.go", "SessionOptions", sessions))
-	if !strings.Contains(all, "21 MiB") || worst(Limits{}.withDefaults())>>20 != 21 {
+	if !strings.Contains(all, "22 MiB") || worst(Limits{}.withDefaults())>>20 != 22 {
 		t.Errorf("a connection holds %d bytes at worst, which SECURITY.md does not say", worst(Limits{}.withDefaults()))
 	}
 }
 
 // worst is how much a connection may hold, roughly.
 func worst(l Limits) int {
-	return l.Buffered + l.Message + 2*l.Outgoing + l.Message + itemsSize + l.Replay
+	return l.Buffered + l.Message + 2*l.Outgoing + l.Message + itemsSize + l.NotificationBytes + l.Replay
 }
 
 func agree(t *testing.T, where string, want, told map[string]string) {
