@@ -388,7 +388,9 @@ type Options[T any] struct {
 // InQuotes has a type with the option that is for basic types.
 type InQuotes[T any] struct {
 	A int
+	//lint:ignore SA5008 Types that are no numbers have it too, to no effect.
 	V T `json:"v,string"`
+	//lint:ignore SA5008 Types that are no numbers have it too, to no effect.
 	E T `json:",string,omitempty"`
 }
 

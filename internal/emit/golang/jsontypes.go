@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/wirecall/wirecall/internal/model"
 )
@@ -35,11 +36,11 @@ func unnamedKey(t *model.Type, key func(*model.Type) string) string {
 	case model.Map:
 		return "map[" + key(t.Key) + "]" + key(t.Elem)
 	case model.Struct:
-		fields := ""
+		var fields strings.Builder
 		for _, f := range t.Fields {
-			fields += fmt.Sprintf("%s %t %s %q;", f.Name, f.Embedded, key(f.Type), f.Tag)
+			fmt.Fprintf(&fields, "%s %t %s %q;", f.Name, f.Embedded, key(f.Type), f.Tag)
 		}
-		return "struct{" + fields + "}"
+		return "struct{" + fields.String() + "}"
 	}
 	return t.Kind.String()
 }
