@@ -65,6 +65,9 @@ func (in *incoming) respond(result *payload, streams []*Stream) ([]*Stream, erro
 	in.acct.add(in.ctx, len(sources), sources, nil)
 	in.send(buf)
 	for _, s := range sources {
+		if c.unsubscribed.Load() {
+			s.stop(errHalfClosed)
+		}
 		go s.run()
 	}
 	return nil, nil

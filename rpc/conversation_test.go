@@ -34,6 +34,8 @@ import (
 //	<-close why    we end the connection, with this as its cause
 //	<-cut          so too, without a goodbye
 //	->close        the peer ends the connection
+//	->half {…}     the peer sends, if anything, a line without an end, and nothing
+//	               after it; it reads on
 //	->cut          the socket breaks
 //	->dial as x    the peer connects again, as principal x where that is said
 //	<-dial 5s      our side does, within that time
@@ -109,7 +111,7 @@ type scriptLine struct {
 }
 
 // markers, longer ones before those that they begin with.
-var markers = []string{"<-close", "<-cut", "<-dial", "<-lost", "->close", "->cut", "->dial", "->lost", "->deaf", "->hears", "->", "<-", "<*", "..", "~>", "~<", "!", "#", "@"}
+var markers = []string{"<-close", "<-cut", "<-dial", "<-lost", "->close", "->cut", "->dial", "->half", "->lost", "->deaf", "->hears", "->", "<-", "<*", "..", "~>", "~<", "!", "#", "@"}
 
 // readConversations reads a file.
 func readConversations(t *testing.T, file string) []*conversation {
@@ -265,6 +267,9 @@ func (p *scriptedPeer) do(l scriptLine) {
 		if _, err := p.now.conn.Write([]byte(p.filled(l.text) + "\n")); err != nil {
 			p.fatalf("the connection has ended: %v", p.prog.cause())
 		}
+	case "->half":
+		p.now.conn.Write([]byte(p.filled(l.text)))
+		p.now.half()
 	case "->close", "->cut":
 		p.now.conn.Close()
 	case "->dial":
@@ -306,7 +311,8 @@ func (p *scriptedPeer) socket() net.Conn {
 	near, far := net.Pipe()
 	p.now = newScriptedSocket(far)
 	p.sockets = append(p.sockets, p.now)
-	return near
+	p.now.half = func() { near.SetReadDeadline(time.Unix(1, 0)) }
+	return halfPipe{near}
 }
 
 // dial connects to our side.

@@ -48,11 +48,20 @@ func (l *lineLink) read() ([]byte, error) {
 			}
 			l.buf = l.buf[:0]
 		case err == io.EOF && len(bytes.TrimSpace(l.buf)) > 0:
-			return nil, io.ErrUnexpectedEOF
+			return l.last()
 		case err != bufio.ErrBufferFull:
 			return nil, err
 		}
 	}
+}
+
+// last is the last line, which has no end: a cut in wirecall mode, a whole line in
+// any other, as what pipes carry often ends so.
+func (l *lineLink) last() ([]byte, error) {
+	if c := l.owner.Load(); c != nil && c.mode == modeWirecall {
+		return nil, io.ErrUnexpectedEOF
+	}
+	return bytes.TrimSpace(l.buf), nil
 }
 
 func (l *lineLink) write(frame []byte) error {

@@ -6,8 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +24,7 @@ import (
 type scriptedSocket struct {
 	conn net.Conn
 	eof  chan struct{} // closed when our side has ended it
+	half func()        // ends what our side reads
 
 	mu   sync.Mutex
 	got  []string
@@ -59,6 +62,18 @@ func (r reading) Read(b []byte) (int, error) {
 	r.mu.Unlock()
 	if deaf != nil {
 		<-deaf
+	}
+	return n, err
+}
+
+// halfPipe is an end of a pipe whose other end may close its sending side: reading
+// ends then, as a deadline that has passed.
+type halfPipe struct{ net.Conn }
+
+func (h halfPipe) Read(b []byte) (int, error) {
+	n, err := h.Conn.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = io.EOF
 	}
 	return n, err
 }

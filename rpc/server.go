@@ -181,7 +181,9 @@ func (s *Server) allows(origin, host string) bool {
 // ServeConn serves one connection over a pair of byte streams such as a TCP
 // connection, standard input and output, or a pipe, until it ends, and returns
 // why: ErrClosed, or io.EOF for a peer that has gone, among others. Each message
-// is one line of JSON; a first line that is rpc.hello begins wirecall mode.
+// is one line of JSON; a first line that is rpc.hello begins wirecall mode. A plain
+// client may close its sending side: what it has sent is served and answered, for
+// up to 30 s, and its subscriptions end.
 // The handlers' contexts have ctx's values; ctx's end ends the connection.
 func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 	if !s.enter() {

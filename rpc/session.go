@@ -40,7 +40,8 @@ type session struct {
 	logged          logged
 	message         atomic.Int64 // the peer's limit
 
-	unanswered atomic.Int64 // calls of the peer's, as it counts them itself
+	unanswered   atomic.Int64 // calls of the peer's, as it counts them itself
+	unsubscribed atomic.Bool  // a plain client has half closed: subscriptions end as they begin
 
 	resume        atomic.Pointer[resumption] // nil where the session ends with its socket
 	breached      atomic.Bool                // the peer broke the rules
@@ -79,6 +80,7 @@ type connState struct {
 	incoming map[string]*incoming // unanswered, by id: see callKeyOf
 	waiting  []*incoming          // a plain peer's that are to start, in order
 	handlers int                  // that run, cancelled ones included
+	whenIdle chan struct{}        // closed when nothing goes on any more, where that is waited for
 	cleanups int                  // of streams that nobody wants, that run
 	notes    notes
 	sinks    map[uint64]*sink
@@ -201,6 +203,8 @@ func (c *session) read(l link) {
 			c.post(c.fault(nil, &wire.Fault{Code: b.code, Message: b.what}))
 		}
 		c.fail(err, breachCode(err))
+	case c.halfClosed(l, err):
+		c.serveRest(l)
 	case !c.detach(l, err):
 		c.gone(l, err)
 	}
@@ -267,6 +271,10 @@ func (c *session) update(f func(*connState)) {
 	c.mu.Lock()
 	f(&c.state)
 	done := c.state.draining && !c.state.ended && c.state.idle()
+	if c.state.whenIdle != nil && c.state.idle() {
+		close(c.state.whenIdle)
+		c.state.whenIdle = nil
+	}
 	c.mu.Unlock()
 	if done {
 		c.fail(errDrained, closeShutdown)

@@ -3,6 +3,8 @@ package rpc
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -103,6 +105,13 @@ func (o *outbox) open(sources []*source) {
 	for _, s := range sources {
 		o.sources[s.handle] = s
 	}
+}
+
+// produced returns the sources that are open.
+func (o *outbox) produced() []*source {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Collect(maps.Values(o.sources))
 }
 
 func (o *outbox) forget(sources []*source) {

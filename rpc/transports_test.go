@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -174,6 +175,41 @@ func TestEverythingOverStdio(t *testing.T) {
 	if err := child.Wait(); err != nil || complaints.Len() > 0 {
 		t.Errorf("the child: %v: %s", err, &complaints)
 	}
+}
+
+// What is piped into a server is answered, however soon the pipe ends.
+func TestRequestsFromAPipe(t *testing.T) {
+	const requests = 50
+	var in strings.Builder
+	for i := range requests {
+		fmt.Fprintf(&in, `{"jsonrpc":"2.0","id":%d,"method":"Interop.Swap","params":["a","b"]}`+"\n", i)
+	}
+	ask := strings.TrimSuffix(in.String(), "\n")
+	answered := func(t *testing.T, out []byte, err error) {
+		if n := strings.Count(string(out), `"result"`); n != requests || err != nil {
+			t.Errorf("%d of %d requests were answered: %v\n%s", n, requests, err, out)
+		}
+	}
+	t.Run("stdio", func(t *testing.T) {
+		child := exec.CommandContext(t.Context(), os.Args[0])
+		child.Env = append(os.Environ(), "RPC_TEST_STDIO=1")
+		child.Stdin = strings.NewReader(ask)
+		out, err := child.Output()
+		answered(t, out, err)
+	})
+	t.Run("TCP", func(t *testing.T) {
+		conn, err := net.Dial("tcp", listen(t, "tcp", "127.0.0.1:0").Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, ask); err != nil {
+			t.Fatal(err)
+		}
+		conn.(*net.TCPConn).CloseWrite()
+		out, err := io.ReadAll(conn)
+		answered(t, out, err)
+	})
 }
 
 func TestEverythingBehindAReverseProxy(t *testing.T) {
