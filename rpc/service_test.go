@@ -179,14 +179,15 @@ type tester struct {
 	notes []string
 }
 
-// services are what a server under test serves: a Subject, and its Tick by a name
-// like those that Ethereum's clients call.
+// services are what a server under test serves: a Subject, and its Tick and Break by
+// names like those that Ethereum's clients call.
 func services() []rpc.Service {
 	svc := SubjectService(&tester{})
 	ethereal := rpc.Service{Name: "test"}
+	names := map[string]string{"Test.Tick": "test_subscribe", "Test.Break": "broken_subscribe"}
 	for _, m := range svc.Methods {
-		if m.Name == "Test.Tick" {
-			m.Name = "test_subscribe"
+		if name, ok := names[m.Name]; ok {
+			m.Name = name
 			ethereal.Methods = append(ethereal.Methods, m)
 		}
 	}

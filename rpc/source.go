@@ -375,14 +375,7 @@ func (s *source) take(b *batch) {
 	freeChunk(s.pend) // a stream that waits holds none
 	s.pend = nil
 	if s.ended {
-		if s.sub != nil {
-			o.scratch = s.sub.end(o.scratch[:0], s.end)
-		} else {
-			o.scratch = o.form.AppendEnd(o.scratch[:0], methodEnd, s.handle, s.end)
-		}
-		if len(o.scratch) > 0 {
-			o.add(b, o.scratch)
-		}
+		s.takeEnd(b)
 		delete(o.sources, s.handle)
 		if s.served {
 			o.finishedServed++
@@ -391,6 +384,19 @@ func (s *source) take(b *batch) {
 		}
 	}
 	s.signal()
+}
+
+// takeEnd puts the end into b.
+func (s *source) takeEnd(b *batch) {
+	o := &s.c.out
+	if s.sub == nil {
+		o.scratch = o.form.AppendEnd(o.scratch[:0], methodEnd, s.handle, s.end)
+		o.add(b, o.scratch)
+		return
+	}
+	for _, msg := range s.sub.end(s.end) {
+		o.add(b, msg)
+	}
 }
 
 // received applies a credit of the consumer's.

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,10 +14,12 @@ import (
 // client that does not read for subscribeWait loses it with CodeSlowConsumer.
 type subscription struct {
 	form   wire.Format
+	id     []byte // JSON text
+	name   string // of its notifications
 	prefix []byte // of every message, up to the item
 	buf    []byte
 	silent bool // the client has unsubscribed
-	noDone bool // the client knows no end but an error
+	eth    bool // it has the name of one of Ethereum's, which know no end
 }
 
 func newSubscription(form wire.Format, method string, id []byte) *subscription {
@@ -24,7 +27,7 @@ func newSubscription(form wire.Format, method string, id []byte) *subscription {
 	p := []byte(`{"jsonrpc":"2.0","method":`)
 	p = form.AppendString(p, name)
 	p = append(append(p, `,"params":{"subscription":`...), id...)
-	return &subscription{form: form, prefix: p, noDone: name != method}
+	return &subscription{form: form, id: id, name: name, prefix: p, eth: name != method}
 }
 
 // notificationName is what a method's items are called: after the method; and
@@ -43,18 +46,34 @@ func (s *subscription) item(b []byte) []byte {
 	return s.buf
 }
 
-// end appends the last message, nothing where the client no longer listens. The
-// subscriptions of Ethereum's clients have no end: ethers takes a message without
-// a result for an item, and throws where nobody catches. An error is worth that.
-func (s *subscription) end(dst, errObject []byte) []byte {
-	if s.silent || s.noDone && errObject == nil {
-		return dst
+// end returns the last messages, none where the client no longer listens. A nil
+// errObject is a stream that is complete.
+func (s *subscription) end(errObject []byte) [][]byte {
+	switch {
+	case s.silent:
+		return nil
+	case s.eth:
+		return s.ethEnd(errObject)
+	case errObject == nil:
+		return [][]byte{append(s.prefix, `,"done":true}}`...)}
 	}
-	dst = append(dst, s.prefix...)
+	return [][]byte{slices.Concat(s.prefix, []byte(`,"error":`), errObject, []byte("}}"))}
+}
+
+// ethEnd is the end of a subscription whose clients know none: they take a message
+// without a result for an item. An error is worth two messages, which only together
+// do no harm. The first is taken by ethers for an answer, because it has an id, and
+// by viem for an error, because it has one; without "jsonrpc" web3.js ignores it.
+// The second ends the subscription of go-ethereum's client, which, unlike the
+// others, does not mind the case of letters.
+func (s *subscription) ethEnd(errObject []byte) [][]byte {
 	if errObject == nil {
-		return append(dst, `,"done":true}}`...)
+		return nil
 	}
-	return append(append(append(dst, `,"error":`...), errObject...), "}}"...)
+	first := append(s.form.AppendString([]byte(`{"id":null,"method":`), s.name), `,"params":{"subscription":`...)
+	first = append(append(append(append(first, s.id...), `},"error":`...), errObject...), '}')
+	second := append([]byte(`{"jsonrpc":"2.0","method":"end_subscription","params":{"Subscription":`), s.id...)
+	return [][]byte{first, append(second, "}}"...)}
 }
 
 // unsubscribe answers rpc.unsubscribe, and the X_unsubscribe that goes with a

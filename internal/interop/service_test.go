@@ -2,6 +2,7 @@ package interop
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"net/http/httptest"
 	"strings"
@@ -115,6 +116,9 @@ func (b *backend) ChainID() (string, error)     { return "0x1", nil }
 func (b *backend) BlockNumber() (string, error) { return "0x10", nil }
 
 func (b *backend) Subscribe(ctx context.Context, kind string) (iter.Seq2[Header, error], error) {
+	if kind == "failing" {
+		return lostFeed, nil
+	}
 	if kind != "newHeads" {
 		return nil, rpc.Errorf(rpc.CodeInvalidParams, "no subscription %q", kind)
 	}
@@ -139,6 +143,16 @@ func (b *backend) Subscribe(ctx context.Context, kind string) (iter.Seq2[Header,
 			}
 		}
 	}, nil
+}
+
+// lostFeed yields three headers and an error.
+func lostFeed(yield func(Header, error) bool) {
+	for n := range 3 {
+		if !yield(header(fmt.Sprintf("%#x", n)), nil) {
+			return
+		}
+	}
+	yield(Header{}, rpc.Errorf(77, "feed lost"))
 }
 
 func newServer(t *testing.T, b *backend) *rpc.Server {

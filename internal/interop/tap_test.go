@@ -259,15 +259,18 @@ func checkMessage(b []byte) error {
 	}
 	inError, inParams := keys(m.Error), keys(m.Params)
 	switch {
+	case m.Method == "eth_subscription" && members == "error id method params" && inParams == "subscription":
+		// the error of such a subscription, which no JSON-RPC can say
 	case m.Version != "2.0":
 		err = errors.New("not JSON-RPC 2.0")
 	case members == "id jsonrpc result":
 	case members == "error id jsonrpc" && (inError == "code message" || inError == "code data message"):
 	case members != "jsonrpc method params":
 		err = fmt.Errorf("a message with the members %s", members)
+	case m.Method == "end_subscription" && inParams == "Subscription":
 	case m.Method != "eth_subscription":
 		err = errors.New("a notification that is not a subscription's")
-	case inParams != "result subscription" && inParams != "done subscription" && inParams != "error subscription":
+	case inParams != "result subscription":
 		err = fmt.Errorf("a subscription's notification with the params %s", inParams)
 	}
 	if err != nil {

@@ -25,3 +25,13 @@ assert.deepEqual(blocks.slice(1), [blocks[0] + 1, blocks[0] + 2]);
 
 assert.equal(await provider.send("calc_add", [5, 6]), 11);
 await provider.destroy();
+
+// A subscription that is lost is an 'error' event, and nothing else.
+const losing = new WebSocketProvider(process.argv[2], network, { staticNetwork: network });
+const send = losing.send.bind(losing);
+losing.send = (method, params) => send(method, method === "eth_subscribe" ? ["failing"] : params);
+const lost = new Promise((resolve) => losing.on("error", resolve));
+await new Promise((resolve) => losing.on("block", (n) => n === 2 && resolve()));
+assert.match(JSON.stringify(await lost), /feed lost/);
+assert.equal(await losing.send("calc_add", [7, 8]), 15);
+await losing.destroy();

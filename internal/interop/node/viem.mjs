@@ -28,4 +28,13 @@ await new Promise((enough, fail) => {
 assert.deepEqual(blocks.slice(1), [blocks[0] + 1n, blocks[0] + 2n]);
 
 assert.equal(await add(5, 6), 11);
+
+// A subscription that is lost is an error of it, and calls go on.
+const subscribe = client.transport.subscribe;
+client.transport.subscribe = (args) => subscribe({ ...args, params: ["failing"] });
+const lost = await new Promise((resolve) => {
+  client.watchBlockNumber({ poll: false, onError: resolve, onBlockNumber: () => {} });
+});
+assert.match(lost.message, /feed lost/);
+assert.equal(await add(7, 8), 15);
 (await client.transport.getRpcClient()).close();
