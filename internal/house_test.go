@@ -39,6 +39,7 @@ var kept = map[string]string{
 	"golang.org/x/tools/*":          "internal/load",
 	"github.com/dave/jennifer/*":    "internal/emit/golang",
 	"github.com/coder/websocket":    "rpc",
+	"github.com/rogpeppe/*":         "cmd/wirecall",
 	"github.com/fxamacker/cbor/v2*": "codec/cbor",
 }
 

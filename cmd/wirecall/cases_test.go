@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"golang.org/x/mod/modfile"
 	"golang.org/x/tools/txtar"
 
@@ -271,7 +272,7 @@ func (c *testCase) compare(t *testing.T, folder string, got map[string]string) {
 			if text, ok := got[f.Name]; !ok {
 				t.Errorf("there is no %s", f.Name)
 			} else if text != string(f.Data) {
-				t.Errorf("not as wanted; run go test with -update and look at the difference:\n%s", diff(f.Name, string(f.Data), text))
+				t.Errorf("not as wanted; run go test with -update and look at the difference:\n%s", difference(f.Name, string(f.Data), text))
 			}
 		}
 		delete(got, f.Name)
@@ -279,6 +280,11 @@ func (c *testCase) compare(t *testing.T, folder string, got map[string]string) {
 	for name := range got {
 		t.Errorf("%s is not wanted", name)
 	}
+}
+
+// difference is the change from one text to another.
+func difference(name, old, new string) string {
+	return string(diff.Diff(name, []byte(old), name+" (now)", []byte(new)))
 }
 
 // wirecall runs the command in dir.

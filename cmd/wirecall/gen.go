@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rogpeppe/go-internal/diff"
+
 	"github.com/wirecall/wirecall/internal/emit/golang"
 	"github.com/wirecall/wirecall/internal/load"
 	"github.com/wirecall/wirecall/internal/model"
@@ -181,7 +183,11 @@ func apply(changes []change) error {
 // check prints what would change.
 func (s *session) check(changes []change) error {
 	for _, c := range changes {
-		fmt.Fprint(s.stdout, diff(s.show(c.file), string(c.old), string(c.new)))
+		name := s.show(c.file)
+		_, err := s.stdout.Write(diff.Diff(name, c.old, name+" (as it would be)", c.new))
+		if err != nil {
+			return err
+		}
 	}
 	if len(changes) > 0 {
 		return errors.New("wirecall: generated files are not current: run go generate")

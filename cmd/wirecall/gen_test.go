@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,7 +55,7 @@ func TestSameOutputEveryTime(t *testing.T) {
 		}
 		for name, text := range got {
 			if text != first[name] {
-				t.Errorf("%s came out differently:\n%s", name, diff(name, first[name], text))
+				t.Errorf("%s came out differently:\n%s", name, difference(name, first[name], text))
 			}
 		}
 	}
@@ -92,7 +94,7 @@ func TestCheck(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(dir, "api.go"), strings.Replace(service, "n int", "m int", 1))
 	code, stdout, _ = wirecall(t, dir, "gen", "-check")
-	want := "--- wirecall_gen.go\n+++ wirecall_gen.go (as it would be)\n" +
+	want := "diff wirecall_gen.go wirecall_gen.go (as it would be)\n--- wirecall_gen.go\n+++ wirecall_gen.go (as it would be)\n" +
 		"@@ -19,7 +19,7 @@\n" +
 		" \t\t\tNew:  func() (any, any) { return new(apiDoParams), nil },\n" +
 		" \t\t\tServe: func(ctx context.Context, c *rpc.Call) error {\n" +
@@ -105,6 +107,22 @@ func TestCheck(t *testing.T) {
 		"@@ -34,14 +34,14 @@\n"
 	if code != 1 || !strings.HasPrefix(stdout, want) {
 		t.Errorf("with stale output: exit status %d\n%s", code, stdout)
+	}
+}
+
+// The memory that a comparison takes does not grow with the square of the lines.
+func TestCheckLargeFiles(t *testing.T) {
+	lines := func(format string) (text []byte) {
+		for i := range 100_000 {
+			text = fmt.Appendf(text, format, i%1000)
+		}
+		return text
+	}
+	var stdout bytes.Buffer
+	s := &session{dir: t.TempDir(), stdout: &stdout}
+	err := s.check([]change{{file: "wirecall_gen.go", old: lines("old %d\n"), new: lines("new %d\n")}})
+	if err == nil || !strings.Contains(stdout.String(), "\n-old 999\n") || !strings.Contains(stdout.String(), "\n+new 999\n") {
+		t.Errorf("%v\n%.200s", err, &stdout)
 	}
 }
 
@@ -121,7 +139,7 @@ func TestCheckIgnoresCarriageReturns(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(dir, "wirecall_gen.go"), "")
 	if got := mustGen(t, dir); got != want {
-		t.Errorf("carriage returns in the source change the output:\n%s", diff("wirecall_gen.go", want, got))
+		t.Errorf("carriage returns in the source change the output:\n%s", difference("wirecall_gen.go", want, got))
 	}
 }
 
@@ -163,7 +181,7 @@ func TestBrokenOutputIsReplaced(t *testing.T) {
 		writeFile(t, filepath.Join(dir, "wirecall_gen.go"), broken)
 		code, _, stderr := wirecall(t, dir, "gen")
 		if got := readFile(t, filepath.Join(dir, "wirecall_gen.go")); code != 0 || got != want {
-			t.Errorf("%s: exit status %d\n%s%s", name, code, stderr, diff("wirecall_gen.go", want, got))
+			t.Errorf("%s: exit status %d\n%s%s", name, code, stderr, difference("wirecall_gen.go", want, got))
 		}
 	}
 }
@@ -384,7 +402,7 @@ wirecall_gen.go: other.T: it has fields that are reached through one which anoth
 wirecall_gen.go: struct{N int}: it is a struct without a name
 `
 	if code != 0 || stdout != want {
-		t.Errorf("exit status %d, %s\n%s", code, stderr, diff("stdout", want, stdout))
+		t.Errorf("exit status %d, %s\n%s", code, stderr, difference("stdout", want, stdout))
 	}
 	writeFile(t, filepath.Join(dir, "len.go"), "package api\n\nfunc len() {}\n")
 	if _, stdout, _ := wirecall(t, dir, "gen", "-explain"); stdout != "wirecall_gen.go: all types: the package declares len\n" {
@@ -453,7 +471,7 @@ type Api interface {
 			first = out
 		}
 		if out != first {
-			t.Errorf("%s: the output differs:\n%s", arch, diff("wirecall_gen.go", first, out))
+			t.Errorf("%s: the output differs:\n%s", arch, difference("wirecall_gen.go", first, out))
 		}
 		checker.on("linux", arch).check("")
 	}
