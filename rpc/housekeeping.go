@@ -12,7 +12,7 @@ func (c *session) housekeeping() {
 			l = c.link
 		}
 	})
-	if c.heard.Swap(false) || l == nil {
+	if c.heard.Swap(false) || l == nil || c.reads(l) {
 		c.silent = 0
 	} else {
 		c.silent++
@@ -30,6 +30,15 @@ func (c *session) housekeeping() {
 			c.keeper.Reset(c.limits.Idle / 3)
 		}
 	})
+}
+
+// reads reports whether the peer has taken some, and not all, of what waits for it in
+// the system since this was asked last: its answer to a ping is behind the rest.
+func (c *session) reads(l link) bool {
+	taken, more := l.progress()
+	moved := taken != c.taken
+	c.taken = taken
+	return moved && more
 }
 
 // forgetLost gives up the streams that the garbage collector found lost.

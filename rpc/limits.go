@@ -86,9 +86,11 @@ type Limits struct {
 	// pinged. The default is 60 s; a negative value pings and cuts no one.
 	Idle time.Duration
 
-	// Stall is how long a write may go without the socket taking anything; where
-	// only the end of a write can be seen, as over TLS, without its taking 16 KiB.
-	// The default is 30 s: a peer that reads less than 560 bytes a second is cut.
+	// Stall is how long a write may go without the peer taking anything. On Linux,
+	// over TCP, TLS and Unix sockets, a peer that reads at all is seen to. Elsewhere
+	// it is the socket that has to take something, and where only the end of a write
+	// can be seen, 16 KiB. The default is 30 s: there a peer that reads less than 560
+	// bytes a second is cut.
 	Stall time.Duration
 }
 

@@ -32,6 +32,10 @@ type link interface {
 	// pending reports whether something is ready and not sent.
 	pending() bool
 
+	// progress returns how many bytes the peer has taken, as far as that can be
+	// known, and whether the system holds more of them for it.
+	progress() (taken int64, more bool)
+
 	// shut says goodbye with a code and a reason where the transport has
 	// words for that, waits for the peer's at most for closeGrace, and closes.
 	shut(code closeCode, reason string)
@@ -90,6 +94,9 @@ type wireConn struct {
 	sock  *socket       // nil where the socket cannot be asked without waiting
 	stall time.Duration // without progress
 
+	unsent  func() int   // how many bytes the system holds that were written; nil where that is not known
+	written atomic.Int64 // bytes
+
 	accepted atomic.Bool // the WebSocket handshake has succeeded
 
 	owner  atomic.Pointer[session] // nil until the handshake is over
@@ -122,6 +129,7 @@ func newWireConn(rwc io.ReadWriteCloser, sock any, stall time.Duration) *wireCon
 func (w *wireConn) connect(rwc io.ReadWriteCloser, sock any) {
 	w.rwc = rwc
 	w.sock = socketOf(sock)
+	w.unsent = unsentOf(sock)
 	w.through = socketOf(rwc) != nil
 }
 
@@ -352,7 +360,7 @@ func (w *wireConn) writeSome(wait bool) error {
 	rest := w.sending[w.sent:]
 	if w.sock != nil {
 		n, err := w.sock.write(rest)
-		w.sent += n
+		w.advance(n)
 		if err != nil || n > 0 || !wait {
 			return err
 		}
@@ -365,9 +373,15 @@ func (w *wireConn) writeSome(wait bool) error {
 		piece = socketPiece
 	}
 	rest = rest[:min(piece, len(rest))]
-	watch := time.AfterFunc(w.stall, w.stalled)
-	defer watch.Stop()
+	watch := w.watchStall()
+	defer watch.stop()
 	n, err := w.rwc.Write(rest)
-	w.sent += n
+	w.advance(n)
 	return err
+}
+
+// advance counts bytes that have been written.
+func (w *wireConn) advance(n int) {
+	w.sent += n
+	w.written.Add(int64(n))
 }

@@ -88,6 +88,7 @@ func (noLink) keep(int) []byte          { return nil }
 func (noLink) write([]byte) error       { return nil }
 func (noLink) flush(bool) (bool, error) { return true, nil }
 func (noLink) pending() bool            { return false }
+func (noLink) progress() (int64, bool)  { return 0, false }
 func (noLink) shut(closeCode, string)   {}
 func (noLink) linger()                  {}
 func (noLink) cut()                     {}

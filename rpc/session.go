@@ -52,6 +52,7 @@ type session struct {
 	workers   workers
 	heard     atomic.Bool // something came since the last housekeeping
 	silent    int         // housekeepings without that
+	taken     int64       // the housekeeping's: see reads
 	keeper    *time.Timer // see setTimer
 	handshake *time.Timer
 

@@ -250,19 +250,28 @@ func (s *source) mayPut(n int) bool {
 var errSlowConsumer = &Error{Code: CodeSlowConsumer, Message: "slow consumer: the subscription was not read"}
 
 // wait returns when something has changed. A plain subscription has no credit
-// to hold it back, so that a client which does not read loses it in the end.
+// to hold it back, so that a client which does not read loses it in the end. One
+// that reads, however slowly, does not.
 func (s *source) wait() error {
 	if s.sub == nil {
 		<-s.wake
 		return nil
 	}
+	taken, _ := s.c.link.progress()
 	t := time.NewTimer(subscribeWait)
 	defer t.Stop()
-	select {
-	case <-s.wake:
-		return nil
-	case <-t.C:
-		return errSlowConsumer
+	for {
+		select {
+		case <-s.wake:
+			return nil
+		case <-t.C:
+		}
+		now, _ := s.c.link.progress()
+		if now == taken {
+			return errSlowConsumer
+		}
+		taken = now
+		t.Reset(subscribeWait)
 	}
 }
 

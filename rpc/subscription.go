@@ -11,7 +11,7 @@ import (
 
 // A subscription is how a stream looks in plain mode: as the publish and
 // subscribe that Ethereum's clients and jsonrpsee speak. There is no credit; a
-// client that does not read for subscribeWait loses it with CodeSlowConsumer.
+// client that takes nothing for subscribeWait loses it with CodeSlowConsumer.
 type subscription struct {
 	form   wire.Format
 	id     []byte // JSON text

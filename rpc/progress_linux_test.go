@@ -1,0 +1,90 @@
+package rpc
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// What the peer takes is seen although the socket cannot be written to yet.
+func TestProgressOfSockets(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			near, far := socketPair(t, network)
+			w := newWireConn(near, near, time.Minute)
+			w.append(make([]byte, 64<<20))
+			if done, err := w.flush(false); done || err != nil {
+				t.Fatalf("the socket takes 64 MiB at once: %v", err)
+			}
+			awaitProgress(t, w, far)
+		})
+	}
+}
+
+// So it is under TLS, where a write that waits says nothing about it.
+func TestProgressUnderTLS(t *testing.T) {
+	ts := httptest.NewTLSServer(nil) // for its certificate
+	defer ts.Close()
+	near, far := socketPair(t, "tcp")
+	server := tls.Server(near, &tls.Config{Certificates: ts.TLS.Certificates})
+	client := tls.Client(far, &tls.Config{InsecureSkipVerify: true})
+	go client.Handshake()
+	if err := server.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	w := newWireConn(server, server, time.Minute)
+	w.append(make([]byte, 64<<20))
+	flushed := make(chan error)
+	go func() {
+		_, err := w.flush(true)
+		flushed <- err
+	}()
+	awaitProgress(t, w, client)
+	w.shut()
+	if err := <-flushed; err == nil {
+		t.Error("the flush has ended without an error")
+	}
+}
+
+// awaitProgress reads from the other end of w until that is seen, more than once.
+func awaitProgress(t *testing.T, w *wireConn, r io.Reader) {
+	t.Helper()
+	last, _ := w.progress()
+	for range 3 {
+		now := last
+		for now <= last && t.Context().Err() == nil {
+			if _, err := io.ReadFull(r, make([]byte, 4<<10)); err != nil {
+				t.Fatal(err)
+			}
+			runtime.Gosched()
+			now, _ = w.progress()
+		}
+		last = now
+	}
+}
+
+func socketPair(t *testing.T, network string) (near, far net.Conn) {
+	t.Helper()
+	addr := "127.0.0.1:0"
+	if network == "unix" {
+		t.Chdir(t.TempDir())
+		addr = "s"
+	}
+	ln, err := net.Listen(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if far, err = net.Dial(network, ln.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if near, err = ln.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close(); far.Close() })
+	return near, far
+}
