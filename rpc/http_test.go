@@ -151,10 +151,78 @@ func TestOrigins(t *testing.T) {
 				t.Errorf("%s from %q: status %d %s", name, origin, w.Code, w.Body)
 			}
 			cors := w.Header().Get("Access-Control-Allow-Origin")
-			if allowed && cors != origin || !allowed && cors != "" {
-				t.Errorf("%s from %q: Access-Control-Allow-Origin: %s", name, origin, cors)
+			cookies := w.Header().Get("Access-Control-Allow-Credentials") == "true"
+			if allowed && cors != origin || !allowed && cors != "" || cookies != (cors != "") {
+				t.Errorf("%s from %q: Access-Control-Allow-Origin: %s, with cookies: %v", name, origin, cors, cookies)
 			}
 		}
+	}
+}
+
+// Patterns may name what is no host, and what path.Match reads in its own way.
+func TestOriginPatterns(t *testing.T) {
+	for _, test := range []struct {
+		patterns     string
+		host, origin string
+		allowed      bool
+	}{
+		{"null", "", "null", true},
+		{"*", "", "null", true},
+		{"*.example.com", "", "null", false},
+		{"file://", "", "file://", true},
+		{"file://*", "", "file://", true},
+		{"*", "", "file://", true},
+		{"null", "", "file://", false},
+		{"", "null", "null", false}, // nobody's own host
+		{"", "", "file://", false},
+		{"*", "", "https://a.example", true},
+		{"*", "", "chrome-extension://abcdef", true},
+		{"chrome-extension://abcdef", "", "chrome-extension://abcdef", true},
+		{"chrome-extension://abcdef", "", "chrome-extension://other", false},
+		{"*", "", "nonsense", false},
+		{"*", "", "http://", false},
+		{"", "[::1]:8080", "http://[::1]:8080", true},
+		{"", "[::1]", "http://[::1]", true},
+		{"", "[::1]:80", "http://[::1]", true},
+		{"", "[::1]", "http://[::2]", false},
+		{"[::1]:8080", "", "http://[::1]:8080", true},
+		{"http://[::1]:*", "", "http://[::1]:8080", true},
+		{"[FE80::A]", "", "http://[fe80::a]", true},
+		{"[::1]", "", "http://1", false},
+		{"[ab].example", "", "http://b.example", true},
+		{"", "a.example:80", "http://a.example", true},
+		{"", "a.example:443", "https://a.example", true},
+		{"", "a.example", "https://a.example:443", true},
+		{"", "a.example:443", "http://a.example", false},
+		{"", "a.example:80", "https://a.example", false},
+		{"a.example:443", "", "https://a.example", true},
+		{"a.example:443", "", "http://a.example", false},
+		{"https://a.example:443", "", "https://a.example", true},
+		{"http://a.example:443", "", "https://a.example", false},
+	} {
+		opts := &rpc.ServerOptions{}
+		if test.patterns != "" {
+			opts.Origins = []string{test.patterns}
+		}
+		r, w := handshake(), httptest.NewRecorder()
+		r.Header.Set("Origin", test.origin)
+		if test.host != "" {
+			r.Host = test.host
+		}
+		rpc.NewServer(opts).ServeHTTP(w, r)
+		if (w.Code != http.StatusForbidden) != test.allowed {
+			t.Errorf("%q at %q with Origins %q: status %d, allowed %v", test.origin, r.Host, test.patterns, w.Code, test.allowed)
+		}
+	}
+}
+
+// What is refused is quoted, but not half a megabyte of it.
+func TestLongOriginIsNotQuotedBack(t *testing.T) {
+	r, w := handshake(), httptest.NewRecorder()
+	r.Header.Set("Origin", "https://"+strings.Repeat("x", 1<<19))
+	newInteropServer(t, nil).ServeHTTP(w, r)
+	if w.Code != http.StatusForbidden || w.Body.Len() > 300 {
+		t.Errorf("status %d with %d bytes", w.Code, w.Body.Len())
 	}
 }
 
@@ -192,7 +260,7 @@ func TestPreflight(t *testing.T) {
 		r := httptest.NewRequest("OPTIONS", "http://wirecall.test/", nil)
 		r.Header.Set("Origin", origin)
 		r.Header.Set("Access-Control-Request-Method", "POST")
-		r.Header.Set("Access-Control-Request-Headers", "authorization,content-type")
+		r.Header.Set("Access-Control-Request-Headers", "authorization,content-type,traceparent,x-request-id")
 		w := httptest.NewRecorder()
 		srv.ServeHTTP(w, r)
 		if w.Code != want {
@@ -202,12 +270,14 @@ func TestPreflight(t *testing.T) {
 			continue
 		}
 		for k, v := range map[string]string{
-			"Access-Control-Allow-Origin":  origin,
-			"Access-Control-Allow-Methods": "POST",
-			"Access-Control-Allow-Headers": "Content-Type, Authorization",
-			"Vary":                         "Origin",
+			"Access-Control-Allow-Origin":      origin,
+			"Access-Control-Allow-Credentials": "true",
+			"Access-Control-Allow-Methods":     "POST",
+			"Access-Control-Allow-Headers":     "authorization,content-type,traceparent,x-request-id",
+			"Access-Control-Max-Age":           "7200",
+			"Vary":                             "Origin, Access-Control-Request-Headers",
 		} {
-			if got := w.Header().Get(k); got != v {
+			if got := strings.Join(w.Header().Values(k), ", "); got != v {
 				t.Errorf("%s: %q, want %q", k, got, v)
 			}
 		}

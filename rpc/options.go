@@ -94,9 +94,9 @@ func (o *ServerOptions) check() error {
 			return fmt.Errorf("Codecs[%d]: %w", i, err)
 		}
 	}
-	for i, pattern := range o.Origins {
+	for i, pattern := range originPatterns(o.Origins) {
 		if _, err := path.Match(pattern, ""); err != nil {
-			return fmt.Errorf("Origins[%d] is %q: %w", i, pattern, err)
+			return fmt.Errorf("Origins[%d] is %q: %w", i, o.Origins[i], err)
 		}
 	}
 	return firstError(o.Limits.check(), o.Sessions.check(), checkNumbers("ServerOptions", *o, ""),

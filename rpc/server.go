@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
-	"path"
 	"strings"
 	"sync"
 	"time"
@@ -24,9 +22,11 @@ type ServerOptions struct {
 	Limits Limits
 
 	// Origins are the foreign origins whose pages may connect and POST from a
-	// browser: host patterns as path.Match has them, such as "*.example.com",
-	// or with a scheme, "https://app.example.com". The server's own host always
-	// may; a client that sends no Origin is no browser.
+	// browser, with its cookies: host patterns as path.Match has them, such as
+	// "*.example.com", "localhost:*" or "[::1]:8080", or with a scheme,
+	// "https://app.example.com". "null" is what sandboxed frames of any site say,
+	// "file://" what local pages may, and "*" is every origin, these two among them.
+	// The server's own host always may; a client that sends no Origin is no browser.
 	Origins []string
 
 	// Codecs are offered beside JSON, such as cbor.Codec. A client's first
@@ -92,7 +92,7 @@ func NewServer(opts *ServerOptions) *Server {
 	if err := opts.check(); err != nil {
 		panic(fmt.Errorf("rpc: NewServer: %w", err))
 	}
-	s := &Server{origins: opts.Origins, most: opts.Connections, conns: make(map[*session]struct{})}
+	s := &Server{origins: originPatterns(opts.Origins), most: opts.Connections, conns: make(map[*session]struct{})}
 	s.codecs = append(s.codecs, opts.Codecs...)
 	s.codecs = append(s.codecs, codec.JSON)
 	s.config = &config{
@@ -123,14 +123,10 @@ func (s *Server) Register(services ...Service) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if !s.allows(origin, r.Host) {
-			http.Error(w, fmt.Sprintf("origin %q is not allowed: see rpc.ServerOptions.Origins", origin), http.StatusForbidden)
+			http.Error(w, fmt.Sprintf("origin %.100q is not allowed: see rpc.ServerOptions.Origins", origin), http.StatusForbidden)
 			return
 		}
-		h := w.Header()
-		h.Set("Access-Control-Allow-Origin", origin)
-		h.Add("Vary", "Origin")
-		h.Set("Access-Control-Allow-Headers", "Content-Type, Authorization")
-		h.Set("Access-Control-Allow-Methods", "POST")
+		allowCORS(w.Header(), r, origin)
 	}
 	switch {
 	case r.Method == http.MethodPost:
@@ -154,28 +150,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func isHandshake(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
-}
-
-// allows decides about an Origin header: RFC 6454, section 7. Only browsers
-// send one, and they cannot be made to send a false one.
-func (s *Server) allows(origin, host string) bool {
-	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" {
-		return false
-	}
-	if strings.EqualFold(u.Host, host) {
-		return true
-	}
-	for _, pattern := range s.origins {
-		what := u.Host
-		if strings.Contains(pattern, "://") {
-			what = u.Scheme + "://" + u.Host
-		}
-		if ok, _ := path.Match(strings.ToLower(pattern), strings.ToLower(what)); ok {
-			return true
-		}
-	}
-	return false
 }
 
 // ServeConn serves one connection over a pair of byte streams such as a TCP

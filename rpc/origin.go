@@ -1,0 +1,102 @@
+package rpc
+
+import (
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// preflightAge is how long a browser may remember what a preflight was answered,
+// in seconds. Browsers bound it themselves, Chromium by two hours.
+const preflightAge = "7200"
+
+// allowCORS lets pages of an origin that is allowed POST with what they may open a
+// WebSocket with: cookies, and, since a WebSocket's messages can carry anything,
+// headers of any name.
+func allowCORS(h http.Header, r *http.Request, origin string) {
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	h.Add("Vary", "Origin")
+	if r.Method != http.MethodOptions {
+		return
+	}
+	h.Set("Access-Control-Allow-Methods", "POST")
+	h.Set("Access-Control-Max-Age", preflightAge)
+	h.Add("Vary", "Access-Control-Request-Headers")
+	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+		h.Set("Access-Control-Allow-Headers", asked)
+	}
+}
+
+// allows decides about an Origin header: RFC 6454, section 7. Only browsers
+// send one, and pages cannot make them send a false one.
+func (s *Server) allows(origin, host string) bool {
+	if origin == "null" { // a sandboxed frame, among others
+		return s.allowsOneOf("", origin)
+	}
+	u, err := url.Parse(strings.ToLower(origin))
+	switch {
+	case err != nil:
+		return false
+	case u.Scheme == "file" && u.Host == "":
+		return s.allowsOneOf("", "file://")
+	case u.Scheme == "" || u.Host == "":
+		return false
+	}
+	from := withoutDefaultPort(u.Scheme, u.Host)
+	return from == withoutDefaultPort(u.Scheme, strings.ToLower(host)) || s.allowsOneOf(u.Scheme, from, u.Scheme+"://"+from)
+}
+
+// allowsOneOf reports whether a pattern matches one of the names of an origin. A
+// pattern with a scheme matches only a name with one, and one without matches only a
+// name without: no wildcard stands for a slash.
+func (s *Server) allowsOneOf(scheme string, names ...string) bool {
+	for _, pattern := range s.origins {
+		if pattern == "*" {
+			return true
+		}
+		for _, name := range names {
+			if ok, _ := path.Match(withoutDefaultPort(scheme, pattern), name); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// originPatterns makes patterns for path.Match of those that a user has written.
+func originPatterns(written []string) []string {
+	var patterns []string
+	for _, p := range written {
+		scheme, host, ok := strings.Cut(strings.ToLower(p), "://")
+		if ok {
+			patterns = append(patterns, scheme+"://"+literalIPv6(host))
+		} else {
+			patterns = append(patterns, literalIPv6(scheme))
+		}
+	}
+	return patterns
+}
+
+// literalIPv6 escapes the brackets around an IPv6 address, which path.Match would take
+// for those around a set of characters.
+func literalIPv6(host string) string {
+	addr, port, ok := strings.Cut(host, "]")
+	if !ok || !strings.HasPrefix(addr, "[") || !strings.Contains(addr, ":") {
+		return host
+	}
+	return `\[` + addr[1:] + `\]` + port
+}
+
+// withoutDefaultPort leaves out the port that a scheme implies, as browsers do in
+// Origin headers and some clients and proxies do not in Host headers.
+func withoutDefaultPort(scheme, host string) string {
+	switch scheme {
+	case "http":
+		return strings.TrimSuffix(host, ":80")
+	case "https":
+		return strings.TrimSuffix(host, ":443")
+	}
+	return host
+}
