@@ -71,9 +71,6 @@ func (r *registry) lookup(name []byte) *Method {
 	return r.methods[string(name)]
 }
 
-// subprotocol is the WebSocket subprotocol that goes with cd.
-func subprotocol(cd codec.Codec) string { return "wirecall.v1." + cd.Name() }
-
 func checkCodec(cd codec.Codec) error {
 	if n := cd.Name(); n != "json" && n != "cbor" {
 		return fmt.Errorf("rpc: codec %q: the wire knows only json and cbor", n)

@@ -99,7 +99,7 @@ func (o *ServerOptions) check() error {
 			return fmt.Errorf("Origins[%d] is %q: %w", i, o.Origins[i], err)
 		}
 	}
-	return firstError(o.Limits.check(), o.Sessions.check(), checkNumbers("ServerOptions", *o, ""),
+	return firstError(checkSubprotocols(o.Subprotocols), o.Limits.check(), o.Sessions.check(), checkNumbers("ServerOptions", *o, ""),
 		checkInterceptors("CallInterceptors", o.CallInterceptors), checkInterceptors("ServeInterceptors", o.ServeInterceptors))
 }
 

@@ -47,6 +47,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		"Sessions.PerPrincipal is -1":     {Sessions: &rpc.SessionOptions{PerPrincipal: -1}},
 		"Codecs[1] is nil":                {Codecs: []codec.Codec{cbor.Codec, nil}},
 		`Origins[0] is "[": syntax error`: {Origins: []string{"["}},
+		`Subprotocols[1] is "Wirecall.x": names that begin with "wirecall." are wirecall's`: {Subprotocols: []string{"a", "Wirecall.x"}},
+		`Subprotocols[0] is "a b": want a token`:                                            {Subprotocols: []string{"a b"}},
 	} {
 		refused(t, &opts, nil, want)
 	}

@@ -29,6 +29,14 @@ type ServerOptions struct {
 	// The server's own host always may; a client that sends no Origin is no browser.
 	Origins []string
 
+	// Subprotocols are the WebSocket subprotocols of the application's own, for
+	// clients that ask for one and speak plain JSON-RPC: a browser lets its page have
+	// no connection unless the server accepts one that the page has named. Of those
+	// that a client names, the first that is listed here is accepted. The default,
+	// nil, accepts the first that it names, since pages pass tokens behind it. Names are
+	// compared exactly. A client that names wirecall's is served with that.
+	Subprotocols []string
+
 	// Codecs are offered beside JSON, such as cbor.Codec. A client's first
 	// choice among them wins.
 	Codecs []codec.Codec
@@ -72,7 +80,9 @@ type ServerOptions struct {
 type Server struct {
 	config  *config
 	codecs  []codec.Codec
-	origins []string
+	origins []string // see originPatterns
+
+	subprotocols []string // nil for any
 
 	most int // sockets
 
@@ -92,7 +102,7 @@ func NewServer(opts *ServerOptions) *Server {
 	if err := opts.check(); err != nil {
 		panic(fmt.Errorf("rpc: NewServer: %w", err))
 	}
-	s := &Server{origins: originPatterns(opts.Origins), most: opts.Connections, conns: make(map[*session]struct{})}
+	s := &Server{origins: originPatterns(opts.Origins), subprotocols: opts.Subprotocols, most: opts.Connections, conns: make(map[*session]struct{})}
 	s.codecs = append(s.codecs, opts.Codecs...)
 	s.codecs = append(s.codecs, codec.JSON)
 	s.config = &config{

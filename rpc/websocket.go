@@ -160,15 +160,16 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		OnPingReceived:     wire.pong,
 		OnPongReceived:     wire.ponged,
 	}
-	for _, cd := range s.codecs {
-		opts.Subprotocols = append(opts.Subprotocols, subprotocol(cd))
+	name, cd, m := s.selectSubprotocol(offered(r))
+	if name != "" {
+		opts.Subprotocols = []string{name}
 	}
-	ws, err := websocket.Accept(&hijack{w, wire}, r, opts)
+	ws, err := websocket.Accept(&hijack{w, wire}, offering(r, name), opts)
 	if err != nil {
 		s.leave()
 		return // Accept has answered
 	}
-	c := s.newWSConn(r.Context(), ws, wire)
+	c := s.newWSConn(r.Context(), newWSLink(wire, ws, cd, m, s.config.limits.Message), cd, m)
 	if !s.add(c) {
 		c.lost(errDrained)
 		return
@@ -193,17 +194,10 @@ func hijackable(w http.ResponseWriter) bool {
 	}
 }
 
-func (s *Server) newWSConn(ctx context.Context, ws *websocket.Conn, w *wireConn) *session {
-	m, cd := modePlain, s.codecs[len(s.codecs)-1]
-	for _, offered := range s.codecs {
-		if ws.Subprotocol() == subprotocol(offered) {
-			m, cd = modeWirecall, offered
-			break
-		}
-	}
-	c := newSession(ctx, s.config, cd, newWSLink(w, ws, cd, m, s.config.limits.Message), m)
+func (s *Server) newWSConn(ctx context.Context, l *wsLink, cd codec.Codec, m mode) *session {
+	c := newSession(ctx, s.config, cd, l, m)
 	s.config.sessions.identify(c)
-	c.link.bind(c)
+	l.bind(c)
 	return c
 }
 

@@ -321,6 +321,50 @@ func TestSubprotocols(t *testing.T) {
 	})
 }
 
+// A page gets no connection unless the server accepts a subprotocol that it names.
+// What is accepted is wirecall's, exactly as it is called, or the application's own.
+func TestWhichSubprotocolIsAccepted(t *testing.T) {
+	for _, test := range []struct {
+		own     []string // ServerOptions.Subprotocols
+		offered []string
+		want    string
+	}{
+		{nil, nil, ""},
+		{nil, []string{"bearer", "s3cret"}, "bearer"},
+		{nil, []string{"bearer", jsonProtocol}, jsonProtocol},
+		{nil, []string{jsonProtocol, cborProtocol}, jsonProtocol},
+		{nil, []string{cborProtocol, jsonProtocol}, cborProtocol},
+		{nil, []string{"WIRECALL.V1.JSON"}, ""},
+		{nil, []string{"Wirecall.v1.json", jsonProtocol}, jsonProtocol},
+		{nil, []string{"wirecall.v2.json", "mine"}, "mine"},
+		{nil, []string{strings.Repeat("x", 1<<15)}, ""},
+		{[]string{"a", "b"}, []string{"x", "b", "a"}, "b"},
+		{[]string{"a"}, []string{"x", "A"}, ""},
+		{[]string{}, []string{"x"}, ""},
+	} {
+		t.Run(fmt.Sprintf("%q of %.50q", test.own, test.offered), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := rpc.NewServer(&rpc.ServerOptions{Subprotocols: test.own, Codecs: []codec.Codec{cbor.Codec}})
+				ws, _, err := websocket.Dial(t.Context(), "ws://test/", &websocket.DialOptions{HTTPClient: serveWS(t, srv), Subprotocols: test.offered})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer ws.CloseNow()
+				if got := ws.Subprotocol(); got != test.want {
+					t.Fatalf("%.50q was accepted, want %q", got, test.want)
+				}
+				if strings.HasPrefix(test.want, "wirecall.") {
+					return
+				}
+				ws.Write(t.Context(), websocket.MessageText, []byte(`{"jsonrpc":"2.0","id":"x","method":"nope"}`))
+				if _, got, err := ws.Read(t.Context()); err != nil || !strings.HasPrefix(string(got), `{"jsonrpc":"2.0","id":"x","error":{"code":-32601,`) {
+					t.Errorf("a plain call was answered %s, %v", got, err)
+				}
+			})
+		})
+	}
+}
+
 // TestConversationsOverWebSocket replays what was written for lines over a
 // WebSocket, as text, and in CBOR where it can be said in that.
 func TestConversationsOverWebSocket(t *testing.T) {
