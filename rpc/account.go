@@ -9,6 +9,7 @@ import (
 // and when the last of those that count has ended the call is over.
 type account struct {
 	cancel context.CancelCauseFunc // called once, when it is; nil where nobody needs to know
+	cursor bool                    // its streams are continued by another call where they end with CodeComeAgain
 	told   bool                    // who ends the context calls end, except for the connection, which stops its sources
 
 	ctx context.Context // set when the first streams are added

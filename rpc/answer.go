@@ -70,6 +70,9 @@ func (in *incoming) respond(result *payload, streams []*Stream) ([]*Stream, erro
 		}
 		go s.run()
 	}
+	if in.acct.cursor && c.out.isLate() {
+		c.out.comeAgain()
+	}
 	return nil, nil
 }
 

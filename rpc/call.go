@@ -65,6 +65,7 @@ type Method struct {
 
 	Notify     bool // declared as a notification
 	Idempotent bool // declared as safe to repeat, or to resume
+	Cursor     bool // declared to resume: its stream may end with ComeAgain at any time
 }
 
 // A Service is an implementation with the methods that the wire may call.

@@ -31,6 +31,7 @@ type Conn struct {
 	changed chan struct{} // closed when the state is another
 	dialing bool          // redial runs
 	hurry   chan struct{} // tells redial that a call waits
+	older   atomic.Int32  // how many leaving has
 	since   time.Time     // when the state became Connected
 	tries   int           // to connect, since a connection lasted longer than
 	waited  time.Duration // the wait for it
@@ -63,14 +64,14 @@ func (c *Conn) Call(ctx context.Context, call *Call) error {
 // roundTrip makes a call: what interceptors are wrapped around.
 func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 	for {
-		s := c.session.Load()
+		s := c.sessionFor(ctx)
 		if c.dialer != nil && c.dialer.opts.Reconnect.FailFast {
 			if st := c.State(); st.Phase != Connected {
-				return notSent(CodeUnavailable, st.Cause)
+				return c.over(notSent(CodeUnavailable, st.Cause))
 			}
 		}
 		err := s.roundTrip(ctx, call)
-		if err == nil || c.dialer == nil || !repeats(s, call, err) {
+		if err == nil || c.dialer == nil || !repeats(s, call, err) || s.serves(ctx) && s.err() == nil {
 			return err
 		}
 		if err := c.await(ctx, s, err); err != nil {
@@ -79,38 +80,45 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 	}
 }
 
+// sessionFor returns the session that a call under ctx is to be made in: the one
+// whose call it is made for, while that goes on beside the current one.
+func (c *Conn) sessionFor(ctx context.Context) *session {
+	if c.older.Load() > 0 {
+		if in := callOf(ctx); in != nil && in.c.conn == c && in.c.serves(ctx) && in.c.err() == nil {
+			return in.c
+		}
+	}
+	return c.session.Load()
+}
+
 // repeats reports whether a call that failed with err is to be made again on the
 // next session: s takes no more, and the call has not run, or may run twice.
 func repeats(s *session, call *Call, err error) bool {
 	over := false
-	s.update(func(st *connState) { over = st.ended || st.refusing })
+	s.update(func(st *connState) { over = st.ended || st.leaving })
 	switch e, ok := errors.AsType[*Error](err); {
 	case !over || !ok:
 		return false
-	case e.raw == nil && e.ran == ranNo: // it has not left
+	case !e.came && e.ran == ranNo: // it has not left
 		return true
 	case len(streamsIn(call.Params)) > 0: // which have begun
 		return false
 	}
-	return call.Idempotent && lost(err) || s.refuses() && NotRun(err)
-}
-
-// refuses reports whether the peer of s takes nothing new on.
-func (c *session) refuses() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state.refusing
+	return call.Idempotent && lost(err) || s.peerLeaving() && NotRun(err)
 }
 
 // await waits for a session that comes after s. It fails with err, of the call
-// that waits, where there will be none or the option says not to wait.
+// that waits, or with what the connection has ended with, where there will be none
+// or the options say not to wait.
 func (c *Conn) await(ctx context.Context, s *session, err error) error {
 	for {
 		c.mu.Lock()
 		changed := c.changed
 		c.mu.Unlock()
-		switch {
-		case c.ctx.Err() != nil || c.dialer.opts.Reconnect.FailFast:
+		switch re := &c.dialer.opts.Reconnect; {
+		case c.ctx.Err() != nil:
+			return c.over(err)
+		case re.FailFast || re.Never:
 			return err
 		case c.session.Load() != s:
 			return nil
@@ -126,6 +134,24 @@ func (c *Conn) await(ctx context.Context, s *session, err error) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// over is err, of a call that will not be made again, or where the connection has
+// ended for another reason, that: credentials that are refused, say.
+func (c *Conn) over(err error) error {
+	cause := c.Err()
+	if cause == nil || errors.Is(err, cause) && !isRefusal(cause) {
+		return err
+	}
+	e := &Error{Code: CodeUnavailable, Message: cause.Error(), ran: ranMaybe, cause: cause}
+	if isRefusal(cause) {
+		refusal, _ := errors.AsType[*Error](cause)
+		e.Code = refusal.Code
+	}
+	if NotRun(err) {
+		e.ran = ranNo
+	}
+	return e
 }
 
 // Close ends the connection: what is in flight fails with ErrClosed as its

@@ -21,6 +21,7 @@ const (
 	methodPing          = "$/ping"
 	methodPong          = "$/pong"
 	methodGoaway        = "$/goaway"
+	methodMoved         = "$/moved"
 	methodAck           = "$/ack"
 	methodClose         = "$/close"
 
@@ -89,10 +90,11 @@ func (c *session) dispatchMessage(m *wire.Message, size int, frame []byte, n int
 	case m.ID == nil:
 		return c.incomingNotification(m, size)
 	}
-	if _, ok := c.form.Natural(m.ID); !ok {
+	id, ok := c.form.Natural(m.ID)
+	if !ok {
 		return fmt.Errorf("request id %s is not an integer from 0 to 2^53-1", brief(m.ID))
 	}
-	return c.incomingRequest(m)
+	return c.incomingRequest(id, m)
 }
 
 // isQuiet reports whether a message is one that no ack needs to be sent for, or
@@ -132,12 +134,9 @@ func (c *session) controlMessage(m *wire.Message, n int) error {
 		}
 		c.post(c.form.AppendControl(nil, methodPong, n...))
 	case methodGoaway:
-		ms, ok := c.ints(m.Params, 1)
-		if !ok {
-			return errMalformed
-		}
-		c.update(func(s *connState) { s.refusing = true })
-		c.conn.goaway(c, ms)
+		return c.peerLeaves(m.Params)
+	case methodMoved:
+		c.peerMoved()
 	case methodClose:
 		return c.goodbye(m.Params)
 	}

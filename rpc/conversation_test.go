@@ -235,6 +235,8 @@ func (c *conversation) replay(t *testing.T) {
 			peer.expectClose(l)
 		case "~<":
 			peer.expectSaid(l.text)
+		case "@":
+			peer.do(l)
 		default:
 			peer.nothingMore()
 			peer.do(l)

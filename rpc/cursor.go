@@ -13,9 +13,11 @@ import (
 // each item, before the user gets it, delivered is called, which moves the cursor
 // in call.Params.
 //
-// Where the stream ends because its connection or session was lost, and for no
-// other reason, the call is made again, with the cursor where it is, at once and
-// then after pauses that grow to five seconds. So it goes on until ctx ends, or
+// Where the stream ends because its connection or session was lost the call is made
+// again, with the cursor where it is, at once and then after pauses that grow to
+// five seconds. Where it ends with CodeComeAgain that is done after 1 to 1.5 times
+// the error's Retry; as long as no item comes in between, the pauses double up to
+// thirty seconds. So it goes on until ctx ends, or
 // the stream ends in another way, or the call fails in another way than that the
 // peer could not be reached, or caller is a Conn that has ended for good. A
 // Caller that connects anew by itself says that it could not with an *Error as
@@ -57,6 +59,7 @@ type cursor struct {
 	opened time.Time // when the stream began
 	moved  bool      // an item has been delivered since
 	tries  int       // how often the call was made again since anything came of it
+	sent   int       // how often the server said to come again since an item came
 }
 
 func newCursor(ctx context.Context, caller Caller, call *Call) *cursor {
@@ -85,16 +88,19 @@ func (c *cursor) begin() error {
 // the range ends with, which is end, the end of the stream so far, unless that
 // was a loss.
 func (c *cursor) resume(end error) error {
-	if c.stream.remote == nil || !lost(end) {
+	if c.stream.remote == nil || !lost(end) && !isComeAgain(end) {
 		return end
 	}
 	if c.moved || time.Since(c.opened) > slowest {
 		c.tries = 0
 	}
+	if c.moved {
+		c.sent = 0
+	}
 	// What came with the first answer is the user's by now, who may be reading it.
 	ctx := context.WithValue(c.ctx, responseKey{}, nil)
 	for {
-		if err := c.pause(); err != nil {
+		if err := c.pause(end); err != nil {
 			return err
 		}
 		*c.stream = Stream{}
@@ -103,7 +109,7 @@ func (c *cursor) resume(end error) error {
 			c.open()
 			return nil
 		}
-		if !unreached(end) {
+		if !unreached(end) && !isComeAgain(end) {
 			return end
 		}
 	}
@@ -123,15 +129,10 @@ const (
 	slowest  = 5 * time.Second
 )
 
-// pause waits for as long as is due before the next try. It returns why there
-// shall be none, if so.
-func (c *cursor) pause() error {
-	var d time.Duration
-	if c.tries > 0 {
-		d = backoff(quickest, slowest, c.tries-1)
-	}
-	c.tries++
-	t := time.NewTimer(d)
+// pause waits for as long as is due before the try after one that has ended with
+// end. It returns why there shall be none, if so.
+func (c *cursor) pause(end error) error {
+	t := time.NewTimer(c.delay(end))
 	defer t.Stop()
 	var ended <-chan struct{}
 	conn, ok := c.caller.(*Conn)
@@ -147,7 +148,21 @@ func (c *cursor) pause() error {
 	case c.ctx.Err() != nil:
 		return context.Cause(c.ctx)
 	case ok && conn.Err() != nil:
-		return conn.session.Load().lostCall(conn.Err())
+		return conn.over(conn.session.Load().lostCall(conn.Err()))
 	}
 	return nil
+}
+
+// delay is how long to wait before the next try.
+func (c *cursor) delay(end error) (d time.Duration) {
+	if isComeAgain(end) {
+		d = comeAgainDelay(end, c.sent)
+		c.sent++
+		return d
+	}
+	if c.tries > 0 {
+		d = backoff(quickest, slowest, c.tries-1)
+	}
+	c.tries++
+	return d
 }

@@ -82,8 +82,8 @@
 // exactly once; otherwise, and where the server does not know the session any
 // more, it has failed, and the connection goes on with a new session. Calls that
 // have surely not run, and idempotent ones, are then made again. Calls made while
-// there is no socket wait for one. A server that shuts down lets its clients
-// know, who move to another one by and by.
+// there is no socket wait for one. A server that shuts down asks its clients to
+// go elsewhere: they connect again by and by, and no call of theirs is lost.
 //
 // # Goroutines
 //

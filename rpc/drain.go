@@ -3,23 +3,31 @@ package rpc
 import (
 	"context"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// drain takes nothing new on; the connection ends when it is idle.
-func (c *session) drain() {
-	c.update(func(s *connState) {
-		if !s.draining {
-			s.draining = true
-			close(c.drains)
-		}
-	})
+// A departure is what a session's state knows of $/goaway, of either side.
+type departure struct {
+	draining bool      // we have said it: the end comes when the peer has moved and nothing is open
+	deadline time.Time // and in any case then, unless it is zero
+	moved    bool      // the peer makes no new calls any more, but for calls of ours
+	taken    int64     // the highest id among the peer's requests
+	bounded  bool      // requests with a higher one than taken are refused
+
+	leaving bool  // the peer has said it
+	last    int64 // the highest id of a request of ours that the peer takes
+	moving  bool  // streams with a cursor go on with another session
 }
+
+// patience is how long a peer has at most to answer $/goaway with $/moved.
+const patience = 10 * time.Second
 
 // Draining is closed when the server that serves the call of ctx shuts down.
 // Shutdown waits for streams: a handler whose stream would never end selects on
-// this as well, and ends it, with an error that tells the caller to come again.
-// One that its clients resume after a cursor need not: they move away at once.
-// Outside of handlers it is nil, and so never ready.
+// this as well, and ends it. A stream with a cursor need not: its clients continue
+// it elsewhere, and Shutdown ends what is left. Outside of handlers it is nil, and
+// so never ready.
 func Draining(ctx context.Context) <-chan struct{} {
 	if c, ok := ctx.Value(sessionKey{}).(*session); ok {
 		return c.drains
@@ -27,26 +35,132 @@ func Draining(ctx context.Context) <-chan struct{} {
 	return nil
 }
 
-// goaway is drain with a word to the peer, who has until the deadline, a zero
-// one being none, to let what runs come to its end. A session that has no socket
-// ends at once: nobody lets its client in any more.
+// goaway asks the peer to take new work elsewhere. What it has sent by then, and what
+// runs, may come to its end until the deadline, a zero one being none. A session
+// that has no socket ends at once: its client is let in nowhere any more.
 func (c *session) goaway(deadline time.Time) {
-	c.expire(errDrained)
-	if c.greeted.Load() {
-		var ms []int64
-		if !deadline.IsZero() {
-			ms = append(ms, max(time.Until(deadline).Milliseconds(), 0))
+	speak, detached := false, false
+	c.update(func(s *connState) {
+		switch {
+		case s.ended || s.draining:
+		case !s.attached && c.resume.Load() != nil:
+			s.expired, detached = errDrained, true
+		default:
+			s.draining, s.deadline = true, deadline
+			s.moved, s.bounded = !s.greeted, !s.greeted // plain mode has no word for it
+			speak = c.greeted.Load()
+			close(c.drains)
 		}
-		c.post(c.form.AppendControl(nil, methodGoaway, ms...))
+	})
+	switch {
+	case detached:
+		c.end(errDrained)
+	case speak:
+		c.sayGoaway()
 	}
-	c.drain()
 }
 
-// Shutdown ends the server without losing work: connections and calls that come
-// from now on are refused, as not having run; calls and streams that are under
-// way may finish; each connection ends when it is idle. When ctx ends first, the
-// rest fails with CodeUnavailable and Shutdown returns ctx's cause. A session that
-// has no socket, or loses it now, ends with what it has in flight.
+// sayGoaway says $/goaway, and bounds how long the peer may take to move.
+func (c *session) sayGoaway() {
+	wait := patience
+	if left, ok := c.timeToLeave(); ok {
+		wait = min(wait, left/2)
+	}
+	c.postGoaway()
+	c.setTimer(&c.patience, c.insist, wait)
+}
+
+func (c *session) postGoaway(last ...int64) {
+	var params []int64
+	if left, ok := c.timeToLeave(); ok {
+		params = append(params, min(left.Milliseconds(), noEnd-1))
+	} else if len(last) > 0 {
+		params = append(params, noEnd)
+	}
+	c.post(c.form.AppendControl(nil, methodGoaway, append(params, last...)...))
+}
+
+// noEnd is a number of milliseconds that stands for no end.
+const noEnd = wire.MaxTimeout
+
+// timeToLeave is how long the peer has until the deadline, where there is one.
+func (c *session) timeToLeave() (left time.Duration, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(time.Until(c.state.deadline), 0), !c.state.deadline.IsZero()
+}
+
+// insist ends the patience: where $/moved has not come the peer hears which of its
+// requests is the last that is taken, and streams with a cursor are told to come
+// again. It runs on its timer's goroutine.
+func (c *session) insist() {
+	var last int64
+	late, forever := false, false
+	c.update(func(s *connState) {
+		late = !s.ended && !s.moved
+		s.bounded = s.bounded || late
+		last, forever = s.taken, s.deadline.IsZero()
+	})
+	if late {
+		c.postGoaway(last)
+	}
+	c.out.comeAgain()
+	if late && forever { // nobody could wait for it any longer
+		c.update(func(s *connState) { s.moved = true })
+	}
+}
+
+// peerLeaving reports whether the peer has said $/goaway.
+func (c *session) peerLeaving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.leaving
+}
+
+// peerMoved takes in $/moved.
+func (c *session) peerMoved() {
+	c.update(func(s *connState) { s.moved = s.draining || s.moved })
+}
+
+// peerLeaves takes in $/goaway: behind $/moved only what belongs to calls of the
+// peer's is sent. Whoever waits to make another call has to make it elsewhere.
+func (c *session) peerLeaves(params []byte) error {
+	v, ok := c.ints(params, 2)
+	if !ok {
+		return errMalformed
+	}
+	c.update(func(s *connState) {
+		s.leaving = true
+		if len(v) > 1 {
+			s.last = min(s.last, v[1])
+		}
+		s.slots.fail(notSent(CodeUnavailable, errDrained))
+	})
+	if c.out.move(c.form.AppendControl(nil, methodMoved)) {
+		go c.flush(false)
+	}
+	c.conn.goaway(c, v)
+	return nil
+}
+
+// serves reports whether ctx belongs to a call of the peer's that is still open. The
+// peer takes the requests that are made for it also while it shuts down.
+func (c *session) serves(ctx context.Context) bool {
+	in := callOf(ctx)
+	return in != nil && in.c == c && in.id != nil && in.ctx.Err() == nil
+}
+
+// Shutdown ends the server without losing work: connections that come from now on
+// are refused; wirecall peers are asked to take new work elsewhere, and what they had
+// sent by then is still served; calls and streams that are under way may finish; each
+// connection ends when nothing is open on it any more. When ctx ends first, the rest
+// fails with CodeUnavailable and Shutdown returns ctx's cause. A session that has no
+// socket, or loses it now, ends with what it has in flight.
+//
+// A peer has half of the time until ctx's deadline, and 10 s at most, to say that it
+// has taken its work elsewhere. Then the server refuses its further calls, as not
+// having run, and ends streams with a cursor, as ComeAgain does. Plain JSON-RPC
+// clients cannot be asked: their new calls are refused at once, as not having run.
 //
 // Stop the http.Server as well, for its listeners and for POST requests.
 func (s *Server) Shutdown(ctx context.Context) error {

@@ -14,7 +14,7 @@ var errDrained = errors.New(messageShuttingDown)
 
 // fail ends the session with a word to the peer.
 func (c *session) fail(cause error, code closeCode) {
-	if c.end(cause) {
+	if c.finish(cause, true) {
 		go c.shut(cause, code)
 	}
 }
@@ -61,8 +61,12 @@ func (c *session) shut(cause error, code closeCode) {
 	l.shut(code, reason)
 }
 
-// end makes everybody hear the cause, once. It reports whether it was the first.
-func (c *session) end(cause error) (first bool) {
+// end is finish where the peer gets nothing more.
+func (c *session) end(cause error) (first bool) { return c.finish(cause, false) }
+
+// finish makes everybody hear the cause, once. It reports whether it was the first.
+// The peer may still get what was put before where told is set.
+func (c *session) finish(cause error, told bool) (first bool) {
 	c.mu.Lock()
 	if c.state.ended {
 		c.mu.Unlock()
@@ -72,7 +76,9 @@ func (c *session) end(cause error) (first bool) {
 	calls, sinks := c.state.calls, c.state.sinks
 	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
-	timers := []*time.Timer{c.keeper, c.handshake}
+	timers := []*time.Timer{c.keeper, c.handshake, c.patience}
+	told = told && c.state.attached || !c.client && !c.greeted.Load() // a plain client may have half closed
+	last := c.state.last
 	if r := c.resume.Load(); r != nil {
 		timers = append(timers, r.timer, r.expiry)
 	}
@@ -82,7 +88,7 @@ func (c *session) end(cause error) (first bool) {
 		defer close(c.torn)
 	}
 
-	sources := c.out.close() // first, or handlers answer with what their contexts ended with
+	sources, unsent := c.out.close(!told) // first, or handlers answer with what their contexts ended with
 	c.cancel(cause)
 	c.workers.end()
 	for _, t := range timers {
@@ -91,8 +97,12 @@ func (c *session) end(cause error) (first bool) {
 		}
 	}
 	err := c.lostCall(cause)
-	for _, p := range calls {
-		p.fail(err)
+	for id, p := range calls {
+		if p.frame.Load() >= unsent || int64(id) > last {
+			p.fail(c.unsentCall(cause))
+		} else {
+			p.fail(err)
+		}
 	}
 	for _, k := range sinks {
 		k.end(err)
@@ -124,6 +134,7 @@ var errMovedOn = &Error{Code: CodeUnavailable, Message: "the stream goes on with
 func (c *session) move() {
 	var moving []*sink
 	c.mu.Lock()
+	c.state.moving = true
 	for _, k := range c.state.sinks {
 		if k.movable() {
 			moving = append(moving, k)

@@ -76,6 +76,7 @@ type Error struct {
 	codec codec.Codec // that decodes raw
 	cause error       // what it was made of, on the side that made it or the typed error decoded from raw
 	lost  bool        // it is that of a session which has ended
+	came  bool        // over the wire
 }
 
 // Errorf makes an Error with a formatted message. Where the format has %w, the
@@ -255,6 +256,14 @@ func (c *session) lostCall(cause error) *Error {
 		return &Error{Code: CodeSessionLost, Message: cause.Error(), ran: ranMaybe, cause: cause, lost: true}
 	}
 	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), ran: ranMaybe, cause: cause, lost: cause != ErrClosed}
+}
+
+// unsentCall is what a caller gets for a session that ended with cause where its call
+// has surely not run.
+func (c *session) unsentCall(cause error) *Error {
+	e := c.lostCall(cause)
+	e.ran = ranNo
+	return e
 }
 
 // lost reports whether err is that of a session which has ended for another

@@ -21,6 +21,9 @@ const enough = 2 * frameSize
 func (c *session) flush(caller bool) {
 	for round := 0; ; {
 		done, err := c.link.flush(!caller)
+		if done {
+			c.unflushed = 0
+		}
 		if err == nil && done && c.batch.left() {
 			if err = c.write(); err == nil {
 				continue
@@ -28,6 +31,7 @@ func (c *session) flush(caller bool) {
 		}
 		switch {
 		case err != nil:
+			c.out.failed(c.unwritten())
 			c.lost(err)
 			c.out.quit()
 			return
@@ -35,6 +39,7 @@ func (c *session) flush(caller bool) {
 			go c.flush(false)
 			return
 		}
+		c.produceNow()
 		runtime.Gosched()
 		if !c.out.take(&c.batch, c.link.pending) {
 			return
@@ -54,7 +59,29 @@ func (c *session) write() error {
 			return err
 		}
 	}
-	return c.batch.write(enough, c.link.write)
+	before := c.batch.written()
+	err := c.batch.write(enough, c.link.write)
+	c.unflushed += c.batch.written() - before
+	return err
+}
+
+// unwritten is how many frames of the batch the link, which has failed, has written
+// nothing of.
+func (c *session) unwritten() int {
+	n := c.batch.count() - c.batch.written()
+	if !c.link.wrote() {
+		n += c.unflushed
+	}
+	return n
+}
+
+// produceNow starts the streams whose requests have been written.
+func (c *session) produceNow() {
+	for _, s := range c.batch.starts {
+		go s.run()
+	}
+	clear(c.batch.starts)
+	c.batch.starts = c.batch.starts[:0]
 }
 
 // kick starts a flush on a goroutine of its own where none is under way. The

@@ -224,12 +224,20 @@ func (c *session) greet(m *wire.Message, frame []byte, n int) error {
 	if err != nil {
 		return err
 	}
-	c.update(func(*connState) {
+	c.update(func(s *connState) {
 		c.handshake.Stop()
 		c.handshake = nil
+		s.greeted, s.taken = true, 1
 	})
 	c.postAlone(c.form.AppendTail(msg))
-	c.greeted.Store(true) // from here on others may speak
+	late := false
+	c.update(func(s *connState) {
+		c.greeted.Store(true) // from here on others may speak
+		late = s.draining
+	})
+	if late {
+		c.sayGoaway()
+	}
 	return nil
 }
 

@@ -97,7 +97,7 @@ func Peer(ctx context.Context) Caller {
 
 // request takes in a request of the peer's in wirecall mode. The reader calls
 // it. What it returns is the peer's breach of the protocol.
-func (c *session) incomingRequest(m *wire.Message) error {
+func (c *session) incomingRequest(id int64, m *wire.Message) error {
 	method := c.methods.lookup(m.Method)
 	var in *incoming
 	var refusal *Error
@@ -114,7 +114,10 @@ func (c *session) incomingRequest(m *wire.Message) error {
 		if sinks, err = c.register(s, m.Streams, wire.CalleeDepth); err != nil && !isLimit(err) {
 			return
 		}
-		in, refusal = c.admit(s, m, method)
+		if !s.bounded {
+			s.taken = max(s.taken, id)
+		}
+		in, refusal = c.admit(s, id, m, method)
 		if err != nil && refusal == nil {
 			s.handlers--
 			c.unanswered.Add(-1)
@@ -137,13 +140,14 @@ func (c *session) incomingRequest(m *wire.Message) error {
 	return nil
 }
 
-// admit decides whether a request may run, and counts it. A cancelled call
+// admit decides whether a request, whose id is a number in wirecall mode, may run,
+// and counts it. A cancelled call
 // whose handler still runs is still there. What is counted is what the peer can
 // count, or one that keeps to the limit would be refused: not notifications, and
 // not a handler whose answer the peer may have.
-func (c *session) admit(s *connState, m *wire.Message, method *Method) (*incoming, *Error) {
+func (c *session) admit(s *connState, id int64, m *wire.Message, method *Method) (*incoming, *Error) {
 	switch {
-	case s.draining:
+	case s.bounded && (c.mode == modePlain || id > s.taken):
 		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, ran: ranNo}
 	case method == nil:
 		return nil, &Error{Code: CodeMethodNotFound, Message: "method not found: " + brief(m.Method)}
@@ -224,7 +228,7 @@ func (in *incoming) begin(ctx context.Context, timeout int64) {
 		limited, stop := context.WithTimeout(ctx, milliseconds(timeout))
 		ctx, in.end = limited, func(cause error) { cancel(cause); stop() }
 	}
-	in.acct = account{open: 1, cancel: in.end, told: timeout <= 0}
+	in.acct = account{open: 1, cancel: in.end, told: timeout <= 0, cursor: in.method.Cursor}
 	c.mu.Lock()
 	in.ctx = ctx
 	canceled := in.canceled

@@ -36,6 +36,10 @@ type link interface {
 	// known, and whether the system holds more of them for it.
 	progress() (taken int64, more bool)
 
+	// wrote reports whether anything has been written since flush was last done
+	// with everything. It is for the flusher.
+	wrote() bool
+
 	// shut says goodbye with a code and a reason where the transport has
 	// words for that, waits for the peer's at most for closeGrace, and closes.
 	shut(code closeCode, reason string)
@@ -115,6 +119,7 @@ type wireConn struct {
 
 	sending []byte // the flusher's, from sent on
 	sent    int
+	some    bool // has been written of what was ready since nothing was
 	shutter sync.Once
 	closed  func() // called then; may be nil
 }
@@ -315,9 +320,12 @@ func (w *wireConn) pending() bool {
 	return len(w.ready) > 0
 }
 
+func (w *wireConn) wrote() bool { return w.some }
+
 func (w *wireConn) flush(wait bool) (done bool, err error) {
 	for {
 		if w.sent == len(w.sending) && !w.refill() {
+			w.some = false
 			return true, nil
 		}
 		if err := w.writeSome(wait); err != nil {
@@ -383,5 +391,6 @@ func (w *wireConn) writeSome(wait bool) error {
 // advance counts bytes that have been written.
 func (w *wireConn) advance(n int) {
 	w.sent += n
+	w.some = w.some || n > 0
 	w.written.Add(int64(n))
 }

@@ -22,7 +22,7 @@ func (c *session) notify(ctx context.Context, call *Call) error {
 	if len(params.streams())+len(streamsIn(call.Result)) > 0 {
 		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method)
 	}
-	return c.sendRequest(ctx, 0, call, &params, nil, nil)
+	return c.sendRequest(ctx, 0, call, &params, nil, nil, nil)
 }
 
 // putNotification puts an encoded notification into the outbox. In a handler that
@@ -36,21 +36,21 @@ func (c *session) putNotification(ctx context.Context, buf *buffer) (flush bool,
 			patience = 0
 		}
 	}
-	flush, err = c.out.sendNotification(ctx, c.ctx.Done(), buf, patience)
+	flush, err = c.out.sendNotification(ctx, c.ctx.Done(), buf, c.serves(ctx), patience)
 	if err == errNoCredit {
 		err = notSent(CodeLimitReached, err)
 	}
 	return flush, err
 }
 
-// sendNotification is send for a notification. It waits for credit for patience at
-// most, without a bound where that is negative.
-func (o *outbox) sendNotification(ctx context.Context, gone <-chan struct{}, b *buffer, patience time.Duration) (flush bool, err error) {
+// sendNotification is request for a notification. It waits for credit for patience
+// at most, without a bound where that is negative.
+func (o *outbox) sendNotification(ctx context.Context, gone <-chan struct{}, b *buffer, nested bool, patience time.Duration) (flush bool, err error) {
 	n := len(b.bytes) - o.form.FrameRoom()
 	var late *time.Timer
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for !o.closed {
+	for o.refuses(nested) == nil {
 		credit := !o.limited || o.credit.allows(n)
 		switch {
 		case credit && o.first.size() < o.soft:
@@ -72,7 +72,7 @@ func (o *outbox) sendNotification(ctx context.Context, gone <-chan struct{}, b *
 			return false, err
 		}
 	}
-	return false, errOutboxClosed
+	return false, o.refuses(nested)
 }
 
 // limitNotifications gives the credit to begin with, which hello has told.

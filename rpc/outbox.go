@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -43,7 +44,12 @@ type outbox struct {
 	ackDue   bool
 	grown    func(n int)   // told of what is put while there is no socket; may be nil
 	closed   bool          // nothing is taken in any more
+	late     bool          // streams with a cursor are ended: see comeAgain
+	moved    bool          // $/moved is put: only requests for calls of the peer's are taken in
 	idle     chan struct{} // closed when nothing is left to flush, where somebody waits for that
+
+	taken  uint64 // how many frames a flusher has taken
+	unsent uint64 // frames from this one on, counted from 0, have not reached the socket
 
 	finishedServed, finishedOwn int // sources whose end was taken and not yet reported
 }
@@ -58,8 +64,9 @@ type batch struct {
 
 	from, next, nextLarge int // what has been written: bytes, and frames
 
-	ack    bool    // is to be written first
-	replay *replay // keeps what is written
+	ack    bool      // is to be written first
+	replay *replay   // keeps what is written
+	starts []*source // produced once all of it has been written
 }
 
 // A large is a frame with a buffer of its own, a chunk.
@@ -94,6 +101,18 @@ func (b *batch) cut() {
 		b.cuts = append(b.cuts, len(b.buf))
 	}
 }
+
+// count is how many frames there are, left how many of them are to be written.
+func (b *batch) count() int {
+	n := len(b.cuts) + len(b.large)
+	if len(b.buf) > b.start() {
+		n++
+	}
+	return n
+}
+
+// written is how many frames have been given to the link.
+func (b *batch) written() int { return b.next + b.nextLarge }
 
 // left reports whether there are frames to write.
 func (b *batch) left() bool { return b.ack || b.frames() }
@@ -137,7 +156,8 @@ func (b *batch) reset() {
 		freeChunk(b.large[i].buf)
 		b.large[i] = large{}
 	}
-	*b = batch{buf: b.buf[:0], cuts: b.cuts[:0], large: b.large[:0]}
+	clear(b.starts)
+	*b = batch{buf: b.buf[:0], cuts: b.cuts[:0], large: b.large[:0], starts: b.starts[:0]}
 }
 
 // add puts a message into the frame being filled, or into a new one.
@@ -150,26 +170,67 @@ func (o *outbox) add(b *batch, msg []byte) {
 	b.buf = o.form.AppendToFrame(roomFor(b.buf, o.form.FrameSize(len(msg))), msg, n == 0)
 }
 
-var errOutboxClosed = errors.New("rpc: connection ended")
+var (
+	errOutboxClosed = errors.New("rpc: connection ended")
+	errOutboxMoved  = errors.New("rpc: the peer is shutting down")
+)
 
-// send puts a message into the first lane, having waited under ctx for room. It
+// send puts an answer into the first lane, having waited under ctx for room. It
 // reports whether the caller must flush. It keeps the buffer of a large one. A
 // waiting that is not nil is lowered by one before anybody can flush the message.
 func (o *outbox) send(ctx context.Context, gone <-chan struct{}, b *buffer, waiting *atomic.Int64) (flush bool, err error) {
-	o.mu.Lock()
+	if err := o.enter(ctx, gone, true); err != nil {
+		return false, err
+	}
 	defer o.mu.Unlock()
-	for o.first.size() >= o.soft && !o.closed {
-		if err := o.await(ctx, gone, nil); err != nil {
-			return false, err
-		}
-	}
-	if o.closed {
-		return false, errOutboxClosed
-	}
 	if waiting != nil {
 		waiting.Add(-1)
 	}
 	return o.putBuffer(b), nil
+}
+
+// request is send for the request of p. It fails with errOutboxMoved behind $/moved,
+// unless the request is nested, which is one made for a call of the peer's. Its frame
+// is noted in p before anybody can take it; the sources start when it has been
+// written.
+func (o *outbox) request(ctx context.Context, gone <-chan struct{}, b *buffer, nested bool, p *pendingCall, sources []*source) (flush bool, err error) {
+	if err := o.enter(ctx, gone, nested); err != nil {
+		return false, err
+	}
+	defer o.mu.Unlock()
+	flush = o.putBuffer(b)
+	p.frame.Store(o.taken + uint64(o.first.count()) - 1)
+	o.first.starts = append(o.first.starts, sources...)
+	return flush, nil
+}
+
+// enter waits under ctx for room in the first lane, and returns with the mutex
+// held where it does not fail.
+func (o *outbox) enter(ctx context.Context, gone <-chan struct{}, nested bool) error {
+	o.mu.Lock()
+	for o.first.size() >= o.soft && !o.closed && (nested || !o.moved) {
+		if err := o.await(ctx, gone, nil); err != nil {
+			o.mu.Unlock()
+			return err
+		}
+	}
+	if err := o.refuses(nested); err != nil {
+		o.mu.Unlock()
+		return err
+	}
+	return nil
+}
+
+// refuses is why nothing is taken in any more, or nothing but answers and what is
+// nested. The mutex is held.
+func (o *outbox) refuses(nested bool) error {
+	switch {
+	case o.closed:
+		return errOutboxClosed
+	case o.moved && !nested:
+		return errOutboxMoved
+	}
+	return nil
 }
 
 // await waits for wake, until late at most. The mutex is held before and after.
@@ -210,6 +271,19 @@ func (o *outbox) putBuffer(b *buffer) (flush bool) {
 	o.grow(len(b.bytes) - room)
 	b.bytes = nil
 	return o.claim()
+}
+
+// move puts msg, which is $/moved, behind everything in the first lane, once. It
+// reports whether the caller must flush.
+func (o *outbox) move(msg []byte) (flush bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || o.moved {
+		return false
+	}
+	o.moved = true
+	o.wake()
+	return o.put(msg, false)
 }
 
 // post puts msg into the first lane without waiting: control messages and
@@ -266,6 +340,15 @@ func (o *outbox) attach() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.detached, o.flushing = false, true
+	o.unsent = o.taken
+}
+
+// failed notes that of the frames that were taken the last n have not reached the
+// socket, which is broken. The flusher calls it.
+func (o *outbox) failed(n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.unsent = o.taken - uint64(n)
 }
 
 // resume has the frames kept that are written from now on.
@@ -320,6 +403,8 @@ func (o *outbox) take(b *batch, pending func() bool) bool {
 	o.alone = false
 	b.ack, b.replay, o.ackDue = o.ackDue, o.replay, false
 	o.takeItems(b)
+	o.taken += uint64(b.count())
+	o.unsent = o.taken
 	o.wake()
 	return true
 }
@@ -351,15 +436,20 @@ func (o *outbox) takeItems(b *batch) {
 	}
 }
 
-// close takes nothing in any more; what was put before is still flushed. It
-// returns the sources that were open.
-func (o *outbox) close() []*source {
+// close takes nothing in any more; what was put before is still flushed, unless it
+// is to be dropped. It returns the sources that were open, and from which frame on
+// nothing has reached a socket or will.
+func (o *outbox) close(drop bool) (open []*source, unsent uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	open := slices.Collect(maps.Values(o.sources))
+	open = slices.Collect(maps.Values(o.sources))
 	o.sources, o.ring, o.room, o.itemRoom = nil, nil, nil, nil
-	return open
+	if !drop {
+		return open, math.MaxUint64
+	}
+	o.first = batch{}
+	return open, o.unsent
 }
 
 // quit ends a flush that failed.

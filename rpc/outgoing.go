@@ -3,8 +3,10 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
@@ -16,7 +18,8 @@ import (
 type pendingCall struct {
 	done chan struct{} // receives one value when the rest is set
 
-	abandoned bool // guarded by the connection's mutex
+	frame     atomic.Uint64 // of the outbox that the request is in, notPut before it is in one
+	abandoned bool          // guarded by the connection's mutex
 	result    []byte
 	chunk     []byte // that a large result is in
 	deep      bool   // see wire.Message
@@ -24,6 +27,9 @@ type pendingCall struct {
 	meta      map[string]string
 	err       error // an answered error, or the end of the connection
 }
+
+// notPut is no frame: those come before it.
+const notPut = math.MaxUint64
 
 func (p *pendingCall) fail(err error) {
 	p.err = err
@@ -113,7 +119,7 @@ func (c *session) roundTrip(ctx context.Context, call *Call) error {
 	}
 }
 
-// request sends the call and starts its parameters' streams.
+// request sends the call. Its parameters' streams start when it has been written.
 func (c *session) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
 	params := payloadOf(call.Params)
 	var acct *account
@@ -134,6 +140,7 @@ func (c *session) request(ctx context.Context, call *Call) (id uint64, p *pendin
 			return
 		}
 		p = s.spareCall()
+		p.frame.Store(notPut)
 		s.calls[id] = p
 	})
 	sent := false
@@ -141,28 +148,28 @@ func (c *session) request(ctx context.Context, call *Call) (id uint64, p *pendin
 		if !sent {
 			c.forget(id)
 			c.discard(sources)
+			for _, s := range sources {
+				s.settle()
+			}
 		}
 	}(id)
+	if acct != nil {
+		acct.add(ctx, len(sources), sources, nil)
+		acct.done()
+	}
 	if err == nil {
-		err = c.sendRequest(ctx, id, call, &params, sources, names)
+		err = c.sendRequest(ctx, id, call, &params, p, sources, names)
 	}
 	if err != nil {
 		return 0, nil, err
 	}
 	sent = true
-	if acct != nil {
-		acct.add(ctx, len(sources), sources, nil)
-		acct.done()
-	}
-	for _, s := range sources {
-		go s.run()
-	}
 	return id, p, nil
 }
 
 // sendRequest encodes a request, or with id 0 a notification, and puts it into
 // the outbox.
-func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, sources []*source, names [][]byte) error {
+func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, p *pendingCall, sources []*source, names [][]byte) error {
 	buf := buffers.Get().(*buffer)
 	head := wire.Head{Method: call.Method, Body: call.Params != nil}
 	var raw [20]byte
@@ -199,10 +206,13 @@ func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params
 	if peer := c.peerMessage(); size > peer {
 		return notSent(CodeTooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", call.Method, size, peer))
 	}
-	flush, err := c.put(ctx, id, buf)
-	if err == errOutboxClosed {
+	flush, err := c.put(ctx, buf, p, sources)
+	switch err {
+	case errOutboxClosed:
 		<-c.ctx.Done() // at once: see end
 		err = notSent(CodeUnavailable, c.err())
+	case errOutboxMoved:
+		err = notSent(CodeUnavailable, errDrained)
 	}
 	if flush {
 		c.flush(true)
@@ -210,12 +220,12 @@ func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params
 	return err
 }
 
-// put puts a request, or with id 0 a notification, into the outbox.
-func (c *session) put(ctx context.Context, id uint64, buf *buffer) (flush bool, err error) {
-	if id == 0 {
+// put puts the request of p, or where that is nil a notification, into the outbox.
+func (c *session) put(ctx context.Context, buf *buffer, p *pendingCall, sources []*source) (flush bool, err error) {
+	if p == nil {
 		return c.putNotification(ctx, buf)
 	}
-	return c.out.send(ctx, c.ctx.Done(), buf, nil)
+	return c.out.request(ctx, c.ctx.Done(), buf, c.serves(ctx), p, sources)
 }
 
 // timeLeft is the timeout that travels: whole milliseconds, rounded up. A deadline
@@ -386,7 +396,7 @@ func (c *session) answer(m *wire.Message) error {
 // receivedError makes an Error of an error object. A number that is no number, and
 // a word for ran that is not known, say nothing.
 func (c *session) receivedError(raw []byte) *Error {
-	e := &Error{}
+	e := &Error{came: true}
 	for name, member := range c.form.Object(raw) {
 		switch name {
 		case "code":

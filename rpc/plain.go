@@ -197,7 +197,7 @@ func (c *session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 			refusal = &Error{Code: CodeInvalidRequest, Message: "invalid request: the id is that of a call which is not answered yet"}
 			return
 		}
-		in, refusal = c.admit(s, m, method)
+		in, refusal = c.admit(s, 0, m, method)
 	})
 	switch {
 	case refusal != nil:

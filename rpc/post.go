@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"time"
 
 	"github.com/wirecall/wirecall/codec"
 )
@@ -71,7 +72,7 @@ func (s *Server) answerPOST(ctx context.Context, body []byte) (msg []byte, ok bo
 	}
 	select {
 	case msg := <-answered:
-		c.drain() // notifications have no answer to wait for, but may finish
+		c.goaway(time.Time{}) // notifications have no answer to wait for, but may finish
 		<-c.ctx.Done()
 		return msg, ctx.Err() == nil
 	case <-ctx.Done():
@@ -89,6 +90,7 @@ func (noLink) write([]byte) error       { return nil }
 func (noLink) flush(bool) (bool, error) { return true, nil }
 func (noLink) pending() bool            { return false }
 func (noLink) progress() (int64, bool)  { return 0, false }
+func (noLink) wrote() bool              { return true }
 func (noLink) shut(closeCode, string)   {}
 func (noLink) linger()                  {}
 func (noLink) cut()                     {}

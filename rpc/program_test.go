@@ -328,6 +328,10 @@ var calls = map[string]call{
 		now, seq, err := s.Watch(ctx)
 		return now, untyped(seq), err
 	},
+	"follow": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
+		seq, err := s.Follow(ctx, 0, number(args[0]))
+		return "open", untyped(seq), err
+	},
 	"blobs": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
 		seq, err := s.Blobs(ctx, number(args[0]), number(args[1]))
 		return "open", sizes(seq), err

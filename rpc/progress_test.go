@@ -42,8 +42,8 @@ func newSlowPeer(t *testing.T, limits Limits) *slowPeer {
 	holdFor(l.wireConn, &p.took)
 	c := newSession(context.Background(), p.server.config, p.server.codecs[0], l, modePlain)
 	l.bind(c)
-	p.server.add(c)
-	c.start()
+	p.server.take(c)
+	go c.read(l)
 	t.Cleanup(func() {
 		far.Close()
 		p.server.Close()

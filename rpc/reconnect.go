@@ -88,8 +88,8 @@ func (c *Conn) set(p Phase, cause error) {
 // end closes a dialed connection.
 func (c *Conn) end(cause error) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.set(Closed, cause)
-	c.mu.Unlock()
 	c.cancel(cause)
 }
 
@@ -105,53 +105,59 @@ func (c *Conn) attached() {
 
 // detached hears that the session has lost its socket and may be resumed.
 func (c *Conn) detached(s *session, cause error) {
-	if c.dialer == nil || c.session.Load() != s {
+	if c.dialer == nil {
 		return
 	}
 	c.mu.Lock()
-	c.set(Detached, cause)
-	c.mu.Unlock()
-	c.again(0)
+	defer c.mu.Unlock()
+	if c.session.Load() == s {
+		c.set(Detached, cause)
+		c.again(0)
+	}
 }
 
 // ended hears that the session has ended.
 func (c *Conn) ended(s *session, cause error) {
-	switch {
-	case c.dialer == nil || c.ctx.Err() != nil:
-		return
-	case c.session.Load() != s:
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.leaving = slices.DeleteFunc(c.leaving, func(old *session) bool { return old == s })
-		return
-	case c.dialer.opts.Reconnect.Never || isFinal(cause):
-		c.end(cause)
+	if c.dialer == nil || c.ctx.Err() != nil {
 		return
 	}
 	c.mu.Lock()
-	c.set(Connecting, cause)
-	c.mu.Unlock()
-	c.again(0)
+	defer c.mu.Unlock()
+	switch {
+	case c.session.Load() != s:
+		c.leaving = slices.DeleteFunc(c.leaving, func(old *session) bool { return old == s })
+		c.older.Store(int32(len(c.leaving)))
+	case c.dialer.opts.Reconnect.Never || isFinal(cause):
+		c.set(Closed, cause)
+		c.cancel(cause)
+	default:
+		c.set(Connecting, cause)
+		c.again(0)
+	}
 }
 
 // goaway hears that the server of a session shuts down: in the given number of
 // milliseconds, where there is one.
 func (c *Conn) goaway(s *session, ms []int64) {
-	if c.dialer == nil || c.session.Load() != s || c.dialer.opts.Reconnect.Never {
+	if c.dialer == nil || c.dialer.opts.Reconnect.Never {
 		return
 	}
 	spread := c.dialer.opts.Reconnect.Spread
 	if len(ms) > 0 {
 		spread = min(spread, milliseconds(ms[0])/2)
 	}
-	c.again(rand.N(spread + 1))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session.Load() == s {
+		c.again(rand.N(spread + 1))
+	}
 }
 
 // isFinal reports whether what ended a session, or a try to make one, will end
 // the next as well: the close codes that say so, and credentials that are not
 // taken.
 func isFinal(cause error) bool {
-	if e, ok := errors.AsType[*Error](cause); ok && (e.Code == CodeUnauthenticated || e.Code == CodePermissionDenied) {
+	if isRefusal(cause) {
 		return true
 	}
 	e, ok := errors.AsType[closedError](cause)
@@ -165,12 +171,16 @@ func isFinal(cause error) bool {
 	return e.code >= closeProtocol && e.code < 5000
 }
 
-// again has redial run, after a wait. A connection that has lasted is a new
+// isRefusal reports whether the server does not take the client's credentials.
+func isRefusal(cause error) bool {
+	e, ok := errors.AsType[*Error](cause)
+	return ok && (e.Code == CodeUnauthenticated || e.Code == CodePermissionDenied)
+}
+
+// again has redial run, after a wait. The mutex is held. A connection that has lasted is a new
 // beginning of the backoff; one whose server broke the rules must have lasted for
 // long.
 func (c *Conn) again(wait time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.dialing || c.ctx.Err() != nil {
 		return
 	}
@@ -201,6 +211,9 @@ func (c *Conn) redial(spread time.Duration) {
 		if c.settled(err) {
 			return
 		}
+		if s := c.session.Load(); err != nil && s.peerLeaving() {
+			s.move() // there may be no other server before this one is idle
+		}
 	}
 }
 
@@ -230,13 +243,12 @@ func (c *Conn) pause(d time.Duration, hurry <-chan struct{}) {
 // settled reports whether there is no more to do for redial: the connection is
 // there, and has not been lost again meanwhile.
 func (c *Conn) settled(err error) bool {
-	refuses := c.session.Load().refuses()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil && c.state.Phase != Connected {
 		c.set(c.state.Phase, err)
 	}
-	if c.state.Phase < Connected || c.state.Phase == Detached || refuses {
+	if c.state.Phase < Connected || c.state.Phase == Detached || c.session.Load().peerLeaving() {
 		return false
 	}
 	c.dialing = false
@@ -279,16 +291,27 @@ func (c *session) waits() bool {
 	return !c.state.ended && !c.state.attached && c.resume.Load() != nil
 }
 
+// maxLeaving is how many sessions whose servers shut down a connection holds beside
+// its current one.
+const maxLeaving = 4
+
+var errTooManyLeaving = errors.New("too many servers of one connection shut down at once")
+
 // adopt makes s the session that calls go to. What runs in an older one that
 // goes on may finish there.
 func (c *Conn) adopt(s *session) {
 	old := c.session.Load()
+	var oldest *session
 	c.mu.Lock()
 	c.session.Store(s)
 	c.state.Session++
 	c.set(Connected, nil)
 	if old != nil && old.err() == nil {
+		if len(c.leaving) == maxLeaving {
+			oldest = c.leaving[0]
+		}
 		c.leaving = append(c.leaving, old)
+		c.older.Store(int32(len(c.leaving)))
 	}
 	closed := c.ctx.Err() != nil
 	c.mu.Unlock()
@@ -297,5 +320,8 @@ func (c *Conn) adopt(s *session) {
 		s.fail(ErrClosed, closeNormal)
 	case old != nil:
 		old.move()
+	}
+	if oldest != nil {
+		oldest.fail(errTooManyLeaving, closeShutdown)
 	}
 }

@@ -134,7 +134,7 @@ func (c *session) detach(l link, cause error) bool {
 	}
 	alive, first := false, false
 	c.update(func(s *connState) {
-		alive = !s.ended && !s.draining && !s.refusing
+		alive = !s.ended && !s.draining && !s.leaving
 		if first = alive && s.attached && c.link == l; first {
 			s.attached = false
 			r.expiry.Reset(r.window)

@@ -180,12 +180,10 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 	s.config.sessions.identify(c)
 	l.bind(c)
 	defer context.AfterFunc(ctx, func() { l.owner.Load().fail(context.Cause(ctx), closeShutdown) })()
-	if !s.add(c) {
-		l.cut()
+	if !s.take(c) {
 		return errDrained
 	}
 	c.expectHello()
-	c.keep()
 	c.read(l)
 	if err := l.owner.Load().err(); err != nil {
 		return err
@@ -245,14 +243,21 @@ func (s *Server) leave() {
 	s.sockets--
 }
 
-// add takes a connection on, unless the server has been stopped.
-func (s *Server) add(c *session) bool {
+// take takes on a connection, whose reader is about to begin. Where the server has
+// been stopped it ends the connection and reports false.
+func (s *Server) take(c *session) bool {
+	c.keep()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.stopped {
+	stopped := s.stopped
+	if !stopped {
 		s.conns[c] = struct{}{}
 	}
-	return !s.stopped
+	s.mu.Unlock()
+	if stopped {
+		c.lost(errDrained)
+		c.stopReading()
+	}
+	return !stopped
 }
 
 func (s *Server) remove(c *session) {

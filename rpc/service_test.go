@@ -85,6 +85,12 @@ type Subject interface {
 	// Tick streams the numbers from 1 to n, one a second.
 	Tick(ctx context.Context, n int) (iter.Seq2[int, error], error)
 
+	// Follow streams the numbers behind after, one a second. Where it has come to last
+	// it asks the consumer to come again.
+	//
+	//wirecall:resume after=N
+	Follow(ctx context.Context, after, last int) (iter.Seq2[Mark, error], error)
+
 	// Stubborn is Tick without a look at the context between items.
 	Stubborn(ctx context.Context, n int) (iter.Seq2[int, error], error)
 
@@ -127,6 +133,9 @@ type Subject interface {
 	// Echo sends back each line as it comes, in capitals.
 	Echo(ctx context.Context, lines iter.Seq2[string, error]) (iter.Seq2[string, error], error)
 }
+
+// A Mark is an item of a stream with a cursor.
+type Mark struct{ N int }
 
 // A wound is an error with a code and data of its own.
 type wound struct {
@@ -332,6 +341,21 @@ func (s *tester) Endless(ctx context.Context) (iter.Seq2[int, error], error) {
 
 func (s *tester) Tick(ctx context.Context, n int) (iter.Seq2[int, error], error) {
 	return s.numbers(ctx, "Tick", n, 1000, nil), nil
+}
+
+func (s *tester) Follow(ctx context.Context, after, last int) (iter.Seq2[Mark, error], error) {
+	return func(yield func(Mark, error) bool) {
+		for n := after + 1; n <= last; n++ {
+			if err := pause(ctx, 1000); err != nil {
+				yield(Mark{}, err)
+				return
+			}
+			if !yield(Mark{n}, nil) {
+				return
+			}
+		}
+		yield(Mark{}, rpc.ComeAgain(500*time.Millisecond))
+	}, nil
 }
 
 func (s *tester) Stubborn(_ context.Context, n int) (iter.Seq2[int, error], error) {

@@ -36,6 +36,7 @@ type session struct {
 	alone           bool         // the reader's: nothing else is in its frame
 	out             outbox
 	batch           batch // the flusher's
+	unflushed       int   // the flusher's: frames given to the link since it had written everything
 	buffered        atomic.Int64
 	logged          logged
 	message         atomic.Int64 // the peer's limit
@@ -55,6 +56,7 @@ type session struct {
 	taken     int64       // the housekeeping's: see reads
 	keeper    *time.Timer // see setTimer
 	handshake *time.Timer
+	patience  *time.Timer // with a peer that goes on after goaway
 
 	mu    sync.Mutex
 	state connState // touched only in update
@@ -67,8 +69,8 @@ type connState struct {
 	expired  error         // why it is about to end, detached
 	attached bool          // to a socket
 	reading  chan struct{} // closed when the reader of that has gone, nil then
-	draining bool          // nothing new is taken on, and the end comes when idle
-	refusing bool          // the peer is draining: it takes on nothing new
+	greeted  bool          // hello has been, or is being, answered
+	departure
 
 	calls      map[uint64]*pendingCall
 	spare      []*pendingCall
@@ -142,6 +144,7 @@ func newSession(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode
 		c.message.Store(floorMessage)
 	}
 	c.state.slots.free, c.state.peerStreams = math.MaxInt32, math.MaxInt32
+	c.state.last = math.MaxInt64
 	c.workers.init((*incoming).run)
 	c.state.calls = make(map[uint64]*pendingCall)
 	c.state.incoming = make(map[string]*incoming)
@@ -267,11 +270,12 @@ func (c *session) receive(frame []byte) error {
 }
 
 // update changes the connection's state with f and then acts on the result: a
-// connection that drains and is idle ends here and nowhere else.
+// connection that drains, and whose peer has moved, ends here when it is idle, and
+// nowhere else.
 func (c *session) update(f func(*connState)) {
 	c.mu.Lock()
 	f(&c.state)
-	done := c.state.draining && !c.state.ended && c.state.idle()
+	done := c.state.draining && c.state.moved && !c.state.ended && c.state.idle()
 	if c.state.whenIdle != nil && c.state.idle() {
 		close(c.state.whenIdle)
 		c.state.whenIdle = nil

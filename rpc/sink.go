@@ -142,7 +142,10 @@ func (k *sink) move() {
 	k.mu.Lock()
 	k.moves = true
 	k.mu.Unlock()
-	if k.c.conn.session.Load() != k.c {
+	k.c.mu.Lock()
+	moving := k.c.state.moving
+	k.c.mu.Unlock()
+	if moving {
 		k.cancel(errMovedOn)
 	}
 }

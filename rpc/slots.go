@@ -24,7 +24,7 @@ func (c *session) acquire(ctx context.Context) (err error) {
 		switch {
 		case s.ended:
 			err = notSent(CodeUnavailable, s.cause)
-		case s.refusing || s.draining && !serving:
+		case s.leaving && !c.serves(ctx) || s.draining && !serving:
 			err = notSent(CodeUnavailable, errDrained)
 		case s.slots.free > 0:
 			s.slots.free--

@@ -331,7 +331,7 @@ func (s *source) reason(err error) error {
 	stopped := s.stopped
 	s.stopped = true
 	switch {
-	case err != nil:
+	case err != nil && !(stopped && isComeAgain(s.why)): // which is why the iterator was to return
 		return err
 	case stopped:
 		return s.why

@@ -170,14 +170,13 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return // Accept has answered
 	}
 	c := s.newWSConn(r.Context(), newWSLink(wire, ws, cd, m, s.config.limits.Message), cd, m)
-	if !s.add(c) {
-		c.lost(errDrained)
+	if !s.take(c) {
 		return
 	}
 	if c.mode == modeWirecall {
 		c.expectHello()
 	}
-	c.start()
+	go c.read(c.link)
 }
 
 // hijackable reports whether w, or what it wraps, gives its connection away.

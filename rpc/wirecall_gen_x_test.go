@@ -610,6 +610,18 @@ func SubjectService(impl Subject) rpc.Service {
 			},
 		},
 		{
+			Name:       "Test.Follow",
+			Idempotent: true,
+			Cursor:     true,
+			New:        func() (any, any) { return new(subjectFollowParams), new(rpc.Stream) },
+			Serve: func(ctx context.Context, c *rpc.Call) error {
+				p, r := c.Params.(*subjectFollowParams), c.Result.(*rpc.Stream)
+				r0, err := impl.Follow(ctx, p.After, p.Last)
+				*r = rpc.From(r0)
+				return err
+			},
+		},
+		{
 			Name: "Test.Stubborn",
 			New:  func() (any, any) { return new(subjectStubbornParams), new(rpc.Stream) },
 			Serve: func(ctx context.Context, c *rpc.Call) error {
@@ -892,6 +904,16 @@ func (c *SubjectClient) Tick(ctx context.Context, n int) (iter.Seq2[int, error],
 	return rpc.To[int](r), err
 }
 
+// Follow streams the numbers behind after, one a second. Where it has come to last
+// it asks the consumer to come again.
+func (c *SubjectClient) Follow(ctx context.Context, after int, last int) (iter.Seq2[Mark, error], error) {
+	p := subjectFollowParams{after, last}
+	var r rpc.Stream
+	call := rpc.Call{Method: "Test.Follow", Params: &p, Result: &r, Idempotent: true}
+	err := c.caller.Call(ctx, new(call))
+	return rpc.Resume(ctx, c.caller, &call, func(m Mark) { p.After = m.N }), err
+}
+
 // Stubborn is Tick without a look at the context between items.
 func (c *SubjectClient) Stubborn(ctx context.Context, n int) (iter.Seq2[int, error], error) {
 	var r rpc.Stream
@@ -1099,6 +1121,15 @@ func (p *subjectTickParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "n", Value: &p.N}}
 }
 
+type subjectFollowParams struct {
+	After int
+	Last  int
+}
+
+func (p *subjectFollowParams) Fields() []rpc.Field {
+	return []rpc.Field{{Name: "after", Value: &p.After}, {Name: "last", Value: &p.Last}}
+}
+
 type subjectStubbornParams struct {
 	N int
 }
@@ -1192,6 +1223,26 @@ func (p *subjectEchoParams) Fields() []rpc.Field {
 	return []rpc.Field{{Name: "lines", Value: &p.Lines}}
 }
 
+func appendMarkJSON(dst []byte, v *Mark) []byte {
+	dst = append(dst, `{"N":`...)
+	dst = jsongen.AppendInt(dst, &v.N)
+	return append(dst, '}')
+}
+
+var markJSON = jsongen.Fields{"N"}
+
+func decodeMarkJSON(s []byte, i int, v *Mark) int {
+	f, i := markJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.N)
+		}
+		f, i = markJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func init() {
 	jsongen.Register((*time.Duration)(nil), 0xf9d0c88f42834344,
 		func(dst []byte, v any) []byte { return jsongen.AppendInt(dst, v.(*time.Duration)) },
@@ -1201,4 +1252,7 @@ func init() {
 			return jsongen.AppendMap(dst, v.(*map[string]string), jsongen.AppendString)
 		},
 		func(s []byte, i int, v any) int { return jsongen.Map(s, i, v.(*map[string]string), jsongen.String) })
+	jsongen.Register((*Mark)(nil), 0x980b24bb4138db91,
+		func(dst []byte, v any) []byte { return appendMarkJSON(dst, v.(*Mark)) },
+		func(s []byte, i int, v any) int { return decodeMarkJSON(s, i, v.(*Mark)) })
 }

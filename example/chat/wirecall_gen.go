@@ -28,6 +28,7 @@ func RoomService(impl Room) rpc.Service {
 		{
 			Name:       "Room.Messages",
 			Idempotent: true,
+			Cursor:     true,
 			New:        func() (any, any) { return new(roomMessagesParams), new(rpc.Stream) },
 			Serve: func(ctx context.Context, c *rpc.Call) error {
 				p, r := c.Params.(*roomMessagesParams), c.Result.(*rpc.Stream)

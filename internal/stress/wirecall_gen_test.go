@@ -19,6 +19,7 @@ func FleetService(impl Fleet) rpc.Service {
 		{
 			Name:       "Fleet.Numbers",
 			Idempotent: true,
+			Cursor:     true,
 			New:        func() (any, any) { return new(fleetNumbersParams), new(rpc.Stream) },
 			Serve: func(ctx context.Context, c *rpc.Call) error {
 				p, r := c.Params.(*fleetNumbersParams), c.Result.(*rpc.Stream)

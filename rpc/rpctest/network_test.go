@@ -44,6 +44,16 @@ func always(p rpctest.Plan) func(int) rpctest.Plan {
 	return func(int) rpctest.Plan { return p }
 }
 
+// first is a plan for the first connection alone.
+func first(p rpctest.Plan) func(int) rpctest.Plan {
+	return func(n int) rpctest.Plan {
+		if n > 0 {
+			return rpctest.Plan{}
+		}
+		return p
+	}
+}
+
 // up is a plan with events on the way up.
 func up(events ...rpctest.Event) func(int) rpctest.Plan {
 	return always(rpctest.Plan{Up: rpctest.Path{Events: events}})

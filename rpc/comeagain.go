@@ -1,0 +1,71 @@
+package rpc
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// ComeAgain returns an error with which a handler ends a stream that has a cursor
+// (//wirecall:resume): the client makes the call again behind the last item that its
+// loop was given, and the loop goes on. The client does so after 1 to 1.5 times d, at
+// random; as long as no item comes in between, its pauses double up to 30 seconds. d
+// is at most an hour. Where the server shuts down the call is made on another one, or
+// waits for it.
+//
+// The consumer of any other stream, and the caller of a handler that returns it, gets
+// an *Error with CodeComeAgain, whose Retry is d.
+func ComeAgain(d time.Duration) error {
+	return &Error{Code: CodeComeAgain, Message: "come again", Retry: d}
+}
+
+func isComeAgain(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == CodeComeAgain
+}
+
+// The pauses of a consumer that is told to come again, and gets no item in between.
+const (
+	leastComeAgain = 100 * time.Millisecond // the second, where the server says nothing
+	mostComeAgain  = 30 * time.Second       // where the server does not say more
+)
+
+// comeAgainDelay is how long to wait behind err, the n-th in a row but one.
+func comeAgainDelay(err error, n int) time.Duration {
+	retry, _ := RetryAfter(err)
+	d := min(retry, maxRetry)
+	if n > 0 {
+		d = max(d, leastComeAgain)
+	}
+	for ; n > 0 && d < mostComeAgain; n-- {
+		d = min(2*d, mostComeAgain)
+	}
+	return d + rand.N(d/2+1)
+}
+
+// drainRetry is what a server that shuts down says.
+const drainRetry = 500 * time.Millisecond
+
+// comeAgain ends the streams that have a cursor: the context of their calls ends, and
+// what their producers do then does not change what they end with.
+func (o *outbox) comeAgain() {
+	var open []*source
+	o.mu.Lock()
+	o.late = true
+	for _, s := range o.sources {
+		if s.acct.cursor {
+			open = append(open, s)
+		}
+	}
+	o.mu.Unlock()
+	for _, s := range open {
+		s.stop(ComeAgain(drainRetry))
+	}
+}
+
+// isLate reports whether comeAgain has been called.
+func (o *outbox) isLate() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.late
+}
