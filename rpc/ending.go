@@ -76,6 +76,7 @@ func (c *session) finish(cause error, told bool) (first bool) {
 	calls, sinks := c.state.calls, c.state.sinks
 	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
+	c.state.stopWatching()
 	timers := []*time.Timer{c.keeper, c.handshake, c.patience}
 	told = told && c.state.attached || !c.client && !c.greeted.Load() // a plain client may have half closed
 	last := c.state.last

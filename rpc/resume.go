@@ -151,6 +151,25 @@ func (c *session) detach(l link, cause error) bool {
 	return alive
 }
 
+// watch has a session that waits for its client end with the context of l, its last
+// socket, which stop is of. Any other no longer depends on that.
+func (c *session) watch(l link, stop func() bool) {
+	c.update(func(s *connState) {
+		if !s.ended && !s.attached && c.link == l {
+			s.unwatch = stop
+		} else {
+			stop()
+		}
+	})
+}
+
+func (s *connState) stopWatching() {
+	if s.unwatch != nil {
+		s.unwatch()
+		s.unwatch = nil
+	}
+}
+
 // isCut reports whether the end of a link is that of its socket alone.
 func isCut(l link, cause error) bool {
 	if closed, ok := errors.AsType[closedError](cause); ok {
@@ -200,6 +219,7 @@ func (c *session) attach(l link, received, dropped uint64, first func() []byte) 
 		if err = cmp.Or(s.cause, s.expired); err == nil {
 			c.link = l
 			s.attached, s.reading = true, make(chan struct{})
+			s.stopWatching()
 			r.expiry.Stop()
 		}
 	})

@@ -168,7 +168,10 @@ func isHandshake(r *http.Request) bool {
 // is one line of JSON; a first line that is rpc.hello begins wirecall mode. A plain
 // client may close its sending side: what it has sent is served and answered, for
 // up to 30 s, and its subscriptions end.
-// The handlers' contexts have ctx's values; ctx's end ends the connection.
+//
+// The handlers' contexts have ctx's values. ctx's end ends the connection, and its
+// session too where that has lost the connection and waits for its client: do not
+// cancel ctx because ServeConn has returned.
 func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 	if !s.enter() {
 		rwc.Close()
@@ -179,7 +182,8 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 	c := newSession(ctx, s.config, codec.JSON, l, modeUnknown)
 	s.config.sessions.identify(c)
 	l.bind(c)
-	defer context.AfterFunc(ctx, func() { l.owner.Load().fail(context.Cause(ctx), closeShutdown) })()
+	stop := context.AfterFunc(ctx, func() { l.owner.Load().fail(context.Cause(ctx), closeShutdown) })
+	defer func() { l.owner.Load().watch(l, stop) }()
 	if !s.take(c) {
 		return errDrained
 	}

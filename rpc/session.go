@@ -69,6 +69,7 @@ type connState struct {
 	expired  error         // why it is about to end, detached
 	attached bool          // to a socket
 	reading  chan struct{} // closed when the reader of that has gone, nil then
+	unwatch  func() bool   // lets a detached session outlive the context of its last socket; nil where there is none
 	greeted  bool          // hello has been, or is being, answered
 	departure
 
