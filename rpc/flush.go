@@ -65,14 +65,13 @@ func (c *session) write() error {
 	return err
 }
 
-// unwritten is how many frames of the batch the link, which has failed, has written
-// nothing of.
+// unwritten is how many frames, the last that were taken, no link has written anything
+// of when one has failed. Those that were given to it in vain the next one gets first.
 func (c *session) unwritten() int {
-	n := c.batch.count() - c.batch.written()
-	if !c.link.wrote() {
-		n += c.unflushed
+	if c.link.wrote() {
+		c.unflushed = 0
 	}
-	return n
+	return c.batch.count() - c.batch.written() + c.unflushed
 }
 
 // produceNow starts the streams whose requests have been written.

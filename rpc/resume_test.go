@@ -59,6 +59,57 @@ func TestEndDuringDetach(t *testing.T) {
 	}
 }
 
+// A breaking is a link whose socket breaks when something is to be written, of which
+// it has taken some or nothing.
+type breaking struct {
+	noLink
+	some, ready bool
+}
+
+func (l *breaking) write([]byte) error { l.ready = true; return nil }
+func (l *breaking) wrote() bool        { return l.some }
+func (l *breaking) broken() error      { return errTaken }
+
+func (l *breaking) flush(bool) (done bool, err error) {
+	if l.ready {
+		return false, errTaken
+	}
+	return true, nil
+}
+
+var errTaken = errors.New("the socket has been taken away")
+
+// A request has not run where no socket has taken anything of it, on any of the
+// sockets that the session had.
+func TestUnwrittenRequestHasNotRun(t *testing.T) {
+	for _, took := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
+		c := detachedSession(newSessions(&SessionOptions{}))
+		c.greeted.Store(true)
+		c.resume.Load().sent.skip = 0 // which is the answer to hello
+		call := &pendingCall{done: make(chan struct{}, 1)}
+		call.frame.Store(notPut)
+		c.state.calls[2] = call
+		for i, some := range took {
+			if err := c.attach(&breaking{some: some}, 0, 0, nil); err != nil {
+				t.Fatal(err)
+			}
+			<-c.out.drained()
+			if i == 0 {
+				flush, err := c.out.request(t.Context(), nil, &buffer{make([]byte, 100)}, false, call, nil)
+				if !flush || err != nil {
+					t.Fatal(flush, err)
+				}
+				c.flush(false)
+			}
+			c.stopReading()
+		}
+		c.end(errSessionLost)
+		if <-call.done; NotRun(call.err) == (took[0] || took[1]) {
+			t.Errorf("sockets that took something %v: %v, not run: %v", took, call.err, NotRun(call.err))
+		}
+	}
+}
+
 // A socket that we have cut has failed, whoever hears of it first: coder/websocket,
 // which is closed beside it, may know before anybody has read or written in vain.
 func TestCutLinkIsBroken(t *testing.T) {
