@@ -145,8 +145,9 @@ func (c *session) peerLeaves(params []byte) error {
 
 // serves reports whether ctx belongs to a call of the peer's that is still open. The
 // peer takes the requests that are made for it also while it shuts down.
-func (c *session) serves(ctx context.Context) bool {
-	in := callOf(ctx)
+func (c *session) serves(ctx context.Context) bool { return c.servesCall(callOf(ctx)) }
+
+func (c *session) servesCall(in *incoming) bool {
 	return in != nil && in.c == c && in.id != nil && in.ctx.Err() == nil
 }
 

@@ -141,10 +141,9 @@ func (c *session) incomingRequest(id int64, m *wire.Message) error {
 }
 
 // admit decides whether a request, whose id is a number in wirecall mode, may run,
-// and counts it. A cancelled call
-// whose handler still runs is still there. What is counted is what the peer can
-// count, or one that keeps to the limit would be refused: not notifications, and
-// not a handler whose answer the peer may have.
+// and counts it. A cancelled call whose handler still runs is still there. What is
+// counted is what the peer can count, or one that keeps to the limit would be
+// refused: not notifications, and not a handler whose answer the peer may have.
 func (c *session) admit(s *connState, id int64, m *wire.Message, method *Method) (*incoming, *Error) {
 	switch {
 	case s.bounded && (c.mode == modePlain || id > s.taken):

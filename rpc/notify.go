@@ -30,13 +30,13 @@ func (c *session) notify(ctx context.Context, call *Call) error {
 // wait for each other: not at all in that of a notification, which the peer's
 // grant may wait for, and for notifyPatience in that of a call.
 func (c *session) putNotification(ctx context.Context, buf *buffer) (flush bool, err error) {
-	patience := time.Duration(-1)
-	if in := callOf(ctx); in != nil && in.c.conn == c.conn {
+	in, patience := callOf(ctx), time.Duration(-1)
+	if in != nil && in.c.conn == c.conn {
 		if patience = notifyPatience; in.id == nil {
 			patience = 0
 		}
 	}
-	flush, err = c.out.sendNotification(ctx, c.ctx.Done(), buf, c.serves(ctx), patience)
+	flush, err = c.out.sendNotification(ctx, c.ctx.Done(), buf, c.servesCall(in), patience)
 	if err == errNoCredit {
 		err = notSent(CodeLimitReached, err)
 	}

@@ -225,7 +225,11 @@ func (c *session) put(ctx context.Context, buf *buffer, p *pendingCall, sources 
 	if p == nil {
 		return c.putNotification(ctx, buf)
 	}
-	return c.out.request(ctx, c.ctx.Done(), buf, c.serves(ctx), p, sources)
+	flush, err = c.out.request(ctx, c.ctx.Done(), buf, false, p, sources)
+	if err == errOutboxMoved && c.serves(ctx) { // which is not worth a look before
+		flush, err = c.out.request(ctx, c.ctx.Done(), buf, true, p, sources)
+	}
+	return flush, err
 }
 
 // timeLeft is the timeout that travels: whole milliseconds, rounded up. A deadline
