@@ -18,7 +18,7 @@ type slowPeer struct {
 	conn   net.Conn
 	server *Server
 	took   atomic.Int64 // bytes
-	ended  chan error // what the producer ended with
+	ended  chan error   // what the producer ended with
 }
 
 // newSlowPeer subscribes to more than a connection holds.
