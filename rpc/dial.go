@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -29,11 +30,14 @@ type DialOptions struct {
 	Services []Service
 
 	// Header is sent with the WebSocket handshake, for authentication and the
-	// like.
+	// like. A Host takes the place of the URL's. Headers that the handshake itself
+	// has (Connection, Upgrade, Sec-WebSocket-*) are refused.
 	Header http.Header
 
 	// HTTPClient makes the WebSocket handshake: its Transport has the TLS
-	// configuration and the proxies. The default is http.DefaultClient.
+	// configuration and the proxies. Through an HTTP proxy the connection is a tunnel
+	// (CONNECT), for ws:// as well where the Transport is an *http.Transport. The
+	// default is http.DefaultClient.
 	HTTPClient *http.Client
 
 	// NetDial opens the socket in the place of a net.Dialer, whatever the URL's
@@ -94,7 +98,8 @@ func (o *DialOptions) config() *config {
 // A server that does not speak wirecall is spoken to in plain JSON-RPC 2.0:
 // calls and notifications work, streams fail with CodeNeedsWirecall.
 //
-// Where the server refuses the handshake the error is an *Error with
+// Errors quote the URL without userinfo and query, which may hold passwords. Where
+// the server refuses the handshake the error is an *Error with
 // CodeUnauthenticated for 401, CodePermissionDenied for 403, and CodeUnavailable
 // for anything else, as for a server that cannot be reached.
 func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) {
@@ -136,7 +141,7 @@ type dialer struct {
 }
 
 func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
-	u, err := url.Parse(rawURL)
+	u, err := parseURL(rawURL)
 	if err != nil {
 		return nil, err
 	}
@@ -184,16 +189,53 @@ func (d *dialer) dial(ctx context.Context) (link, mode, error) {
 	return newLineLink(conn, d.config.limits.Message, d.config.limits.Stall), modeUnknown, nil
 }
 
+// parseURL parses a URL to dial. Its errors have nothing of one that may hold a
+// password.
+func parseURL(rawURL string) (*url.URL, error) {
+	u, err := url.Parse(rawURL)
+	switch {
+	case err != nil && strings.ContainsAny(rawURL, secretMarks):
+		return nil, errors.New("it cannot be parsed; is everything in it escaped?")
+	case err != nil:
+		return nil, netError(err)
+	case u.Scheme == "" || u.Opaque != "":
+		return nil, errors.New("the URL must begin with ws://, wss://, http://, https://, tcp:// or unix://")
+	}
+	return u, nil
+}
+
+// secretMarks are in each URL that has userinfo or a query.
+const secretMarks = "@?"
+
+// shownURL is a URL as errors quote it: without userinfo, query and fragment, which may
+// hold passwords.
+func shownURL(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	switch {
+	case !strings.ContainsAny(rawURL, secretMarks+"#"):
+		return rawURL
+	case err != nil || u.Opaque != "":
+		return "the URL given"
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
+	return u.String()
+}
+
 // dialError says once what was dialed and what came of it.
 func dialError(rawURL string, err error) error {
-	if inner, ok := errors.AsType[*url.Error](err); ok { // net/http repeats the URL
-		err = inner.Err
-	}
 	code := CodeUnavailable
 	if e, ok := errors.AsType[*Error](err); ok {
 		code = e.Code
 	}
-	return &Error{Code: code, Message: fmt.Sprintf("rpc: dial %s: %v", rawURL, err), ran: ranNo, cause: err}
+	return &Error{Code: code, Message: fmt.Sprintf("rpc: dial %s: %v", shownURL(rawURL), err), ran: ranNo, cause: err}
+}
+
+// netError is an error without the URL that net/http and net/url put before it.
+func netError(err error) error {
+	if inner, ok := errors.AsType[*url.Error](err); ok {
+		return inner.Err
+	}
+	return err
 }
 
 // NewConn makes a connection of a pair of byte streams at whose other end a
@@ -253,6 +295,7 @@ func (d *dialer) dialWebSocket(ctx context.Context) (link, mode, error) {
 	ws, resp, err := websocket.Dial(ctx, d.url.String(), &websocket.DialOptions{
 		HTTPClient:     &client,
 		HTTPHeader:     d.opts.Header,
+		Host:           d.opts.Header.Get("Host"),
 		Subprotocols:   []string{subprotocol(d.codec)},
 		OnPingReceived: func(ctx context.Context, b []byte) bool { return hs.wire.pong(ctx, b) },
 		OnPongReceived: func(context.Context, []byte) { hs.wire.heard() },
@@ -261,7 +304,7 @@ func (d *dialer) dialWebSocket(ctx context.Context) (link, mode, error) {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, 0, refusedHandshake(resp, err)
+		return nil, 0, refusedHandshake(resp, netError(err))
 	}
 	hs.release()
 	m := modePlain
@@ -305,7 +348,11 @@ func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
 		GotConn: func(info httptrace.GotConnInfo) { sock = info.Conn },
 	}))
-	resp, err := h.base.RoundTrip(r)
+	base, err := tunneled(h.base, r)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := base.RoundTrip(r)
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 		return resp, err
 	}

@@ -2,15 +2,20 @@ package rpc_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
 // authenticate is middleware as users write it: the header says who it is, and
@@ -73,6 +78,86 @@ func TestDialSendsItsHeader(t *testing.T) {
 	if len(header) != 3 {
 		t.Errorf("Dial has changed the header it was given: %v", header)
 	}
+}
+
+// A Host in the header is the one that is asked for, and what a handshake would
+// overwrite is refused.
+func TestDialHeaderOfTheHandshakeItself(t *testing.T) {
+	hosts, srv := make(chan string, 1), newInteropServer(t, nil)
+	ts := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		hosts <- r.Host
+		srv.ServeHTTP(w, r)
+	}))
+	dial(t, ts.URL, rpc.DialOptions{Header: http.Header{"Host": {"lots.example"}}})
+	if host := <-hosts; host != "lots.example" {
+		t.Errorf("the server was asked for %q", host)
+	}
+	for _, h := range []http.Header{
+		{"Connection": {"close"}}, {"upgrade": {"h2c"}}, {"Sec-WebSocket-Protocol": {"mine"}}, {"Sec-Websocket-Extensions": {"permessage-deflate"}},
+		{"host": {"a"}}, {"Host": {"a", "b"}},
+	} {
+		if _, err := rpc.Dial(t.Context(), ts.URL, &rpc.DialOptions{Header: h}); err == nil || !strings.Contains(err.Error(), ": Header has ") {
+			t.Errorf("%v: %v", h, err)
+		}
+	}
+}
+
+// Passwords and tokens in a URL are in no error.
+func TestDialErrorsHaveNoSecrets(t *testing.T) {
+	refuses := serveHTTP(t, http.NotFoundHandler()).Listener.Addr().String()
+	for _, url := range []string{
+		"ws://u5er:s3cret@" + refuses + "/rpc?token=s3cret#s3cret",
+		"ws://s3cret@127.0.0.1:1",
+		"http://127.0.0.1:1/?s3cret",
+		"tcp://u5er:s3cret@127.0.0.1:1",
+		"unix://u5er:s3cret@/nowhere?s3cret",
+		"ftp://u5er:s3cret@127.0.0.1:1",
+		"u5er:s3cret@127.0.0.1:1",
+		"ws://u5er:s3cret%zz@127.0.0.1:1",
+		"ws://u5er:s3cret/@127.0.0.1:1",
+		"ws://u5er:s3c ret@127.0.0.1:1?s3cret",
+		"ws://127.0.0.1:s3cret@",
+		"://u5er:s3cret@127.0.0.1",
+		"ws://127.0.0.1:1/\n?s3cret",
+	} {
+		_, err := rpc.Dial(t.Context(), url, nil)
+		if err == nil || !strings.HasPrefix(err.Error(), "rpc: dial ") {
+			t.Errorf("%s: %v", url, err)
+		}
+		for ; err != nil; err = errors.Unwrap(err) {
+			if s := err.Error(); strings.Contains(s, "s3c") || strings.Contains(s, "u5er") {
+				t.Errorf("%s: %s", url, s)
+			}
+		}
+	}
+}
+
+// What a connection says of failures to make it again has none either.
+func TestStatesHaveNoSecrets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var refuse atomic.Bool
+		network := &rpctest.Network{Plan: func(int) rpctest.Plan { return rpctest.Plan{Refuse: refuse.Load()} }}
+		ln, srv := network.Listen(), rpc.NewServer(nil)
+		defer ln.Close()
+		go http.Serve(ln, srv)
+		conn, err := rpc.Dial(t.Context(), "ws://u5er:s3cret@server/rpc?s3cret", &rpc.DialOptions{NetDial: network.Dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		refuse.Store(true)
+		network.Cut()
+		time.Sleep(time.Hour) // until it has been tried
+		st := conn.State()
+		if st.Phase != rpc.Connecting || st.Cause == nil || network.Stats().Refused == 0 {
+			t.Fatalf("%+v", st)
+		}
+		for err := st.Cause; err != nil; err = errors.Unwrap(err) {
+			if strings.Contains(err.Error(), "s3cret") {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 func TestDialFollowsARedirect(t *testing.T) {

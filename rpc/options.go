@@ -2,8 +2,10 @@ package rpc
 
 import (
 	"fmt"
+	"net/http"
 	"path"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
@@ -80,8 +82,21 @@ func (o *SessionOptions) check() error {
 
 // check returns what is wrong with o.
 func (o *DialOptions) check() error {
-	return firstError(o.Limits.check(), o.Reconnect.check(),
+	return firstError(checkHeader(o.Header), o.Limits.check(), o.Reconnect.check(),
 		checkInterceptors("CallInterceptors", o.CallInterceptors), checkInterceptors("ServeInterceptors", o.ServeInterceptors))
+}
+
+// checkHeader refuses headers that a handshake would overwrite, or be broken by.
+func checkHeader(h http.Header) error {
+	for name, values := range h {
+		switch canonical := http.CanonicalHeaderKey(name); {
+		case canonical == "Connection", canonical == "Upgrade", strings.HasPrefix(canonical, "Sec-Websocket-"):
+			return fmt.Errorf("Header has %s, which the WebSocket handshake itself sets", name)
+		case canonical == "Host" && (name != "Host" || len(values) != 1):
+			return fmt.Errorf("Header has %s with %d values: want Host with one", name, len(values))
+		}
+	}
+	return nil
 }
 
 // check returns what is wrong with o.
