@@ -15,6 +15,9 @@ type departure struct {
 	taken    int64     // the highest id among the peer's requests
 	bounded  bool      // requests with a higher one than taken are refused
 
+	quiet   *time.Timer // of a plain client that is still served: see watchQuiet
+	isQuiet bool        // it runs
+
 	leaving bool  // the peer has said it
 	last    int64 // the highest id of a request of ours that the peer takes
 	moving  bool  // streams with a cursor go on with another session
@@ -39,7 +42,7 @@ func Draining(ctx context.Context) <-chan struct{} {
 // runs, may come to its end until the deadline, a zero one being none. A session
 // that has no socket ends at once: its client is let in nowhere any more.
 func (c *session) goaway(deadline time.Time) {
-	speak, detached := false, false
+	speak, detached, plain := false, false, false
 	c.update(func(s *connState) {
 		switch {
 		case s.ended || s.draining:
@@ -47,7 +50,7 @@ func (c *session) goaway(deadline time.Time) {
 			s.expired, detached = errDrained, true
 		default:
 			s.draining, s.deadline = true, deadline
-			s.moved, s.bounded = !s.greeted, !s.greeted // plain mode has no word for it
+			plain = !s.greeted
 			speak = c.greeted.Load()
 			close(c.drains)
 		}
@@ -55,9 +58,16 @@ func (c *session) goaway(deadline time.Time) {
 	switch {
 	case detached:
 		c.end(errDrained)
+	case plain:
+		c.awaitQuiet()
 	case speak:
 		c.sayGoaway()
 	}
+}
+
+// endWhenIdle takes nothing new on.
+func (c *session) endWhenIdle() {
+	c.update(func(s *connState) { s.draining, s.bounded, s.moved = true, true, true })
 }
 
 // sayGoaway says $/goaway, and bounds how long the peer may take to move.
@@ -161,7 +171,9 @@ func (c *session) servesCall(in *incoming) bool {
 // A peer has half of the time until ctx's deadline, and 10 s at most, to say that it
 // has taken its work elsewhere. Then the server refuses its further calls, as not
 // having run, and ends streams with a cursor, as ComeAgain does. Plain JSON-RPC
-// clients cannot be asked: their new calls are refused at once, as not having run.
+// clients cannot be asked: they are served until nothing of theirs has been in flight
+// for 250 ms, for half of that time and 5 s at most. When ctx ends first, what they
+// wait for is answered with CodeUnavailable.
 //
 // Stop the http.Server as well, for its listeners and for POST requests.
 func (s *Server) Shutdown(ctx context.Context) error {

@@ -80,6 +80,11 @@ func (c *session) finish(cause error, told bool) (first bool) {
 	timers := []*time.Timer{c.keeper, c.handshake, c.patience}
 	told = told && c.state.attached || !c.client && !c.greeted.Load() // a plain client may have half closed
 	last := c.state.last
+	var unanswered map[string]*incoming
+	unserved := cause == errDrained && !c.client && !c.state.greeted
+	if unserved {
+		unanswered, c.state.incoming = c.state.incoming, nil
+	}
 	if r := c.resume.Load(); r != nil {
 		timers = append(timers, r.timer, r.expiry)
 	}
@@ -89,6 +94,9 @@ func (c *session) finish(cause error, told bool) (first bool) {
 		defer close(c.torn)
 	}
 
+	if unserved {
+		c.refuseRest(unanswered)
+	}
 	sources, unsent := c.out.close(!told) // first, or handlers answer with what their contexts ended with
 	c.cancel(cause)
 	c.workers.end()

@@ -72,17 +72,28 @@ func (l *lineLink) write(frame []byte) error {
 	return nil
 }
 
-// shut says goodbye only where the peer would otherwise wait for us to come back.
+// shut says goodbye only where the peer would otherwise wait for us to come back. A
+// plain client is given the time to close as well: what it has sent meanwhile would
+// reset the socket, and with it the last answers.
 func (l *lineLink) shut(code closeCode, reason string) {
-	if c := l.owner.Load(); c != nil && c.resume.Load() != nil {
+	switch c := l.owner.Load(); {
+	case c == nil:
+	case c.resume.Load() != nil:
 		_ = l.write(c.form.AppendTail(append(c.form.AppendRequest(nil, &wire.Head{Method: methodClose, Body: true}), closeParams(code, reason)...)))
 		l.flush(true)
-		if l.closeWrite() {
-			c.awaitTorn()
-			io.Copy(io.Discard, l.rwc) // see linger
-		}
+		l.lingerBeside(c)
+	case !c.client && code == closeShutdown:
+		l.lingerBeside(c)
 	}
 	l.wireConn.shut()
+}
+
+// lingerBeside is linger where the reader may still be there.
+func (l *lineLink) lingerBeside(c *session) {
+	if l.closeWrite() {
+		c.awaitTorn()
+		io.Copy(io.Discard, l.rwc)
+	}
 }
 
 func closeParams(code closeCode, reason string) []byte {

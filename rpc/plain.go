@@ -66,6 +66,10 @@ func (c *session) plainAnswer(msg []byte) {
 	if len(msg) == 0 {
 		return
 	}
+	if c.hasEnded() { // or it could wait for ever
+		c.post(msg)
+		return
+	}
 	if flush, err := c.out.send(context.Background(), c.ctx.Done(), &buffer{msg}, nil); err == nil && flush {
 		c.flush(true)
 	}
@@ -223,6 +227,9 @@ func (c *session) startPlain(in *incoming) {
 			s.waiting = append(s.waiting, in)
 		}
 		in = nil
+		if s.ended {
+			s.waiting = nil
+		}
 		if len(s.waiting) > 0 && c.unanswered.Load() < int64(c.limits.Calls) {
 			in = s.waiting[0]
 			s.waiting = s.waiting[1:]

@@ -6,7 +6,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"time"
 
 	"github.com/wirecall/wirecall/codec"
 )
@@ -72,7 +71,7 @@ func (s *Server) answerPOST(ctx context.Context, body []byte) (msg []byte, ok bo
 	}
 	select {
 	case msg := <-answered:
-		c.goaway(time.Time{}) // notifications have no answer to wait for, but may finish
+		c.endWhenIdle() // notifications have no answer to wait for, but may finish
 		<-c.ctx.Done()
 		return msg, ctx.Err() == nil
 	case <-ctx.Done():

@@ -277,6 +277,9 @@ func (c *session) update(f func(*connState)) {
 	c.mu.Lock()
 	f(&c.state)
 	done := c.state.draining && c.state.moved && !c.state.ended && c.state.idle()
+	if c.state.quiet != nil {
+		c.state.watchQuiet()
+	}
 	if c.state.whenIdle != nil && c.state.idle() {
 		close(c.state.whenIdle)
 		c.state.whenIdle = nil
@@ -285,6 +288,12 @@ func (c *session) update(f func(*connState)) {
 	if done {
 		c.fail(errDrained, closeShutdown)
 	}
+}
+
+func (c *session) hasEnded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.ended
 }
 
 // err is why the session has ended, nil before.
