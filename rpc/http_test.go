@@ -96,7 +96,7 @@ func TestDialHeaderOfTheHandshakeItself(t *testing.T) {
 		{"Connection": {"close"}}, {"upgrade": {"h2c"}}, {"Sec-WebSocket-Protocol": {"mine"}}, {"Sec-Websocket-Extensions": {"permessage-deflate"}},
 		{"host": {"a"}}, {"Host": {"a", "b"}},
 	} {
-		if _, err := rpc.Dial(t.Context(), ts.URL, &rpc.DialOptions{Header: h}); err == nil || !strings.Contains(err.Error(), ": Header has ") {
+		if _, err := rpc.Dial(t.Context(), ts.URL, &rpc.DialOptions{Header: h}); err == nil || !strings.Contains(err.Error(), ": DialOptions.Header has ") {
 			t.Errorf("%v: %v", h, err)
 		}
 	}

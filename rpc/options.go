@@ -91,9 +91,9 @@ func checkHeader(h http.Header) error {
 	for name, values := range h {
 		switch canonical := http.CanonicalHeaderKey(name); {
 		case canonical == "Connection", canonical == "Upgrade", strings.HasPrefix(canonical, "Sec-Websocket-"):
-			return fmt.Errorf("Header has %s, which the WebSocket handshake itself sets", name)
+			return fmt.Errorf("DialOptions.Header has %s, which the WebSocket handshake itself sets", name)
 		case canonical == "Host" && (name != "Host" || len(values) != 1):
-			return fmt.Errorf("Header has %s with %d values: want Host with one", name, len(values))
+			return fmt.Errorf("DialOptions.Header has %s with %d values: want Host with one", name, len(values))
 		}
 	}
 	return nil
@@ -103,15 +103,15 @@ func checkHeader(h http.Header) error {
 func (o *ServerOptions) check() error {
 	for i, cd := range o.Codecs {
 		if cd == nil {
-			return fmt.Errorf("Codecs[%d] is nil", i)
+			return fmt.Errorf("ServerOptions.Codecs[%d] is nil", i)
 		}
 		if err := checkCodec(cd); err != nil {
-			return fmt.Errorf("Codecs[%d]: %w", i, err)
+			return fmt.Errorf("ServerOptions.Codecs[%d]: %w", i, err)
 		}
 	}
 	for i, pattern := range originPatterns(o.Origins) {
 		if _, err := path.Match(pattern, ""); err != nil {
-			return fmt.Errorf("Origins[%d] is %q: %w", i, o.Origins[i], err)
+			return fmt.Errorf("ServerOptions.Origins[%d] is %q: %w", i, o.Origins[i], err)
 		}
 	}
 	return firstError(checkSubprotocols(o.Subprotocols), o.Limits.check(), o.Sessions.check(), checkNumbers("ServerOptions", *o, ""),

@@ -39,16 +39,16 @@ func TestOptionsAreChecked(t *testing.T) {
 	refused(t, &rpc.ServerOptions{CallInterceptors: chain}, &rpc.DialOptions{CallInterceptors: chain}, "CallInterceptors[1] is nil")
 	refused(t, &rpc.ServerOptions{ServeInterceptors: chain}, &rpc.DialOptions{ServeInterceptors: chain}, "ServeInterceptors[1] is nil")
 	for want, opts := range map[string]rpc.ServerOptions{
-		"ServerOptions.Connections is -1": {Connections: -1},
-		"Sessions.Window is -1s":          {Sessions: &rpc.SessionOptions{Window: -time.Second}},
-		"Sessions.Window is 120ns":        {Sessions: &rpc.SessionOptions{Window: 120}},
-		"Sessions.Detached is -1":         {Sessions: &rpc.SessionOptions{Detached: -1}},
-		"Sessions.DetachedBytes is -1":    {Sessions: &rpc.SessionOptions{DetachedBytes: -1}},
-		"Sessions.PerPrincipal is -1":     {Sessions: &rpc.SessionOptions{PerPrincipal: -1}},
-		"Codecs[1] is nil":                {Codecs: []codec.Codec{cbor.Codec, nil}},
-		`Origins[0] is "[": syntax error`: {Origins: []string{"["}},
-		`Subprotocols[1] is "Wirecall.x": names that begin with "wirecall." are wirecall's`: {Subprotocols: []string{"a", "Wirecall.x"}},
-		`Subprotocols[0] is "a b": want a token`:                                            {Subprotocols: []string{"a b"}},
+		"ServerOptions.Connections is -1":               {Connections: -1},
+		"Sessions.Window is -1s":                        {Sessions: &rpc.SessionOptions{Window: -time.Second}},
+		"Sessions.Window is 120ns":                      {Sessions: &rpc.SessionOptions{Window: 120}},
+		"Sessions.Detached is -1":                       {Sessions: &rpc.SessionOptions{Detached: -1}},
+		"Sessions.DetachedBytes is -1":                  {Sessions: &rpc.SessionOptions{DetachedBytes: -1}},
+		"Sessions.PerPrincipal is -1":                   {Sessions: &rpc.SessionOptions{PerPrincipal: -1}},
+		"ServerOptions.Codecs[1] is nil":                {Codecs: []codec.Codec{cbor.Codec, nil}},
+		`ServerOptions.Origins[0] is "[": syntax error`: {Origins: []string{"["}},
+		`ServerOptions.Subprotocols[1] is "Wirecall.x": names that begin with "wirecall." are wirecall's`: {Subprotocols: []string{"a", "Wirecall.x"}},
+		`ServerOptions.Subprotocols[0] is "a b": want a token`:                                            {Subprotocols: []string{"a b"}},
 	} {
 		refused(t, &opts, nil, want)
 	}

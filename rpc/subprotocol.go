@@ -77,9 +77,9 @@ func checkSubprotocols(names []string) error {
 	for i, name := range names {
 		switch {
 		case isOurs(name):
-			return fmt.Errorf("Subprotocols[%d] is %q: names that begin with %q are wirecall's, and need not be listed", i, name, ourSubprotocols)
+			return fmt.Errorf("ServerOptions.Subprotocols[%d] is %q: names that begin with %q are wirecall's, and need not be listed", i, name, ourSubprotocols)
 		case name == "" || strings.ContainsFunc(name, notToken):
-			return fmt.Errorf("Subprotocols[%d] is %q: want a token, as RFC 6455, section 4.1, has it", i, name)
+			return fmt.Errorf("ServerOptions.Subprotocols[%d] is %q: want a token, as RFC 6455, section 4.1, has it", i, name)
 		}
 	}
 	return nil
