@@ -423,7 +423,7 @@ func TestDelaysOfAnySize(t *testing.T) {
 			b := breakable(t, "tcp", nil, &rpc.DialOptions{Reconnect: rpc.Reconnect{MinDelay: d, MaxDelay: d, Spread: d}}, services()...)
 			b.refuse.Store(true)
 			b.network.Cut()
-			time.Sleep(time.Hour)
+			time.Sleep(time.Minute)
 			if st := b.State(); st.Phase != rpc.Connecting {
 				t.Errorf("delays of %v: %+v", d, st)
 			}
