@@ -19,7 +19,7 @@ func (w *pkgLoader) alternative(v *variant, d *decl) {
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments|parser.SkipObjectResolution)
 		if err == nil && f.Name.Name == w.out.Name && marks(f, d.spec.Name.Name) {
-			w.refuse(d.spec.Name.Pos(), "%s: %s declares it too, for other builds, and both have one output: declare it where it is always built, or in files named for their platforms, such as api_linux.go",
+			w.refusef(d.spec.Name.Pos(), "%s: %s declares it too, for other builds, and both have one output: declare it where it is always built, or in files named for their platforms, such as api_linux.go",
 				d.spec.Name.Name, filepath.Base(file))
 		}
 	}

@@ -25,6 +25,7 @@ func (t *typeLoader) expands(obj *types.TypeName, args *types.TypeList) bool {
 		return false
 	}
 	t.endless[obj] = true
+	t.foreign = nil // its own package does not compile
 	t.bad("%s expands without end: it holds ever larger instances of itself", obj.Name())
 	return true
 }

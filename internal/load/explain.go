@@ -19,7 +19,7 @@ func (w *pkgLoader) explainIn(from, to token.Pos) bool {
 	found := false
 	for _, e := range w.errors() {
 		if from <= e.Pos && e.Pos < to && !e.Soft && !strings.HasPrefix(e.Msg, "\t") { // a tab begins a remark on another
-			w.refuse(e.Pos, "%s", e.Msg)
+			w.refusef(e.Pos, "%s", e.Msg)
 			found = true
 		}
 	}
@@ -42,7 +42,11 @@ func (w *pkgLoader) explain(pos token.Pos, what string) {
 			}
 		}
 	}
-	w.refuse(pos, "%s: its type does not compile", what)
+	if f != nil && constraintOf("", f).cgo {
+		w.refusef(pos, "%s: types of C cannot cross the wire; use one of Go, such as int32", what)
+		return
+	}
+	w.refusef(pos, "%s: its type does not compile", what)
 }
 
 // errors is all type errors so far. Those of dependencies count too: a struct

@@ -25,9 +25,6 @@ func (t *typeLoader) structure(s *types.Struct, owner *types.TypeName) *model.Ty
 		}
 		d := t.below()
 		d.field = "field " + prefix + v.Name() + ": "
-		if owner != nil {
-			d.owner = owner
-		}
 		switch {
 		case f.Wire != "" || f.Flat:
 			d.source = v.Pos()
@@ -89,8 +86,8 @@ func validTag(name string) bool {
 
 // embedded refuses what encoding/json encodes and then fails to decode.
 func (t *typeLoader) embedded(v *types.Var) {
-	if _, pointer := types.Unalias(v.Type()).(*types.Pointer); pointer && v.Embedded() && !v.Exported() {
-		t.bad("encoding/json cannot fill a pointer to an unexported struct; embed it by value%s", t.orTag())
+	if _, pointer := types.Unalias(v.Type()).(*types.Pointer); pointer && v.Embedded() && !v.Exported() && !t.decoded {
+		t.bad("encoding/json cannot fill a pointer to an unexported struct; embed it by value, or give the field a name%s", t.orTag())
 	}
 }
 

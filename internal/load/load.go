@@ -40,25 +40,29 @@ type Output struct {
 // must be refused it fails with model.Problems, and returns the outputs
 // nevertheless: their names may be wrong too.
 func Load(ctx context.Context, cfg Config) ([]Output, error) {
+	outs, problems, err := load(ctx, cfg)
+	if err == nil && len(problems) > 0 {
+		err = problems.Sorted()
+	}
+	return outs, err
+}
+
+func load(ctx context.Context, cfg Config) (outs []Output, problems model.Problems, err error) {
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	l := newLoader(dir)
 	pkgs, err := l.list(ctx, cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	folders, problems := l.folders(pkgs)
-	var outs []Output
 	for _, f := range folders {
 		o, p := l.folder(f)
 		outs, problems = append(outs, o...), append(problems, p...)
 	}
-	if len(problems) > 0 {
-		return outs, problems.Sorted()
-	}
-	return outs, nil
+	return outs, problems, nil
 }
 
 // A folder is a package with its test variants; each may be nil.

@@ -19,6 +19,9 @@ type methodLoader struct {
 	sig *types.Signature
 	who string    // "Room.Post", for messages
 	at  token.Pos // where it is declared, or what embeds it if that is elsewhere
+
+	// foreign is the interface of another module that declares it, or nil.
+	foreign types.Type
 }
 
 // method is the model of one method, or nil if its signature cannot be one.
@@ -27,8 +30,11 @@ func (w *pkgLoader) method(s *model.Service, owner *types.TypeName, fn *types.Fu
 	if fn.Pkg() != owner.Pkg() {
 		m.at = owner.Pos()
 	}
+	if w.unchangeable(fn.Pkg()) {
+		m.foreign = m.sig.Recv().Type()
+	}
 	if !fn.Exported() {
-		m.bad("an unexported method cannot be called from elsewhere: export it, or take it out of the interface")
+		m.bad("an unexported method cannot be called from elsewhere", "export it, or take it out of the interface")
 		return nil
 	}
 	doc := w.doc(fn.Pos())
@@ -42,9 +48,14 @@ func (w *pkgLoader) method(s *model.Service, owner *types.TypeName, fn *types.Fu
 	return m.out
 }
 
-// bad refuses something about the method.
-func (m *methodLoader) bad(format string, args ...any) {
-	m.refuse(m.at, "%s: %s", m.who, fmt.Sprintf(format, args...))
+// bad refuses something about the method. The cure is for methods that the user
+// can change.
+func (m *methodLoader) bad(what, cure string) {
+	if m.foreign != nil {
+		m.refuseOnce(m.at, m.who+": ", what+": declare what is to cross in an interface of your own, for "+m.typeString(m.foreign)+" is of another module")
+		return
+	}
+	m.refuse(m.at, m.who+": ", what+": "+cure)
 }
 
 func (m *methodLoader) params() {
@@ -54,12 +65,12 @@ func (m *methodLoader) params() {
 		if isContext(v.Type()) {
 			m.out.Context = true
 			if i > 0 {
-				m.bad("the context.Context must be the first parameter")
+				m.bad("a context.Context is no ordinary parameter", "it must be the first, and the only one")
 			}
 			continue
 		}
-		n := len(m.out.Params)
-		m.out.Params = append(m.out.Params, m.value(v, fmt.Sprintf("arg%d", n), "parameter", "take"))
+		unnamed := unnamed("arg", len(m.out.Params), params)
+		m.out.Params = append(m.out.Params, m.value(v, unnamed, "parameter", "take", m.sig.Variadic() && i == params.Len()-1))
 	}
 	m.out.Variadic = m.sig.Variadic()
 	m.distinct("parameters", m.out.Params)
@@ -72,23 +83,35 @@ func (m *methodLoader) results() {
 		if isError(v.Type()) {
 			m.out.Error = true
 			if i < results.Len()-1 {
-				m.bad("the error must be the last result, and the only one")
+				m.bad("an error is no ordinary result", "it must be the last, and the only one")
 			}
 			continue
 		}
-		n := len(m.out.Results)
 		kind := "result"
 		if results.Len() <= 2 && v.Name() == "" {
 			kind = "" // it needs no name to be told apart
 		}
-		m.out.Results = append(m.out.Results, m.value(v, fmt.Sprintf("r%d", n), kind, "return"))
+		unnamed := unnamed("r", len(m.out.Results), results)
+		m.out.Results = append(m.out.Results, m.value(v, unnamed, kind, "return", false))
 	}
 	m.distinct("results", m.out.Results)
 }
 
+// unnamed is the name on the wire of the nth parameter or result, if it has none
+// in the source. It is none that another has.
+func unnamed(prefix string, n int, all *types.Tuple) string {
+	name := fmt.Sprint(prefix, n)
+	for v := range all.Variables() {
+		if strings.EqualFold(v.Name(), name) {
+			return unnamed(prefix+"_", n, all)
+		}
+	}
+	return name
+}
+
 // value is one parameter or result. unnamed is its name if it has none; kind
 // and verb are for messages.
-func (m *methodLoader) value(v *types.Var, unnamed, kind, verb string) *model.Value {
+func (m *methodLoader) value(v *types.Var, unnamed, kind, verb string, variadic bool) *model.Value {
 	out := &model.Value{Name: v.Name()}
 	if out.Named = out.Name != "" && out.Name != "_"; !out.Named {
 		out.Name = unnamed
@@ -97,14 +120,19 @@ func (m *methodLoader) value(v *types.Var, unnamed, kind, verb string) *model.Va
 	if kind != "" {
 		where += kind + " " + out.Name + ": "
 	}
-	t := &typeLoader{pkgLoader: m.pkgLoader, at: m.at, where: where, verb: verb, seen: map[string]bool{}}
-	if item, ok := stream(v.Type()); ok {
-		out.Stream = true
-		t.inStream = true
-		out.Type = t.typ(item)
-		return out
+	t := &typeLoader{pkgLoader: m.pkgLoader, at: m.at, where: where, verb: verb, variadic: variadic}
+	if m.foreign != nil {
+		t.foreign = &foreign{seen: map[string]bool{}}
 	}
-	out.Type = t.typ(v.Type())
+	typ := v.Type()
+	if item, ok := stream(typ); ok {
+		out.Stream, t.inStream = true, true
+		typ = item
+	}
+	out.Type = t.typ(typ)
+	if m.foreign != nil && len(t.foreign.reasons) > 0 {
+		m.bad(t.foreign.String()+" cannot cross the wire", "")
+	}
 	return out
 }
 
@@ -114,7 +142,7 @@ func (m *methodLoader) distinct(what string, values []*model.Value) {
 	for _, v := range values {
 		key := strings.ToLower(v.Name)
 		if o, ok := seen[key]; ok {
-			m.bad("the %s %s and %s differ in case at most, which peers that fold case confuse: rename one", what, o, v.Name)
+			m.bad(fmt.Sprintf("the %s %s and %s differ in case at most, which peers that fold case confuse", what, o, v.Name), "rename one")
 		}
 		seen[key] = v.Name
 	}
@@ -140,21 +168,21 @@ func (m *methodLoader) rules() {
 	in, back := streams(out.Params), streams(out.Results)
 	switch {
 	case out.Notify && (len(out.Results) > 0 || !out.Error):
-		m.bad("nobody answers a notification: its only result is error, which says whether it could be sent")
+		m.bad("nobody answers a notification", "its only result is error, which says whether it could be sent")
 	case !out.Error && (len(out.Results) == 0 || back < len(out.Results)):
-		m.bad("a call can fail: add an error as the last result (only a method whose results are all streams may do without, for they can yield it)")
+		m.bad("a call can fail", "add an error as the last result (only a method whose results are all streams may do without, for they can yield it)")
 	}
 	if out.Notify && in > 0 {
-		m.bad("a notification carries no streams, for nobody could stop them: leave out //wirecall:notify")
+		m.bad("a notification carries no streams, for nobody could stop them", "leave out //wirecall:notify")
 	}
 	if out.Notify && out.Idempotent {
-		m.bad("a notification is never repeated: leave out //wirecall:idempotent")
+		m.bad("a notification is never repeated", "leave out //wirecall:idempotent")
 	}
 	if out.Idempotent && in > 0 {
-		m.bad("a method that is sent a stream cannot be repeated, for the stream is spent: leave out //wirecall:idempotent")
+		m.bad("a method that is sent a stream cannot be repeated, for the stream is spent", "leave out //wirecall:idempotent")
 	}
 	if in > maxStreams || back > maxStreams {
-		m.bad("at most %d streams each way", maxStreams)
+		m.bad("it has too many streams", fmt.Sprintf("at most %d each way can cross", maxStreams))
 	}
 }
 
@@ -176,21 +204,21 @@ func (m *methodLoader) resume(d placedDirective) {
 		}
 	}
 	if item == nil || len(m.out.Results) != 1 || streams(m.out.Params) > 0 {
-		m.refuse(d.pos, "%s: only a method whose one result is a stream, and that is sent none, can resume", m.who)
+		m.refusef(d.pos, "%s: only a method whose one result is a stream, and that is sent none, can resume", m.who)
 		return
 	}
 	param := m.param(d.key)
 	if param == nil {
-		m.refuse(d.pos, "%s: it has no parameter %s to resume after", m.who, d.key)
+		m.refusef(d.pos, "%s: it has no parameter %s to resume after", m.who, d.key)
 		return
 	}
 	field, nilable := m.field(item, d.value)
 	if field == nil {
-		m.refuse(d.pos, "%s: %s is not a struct with an exported field %s that crosses the wire", m.who, m.typeString(item), d.value)
+		m.refusef(d.pos, "%s: %s is not a struct with an exported field %s that crosses the wire", m.who, m.typeString(item), d.value)
 		return
 	}
 	if !types.Identical(param.Type(), field.Type()) {
-		m.refuse(d.pos, "%s: parameter %s is %s and field %s is %s: they must be of one type", m.who,
+		m.refusef(d.pos, "%s: parameter %s is %s and field %s is %s: they must be of one type", m.who,
 			d.key, m.typeString(param.Type()), d.value, m.typeString(field.Type()))
 		return
 	}

@@ -27,6 +27,7 @@ type loader struct {
 	files map[string]*parsed
 	units map[string]*unit // by package ID
 	std   map[string]bool  // paths of packages that are in no module
+	local map[string]bool  // paths of packages that are for the user to change
 	roots map[string]bool  // directories whose output is about to be written
 	docs  map[string]docIndex
 
@@ -54,6 +55,7 @@ func newLoader(dir string) *loader {
 		files: map[string]*parsed{},
 		units: map[string]*unit{},
 		std:   map[string]bool{},
+		local: map[string]bool{},
 		roots: map[string]bool{},
 		docs:  map[string]docIndex{},
 
@@ -86,9 +88,17 @@ func (l *loader) list(ctx context.Context, cfg Config) ([]*packages.Package, err
 	// A broken output can hide its package's imports from the go command:
 	// list again as if it were empty.
 	if pc.Overlay = brokenOutputs(pkgs); len(pc.Overlay) > 0 {
-		return packages.Load(pc, cfg.Patterns...)
+		pkgs, err = packages.Load(pc, cfg.Patterns...)
 	}
-	return pkgs, nil
+	packages.Visit(pkgs, nil, l.origin)
+	return pkgs, err
+}
+
+// origin notes where a package is from.
+func (l *loader) origin(p *packages.Package) {
+	m := p.Module
+	l.std[p.PkgPath] = m == nil
+	l.local[p.PkgPath] = l.local[p.PkgPath] || m != nil && (m.Main || m.Replace != nil && m.Replace.Version == "")
 }
 
 // brokenOutputs returns an overlay in which those of our files that the go
@@ -148,7 +158,6 @@ func (l *loader) check(p *packages.Package) (*unit, error) {
 		u.info.Types, u.info.Uses = map[ast.Expr]types.TypeAndValue{}, map[*ast.Ident]types.Object{}
 	}
 	l.units[p.ID] = u
-	l.std[p.PkgPath] = p.Module == nil
 	u.files = l.parseAll(l.sources(p))
 	conf := types.Config{
 		IgnoreFuncBodies: true,

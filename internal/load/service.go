@@ -17,7 +17,10 @@ type pkgLoader struct {
 	unit     *unit
 	out      *model.Package
 	defs     map[string]*model.Def    // by the type's full name
+	seen     map[string]bool          // types that are for the user to change, by their full names
+	foreigns map[foreignKey]*foreign  // types that are not
 	endless  map[*types.TypeName]bool // generic types that were refused for it
+	trial    bool                     // whether anything is refused is all that matters
 	build    buildConstraint          // of the files that the output is for
 	problems model.Problems
 }
@@ -27,7 +30,7 @@ type pkgLoader struct {
 // outputs, by their names on the wire in lower case.
 func (l *loader) pkg(v *variant, files []string, seen map[string]*model.Service) (*model.Package, model.Problems) {
 	p := v.pkg
-	w := &pkgLoader{loader: l, defs: map[string]*model.Def{}, endless: map[*types.TypeName]bool{}}
+	w := &pkgLoader{loader: l, defs: map[string]*model.Def{}, seen: map[string]bool{}, foreigns: map[foreignKey]*foreign{}, endless: map[*types.TypeName]bool{}}
 	w.out = &model.Package{Path: p.PkgPath, Name: p.Name, Declared: v.declared, Elsewhere: v.elsewhere}
 	var found []*decl
 	for _, f := range l.parseAll(files) {
@@ -48,7 +51,7 @@ func (l *loader) pkg(v *variant, files []string, seen map[string]*model.Service)
 	w.out.Build, w.out.Suffix = w.build.expr(), w.build.suffix()
 	for _, d := range found {
 		if d.build != w.build {
-			w.refuse(d.spec.Name.Pos(), "%s: services of one package must be under the same build constraint, for their output is one file", d.spec.Name.Name)
+			w.refusef(d.spec.Name.Pos(), "%s: services of one package must be under the same build constraint, for their output is one file", d.spec.Name.Name)
 		}
 		w.alternative(v, d)
 		w.service(d)
@@ -57,9 +60,19 @@ func (l *loader) pkg(v *variant, files []string, seen map[string]*model.Service)
 	return w.out, w.problems
 }
 
-// refuse notes a problem at a place.
-func (w *pkgLoader) refuse(at token.Pos, format string, args ...any) {
-	w.problems = append(w.problems, model.Problem{Pos: w.pos(at), Text: fmt.Sprintf(format, args...)})
+// refuse notes a problem at a place. who is what the fact is said of, such as
+// "Room.Post: ".
+func (w *pkgLoader) refuse(at token.Pos, who, fact string) {
+	w.problems = append(w.problems, model.Problem{Pos: w.pos(at), Text: who + fact, Fact: fact})
+}
+
+// refuseOnce notes a problem that is one for all places.
+func (w *pkgLoader) refuseOnce(at token.Pos, who, fact string) {
+	w.problems = append(w.problems, model.Problem{Pos: w.pos(at), Text: who + fact, Fact: fact, Once: true})
+}
+
+func (w *pkgLoader) refusef(at token.Pos, format string, args ...any) {
+	w.refuse(at, "", fmt.Sprintf(format, args...))
 }
 
 // A decl is the declaration of a marked interface.
@@ -108,11 +121,12 @@ func (w *pkgLoader) marked(spec *ast.TypeSpec, doc *ast.CommentGroup) *decl {
 	for _, d := range w.directives(doc) {
 		switch {
 		case d.verb != "service":
-			w.refuse(d.pos, "//wirecall:%s is out of place: it belongs in the comment right above %s", d.verb, place(d.verb))
-		case spec.Assign.IsValid():
-			w.refuse(d.pos, "//wirecall:service belongs above an interface; %s is an alias: mark what it stands for", spec.Name.Name)
+			w.refusef(d.pos, "//wirecall:%s is out of place: it belongs in the comment right above %s", d.verb, place(d.verb))
 		case spec.TypeParams != nil:
-			w.refuse(d.pos, "%s: a generic interface cannot be a service: mark one that embeds an instance, such as interface{ %[1]s[string] }", spec.Name.Name)
+			w.refusef(d.pos, "%s: a generic interface cannot be a service: mark one that embeds an instance, such as type %[2]s interface{ %[1]s[%[3]s] }",
+				spec.Name.Name, another(spec.Name.Name), arguments(spec.TypeParams))
+		case spec.Assign.IsValid():
+			w.refusef(d.pos, "//wirecall:service belongs above an interface; %s is an alias: write type %s", spec.Name.Name, unaliased(spec))
 		default:
 			found = &decl{spec: spec, doc: doc, wire: d.value}
 		}
@@ -135,7 +149,7 @@ func (w *pkgLoader) placeMethods(spec *ast.TypeSpec, placed map[*ast.CommentGrou
 		placed[m.Doc] = true
 		for _, d := range w.directives(m.Doc) {
 			if d.verb == "service" {
-				w.refuse(d.pos, "//wirecall:service is out of place: it belongs in the comment right above %s", place(d.verb))
+				w.refusef(d.pos, "//wirecall:service is out of place: it belongs in the comment right above %s", place(d.verb))
 			}
 		}
 	}
@@ -145,9 +159,9 @@ func (w *pkgLoader) misplaced(group *ast.CommentGroup) {
 	for _, c := range group.List {
 		d, err := parseDirective(c.Text)
 		if err != nil {
-			w.refuse(c.Pos(), "%v", err)
+			w.refusef(c.Pos(), "%v", err)
 		} else if d != nil {
-			w.refuse(c.Pos(), "//wirecall:%s is out of place: it belongs in the comment right above %s", d.verb, place(d.verb))
+			w.refusef(c.Pos(), "//wirecall:%s is out of place: it belongs in the comment right above %s", d.verb, place(d.verb))
 		}
 	}
 }
@@ -175,14 +189,14 @@ func (w *pkgLoader) directives(doc *ast.CommentGroup) []placedDirective {
 	for _, c := range doc.List {
 		d, err := parseDirective(c.Text)
 		if err != nil {
-			w.refuse(c.Pos(), "%v", err)
+			w.refusef(c.Pos(), "%v", err)
 			continue
 		}
 		if d == nil {
 			continue
 		}
 		if slices.ContainsFunc(out, func(o placedDirective) bool { return o.verb == d.verb }) {
-			w.refuse(c.Pos(), "//wirecall:%s stands here twice", d.verb)
+			w.refusef(c.Pos(), "//wirecall:%s stands here twice", d.verb)
 			continue
 		}
 		out = append(out, placedDirective{d, c.Pos()})
@@ -198,19 +212,19 @@ func (w *pkgLoader) service(d *decl) {
 	}
 	obj, ok := w.unit.info.Defs[name].(*types.TypeName)
 	if !ok {
-		w.refuse(name.Pos(), "%s: its declaration does not compile", name.Name)
+		w.refusef(name.Pos(), "%s: its declaration does not compile", name.Name)
 		return
 	}
 	it, ok := obj.Type().Underlying().(*types.Interface)
 	switch {
 	case !ok:
-		w.refuse(name.Pos(), "//wirecall:service belongs above an interface; %s is not one", name.Name)
+		w.refusef(name.Pos(), "//wirecall:service belongs above an interface; %s is not one", name.Name)
 		return
 	case !it.IsMethodSet():
-		w.refuse(name.Pos(), "%s: an interface that lists types is a constraint, and cannot be a service", name.Name)
+		w.refusef(name.Pos(), "%s: an interface that lists types is a constraint, and cannot be a service", name.Name)
 		return
 	case it.NumMethods() == 0:
-		w.refuse(name.Pos(), "%s: a service needs at least one method", name.Name)
+		w.refusef(name.Pos(), "%s: a service needs at least one method", name.Name)
 		return
 	}
 	s := &model.Service{Name: name.Name, Wire: d.wire, Doc: d.doc.Text(), Pos: w.pos(name.Pos())}
@@ -218,7 +232,7 @@ func (w *pkgLoader) service(d *decl) {
 		s.Wire = s.Base()
 	}
 	if err := checkName(s.Wire); err != nil {
-		w.refuse(name.Pos(), "%s: %v; give it another with //wirecall:service name=NAME", name.Name, err)
+		w.refusef(name.Pos(), "%s: %v; give it another with //wirecall:service name=NAME", name.Name, err)
 	}
 	for _, fn := range methodsOf(it) {
 		if m := w.method(s, obj, fn); m != nil {

@@ -2,6 +2,7 @@ package load
 
 import (
 	"cmp"
+	"fmt"
 	"go/token"
 	"go/types"
 	"strings"
@@ -13,21 +14,27 @@ import (
 // refuses what cannot cross the wire wherever it is reached from there.
 type typeLoader struct {
 	*pkgLoader
-	at       token.Pos       // of the method
-	seen     map[string]bool // named types of other packages, by their full names
-	source   token.Pos       // in the declaration that a type was found in, if not the method's
-	where    string          // "Room.Post: parameter author: "
-	owner    *types.TypeName // of that struct, or of the next above it with a name
-	field    string          // "field Message.Text: ", once below a struct
-	verb     string          // "take" or "return"
-	deep     bool            // below the top level of the signature
-	inStream bool            // in the items of a stream
-	nameOnly bool            // among type arguments, which need a name and no more
-	defined  bool            // below a named type, where nothing has to be written
+	at       token.Pos // of the method
+	source   token.Pos // in the declaration that a type was found in, if not the method's
+	where    string    // "Room.Post: parameter author: "
+	field    string    // "field Message.Text: ", once below a struct
+	verb     string    // "take" or "return"
+	variadic bool      // a variadic parameter
+	deep     bool      // below the top level of the signature
+	inStream bool      // in the items of a stream
+	nameOnly bool      // among type arguments, which need a name and no more
+	defined  bool      // below a named type, where nothing has to be written
+	decoded  bool      // below a type that reads its JSON by a method, and is only encoded
+	foreign  *foreign  // what this is part of, if that is not for the user to change
 }
 
 func (t *typeLoader) bad(format string, args ...any) {
-	t.refuse(t.at, t.where+t.field+format, args...)
+	text := t.field + fmt.Sprintf(format, args...)
+	if t.foreign != nil {
+		t.foreign.reasons = append(t.foreign.reasons, text)
+		return
+	}
+	t.refuse(t.at, t.where, text)
 }
 
 // below is t for something further down.
@@ -68,7 +75,7 @@ func (t *typeLoader) typ(typ types.Type) *model.Type {
 	case *types.Struct:
 		return t.structure(u, nil)
 	case *types.Interface:
-		if u.Empty() {
+		if u.Empty() || t.decoded {
 			return &model.Type{Kind: model.Any}
 		}
 	}
@@ -108,7 +115,7 @@ func (t *typeLoader) alias(a *types.Alias) *model.Type {
 	if isNamed(a, "iter", "Seq") || isNamed(a, "iter", "Seq2") {
 		return t.typ(types.Unalias(a))
 	}
-	if !t.nameOnly && !hasForm(types.Unalias(a)) {
+	if !t.nameOnly && !t.hasForm(types.Unalias(a)) {
 		t.cannot(a)
 		return nil
 	}
@@ -127,7 +134,9 @@ func (t *typeLoader) named(n *types.Named) *model.Type {
 	case isNamed(n, "iter", "Seq"), isNamed(n, "iter", "Seq2"):
 		t.cannot(n)
 		return nil
-	case n.Obj().Pkg() == nil, !t.nameOnly && !hasForm(n): // error has no package
+	case n.Obj().Pkg() == nil && t.decoded: // error has no package
+		return &model.Type{Kind: model.Any}
+	case n.Obj().Pkg() == nil, !t.nameOnly && !t.hasForm(n):
 		t.cannot(n)
 		return nil
 	case t.expands(n.Obj(), n.TypeArgs()):
@@ -164,7 +173,7 @@ func (t *typeLoader) nameable(obj *types.TypeName) {
 		return
 	}
 	if !obj.Exported() {
-		t.bad("%s.%s is not exported, so that generated code cannot name it", obj.Pkg().Name(), obj.Name())
+		t.bad("%s.%s is not exported, so that generated code cannot name it: export it", obj.Pkg().Name(), obj.Name())
 	}
 	if !importable(t.out.Path, obj.Pkg().Path()) {
 		t.bad("%s is internal to another module or folder, so that generated code cannot import it: use an alias of %s.%s from where it may be used",
@@ -184,24 +193,40 @@ func importable(from, path string) bool {
 	return from == parent || strings.HasPrefix(from, parent+"/")
 }
 
-// define adds what a named type is, and refuses what it holds. A type of the
-// package itself is looked at once, for there each mistake has to be mended
-// once; another package's type cannot be mended, and so each use of it is one.
+// define adds what a named type is, and refuses what it holds: once where each
+// mistake in it has to be mended once. A type that is not for the user to change
+// is refused as a whole, wherever the user has written it.
 func (t *typeLoader) define(typ types.Type, obj *types.TypeName, ref *model.Type, is func(*typeLoader) *model.Type) {
 	name := types.TypeString(typ, nil)
-	def, ours := t.defs[name], obj.Pkg().Path() == t.out.Path
-	if def != nil && (ours || t.seen[name]) {
-		return
+	d := t.below()
+	d.defined, d.source = true, obj.Pos()
+	if !t.unchangeable(obj.Pkg()) {
+		d.foreign = nil
+	} else if t.foreign == nil {
+		f := t.foreigns[foreignKey{name, t.decoded}]
+		if f == nil {
+			f = &foreign{seen: map[string]bool{}}
+			t.foreigns[foreignKey{name, t.decoded}] = f
+		}
+		d.foreign, d.field = f, ""
+		defer t.refuseForeign(typ, f)
 	}
-	t.seen[name] = true
+	seen := t.seen
+	if d.foreign != nil {
+		seen = d.foreign.seen
+	}
+	if key := fmt.Sprint(name, t.decoded); seen[key] {
+		return
+	} else {
+		seen[key] = true
+	}
+	def := t.defs[name]
 	if def == nil {
 		def = &model.Def{Type: ref, Doc: t.typeDoc(obj), Own: own(typ), Hidden: !t.canName(obj), Varies: !own(typ) && !t.build.implies(t.constraintAt(obj.Pos()))}
 		_, def.Alias = typ.(*types.Alias)
 		t.defs[name] = def
 		t.out.Types = append(t.out.Types, def)
 	}
-	d := t.below()
-	d.defined, d.source = true, obj.Pos()
 	def.Is = is(d)
 	if def.Is != nil && (def.Is.Kind == model.Time || def.Is.Kind == model.Raw || def.Is.Kind == model.Custom && !def.Own) {
 		def.Varies = false // whichever file of the standard library declares it
@@ -225,6 +250,7 @@ func (t *typeLoader) underlying(n *types.Named) *model.Type {
 	case encodesText(n):
 		return &model.Type{Kind: model.Text}
 	}
+	t.decoded = t.decoded || hasMethod(n, "UnmarshalJSON", reads)
 	if s, ok := n.Underlying().(*types.Struct); ok {
 		return t.structure(s, n.Obj())
 	}
@@ -233,15 +259,15 @@ func (t *typeLoader) underlying(n *types.Named) *model.Type {
 
 // hasForm reports whether a type can have a form on the wire at all, whatever
 // it holds.
-func hasForm(t types.Type) bool {
-	switch u := t.Underlying().(type) {
+func (t *typeLoader) hasForm(typ types.Type) bool {
+	switch u := typ.Underlying().(type) {
 	case *types.Interface:
-		return u.Empty()
+		return u.Empty() || t.decoded
 	case *types.Signature, *types.Chan:
-		return encodesJSON(t) || encodesText(t)
+		return encodesJSON(typ) || encodesText(typ)
 	case *types.Basic:
 		_, ok := basics[u.Kind()]
-		return ok || u.Kind() == types.Invalid || encodesJSON(t) || encodesText(t)
+		return ok || u.Kind() == types.Invalid || encodesJSON(typ) || encodesText(typ)
 	}
 	return true
 }
@@ -258,7 +284,7 @@ var (
 	writes = signature(nil, []types.Type{byteSlice, types.Universe.Lookup("error").Type()})
 	reads  = signature([]types.Type{byteSlice}, []types.Type{types.Universe.Lookup("error").Type()})
 
-	byteSlice = types.NewSlice(types.Typ[types.Byte])
+	byteSlice = types.NewSlice(types.Universe.Lookup("byte").Type())
 )
 
 func signature(params, results []types.Type) *types.Signature {
@@ -298,7 +324,11 @@ func (t *typeLoader) key(k types.Type) *model.Type {
 	switch {
 	case ok && b.Kind() == types.Invalid:
 	case ok && b.Info()&(types.IsInteger|types.IsString) != 0:
-	case deref(k) == k && encodesText(k) && types.NewMethodSet(k).Lookup(nil, "MarshalText") != nil: // keys have no address
+	case deref(k) == k && (encodesText(k) || t.decoded && hasMethod(k, "MarshalText", writes)) &&
+		types.NewMethodSet(k).Lookup(nil, "MarshalText") != nil: // keys have no address
+	case t.foreign != nil:
+		t.bad("a map with keys of type %s", t.typeString(k))
+		return nil
 	default:
 		t.bad("a map with keys of type %s cannot cross the wire, for JSON's keys are text; use a string or integer type, or one with MarshalText and UnmarshalText%s", t.typeString(k), t.orTag())
 		return nil

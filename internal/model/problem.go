@@ -11,6 +11,8 @@ import (
 type Problem struct {
 	Pos  Pos
 	Text string // what is wrong, and what to write instead
+	Fact string // the part of Text that other problems may share
+	Once bool   // the fact need not be said more than once
 }
 
 // Problems is every mistake of one run, as an error of one line each.
@@ -33,7 +35,12 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Sorted is ps in the order of the source, each problem once.
+// maxPlaces is how often a fact is said, each time with its place, before it is
+// said once with a count.
+const maxPlaces = 10
+
+// Sorted is ps in the order of the source, each problem once. A fact that was
+// found in many places is said once with their number.
 func (ps Problems) Sorted() Problems {
 	ps = slices.Clone(ps)
 	slices.SortStableFunc(ps, func(a, b Problem) int {
@@ -41,10 +48,32 @@ func (ps Problems) Sorted() Problems {
 			cmp.Compare(a.Pos.Col, b.Pos.Col))
 	})
 	var once Problems
+	seen := map[Problem]bool{}
 	for _, p := range ps {
-		if !slices.Contains(once, p) {
+		if !seen[p] {
 			once = append(once, p)
 		}
+		seen[p] = true
 	}
-	return once
+	return once.folded()
+}
+
+// folded is ps with a count in place of problems that share a fact.
+func (ps Problems) folded() (out Problems) {
+	count := map[string]int{}
+	for _, p := range ps {
+		count[p.Fact]++
+	}
+	said := map[string]bool{}
+	for _, p := range ps {
+		n := count[p.Fact]
+		if p.Fact == "" || n == 1 || n <= maxPlaces && !p.Once {
+			out = append(out, p)
+		} else if !said[p.Fact] {
+			said[p.Fact] = true
+			p.Text += fmt.Sprintf(" (and so for %d more)", n-1)
+			out = append(out, p)
+		}
+	}
+	return out
 }
