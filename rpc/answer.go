@@ -22,6 +22,9 @@ func (in *incoming) answer(call *Call, err error) {
 		}
 	case canceled:
 		err = &Error{Code: CodeCanceled, Message: "canceled by the caller"}
+		if in.withdrawn {
+			err = &Error{Code: CodeCanceled, Message: "canceled by the caller", ran: ranNo}
+		}
 	case err == nil:
 		if streams, err = in.respond(&result, streams); err == nil {
 			return

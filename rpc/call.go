@@ -66,6 +66,12 @@ type Method struct {
 	Notify     bool // declared as a notification
 	Idempotent bool // declared as safe to repeat, or to resume
 	Cursor     bool // declared to resume: its stream may end with ComeAgain at any time
+
+	// Unordered takes the method out of the order of its service: a notification
+	// holds no call up, a call waits for no notification. See Async.
+	Unordered bool
+
+	service *registration // nil before it is registered
 }
 
 // A Service is an implementation with the methods that the wire may call.

@@ -48,6 +48,9 @@ type registry struct {
 	methods map[string]*Method
 }
 
+// A registration stands for a Service that was registered: its methods share one.
+type registration struct{ _ byte }
+
 // register panics on a name that is taken, as http.Handle does: it is a mistake
 // in the program, found when it starts.
 func (r *registry) register(s Service) {
@@ -56,12 +59,13 @@ func (r *registry) register(s Service) {
 	if r.methods == nil {
 		r.methods = make(map[string]*Method)
 	}
-	for i := range s.Methods {
-		m := &s.Methods[i]
+	service := new(registration)
+	for _, m := range s.Methods {
 		if _, dup := r.methods[m.Name]; dup {
 			panic(fmt.Sprintf("rpc: method %q is registered twice", m.Name))
 		}
-		r.methods[m.Name] = m
+		m.service = service
+		r.methods[m.Name] = &m
 	}
 }
 

@@ -28,7 +28,9 @@ type incoming struct {
 	ctx       context.Context // base's child
 	end       context.CancelCauseFunc
 	acct      account
-	withdrawn bool              // canceled before it could start
+	withdrawn bool              // not wanted any more before it could start
+	hold      *hold             // of a notification, or that a call waits for; guarded by the connection's mutex
+	stopWait  func()            // of a call that has one
 	canceled  bool              // by the caller; guarded by the connection's mutex
 	answered  bool              // guarded by the same: response is final
 	response  map[string]string // metadata
@@ -160,6 +162,7 @@ func (c *session) admit(s *connState, id int64, m *wire.Message, method *Method)
 		return nil, &Error{Code: CodeLimitReached, Message: errBufferedFull.Message, ran: ranNo}
 	}
 	s.handlers++
+	c.order(s, in)
 	if c.mode != modePlain {
 		c.unanswered.Add(1) // a plain peer's when they start
 	}
@@ -199,7 +202,7 @@ func (in *incoming) release() { in.c.buffered.Add(-int64(in.held)) }
 func (c *session) accept(in *incoming, m *wire.Message) {
 	in.keep(m)
 	in.begin(c.ctx, m.Timeout)
-	c.workers.dispatch(in)
+	c.dispatch(in)
 }
 
 // keep keeps what of m lives longer than its frame.
@@ -331,7 +334,7 @@ func (in *incoming) serve(call *Call) (err error) {
 		}
 	}()
 	if in.withdrawn {
-		return context.Canceled
+		return in.neverRun()
 	}
 	call.Params, call.Result = in.new()
 	if err := in.fits(call); err != nil {
@@ -359,6 +362,12 @@ func (in *incoming) fromAnew() Handler {
 		ran = true
 		return in.method.Serve(ctx, call)
 	}
+}
+
+// neverRun is the error of a call whose context has ended before it could start.
+func (in *incoming) neverRun() error {
+	cause := context.Cause(in.ctx)
+	return &Error{Code: wireError(cause, false).Code, Message: cause.Error() + " before the call could start", ran: ranNo}
 }
 
 // cancelRequest hears that the peer no longer wants an answer.

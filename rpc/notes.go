@@ -13,7 +13,8 @@ import (
 type notes struct {
 	queue   []*incoming
 	running bool
-	window  *window // in wirecall mode: what the peer may send, of any method; nil before the first
+	last    map[*registration]*hold // the last of each service, while it holds calls up
+	window  *window                 // in wirecall mode: what the peer may send, of any method; nil before the first
 }
 
 func (n *notes) idle() bool { return !n.running && len(n.queue) == 0 }
@@ -61,6 +62,7 @@ func (c *session) incomingNotification(m *wire.Message, size int) error {
 			return
 		}
 		s.notes.queue = append(s.notes.queue, in)
+		c.holdUp(s, in)
 		start = !s.notes.running
 		s.notes.running = true
 	})
@@ -105,6 +107,7 @@ func (c *session) runNotes() {
 // may send has been handled, also where the handler ends the goroutine.
 func (c *session) runNote(in *incoming) {
 	defer c.handled(in.size)
+	defer in.letGo()
 	in.begin(c.ctx, 0)
 	in.run()
 }

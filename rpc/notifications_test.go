@@ -178,3 +178,110 @@ func TestNotificationsOutOfHandlers(t *testing.T) {
 		})
 	}
 }
+
+// A notification lets the calls behind it go by calling its peer, by notifying it, and
+// by Async; a method that is declared unordered is not in the order at all.
+func TestNotificationsLetGo(t *testing.T) {
+	hang := make(chan struct{})
+	nopped := rpc.Call{Method: "Client.Nop"}
+	for name, test := range map[string]struct {
+		note, call rpc.Method
+		waits      bool
+	}{
+		"waits": {note: rpc.Method{Serve: nop}, waits: true},
+		"by a call": {note: rpc.Method{Serve: func(ctx context.Context, _ *rpc.Call) error {
+			call := nopped
+			return rpc.Peer(ctx).Call(ctx, &call)
+		}}},
+		"by a notification": {note: rpc.Method{Serve: func(ctx context.Context, _ *rpc.Call) error {
+			call := nopped
+			call.Notify = true
+			return rpc.Peer(ctx).Call(ctx, &call)
+		}}},
+		"by Async":               {note: rpc.Method{Serve: func(ctx context.Context, _ *rpc.Call) error { rpc.Async(ctx); return nil }}},
+		"unordered notification": {note: rpc.Method{Serve: nop, Unordered: true}},
+		"unordered call":         {note: rpc.Method{Serve: nop}, call: rpc.Method{Unordered: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hang = make(chan struct{})
+				note, call := test.note, test.call
+				note.Name, note.Notify = "Order.Note", true
+				note.Serve = func(ctx context.Context, c *rpc.Call) error {
+					if err := test.note.Serve(ctx, c); err != nil {
+						t.Error(err)
+					}
+					<-hang
+					return nil
+				}
+				call.Name, call.Serve = "Order.Call", nop
+				srv := server(nil, rpc.Service{Name: "Order", Methods: []rpc.Method{note, call}})
+				conn := rpctest.Pair(t, srv, &rpc.DialOptions{Services: []rpc.Service{method("Client.Nop", nil, nop)}})
+				if err := conn.Call(t.Context(), &rpc.Call{Method: "Order.Note", Notify: true}); err != nil {
+					t.Fatal(err)
+				}
+				time.AfterFunc(time.Second, func() { close(hang) })
+				begun := time.Now()
+				if err := conn.Call(t.Context(), &rpc.Call{Method: "Order.Call"}); err != nil {
+					t.Error(err)
+				}
+				if waited := time.Since(begun) == time.Second; waited != test.waits {
+					t.Errorf("the call took %v", time.Since(begun))
+				}
+				<-hang
+			})
+		})
+	}
+}
+
+// A call finds what the notifications before it have set, however they are packed.
+func TestSetThenGet(t *testing.T) {
+	l := &ledger{}
+	svc := l.service()
+	svc.Methods = append(svc.Methods, rpc.Method{Name: "Ledger.Last", New: func() (any, any) { return nil, new(int) },
+		Serve: func(_ context.Context, c *rpc.Call) error {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			*c.Result.(*int) = l.notes[len(l.notes)-1]
+			return nil
+		}})
+	conn := rpctest.Connect(t, svc)
+	for i := range 2000 {
+		if err := note(t.Context(), conn, i); err != nil {
+			t.Fatal(err)
+		}
+		var last int
+		if err := conn.Call(t.Context(), &rpc.Call{Method: "Ledger.Last", Result: &last}); err != nil || last != i {
+			t.Fatalf("%d was set, and %d got: %v", i, last, err)
+		}
+	}
+}
+
+// A session that ends ends the calls that wait, and leaves nothing of them.
+func TestEndWhileCallsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{goOn: make(chan struct{})}
+		svc := l.service()
+		ran := false
+		svc.Methods = append(svc.Methods, rpc.Method{Name: "Ledger.Call", Serve: func(context.Context, *rpc.Call) error { ran = true; return nil }})
+		conn := rpctest.Connect(t, svc)
+		if err := note(t.Context(), conn, 1); err != nil {
+			t.Fatal(err)
+		}
+		errs := make(chan error)
+		for range 3 {
+			go func() { errs <- conn.Call(t.Context(), &rpc.Call{Method: "Ledger.Call"}) }()
+		}
+		synctest.Wait()
+		conn.Close()
+		for range 3 {
+			if err := <-errs; err == nil {
+				t.Error("a call succeeded over a closed connection")
+			}
+		}
+		time.Sleep(time.Minute)
+		if ran {
+			t.Error("a call ran behind the end")
+		}
+	})
+}

@@ -34,6 +34,7 @@ func (c *session) putNotification(ctx context.Context, buf *buffer) (flush bool,
 	if in != nil && in.c.conn == c.conn {
 		if patience = notifyPatience; in.id == nil {
 			patience = 0
+			in.letGo()
 		}
 	}
 	flush, err = c.out.sendNotification(ctx, c.ctx.Done(), buf, c.servesCall(in), patience)

@@ -238,7 +238,7 @@ func (c *session) startPlain(in *incoming) {
 	})
 	if in != nil {
 		in.begin(c.ctx, 0)
-		c.workers.dispatch(in)
+		c.dispatch(in)
 	}
 }
 

@@ -41,6 +41,7 @@ type session struct {
 	logged          logged
 	message         atomic.Int64 // the peer's limit
 
+	holds        atomic.Int32 // notifications that hold calls up
 	unanswered   atomic.Int64 // calls of the peer's, as it counts them itself
 	unsubscribed atomic.Bool  // a plain client has half closed: subscriptions end as they begin
 

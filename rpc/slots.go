@@ -20,6 +20,9 @@ func (c *session) acquire(ctx context.Context) (err error) {
 	var wait chan error
 	in := callOf(ctx)
 	serving := in != nil && in.c == c
+	if serving && in.id == nil {
+		in.letGo()
+	}
 	c.update(func(s *connState) {
 		switch {
 		case s.ended:

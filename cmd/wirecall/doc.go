@@ -31,6 +31,9 @@
 //	//wirecall:name NAME           its whole name on the wire, in place of Room.Messages
 //	//wirecall:notify              nobody answers; its only result is error
 //	//wirecall:idempotent          calling it twice does no more than calling it once
+//	//wirecall:unordered           a notification does not hold up the calls of its
+//	                               service that come behind it, a call does not
+//	                               wait for notifications
 //	//wirecall:resume PARAM=FIELD  its stream continues after the item whose field
 //	                               FIELD was given as the parameter PARAM; where it
 //	                               is lost the client calls again, so that it is

@@ -15,6 +15,7 @@ import (
 //	//wirecall:name NAME
 //	//wirecall:notify
 //	//wirecall:idempotent
+//	//wirecall:unordered
 //	//wirecall:resume PARAMETER=FIELD
 //
 // The first belongs to interfaces, the others to methods, and each may stand
@@ -55,12 +56,12 @@ func parseDirective(text string) (*directive, error) {
 		err = out.name(words)
 	case "resume":
 		err = out.resume(words)
-	case "notify", "idempotent":
+	case "notify", "idempotent", "unordered":
 		if len(words) > 0 {
 			err = fmt.Errorf("//wirecall:%s takes no arguments", d.Name)
 		}
 	default:
-		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent and resume", d.Name)
+		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered and resume", d.Name)
 	}
 	if err != nil {
 		return nil, err

@@ -157,6 +157,8 @@ func (m *methodLoader) directive(d placedDirective) {
 		m.out.Notify = true
 	case "idempotent":
 		m.out.Idempotent = true
+	case "unordered":
+		m.out.Unordered = true
 	case "resume":
 		m.resume(d)
 	}

@@ -78,7 +78,7 @@ func (m *Method) String() string {
 		name string
 	}{
 		{!m.Context, "no context"}, {m.Variadic, "variadic"}, {!m.Error, "no error"},
-		{m.Notify, "notify"}, {m.Idempotent, "idempotent"},
+		{m.Notify, "notify"}, {m.Idempotent, "idempotent"}, {m.Unordered, "unordered"},
 	} {
 		if flag.on {
 			parts = append(parts, flag.name)

@@ -49,6 +49,7 @@ type Method struct {
 
 	Notify     bool
 	Idempotent bool    // one that resumes is
+	Unordered  bool    // it neither holds up the calls of its service nor waits for its notifications
 	Resume     *Resume // nil where a stream does not continue
 }
 

@@ -30,6 +30,9 @@ func (e *emitter) serverMethod(p *plan) *jen.Statement {
 		if p.Resume != nil {
 			set("Cursor", jen.True())
 		}
+		if p.Unordered {
+			set("Unordered", jen.True())
+		}
 		set("New", jen.Func().Params().Params(jen.Any(), jen.Any()).
 			Add(onLine(jen.Return(fresh(p.params, nil), fresh(p.result, p.Results)))))
 		set("Serve", jen.Func().Params(jen.Id(p.ctx).Qual("context", "Context"), jen.Id(p.c).Op("*").Qual(rpcPath, "Call")).

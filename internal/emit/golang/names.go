@@ -47,7 +47,7 @@ func predeclared(p *model.Package) []string {
 	names := []string{"any", "error", "new", "nil"}
 	for _, s := range p.Services {
 		for _, m := range s.Methods {
-			if m.Notify || m.Idempotent {
+			if m.Notify || m.Idempotent || m.Unordered {
 				names = append(names, "true")
 			}
 			for _, v := range slices.Concat(m.Params, m.Results) {

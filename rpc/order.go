@@ -1,0 +1,147 @@
+package rpc
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// A call starts when the notifications of its service that came before it have
+// returned, so that a value which was set by a notification is what the next call
+// gets. The peer cannot know whether a notification waits for something that only a
+// later call brings about, so that the rule has an end: a notification holds calls up
+// no longer once it has called the peer, or Async; and no call waits for longer than
+// orderPatience.
+//
+// Notifications run one after another, so that the last one of a service is the one to
+// wait for.
+
+// orderPatience is how long a call waits at most.
+const orderPatience = 10 * time.Second
+
+// A hold is what a notification is to the calls of its service that came behind it.
+// The mutex of the session guards it.
+type hold struct {
+	in       *incoming   // the notification
+	released bool        // it has returned, or holds nobody up any more
+	waiting  []*incoming // calls, in the order in which they came
+}
+
+// orders reports whether calls of a method wait for notifications, and whether a
+// notification of it holds calls up.
+func (m *Method) orders() bool { return m.service != nil && !m.Unordered }
+
+// holdUp makes a notification, which is being queued, hold calls of its service up.
+func (c *session) holdUp(s *connState, in *incoming) {
+	if !in.method.orders() {
+		return
+	}
+	in.hold = &hold{in: in}
+	if s.notes.last == nil {
+		s.notes.last = make(map[*registration]*hold)
+	}
+	s.notes.last[in.method.service] = in.hold
+	c.holds.Add(1)
+}
+
+// order notes which notification a call, which is being admitted, must wait for.
+func (c *session) order(s *connState, in *incoming) {
+	if c.holds.Load() > 0 && in.method.orders() {
+		in.hold = s.notes.last[in.method.service]
+	}
+}
+
+// letGo ends what a notification holds up, and starts the calls that wait for it.
+func (in *incoming) letGo() {
+	c := in.c
+	var start []*incoming
+	c.update(func(s *connState) {
+		h := in.hold
+		if h == nil || h.released {
+			return
+		}
+		h.released = true
+		start, h.waiting = h.waiting, nil
+		c.holds.Add(-1)
+		if s.notes.last[in.method.service] == h {
+			delete(s.notes.last, in.method.service)
+		}
+		for _, call := range start {
+			call.hold = nil
+		}
+	})
+	for _, call := range start {
+		call.stopWait()
+		c.workers.dispatch(call)
+	}
+}
+
+// dispatch gives a call whose context has been made to a worker, or has it wait for a
+// notification.
+func (c *session) dispatch(in *incoming) {
+	if in.hold == nil || !c.wait(in) {
+		c.workers.dispatch(in)
+	}
+}
+
+// wait has a call wait for the notification that holds it up, and reports whether one
+// does. It waits until that has let go, for orderPatience, or until its caller does
+// not want it any more.
+func (c *session) wait(in *incoming) (waits bool) {
+	var held string
+	c.update(func(s *connState) {
+		if waits = !in.hold.released; !waits {
+			in.hold = nil
+			return
+		}
+		held = in.hold.in.method.Name
+		in.hold.waiting = append(in.hold.waiting, in)
+		patience := time.AfterFunc(orderPatience, func() {
+			if c.unwait(in, false) {
+				c.report(in.ctx, slog.LevelWarn, "a call has waited for a notification of its service that came before it, and starts now: has the notification come to a stand?",
+					slog.String("method", in.method.Name), slog.String("notification", held), slog.Duration("waited", orderPatience))
+			}
+		})
+		unwatch := context.AfterFunc(in.ctx, func() { c.unwait(in, true) })
+		in.stopWait = func() { patience.Stop(); unwatch() }
+	})
+	return waits
+}
+
+// unwait starts a call that waits, and reports whether it does. One that is not wanted
+// any more is answered without having run.
+func (c *session) unwait(in *incoming, withdrawn bool) (waited bool) {
+	c.update(func(s *connState) {
+		if waited = in.hold != nil; !waited {
+			return
+		}
+		in.withdrawn = withdrawn
+		for i, call := range in.hold.waiting {
+			if call == in {
+				in.hold.waiting = append(in.hold.waiting[:i:i], in.hold.waiting[i+1:]...)
+				break
+			}
+		}
+		in.hold = nil
+	})
+	if waited {
+		in.stopWait()
+		c.workers.dispatch(in)
+	}
+	return waited
+}
+
+// Async lets the calls of a notification's service that came behind it start before
+// its handler has returned. A handler that waits for something which such a call
+// brings about, or that simply takes long, calls it; a call to the same peer with the
+// handler's context does the same. Outside of the handlers of notifications it does
+// nothing.
+//
+// By default a call starts when the notifications of its service that came before it
+// have returned, or after ten seconds. The directive //wirecall:unordered on a method
+// takes it out of that order.
+func Async(ctx context.Context) {
+	if in := callOf(ctx); in != nil && in.id == nil {
+		in.letGo()
+	}
+}
