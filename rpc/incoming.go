@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -366,7 +367,7 @@ func (in *incoming) fromAnew() Handler {
 
 // neverRun is the error of a call whose context has ended before it could start.
 func (in *incoming) neverRun() error {
-	cause := context.Cause(in.ctx)
+	cause := cmp.Or(context.Cause(in.ctx), in.c.err(), context.Canceled)
 	return &Error{Code: wireError(cause, false).Code, Message: cause.Error() + " before the call could start", ran: ranNo}
 }
 

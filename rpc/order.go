@@ -68,6 +68,7 @@ func (in *incoming) letGo() {
 		}
 		for _, call := range start {
 			call.hold = nil
+			call.withdrawn = call.ctx.Err() != nil || c.ctx.Err() != nil // the end of c.ctx may not have come to call.ctx yet
 		}
 	})
 	for _, call := range start {
