@@ -6,7 +6,7 @@
 // is what JSON-RPC 2.0 allows: answers, and the notifications of subscriptions.
 //
 // It is a module of its own so that none of what it needs becomes a dependency
-// of wirecall's users. The JavaScript clients need npm, and run with
+// of wirecall's users. Clients and servers in JavaScript need npm, and run with
 //
 //	go test -tags=node ./...
 package interop

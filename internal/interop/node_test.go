@@ -3,38 +3,103 @@
 package interop
 
 import (
+	"bufio"
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 )
 
-// TestNode runs the scripts in node, each of which is one JavaScript client. A
-// chain grows while they do, until whoever subscribed to it leaves.
-func TestNode(t *testing.T) {
-	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = "node"
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, out)
+// install gets what the scripts import, once.
+var install = sync.OnceValue(func() error {
+	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd.Dir = "node"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm ci: %w\n%s", err, out)
 	}
-	scripts, err := filepath.Glob("node/*.mjs")
+	return nil
+})
+
+// eachScript calls f with each script in a folder of node.
+func eachScript(t *testing.T, folder string, f func(t *testing.T, script string)) {
+	if err := install(); err != nil {
+		t.Fatal(err)
+	}
+	scripts, err := filepath.Glob(filepath.Join("node", folder, "*.mjs"))
 	if err != nil || len(scripts) == 0 {
 		t.Fatal("no scripts: ", err)
 	}
 	for _, script := range scripts {
-		t.Run(filepath.Base(script), func(t *testing.T) {
-			b, tp := serveHTTP(t)
-			left := make(chan bool)
-			go func() { left <- b.grow() }()
-			out, err := exec.CommandContext(t.Context(), "node", script, "ws://"+tp.addr).CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			if !<-left {
-				t.Error("the producer ended by itself")
-			}
-		})
+		t.Run(filepath.Base(script), func(t *testing.T) { f(t, script) })
 	}
+}
+
+// run runs a client.
+func run(t *testing.T, script, addr string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "node", script, "ws://"+addr).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestNode runs the scripts in node, each of which is one JavaScript client. A
+// chain grows while they do, until whoever subscribed to it leaves.
+func TestNode(t *testing.T) {
+	eachScript(t, "", func(t *testing.T, script string) {
+		b, tp := serveHTTP(t)
+		left := make(chan bool)
+		go func() { left <- b.grow() }()
+		run(t, script, tp.addr)
+		if !<-left {
+			t.Error("the producer ended by itself")
+		}
+	})
+}
+
+// TestNodeCalls runs those that subscribe to nothing.
+func TestNodeCalls(t *testing.T) {
+	eachScript(t, "calls", func(t *testing.T, script string) {
+		_, tp := serveHTTP(t)
+		run(t, script, tp.addr)
+	})
+}
+
+// TestDialNode connects to servers in JavaScript, which agree to whatever
+// subprotocol is offered first. They print their address, and then notes.
+func TestDialNode(t *testing.T) {
+	eachScript(t, "servers", func(t *testing.T, script string) {
+		cmd := exec.CommandContext(t.Context(), "node", script)
+		var complaints strings.Builder
+		cmd.Stderr = &complaints
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		if !lines.Scan() {
+			cmd.Wait()
+			t.Fatal("the server has not begun: ", &complaints)
+		}
+		notes := make(chan string, 10)
+		url := lines.Text()
+		go func() {
+			for lines.Scan() {
+				notes <- lines.Text()
+			}
+			close(notes)
+		}()
+		callPlain(t, dial(t, url), notes)
+		cmd.Process.Kill()
+		for range notes {
+		}
+		cmd.Wait()
+	})
 }
 
 // grow yields headers with ascending numbers, until the subscription ends.

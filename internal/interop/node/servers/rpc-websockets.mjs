@@ -1,0 +1,10 @@
+import { Server } from "rpc-websockets";
+import { add, failure, listening, note } from "./calc.js";
+
+const server = new Server({ port: 0, host: "127.0.0.1" });
+server.on("listening", () => listening(server.wss.address().port));
+server.register("calc_add", ([a, b]) => add(a, b));
+server.register("calc_fail", ([, detail]) => {
+  throw failure(detail);
+});
+server.register("calc_note", ([text]) => note(text));
