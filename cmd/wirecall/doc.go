@@ -81,7 +81,9 @@
 //
 // Code that does not compile is no obstacle unless a service's signatures need
 // it, so that a program may mention what is yet to be generated. A stale or
-// broken output is ignored.
+// broken output is ignored. The modules that it requires are compiled, as go build
+// would, where they have not been before; where one does not compile, or where
+// GOOS or GOARCH are set for another machine, its source is read instead.
 //
 // # Exit status
 //

@@ -108,7 +108,7 @@ func platform(file string) string {
 // constraintAt is the constraint of the file that pos is in, in this package or
 // another.
 func (l *loader) constraintAt(pos token.Pos) buildConstraint {
-	file := l.fset.PositionFor(pos, false).Filename
+	file := l.source(pos).Filename
 	c, ok := l.constraints[file]
 	if !ok && file != "" {
 		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly|parser.ParseComments)

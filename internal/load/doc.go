@@ -3,18 +3,22 @@ package load
 import (
 	"go/ast"
 	"go/parser"
-	"go/token"
 	"go/types"
 )
 
 // A docIndex holds the comments of one file: those of types and of methods of
-// interfaces, by the offset of the name.
-type docIndex map[int]*ast.CommentGroup
+// interfaces.
+type docIndex map[nameOnLine]*ast.CommentGroup
 
-// doc is the comment above the type or method whose name is at pos, in this
-// package or another.
-func (l *loader) doc(pos token.Pos) *ast.CommentGroup {
-	at := l.fset.PositionFor(pos, false)
+// A nameOnLine tells declarations apart. The compiler does not keep columns.
+type nameOnLine struct {
+	line int
+	name string
+}
+
+// doc is the comment above a type or a method, in this package or another.
+func (l *loader) doc(obj types.Object) *ast.CommentGroup {
+	at := l.source(obj.Pos())
 	if at.Filename == "" {
 		return nil
 	}
@@ -23,7 +27,7 @@ func (l *loader) doc(pos token.Pos) *ast.CommentGroup {
 		index = l.index(at.Filename)
 		l.docs[at.Filename] = index
 	}
-	return index[at.Offset]
+	return index[nameOnLine{at.Line, obj.Name()}]
 }
 
 // typeDoc is the comment above a type. Those of the standard library say more
@@ -32,7 +36,7 @@ func (l *loader) typeDoc(obj *types.TypeName) string {
 	if l.std[obj.Pkg().Path()] {
 		return ""
 	}
-	return l.doc(obj.Pos()).Text()
+	return l.doc(obj).Text()
 }
 
 // index reads a file's comments. It parses the file again, because
@@ -44,7 +48,7 @@ func (l *loader) index(file string) docIndex {
 		return index
 	}
 	add := func(name *ast.Ident, doc *ast.CommentGroup) {
-		index[l.fset.PositionFor(name.Pos(), false).Offset] = doc
+		index[nameOnLine{l.fset.PositionFor(name.Pos(), false).Line, name.Name}] = doc
 	}
 	ast.Inspect(f, func(n ast.Node) bool {
 		switch n := n.(type) {

@@ -53,7 +53,7 @@ func isLiteral(e ast.Expr) bool {
 // type are literals. The package is one that was not read, or the type an instance
 // of a generic one.
 func (l *loader) literal(pos token.Pos) bool {
-	at := l.fset.PositionFor(pos, false)
+	at := l.source(pos)
 	fset := token.NewFileSet()
 	f, err := parser.ParseFile(fset, at.Filename, nil, parser.SkipObjectResolution)
 	if err != nil {

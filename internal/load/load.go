@@ -58,6 +58,7 @@ func load(ctx context.Context, cfg Config) (outs []Output, problems model.Proble
 		return nil, nil, err
 	}
 	folders, problems := l.folders(pkgs)
+	l.compile(ctx, cfg, withServices(pkgs))
 	for _, f := range folders {
 		o, p := l.folder(f)
 		outs, problems = append(outs, o...), append(problems, p...)
@@ -103,6 +104,13 @@ func (l *loader) folders(pkgs []*packages.Package) ([]*folder, model.Problems) {
 	}
 	slices.SortFunc(out, func(a, b *folder) int { return cmp.Compare(a.dir, b.dir) })
 	return out, problems
+}
+
+// withServices is those of the packages that may have marked interfaces.
+func withServices(pkgs []*packages.Package) []*packages.Package {
+	return slices.DeleteFunc(slices.Clone(pkgs), func(p *packages.Package) bool {
+		return isTestMain(p) || !slices.ContainsFunc(p.GoFiles, func(file string) bool { return !isOutput(file) && mentions(file) })
+	})
 }
 
 // isTestMain reports whether p is the main package that go test makes.

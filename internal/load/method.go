@@ -37,7 +37,7 @@ func (w *pkgLoader) method(s *model.Service, owner *types.TypeName, fn *types.Fu
 		m.bad("an unexported method cannot be called from elsewhere", "export it, or take it out of the interface")
 		return nil
 	}
-	doc := w.doc(fn.Pos())
+	doc := w.doc(fn)
 	m.out = &model.Method{Name: fn.Name(), Wire: s.Wire + "." + fn.Name(), Doc: doc.Text(), Pos: w.pos(m.at)}
 	m.params()
 	m.results()

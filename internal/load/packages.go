@@ -17,10 +17,10 @@ import (
 )
 
 // A loader type-checks packages from source, each once and only when it is
-// needed. go/packages could do that too, but it would take compiled
-// dependencies, which do not exist while a dependency mentions stubs not yet
-// generated, or check function bodies, of which we read nothing, and would run
-// cgo.
+// needed, and takes those of other modules from the compiler. go/packages could do
+// that too, but it would compile the user's own packages, which cannot be done
+// while they mention stubs not yet generated, or check function bodies, of which
+// we read nothing, and would run cgo.
 type loader struct {
 	dir   string // positions are relative to it
 	fset  *token.FileSet
@@ -30,6 +30,9 @@ type loader struct {
 	local map[string]bool  // paths of packages that are for the user to change
 	roots map[string]bool  // directories whose output is about to be written
 	docs  map[string]docIndex
+
+	compiled *compiled // nil where all is type-checked from source
+	mixes    map[*packages.Package]bool
 
 	constraints map[string]buildConstraint // of files
 	lengths     map[*types.Array]length    // of arrays as they are written in packages that output is for
@@ -58,6 +61,7 @@ func newLoader(dir string) *loader {
 		local: map[string]bool{},
 		roots: map[string]bool{},
 		docs:  map[string]docIndex{},
+		mixes: map[*packages.Package]bool{},
 
 		constraints: map[string]buildConstraint{},
 		lengths:     map[*types.Array]length{},
@@ -67,17 +71,9 @@ func newLoader(dir string) *loader {
 // list asks the go command which packages and files there are. What it says is
 // wrong with them is left to the type checker, which knows whether it matters.
 func (l *loader) list(ctx context.Context, cfg Config) ([]*packages.Package, error) {
-	pc := &packages.Config{
-		Context: ctx,
-		Mode: packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedDeps |
-			packages.NeedForTest | packages.NeedModule,
-		Dir:   cfg.Dir,
-		Env:   cfg.Env,
-		Tests: true,
-	}
-	if cfg.Tags != "" {
-		pc.BuildFlags = []string{"-tags=" + cfg.Tags}
-	}
+	pc := cfg.packages(ctx)
+	pc.Mode = packages.NeedName | packages.NeedFiles | packages.NeedImports | packages.NeedDeps | packages.NeedForTest | packages.NeedModule
+	pc.Tests = true
 	pkgs, err := packages.Load(pc, cfg.Patterns...)
 	if err != nil {
 		if _, said, ok := strings.Cut(err.Error(), "stderr: "); ok {
@@ -92,6 +88,15 @@ func (l *loader) list(ctx context.Context, cfg Config) ([]*packages.Package, err
 	}
 	packages.Visit(pkgs, nil, l.origin)
 	return pkgs, err
+}
+
+// packages is how the go command is asked for packages.
+func (cfg *Config) packages(ctx context.Context) *packages.Config {
+	pc := &packages.Config{Context: ctx, Dir: cfg.Dir, Env: cfg.Env}
+	if cfg.Tags != "" {
+		pc.BuildFlags = []string{"-tags=" + cfg.Tags}
+	}
+	return pc
 }
 
 // origin notes where a package is from.
@@ -145,6 +150,18 @@ func packageClause(output string) string {
 	return ""
 }
 
+// imported is p for those that import it.
+func (l *loader) imported(p *packages.Package) (*types.Package, error) {
+	if t := l.fromCompiler(p); t != nil {
+		return t, nil
+	}
+	u, err := l.check(p)
+	if err != nil {
+		return nil, err
+	}
+	return u.types, nil
+}
+
 // check type-checks p and what it imports.
 func (l *loader) check(p *packages.Package) (*unit, error) {
 	if u := l.units[p.ID]; u != nil {
@@ -162,7 +179,7 @@ func (l *loader) check(p *packages.Package) (*unit, error) {
 	conf := types.Config{
 		IgnoreFuncBodies: true,
 		FakeImportC:      true,
-		Importer:         importer{l, p},
+		Importer:         resolver{l, p},
 		Error: func(err error) {
 			if e, ok := err.(types.Error); ok {
 				u.errs = append(u.errs, e)
@@ -209,28 +226,24 @@ func (l *loader) parseAll(files []string) []*ast.File {
 	return out
 }
 
-// An importer resolves the imports of one package.
-type importer struct {
+// A resolver resolves the imports of one package.
+type resolver struct {
 	l *loader
 	p *packages.Package
 }
 
-func (i importer) Import(path string) (*types.Package, error) {
+func (r resolver) Import(path string) (*types.Package, error) {
 	if path == "unsafe" {
 		return types.Unsafe, nil
 	}
-	dep := i.p.Imports[path]
+	dep := r.p.Imports[path]
 	if dep == nil {
-		return nil, unlisted(i.p)
+		return nil, unlisted(r.p)
 	}
 	if len(dep.GoFiles) == 0 {
 		return nil, unlisted(dep)
 	}
-	u, err := i.l.check(dep)
-	if err != nil {
-		return nil, err
-	}
-	return u.types, nil
+	return r.l.imported(dep)
 }
 
 // unlisted is why the go command has nothing to say about a package.

@@ -241,11 +241,8 @@ func refusals(t *testing.T, cases []*remedyCase) map[int]string {
 func problems(t *testing.T, text string) model.Problems {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"go.mod": "module example.com/p\n\ngo 1.26.0\n", "p.go": text} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
+	write(t, filepath.Join(dir, "go.mod"), "module example.com/p\n\ngo 1.26.0\n")
+	write(t, filepath.Join(dir, "p.go"), text)
 	_, found, err := load(t.Context(), Config{Dir: dir, Env: append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off"), Patterns: []string{"."}})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
 	"go/ast"
 	"go/token"
@@ -234,7 +235,7 @@ func (w *pkgLoader) service(d *decl) {
 	if err := checkName(s.Wire); err != nil {
 		w.refusef(name.Pos(), "%s: %v; give it another with //wirecall:service name=NAME", name.Name, err)
 	}
-	for _, fn := range methodsOf(it) {
+	for _, fn := range w.methodsOf(it) {
 		if m := w.method(s, obj, fn); m != nil {
 			s.Methods = append(s.Methods, m)
 		}
@@ -244,15 +245,20 @@ func (w *pkgLoader) service(d *decl) {
 
 // methodsOf is the methods of an interface in the order written (go/types
 // sorts them by name), and then those of each interface that it embeds.
-func methodsOf(it *types.Interface) []*types.Func {
+func (l *loader) methodsOf(it *types.Interface) []*types.Func {
 	own := slices.Collect(it.ExplicitMethods())
-	slices.SortFunc(own, func(a, b *types.Func) int { return int(a.Pos() - b.Pos()) })
+	slices.SortFunc(own, func(a, b *types.Func) int {
+		if l.unchangeable(a.Pkg()) && l.source(a.Pos()).Line == l.source(b.Pos()).Line {
+			return cmp.Compare(a.Name(), b.Name()) // the compiler does not keep columns
+		}
+		return cmp.Compare(a.Pos(), b.Pos())
+	})
 	for e := range it.EmbeddedTypes() {
 		sub, ok := e.Underlying().(*types.Interface)
 		if !ok {
 			continue
 		}
-		for _, fn := range methodsOf(sub) {
+		for _, fn := range l.methodsOf(sub) {
 			if !slices.ContainsFunc(own, func(o *types.Func) bool { return o.Id() == fn.Id() }) {
 				own = append(own, fn)
 			}
