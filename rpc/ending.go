@@ -107,7 +107,7 @@ func (c *session) finish(cause error, told bool) (first bool) {
 	}
 	err := c.lostCall(cause)
 	for id, p := range calls {
-		if p.frame.Load() >= unsent || int64(id) > last {
+		if p.frame >= unsent || int64(id) > last {
 			p.fail(c.unsentCall(cause))
 		} else {
 			p.fail(err)

@@ -199,7 +199,7 @@ func (o *outbox) request(ctx context.Context, gone <-chan struct{}, b *buffer, n
 	}
 	defer o.mu.Unlock()
 	flush = o.putBuffer(b)
-	p.frame.Store(o.taken + uint64(o.first.count()) - 1)
+	p.frame = o.taken + uint64(o.first.count()) - 1
 	o.first.starts = append(o.first.starts, sources...)
 	return flush, nil
 }

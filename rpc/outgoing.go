@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
@@ -18,8 +17,8 @@ import (
 type pendingCall struct {
 	done chan struct{} // receives one value when the rest is set
 
-	frame     atomic.Uint64 // of the outbox that the request is in, notPut before it is in one
-	abandoned bool          // guarded by the connection's mutex
+	frame     uint64 // of the outbox that the request is in, notPut before it is in one; guarded by the outbox's mutex
+	abandoned bool   // guarded by the connection's mutex
 	result    []byte
 	chunk     []byte // that a large result is in
 	deep      bool   // see wire.Message
@@ -140,7 +139,7 @@ func (c *session) request(ctx context.Context, call *Call) (id uint64, p *pendin
 			return
 		}
 		p = s.spareCall()
-		p.frame.Store(notPut)
+		p.frame = notPut
 		s.calls[id] = p
 	})
 	sent := false

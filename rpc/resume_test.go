@@ -87,7 +87,7 @@ func TestUnwrittenRequestHasNotRun(t *testing.T) {
 		c.greeted.Store(true)
 		c.resume.Load().sent.skip = 0 // which is the answer to hello
 		call := &pendingCall{done: make(chan struct{}, 1)}
-		call.frame.Store(notPut)
+		call.frame = notPut
 		c.state.calls[2] = call
 		for i, some := range took {
 			if err := c.attach(&breaking{some: some}, 0, 0, nil); err != nil {
