@@ -94,7 +94,7 @@ func (c *cluster) connect(t *testing.T, near *load, resume bool) *lasting {
 func TestRollingRestart(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
 		for _, sessions := range []*rpc.SessionOptions{nil, {}} {
-			waits := []time.Duration{5 * latency, 2 * time.Second}
+			waits := []time.Duration{8 * latency, 2 * time.Second}
 			if *long {
 				waits = append(waits, 30*time.Second)
 			}
