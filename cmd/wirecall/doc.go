@@ -39,6 +39,11 @@
 //	                               is lost the client calls again, so that it is
 //	                               idempotent as well
 //
+// Above either, for a service or for one method of it:
+//
+//	//wirecall:json all            generate JSON for types of any size
+//	//wirecall:json none           generate no JSON
+//
 // Names on the wire are letters, digits and _ - . / after a letter, and do not
 // begin with rpc. The methods of embedded interfaces are named after the marked
 // one and come after its own, in the order in which they are embedded.
@@ -66,11 +71,13 @@
 // of one output. Types that differ between builds are left to encoding/json.
 //
 // The file also says how the types that cross the wire are encoded to JSON and
-// decoded, as encoding/json does it and several times faster. Some are left to
-// encoding/json, and gen -explain prints which: types that hold themselves, that
-// embed a pointer or whose own methods make their JSON, structs without a name,
-// and those with fields that
-// the package cannot get at. So is a type that was changed after gen has seen
+// decoded, as encoding/json does it and several times faster. A field costs about
+// 300 bytes of source, 1.1 KB in a program and 5 ms of compilation. Some types are
+// left to encoding/json, and gen -explain prints which: parameters and results of
+// more than 200 fields, those of the structs that they hold included, items of
+// streams of more than 1,000, types that hold themselves, that embed a pointer or
+// whose own methods make their JSON, structs without a name, and those with fields
+// that the package cannot get at. So is a type that was changed after gen has seen
 // it: that is slower until gen is run again, and never wrong.
 //
 // Only what has changed is written, and nothing as long as there is any mistake

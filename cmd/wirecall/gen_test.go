@@ -338,6 +338,39 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
+// JSON is generated for types of many fields only where it pays, or where a
+// directive asks for it.
+func TestLargeTypes(t *testing.T) {
+	fields := make([]string, 250)
+	for i := range fields {
+		fields[i] = fmt.Sprintf("F%d", i)
+	}
+	types := "package api\n\nimport \"iter\"\n\nvar _ iter.Seq[int]\n\ntype Small struct{ A, B int }\n\ntype Large struct {\n\t" + strings.Join(fields, ", ") + " int\n\tSmall Small\n}\n\ntype Holder struct{ L []*Large }\n\n"
+	const small, large, holder = "appendSmallJSON(", "appendLargeJSON(", "appendHolderJSON("
+	for name, c := range map[string]struct {
+		api  string
+		want []string
+	}{
+		"message":   {"//wirecall:service\ntype Api interface{ Do(Small, Large) (Holder, error) }", []string{small}},
+		"held":      {"//wirecall:service\ntype Api interface{ Do(Holder) error }", nil},
+		"item":      {"//wirecall:service\ntype Api interface{ Do() iter.Seq2[Large, error]; Get() (Large, error) }", []string{small, large}},
+		"interface": {"//wirecall:service\n//wirecall:json all\ntype Api interface{ Do(Holder) error }", []string{small, large, holder}},
+		"method":    {"//wirecall:service\ntype Api interface {\n\t//wirecall:json all\n\tDo(Large) error\n\tGet() (Holder, error)\n}", []string{small, large}},
+		"none":      {"//wirecall:json none\n//wirecall:service\ntype Api interface {\n\tDo(Small) error\n\t//wirecall:json all\n\tGet() (Large, error)\n}", []string{small, large}},
+		"nothing":   {"//wirecall:service\n//wirecall:json none\ntype Api interface{ Do(Small) iter.Seq2[Small, error] }", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := newPackage(t, map[string]string{"api.go": types + c.api + "\n"})
+			out := mustGen(t, dir)
+			for _, f := range []string{small, large, holder} {
+				if got, want := strings.Contains(out, "func "+f), slices.Contains(c.want, f); got != want {
+					t.Errorf("there is %s: %t, want %t", f, got, want)
+				}
+			}
+		})
+	}
+}
+
 func TestExplain(t *testing.T) {
 	dir := newPackage(t, map[string]string{
 		"api.go": `package api

@@ -15,6 +15,7 @@ import (
 // Types is not served. What it mentions is what the tests are about.
 //
 //wirecall:service
+//wirecall:json all
 type Types interface {
 	Kinds(Kinds, Named, Floats, Quoted) error
 	Composites(Composites, Maps, Pointers, Arrays) error

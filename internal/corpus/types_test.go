@@ -25,6 +25,7 @@ import (
 // Corpus is not served. What it mentions is what the tests are about.
 //
 //wirecall:service
+//wirecall:json all
 type Corpus interface {
 	Kubernetes(core.Service, core.Node, core.ConfigMap, core.Container, core.Event, apps.DeploymentStatus, batch.JobStatus, networking.IngressStatus, rbac.Role, meta.ObjectMeta, meta.Status) error
 	GitHub(github.Repository, github.Issue, github.PullRequest, github.User, github.Commit, github.CheckRun, github.PushEvent, github.Hook, github.RepositoryRelease, github.WorkflowRun) error

@@ -17,9 +17,10 @@ import (
 //	//wirecall:idempotent
 //	//wirecall:unordered
 //	//wirecall:resume PARAMETER=FIELD
+//	//wirecall:json all|none
 //
-// The first belongs to interfaces, the others to methods, and each may stand
-// once. Arguments are words, or Go strings in quotes.
+// The first belongs to interfaces, the last to both, the others to methods, and
+// each may stand once. Arguments are words, or Go strings in quotes.
 type directive struct {
 	verb       string
 	key, value string // as in name=Chat; a lone word is a value
@@ -56,12 +57,18 @@ func parseDirective(text string) (*directive, error) {
 		err = out.name(words)
 	case "resume":
 		err = out.resume(words)
+	case "json":
+		if len(words) != 1 || words[0] != "all" && words[0] != "none" {
+			err = errors.New("write //wirecall:json all or //wirecall:json none")
+		} else {
+			out.value = words[0]
+		}
 	case "notify", "idempotent", "unordered":
 		if len(words) > 0 {
 			err = fmt.Errorf("//wirecall:%s takes no arguments", d.Name)
 		}
 	default:
-		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered and resume", d.Name)
+		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered, resume and json", d.Name)
 	}
 	if err != nil {
 		return nil, err

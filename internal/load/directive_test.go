@@ -14,6 +14,7 @@ func TestParseDirective(t *testing.T) {
 		"//wirecall:name  `get/block` \t":      {verb: "name", value: "get/block"},
 		"//wirecall:notify\r":                  {verb: "notify"},
 		"//wirecall:idempotent ":               {verb: "idempotent"},
+		"//wirecall:json none":                 {verb: "json", value: "none"},
 		"//wirecall:unordered":                 {verb: "unordered"},
 		"//wirecall:resume after=ID":           {verb: "resume", key: "after", value: "ID"},
 		"//wirecall:resume größe=Größe":        {verb: "resume", key: "größe", value: "Größe"},

@@ -24,8 +24,9 @@ type methodLoader struct {
 	foreign types.Type
 }
 
-// method is the model of one method, or nil if its signature cannot be one.
-func (w *pkgLoader) method(s *model.Service, owner *types.TypeName, fn *types.Func) *model.Method {
+// method is the model of one method, or nil if its signature cannot be one. json is
+// what its service says.
+func (w *pkgLoader) method(s *model.Service, owner *types.TypeName, fn *types.Func, json model.JSON) *model.Method {
 	m := &methodLoader{pkgLoader: w, sig: fn.Signature(), who: s.Name + "." + fn.Name(), at: fn.Pos()}
 	if fn.Pkg() != owner.Pkg() {
 		m.at = owner.Pos()
@@ -38,7 +39,7 @@ func (w *pkgLoader) method(s *model.Service, owner *types.TypeName, fn *types.Fu
 		return nil
 	}
 	doc := w.doc(fn)
-	m.out = &model.Method{Name: fn.Name(), Wire: s.Wire + "." + fn.Name(), Doc: doc.Text(), Pos: w.pos(m.at)}
+	m.out = &model.Method{JSON: json, Name: fn.Name(), Wire: s.Wire + "." + fn.Name(), Doc: doc.Text(), Pos: w.pos(m.at)}
 	m.params()
 	m.results()
 	for _, d := range w.directives(doc) {
@@ -157,6 +158,8 @@ func (m *methodLoader) directive(d placedDirective) {
 		m.out.Notify = true
 	case "idempotent":
 		m.out.Idempotent = true
+	case "json":
+		m.out.JSON = model.JSON(d.value)
 	case "unordered":
 		m.out.Unordered = true
 	case "resume":

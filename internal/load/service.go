@@ -81,6 +81,7 @@ type decl struct {
 	spec  *ast.TypeSpec
 	doc   *ast.CommentGroup
 	wire  string // given in the directive, or empty
+	json  model.JSON
 	build buildConstraint
 }
 
@@ -119,9 +120,13 @@ func (w *pkgLoader) find(f *ast.File) []*decl {
 // marked returns spec as a marked interface, or nil if it is none.
 func (w *pkgLoader) marked(spec *ast.TypeSpec, doc *ast.CommentGroup) *decl {
 	var found *decl
-	for _, d := range w.directives(doc) {
+	directives := w.directives(doc)
+	isService := func(d placedDirective) bool { return d.verb == "service" }
+	json := slices.IndexFunc(directives, func(d placedDirective) bool { return d.verb == "json" })
+	for i, d := range directives {
 		switch {
-		case d.verb != "service":
+		case i == json && slices.ContainsFunc(directives, isService):
+		case !isService(d):
 			w.refusef(d.pos, "//wirecall:%s is out of place: it belongs in the comment right above %s", d.verb, place(d.verb))
 		case spec.TypeParams != nil:
 			w.refusef(d.pos, "%s: a generic interface cannot be a service: mark one that embeds an instance, such as type %[2]s interface{ %[1]s[%[3]s] }",
@@ -131,6 +136,9 @@ func (w *pkgLoader) marked(spec *ast.TypeSpec, doc *ast.CommentGroup) *decl {
 		default:
 			found = &decl{spec: spec, doc: doc, wire: d.value}
 		}
+	}
+	if found != nil && json >= 0 {
+		found.json = model.JSON(directives[json].value)
 	}
 	return found
 }
@@ -169,8 +177,11 @@ func (w *pkgLoader) misplaced(group *ast.CommentGroup) {
 
 // place is where a directive may stand.
 func place(verb string) string {
-	if verb == "service" {
+	switch verb {
+	case "service":
 		return "an interface"
+	case "json":
+		return "a marked interface or a method of an interface"
 	}
 	return "a method of an interface"
 }
@@ -236,7 +247,7 @@ func (w *pkgLoader) service(d *decl) {
 		w.refusef(name.Pos(), "%s: %v; give it another with //wirecall:service name=NAME", name.Name, err)
 	}
 	for _, fn := range w.methodsOf(it) {
-		if m := w.method(s, obj, fn); m != nil {
+		if m := w.method(s, obj, fn, d.json); m != nil {
 			s.Methods = append(s.Methods, m)
 		}
 	}

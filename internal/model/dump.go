@@ -78,7 +78,7 @@ func (m *Method) String() string {
 		name string
 	}{
 		{!m.Context, "no context"}, {m.Variadic, "variadic"}, {!m.Error, "no error"},
-		{m.Notify, "notify"}, {m.Idempotent, "idempotent"}, {m.Unordered, "unordered"},
+		{m.Notify, "notify"}, {m.Idempotent, "idempotent"}, {m.Unordered, "unordered"}, {m.JSON != JSONSmall, "json " + string(m.JSON)},
 	} {
 		if flag.on {
 			parts = append(parts, flag.name)

@@ -49,9 +49,20 @@ type Method struct {
 
 	Notify     bool
 	Idempotent bool    // one that resumes is
+	JSON       JSON    // what is generated for the JSON of its types
 	Unordered  bool    // it neither holds up the calls of its service nor waits for its notifications
 	Resume     *Resume // nil where a stream does not continue
 }
+
+// JSON is for which types of a method JSON is generated: for those that are small
+// or items of streams, for all, or for none.
+type JSON string
+
+const (
+	JSONSmall JSON = ""
+	JSONAll   JSON = "all"
+	JSONNone  JSON = "none"
+)
 
 // A Value is one parameter or result.
 type Value struct {

@@ -45,26 +45,17 @@ func (e *emitter) planJSON() {
 			return
 		}
 	}
-	seen := map[string]bool{}
-	for _, s := range e.pkg.Services {
-		for _, m := range s.Methods {
-			for _, v := range slices.Concat(m.Params, m.Results) {
-				key := e.resolvedKey(v.Type)
-				if !seen[key] && !ready[key] {
-					e.root(v.Type)
-				}
-				seen[key] = true
-			}
-		}
+	for _, w := range e.want() {
+		e.root(w.typ, w.max)
 	}
 	e.json.prune()
 }
 
 // root registers a type, if JSON is generated for it.
-func (e *emitter) root(t *model.Type) {
+func (e *emitter) root(t *model.Type, limit int) {
 	if !e.nameable(t) {
 		e.leave(t, unnameable)
-	} else if c := e.coding(t); c != nil {
+	} else if c := e.coding(t); c != nil && e.affordable(c, limit) {
 		e.json.roots = append(e.json.roots, c)
 	}
 }
