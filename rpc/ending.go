@@ -16,6 +16,8 @@ var errDrained = errors.New(messageShuttingDown)
 func (c *session) fail(cause error, code closeCode) {
 	if c.finish(cause, true) {
 		go c.shut(cause, code)
+	} else {
+		c.dropNotes(cause)
 	}
 }
 
@@ -77,6 +79,7 @@ func (c *session) finish(cause error, told bool) (first bool) {
 	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
 	c.state.stopWatching()
+	dropNotes := c.lingerOverNotes(&c.state.notes, cause, told)
 	timers := []*time.Timer{c.keeper, c.handshake, c.patience}
 	told = told && c.state.attached || !c.client && !c.greeted.Load() // a plain client may have half closed
 	last := c.state.last
@@ -99,6 +102,9 @@ func (c *session) finish(cause error, told bool) (first bool) {
 	}
 	sources, unsent := c.out.close(!told) // first, or handlers answer with what their contexts ended with
 	c.cancel(cause)
+	if dropNotes {
+		c.dropNotes(cause)
+	}
 	c.workers.end()
 	for _, t := range timers {
 		if t != nil {

@@ -92,6 +92,12 @@ type Limits struct {
 	// can be seen, 16 KiB. The default is 30 s: there a peer that reads less than 560
 	// bytes a second is cut.
 	Stall time.Duration
+
+	// Linger is how long notifications that were received before the peer's goodbye,
+	// or before the end of a socket whose session cannot be resumed, may take to be
+	// handled. Then the rest is dropped, which the log counts, and the contexts of
+	// handlers end. Calls are cancelled at once. The default is 5 s.
+	Linger time.Duration
 }
 
 const (
@@ -128,7 +134,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.WindowBytes, 64<<10)
 	def(&l.Outgoing, max(1<<20, l.Message))
 	def(&l.Replay, 1<<20)
-	for v, d := range map[*time.Duration]time.Duration{&l.Handshake: 10 * time.Second, &l.Idle: time.Minute, &l.Stall: 30 * time.Second} {
+	for v, d := range map[*time.Duration]time.Duration{&l.Handshake: 10 * time.Second, &l.Idle: time.Minute, &l.Stall: 30 * time.Second, &l.Linger: 5 * time.Second} {
 		if *v == 0 {
 			*v = d
 		}

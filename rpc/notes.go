@@ -3,6 +3,8 @@ package rpc
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -13,6 +15,9 @@ import (
 type notes struct {
 	queue   []*incoming
 	running bool
+	linger  *time.Timer             // bounds what is handled behind the end of the session; nil before it
+	ctx     context.Context         // of their handlers: it may outlive that of the session; nil while none runs
+	cancel  context.CancelCauseFunc // its end
 	last    map[*registration]*hold // the last of each service, while it holds calls up
 	window  *window                 // in wirecall mode: what the peer may send, of any method; nil before the first
 }
@@ -86,29 +91,81 @@ func (c *session) runNotes() {
 	}()
 	for {
 		var in *incoming
+		var ctx context.Context
 		c.update(func(s *connState) {
-			if len(s.notes.queue) == 0 || s.ended {
-				s.notes.queue, s.notes.running = nil, false
+			if len(s.notes.queue) == 0 {
+				s.notes.rest()
 				return
 			}
 			in = s.notes.queue[0]
 			s.notes.queue = s.notes.queue[1:]
 			s.handlers++
+			if s.notes.ctx == nil {
+				s.notes.ctx, s.notes.cancel = context.WithCancelCause(context.WithoutCancel(c.ctx))
+			}
+			ctx = s.notes.ctx
 		})
 		if in == nil {
 			finished = true
 			return
 		}
-		c.runNote(in)
+		c.runNote(ctx, in)
+	}
+}
+
+// rest notes that nothing is queued. The session's mutex is held.
+func (n *notes) rest() {
+	n.queue, n.running = nil, false
+	if n.linger != nil {
+		n.linger.Stop()
+	}
+	if n.cancel != nil {
+		n.cancel(context.Canceled)
+		n.ctx, n.cancel = nil, nil
+	}
+}
+
+// lingerOverNotes decides what becomes of notifications that have been received when
+// the session ends. Behind a goodbye of the peer's, or the end of a socket, they are
+// handled, for Limits.Linger at most. It reports whether they are to be dropped at
+// once: behind a breach, and if it is this side that ends the session, which told
+// says. The session's mutex is held.
+func (c *session) lingerOverNotes(n *notes, cause error, told bool) (drop bool) {
+	closed, goodbye := errors.AsType[closedError](cause)
+	if told || goodbye && closed.code >= closeProtocol || c.link == (noLink{}) {
+		return true
+	}
+	if n.running {
+		n.linger = time.AfterFunc(c.limits.Linger, func() { c.dropNotes(cause) })
+	}
+	return false
+}
+
+// dropNotes drops what is queued behind the end of the session, and cancels what runs.
+func (c *session) dropNotes(cause error) {
+	dropped := 0
+	c.update(func(s *connState) {
+		if s.notes.cancel != nil {
+			s.notes.cancel(cause)
+		}
+		dropped = len(s.notes.queue)
+		for _, in := range s.notes.queue {
+			in.release()
+		}
+		s.notes.queue = nil
+	})
+	if dropped > 0 && !errors.Is(cause, ErrClosed) {
+		go c.report(c.ctx, slog.LevelWarn, "notifications dropped at the end of the connection",
+			slog.Int("count", dropped), slog.Any("cause", briefError(cause)))
 	}
 }
 
 // runNote runs one notification, and grants the peer others when half of what it
 // may send has been handled, also where the handler ends the goroutine.
-func (c *session) runNote(in *incoming) {
+func (c *session) runNote(ctx context.Context, in *incoming) {
 	defer c.handled(in.size)
 	defer in.letGo()
-	in.begin(c.ctx, 0)
+	in.begin(ctx, 0)
 	in.run()
 }
 

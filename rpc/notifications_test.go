@@ -3,8 +3,10 @@ package rpc_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -282,6 +284,85 @@ func TestEndWhileCallsWait(t *testing.T) {
 		time.Sleep(time.Minute)
 		if ran {
 			t.Error("a call ran behind the end")
+		}
+	})
+}
+
+// What was received before a goodbye, or before a socket ended whose session cannot
+// be resumed, is handled; behind a breach and behind this side's own close it is not.
+func TestNotificationsBehindTheEnd(t *testing.T) {
+	const many = 100
+	for name, test := range map[string]struct {
+		end     func(b *breaking)
+		handled bool
+	}{
+		"the peer closes":        {func(b *breaking) { b.Close() }, true},
+		"the socket is cut":      {func(b *breaking) { b.network.Cut() }, true},
+		"the server is closed":   {func(b *breaking) { b.srv.Load().Close() }, false},
+		"the server shuts down":  {func(b *breaking) { b.srv.Load().Shutdown(context.Background()) }, true},
+		"the peer breaks a rule": {nil, false},
+	} {
+		for _, scheme := range []string{"ws", "tcp"} {
+			t.Run(name+"/"+scheme, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					l := &ledger{goOn: make(chan struct{})}
+					b := breakable(t, scheme, &rpc.ServerOptions{}, &rpc.DialOptions{Reconnect: rpc.Reconnect{Never: true}}, l.service())
+					if test.end == nil {
+						p := greetedClientOf(t, b.srv.Load())
+						for i := range many {
+							p.say(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[%d]}`, i+1)
+						}
+						p.say("nonsense")
+					} else {
+						for i := range many {
+							if err := note(t.Context(), b.Conn, i+1); err != nil {
+								t.Fatal(err)
+							}
+						}
+						synctest.Wait()
+						go test.end(b)
+					}
+					synctest.Wait()
+					handled := 0
+					for range many {
+						select {
+						case l.goOn <- struct{}{}:
+							handled++
+						case <-time.After(time.Millisecond):
+						}
+					}
+					if test.handled && handled != many || !test.handled && handled > 0 {
+						t.Errorf("%d were handled", handled)
+					}
+					if got := l.written(); !slices.Equal(got, oneTo(handled)) {
+						t.Errorf("%v", got)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Notifications behind the end are not handled without end.
+func TestLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		l := &ledger{goOn: make(chan struct{})}
+		b := breakable(t, "tcp", &rpc.ServerOptions{Logger: slog.New(slog.NewTextHandler(&log, nil)), Limits: rpc.Limits{Linger: time.Minute}}, nil, l.service())
+		for i := range 5 {
+			if err := note(t.Context(), b.Conn, i+1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		b.Close()
+		l.goOn <- struct{}{}
+		time.Sleep(time.Minute)
+		if got := l.written(); !slices.Equal(got, oneTo(1)) {
+			t.Errorf("%v", got)
+		}
+		if text := log.String(); !strings.Contains(text, "notifications dropped at the end of the connection") || !strings.Contains(text, "count=3") {
+			t.Errorf("the log says: %s", text)
 		}
 	})
 }
