@@ -42,7 +42,8 @@ type Limits struct {
 	// half of those wait, one more of any size may come. A wirecall peer learns
 	// both from hello, 64 and 64 KiB at least and 16,384 at most, and its
 	// notifications wait under their contexts for what is handled here. A plain
-	// peer that sends more is cut off. The defaults are 1,024 and 1 MiB.
+	// peer that sends more is cut off. The defaults are 4,096 and 1 MiB: what twenty
+	// seconds without a network bring at 200 a second.
 	Notifications     int
 	NotificationBytes int
 
@@ -126,7 +127,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Calls, 256)
 	def(&l.Streams, 256)
 	def(&l.Buffered, max(16<<20, 2*min(l.Message, mostNumber/2)))
-	def(&l.Notifications, 1024)
+	def(&l.Notifications, 4096)
 	def(&l.NotificationBytes, 1<<20)
 	def(&l.Batch, 1000)
 	def(&l.Reply, 4<<20)

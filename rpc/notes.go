@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -54,7 +55,11 @@ func (c *session) incomingNotification(m *wire.Message, size int) error {
 	if c.mode != modeWirecall && !in.reserve(m) {
 		return errNotifications
 	}
-	in.keep(m)
+	if c.holds.Load() == 0 {
+		in.keep(m)
+	} else { // it waits: no larger a buffer than it needs
+		in.params, in.meta, in.deep = bytes.Clone(m.Params), string(m.Meta), m.Deep
+	}
 	var err error
 	start := false
 	c.update(func(s *connState) {

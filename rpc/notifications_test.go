@@ -173,7 +173,7 @@ func TestNotificationsOutOfHandlers(t *testing.T) {
 					t.Errorf("it took %v", took)
 				}
 				close(l.goOn)
-				if got := l.written(); len(got) != 1024 {
+				if got := l.written(); len(got) != 4096 {
 					t.Errorf("%d arrived", len(got))
 				}
 			})

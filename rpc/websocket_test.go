@@ -144,7 +144,7 @@ func (p *rawPeer) closed() string {
 
 const (
 	helloRequest = `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":32,"streams":32,"message":1048576}}`
-	helloAnswer  = `{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":256,"streams":256,"message":1048576,"notes":1024,"noteBytes":1048576}}`
+	helloAnswer  = `{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":256,"streams":256,"message":1048576,"notes":4096,"noteBytes":1048576}}`
 	jsonProtocol = "wirecall.v1.json"
 	cborProtocol = "wirecall.v1.cbor"
 )
