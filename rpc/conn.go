@@ -33,8 +33,11 @@ type Conn struct {
 	hurry   chan struct{} // tells redial that a call waits
 	older   atomic.Int32  // how many leaving has
 	since   time.Time     // when the state became Connected
-	tries   int           // to connect, since a connection lasted longer than
-	waited  time.Duration // the wait for it
+	tries   int           // to connect, since a connection was of use
+	brief   int           // connections in a row that were of use and did not last
+	least   time.Duration // before the next try, as the server has said
+	asked   time.Time     // when Reconnect was last heeded
+	now     chan struct{} // ends redial's pause
 	leaving []*session    // older ones, whose server shuts down
 }
 

@@ -77,6 +77,9 @@ func (c *session) hold(raw []byte) (held, chunk []byte) {
 }
 
 func (c *session) dispatchMessage(m *wire.Message, size int, frame []byte, n int) error {
+	if !c.carried.Load() && (!bytes.HasPrefix(m.Method, []byte("$/")) || string(m.Method) == methodItems) {
+		c.carried.Store(true)
+	}
 	if r := c.resume.Load(); r != nil && !isQuiet(m.Method) {
 		r.loud = true
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -110,7 +111,7 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 	c := newConn(d.config)
 	c.dialer, c.values = d, context.WithoutCancel(ctx)
 	c.ctx, c.cancel = context.WithCancelCause(c.values)
-	c.changed, c.hurry = make(chan struct{}), make(chan struct{}, 1)
+	c.changed, c.hurry, c.now = make(chan struct{}), make(chan struct{}, 1), make(chan struct{}, 1)
 	for n := 0; ; n++ {
 		err := c.connect(ctx)
 		if err == nil {
@@ -119,7 +120,7 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 		if !d.opts.Reconnect.FirstToo || isFinal(err) || ctx.Err() != nil {
 			return nil, dialError(rawURL, err)
 		}
-		t := time.NewTimer(d.opts.Reconnect.delay(n))
+		t := time.NewTimer(max(d.opts.Reconnect.delay(n), stretched(err)))
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -331,7 +332,23 @@ func refusedHandshake(resp *http.Response, err error) error {
 		code = CodePermissionDenied
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
-	return Errorf(code, "the server answered %s: %s", resp.Status, bytes.TrimSpace(body))
+	e := Errorf(code, "the server answered %s: %s", resp.Status, bytes.TrimSpace(body))
+	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests {
+		e.Retry = retryAfter(resp.Header.Get("Retry-After"))
+	}
+	return e
+}
+
+// retryAfter reads the header of this name: RFC 9110, section 10.2.3. It is 0 where
+// there is none that can be understood, and an hour at most.
+func retryAfter(header string) time.Duration {
+	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
+		return min(time.Duration(seconds)*time.Second, maxRetry)
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return min(max(time.Until(at), 0), maxRetry)
+	}
+	return 0
 }
 
 // A handshake is the transport of one WebSocket handshake. It puts a wireConn

@@ -81,6 +81,7 @@ func (c *session) plainAnswer(msg []byte) {
 // Answers are never answered, whatever is wrong with them, nor does a client answer
 // what is no JSON: two programs that do could go on for ever.
 func (c *session) plainMessage(raw []byte, reply func([]byte)) {
+	c.carried.Store(true)
 	m := &c.incomingMessage
 	answer := reply
 	if answer == nil {

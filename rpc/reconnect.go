@@ -64,12 +64,17 @@ func (r Reconnect) delay(n int) time.Duration {
 // backoff is a time that doubles n times from least to most, drawn at random
 // between half of it and all of it.
 func backoff(least, most time.Duration, n int) time.Duration {
+	d := doubled(least, most, n)
+	return d/2 + rand.N(d/2+1)
+}
+
+// doubled is least, doubled n times, but most at most.
+func doubled(least, most time.Duration, n int) time.Duration {
 	d := least
 	for ; n > 0 && d < most; n-- {
 		d *= 2
 	}
-	d = min(d, most)
-	return d/2 + rand.N(d/2+1)
+	return min(d, most)
 }
 
 // set makes st the state, unless the connection is closed. The mutex is held.
@@ -177,18 +182,13 @@ func isRefusal(cause error) bool {
 	return ok && (e.Code == CodeUnauthenticated || e.Code == CodePermissionDenied)
 }
 
-// again has redial run, after a wait. The mutex is held. A connection that has lasted is a new
-// beginning of the backoff; one whose server broke the rules must have lasted for
-// long.
+// again has redial run, after a wait. The mutex is held.
 func (c *Conn) again(wait time.Duration) {
 	if c.dialing || c.ctx.Err() != nil {
 		return
 	}
 	c.dialing = true
-	lasted := time.Since(c.since)
-	if s := c.session.Load(); lasted >= c.waited && !s.breached.Load() || lasted >= c.dialer.opts.Reconnect.MaxDelay {
-		c.tries = 0
-	}
+	c.judge(c.session.Load(), time.Since(c.since))
 	select {
 	case <-c.hurry: // of somebody who waited for something else
 	default:
@@ -217,14 +217,70 @@ func (c *Conn) redial(spread time.Duration) {
 	}
 }
 
-// nextDelay is how long to wait before the next try. A connection that lasts no
-// longer than the wait for it counts as one that failed.
+// proven is how long a connection lasts that is taken for a good one, even if it has
+// carried nothing.
+const proven = 5 * time.Second
+
+// judge decides from a connection that has lasted so long whether the backoff begins
+// anew: if it was of use. One that was, but is lost within a second again and again,
+// is made again ever less often, up to once a second. A server that broke the rules
+// must have kept to them for long. The mutex is held.
+func (c *Conn) judge(s *session, lasted time.Duration) {
+	carried := s.carried.Load()
+	switch {
+	case s.breached.Load() && lasted < c.dialer.opts.Reconnect.MaxDelay:
+		return
+	case carried || lasted >= proven:
+		c.tries = 0
+	}
+	if carried && lasted < time.Second {
+		c.brief++
+	} else {
+		c.brief = 0
+	}
+}
+
+// nextDelay is how long to wait before the next try.
 func (c *Conn) nextDelay() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waited = c.dialer.opts.Reconnect.delay(c.tries)
+	r := c.dialer.opts.Reconnect
+	d := r.delay(c.tries)
 	c.tries++
-	return c.waited
+	if c.brief > 1 {
+		d = max(d, min(time.Second, doubled(r.MinDelay, time.Second, c.brief-1)))
+	}
+	d = max(d, c.least)
+	c.least = 0
+	return d
+}
+
+// stretched is how long a client waits at least for a server that has said for how
+// long it wants to be left alone: up to twice of that, at random.
+func stretched(err error) time.Duration {
+	d, _ := RetryAfter(err)
+	return d + rand.N(d+1)
+}
+
+// Reconnect has a connection that is being made again try at once, and begins its
+// backoff anew: for applications that learn that the network is back. It does so once
+// a second at most, and nothing while the connection is there, has ended, or was not
+// made by Dial.
+func (c *Conn) Reconnect() {
+	if c.dialer == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.dialing || c.state.Phase == Connected || time.Since(c.asked) < time.Second {
+		return
+	}
+	c.asked = time.Now()
+	c.tries, c.brief, c.least = 0, 0, 0
+	select {
+	case c.now <- struct{}{}:
+	default:
+	}
 }
 
 // pause waits for d, for the end of the connection, or where somebody is in a
@@ -235,6 +291,7 @@ func (c *Conn) pause(d time.Duration, hurry <-chan struct{}) {
 	select {
 	case <-hurry:
 		c.pause(min(d, rand.N(time.Second)), nil)
+	case <-c.now:
 	case <-t.C:
 	case <-c.ctx.Done():
 	}
@@ -245,6 +302,7 @@ func (c *Conn) pause(d time.Duration, hurry <-chan struct{}) {
 func (c *Conn) settled(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.least = stretched(err)
 	if err != nil && c.state.Phase != Connected {
 		c.set(c.state.Phase, err)
 	}

@@ -430,3 +430,127 @@ func TestDelaysOfAnySize(t *testing.T) {
 		})
 	}
 }
+
+// A blink after a long outage costs no more than any other: the backoff begins anew
+// with a connection that was of use, however short.
+func TestBlinkAfterAnOutage(t *testing.T) {
+	for _, resume := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := breakable(t, "ws", nil, &rpc.DialOptions{Resume: resume}, services()...)
+			client := NewSubjectClient(b.Conn)
+			b.refuse.Store(true)
+			b.network.Cut()
+			time.Sleep(time.Minute)
+			b.refuse.Store(false)
+			for blink := range 3 {
+				if _, err := client.Add(t.Context(), 1, 2); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * time.Second)
+				b.network.Cut()
+				synctest.Wait()
+				begun := time.Now()
+				b.await(t, rpc.Connected)
+				if took := time.Since(begun); took > 200*time.Millisecond {
+					t.Errorf("blink %d took %v", blink, took)
+				}
+			}
+		})
+	}
+}
+
+// Connections that are of use but do not last are made again ever less often, up to
+// once a second.
+func TestConnectionsThatDoNotLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := breakable(t, "ws", nil, nil, services()...)
+		client := NewSubjectClient(b.Conn)
+		before := b.network.Stats().Conns
+		for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+			if _, err := client.Add(t.Context(), 1, 2); err != nil {
+				t.Fatal(err)
+			}
+			b.network.Cut()
+			synctest.Wait()
+		}
+		if n := b.network.Stats().Conns - before; n < 50 || n > 70 {
+			t.Errorf("%d connections in a minute", n)
+		}
+	})
+}
+
+// Reconnect tries at once, once a second at most.
+func TestReconnectNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := breakable(t, "ws", nil, nil, services()...)
+		b.Reconnect() // nothing to do
+		b.refuse.Store(true)
+		b.network.Cut()
+		time.Sleep(10 * time.Minute) // a try each 15 to 30 s
+		refused := func() int { synctest.Wait(); return b.network.Stats().Refused }
+		before := refused()
+		for range 10 {
+			b.Reconnect()
+			synctest.Wait()
+		}
+		if n := refused() - before; n != 1 {
+			t.Errorf("%d tries came of ten requests", n)
+		}
+		b.refuse.Store(false)
+		time.Sleep(time.Second)
+		begun := time.Now()
+		b.Reconnect()
+		b.await(t, rpc.Connected)
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("it took %v", took)
+		}
+		b.Conn.Close()
+		b.Reconnect()
+	})
+}
+
+// A server that says for how long it wants to be left alone is.
+func TestServerThatAsksForTime(t *testing.T) {
+	for name, answer := range map[string]func(w http.ResponseWriter){
+		"seconds": func(w http.ResponseWriter) { w.Header().Set("Retry-After", "40") },
+		"date": func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", time.Now().Add(40*time.Second).UTC().Format(http.TimeFormat))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network, srv := &rpctest.Network{}, server(nil, services()...)
+				var full atomic.Bool
+				var tries atomic.Int64
+				ln := network.Listen()
+				go http.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if tries.Add(1); full.Load() {
+						answer(w)
+						w.WriteHeader(http.StatusServiceUnavailable)
+						return
+					}
+					srv.ServeHTTP(w, r)
+				}))
+				conn, err := rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{NetDial: network.Dial})
+				if err != nil {
+					t.Fatal(err)
+				}
+				full.Store(true)
+				network.Cut()
+				time.Sleep(39 * time.Second)
+				if n := tries.Load(); n != 2 {
+					t.Errorf("%d tries, with the first dial", n)
+				}
+				full.Store(false)
+				time.Sleep(42 * time.Second)
+				if st := conn.State(); st.Phase != rpc.Connected {
+					t.Errorf("%+v", st)
+				}
+				conn.Close()
+				srv.Close()
+				ln.Close()
+				network.Cut()
+			})
+		})
+	}
+}

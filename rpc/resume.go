@@ -173,7 +173,11 @@ func (s *connState) stopWatching() {
 // isCut reports whether the end of a link is that of its socket alone.
 func isCut(l link, cause error) bool {
 	if closed, ok := errors.AsType[closedError](cause); ok {
-		return closed.code == closeCut
+		switch closed.code {
+		case 1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015, closeCut, closeExpired: // the first eight are what browsers and proxies send
+			return true
+		}
+		return false
 	}
 	return l.broken() != nil || cause == errSilent
 }
@@ -219,6 +223,7 @@ func (c *session) attach(l link, received, dropped uint64, first func() []byte) 
 		if err = cmp.Or(s.cause, s.expired); err == nil {
 			c.link = l
 			s.attached, s.reading = true, make(chan struct{})
+			c.carried.Store(false)
 			s.stopWatching()
 			r.expiry.Stop()
 		}

@@ -46,6 +46,7 @@ type session struct {
 	unsubscribed atomic.Bool  // a plain client has half closed: subscriptions end as they begin
 
 	resume        atomic.Pointer[resumption] // nil where the session ends with its socket
+	carried       atomic.Bool                // something of the peer's own has come over its socket
 	breached      atomic.Bool                // the peer broke the rules
 	principal     string                     // whose connection it is
 	refusedResume bool                       // the reader's
@@ -115,6 +116,7 @@ const (
 	closeCut      closeCode = 4000 // 4000 to 4499: reconnect
 	closeShutdown closeCode = 4001
 	closeTimeout  closeCode = 4002
+	closeExpired  closeCode = 4003 // the client's credentials ran out: it comes back with others
 	closeProtocol closeCode = 4500 // 4500 to 4999: do not
 	closeCounting closeCode = 4501
 	closePolicy   closeCode = 4502

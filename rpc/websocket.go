@@ -151,6 +151,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !s.enter() {
+		w.Header().Set("Retry-After", "1")
 		http.Error(w, errFull.Error(), http.StatusServiceUnavailable)
 		return
 	}
