@@ -263,19 +263,12 @@ func TestSocketClose(t *testing.T) {
 			write(t, first, "last")
 			first.Close()
 			ends(t, second, "last", nil)
-			var err error
-			for deadline := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			for err := error(nil); err == nil; { // until it is known that nobody reads
 				_, err = second.Write([]byte("x"))
 			}
-			if err == nil {
-				t.Errorf("%s: writes to nobody succeed", name)
-			}
 			second.Close()
-			for deadline := time.Now().Add(10 * time.Second); n.Cut() > 0; time.Sleep(time.Millisecond) {
+			if n.Cut() > 0 {
 				t.Errorf("%s: a connection that both ends have closed is open", name)
-				if time.Now().After(deadline) {
-					break
-				}
 			}
 		}
 	}

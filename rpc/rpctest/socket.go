@@ -72,11 +72,12 @@ func relay(c *conn, sock net.Conn) {
 		if half, ok := sock.(interface{ CloseWrite() error }); ok && err == nil {
 			half.CloseWrite()
 		}
-		if c.over(err) == syscall.ECONNRESET {
+		cause := c.over(err)
+		c.Close() // first: who sees the socket closed finds the link closed
+		if cause == syscall.ECONNRESET {
 			reset(sock)
 		}
 		sock.Close()
-		c.Close()
 	}()
 	go func() {
 		if _, err := io.Copy(c, sock); err == nil {
