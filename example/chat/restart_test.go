@@ -25,11 +25,13 @@ type process struct {
 	t                    *testing.T
 	program, addr, store string
 	cmd                  *exec.Cmd
+	stored, refused      chan struct{} // posts that succeed, and dials that fail, where somebody counts them
 }
 
 func newProcess(t *testing.T) *process {
 	dir := t.TempDir()
-	p := &process{t: t, program: filepath.Join(dir, "chat.exe"), addr: freeAddr(t), store: filepath.Join(dir, "messages")}
+	p := &process{t: t, program: filepath.Join(dir, "chat.exe"), addr: freeAddr(t), store: filepath.Join(dir, "messages"),
+		stored: make(chan struct{}), refused: make(chan struct{})}
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", p.program, "./cmd/chat").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -78,7 +80,7 @@ func (p *process) kill() {
 // enter is a room on a connection of its own, which waits for the server where
 // that is away.
 func (p *process) enter(ctx context.Context) (Room, error) {
-	conn, err := rpc.Dial(ctx, "ws://"+p.addr, &rpc.DialOptions{Reconnect: rpc.Reconnect{
+	conn, err := rpc.Dial(ctx, "ws://"+p.addr, &rpc.DialOptions{NetDial: p.dial, Reconnect: rpc.Reconnect{
 		FirstToo: true,
 		MinDelay: 10 * time.Millisecond, // or all would be away most of the time
 		MaxDelay: 50 * time.Millisecond,
@@ -88,6 +90,33 @@ func (p *process) enter(ctx context.Context) (Room, error) {
 	}
 	p.t.Cleanup(func() { conn.Close() })
 	return NewRoomClient(conn), nil
+}
+
+func (p *process) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	sock, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if err != nil {
+		tick(p.refused)
+	}
+	return sock, err
+}
+
+// tick counts something for who awaits it now.
+func tick(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// await waits until something has been counted n times.
+func await(ctx context.Context, c <-chan struct{}, n int) {
+	for range n {
+		select {
+		case <-c:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 const theEnd = "the end"
@@ -125,10 +154,11 @@ func say(ctx context.Context, p *process, author string) (stored []Message) {
 		p.t.Error(err)
 		return nil
 	}
-	for i := 0; ctx.Err() == nil; time.Sleep(time.Millisecond) {
+	for i := 0; ctx.Err() == nil; {
 		m, err := room.Post(ctx, author, fmt.Sprint(i))
 		if err == nil {
 			stored = append(stored, m)
+			tick(p.stored)
 		}
 		if !rpc.NotRun(err) {
 			i++
@@ -165,12 +195,12 @@ func TestRestarts(t *testing.T) {
 		posts.Go(func() { stored[i] = say(posting, p, fmt.Sprint("poster ", i)) })
 	}
 	for i := range restarts {
-		time.Sleep(rand.N(300 * time.Millisecond)) // any moment will do
+		await(ctx, p.stored, rand.N(300)) // any moment will do
 		p.kill()
 		if i%2 == 1 {
 			tear(t, p.store)
 		}
-		time.Sleep(rand.N(300 * time.Millisecond))
+		await(ctx, p.refused, rand.N(30))
 		p.start()
 	}
 	stop()
