@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,11 +48,16 @@ func endOnce(t *testing.T, tr transport, r *rand.Rand) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	calm := keepCutting(b.cut, 10*time.Millisecond)
 	p := NewLoadClient(conn)
-	var wg sync.WaitGroup
+	var (
+		wg     sync.WaitGroup
+		left   atomic.Int64 // calls, until the end
+		moment = make(chan struct{})
+	)
+	left.Store(1 + r.Int64N(100))
 	for _, f := range []func(){
 		func() { done.once(ctx, p, 0) },
 		func() { p.Sum(ctx, counted(1000)) },
@@ -60,11 +66,17 @@ func endOnce(t *testing.T, tr transport, r *rand.Rand) {
 	} {
 		wg.Go(func() {
 			for ctx.Err() == nil && conn.Err() == nil {
-				f()
+				if f(); left.Add(-1) == 0 {
+					close(moment)
+				}
 			}
 		})
 	}
-	time.Sleep(upTo(r, 60*time.Millisecond))
+	select {
+	case <-moment:
+	case <-conn.Done():
+	case <-ctx.Done():
+	}
 	how := r.IntN(4)
 	switch how {
 	case 0:
@@ -98,7 +110,7 @@ func TestGoodbyeEndsSession(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
 		for range scale(5, 80) {
 			impl := &load{waiting: make(chan struct{}, 1), ended: make(chan error, 1)}
-			l := last(t, tr, listenLoopback(t), nil, 0, rpc.Limits{})
+			l := last(t, tr, listenLoopback(t), nil, 24*time.Hour, rpc.Limits{})
 			l.srv.Register(rpc.Service{Methods: []rpc.Method{{Name: "Stay", Serve: func(ctx context.Context, _ *rpc.Call) error { return impl.Wait(ctx) }}}})
 			go l.conn.Call(context.Background(), &rpc.Call{Method: "Stay"})
 			<-impl.waiting
@@ -107,15 +119,19 @@ func TestGoodbyeEndsSession(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				go drain(items, nil)
+				begun := make(chan struct{})
+				go drain(func(yield func(Item, error) bool) {
+					begin := sync.OnceFunc(func() { close(begun) })
+					for it, err := range items {
+						if begin(); !yield(it, err) {
+							return
+						}
+					}
+				}, nil)
+				<-begun
 			}
-			time.Sleep(time.Millisecond)
 			l.conn.Close()
-			select {
-			case <-impl.ended:
-			case <-time.After(3 * time.Second):
-				t.Fatal("the server has not heard of it")
-			}
+			<-impl.ended // long before the session's time is over
 			l.stop()
 		}
 	})

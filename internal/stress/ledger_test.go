@@ -15,6 +15,7 @@ import (
 // it takes no more room the longer it is kept.
 type ledger struct {
 	mu      sync.Mutex
+	noted   *sync.Cond // of mu: a notification has run
 	ids     int
 	calls   map[int]*entry // by id
 	last    int            // of the ids of sources
@@ -41,7 +42,9 @@ const (
 )
 
 func newLedger() *ledger {
-	return &ledger{calls: make(map[int]*entry), sources: make(map[int]*source)}
+	g := &ledger{calls: make(map[int]*entry), sources: make(map[int]*source)}
+	g.noted = sync.NewCond(&g.mu)
+	return g
 }
 
 func (g *ledger) complain(format string, args ...any) {
@@ -157,12 +160,11 @@ func (g *ledger) note(n int) {
 	}
 	s.told = n + 1
 	s.settle()
+	g.noted.Broadcast()
 }
 
-// waiting is how many notifications have not run yet.
+// waiting is how many notifications have not run yet. g.mu is held.
 func (g *ledger) waiting() (n int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	for _, s := range g.sources {
 		n += s.sent - s.told
 	}
@@ -180,14 +182,22 @@ func (g *ledger) done() int {
 // more is to come.
 func (g *ledger) check(t *testing.T, where string) {
 	t.Helper()
-	for by := time.Now().Add(10 * time.Minute); !g.lossy && g.waiting() != 0 && time.Now().Before(by); {
-		time.Sleep(time.Millisecond) // those that have arrived run
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	late := false
+	limit := time.AfterFunc(10*time.Minute, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		late = true
+		g.noted.Broadcast()
+	})
+	defer limit.Stop()
+	for !g.lossy && g.waiting() != 0 && !late {
+		g.noted.Wait() // those that have arrived run
 	}
 	if n := g.waiting(); n != 0 && !g.lossy {
 		t.Errorf("%s: %d notifications were lost", where, n)
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	for id, e := range g.calls {
 		if !e.given && !g.lossy {
 			g.complain("call %d is not settled", id)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -96,8 +97,43 @@ type load struct {
 	came     atomic.Int64  // calls of Keep
 	all      chan struct{} // closed when all have come
 	produced atomic.Int64  // items that Count has yielded
-	counting atomic.Int64  // iterators of Count that run
+	counting counter       // iterators of Count that run
 	endless  int           // how long an endless Count is, where it is not 0
+}
+
+// A counter counts what runs. The zero counter is ready to use.
+type counter struct {
+	mu   sync.Mutex
+	n    int
+	zero chan struct{} // closed when n becomes 0, where somebody waits for that
+}
+
+func (c *counter) Add(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n += n; c.n == 0 && c.zero != nil {
+		close(c.zero)
+		c.zero = nil
+	}
+}
+
+func (c *counter) Load() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
+}
+
+// awaitZero waits until nothing runs, for as long as the test may take.
+func (c *counter) awaitZero() {
+	c.mu.Lock()
+	if c.n > 0 && c.zero == nil {
+		c.zero = make(chan struct{})
+	}
+	zero := c.zero
+	c.mu.Unlock()
+	if zero != nil {
+		<-zero
+	}
 }
 
 func (l *load) Echo(_ context.Context, text string) (string, error) { return text, nil }

@@ -240,13 +240,10 @@ func (l *lasting) settle(t *testing.T) {
 		t.Errorf("the server is not idle: %v, %+v", err, l.conn.State())
 		buf := make([]byte, 1<<20)
 		t.Logf("%s", buf[:runtime.Stack(buf, true)])
+		l.stop()
+		return
 	}
-	for by := time.Now().Add(5 * time.Second); l.far.counting.Load() != 0 && time.Now().Before(by); {
-		time.Sleep(time.Millisecond) // where there was no socket, producers may not have heard yet
-	}
-	if n := l.far.counting.Load(); n != 0 {
-		t.Errorf("%d producers still run", n)
-	}
+	l.far.counting.awaitZero() // where there was no socket, producers may not have heard yet
 	l.stop()
 }
 
