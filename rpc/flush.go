@@ -1,6 +1,9 @@
 package rpc
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 // flushRounds is how often a caller writes what others have put meanwhile
 // before a goroutine takes over, so that no caller works for all.
@@ -61,6 +64,9 @@ func (c *session) write() error {
 	}
 	before := c.batch.written()
 	err := c.batch.write(enough, c.link.write)
+	if r := c.resume.Load(); r != nil && r.sent.wantsAck() {
+		c.out.post(c.form.AppendControl(nil, methodPing, time.Now().UnixMilli()), false) // this flush goes on to it
+	}
 	c.unflushed += c.batch.written() - before
 	return err
 }

@@ -16,6 +16,7 @@ type replay struct {
 	limit int // bytes
 
 	mu    sync.Mutex
+	asked bool   // the peer was pinged because more than half of limit is kept
 	skip  int    // frames still to come of those that a connection begins with, which do not count
 	sent  uint64 // the number of the last frame
 	acked uint64 // the last that the peer has said to have
@@ -59,6 +60,19 @@ func (r *replay) keep(frame []byte) {
 	r.sizes = append(r.sizes, len(frame))
 }
 
+// wantsAck reports whether the peer is to be pinged for an ack, because it leaves more
+// than half of what may be kept unacknowledged: once until it has acknowledged some. A
+// page that is hidden has no timer for its acks.
+func (r *replay) wantsAck() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asked || len(r.buf)-r.head <= r.limit/2 {
+		return false
+	}
+	r.asked = true
+	return true
+}
+
 // drop forgets the oldest frame that is kept.
 func (r *replay) drop() {
 	r.head += r.sizes[r.first]
@@ -86,7 +100,7 @@ func (r *replay) ack(received uint64) error {
 	if received <= r.acked {
 		return nil
 	}
-	r.acked = received
+	r.acked, r.asked = received, false
 	for r.sent-r.kept() < received && r.first < len(r.sizes) {
 		r.drop()
 	}

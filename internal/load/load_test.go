@@ -68,12 +68,13 @@ var (
 
 // TestFactsAreCounted holds that what is wrong in many places is said once.
 func TestFactsAreCounted(t *testing.T) {
-	text := "package p\n\nimport \"net/http\"\n\n//wirecall:service\ntype S interface {\n"
+	var text strings.Builder
+	text.WriteString("package p\n\nimport \"net/http\"\n\n//wirecall:service\ntype S interface {\n")
 	for i := range 1000 {
-		text += fmt.Sprintf("M%d(c chan int, h *http.Client) complex128\n", i)
+		text.WriteString(fmt.Sprintf("M%d(c chan int, h *http.Client) complex128\n", i))
 	}
 	var got []string
-	for _, p := range problems(t, text+"}\n").Sorted() {
+	for _, p := range problems(t, text.String()+"}\n").Sorted() {
 		got = append(got, p.String())
 	}
 	want := []string{

@@ -220,12 +220,13 @@ func TestTagsLeaveFieldsOut(t *testing.T) {
 // that is refused.
 func refusals(t *testing.T, cases []*remedyCase) map[int]string {
 	t.Helper()
-	text := remedyFile
+	var text strings.Builder
+	text.WriteString(remedyFile)
 	for i, c := range cases {
-		text += c.source(i)
+		text.WriteString(c.source(i))
 	}
 	out := map[int]string{}
-	for _, p := range problems(t, text) {
+	for _, p := range problems(t, text.String()) {
 		var i int
 		if _, err := fmt.Sscanf(p.Text, "I%d.M:", &i); err != nil {
 			t.Fatalf("a problem of no case: %v", p)
