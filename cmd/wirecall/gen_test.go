@@ -338,6 +338,40 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
+// Types that reach another in exponentially many ways, or nest deeply, take no more
+// time than others.
+func TestManyWaysToOneType(t *testing.T) {
+	files := map[string]string{}
+	for name, link := range map[string]string{
+		"pointers": "type A# struct{ X, Y *A_ }\n",
+		"slices":   "type A# struct{ X, Y []*A_ }\n",
+		"maps":     "type A# struct{ X, Y *A_; M map[string]A_ }\n",
+		"aliases":  "type A# = struct{ X, Y *A_ }\n",
+		"generics": "type A# = P[A_]\n",
+		"embedded": "type L# struct{ A_ }\ntype R# struct{ A_ }\ntype A# struct{ L#; R# }\n",
+		"nested":   "type A# []map[string]*A_\n",
+	} {
+		levels := 40
+		if name == "embedded" || name == "maps" {
+			levels = 14 // for Go itself takes exponential time where values hold values
+		}
+		text := "package api\n\ntype P[T any] struct{ X, Y *T }\n\ntype A0 struct{ N int }\n\n"
+		for i := range levels {
+			text += strings.NewReplacer("#", fmt.Sprint(i+1), "_", fmt.Sprint(i)).Replace(link)
+		}
+		files[name+"/api.go"] = text + fmt.Sprintf("\n//wirecall:service\ntype Api interface{ Do(a A%d) error }\n", levels)
+	}
+	files["deep/api.go"] = "package api\n\n//wirecall:service\ntype Api interface{ Do(s " + strings.Repeat("[]", 500) + "int, p " + strings.Repeat("*", 500) + "int) error }\n"
+	dir := newPackage(t, files)
+	if code, _, stderr := wirecall(t, dir, "gen", "./..."); code != 0 {
+		t.Fatal(stderr)
+	}
+	checker := newChecker(t, dir, "example.com/api", "./pointers")
+	for file := range files {
+		checker.check(filepath.Dir(file))
+	}
+}
+
 // JSON is generated for types of many fields only where it pays, or where a
 // directive asks for it.
 func TestLargeTypes(t *testing.T) {
@@ -423,7 +457,7 @@ type Api interface {
 	writeFile(t, filepath.Join(dir, "api.go"), strings.ReplaceAll(readFile(t, filepath.Join(dir, "api.go")), "~", "`"))
 	code, stdout, stderr := wirecall(t, dir, "gen", "-explain")
 	const want = `wirecall_gen.go: []api.Byte: its elements are bytes of a type with a name
-wirecall_gen.go: api.Embeds: it embeds a pointer, or a type that is not exported under a name
+wirecall_gen.go: api.Embeds: it embeds a pointer, a type that is not exported under a name, or structs too deeply
 wirecall_gen.go: api.Numbers: it has no field that is not left to encoding/json
 wirecall_gen.go: api.Quoted: its field S has the option string, and may be text, null or what methods write
 wirecall_gen.go: api.Tree: it can hold values of its own type

@@ -327,3 +327,21 @@ func FuzzFloat(f *testing.F) {
 		sameDecode(t, text[:len(text)/2], func() any { return new(float64) })
 	})
 }
+
+// A pair reaches its T in two ways, and a pair of pairs in four.
+type (
+	pair[T any]    struct{ X, Y *T }
+	pairs4[T any]  struct{ pair[pair[pair[pair[T]]]] }
+	pairs16[T any] struct {
+		pairs4[pairs4[pairs4[pairs4[T]]]]
+	}
+)
+
+// TestManyWaysToOneType holds that a type is not looked at once for each way.
+func TestManyWaysToOneType(t *testing.T) {
+	type many = pairs16[pairs16[pairs16[int]]]
+	jsongen.Register((*many)(nil), 1, nil, nil) // it has another shape
+	if got := jsongen.Append(nil, new(many)); got != nil {
+		t.Errorf("%s", got)
+	}
+}

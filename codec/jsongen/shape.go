@@ -14,43 +14,49 @@ import (
 // computes it in the same way from source. It also reports whether methods of the
 // type, or of a type that it holds, make its JSON or read it.
 func shapeOf(t reflect.Type) (hash uint64, methods bool) {
-	var d description
+	d := description{seen: map[reflect.Type]int{}}
 	h := fnv.New64a()
-	h.Write(d.describe(nil, t, nil))
+	h.Write(d.describe(nil, t))
 	return h.Sum64(), d.methods
 }
 
-// A description is what has been found on the way.
-type description struct{ methods bool }
+// A description is what has been found on the way: whether there are methods, and
+// the types with a name that hold others, which are described once and have a
+// number from then on.
+type description struct {
+	methods bool
+	seen    map[reflect.Type]int
+}
 
-// describe appends the description of a type below others.
-func (d *description) describe(dst []byte, t reflect.Type, above []reflect.Type) []byte {
+// describe appends the description of a type.
+func (d *description) describe(dst []byte, t reflect.Type) []byte {
 	switch {
-	case slices.Contains(above, t):
-		return append(dst, '^')
 	case t == reflect.TypeFor[time.Time]():
 		return append(dst, "time"...)
 	case own(t):
 		d.methods = d.methods || t != reflect.TypeFor[json.RawMessage]()
 		return append(dst, "own"...)
 	}
-	if t.Name() != "" {
-		above = append(above, t)
+	if n, ok := d.seen[t]; ok {
+		return strconv.AppendInt(append(dst, '^'), int64(n), 10)
+	}
+	if t.Name() != "" && holds(t.Kind()) {
+		d.seen[t] = len(d.seen)
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return d.describe(append(dst, '*'), t.Elem(), above)
+		return d.describe(append(dst, '*'), t.Elem())
 	case reflect.Slice:
-		return d.describe(append(dst, "[]"...), t.Elem(), above)
+		return d.describe(append(dst, "[]"...), t.Elem())
 	case reflect.Array:
 		dst = strconv.AppendInt(append(dst, '['), int64(t.Len()), 10)
-		return d.describe(append(dst, ']'), t.Elem(), above)
+		return d.describe(append(dst, ']'), t.Elem())
 	case reflect.Map:
-		dst = d.describe(append(dst, "map["...), t.Key(), above)
-		return d.describe(append(dst, ']'), t.Elem(), above)
+		dst = d.describe(append(dst, "map["...), t.Key())
+		return d.describe(append(dst, ']'), t.Elem())
 	case reflect.Struct:
 		if t.Name() != "" {
-			return d.describeFields(dst, t, above)
+			return d.describeFields(dst, t)
 		}
 		d.methods = true // perhaps: what it holds is left to encoding/json
 	case reflect.Interface:
@@ -59,8 +65,13 @@ func (d *description) describe(dst []byte, t reflect.Type, above []reflect.Type)
 	return append(dst, t.Kind().String()...)
 }
 
+// holds reports whether types of a kind hold others.
+func holds(k reflect.Kind) bool {
+	return k == reflect.Pointer || k == reflect.Slice || k == reflect.Array || k == reflect.Map || k == reflect.Struct
+}
+
 // describeFields appends the fields of a struct that encoding/json looks at.
-func (d *description) describeFields(dst []byte, t reflect.Type, above []reflect.Type) []byte {
+func (d *description) describeFields(dst []byte, t reflect.Type) []byte {
 	dst = append(dst, '{')
 	for f := range t.Fields() {
 		ft := f.Type
@@ -75,7 +86,7 @@ func (d *description) describeFields(dst []byte, t reflect.Type, above []reflect
 			dst = append(dst, '=')
 		}
 		dst = strconv.AppendQuote(dst, f.Tag.Get("json"))
-		dst = append(d.describe(dst, f.Type, above), ';')
+		dst = append(d.describe(dst, f.Type), ';')
 	}
 	return append(dst, '}')
 }

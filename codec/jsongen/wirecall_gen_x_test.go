@@ -4493,68 +4493,6 @@ func decodeOptionsRefJSON(s []byte, i int, v *Options[Ref]) int {
 	return i
 }
 
-func appendOptionsOtherJSON(dst []byte, v *Options[Other]) []byte {
-	dst = append(dst, `{"A":`...)
-	dst = jsongen.AppendInt(dst, &v.A)
-	dst = append(dst, `,"V":`...)
-	dst = jsongen.AppendInt(dst, &v.V)
-	if v.E != 0 {
-		dst = append(dst, `,"e":`...)
-		dst = jsongen.AppendInt(dst, &v.E)
-	}
-	if !jsongen.IsZero(&v.Z) {
-		dst = append(dst, `,"z":`...)
-		dst = jsongen.AppendInt(dst, &v.Z)
-	}
-	if v.B != 0 && !jsongen.IsZero(&v.B) {
-		dst = append(dst, `,"B":`...)
-		dst = jsongen.AppendInt(dst, &v.B)
-	}
-	if v.P != nil {
-		dst = append(dst, `,"P":`...)
-		dst = jsongen.AppendPointer(dst, &v.P, jsongen.AppendInt)
-	}
-	if v.L != nil {
-		dst = append(dst, `,"L":`...)
-		dst = jsongen.AppendSlice(dst, &v.L, jsongen.AppendInt)
-	}
-	dst = append(dst, `,"m":`...)
-	dst = jsongen.AppendMap(dst, &v.M, jsongen.AppendInt)
-	dst = append(dst, `,"F":`...)
-	dst = jsongen.AppendArray(dst, v.F[:], jsongen.AppendInt)
-	return append(dst, '}')
-}
-
-var optionsOtherJSON = jsongen.Fields{"A", "V", "e", "z", "B", "P", "L", "m", "F"}
-
-func decodeOptionsOtherJSON(s []byte, i int, v *Options[Other]) int {
-	f, i := optionsOtherJSON.First(s, i)
-	for f >= 0 {
-		switch f {
-		case 0:
-			i = jsongen.Int(s, i, &v.A)
-		case 1:
-			i = jsongen.Int(s, i, &v.V)
-		case 2:
-			i = jsongen.Int(s, i, &v.E)
-		case 3:
-			i = jsongen.Int(s, i, &v.Z)
-		case 4:
-			i = jsongen.Int(s, i, &v.B)
-		case 5:
-			i = jsongen.Pointer(s, i, &v.P, jsongen.Int)
-		case 6:
-			i = jsongen.Slice(s, i, &v.L, jsongen.Int)
-		case 7:
-			i = jsongen.Map(s, i, &v.M, jsongen.Int)
-		case 8:
-			i = jsongen.Array(s, i, v.F[:], jsongen.Int)
-		}
-		f, i = optionsOtherJSON.Next(s, i, f)
-	}
-	return i
-}
-
 func appendOptionsAnyoneJSON(dst []byte, v *Options[anyone]) []byte {
 	dst = append(dst, `{"A":`...)
 	dst = jsongen.AppendInt(dst, &v.A)
@@ -5563,38 +5501,6 @@ func decodeInQuotesHolderJSON(s []byte, i int, v *InQuotes[Holder]) int {
 	return i
 }
 
-func appendInQuotesOtherJSON(dst []byte, v *InQuotes[Other]) []byte {
-	dst = append(dst, `{"A":`...)
-	dst = jsongen.AppendInt(dst, &v.A)
-	dst = append(dst, `,"v":"`...)
-	dst = jsongen.AppendInt(dst, &v.V)
-	dst = append(dst, '"')
-	if v.E != 0 {
-		dst = append(dst, `,"E":"`...)
-		dst = jsongen.AppendInt(dst, &v.E)
-		dst = append(dst, '"')
-	}
-	return append(dst, '}')
-}
-
-var inQuotesOtherJSON = jsongen.Fields{"A", "v", "E"}
-
-func decodeInQuotesOtherJSON(s []byte, i int, v *InQuotes[Other]) int {
-	f, i := inQuotesOtherJSON.First(s, i)
-	for f >= 0 {
-		switch f {
-		case 0:
-			i = jsongen.Int(s, i, &v.A)
-		case 1:
-			i = jsongen.Quoted(s, i, &v.V, jsongen.Int)
-		case 2:
-			i = jsongen.Quoted(s, i, &v.E, jsongen.Int)
-		}
-		f, i = inQuotesOtherJSON.Next(s, i, f)
-	}
-	return i
-}
-
 func appendInQuotesAnyoneJSON(dst []byte, v *InQuotes[anyone]) []byte {
 	dst = append(dst, `{"A":`...)
 	dst = jsongen.AppendInt(dst, &v.A)
@@ -5793,7 +5699,7 @@ func init() {
 	jsongen.Register((*OmittedFirst)(nil), 0x8e03520165bb1105,
 		func(dst []byte, v any) []byte { return appendOmittedFirstJSON(dst, v.(*OmittedFirst)) },
 		func(s []byte, i int, v any) int { return decodeOmittedFirstJSON(s, i, v.(*OmittedFirst)) })
-	jsongen.Register((*Outer)(nil), 0x3a3c54e68361cb2f,
+	jsongen.Register((*Outer)(nil), 0xf7336c1c52a6255a,
 		func(dst []byte, v any) []byte { return appendOuterJSON(dst, v.(*Outer)) },
 		func(s []byte, i int, v any) int { return decodeOuterJSON(s, i, v.(*Outer)) })
 	jsongen.Register((*Ambiguous)(nil), 0xc2d3c75989a58eb5,
@@ -5811,7 +5717,7 @@ func init() {
 	jsongen.Register((*One)(nil), 0x54e8f8260f04118f,
 		func(dst []byte, v any) []byte { return appendOneJSON(dst, v.(*One)) },
 		func(s []byte, i int, v any) int { return decodeOneJSON(s, i, v.(*One)) })
-	jsongen.Register((*Others)(nil), 0x6e70d9eebfdf9c36,
+	jsongen.Register((*Others)(nil), 0x8245f2571d8a05eb,
 		func(dst []byte, v any) []byte { return appendOthersJSON(dst, v.(*Others)) },
 		func(s []byte, i int, v any) int { return decodeOthersJSON(s, i, v.(*Others)) })
 	jsongen.Register((*Times)(nil), 0x87630b9f6c432e07,
@@ -5899,10 +5805,10 @@ func init() {
 	jsongen.Register((*Box[int])(nil), 0x1283494c516ea049,
 		func(dst []byte, v any) []byte { return appendBoxIntJSON(dst, v.(*Box[int])) },
 		func(s []byte, i int, v any) int { return decodeBoxIntJSON(s, i, v.(*Box[int])) })
-	jsongen.Register((*Box[Box[string]])(nil), 0x98281debe22b4695,
+	jsongen.Register((*Box[Box[string]])(nil), 0x542117b64c9dad66,
 		func(dst []byte, v any) []byte { return appendBoxBoxStringJSON(dst, v.(*Box[Box[string]])) },
 		func(s []byte, i int, v any) int { return decodeBoxBoxStringJSON(s, i, v.(*Box[Box[string]])) })
-	jsongen.Register((*Box[*Item])(nil), 0x9f30775243d40ced,
+	jsongen.Register((*Box[*Item])(nil), 0x6d7e734704f682db,
 		func(dst []byte, v any) []byte { return appendBoxItemJSON(dst, v.(*Box[*Item])) },
 		func(s []byte, i int, v any) int { return decodeBoxItemJSON(s, i, v.(*Box[*Item])) })
 	jsongen.Register((*Watched)(nil), 0xa0cb5db62b9c9f36,
@@ -5963,7 +5869,7 @@ func init() {
 	jsongen.Register((*Options[[4]byte])(nil), 0xacf39a9ef3f9c7e8,
 		func(dst []byte, v any) []byte { return appendOptionsByteJSON(dst, v.(*Options[[4]byte])) },
 		func(s []byte, i int, v any) int { return decodeOptionsByteJSON(s, i, v.(*Options[[4]byte])) })
-	jsongen.Register((*Options[Blob])(nil), 0xffe26ede4d1b6f2c,
+	jsongen.Register((*Options[Blob])(nil), 0xa8a27db3cf2c4d49,
 		func(dst []byte, v any) []byte { return appendOptionsBlobJSON(dst, v.(*Options[Blob])) },
 		func(s []byte, i int, v any) int { return decodeOptionsBlobJSON(s, i, v.(*Options[Blob])) })
 	jsongen.Register((*Options[[]Byte])(nil), 0xffe26ede4d1b6f2c,
@@ -6000,10 +5906,10 @@ func init() {
 	jsongen.Register((*Options[*zeroer])(nil), 0x5d32cda6e8c7e3a4,
 		func(dst []byte, v any) []byte { return appendOptionsZeroerJSON_(dst, v.(*Options[*zeroer])) },
 		func(s []byte, i int, v any) int { return decodeOptionsZeroerJSON_(s, i, v.(*Options[*zeroer])) })
-	jsongen.Register((*Options[ptrZeroer])(nil), 0x9a6316f0df3ebce8,
+	jsongen.Register((*Options[ptrZeroer])(nil), 0x75743d768de5e9ef,
 		func(dst []byte, v any) []byte { return appendOptionsPtrZeroerJSON(dst, v.(*Options[ptrZeroer])) },
 		func(s []byte, i int, v any) int { return decodeOptionsPtrZeroerJSON(s, i, v.(*Options[ptrZeroer])) })
-	jsongen.Register((*Options[*ptrZeroer])(nil), 0xe3a9de893c5d4470,
+	jsongen.Register((*Options[*ptrZeroer])(nil), 0x1d3fbbe6cd1cfead,
 		func(dst []byte, v any) []byte { return appendOptionsPtrZeroerJSON_(dst, v.(*Options[*ptrZeroer])) },
 		func(s []byte, i int, v any) int { return decodeOptionsPtrZeroerJSON_(s, i, v.(*Options[*ptrZeroer])) })
 	jsongen.Register((*Options[writeOnly])(nil), 0xc0b6488c903ede94,
@@ -6012,25 +5918,22 @@ func init() {
 	jsongen.Register((*Options[readOnly])(nil), 0xc0b6488c903ede94,
 		func(dst []byte, v any) []byte { return appendOptionsReadOnlyJSON(dst, v.(*Options[readOnly])) },
 		func(s []byte, i int, v any) int { return decodeOptionsReadOnlyJSON(s, i, v.(*Options[readOnly])) })
-	jsongen.Register((*Options[Value])(nil), 0xff715382956b86f4,
+	jsongen.Register((*Options[Value])(nil), 0x13a3e26fac2cfd33,
 		func(dst []byte, v any) []byte { return appendOptionsValueJSON(dst, v.(*Options[Value])) },
 		func(s []byte, i int, v any) int { return decodeOptionsValueJSON(s, i, v.(*Options[Value])) })
-	jsongen.Register((*Options[Holder])(nil), 0x712d9055249528ac,
+	jsongen.Register((*Options[Holder])(nil), 0x5b978f9e85261ae8,
 		func(dst []byte, v any) []byte { return appendOptionsHolderJSON(dst, v.(*Options[Holder])) },
 		func(s []byte, i int, v any) int { return decodeOptionsHolderJSON(s, i, v.(*Options[Holder])) })
-	jsongen.Register((*Options[Ref])(nil), 0x5d32cda6e8c7e3a4,
+	jsongen.Register((*Options[Ref])(nil), 0x567086473ece3fc6,
 		func(dst []byte, v any) []byte { return appendOptionsRefJSON(dst, v.(*Options[Ref])) },
 		func(s []byte, i int, v any) int { return decodeOptionsRefJSON(s, i, v.(*Options[Ref])) })
-	jsongen.Register((*Options[Other])(nil), 0xdca0bf7aeb857c60,
-		func(dst []byte, v any) []byte { return appendOptionsOtherJSON(dst, v.(*Options[Other])) },
-		func(s []byte, i int, v any) int { return decodeOptionsOtherJSON(s, i, v.(*Options[Other])) })
 	jsongen.Register((*Options[anyone])(nil), 0x68977063332df2b0,
 		func(dst []byte, v any) []byte { return appendOptionsAnyoneJSON(dst, v.(*Options[anyone])) },
 		func(s []byte, i int, v any) int { return decodeOptionsAnyoneJSON(s, i, v.(*Options[anyone])) })
-	jsongen.Register((*Options[loop])(nil), 0xfb713c708a6803a0,
+	jsongen.Register((*Options[loop])(nil), 0xb84fbe639439a3e0,
 		func(dst []byte, v any) []byte { return appendOptionsLoopJSON(dst, v.(*Options[loop])) },
 		func(s []byte, i int, v any) int { return decodeOptionsLoopJSON(s, i, v.(*Options[loop])) })
-	jsongen.Register((*Options[stamp])(nil), 0x2438a5e980588898,
+	jsongen.Register((*Options[stamp])(nil), 0x6870665106078a8b,
 		func(dst []byte, v any) []byte { return appendOptionsStampJSON(dst, v.(*Options[stamp])) },
 		func(s []byte, i int, v any) int { return decodeOptionsStampJSON(s, i, v.(*Options[stamp])) })
 	jsongen.Register((*Options[time.Duration])(nil), 0xdca0bf7aeb857c60,
@@ -6039,7 +5942,7 @@ func init() {
 	jsongen.Register((*Options[big.Int])(nil), 0xc0b6488c903ede94,
 		func(dst []byte, v any) []byte { return appendOptionsIntJSON___(dst, v.(*Options[big.Int])) },
 		func(s []byte, i int, v any) int { return decodeOptionsIntJSON___(s, i, v.(*Options[big.Int])) })
-	jsongen.Register((*Options[url.URL])(nil), 0xe6dfb6bf0aae07d4,
+	jsongen.Register((*Options[url.URL])(nil), 0x43e85812ba0391a3,
 		func(dst []byte, v any) []byte { return appendOptionsURLJSON(dst, v.(*Options[url.URL])) },
 		func(s []byte, i int, v any) int { return decodeOptionsURLJSON(s, i, v.(*Options[url.URL])) })
 	jsongen.Register((*InQuotes[time.Time])(nil), 0x88e969e4473d3af1,
@@ -6074,7 +5977,7 @@ func init() {
 	jsongen.Register((*InQuotes[[4]byte])(nil), 0x8266064272e5beb3,
 		func(dst []byte, v any) []byte { return appendInQuotesByteJSON(dst, v.(*InQuotes[[4]byte])) },
 		func(s []byte, i int, v any) int { return decodeInQuotesByteJSON(s, i, v.(*InQuotes[[4]byte])) })
-	jsongen.Register((*InQuotes[Blob])(nil), 0x97fb080ffcfe5319,
+	jsongen.Register((*InQuotes[Blob])(nil), 0x57f86fbdf0f085f6,
 		func(dst []byte, v any) []byte { return appendInQuotesBlobJSON(dst, v.(*InQuotes[Blob])) },
 		func(s []byte, i int, v any) int { return decodeInQuotesBlobJSON(s, i, v.(*InQuotes[Blob])) })
 	jsongen.Register((*InQuotes[[]Byte])(nil), 0x97fb080ffcfe5319,
@@ -6095,25 +5998,22 @@ func init() {
 	jsongen.Register((*InQuotes[zeroer])(nil), 0x23952b701d0f77e1,
 		func(dst []byte, v any) []byte { return appendInQuotesZeroerJSON(dst, v.(*InQuotes[zeroer])) },
 		func(s []byte, i int, v any) int { return decodeInQuotesZeroerJSON(s, i, v.(*InQuotes[zeroer])) })
-	jsongen.Register((*InQuotes[ptrZeroer])(nil), 0xe3d63d30d8e48af9,
+	jsongen.Register((*InQuotes[ptrZeroer])(nil), 0xeb842fcf1eb7b704,
 		func(dst []byte, v any) []byte { return appendInQuotesPtrZeroerJSON(dst, v.(*InQuotes[ptrZeroer])) },
 		func(s []byte, i int, v any) int { return decodeInQuotesPtrZeroerJSON(s, i, v.(*InQuotes[ptrZeroer])) })
-	jsongen.Register((*InQuotes[Value])(nil), 0x980765121aec62ff,
+	jsongen.Register((*InQuotes[Value])(nil), 0xab587e065ba535e6,
 		func(dst []byte, v any) []byte { return appendInQuotesValueJSON(dst, v.(*InQuotes[Value])) },
 		func(s []byte, i int, v any) int { return decodeInQuotesValueJSON(s, i, v.(*InQuotes[Value])) })
-	jsongen.Register((*InQuotes[Holder])(nil), 0x3a14c763d028ae85,
+	jsongen.Register((*InQuotes[Holder])(nil), 0x6a58904cbd9faab1,
 		func(dst []byte, v any) []byte { return appendInQuotesHolderJSON(dst, v.(*InQuotes[Holder])) },
 		func(s []byte, i int, v any) int { return decodeInQuotesHolderJSON(s, i, v.(*InQuotes[Holder])) })
-	jsongen.Register((*InQuotes[Other])(nil), 0x5c9f30edcd143bc9,
-		func(dst []byte, v any) []byte { return appendInQuotesOtherJSON(dst, v.(*InQuotes[Other])) },
-		func(s []byte, i int, v any) int { return decodeInQuotesOtherJSON(s, i, v.(*InQuotes[Other])) })
 	jsongen.Register((*InQuotes[anyone])(nil), 0x8401b366f00ac875,
 		func(dst []byte, v any) []byte { return appendInQuotesAnyoneJSON(dst, v.(*InQuotes[anyone])) },
 		func(s []byte, i int, v any) int { return decodeInQuotesAnyoneJSON(s, i, v.(*InQuotes[anyone])) })
-	jsongen.Register((*InQuotes[loop])(nil), 0xbfcb9dfbfb385df9,
+	jsongen.Register((*InQuotes[loop])(nil), 0xa09dd1fb568c4d55,
 		func(dst []byte, v any) []byte { return appendInQuotesLoopJSON(dst, v.(*InQuotes[loop])) },
 		func(s []byte, i int, v any) int { return decodeInQuotesLoopJSON(s, i, v.(*InQuotes[loop])) })
-	jsongen.Register((*InQuotes[stamp])(nil), 0x43338c0c7c279c27,
+	jsongen.Register((*InQuotes[stamp])(nil), 0x597298ff5d301756,
 		func(dst []byte, v any) []byte { return appendInQuotesStampJSON(dst, v.(*InQuotes[stamp])) },
 		func(s []byte, i int, v any) int { return decodeInQuotesStampJSON(s, i, v.(*InQuotes[stamp])) })
 	jsongen.Register((*InQuotes[time.Duration])(nil), 0x5c9f30edcd143bc9,
@@ -6121,7 +6021,7 @@ func init() {
 		func(s []byte, i int, v any) int {
 			return decodeInQuotesDurationJSON(s, i, v.(*InQuotes[time.Duration]))
 		})
-	jsongen.Register((*InQuotes[url.URL])(nil), 0xfdf7803e108e1da7,
+	jsongen.Register((*InQuotes[url.URL])(nil), 0x600bdde7cd60ea5e,
 		func(dst []byte, v any) []byte { return appendInQuotesURLJSON(dst, v.(*InQuotes[url.URL])) },
 		func(s []byte, i int, v any) int { return decodeInQuotesURLJSON(s, i, v.(*InQuotes[url.URL])) })
 }

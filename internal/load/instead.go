@@ -4,6 +4,7 @@ import (
 	"go/types"
 	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/wirecall/wirecall/internal/model"
@@ -14,25 +15,32 @@ var optionName = regexp.MustCompile(`Opt(ion)?s?$`)
 
 // instead is a type to write instead of one that may be refused, as an item of a
 // stream or below the top level of a signature: what can cross is left as it is.
-func (t *typeLoader) instead(typ types.Type) string {
-	if t.accepts(typ) {
+func (t *typeLoader) instead(typ types.Type) string { return t.insteadBelow(typ, nil) }
+
+// insteadBelow is instead inside of other types. Channels of themselves nest
+// without end.
+func (t *typeLoader) insteadBelow(typ types.Type, above []types.Type) string {
+	switch {
+	case t.accepts(typ):
 		return t.typeString(typ)
-	}
-	if isError(typ) {
+	case isError(typ):
 		return "string"
+	case slices.Contains(above, typ):
+		return "any"
 	}
+	instead := func(elem types.Type) string { return t.insteadBelow(elem, append(above, typ)) }
 	if item, _ := flow(typ); item != nil {
-		return list(t.instead(item))
+		return list(instead(item))
 	}
 	switch u := types.Unalias(typ).(type) {
 	case *types.Pointer:
-		return "*" + t.instead(u.Elem())
+		return "*" + instead(u.Elem())
 	case *types.Slice:
-		return "[]" + t.instead(u.Elem())
+		return "[]" + instead(u.Elem())
 	case *types.Array:
-		return "[" + strconv.FormatInt(u.Len(), 10) + "]" + t.instead(u.Elem())
+		return "[" + strconv.FormatInt(u.Len(), 10) + "]" + instead(u.Elem())
 	case *types.Map:
-		return "map[" + t.insteadOfKey(u.Key()) + "]" + t.instead(u.Elem())
+		return "map[" + t.insteadOfKey(u.Key()) + "]" + instead(u.Elem())
 	}
 	switch u := typ.Underlying().(type) {
 	case *types.Basic:
@@ -80,7 +88,7 @@ func (t *typeLoader) items(typ types.Type) {
 		return
 	}
 	for {
-		elem, ok := types.Unalias(item).(interface{ Elem() types.Type })
+		elem, ok := types.Unalias(item).(interface{ Elem() types.Type }) // a named one has none
 		if !ok {
 			break
 		}

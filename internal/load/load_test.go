@@ -50,6 +50,10 @@ var (
 			"use a type of your own in place of v1.Template"},
 		{"a dot import", "//wirecall:service\ntype S interface{ M(w Writer) error }",
 			"S.M: parameter w: Writer cannot cross the wire; return iter.Seq2[[]byte, error], for it flows to the caller"},
+		{"channels of themselves", "type C chan C\n//wirecall:service\ntype S interface{ M() (C, error) }",
+			"S.M: C cannot cross the wire; return iter.Seq2[[]any, error]"},
+		{"functions of themselves", "type F func(yield func(F, error) bool)\n//wirecall:service\ntype S interface{ M() (F, error) }",
+			"S.M: F cannot cross the wire; return iter.Seq2[[]any, error]"},
 		{"items that are refused themselves", "type T struct{ E error }\n//wirecall:service\ntype S interface{ M() (chan []*T, error) }",
 			"S.M: chan []*T cannot cross the wire; return iter.Seq2[[]*T, error]\nS.M: field T.E: error cannot cross the wire; use string, for its text"},
 	} {

@@ -38,8 +38,15 @@ func (e *emitter) jsonFields(s *model.Type) (fields []*jsonField, ok bool) {
 	return fields, true
 }
 
+// maxEmbedded is how deeply structs may be embedded in each other. A field may be
+// reached in exponentially many ways.
+const maxEmbedded = 8
+
 // flatten lists the fields of a struct and of those that are flattened into it.
 func (e *emitter) flatten(s *model.Type, path []*model.Field) (all []*jsonField, ok bool) {
+	if len(path) > maxEmbedded {
+		return nil, false
+	}
 	for _, f := range s.Fields {
 		p := append(slices.Clip(path), f)
 		switch {

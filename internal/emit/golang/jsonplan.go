@@ -31,7 +31,12 @@ type coding struct {
 	fields         []*jsonField
 	names          string // of the variable that holds the names of fields
 	mayFail        bool   // append may give up
+	levels         int    // of elements in elements
 }
+
+// maxLevels is how deeply slices, maps and pointers may nest without a struct
+// between them. Their functions nest likewise.
+const maxLevels = 20
 
 // planJSON decides which types JSON is generated for.
 func (e *emitter) planJSON() {
@@ -163,7 +168,7 @@ func (e *emitter) composed(t, is *model.Type) *coding {
 		switch {
 		case key == nil, key.Kind != model.String, def != nil && def.Own:
 			return e.leave(t, "its keys are not plain strings")
-		case e.holdsOwn(is.Elem):
+		case e.holdsOwn(is.Elem, map[string]bool{}):
 			return e.leave(t, "methods write JSON in its elements, which have no address in a map")
 		}
 	case model.Struct:
@@ -173,6 +178,9 @@ func (e *emitter) composed(t, is *model.Type) *coding {
 	}
 	if c.elem = e.coding(is.Elem); c.elem == nil {
 		return nil // its element's reason is its own
+	}
+	if c.levels = c.elem.levels + 1; c.levels > maxLevels {
+		return e.leave(t, "it nests more deeply than generated code should")
 	}
 	if !e.nameable(is.Elem) {
 		return e.leave(is.Elem, unnameable)
@@ -193,7 +201,7 @@ func (e *emitter) structCoding(def *model.Def) *coding {
 	}
 	fields, ok := e.jsonFields(def.Is)
 	if !ok {
-		return e.leave(def.Type, "it embeds a pointer, or a type that is not exported under a name")
+		return e.leave(def.Type, "it embeds a pointer, a type that is not exported under a name, or structs too deeply")
 	}
 	if !e.accessible(fields) {
 		return e.leave(def.Type, "it has fields that are reached through one which another package does not export")
@@ -261,8 +269,16 @@ func (p *jsonPlan) packages(need map[string]string) {
 // in them, none of which may hide what the functions mention.
 func (e *emitter) nameJSON() {
 	l := e.scope()
-	for _, c := range slices.Concat(e.json.roots, e.json.structs) {
+	for _, c := range e.json.roots {
 		e.mentionCoding(l, c)
+	}
+	for _, c := range e.json.structs {
+		e.mention(l, c.typ)
+		for _, f := range c.fields {
+			if f.coding != nil && f.coding.fields == nil {
+				e.mentionCoding(l, f.coding)
+			}
+		}
 	}
 	e.json.v, e.json.s, e.json.i, e.json.f, e.json.dst = l.take("v"), l.take("s"), l.take("i"), l.take("f"), l.take("dst")
 	for _, c := range e.json.structs {
@@ -275,15 +291,10 @@ func (e *emitter) nameJSON() {
 	}
 }
 
-// mentionCoding adds what the functions for c mention of the package itself.
+// mentionCoding adds what a value and its elements mention of the package itself.
 func (e *emitter) mentionCoding(l scope, c *coding) {
 	for ; c != nil; c = c.elem {
 		e.mention(l, c.typ)
-		for _, f := range c.fields {
-			if f.coding != nil && f.coding.fields == nil {
-				e.mentionCoding(l, f.coding)
-			}
-		}
 	}
 }
 

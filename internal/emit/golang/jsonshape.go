@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -14,46 +13,53 @@ import (
 // shape is the hash that package jsongen computes when the program runs.
 func (e *emitter) shape(t *model.Type) string {
 	h := fnv.New64a()
-	h.Write([]byte(e.describe(t, nil)))
+	h.Write([]byte(e.describe(t, map[string]int{})))
 	return fmt.Sprintf("0x%016x", h.Sum64())
 }
 
 // describe does as its namesake in package jsongen.
-func (e *emitter) describe(t *model.Type, above []*model.Def) string {
+func (e *emitter) describe(t *model.Type, seen map[string]int) string {
 	is, def := e.resolve(t)
 	switch {
 	case is == nil:
 		return "?"
-	case def != nil && slices.Contains(above, def):
-		return "^"
 	case is.Kind == model.Time:
 		return "time"
 	case def != nil && def.Own:
 		return "own"
 	case is.Kind == model.Custom:
 		return "string" // json.Number, which only encoding/json itself treats otherwise
-	case def != nil:
-		above = append(slices.Clip(above), def)
+	case def != nil && holds(is.Kind):
+		key := e.resolvedKey(def.Type)
+		if n, ok := seen[key]; ok {
+			return "^" + strconv.Itoa(n)
+		}
+		seen[key] = len(seen)
 	}
 	switch is.Kind {
 	case model.Pointer:
-		return "*" + e.describe(is.Elem, above)
+		return "*" + e.describe(is.Elem, seen)
 	case model.Slice:
-		return "[]" + e.describe(is.Elem, above)
+		return "[]" + e.describe(is.Elem, seen)
 	case model.Array:
-		return "[" + strconv.FormatInt(is.Len, 10) + "]" + e.describe(is.Elem, above)
+		return "[" + strconv.FormatInt(is.Len, 10) + "]" + e.describe(is.Elem, seen)
 	case model.Map:
-		return "map[" + e.describe(is.Key, above) + "]" + e.describe(is.Elem, above)
+		return "map[" + e.describe(is.Key, seen) + "]" + e.describe(is.Elem, seen)
 	case model.Struct:
 		if def == nil {
 			return "struct"
 		}
-		return e.describeFields(is, above)
+		return e.describeFields(is, seen)
 	}
 	return is.Kind.String()
 }
 
-func (e *emitter) describeFields(s *model.Type, above []*model.Def) string {
+// holds reports whether types of a kind hold others.
+func holds(k model.Kind) bool {
+	return k == model.Pointer || k == model.Slice || k == model.Array || k == model.Map || k == model.Struct
+}
+
+func (e *emitter) describeFields(s *model.Type, seen map[string]int) string {
 	var b strings.Builder
 	b.WriteByte('{')
 	for _, f := range s.Fields {
@@ -62,7 +68,7 @@ func (e *emitter) describeFields(s *model.Type, above []*model.Def) string {
 			b.WriteByte('=')
 		}
 		b.WriteString(strconv.Quote(reflect.StructTag(f.Tag).Get("json")))
-		b.WriteString(e.describe(f.Type, above) + ";")
+		b.WriteString(e.describe(f.Type, seen) + ";")
 	}
 	b.WriteByte('}')
 	return b.String()

@@ -14,14 +14,19 @@ func typeKey(t *model.Type) string {
 	if t.Kind != model.Named {
 		return unnamedKey(t, typeKey)
 	}
-	key := t.Pkg.Path + "." + t.Name
+	return namedKey(t, typeKey)
+}
+
+// namedKey tells named types apart, by the keys of their arguments.
+func namedKey(t *model.Type, key func(*model.Type) string) string {
+	name := t.Pkg.Path + "." + t.Name
 	if len(t.Args) == 0 {
-		return key
+		return name
 	}
 	for _, a := range t.Args {
-		key += "," + typeKey(a)
+		name += "," + key(a)
 	}
-	return key + ";" // where the arguments end
+	return name + ";" // where the arguments end
 }
 
 // unnamedKey tells types without a name apart, by the keys of their parts.
@@ -45,15 +50,19 @@ func unnamedKey(t *model.Type, key func(*model.Type) string) string {
 	return t.Kind.String()
 }
 
-// resolvedKey is typeKey without aliases.
+// resolvedKey is typeKey without aliases, but in structs without a name: resolved
+// they could be exponentially large.
 func (e *emitter) resolvedKey(t *model.Type) string {
-	if t.Kind != model.Named {
-		return unnamedKey(t, e.resolvedKey)
+	switch t.Kind {
+	case model.Struct:
+		return typeKey(t)
+	case model.Named:
+		if d := e.json.defs[typeKey(t)]; d != nil && d.Alias {
+			return e.resolvedKey(d.Is)
+		}
+		return namedKey(t, e.resolvedKey)
 	}
-	if d := e.json.defs[typeKey(t)]; d != nil && d.Alias {
-		return e.resolvedKey(d.Is)
-	}
-	return typeKey(t)
+	return unnamedKey(t, e.resolvedKey)
 }
 
 // resolve is what a type is in all builds of the package, and the declaration of
@@ -93,7 +102,14 @@ func (e *emitter) nameable(t *model.Type) bool {
 // holdsOwn reports whether a value of type t holds one whose own methods make
 // its JSON, not behind a pointer. As an element of a map it has no address, and
 // then encoding/json does not see a pointer's methods.
-func (e *emitter) holdsOwn(t *model.Type) bool {
+func (e *emitter) holdsOwn(t *model.Type, seen map[string]bool) bool {
+	if t.Kind == model.Named {
+		key := typeKey(t)
+		if seen[key] {
+			return false // or else it would have been found
+		}
+		seen[key] = true
+	}
 	is, def := e.resolve(t)
 	switch {
 	case is == nil:
@@ -103,10 +119,10 @@ func (e *emitter) holdsOwn(t *model.Type) bool {
 	case def != nil && def.Own:
 		return true
 	case is.Kind == model.Array:
-		return e.holdsOwn(is.Elem)
+		return e.holdsOwn(is.Elem, seen)
 	case is.Kind == model.Struct:
 		return slices.ContainsFunc(is.Fields, func(f *model.Field) bool {
-			return (f.Wire != "" || f.Flat) && e.holdsOwn(f.Type)
+			return (f.Wire != "" || f.Flat) && e.holdsOwn(f.Type, seen)
 		})
 	}
 	return false
