@@ -355,11 +355,12 @@ func TestManyWaysToOneType(t *testing.T) {
 		if name == "embedded" || name == "maps" {
 			levels = 14 // for Go itself takes exponential time where values hold values
 		}
-		text := "package api\n\ntype P[T any] struct{ X, Y *T }\n\ntype A0 struct{ N int }\n\n"
+		var text strings.Builder
+		text.WriteString("package api\n\ntype P[T any] struct{ X, Y *T }\n\ntype A0 struct{ N int }\n\n")
 		for i := range levels {
-			text += strings.NewReplacer("#", fmt.Sprint(i+1), "_", fmt.Sprint(i)).Replace(link)
+			text.WriteString(strings.NewReplacer("#", fmt.Sprint(i+1), "_", fmt.Sprint(i)).Replace(link))
 		}
-		files[name+"/api.go"] = text + fmt.Sprintf("\n//wirecall:service\ntype Api interface{ Do(a A%d) error }\n", levels)
+		files[name+"/api.go"] = text.String() + fmt.Sprintf("\n//wirecall:service\ntype Api interface{ Do(a A%d) error }\n", levels)
 	}
 	files["deep/api.go"] = "package api\n\n//wirecall:service\ntype Api interface{ Do(s " + strings.Repeat("[]", 500) + "int, p " + strings.Repeat("*", 500) + "int) error }\n"
 	dir := newPackage(t, files)
