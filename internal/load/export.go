@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"go/importer"
@@ -71,11 +72,12 @@ func native(env []string) bool {
 	if env == nil {
 		env = os.Environ()
 	}
-	other := func(name, own string) bool {
-		i := slices.IndexFunc(env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
-		return i >= 0 && env[i] != name+"=" && env[i] != name+"="+own
+	set := map[string]string{}
+	for _, e := range env {
+		name, value, _ := strings.Cut(e, "=")
+		set[name] = value
 	}
-	return !other("GOOS", runtime.GOOS) && !other("GOARCH", runtime.GOARCH)
+	return cmp.Or(set["GOOS"], runtime.GOOS) == runtime.GOOS && cmp.Or(set["GOARCH"], runtime.GOARCH) == runtime.GOARCH
 }
 
 // imports lists what packages import of other modules, by themselves or by way of

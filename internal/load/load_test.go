@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/wirecall/wirecall/internal/model"
 )
 
 // TestRefusals is what is said of single declarations.
@@ -28,7 +30,7 @@ var (
 )
 
 `
-	for _, c := range []struct{ name, source, want string }{
+	cases := []struct{ name, source, want string }{
 		{"names are not taken twice", "//wirecall:service\ntype S interface{ M(_ int, arg0, Arg1, arg_1 int) error; N() (_ int, r0 string, err error) }", ""},
 		{"an alias", "type Gen[T any] interface{ Get() (T, error) }\n//wirecall:service\ntype S = Gen[int]",
 			"//wirecall:service belongs above an interface; S is an alias: write type S interface{ Gen[int] }"},
@@ -56,10 +58,19 @@ var (
 			"S.M: F cannot cross the wire; return iter.Seq2[[]any, error]"},
 		{"items that are refused themselves", "type T struct{ E error }\n//wirecall:service\ntype S interface{ M() (chan []*T, error) }",
 			"S.M: chan []*T cannot cross the wire; return iter.Seq2[[]*T, error]\nS.M: field T.E: error cannot cross the wire; use string, for its text"},
-	} {
+	}
+	sources := map[string]string{}
+	for i, c := range cases {
+		sources[fmt.Sprintf("c%d/p.go", i)] = header + c.source
+	}
+	byFile := map[string]model.Problems{}
+	for _, p := range problems(t, sources) {
+		byFile[p.Pos.File] = append(byFile[p.Pos.File], p)
+	}
+	for i, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			var texts []string
-			for _, p := range problems(t, header+c.source).Sorted() {
+			for _, p := range byFile[fmt.Sprintf("c%d/p.go", i)].Sorted() {
 				texts = append(texts, p.Text)
 			}
 			got := strings.Join(texts, "\n")
@@ -75,10 +86,10 @@ func TestFactsAreCounted(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("package p\n\nimport \"net/http\"\n\n//wirecall:service\ntype S interface {\n")
 	for i := range 1000 {
-		text.WriteString(fmt.Sprintf("M%d(c chan int, h *http.Client) complex128\n", i))
+		fmt.Fprintf(&text, "M%d(c chan int, h *http.Client) complex128\n", i)
 	}
 	var got []string
-	for _, p := range problems(t, text.String()+"}\n").Sorted() {
+	for _, p := range problems(t, map[string]string{"p.go": text.String() + "}\n"}).Sorted() {
 		got = append(got, p.String())
 	}
 	want := []string{

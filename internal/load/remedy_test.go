@@ -226,7 +226,7 @@ func refusals(t *testing.T, cases []*remedyCase) map[int]string {
 		text.WriteString(c.source(i))
 	}
 	out := map[int]string{}
-	for _, p := range problems(t, text.String()) {
+	for _, p := range problems(t, map[string]string{"p.go": text.String()}) {
 		var i int
 		if _, err := fmt.Sscanf(p.Text, "I%d.M:", &i); err != nil {
 			t.Fatalf("a problem of no case: %v", p)
@@ -238,13 +238,15 @@ func refusals(t *testing.T, cases []*remedyCase) map[int]string {
 	return out
 }
 
-// problems is what is refused of a package of one file.
-func problems(t *testing.T, text string) model.Problems {
+// problems is what is refused of the packages of a module.
+func problems(t *testing.T, files map[string]string) model.Problems {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "go.mod"), "module example.com/p\n\ngo 1.26.0\n")
-	write(t, filepath.Join(dir, "p.go"), text)
-	_, found, err := load(t.Context(), Config{Dir: dir, Env: append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off"), Patterns: []string{"."}})
+	for name, text := range files {
+		write(t, filepath.Join(dir, name), text)
+	}
+	_, found, err := load(t.Context(), Config{Dir: dir, Env: append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off"), Patterns: []string{"./..."}})
 	if err != nil {
 		t.Fatal(err)
 	}
