@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -175,6 +176,9 @@ func (c *session) converse(l link, msg []byte) (*wire.Message, error) {
 	frame, err := l.read()
 	if err != nil {
 		return nil, err
+	}
+	if c.form == wire.JSON { // a server that does not know wirecall may end its messages with a line feed
+		frame = bytes.TrimRight(frame, "\r\n\t ")
 	}
 	m := &wire.Message{}
 	n := 0

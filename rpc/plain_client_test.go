@@ -81,6 +81,7 @@ var helloErrors = map[string]string{
 	"with data":         `{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"Invalid","data":{"a":[1]}},"result":null}`,
 	"JSON-RPC 1.0":      `{"id":1,"result":null,"error":"rpc: service/method request ill-formed: rpc.hello"}`,
 	"id as text":        `{"jsonrpc":"2.0","id":"1","error":{"code":-32601,"message":"Method not found"}}`,
+	"a line feed":       `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}` + "\n",
 	"no integer a code": `{"jsonrpc":"2.0","id":1,"error":{"code":"E_METHOD","message":"?"}}`,
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
@@ -153,17 +154,17 @@ func hasStream(fields rpc.Fields) bool {
 // callPlain does what a connection to a plain server can, and tries the rest.
 func callPlain(t *testing.T, conn *rpc.Conn, notes <-chan string) {
 	t.Helper()
-	calc, chain := NewCalcClient(positional{conn}), NewChainClient(positional{conn})
-	if sum, err := calc.Add(t.Context(), 20, 22); err != nil || sum != 42 {
+	calc, chain, ctx := NewCalcClient(positional{conn}), NewChainClient(positional{conn}), strangely(t)
+	if sum, err := calc.Add(ctx, 20, 22); err != nil || sum != 42 {
 		t.Error(sum, err)
 	}
-	err := calc.Fail(t.Context(), 77, "the reason")
+	err := calc.Fail(ctx, 77, "the reason")
 	var data struct{ Detail string }
 	e, ok := errors.AsType[*rpc.Error](err)
 	if !ok || e.Code != 77 || e.Message != "failed as asked" || e.Decode(&data) != nil || data.Detail != "the reason" {
 		t.Errorf("%#v, data %+v", err, data)
 	}
-	if err := calc.Note(t.Context(), "noted"); err != nil {
+	if err := calc.Note(ctx, "noted"); err != nil {
 		t.Error(err)
 	}
 	if note := <-notes; note != "noted" {
@@ -171,15 +172,23 @@ func callPlain(t *testing.T, conn *rpc.Conn, notes <-chan string) {
 	}
 	const why = "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC"
 	var none iter.Seq2[int, error] = func(func(int, error) bool) {}
-	if _, err := calc.Sum(t.Context(), none); errorOf(err) != rpc.CodeNeedsWirecall || err.Error() != why {
+	if _, err := calc.Sum(ctx, none); errorOf(err) != rpc.CodeNeedsWirecall || err.Error() != why {
 		t.Error("a stream as a parameter:", err)
 	}
-	if _, err := chain.Subscribe(t.Context(), "newHeads"); errorOf(err) != rpc.CodeNeedsWirecall || err.Error() != why || !rpc.NotRun(err) {
+	if _, err := chain.Subscribe(ctx, "newHeads"); errorOf(err) != rpc.CodeNeedsWirecall || err.Error() != why || !rpc.NotRun(err) {
 		t.Error("a stream as a result:", err)
 	}
-	if sum, err := calc.Add(t.Context(), 1, 2); err != nil || sum != 3 {
+	if sum, err := calc.Add(ctx, 1, 2); err != nil || sum != 3 {
 		t.Error("after the streams:", sum, err)
 	}
+}
+
+// strangely returns a context with all that a plain server knows nothing of: strict
+// ones refuse requests with members that JSON-RPC does not have.
+func strangely(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return rpc.WithMetadata(ctx, map[string]string{"tenant": "a"})
 }
 
 func errorOf(err error) int {
