@@ -2,10 +2,12 @@ package rpc_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +62,69 @@ func TestEndAtTheBeginning(t *testing.T) {
 		<-closed
 		near.Close()
 	}
+}
+
+// The context of the ServeConn call that served a session's last socket ends the
+// session also when the socket is lost and the call has returned. That of an earlier
+// socket does not.
+func TestContextEndsDetachedSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{Window: time.Hour}},
+			method("Test.Wait", nil, func(ctx context.Context, _ *rpc.Call) error {
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}))
+		defer srv.Close()
+		network := &rpctest.Network{}
+		ln := network.Listen()
+		defer ln.Close()
+		cancels := make(chan context.CancelFunc, 4) // of each socket
+		var refuse atomic.Bool
+		network.Plan = func(int) rpctest.Plan { return rpctest.Plan{Refuse: refuse.Load()} }
+		returned := make(chan error)
+		go func() {
+			for {
+				sock, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				ctx, cancel := context.WithCancel(context.Background())
+				cancels <- cancel
+				go func() { returned <- srv.ServeConn(ctx, sock) }()
+			}
+		}()
+		conn, err := rpc.Dial(t.Context(), "tcp://server", &rpc.DialOptions{NetDial: network.Dial, Resume: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		call := inFlight(conn, &rpc.Call{Method: "Test.Wait"})
+		network.Cut()
+		<-returned
+		time.Sleep(time.Second) // until it has been resumed
+		(<-cancels)()
+		synctest.Wait()
+		if st := conn.State(); st.Phase != rpc.Connected || st.Session != 1 {
+			t.Errorf("when the context of the first socket has ended: %+v", st)
+		}
+
+		refuse.Store(true)
+		network.Cut()
+		<-returned
+		(<-cancels)()
+		synctest.Wait()
+		refuse.Store(false)
+		select {
+		case err := <-call:
+			if e, ok := errors.AsType[*rpc.Error](err); !ok || e.Code != rpc.CodeSessionLost {
+				t.Errorf("the call of the session that has ended: %v", err)
+			}
+		case <-time.After(time.Minute):
+			t.Error("the session goes on when the context of its last socket has ended")
+		}
+		conn.Close()
+		<-returned
+	})
 }
 
 // What a handler says about its answer when it has returned is not heard.
