@@ -36,7 +36,7 @@ type DialOptions struct {
 	Header http.Header
 
 	// HTTPClient makes the WebSocket handshake: its Transport has the TLS
-	// configuration and the proxies. Through an HTTP proxy the connection is a tunnel
+	// configuration and the proxies, and its Timeout bounds the handshake alone. Through an HTTP proxy the connection is a tunnel
 	// (CONNECT), for ws:// as well where the Transport is an *http.Transport. The
 	// default is http.DefaultClient.
 	HTTPClient *http.Client
@@ -293,6 +293,12 @@ func (d *dialer) dialWebSocket(ctx context.Context) (link, mode, error) {
 		hs.base = d.transport
 	}
 	client.Transport = hs
+	if client.Timeout > 0 { // coder/websocket's rule for it ends before release can be called
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, client.Timeout)
+		defer cancel()
+		client.Timeout = 0
+	}
 	ws, resp, err := websocket.Dial(ctx, d.url.String(), &websocket.DialOptions{
 		HTTPClient:     &client,
 		HTTPHeader:     d.opts.Header,

@@ -133,6 +133,37 @@ func TestReconnectLeavesASilentServer(t *testing.T) {
 	}
 }
 
+// The timeout of an HTTPClient bounds the handshake, and not the connection.
+func TestTimeoutOfHTTPClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network, srv := &rpctest.Network{}, server(nil, services()...)
+		client := &http.Client{Transport: &http.Transport{DialContext: network.Dial}, Timeout: 3 * time.Second}
+		defer client.CloseIdleConnections()
+		ln := network.Listen()
+		go http.Serve(ln, srv)
+		conn, err := rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{HTTPClient: client})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if st := conn.State(); st.Phase != rpc.Connected || st.Session != 1 {
+			t.Errorf("a minute after the handshake: %+v", st)
+		}
+		conn.Close()
+		srv.Close()
+		ln.Close()
+
+		ln = network.Listen()
+		defer ln.Close()
+		go serveSilence(t, ln, silences["no answer"])
+		begun := time.Now()
+		_, err = rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{HTTPClient: client})
+		if took := time.Since(begun); took != client.Timeout || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Dial took %v: %v", took, err)
+		}
+	})
+}
+
 // NewConn returns when its context ends, also where closing the stream does not end
 // what is being read from it, as with standard input.
 func TestNewConnOverWhatDoesNotClose(t *testing.T) {
