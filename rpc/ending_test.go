@@ -18,7 +18,7 @@ func TestCutWhileShutdownBegins(t *testing.T) {
 		c.greeted.Store(true)
 		c.state.greeted = true
 		c.state.handlers = 1 // that runs until its context ends
-		if err := c.attach(l, 0, 0, nil); err != nil {
+		if err := c.attach(l, &resumeParams{}, nil); err != nil {
 			t.Fatal(err)
 		}
 		asked := meanwhile(i, func() { c.goaway(time.Time{}) })

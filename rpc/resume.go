@@ -48,6 +48,7 @@ const ackDelay = time.Second
 var (
 	errCounting    = errors.New("the peers have counted differently")
 	errSessionLost = errors.New("session lost")
+	errNotKnown    = fmt.Errorf("%w: it is not known here", errSessionLost) // whatever it is that does not fit
 	errMoved       = errors.New("the socket has taken up an older session")
 )
 
@@ -196,22 +197,25 @@ func (c *session) expire(cause error) {
 	}
 }
 
-// attach takes the session up on a new socket, whose peer has got the frames up
-// to received, and keeps its own behind dropped: first, the answer to its request
-// where it has made one, then what it has not got, then whatever comes. An older
-// socket is closed, and what was not counted by then does not count. Where it
-// fails nothing has been written to l, and the session has ended. Otherwise the
-// caller goes on to read l.
-func (c *session) attach(l link, received, dropped uint64, first func() []byte) error {
+// attach takes the session up on a new socket, whose peer has got, and keeps, what
+// its request says: first, the answer to that where it has made one, then what it has
+// not got, then whatever comes. An older socket is closed, and what was not counted by
+// then does not count. Where it fails nothing has been written to l, and the session
+// has ended, unless a later attempt was accepted meanwhile, which has it then.
+// Otherwise the caller goes on to read l.
+func (c *session) attach(l link, peer *resumeParams, first func() []byte) error {
 	r := c.resume.Load()
 	r.taking <- struct{}{}
 	defer func() { <-r.taking }()
+	if peer.Attempt < r.attempt.Load() {
+		return errNotKnown
+	}
 	if err := c.leaveSocket(); err != nil {
 		return err
 	}
-	frames, err := r.sent.after(received)
-	if have := r.received.Load(); err == nil && have < dropped {
-		err = fmt.Errorf("frames %d to %d are no longer kept by the peer", have+1, dropped)
+	frames, err := r.sent.after(peer.Received)
+	if have := r.received.Load(); err == nil && have < peer.Dropped {
+		err = fmt.Errorf("frames %d to %d are no longer kept by the peer", have+1, peer.Dropped)
 	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w", errSessionLost, err)
@@ -299,7 +303,7 @@ func (c *session) takeUp(ctx context.Context, l link) error {
 	if answer.Session != "" {
 		r.token = answer.Session
 	}
-	if err := c.attach(l, answer.Received, 0, nil); err != nil {
+	if err := c.attach(l, &resumeParams{Attempt: params.Attempt, Received: answer.Received}, nil); err != nil {
 		return err
 	}
 	go c.read(l)
@@ -317,27 +321,27 @@ func (c *session) giveUp(m *wire.Message) error {
 		return errors.New("a session was refused already: say " + methodHello)
 	}
 	c.refusedResume = true
-	refuse := func(why string) error {
-		c.refuseAlone(m.ID, &Error{Code: CodeSessionLost, Message: why})
+	refuse := func(why error) error {
+		c.refuseAlone(m.ID, &Error{Code: CodeSessionLost, Message: why.Error()})
 		return nil
 	}
 	old := c.sessions.find(c, &params)
-	if old == nil { // in the same words whatever it is that does not fit
-		return refuse("session lost: it is not known here")
+	if old == nil {
+		return refuse(errNotKnown)
 	}
 	id := append([]byte(nil), m.ID...)
 	l, err := c.letGo()
 	if err != nil {
 		return err
 	}
-	err = old.attach(l, params.Received, params.Dropped, func() []byte {
+	err = old.attach(l, &params, func() []byte {
 		msg := old.form.AppendResponse(nil, &wire.Head{ID: id, Body: true})
 		msg, _ = old.codec.Append(msg, resumeResult{Received: old.resume.Load().received.Load()})
 		return old.form.AppendToFrame(nil, old.form.AppendTail(msg), true)
 	})
 	if err != nil {
 		c.takeBack(l)
-		return refuse(err.Error())
+		return refuse(err)
 	}
 	c.heir = old
 	return errMoved

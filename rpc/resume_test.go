@@ -13,10 +13,16 @@ import (
 // A cuttable is a link that knows whether it has been cut.
 type cuttable struct {
 	noLink
-	dead bool
+	dead  bool
+	onCut func() // may be nil
 }
 
-func (l *cuttable) cut() { l.dead = true }
+func (l *cuttable) cut() {
+	l.dead = true
+	if l.onCut != nil {
+		l.onCut()
+	}
+}
 
 // detachedSession is a server's that waits for its client.
 func detachedSession(ss *sessions) *session {
@@ -39,13 +45,35 @@ func TestExpiryDuringTakeover(t *testing.T) {
 			defer close(done)
 			c.expire(errSessionLost)
 		}()
-		err := c.attach(l, 0, 0, nil)
+		err := c.attach(l, &resumeParams{}, nil)
 		<-done
 		if ended := c.err() != nil; ended != (err != nil) {
 			t.Fatalf("attach: %v, and the session: %v", err, c.err())
 		}
 		c.end(ErrClosed)
 	}
+}
+
+// Of two attempts to resume that are accepted in their order the later one keeps the
+// session, also where the earlier one comes to take it last.
+func TestTakeoverInTheWrongOrder(t *testing.T) {
+	c := detachedSession(newSessions(&SessionOptions{}))
+	r := c.resume.Load()
+	if !r.accept(1) || !r.accept(2) {
+		t.Fatal("attempts in their order are not accepted")
+	}
+	later := &cuttable{onCut: c.stopReading}
+	if err := c.attach(later, &resumeParams{Attempt: 2}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.attach(&cuttable{}, &resumeParams{Attempt: 1}, nil); err != errNotKnown {
+		t.Errorf("the earlier attempt: %v", err)
+	}
+	if c.err() != nil || later.dead || c.link != later {
+		t.Errorf("the session has left the later socket: %v", c.err())
+	}
+	later.cut()
+	c.end(ErrClosed)
 }
 
 // A session that ends while it is being detached does not wait for its client.
@@ -90,7 +118,7 @@ func TestUnwrittenRequestHasNotRun(t *testing.T) {
 		call.frame = notPut
 		c.state.calls[2] = call
 		for i, some := range took {
-			if err := c.attach(&breaking{some: some}, 0, 0, nil); err != nil {
+			if err := c.attach(&breaking{some: some}, &resumeParams{}, nil); err != nil {
 				t.Fatal(err)
 			}
 			<-c.out.drained()
