@@ -135,7 +135,7 @@ func (c *session) controlMessage(m *wire.Message, n int) error {
 		if !ok {
 			return errMalformed
 		}
-		if r := c.resume.Load(); r != nil && r.armed.Load() { // it may be asking for an ack: see PROTOCOL.md, 5.2
+		if r := c.resume.Load(); r != nil && (r.loud || r.armed.Load()) { // it may be asking for an ack: see PROTOCOL.md, 5.2
 			c.acknowledge(r)
 		}
 		c.post(c.form.AppendControl(nil, methodPong, n...))

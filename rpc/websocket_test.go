@@ -218,7 +218,14 @@ func TestFramesCount(t *testing.T) {
 		if frames := p.got(); len(frames) != 1 {
 			t.Errorf("behind an ack: %q", frames)
 		}
-		p.send(websocket.MessageText, add(6)+"\n"+ack(1, 3))
+		time.Sleep(time.Second)
+		p.got()
+		sent := len(frames) + 2
+		p.send(websocket.MessageText, add(6)+"\n"+`{"jsonrpc":"2.0","method":"$/ping","params":[7]}`)
+		if frames := strings.Join(p.got(), "\n"); !strings.Contains(frames, ack(3, sent+1)) && !strings.Contains(frames, ack(3, sent+2)) {
+			t.Errorf("got %q, want an ack, as a ping behind what is to be acknowledged asks for", frames)
+		}
+		p.send(websocket.MessageText, add(7)+"\n"+ack(1, 4))
 		if got := p.closed(); got != "4500 a control message is malformed" {
 			t.Errorf("an ack that is not the first: %s", got)
 		}
