@@ -187,8 +187,6 @@ func (c *session) items(params []byte) error {
 				return errMalformed
 			}
 			items = raw
-		default:
-			return errMalformed
 		}
 	}
 	if i < 2 {
