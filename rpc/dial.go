@@ -102,7 +102,8 @@ func (o *DialOptions) config() *config {
 // Errors quote the URL without userinfo and query, which may hold passwords. Where
 // the server refuses the handshake the error is an *Error with
 // CodeUnauthenticated for 401, CodePermissionDenied for 403, and CodeUnavailable
-// for anything else, as for a server that cannot be reached.
+// for anything else, as for a server that cannot be reached. RetryAfter says when to
+// dial again, where the server has.
 func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) {
 	d, err := newDialer(rawURL, opts)
 	if err != nil {
@@ -225,10 +226,11 @@ func shownURL(rawURL string) string {
 // dialError says once what was dialed and what came of it.
 func dialError(rawURL string, err error) error {
 	code := CodeUnavailable
+	var retry time.Duration
 	if e, ok := errors.AsType[*Error](err); ok {
-		code = e.Code
+		code, retry = e.Code, e.Retry
 	}
-	return &Error{Code: code, Message: fmt.Sprintf("rpc: dial %s: %v", shownURL(rawURL), err), ran: ranNo, cause: err}
+	return &Error{Code: code, Message: fmt.Sprintf("rpc: dial %s: %v", shownURL(rawURL), err), Retry: retry, ran: ranNo, cause: err}
 }
 
 // netError is an error without the URL that net/http and net/url put before it.
@@ -348,7 +350,8 @@ func refusedHandshake(resp *http.Response, err error) error {
 // retryAfter reads the header of this name: RFC 9110, section 10.2.3. It is 0 where
 // there is none that can be understood, and an hour at most.
 func retryAfter(header string) time.Duration {
-	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
+	seconds, err := strconv.ParseUint(header, 10, 32)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // it is the largest then
 		return min(time.Duration(seconds)*time.Second, maxRetry)
 	}
 	if at, err := http.ParseTime(header); err == nil {

@@ -164,6 +164,38 @@ func TestTimeoutOfHTTPClient(t *testing.T) {
 	})
 }
 
+// An error of Dial says how long the server wants to be left alone.
+func TestDialSaysWhenToDialAgain(t *testing.T) {
+	const hour = time.Hour
+	for header, want := range map[string]time.Duration{
+		"40": 40 * time.Second, "0": 0, "": 0, "-1": 0, "soon": 0, "1.5": 0,
+		"7200": hour, "4294967296": hour, "99999999999999999999": hour,
+		"Fri, 31 Dec 1999 23:59:59 GMT": 0, "Fri, 31 Dec 9999 23:59:59 GMT": hour,
+	} {
+		ts := serveHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", header)
+			w.WriteHeader(http.StatusTooManyRequests)
+		}))
+		_, err := rpc.Dial(t.Context(), ts.URL, nil)
+		if d, ok := rpc.RetryAfter(err); d != want || ok != (want > 0) {
+			t.Errorf("Retry-After %q: %v, %v, want %v", header, d, ok, want)
+		}
+	}
+	hello := rpctest.Network{}
+	ln := hello.Listen()
+	defer ln.Close()
+	go func() {
+		if conn, err := ln.Accept(); err == nil {
+			bufio.NewReader(conn).ReadString('\n')
+			fmt.Fprintln(conn, `{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"full","retry":1500}}`)
+		}
+	}()
+	_, err := rpc.Dial(t.Context(), "tcp://server", &rpc.DialOptions{NetDial: hello.Dial})
+	if d, _ := rpc.RetryAfter(err); d != 1500*time.Millisecond {
+		t.Errorf("hello: %v, %v", d, err)
+	}
+}
+
 // NewConn returns when its context ends, also where closing the stream does not end
 // what is being read from it, as with standard input.
 func TestNewConnOverWhatDoesNotClose(t *testing.T) {

@@ -221,7 +221,8 @@ func NotRun(err error) bool {
 }
 
 // RetryAfter returns how long to wait before making the call again, if the error
-// of its handler says so; see Error.Retry.
+// of its handler says so, or before dialing again, if the server does in that of Dial;
+// see Error.Retry.
 func RetryAfter(err error) (d time.Duration, ok bool) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Retry <= 0 {
