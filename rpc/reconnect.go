@@ -189,9 +189,11 @@ func (c *Conn) again(wait time.Duration) {
 	}
 	c.dialing = true
 	c.judge(c.session.Load(), time.Since(c.since))
-	select {
-	case <-c.hurry: // of somebody who waited for something else
-	default:
+	for _, old := range []chan struct{}{c.hurry, c.now} { // of somebody who waited for something else
+		select {
+		case <-old:
+		default:
+		}
 	}
 	go c.redial(wait)
 }
@@ -263,9 +265,11 @@ func stretched(err error) time.Duration {
 }
 
 // Reconnect has a connection that is being made again try at once, and begins its
-// backoff anew: for applications that learn that the network is back. It does so once
-// a second at most, and nothing while the connection is there, has ended, or was not
-// made by Dial.
+// backoff anew: for applications that learn that the network is back. A try that is
+// under way, which takes twice Limits.Handshake at most, is not given up; where it
+// fails the next comes at once. Reconnect does so once a second at most, and nothing
+// while the connection is there, has ended, or was not made by Dial.
+// It may be called by any number of goroutines at once, and does not wait.
 func (c *Conn) Reconnect() {
 	if c.dialer == nil {
 		return

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -506,6 +507,49 @@ func TestReconnectNow(t *testing.T) {
 		}
 		b.Conn.Close()
 		b.Reconnect()
+	})
+}
+
+// What Reconnect was asked for while a try was under way that succeeded does not cut
+// short the wait after the next loss.
+func TestReconnectDuringATry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network, srv := &rpctest.Network{}, server(nil, services()...)
+		ln := network.Listen()
+		go http.Serve(ln, srv)
+		var dials atomic.Int64
+		slow := make(chan struct{})
+		century := 100 * 365 * 24 * time.Hour // the first wait is drawn from it
+		conn, err := rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{
+			Reconnect: rpc.Reconnect{MinDelay: century, MaxDelay: century},
+			NetDial: func(ctx context.Context, kind, addr string) (net.Conn, error) {
+				if dials.Add(1) > 1 {
+					<-slow
+				}
+				return network.Dial(ctx, kind, addr)
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		network.Cut()
+		synctest.Wait()
+		conn.Reconnect()
+		time.Sleep(time.Second)
+		conn.Reconnect()
+		close(slow)
+		synctest.Wait()
+		if st := conn.State(); st.Phase != rpc.Connected {
+			t.Errorf("after the try: %+v", st)
+		}
+		network.Cut()
+		time.Sleep(time.Second)
+		if n := dials.Load(); n != 2 {
+			t.Errorf("%d sockets were dialed, want 2", n)
+		}
+		conn.Close()
+		srv.Close()
+		ln.Close()
 	})
 }
 
