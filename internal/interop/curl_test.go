@@ -2,15 +2,20 @@ package interop
 
 import (
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
+
+// alone are curl's arguments that keep whoever runs the tests, who may have a
+// .curlrc and a proxy, out of them.
+var alone = []string{"--disable", "--noproxy", "*", "--silent", "--show-error"}
 
 // curl runs curl against the server and returns the status, what the header
 // fields are that were asked for, and the body.
 func curl(t *testing.T, url string, args ...string) string {
 	t.Helper()
-	args = append([]string{"--silent", "--show-error", "--max-time", "20", "--write-out", `%{stderr}%{http_code} %header{content-type}`}, append(args, url)...)
+	args = slices.Concat(alone, []string{"--write-out", `%{stderr}%{http_code} %header{content-type}`}, args, []string{url})
 	cmd := exec.CommandContext(t.Context(), "curl", args...)
 	var status strings.Builder
 	cmd.Stderr = &status
@@ -72,8 +77,8 @@ func TestCurl(t *testing.T) {
 func TestCurlTooLarge(t *testing.T) {
 	_, tp := serveHTTP(t)
 	for _, how := range []string{"Expect:", "Transfer-Encoding: chunked"} {
-		cmd := exec.CommandContext(t.Context(), "curl", "--silent", "--show-error", "--max-time", "20", "--output", "/dev/null", "--write-out", "%{http_code}",
-			"--header", how, "--header", "Content-Type: application/json", "--data-binary", "@-", "http://"+tp.addr)
+		cmd := exec.CommandContext(t.Context(), "curl", slices.Concat(alone, []string{"--output", "/dev/null", "--write-out", "%{http_code}",
+			"--header", how, "--header", "Content-Type: application/json", "--data-binary", "@-", "http://" + tp.addr})...)
 		cmd.Stdin = strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"calc_note","params":["` + strings.Repeat("x", 2<<20) + `"]}`)
 		status, err := cmd.Output()
 		if err != nil || string(status) != "413" {
