@@ -21,12 +21,11 @@ import (
 
 // Packages of other modules are not type-checked from source but read from what
 // the compiler has said of them, which the go command keeps in its cache: that
-// takes a tenth of the time and of the memory. Where there is none, or where it
+// takes a quarter of the time and a sixth of the memory. Where there is none, or where it
 // cannot be read, the source is as good.
 
 // A compiled is the packages of other modules, as the compiler has left them.
 type compiled struct {
-	fset     *token.FileSet
 	importer types.Importer
 	files    map[string]string // of export data, by import path
 	sources  map[string]string // files by import path and name, as they are called where paths are trimmed
@@ -45,7 +44,7 @@ func (l *loader) compile(ctx context.Context, cfg Config, pkgs []*packages.Packa
 	if err != nil {
 		return
 	}
-	c := &compiled{fset: l.fset, files: map[string]string{}, sources: map[string]string{}}
+	c := &compiled{files: map[string]string{}, sources: map[string]string{}}
 	c.importer = importer.ForCompiler(l.fset, "gc", c.open)
 	packages.Visit(deps, nil, func(p *packages.Package) {
 		if p.ExportFile == "" {
@@ -56,8 +55,8 @@ func (l *loader) compile(ctx context.Context, cfg Config, pkgs []*packages.Packa
 			c.sources[path.Join(p.PkgPath, filepath.Base(file))] = file
 		}
 	})
-	// All are read before any is used: types from source and from the compiler
-	// must not mix within one package.
+	// All are read before any is used: types of one package must not be partly from
+	// source and partly from the compiler.
 	for _, p := range paths {
 		if _, err := c.importer.Import(p); err != nil && c.files[p] != "" {
 			return

@@ -9,14 +9,27 @@ import (
 // change, and the reasons why it cannot cross the wire. They are all one fact:
 // what the user can change is that it is used.
 type foreign struct {
-	seen    map[string]bool // named types in it, by their full names
+	seen    map[typeName]bool // in it
 	reasons []string
 }
 
-// A foreignKey tells foreign types apart, and whether they are only encoded.
-type foreignKey struct {
+func newForeign() *foreign { return &foreign{seen: map[typeName]bool{}} }
+
+// A typeName is the full name of a type, and whether values of it are only encoded
+// where it was found.
+type typeName struct {
 	name    string
 	decoded bool
+}
+
+// foreignType is what is known of a type of another module.
+func (w *pkgLoader) foreignType(name typeName) *foreign {
+	f := w.foreigns[name]
+	if f == nil {
+		f = newForeign()
+		w.foreigns[name] = f
+	}
+	return f
 }
 
 // String is the first reason and the number of others.

@@ -74,7 +74,7 @@ func (t *typeLoader) tries(f func(*typeLoader)) bool {
 	w := *t.pkgLoader
 	w.problems, w.trial = nil, true
 	w.defs, w.endless = maps.Clone(w.defs), maps.Clone(w.endless)
-	w.seen, w.foreigns = map[string]bool{}, map[foreignKey]*foreign{}
+	w.seen, w.foreigns = map[typeName]bool{}, map[typeName]*foreign{}
 	w.out = &model.Package{Path: w.out.Path, Name: w.out.Name}
 	f(&typeLoader{pkgLoader: &w, at: t.at, deep: true, inStream: true, decoded: t.decoded})
 	return len(w.problems) == 0

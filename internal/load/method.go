@@ -123,7 +123,7 @@ func (m *methodLoader) value(v *types.Var, unnamed, kind, verb string, variadic 
 	}
 	t := &typeLoader{pkgLoader: m.pkgLoader, at: m.at, where: where, verb: verb, variadic: variadic}
 	if m.foreign != nil {
-		t.foreign = &foreign{seen: map[string]bool{}}
+		t.foreign = newForeign()
 	}
 	typ := v.Type()
 	if item, ok := stream(typ); ok {

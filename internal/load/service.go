@@ -18,8 +18,8 @@ type pkgLoader struct {
 	unit     *unit
 	out      *model.Package
 	defs     map[string]*model.Def    // by the type's full name
-	seen     map[string]bool          // types that are for the user to change, by their full names
-	foreigns map[foreignKey]*foreign  // types that are not
+	seen     map[typeName]bool        // types that are for the user to change
+	foreigns map[typeName]*foreign    // types that are not
 	endless  map[*types.TypeName]bool // generic types that were refused for it
 	trial    bool                     // whether anything is refused is all that matters
 	build    buildConstraint          // of the files that the output is for
@@ -31,7 +31,7 @@ type pkgLoader struct {
 // outputs, by their names on the wire in lower case.
 func (l *loader) pkg(v *variant, files []string, seen map[string]*model.Service) (*model.Package, model.Problems) {
 	p := v.pkg
-	w := &pkgLoader{loader: l, defs: map[string]*model.Def{}, seen: map[string]bool{}, foreigns: map[foreignKey]*foreign{}, endless: map[*types.TypeName]bool{}}
+	w := &pkgLoader{loader: l, defs: map[string]*model.Def{}, seen: map[typeName]bool{}, foreigns: map[typeName]*foreign{}, endless: map[*types.TypeName]bool{}}
 	w.out = &model.Package{Path: p.PkgPath, Name: p.Name, Declared: v.declared, Elsewhere: v.elsewhere}
 	var found []*decl
 	for _, f := range l.parseAll(files) {

@@ -197,29 +197,29 @@ func importable(from, path string) bool {
 // mistake in it has to be mended once. A type that is not for the user to change
 // is refused as a whole, wherever the user has written it.
 func (t *typeLoader) define(typ types.Type, obj *types.TypeName, ref *model.Type, is func(*typeLoader) *model.Type) {
-	name := types.TypeString(typ, nil)
+	name := typeName{types.TypeString(typ, nil), t.decoded}
 	d := t.below()
 	d.defined, d.source = true, obj.Pos()
-	if !t.unchangeable(obj.Pkg()) {
-		d.foreign = nil
-	} else if t.foreign == nil {
-		f := t.foreigns[foreignKey{name, t.decoded}]
-		if f == nil {
-			f = &foreign{seen: map[string]bool{}}
-			t.foreigns[foreignKey{name, t.decoded}] = f
-		}
-		d.foreign, d.field = f, ""
-		defer t.refuseForeign(typ, f)
-	}
 	seen := t.seen
+	switch {
+	case !t.unchangeable(obj.Pkg()):
+		d.foreign = nil
+	case t.foreign == nil:
+		d.foreign, d.field = t.foreignType(name), ""
+		defer t.refuseForeign(typ, d.foreign)
+	}
 	if d.foreign != nil {
 		seen = d.foreign.seen
 	}
-	if key := fmt.Sprint(name, t.decoded); seen[key] {
-		return
-	} else {
-		seen[key] = true
+	if !seen[name] {
+		seen[name] = true
+		t.describe(typ, obj, ref, func() *model.Type { return is(d) })
 	}
+}
+
+// describe adds what a named type is. It may hold itself.
+func (t *typeLoader) describe(typ types.Type, obj *types.TypeName, ref *model.Type, is func() *model.Type) {
+	name := types.TypeString(typ, nil)
 	def := t.defs[name]
 	if def == nil {
 		def = &model.Def{Type: ref, Doc: t.typeDoc(obj), Own: own(typ), Hidden: !t.canName(obj), Varies: !own(typ) && !t.build.implies(t.constraintAt(obj.Pos()))}
@@ -227,7 +227,7 @@ func (t *typeLoader) define(typ types.Type, obj *types.TypeName, ref *model.Type
 		t.defs[name] = def
 		t.out.Types = append(t.out.Types, def)
 	}
-	def.Is = is(d)
+	def.Is = is()
 	if def.Is != nil && (def.Is.Kind == model.Time || def.Is.Kind == model.Raw || def.Is.Kind == model.Custom && !def.Own) {
 		def.Varies = false // whichever file of the standard library declares it
 	}

@@ -3,6 +3,7 @@ package golang
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/wirecall/wirecall/internal/model"
 )
@@ -31,7 +32,7 @@ func (e *emitter) want() (all []*wanted) {
 	byKey := map[string]*wanted{}
 	for _, s := range e.pkg.Services {
 		for _, m := range s.Methods {
-			for _, v := range append(m.Params[:len(m.Params):len(m.Params)], m.Results...) {
+			for _, v := range slices.Concat(m.Params, m.Results) {
 				key, limit := e.resolvedKey(v.Type), limit(m, v)
 				if ready[key] || limit == 0 {
 					continue
