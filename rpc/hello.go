@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -177,25 +176,37 @@ func (c *session) converse(l link, msg []byte) (*wire.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.form == wire.JSON { // a server that does not know wirecall may end its messages with a line feed
-		frame = bytes.TrimRight(frame, "\r\n\t ")
+	m, err := c.onlyMessage(frame)
+	switch fault, ok := err.(*wire.Fault); {
+	case ok && m.ID != nil && !m.Request: // an answer of a server that knows another JSON-RPC
+		return nil, &Error{Code: fault.Code, Message: fault.Message}
+	case err != nil:
+		return nil, err
+	case m.Method != nil:
+		return nil, errNotAnAnswer
 	}
+	return m, nil
+}
+
+// onlyMessage decodes the only message of a frame. In JSON that is all of the frame: a server
+// that does not know wirecall may have line feeds in it and around it.
+func (c *session) onlyMessage(frame []byte) (*wire.Message, error) {
 	m := &wire.Message{}
+	if c.form == wire.JSON {
+		return m, c.form.Decode(frame, m)
+	}
 	n := 0
 	for msg, err := range c.form.Split(frame) {
 		if err == nil {
 			err = c.form.Decode(msg, m)
 		}
-		if fault, ok := err.(*wire.Fault); ok && m.Answer { // of a server that knows another JSON-RPC
-			return nil, &Error{Code: fault.Code, Message: fault.Message}
-		}
 		if err != nil {
-			return nil, err
+			return m, err
 		}
 		n++
 	}
-	if n != 1 || m.Method != nil {
-		return nil, errNotAnAnswer
+	if n != 1 {
+		return m, errNotAnAnswer
 	}
 	return m, nil
 }

@@ -79,7 +79,7 @@ func (c *session) plainAnswer(msg []byte) {
 // empty where there is none; a nil reply is the connection.
 //
 // Answers are never answered, whatever is wrong with them, nor does a client answer
-// what is no JSON: two programs that do could go on for ever.
+// what is no request: two programs that do could go on for ever.
 func (c *session) plainMessage(raw []byte, reply func([]byte)) {
 	c.carried.Store(true)
 	m := &c.incomingMessage
@@ -88,10 +88,10 @@ func (c *session) plainMessage(raw []byte, reply func([]byte)) {
 		answer = c.plainReply
 	}
 	switch err := c.form.DecodePlain(raw, m); {
-	case err == nil && m.Method == nil, m.Answer:
+	case err == nil && m.Method == nil, m.Answer, err != nil && c.client && !m.Request:
 		c.plainAnswered(m, err)
 		answer(nil)
-	case err != nil && c.client && m.ID == nil:
+	case err != nil && m.ID == nil && c.client:
 		c.reportOdd(err)
 		answer(nil)
 	case err != nil:

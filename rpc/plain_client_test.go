@@ -82,6 +82,9 @@ var helloErrors = map[string]string{
 	"JSON-RPC 1.0":      `{"id":1,"result":null,"error":"rpc: service/method request ill-formed: rpc.hello"}`,
 	"id as text":        `{"jsonrpc":"2.0","id":"1","error":{"code":-32601,"message":"Method not found"}}`,
 	"a line feed":       `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}` + "\n",
+	"white space":       "\r\n{\n\t\"jsonrpc\": \"2.0\",\n\t\"id\": 1,\n\t\"error\": {\"code\": -32601, \"message\": \"?\"}\n}\n",
+	"neither":           `{"jsonrpc":"2.0","id":1}`,
+	"null for an error": `{"jsonrpc":"2.0","id":1,"error":null}`,
 	"no integer a code": `{"jsonrpc":"2.0","id":1,"error":{"code":"E_METHOD","message":"?"}}`,
 }
 
@@ -182,6 +185,10 @@ func TestAnswersOfStrangers(t *testing.T) {
 		"result of null":     {answers: []string{`{"jsonrpc":"2.0","id":%s,"result":null,"error":{"code":7,"message":"no"}}`}, want: "no"},
 		"no version":         {answers: []string{`{"id":%s,"result":3}`}, want: "not one of JSON-RPC 2.0: invalid request: jsonrpc is missing"},
 		"error as text":      {answers: []string{`{"jsonrpc":"2.0","id":%s,"error":"broken"}`}, want: "error is not an object"},
+		"neither":            {answers: []string{`{"jsonrpc":"2.0","id":%s}`}, want: "no method, result or error"},
+		"an error of null":   {answers: []string{`{"jsonrpc":"2.0","id":%s,"error":null}`}, want: "no method, result or error"},
+		"and a method":       {answers: []string{`{"jsonrpc":"2.0","id":%s,"method":"","result":3}`}, want: "both a method and an answer"},
+		"another version":    {answers: []string{`{"jsonrpc":"1.0","id":%s,"result":3}`}, want: "jsonrpc is not"},
 		"result and error":   {answers: []string{`{"jsonrpc":"2.0","id":%s,"result":1,"error":{"code":7,"message":"no"}}`}, want: "both a result and an error"},
 		"nonsense before it": {answers: []string{"ping", `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"?"}}`, `{"jsonrpc":"2.0","result":5}`, `{"jsonrpc":"2.0","id":99,"result":5}`, `{"jsonrpc":"2.0","method":"$/progress","params":[1]}`, `[]`, `{"jsonrpc":"2.0","id":%s,"result":3}`}},
 		"twice":              {answers: []string{`{"jsonrpc":"2.0","id":%[1]s,"result":3}`, `{"jsonrpc":"2.0","id":%[1]s,"result":4}`}},

@@ -40,6 +40,7 @@ func (f Format) decodeMessage(src []byte, m *Message, plain bool) error {
 	default:
 		m.reset(m.ID)
 		m.Answer = d.seen&memberMethod == 0 && d.seen&memberAnswer != 0
+		m.Request = d.seen&memberMethod != 0 && d.seen&memberAnswer == 0
 	}
 	return fault
 }

@@ -75,6 +75,10 @@ type Message struct {
 	// Answer says of a message that is refused that it was meant as an answer: it
 	// has a result or an error, and no method.
 	Answer bool
+
+	// Request says of a message that is refused that it was meant as a request or a
+	// notification: it has a method, and neither a result nor an error.
+	Request bool
 }
 
 // reset forgets everything but the id, and that too if it is nil.
