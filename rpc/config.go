@@ -18,7 +18,7 @@ type config struct {
 	intercepts bool                  // there are interceptors in serveChain
 	hideErrors bool
 	log        *slog.Logger
-	onEnd      func(*session)
+	onLeave    func(*session) // see session.leave
 
 	replayBuffer int       // bytes kept to resume a session; 0 is none
 	sessions     *sessions // a server's that can be resumed, nil where none can

@@ -164,7 +164,8 @@ func (c *session) servesCall(in *incoming) bool {
 // Shutdown ends the server without losing work: connections that come from now on
 // are refused; wirecall peers are asked to take new work elsewhere, and what they had
 // sent by then is still served; calls and streams that are under way may finish; each
-// connection ends when nothing is open on it any more. When ctx ends first, the rest
+// connection ends when nothing is open on it any more. Notifications of peers that
+// have closed before are handled as well. When ctx ends first, the rest
 // fails with CodeUnavailable and Shutdown returns ctx's cause. A session that has no
 // socket, or loses it now, ends with what it has in flight.
 //
@@ -183,9 +184,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		c.goaway(deadline)
 	}
 	for _, c := range conns {
+		over := false
 		select {
 		case <-c.torn:
+			over = c.awaitNotes(ctx)
 		case <-ctx.Done():
+		}
+		if !over {
 			s.endAll(conns, errDrained, closeShutdown)
 			return context.Cause(ctx)
 		}

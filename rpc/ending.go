@@ -14,9 +14,9 @@ var errDrained = errors.New(messageShuttingDown)
 
 // fail ends the session with a word to the peer.
 func (c *session) fail(cause error, code closeCode) {
-	if c.finish(cause, true) {
+	if c.finish(cause, code) {
 		go c.shut(cause, code)
-	} else {
+	} else if code != closeTimeout {
 		c.dropNotes(cause)
 	}
 }
@@ -64,11 +64,12 @@ func (c *session) shut(cause error, code closeCode) {
 }
 
 // end is finish where the peer gets nothing more.
-func (c *session) end(cause error) (first bool) { return c.finish(cause, false) }
+func (c *session) end(cause error) (first bool) { return c.finish(cause, 0) }
 
 // finish makes everybody hear the cause, once. It reports whether it was the first.
-// The peer may still get what was put before where told is set.
-func (c *session) finish(cause error, told bool) (first bool) {
+// code is what the peer is told, for which what was put before is sent; it is 0 if
+// the peer gets nothing more.
+func (c *session) finish(cause error, code closeCode) (first bool) {
 	c.mu.Lock()
 	if c.state.ended {
 		c.mu.Unlock()
@@ -79,9 +80,9 @@ func (c *session) finish(cause error, told bool) (first bool) {
 	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
 	c.state.stopWatching()
-	dropNotes := c.lingerOverNotes(&c.state.notes, cause, told)
+	lingers := c.lingerOverNotes(&c.state.notes, cause, code)
 	timers := []*time.Timer{c.keeper, c.handshake, c.patience}
-	told = told && c.state.attached || !c.client && !c.greeted.Load() // a plain client may have half closed
+	told := code != 0 && c.state.attached || !c.client && !c.greeted.Load() // a plain client may have half closed
 	last := c.state.last
 	var unanswered map[string]*incoming
 	unserved := cause == errDrained && !c.client && !c.state.greeted
@@ -102,7 +103,7 @@ func (c *session) finish(cause error, told bool) (first bool) {
 	}
 	sources, unsent := c.out.close(!told) // first, or handlers answer with what their contexts ended with
 	c.cancel(cause)
-	if dropNotes {
+	if !lingers {
 		c.dropNotes(cause)
 	}
 	c.workers.end()
@@ -129,11 +130,22 @@ func (c *session) finish(cause error, told bool) (first bool) {
 	if c.log.Enabled(c.ctx, slog.LevelDebug) {
 		go c.log.LogAttrs(c.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", briefError(cause))) // this may be the reader
 	}
-	if c.onEnd != nil {
-		c.onEnd(c)
+	if c.sessions != nil {
+		c.sessions.ended(c)
+	}
+	if !lingers {
+		c.leave()
 	}
 	c.conn.ended(c, cause)
 	return true
+}
+
+// leave says that nothing of a session that has ended runs any more, but for
+// handlers whose contexts have ended. It is called once.
+func (c *session) leave() {
+	if c.onLeave != nil {
+		c.onLeave(c)
+	}
 }
 
 func breachCode(err error) closeCode {

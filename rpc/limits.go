@@ -97,7 +97,8 @@ type Limits struct {
 	// Linger is how long notifications that were received before the peer's goodbye,
 	// or before the end of a socket whose session cannot be resumed, may take to be
 	// handled. Then the rest is dropped, which the log counts, and the contexts of
-	// handlers end. Calls are cancelled at once. The default is 5 s.
+	// handlers end. Calls are cancelled at once. Server.Shutdown and ServeConn wait
+	// for these notifications, Close drops them. The default is 5 s.
 	Linger time.Duration
 }
 

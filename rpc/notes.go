@@ -16,7 +16,8 @@ import (
 type notes struct {
 	queue   []*incoming
 	running bool
-	linger  *time.Timer             // bounds what is handled behind the end of the session; nil before it
+	linger  *time.Timer             // bounds what is handled behind the end of the session; nil before and after
+	settled chan struct{}           // closed when that is over, where somebody waits for it
 	ctx     context.Context         // of their handlers: it may outlive that of the session; nil while none runs
 	cancel  context.CancelCauseFunc // its end
 	last    map[*registration]*hold // the last of each service, while it holds calls up
@@ -97,9 +98,10 @@ func (c *session) runNotes() {
 	for {
 		var in *incoming
 		var ctx context.Context
+		over := false
 		c.update(func(s *connState) {
 			if len(s.notes.queue) == 0 {
-				s.notes.rest()
+				over = s.notes.rest()
 				return
 			}
 			in = s.notes.queue[0]
@@ -110,6 +112,9 @@ func (c *session) runNotes() {
 			}
 			ctx = s.notes.ctx
 		})
+		if over {
+			c.leave()
+		}
 		if in == nil {
 			finished = true
 			return
@@ -118,37 +123,74 @@ func (c *session) runNotes() {
 	}
 }
 
-// rest notes that nothing is queued. The session's mutex is held.
-func (n *notes) rest() {
+// rest notes that nothing is queued. It reports whether the session has lingered over
+// what was. The session's mutex is held.
+func (n *notes) rest() (lingered bool) {
 	n.queue, n.running = nil, false
-	if n.linger != nil {
-		n.linger.Stop()
-	}
 	if n.cancel != nil {
 		n.cancel(context.Canceled)
 		n.ctx, n.cancel = nil, nil
 	}
+	return n.settle()
+}
+
+// settle ends what a session lingers over, and reports whether it did. The session's
+// mutex is held.
+func (n *notes) settle() (lingered bool) {
+	if n.linger == nil {
+		return false
+	}
+	n.linger.Stop()
+	n.linger = nil
+	if n.settled != nil {
+		close(n.settled)
+	}
+	return true
 }
 
 // lingerOverNotes decides what becomes of notifications that have been received when
-// the session ends. Behind a goodbye of the peer's, or the end of a socket, they are
-// handled, for Limits.Linger at most. It reports whether they are to be dropped at
-// once: behind a breach, and if it is this side that ends the session, which told
-// says. The session's mutex is held.
-func (c *session) lingerOverNotes(n *notes, cause error, told bool) (drop bool) {
+// the session ends, and reports whether they are handled, for Limits.Linger at most:
+// behind a goodbye of the peer's, the end of a socket, and the silence of a peer.
+// Otherwise they are dropped: behind a breach, and if it is this side that ends the
+// session. code is what the peer is told of the end. The session's mutex is held.
+func (c *session) lingerOverNotes(n *notes, cause error, code closeCode) (lingers bool) {
 	closed, goodbye := errors.AsType[closedError](cause)
-	if told || goodbye && closed.code >= closeProtocol || c.link == (noLink{}) {
+	switch {
+	case !n.running,
+		code != 0 && code != closeTimeout,
+		goodbye && closed.code >= closeProtocol,
+		c.link == (noLink{}): // a POST, which nobody waits for any more
+		return false
+	}
+	n.linger = time.AfterFunc(c.limits.Linger, func() { c.dropNotes(cause) })
+	return true
+}
+
+// awaitNotes waits for what a session that has ended lingers over, until ctx ends, and
+// reports whether that is over.
+func (c *session) awaitNotes(ctx context.Context) bool {
+	var settled chan struct{}
+	c.update(func(s *connState) {
+		n := &s.notes
+		if n.linger != nil && n.settled == nil {
+			n.settled = make(chan struct{})
+		}
+		settled = n.settled
+	})
+	if settled == nil {
 		return true
 	}
-	if n.running {
-		n.linger = time.AfterFunc(c.limits.Linger, func() { c.dropNotes(cause) })
+	select {
+	case <-settled:
+		return true
+	case <-ctx.Done():
+		return false
 	}
-	return false
 }
 
 // dropNotes drops what is queued behind the end of the session, and cancels what runs.
 func (c *session) dropNotes(cause error) {
-	dropped := 0
+	dropped, lingered := 0, false
 	c.update(func(s *connState) {
 		if s.notes.cancel != nil {
 			s.notes.cancel(cause)
@@ -158,10 +200,14 @@ func (c *session) dropNotes(cause error) {
 			in.release()
 		}
 		s.notes.queue = nil
+		lingered = s.notes.settle()
 	})
 	if dropped > 0 && !errors.Is(cause, ErrClosed) {
 		go c.report(c.ctx, slog.LevelWarn, "notifications dropped at the end of the connection",
 			slog.Int("count", dropped), slog.Any("cause", briefError(cause)))
+	}
+	if lingered {
+		c.leave()
 	}
 }
 

@@ -28,7 +28,6 @@ func (l *cuttable) cut() {
 func detachedSession(ss *sessions) *session {
 	cfg := (&DialOptions{}).config()
 	cfg.sessions = ss
-	cfg.onEnd = ss.ended
 	c := newSession(context.Background(), cfg, codec.JSON, noLink{}, modeWirecall)
 	ss.open(c, 1<<20, &hello{})
 	c.out.detach()

@@ -113,7 +113,7 @@ func NewServer(opts *ServerOptions) *Server {
 		intercepts: len(opts.ServeInterceptors) > 0,
 		hideErrors: opts.HideErrors,
 		log:        logger(opts.Logger),
-		onEnd:      s.remove,
+		onLeave:    s.remove,
 		sessions:   newSessions(opts.Sessions),
 	}
 	return s
@@ -189,7 +189,9 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 	}
 	c.expectHello()
 	c.read(l)
-	if err := l.owner.Load().err(); err != nil {
+	c = l.owner.Load()
+	if err := c.err(); err != nil {
+		c.awaitNotes(context.Background()) // ctx's end drops them
 		return err
 	}
 	return l.broken()
@@ -265,9 +267,6 @@ func (s *Server) take(c *session) bool {
 }
 
 func (s *Server) remove(c *session) {
-	if c.sessions != nil {
-		c.sessions.ended(c)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
