@@ -102,18 +102,25 @@
 //	                 to write
 //	worker           call that is served,    the user's handler, room for      it has had no call for about
 //	                 reused for the next     its answer                        a second
-//	notifications    connection, while       a notification's handler          its queue is empty
-//	                 one is queued
+//	notifications    connection, while       a notification's handler          its queue is empty; Limits.Linger
+//	                 one is queued                                             behind the end, if its handler
+//	                                                                           looks at its context
 //	pump             produced stream         the user's iterator, credit,      the iterator returns
 //	                                         room
 //	cleanup          produced stream that    the user's iterator, whose        the iterator returns
 //	                 nobody wants            yields return false
 //	context callback end of a call's         nothing                           at once
-//	                 context with streams
+//	                 context with streams,
+//	                 or that waits for a
+//	                 notification
 //	closer           session that we         the last flush and the closing    closeGrace, a second, is over
 //	                 end                     handshake
-//	housekeeping     timer, while it fires:  a WebSocket pong, in plain mode   at once, or within a second
-//	                 pings, acks, windows
+//	housekeeping     timer, while it fires:  a WebSocket pong, in plain mode;  at once, or within a second
+//	                 pings, acks, windows,   the user's slog.Handler
+//	                 calls that have waited
+//	                 for a notification,
+//	                 notifications behind
+//	                 the end
 //	remover          WebSocket that is cut   coder/websocket, for our reader   the reader has gone
 //	log              line that the reader    the user's slog.Handler           at once
 //	                 would have to write

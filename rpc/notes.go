@@ -38,6 +38,15 @@ func (n *notes) allow(size int, l *Limits) bool {
 	return n.window.receive(size)
 }
 
+// held is how many bytes the notifications of a wirecall peer take, roughly: those that
+// wait, and the one that runs.
+func (n *notes) held() int {
+	if n.window == nil {
+		return 0
+	}
+	return len(n.queue)*noteCost + int(n.window.receivedBytes-n.window.takenBytes)
+}
+
 var errNotifications = errors.New("too many notifications wait: the peer sends them faster than they are handled")
 
 // incomingNotification takes in a notification, of a message of so many bytes. The

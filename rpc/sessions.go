@@ -253,17 +253,22 @@ func (ss *sessions) ended(c *session) {
 }
 
 // What a session takes that waits for its client with nothing in flight, and what
-// each call and stream of it does besides: goroutines, contexts, buffers.
+// each call and stream of it does besides: goroutines, contexts, buffers. A
+// notification that waits takes less.
 const (
 	sessionCost = 16 << 10
 	workCost    = 8 << 10
+	noteCost    = 512
 )
 
 // held is how many bytes a session holds for both sides, roughly.
 func (c *session) held() int {
-	work := 0
-	c.update(func(s *connState) { work = len(s.calls) + s.handlers + s.cleanups + len(s.sinks) + s.sources })
+	work, notes := 0, 0
+	c.update(func(s *connState) {
+		work = len(s.calls) + s.handlers + s.cleanups + len(s.sinks) + s.sources
+		notes = s.notes.held()
+	})
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	return sessionCost + work*workCost + c.resume.Load().sent.held() + int(c.buffered.Load()) + c.out.first.size() + c.out.items
+	return sessionCost + work*workCost + notes + c.resume.Load().sent.held() + int(c.buffered.Load()) + c.out.first.size() + c.out.items
 }

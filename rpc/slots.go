@@ -20,7 +20,7 @@ func (c *session) acquire(ctx context.Context) (err error) {
 	var wait chan error
 	in := callOf(ctx)
 	serving := in != nil && in.c == c
-	if serving && in.id == nil {
+	if in != nil && in.id == nil && in.c.conn == c.conn {
 		in.letGo()
 	}
 	c.update(func(s *connState) {
