@@ -21,13 +21,25 @@ func (c *session) fail(cause error, code closeCode) {
 	}
 }
 
-// lost hears from the flusher that its link has failed.
+// lost hears from the flusher that its link has failed. A peer that has closed may
+// have sent something before, which the reader still finds: it has closeGrace to come
+// to the end.
 func (c *session) lost(err error) {
 	l := c.link
-	if !c.detach(l, err) {
-		c.end(err)
-		l.cut()
+	switch {
+	case c.detach(l, err):
+	case err == errNotReading || c.unsubscribed.Load() || c.err() != nil: // it has not closed, or nothing is wanted
+		c.drop(l, err)
+	default:
+		c.out.detach()
+		time.AfterFunc(closeGrace, func() { c.drop(l, err) })
 	}
+}
+
+// drop ends the session without a word, and closes its socket at once.
+func (c *session) drop(l link, err error) {
+	c.end(err)
+	l.cut()
 }
 
 // gone ends a session whose peer has nothing more to say. What was put, and

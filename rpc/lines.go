@@ -72,9 +72,9 @@ func (l *lineLink) write(frame []byte) error {
 	return nil
 }
 
-// shut says goodbye only where the peer would otherwise wait for us to come back. A
-// plain client is given the time to close as well: what it has sent meanwhile would
-// reset the socket, and with it the last answers.
+// shut says goodbye only where the peer would otherwise wait for us to come back. But
+// for a breach the peer is given the time to close as well: what it has sent meanwhile
+// would reset the socket, and what was written last would be lost.
 func (l *lineLink) shut(code closeCode, reason string) {
 	switch c := l.owner.Load(); {
 	case c == nil:
@@ -82,7 +82,7 @@ func (l *lineLink) shut(code closeCode, reason string) {
 		_ = l.write(c.form.AppendTail(append(c.form.AppendRequest(nil, &wire.Head{Method: methodClose, Body: true}), closeParams(code, reason)...)))
 		l.flush(true)
 		l.lingerBeside(c)
-	case !c.client && code == closeShutdown:
+	case code == closeNormal || code == closeShutdown:
 		l.lingerBeside(c)
 	}
 	l.wireConn.shut()

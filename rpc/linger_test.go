@@ -1,11 +1,13 @@
 package rpc_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,6 +139,127 @@ func TestNotificationsOfASilentPeer(t *testing.T) {
 		<-done
 		if got := l.written(); len(got) != 5 {
 			t.Errorf("%v", got)
+		}
+	})
+}
+
+// A halfBroken is a connection whose peer takes nothing any more, as one that has
+// closed, while what it sent before is still there to be read.
+type halfBroken struct {
+	net.Conn
+	failed chan struct{} // closed by the first write that fails
+}
+
+func (h *halfBroken) Write(b []byte) (int, error) {
+	if !bytes.Contains(b, []byte("$/pong")) {
+		return h.Conn.Write(b)
+	}
+	close(h.failed)
+	return 0, io.ErrClosedPipe
+}
+
+// What was received before a write failed is not all that the peer had sent by then:
+// the rest is read, and handled.
+func TestNotificationsBehindAFailedWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{}
+		near, far := net.Pipe()
+		h := &halfBroken{far, make(chan struct{})}
+		done := make(chan error, 1)
+		go func() { done <- server(nil, l.service()).ServeConn(t.Context(), h) }()
+		p := newPeer(t, near)
+		p.say(helloLine)
+		p.hear(`"result"`)
+		for i := range 5 {
+			p.say(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[%d]}`, i+1)
+		}
+		p.say(`{"jsonrpc":"2.0","method":"$/ping","params":[1]}`)
+		<-h.failed
+		synctest.Wait()
+		for i := range 5 {
+			p.say(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[%d]}`, i+6)
+		}
+		near.Close()
+		if err := <-done; err == nil {
+			t.Error("no reason")
+		}
+		if got := l.written(); !slices.Equal(got, oneTo(10)) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// A peer to which nothing can be written, and which does not close, is cut off.
+func TestFailedWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		h := &halfBroken{far, make(chan struct{})}
+		done := make(chan error, 1)
+		go func() { done <- server(nil).ServeConn(t.Context(), h) }()
+		p := newPeer(t, near)
+		p.say(helloLine)
+		p.hear(`"result"`)
+		p.say(`{"jsonrpc":"2.0","method":"$/ping","params":[1]}`)
+		begun := time.Now()
+		if err := <-done; err != io.ErrClosedPipe || time.Since(begun) > time.Second {
+			t.Errorf("%v after %v", err, time.Since(begun))
+		}
+	})
+}
+
+// A closer is a connection of which it is known how it was closed.
+type closer struct {
+	net.Conn
+	quiet  atomic.Bool // it has said that it writes nothing more, and the peer has not closed
+	reset  atomic.Bool // it was closed in between
+	hungUp chan struct{}
+}
+
+func (c *closer) CloseWrite() error {
+	c.quiet.Store(true)
+	close(c.hungUp)
+	return nil
+}
+
+func (c *closer) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		c.quiet.Store(false)
+	}
+	return n, err
+}
+
+func (c *closer) Close() error {
+	c.reset.Store(c.reset.Load() || c.quiet.Load())
+	return c.Conn.Close()
+}
+
+// To close a socket while something in it is unread resets it, and what was sent last
+// is lost, a grant being enough: Close lets the peer close first.
+func TestCloseResetsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		c := &closer{Conn: near, hungUp: make(chan struct{})}
+		p := newPeer(t, far)
+		go func() {
+			p.hear("rpc.hello")
+			p.say(`{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":1,"streams":1,"message":65536}}`)
+			p.hear("Ledger.Note")
+			<-c.hungUp
+			p.say(`{"jsonrpc":"2.0","method":"$/credit","params":[0,1,64,65536]}`)
+			far.Close()
+		}()
+		conn, err := rpc.NewConn(t.Context(), c, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := note(t.Context(), conn, 1); err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		synctest.Wait()
+		if c.reset.Load() {
+			t.Error("the socket was closed before the peer had")
 		}
 	})
 }

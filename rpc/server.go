@@ -260,7 +260,7 @@ func (s *Server) take(c *session) bool {
 	}
 	s.mu.Unlock()
 	if stopped {
-		c.lost(errDrained)
+		c.drop(c.link, errDrained)
 		c.stopReading()
 	}
 	return !stopped
