@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -201,15 +202,20 @@ func (in *incoming) release() { in.c.buffered.Add(-int64(in.held)) }
 
 // accept makes an admitted call ready and gives it to a worker.
 func (c *session) accept(in *incoming, m *wire.Message) {
-	in.keep(m)
+	in.keep(m, in.hold != nil)
 	in.begin(c.ctx, m.Timeout)
 	c.dispatch(in)
 }
 
-// keep keeps what of m lives longer than its frame.
-func (in *incoming) keep(m *wire.Message) {
+// keep keeps what of m lives longer than its frame. What waits for its turn, perhaps
+// for long, gets no larger a buffer than it needs.
+func (in *incoming) keep(m *wire.Message, waits bool) {
 	in.meta = string(m.Meta)
 	in.deep = m.Deep
+	if waits {
+		in.params = bytes.Clone(m.Params)
+		return
+	}
 	if len(m.Params) == 0 {
 		return
 	}

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -65,11 +64,7 @@ func (c *session) incomingNotification(m *wire.Message, size int) error {
 	if c.mode != modeWirecall && !in.reserve(m) {
 		return errNotifications
 	}
-	if c.holds.Load() == 0 {
-		in.keep(m)
-	} else { // it waits: no larger a buffer than it needs
-		in.params, in.meta, in.deep = bytes.Clone(m.Params), string(m.Meta), m.Deep
-	}
+	in.keep(m, c.holds.Load() > 0)
 	var err error
 	start := false
 	c.update(func(s *connState) {

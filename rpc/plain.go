@@ -209,11 +209,7 @@ func (c *session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 		answer(c.refusal(m.ID, refusal))
 	case in != nil:
 		in.reply = reply
-		if c.unanswered.Load() < int64(c.limits.Calls) {
-			in.keep(m)
-		} else { // it may wait for long: no larger a buffer than it needs
-			in.params = bytes.Clone(m.Params)
-		}
+		in.keep(m, c.unanswered.Load() >= int64(c.limits.Calls))
 		c.startPlain(in)
 	default:
 		answer(nil)
