@@ -22,13 +22,23 @@ const (
 // can mean: those below zero, except for the field called signed, and times below
 // a millisecond, whose unit is missing.
 func checkNumbers(name string, options any, signed string) error {
+	if err := checkSigns(name, options, signed); err != nil {
+		return err
+	}
 	for f, v := range reflect.ValueOf(options).Fields() {
-		switch {
-		case !v.CanInt():
-		case v.Int() < 0 && f.Name != signed:
-			return fmt.Errorf("%s.%s is %v: want more, or 0 for the default", name, f.Name, v.Interface())
-		case f.Type == reflect.TypeFor[time.Duration]() && v.Int() > 0 && v.Int() < int64(time.Millisecond):
+		if f.Type == reflect.TypeFor[time.Duration]() && v.Int() > 0 && v.Int() < int64(time.Millisecond) {
 			return fmt.Errorf("%s.%s is %v: want a millisecond at least; is its unit missing?", name, f.Name, v.Interface())
+		}
+	}
+	return nil
+}
+
+// checkSigns refuses numbers below zero in a struct of options, called name, except
+// for the field called signed.
+func checkSigns(name string, options any, signed string) error {
+	for f, v := range reflect.ValueOf(options).Fields() {
+		if v.CanInt() && v.Int() < 0 && f.Name != signed {
+			return fmt.Errorf("%s.%s is %v: want more, or 0 for the default", name, f.Name, v.Interface())
 		}
 	}
 	return nil
@@ -63,9 +73,11 @@ func (l Limits) check() error {
 
 // check returns what is wrong with r, as it was given.
 func (r Reconnect) check() error {
-	switch err := checkNumbers("Reconnect", r, ""); {
+	switch err := checkSigns("Reconnect", r, ""); {
 	case err != nil:
 		return err
+	case r.MaxDelay > 0 && r.MaxDelay < time.Microsecond:
+		return fmt.Errorf("Reconnect.MaxDelay is %v: want a microsecond at least; is its unit missing?", r.MaxDelay)
 	case r.MaxDelay != 0 && r.MinDelay > r.MaxDelay:
 		return fmt.Errorf("Reconnect.MinDelay is %v: want Reconnect.MaxDelay, %v, at most", r.MinDelay, r.MaxDelay)
 	}

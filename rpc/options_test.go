@@ -54,12 +54,38 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 	for want, r := range map[string]rpc.Reconnect{
 		"Reconnect.MinDelay is -1ns":                               {MinDelay: -1},
-		"Reconnect.MaxDelay is 30ns":                               {MaxDelay: 30},
+		"Reconnect.MaxDelay is 30ns: want a microsecond at least":  {MaxDelay: 30},
 		"Reconnect.Spread is -1s":                                  {Spread: -time.Second},
 		"Reconnect.MinDelay is 2s: want Reconnect.MaxDelay, 1s, a": {MinDelay: 2 * time.Second, MaxDelay: time.Second},
 	} {
 		refused(t, nil, &rpc.DialOptions{Reconnect: r}, want)
 	}
+}
+
+// Who wants no pause between tries says so with the shortest delay there is.
+func TestShortestDelays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := new(rpctest.Network)
+		ln := network.Listen()
+		srv := server(nil, services()...)
+		go srv.Serve(t.Context(), ln)
+		begin := time.Now()
+		conn, err := rpc.Dial(t.Context(), "tcp://server", &rpc.DialOptions{NetDial: network.Dial,
+			Reconnect: rpc.Reconnect{MinDelay: 1, MaxDelay: time.Microsecond, Spread: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		network.Cut()
+		if sum, err := NewSubjectClient(conn).Add(t.Context(), 1, 2); err != nil || sum != 3 {
+			t.Errorf("%d, %v", sum, err)
+		}
+		if took := time.Since(begin); took > time.Microsecond {
+			t.Errorf("it took %v", took)
+		}
+		conn.Close()
+		ln.Close()
+		srv.Close()
+	})
 }
 
 // refused holds that options are, wherever they can be given.

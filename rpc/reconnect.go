@@ -9,8 +9,8 @@ import (
 )
 
 // Reconnect says how a dialed connection is made again when its socket is lost.
-// The zero value is the recommendation. Times below zero, or below a millisecond,
-// are refused.
+// The zero value is the recommendation. Times below zero are refused, and a MaxDelay
+// below a microsecond, whose unit is missing; a MinDelay may be as short as is wanted.
 type Reconnect struct {
 	// Never ends the connection with its first socket.
 	Never bool
