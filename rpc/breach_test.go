@@ -116,7 +116,7 @@ func TestStreamErrorKeepsPeersLimit(t *testing.T) {
 		for _, err := range rpc.To[int](s) {
 			end = err
 		}
-		if e, ok := errors.AsType[*rpc.Error](end); !ok || e.Code != rpc.CodeTooLarge || conn.Err() != nil {
+		if !errors.Is(end, rpc.CodeTooLarge) || conn.Err() != nil {
 			t.Errorf("the stream ended with %.100v, the connection with %.100v", end, conn.Err())
 		}
 	})

@@ -63,7 +63,7 @@
 //
 // # Errors
 //
-// An error that a handler returns crosses with its message. An *Error, or a type
+// An error that a handler returns crosses with its message. A Code, an *Error, or a type
 // that implements Coder, keeps its code and its data, and a type that both sides
 // have given to RegisterError is found by errors.As again. The errors of package
 // context are found by errors.Is. A panic crosses as "internal error", and goes

@@ -116,7 +116,7 @@ func TestContextEndsDetachedSession(t *testing.T) {
 		refuse.Store(false)
 		select {
 		case err := <-call:
-			if e, ok := errors.AsType[*rpc.Error](err); !ok || e.Code != rpc.CodeSessionLost {
+			if !errors.Is(err, rpc.CodeSessionLost) {
 				t.Errorf("the call of the session that has ended: %v", err)
 			}
 		case <-time.After(time.Minute):

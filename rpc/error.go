@@ -7,38 +7,10 @@ import (
 	"reflect"
 	"sync"
 	"time"
-
-	"github.com/wirecall/wirecall/codec"
 )
 
-// The error codes of the wire: JSON-RPC 2.0, section 5.1; $/cancelRequest's of
-// the Language Server Protocol; and wirecall's own, in the range that JSON-RPC
-// leaves to implementations. They avoid what EIP-1474, the Language Server
-// Protocol and the Model Context Protocol use in that range; -32000 and -32005
-// mean the same in all of them. Other codes are the application's.
+// The messages of errors that the runtime makes.
 const (
-	CodeParse          = -32700 // not JSON (or not CBOR)
-	CodeInvalidRequest = -32600 // not a request
-	CodeMethodNotFound = -32601
-	CodeInvalidParams  = -32602
-	CodeInternal       = -32603 // a panic, or an error whose text is withheld
-
-	CodeCanceled = -32800 // by the caller
-
-	CodeUnknown           = -32000 // an ordinary Go error: only its message crossed
-	CodeLimitReached      = -32005 // too many calls, streams or bytes at once
-	CodeFlowControl       = -32007 // more stream items than the credit allowed
-	CodeSessionLost       = -32008
-	CodeNeedsWirecall     = -32009 // a stream or a call back, which plain JSON-RPC cannot carry
-	CodeSlowConsumer      = -32010 // a plain subscription that was not read
-	CodeComeAgain         = -32011 // the stream goes on behind its cursor, in another call
-	CodeDeadlineExceeded  = -32012
-	CodeUnavailable       = -32013 // connection lost, or the peer is shutting down
-	CodeUnauthenticated   = -32014
-	CodePermissionDenied  = -32015
-	CodeTooLarge          = -32016 // a message over the receiver's limit
-	codeApplicationFloor  = -32768 // JSON-RPC reserves -32768 to -32000
-	codeApplicationCeil   = -32000
 	messageInternal       = "internal error"
 	messageShuttingDown   = "shutting down"
 	messageConnectionLost = "connection lost"
@@ -52,18 +24,13 @@ var ErrStreamUsed = errors.New("rpc: stream ranged over twice")
 
 // An Error is an error as it crosses the wire. A handler may return one to
 // choose the code; on the other side errors.As finds it in what a call returns
-// or a stream yields.
+// or a stream yields, and errors.Is its Code.
 //
 // errors.Is says that an Error with CodeCanceled is context.Canceled, and one
 // with CodeDeadlineExceeded is context.DeadlineExceeded.
 type Error struct {
-	Code    int
+	Code    Code
 	Message string
-
-	// Data is what travels beside the message, encoded by the connection's
-	// codec; nil is nothing. In an Error that was received it is nil: see
-	// Decode.
-	Data any
 
 	// Retry is how long the caller should wait before it makes the call again; 0
 	// says nothing. It crosses in wirecall mode, in whole milliseconds and up to an
@@ -71,25 +38,24 @@ type Error struct {
 	// whose stream ended with CodeComeAgain.
 	Retry time.Duration
 
-	ran   ran         // whether the call was executed, as the runtime itself says
-	raw   []byte      // as received
-	codec codec.Codec // that decodes raw
-	cause error       // what it was made of, on the side that made it or the typed error decoded from raw
-	lost  bool        // it is that of a session which has ended
-	came  bool        // over the wire
+	ran   ran // whether the call was executed, as the runtime itself says
+	data  errorData
+	cause error // what it was made of, on the side that made it or the typed error decoded from the data
+	lost  bool  // it is that of a session which has ended
+	came  bool  // over the wire
 }
 
 // Errorf makes an Error with a formatted message. Where the format has %w, the
 // Error unwraps to its operand.
-func Errorf(code int, format string, args ...any) *Error {
+func Errorf(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
 }
 
-// Error returns the message.
+// Error returns the message, or what the code means where there is none.
 func (e *Error) Error() string {
 	if e.Message == "" {
-		return fmt.Sprintf("rpc: error %d", e.Code)
+		return "rpc: " + e.Code.String()
 	}
 	return e.Message
 }
@@ -98,7 +64,7 @@ func (e *Error) Error() string {
 // the local cause, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Is finds the context package's errors behind their codes.
+// Is reports whether target is e's Code, or the context package's error behind it.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case context.Canceled:
@@ -106,20 +72,26 @@ func (e *Error) Is(target error) bool {
 	case context.DeadlineExceeded:
 		return e.Code == CodeDeadlineExceeded
 	}
-	return false
+	code, ok := target.(Code)
+	return ok && e.Code == code
 }
 
-// Decode stores the data that came with a received error in what v points to.
-// It fails where none came.
-func (e *Error) Decode(v any) error {
-	if e.raw == nil {
-		return errors.New("rpc: the error carries no data")
-	}
-	return decodeData(e.codec, e.raw, v)
+// WithData returns a copy of e that carries data, in place of what e carries. It
+// crosses beside the message, encoded by the connection's codec; the receiver calls
+// Decode. Data that cannot be encoded does not cross. Nil is no data.
+func (e *Error) WithData(data any) *Error {
+	c := *e
+	c.data = errorData{value: data}
+	return &c
 }
+
+// Decode stores the data that e carries in what v points to. The result is the same
+// on the side that made e, where the data is encoded for it as JSON, and on the side
+// that has received it. It fails where e carries none.
+func (e *Error) Decode(v any) error { return e.data.decode(v) }
 
 // ErrorCode makes *Error a Coder.
-func (e *Error) ErrorCode() int { return e.Code }
+func (e *Error) ErrorCode() int { return int(e.Code) }
 
 // A Coder is an error that knows its code on the wire. When a handler returns
 // one, or an error that wraps one, the code and the encoded error itself, as
@@ -130,7 +102,7 @@ type Coder interface {
 	ErrorCode() int
 }
 
-var registered sync.Map // int → reflect.Type
+var registered sync.Map // Code → reflect.Type
 
 // RegisterError makes errors of type T recognizable where they arrive: an error
 // with T's code is decoded to a T, which errors.As then finds. Call it for the
@@ -139,12 +111,12 @@ var registered sync.Map // int → reflect.Type
 // type, a new one) says; it panics if that is JSON-RPC's own or already taken.
 func RegisterError[T Coder]() {
 	t := reflect.TypeFor[T]()
-	code := newCoder(t).Interface().(Coder).ErrorCode()
+	code := Code(newCoder(t).Interface().(Coder).ErrorCode())
 	if code >= codeApplicationFloor && code <= codeApplicationCeil || code == CodeCanceled {
-		panic(fmt.Sprintf("rpc: %v has code %d, which the protocol reserves (%d to %d)", t, code, codeApplicationFloor, codeApplicationCeil))
+		panic(fmt.Sprintf("rpc: %v has code %d, which the protocol reserves (%d to %d)", t, int(code), int(codeApplicationFloor), int(codeApplicationCeil)))
 	}
 	if prev, dup := registered.LoadOrStore(code, t); dup && prev != t {
-		panic(fmt.Sprintf("rpc: code %d of %v is taken by %v", code, t, prev))
+		panic(fmt.Sprintf("rpc: code %d of %v is taken by %v", int(code), t, prev))
 	}
 }
 
@@ -160,12 +132,12 @@ func newCoder(t reflect.Type) reflect.Value {
 // anyone else has it.
 func recognize(err error) error {
 	e, ok := err.(*Error)
-	if !ok || e.raw == nil {
+	if !ok || e.data.raw == nil {
 		return err
 	}
 	if t, ok := registered.Load(e.Code); ok {
 		v := reflect.New(t.(reflect.Type))
-		if decodeData(e.codec, e.raw, v.Interface()) == nil {
+		if e.data.decode(v.Interface()) == nil {
 			e.cause, _ = v.Elem().Interface().(error)
 		}
 	}
@@ -176,25 +148,27 @@ func recognize(err error) error {
 func wireError(err error, hide bool) *Error {
 	var e *Error
 	var coder Coder
+	var code Code
 	switch {
 	case errors.As(err, &coder):
 		if !errors.As(coder, &e) {
-			e = &Error{Code: coder.ErrorCode(), Data: coder}
+			e = &Error{Code: Code(coder.ErrorCode()), data: errorData{value: coder}}
 		}
 		if msg := err.Error(); msg != e.Message {
-			e = &Error{Code: e.Code, Message: msg, Data: e.Data, Retry: e.Retry, ran: e.ran, raw: e.raw, codec: e.codec}
+			e = &Error{Code: e.Code, Message: msg, Retry: e.Retry, ran: e.ran, data: e.data}
 		}
 		return e
-	case errors.Is(err, context.DeadlineExceeded):
-		return &Error{Code: CodeDeadlineExceeded, Message: err.Error()}
-	case errors.Is(err, context.Canceled):
-		return &Error{Code: CodeCanceled, Message: err.Error()}
-	case errors.Is(err, ErrClosed):
-		return &Error{Code: CodeUnavailable, Message: messageConnectionLost}
-	case hide:
-		return &Error{Code: CodeInternal, Message: messageInternal}
+	case errors.As(err, &code):
+		return &Error{Code: code, Message: err.Error()}
 	}
-	return &Error{Code: CodeUnknown, Message: err.Error()}
+	switch code := CodeOf(err); {
+	case errors.Is(err, ErrClosed):
+		return &Error{Code: code, Message: messageConnectionLost}
+	case code == CodeUnknown && hide:
+		return &Error{Code: CodeInternal, Message: messageInternal}
+	default:
+		return &Error{Code: code, Message: err.Error()}
+	}
 }
 
 var errErrorTooLarge = &Error{Code: CodeTooLarge, Message: "the error is over the receiver's limit for a message"}
@@ -247,7 +221,7 @@ func hasRun(err error) error {
 		return err
 	}
 	e, _ := errors.AsType[*Error](err)
-	return &Error{Code: e.Code, Message: err.Error(), Data: e.Data, Retry: e.Retry, raw: e.raw, codec: e.codec, cause: err}
+	return &Error{Code: e.Code, Message: err.Error(), Retry: e.Retry, data: e.data, cause: err}
 }
 
 // lostCall is what a caller gets for a session that ended with cause while its
@@ -275,6 +249,6 @@ func lost(err error) bool {
 }
 
 // notSent is what a caller gets for a call that never left.
-func notSent(code int, cause error) *Error {
+func notSent(code Code, cause error) *Error {
 	return &Error{Code: code, Message: cause.Error(), ran: ranNo, cause: cause}
 }

@@ -3,9 +3,12 @@ package rpc_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
@@ -56,6 +59,75 @@ func TestRegisteredErrorIsDecodedByItsReceiver(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestCodeOf(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want rpc.Code
+		text string
+	}{
+		{nil, 0, "code 0"},
+		{errors.New("no"), rpc.CodeUnknown, "unknown error"},
+		{rpc.Errorf(404, "no"), 404, "code 404"},
+		{rpc.CodePermissionDenied, rpc.CodePermissionDenied, "permission denied"},
+		{fmt.Errorf("refused: %w", rpc.CodePermissionDenied), rpc.CodePermissionDenied, "permission denied"},
+		{rpc.Errorf(404, "no: %w", rpc.CodePermissionDenied), 404, "code 404"},
+		{fmt.Errorf("late: %w", context.DeadlineExceeded), rpc.CodeDeadlineExceeded, "deadline exceeded"},
+		{context.Canceled, rpc.CodeCanceled, "canceled"},
+		{rpc.ErrClosed, rpc.CodeUnavailable, "unavailable"},
+	} {
+		if got := rpc.CodeOf(test.err); got != test.want || got.String() != test.text {
+			t.Errorf("%v has %v (%d), want %d", test.err, got, int(got), int(test.want))
+		}
+	}
+}
+
+// A Code is found by errors.Is on both sides, and is what a handler may return.
+func TestCodeIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, fail := range []error{
+			rpc.CodePermissionDenied,
+			fmt.Errorf("lot 7: %w", rpc.CodePermissionDenied),
+			rpc.Errorf(rpc.CodePermissionDenied, "not you"),
+			&rpc.Error{Code: rpc.CodePermissionDenied},
+		} {
+			conn := rpctest.Connect(t, method("Test.Fail", nil, func(context.Context, *rpc.Call) error { return fail }))
+			got := conn.Call(t.Context(), &rpc.Call{Method: "Test.Fail"})
+			for side, err := range map[string]error{"served": fail, "called": got} {
+				if !errors.Is(err, rpc.CodePermissionDenied) || errors.Is(err, rpc.CodeInternal) || rpc.CodeOf(err) != rpc.CodePermissionDenied {
+					t.Errorf("%s: %#v", side, err)
+				}
+			}
+			if got.Error() != fail.Error() {
+				t.Errorf("%q came as %q", fail, got)
+			}
+		}
+	})
+}
+
+// The data of an error is decoded to the same value where it was made and where it
+// has come.
+func TestErrorDataOnBothSides(t *testing.T) {
+	shared := rpc.Errorf(404, "no such lot")
+	for _, cd := range []codec.Codec{codec.JSON, cbor.Codec} {
+		want := newDetails()
+		fail := shared.WithData(want)
+		conn := overWebSocket(t, cd, method("Test.Fail", nil, func(context.Context, *rpc.Call) error { return fail }))
+		came, _ := errors.AsType[*rpc.Error](conn.Call(t.Context(), &rpc.Call{Method: "Test.Fail"}))
+		for side, e := range map[string]*rpc.Error{"made": fail, "came": came} {
+			var got details
+			if err := e.Decode(&got); err != nil || !sameDetails(got, want) {
+				t.Errorf("%s, %s: %+v, %v", cd.Name(), side, got, err)
+			}
+			if e.WithData(nil).Decode(&got) == nil {
+				t.Errorf("%s, %s: there is data after WithData(nil)", cd.Name(), side)
+			}
+		}
+	}
+	if shared.Decode(new(any)) == nil {
+		t.Error("WithData has changed the error that it was called on")
+	}
 }
 
 func is[E error](err error) bool { _, ok := errors.AsType[E](err); return ok }

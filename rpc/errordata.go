@@ -2,30 +2,54 @@ package rpc
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// data is what e carries, encoded by cd; nil where there is nothing, or it cannot
-// be encoded, or the peer would not take it.
-func (e *Error) data(cd checkedCodec) (raw []byte) {
+// An errorData is what an Error carries beside its message.
+type errorData struct {
+	value any         // what the application gave
+	raw   []byte      // or what was received
+	codec codec.Codec // that decodes raw
+}
+
+// decode stores the data in what v points to.
+func (d *errorData) decode(v any) error {
+	if d.raw != nil {
+		return decodeData(d.codec, d.raw, v)
+	}
+	if d.value == nil {
+		return errors.New("rpc: the error carries no data")
+	}
+	raw, err := codec.JSON.Append(nil, d.value)
+	if err != nil {
+		return err
+	}
+	return codec.JSON.Decode(raw, v)
+}
+
+// encoded is e's data, encoded by cd; nil where there is none, or it cannot be
+// encoded, or the peer would not take it.
+func (e *Error) encoded(cd checkedCodec) (raw []byte) {
 	defer func() {
 		if recover() != nil { // a type's own encoding
 			raw = nil
 		}
 	}()
-	v := e.Data
+	d := &e.data
+	v := d.value
 	switch {
 	case v != nil:
-	case e.raw == nil:
+	case d.raw == nil:
 		return nil
-	case e.codec.Name() == cd.Name():
-		if formOf(cd).Check(e.raw, wire.CallerDepth) != nil {
+	case d.codec.Name() == cd.Name():
+		if formOf(cd).Check(d.raw, wire.CallerDepth) != nil {
 			return nil
 		}
-		return e.raw
+		return d.raw
 	default:
 		v = e.passedOn()
 	}
@@ -44,17 +68,18 @@ func (e *Error) data(cd checkedCodec) (raw []byte) {
 // keeps integers of any size; byte strings become base64. It is nil where JSON has
 // no place for it.
 func (e *Error) passedOn() any {
+	d := &e.data
 	if t, ok := registered.Load(e.Code); ok {
 		v := reflect.New(t.(reflect.Type))
-		if decodeData(e.codec, e.raw, v.Interface()) == nil {
+		if d.decode(v.Interface()) == nil {
 			return v.Interface()
 		}
 	}
-	if e.codec.Name() == "json" {
-		return json.RawMessage(e.raw)
+	if d.codec.Name() == "json" {
+		return json.RawMessage(d.raw)
 	}
 	var text json.RawMessage
-	if e.codec.Decode(e.raw, &text) != nil {
+	if d.codec.Decode(d.raw, &text) != nil {
 		return nil
 	}
 	return text

@@ -55,7 +55,7 @@ func TestMiddlewareThatHidesTheConnection(t *testing.T) {
 
 // The error of Dial has a code to go by, and says once what was dialed.
 func TestDialErrors(t *testing.T) {
-	for status, code := range map[int]int{
+	for status, code := range map[int]rpc.Code{
 		http.StatusUnauthorized:       rpc.CodeUnauthenticated,
 		http.StatusForbidden:          rpc.CodePermissionDenied,
 		http.StatusServiceUnavailable: rpc.CodeUnavailable,

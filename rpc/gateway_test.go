@@ -67,7 +67,7 @@ func TestErrorsThroughGateways(t *testing.T) {
 				want := newDetails()
 				for name, fail := range map[string]error{
 					"known":   &gatewayError{want},
-					"unknown": &rpc.Error{Code: 7003, Message: "no such lot", Data: want},
+					"unknown": rpc.Errorf(7003, "no such lot").WithData(want),
 				} {
 					conn := behindGateway(t, near, far, fail)
 					var s rpc.Stream

@@ -196,7 +196,7 @@ func TestCallsSayWhyTheConnectionHasEnded(t *testing.T) {
 					waiting <- NewSubjectClient(conn).Nothing(context.Background())
 				}
 				for _, err := range []error{<-waiting, NewSubjectClient(conn).Nothing(context.Background())} {
-					if e, ok := errors.AsType[*rpc.Error](err); !ok || e.Code != rpc.CodeUnauthenticated || !rpc.NotRun(err) {
+					if !errors.Is(err, rpc.CodeUnauthenticated) || !rpc.NotRun(err) {
 						t.Errorf("fail fast %v, resume %v: %v", failFast, resume, err)
 					}
 				}

@@ -179,7 +179,7 @@ func (c *session) converse(l link, msg []byte) (*wire.Message, error) {
 	m, err := c.onlyMessage(frame)
 	switch fault, ok := err.(*wire.Fault); {
 	case ok && m.ID != nil && !m.Request: // an answer of a server that knows another JSON-RPC
-		return nil, &Error{Code: fault.Code, Message: fault.Message}
+		return nil, &Error{Code: Code(fault.Code), Message: fault.Message}
 	case err != nil:
 		return nil, err
 	case m.Method != nil:

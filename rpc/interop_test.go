@@ -105,7 +105,7 @@ func (s *interop) Fail(_ context.Context, kind string) error {
 	case "typed":
 		return fmt.Errorf("interop: %w", interopError{3})
 	case "coded":
-		return &rpc.Error{Code: rpc.CodePermissionDenied, Message: "not you", Data: "mallory"}
+		return rpc.Errorf(rpc.CodePermissionDenied, "not you").WithData("mallory")
 	case "deadline":
 		return fmt.Errorf("interop: %w", context.DeadlineExceeded)
 	case "panic":
@@ -291,20 +291,12 @@ func failures(t *testing.T, client *InteropClient) {
 	if err := client.Fail(t.Context(), "deadline"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("deadline: %#v", err)
 	}
-	if err := client.Fail(t.Context(), "panic"); codeOf(err) != rpc.CodeInternal || err.Error() != "internal error" {
+	if err := client.Fail(t.Context(), "panic"); rpc.CodeOf(err) != rpc.CodeInternal || err.Error() != "internal error" {
 		t.Errorf("panic: %#v", err)
 	}
-	if err := client.Fail(t.Context(), ""); codeOf(err) != rpc.CodeUnknown || err.Error() != "failed" {
+	if err := client.Fail(t.Context(), ""); rpc.CodeOf(err) != rpc.CodeUnknown || err.Error() != "failed" {
 		t.Errorf("plain: %#v", err)
 	}
-}
-
-func codeOf(err error) int {
-	e, ok := errors.AsType[*rpc.Error](err)
-	if !ok {
-		return 0
-	}
-	return e.Code
 }
 
 func notifications(t *testing.T, client *InteropClient) {

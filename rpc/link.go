@@ -64,7 +64,7 @@ type link interface {
 
 // A breachError is a frame that cannot be a message, whatever is in it.
 type breachError struct {
-	code int
+	code Code
 	what string
 }
 

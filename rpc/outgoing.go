@@ -405,12 +405,12 @@ func (c *session) receivedError(raw []byte) *Error {
 		case "code":
 			e.Code = CodeUnknown // also where an int has no room for it
 			if code, _ := c.form.Int(member); int64(int(code)) == code {
-				e.Code = int(code)
+				e.Code = Code(code)
 			}
 		case "message":
 			e.Message, _ = c.form.String(member)
 		case "data":
-			e.raw, e.codec = append([]byte(nil), member...), c.codec
+			e.data = errorData{raw: append([]byte(nil), member...), codec: c.codec}
 		}
 		if c.mode != modePlain {
 			c.receivedMember(e, name, member)

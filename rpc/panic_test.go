@@ -20,7 +20,7 @@ func (mine) Error() string                 { panic("Error") }
 func (mine) ErrorCode() int                { return 7 }
 
 // dataMine is an error whose data cannot be encoded without a panic.
-var dataMine = &rpc.Error{Code: 8, Message: "eight", Data: mine{}}
+var dataMine = rpc.Errorf(8, "eight").WithData(mine{})
 
 // A panic of a user's code ends the call or the stream that it belongs to, and
 // so does runtime.Goexit, which is what testing.T.FailNow calls.

@@ -259,7 +259,7 @@ type messageBatch struct {
 func newBatch(c *session, frame []byte, post, send func([]byte)) *messageBatch {
 	b := &messageBatch{c: c, post: post, send: send}
 	if c.form.Check(frame, wire.MaxDepth+1) != nil { // the messages in it are within MaxDepth
-		b.refuse(&wire.Fault{Code: CodeParse, Message: "parse error: the batch is not valid JSON"})
+		b.refuse(&wire.Fault{Code: int(CodeParse), Message: "parse error: the batch is not valid JSON"})
 		return nil
 	}
 	for raw := range c.form.Array(frame) {
@@ -270,7 +270,7 @@ func newBatch(c *session, frame []byte, post, send func([]byte)) *messageBatch {
 		return nil
 	}
 	if len(b.parts) == 0 {
-		b.refuse(&wire.Fault{Code: CodeInvalidRequest, Message: "invalid request: an empty batch"})
+		b.refuse(&wire.Fault{Code: int(CodeInvalidRequest), Message: "invalid request: an empty batch"})
 		return nil
 	}
 	b.replies = make([][]byte, len(b.parts))

@@ -147,7 +147,7 @@ func TestDialThatCannotBePlain(t *testing.T) {
 	for name, test := range map[string]struct {
 		opts   rpc.DialOptions
 		answer string
-		code   int
+		code   rpc.Code
 	}{
 		"full":            {answer: `{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"full","retry":1000}}`, code: rpc.CodeLimitReached},
 		"leaving":         {answer: `{"jsonrpc":"2.0","id":1,"error":{"code":-32013,"message":"shutting down"}}`, code: rpc.CodeUnavailable},
@@ -162,7 +162,7 @@ func TestDialThatCannotBePlain(t *testing.T) {
 				if err == nil {
 					conn.Close()
 				}
-				if e, ok := errors.AsType[*rpc.Error](err); !ok || e.Code != test.code || !rpc.NotRun(err) {
+				if !errors.Is(err, test.code) || !rpc.NotRun(err) {
 					t.Errorf("%v", err)
 				}
 			})

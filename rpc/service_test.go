@@ -155,7 +155,7 @@ func failure(how string) error {
 	case "plain":
 		return errors.New("it broke")
 	case "coded":
-		return &rpc.Error{Code: 1001, Message: "no such thing", Data: map[string]int{"thing": 7}}
+		return rpc.Errorf(1001, "no such thing").WithData(map[string]int{"thing": 7})
 	case "typed":
 		return &wound{Depth: 3}
 	case "wrapped":
@@ -167,7 +167,7 @@ func failure(how string) error {
 	case "deadline":
 		return context.DeadlineExceeded
 	case "pretending":
-		return &rpc.Error{Code: rpc.CodeUnavailable, Message: "not me", Data: map[string]string{"ran": "no"}}
+		return rpc.Errorf(rpc.CodeUnavailable, "not me").WithData(map[string]string{"ran": "no"})
 	case "later":
 		return &rpc.Error{Code: rpc.CodeLimitReached, Message: "later", Retry: 1500*time.Millisecond + 1}
 	case "much later":

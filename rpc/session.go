@@ -208,7 +208,7 @@ func (c *session) read(l link) {
 	case breach:
 		c.breached.Store(true)
 		if b, ok := err.(breachError); ok && c.mode != modeWirecall && !c.client {
-			c.post(c.fault(nil, &wire.Fault{Code: b.code, Message: b.what}))
+			c.post(c.fault(nil, &wire.Fault{Code: int(b.code), Message: b.what}))
 		}
 		c.fail(err, breachCode(err))
 	case c.halfClosed(l, err):
@@ -325,11 +325,11 @@ func (c *session) crossing(err error) (w *wire.Error) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.panicked("error", r)
-			w = &wire.Error{Code: CodeInternal, Message: messageInternal}
+			w = &wire.Error{Code: int(CodeInternal), Message: messageInternal}
 		}
 	}()
 	e := wireError(err, c.hideErrors)
-	return c.errorMembers(e, e.data(c.codec))
+	return c.errorMembers(e, e.encoded(c.codec))
 }
 
 func (c *session) errorObject(err error) []byte {
@@ -338,7 +338,7 @@ func (c *session) errorObject(err error) []byte {
 
 // errorMembers is e with its encoded data as this connection's mode carries it.
 func (c *session) errorMembers(e *Error, data []byte) *wire.Error {
-	w := &wire.Error{Code: e.Code, Message: e.Message, Data: data}
+	w := &wire.Error{Code: int(e.Code), Message: e.Message, Data: data}
 	if c.mode == modeWirecall {
 		w.Ran, w.Retry = e.ran.String(), e.retryMillis()
 	}
@@ -347,5 +347,5 @@ func (c *session) errorMembers(e *Error, data []byte) *wire.Error {
 
 // refusal is the answer to a request that does not run.
 func (c *session) refusal(id []byte, e *Error) []byte {
-	return c.form.AppendError(nil, id, c.errorMembers(e, e.data(c.codec)), nil)
+	return c.form.AppendError(nil, id, c.errorMembers(e, e.encoded(c.codec)), nil)
 }

@@ -91,7 +91,7 @@ func valuesService(value *any, ran *int) rpc.Service {
 			return nil
 		}},
 		{Name: "Values.Fail", Serve: func(context.Context, *rpc.Call) error {
-			return &rpc.Error{Code: 77, Message: "f\xfcr", Data: *value}
+			return rpc.Errorf(77, "f\xfcr").WithData(*value)
 		}},
 		{Name: "Values.Collect", New: func() (any, any) { return new(streamParam), new(int) }, Serve: func(_ context.Context, c *rpc.Call) error {
 			all, err := collect(rpc.To[any](c.Params.(*streamParam).s))
@@ -136,24 +136,24 @@ func TestBadValues(t *testing.T) {
 func badValue(t *testing.T, conn *rpc.Conn, bad any, ran *int) {
 	ctx := t.Context()
 	err := conn.Call(ctx, &rpc.Call{Method: "Values.Take", Params: &[]any{bad}})
-	if codeOf(err) != rpc.CodeInvalidParams || !rpc.NotRun(err) || *ran != 0 {
+	if rpc.CodeOf(err) != rpc.CodeInvalidParams || !rpc.NotRun(err) || *ran != 0 {
 		t.Errorf("as a parameter: %v, not run: %t, ran %d times", err, rpc.NotRun(err), *ran)
 	}
-	if err := conn.Call(ctx, &rpc.Call{Method: "Values.Take", Params: &[]any{bad}, Notify: true}); codeOf(err) != rpc.CodeInvalidParams {
+	if err := conn.Call(ctx, &rpc.Call{Method: "Values.Take", Params: &[]any{bad}, Notify: true}); rpc.CodeOf(err) != rpc.CodeInvalidParams {
 		t.Errorf("as a notification's parameter: %v", err)
 	}
-	if err := conn.Call(ctx, &rpc.Call{Method: "Values.Give", Result: new(any), Idempotent: true}); codeOf(err) != rpc.CodeInternal || *ran != 1 {
+	if err := conn.Call(ctx, &rpc.Call{Method: "Values.Give", Result: new(any), Idempotent: true}); rpc.CodeOf(err) != rpc.CodeInternal || *ran != 1 {
 		t.Errorf("as a result: %v, ran %d times", err, *ran)
 	}
 	var s rpc.Stream
 	if err := conn.Call(ctx, &rpc.Call{Method: "Values.Stream", Result: &s}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := collect(rpc.To[any](s)); len(got) != 1 || codeOf(err) != rpc.CodeInternal {
+	if got, err := collect(rpc.To[any](s)); len(got) != 1 || rpc.CodeOf(err) != rpc.CodeInternal {
 		t.Errorf("as an item: %v, behind %d good ones", err, len(got))
 	}
 	err = conn.Call(ctx, &rpc.Call{Method: "Values.Collect", Params: &streamParam{rpc.From(items(any(1), bad))}, Result: new(int)})
-	if codeOf(err) != rpc.CodeInternal {
+	if rpc.CodeOf(err) != rpc.CodeInternal {
 		t.Errorf("as a parameter's item: %v", err)
 	}
 	err = conn.Call(ctx, &rpc.Call{Method: "Values.Fail"})
@@ -196,14 +196,15 @@ func TestDepthLeavesRoomForWrapping(t *testing.T) {
 		var ran int
 		conn := overWebSocket(t, cd, valuesService(&value, &ran))
 		for _, test := range []struct {
-			levels, take, give int
+			levels     int
+			take, give rpc.Code
 		}{{500, 0, 0}, {501, rpc.CodeInvalidParams, 0}, {1000, rpc.CodeInvalidParams, 0}, {1001, rpc.CodeInvalidParams, rpc.CodeInternal}} {
 			for _, v := range []any{anyOf(test.levels), chainOf(test.levels), struct{ V any }{anyOf(test.levels - 1)}} {
 				value = v
-				if err := conn.Call(t.Context(), &rpc.Call{Method: "Values.Take", Params: &[]any{v}}); codeOf(err) != test.take {
+				if err := conn.Call(t.Context(), &rpc.Call{Method: "Values.Take", Params: &[]any{v}}); rpc.CodeOf(err) != test.take {
 					t.Errorf("%s: %T of %d levels as a parameter: %v", cd.Name(), v, test.levels, err)
 				}
-				if err := conn.Call(t.Context(), &rpc.Call{Method: "Values.Give", Result: new(any)}); codeOf(err) != test.give {
+				if err := conn.Call(t.Context(), &rpc.Call{Method: "Values.Give", Result: new(any)}); rpc.CodeOf(err) != test.give {
 					t.Errorf("%s: %T of %d levels as a result: %v", cd.Name(), v, test.levels, err)
 				}
 			}
@@ -222,7 +223,7 @@ func TestSharedIsMeasuredForEachDirection(t *testing.T) {
 		if _, err := codec.JSON.Append(nil, deep); err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Any", Params: &anyParam{deep}}); codeOf(err) != rpc.CodeInvalidParams || !rpc.NotRun(err) {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Any", Params: &anyParam{deep}}); rpc.CodeOf(err) != rpc.CodeInvalidParams || !rpc.NotRun(err) {
 			t.Errorf("%s: %v", cd.Name(), err)
 		}
 		var got rpc.Shared[any]
@@ -254,7 +255,7 @@ func TestBadCodecs(t *testing.T) {
 	conn := overWebSocket(t, looseCodec{codec.JSON, &text}, method("Test.Take", func() (any, any) { return new([]string), nil }, nop))
 	for _, text = range []string{"[\"\xff\"]", "[", "[]]", "[\n]", strings.Repeat("[", 502) + strings.Repeat("]", 502)} {
 		err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Take", Params: &[]string{"bad"}})
-		if codeOf(err) != rpc.CodeInvalidParams || !rpc.NotRun(err) {
+		if rpc.CodeOf(err) != rpc.CodeInvalidParams || !rpc.NotRun(err) {
 			t.Errorf("%.20q: %v", text, err)
 		}
 	}
@@ -275,8 +276,8 @@ func TestPlainClientsGetText(t *testing.T) {
 	defer ws.CloseNow()
 	for _, test := range []struct {
 		method string
-		codes  []int // of the messages that come
-	}{{"Values.Give", []int{rpc.CodeInternal}}, {"Values.Fail", []int{77}}, {"Values.Stream", []int{0, 0, rpc.CodeInternal}}} {
+		codes  []rpc.Code // of the messages that come
+	}{{"Values.Give", []rpc.Code{rpc.CodeInternal}}, {"Values.Fail", []rpc.Code{77}}, {"Values.Stream", []rpc.Code{0, 0, rpc.CodeInternal}}} {
 		request := `{"jsonrpc":"2.0","id":1,"method":"` + test.method + `"}`
 		if err := ws.Write(t.Context(), websocket.MessageText, []byte(request)); err != nil {
 			t.Fatal(err)

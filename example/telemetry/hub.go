@@ -146,7 +146,7 @@ func (h *Hub) SetInterval(ctx context.Context, name string, interval time.Durati
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	was, err = r.remote.SetInterval(ctx, interval)
-	if gone, ok := errors.AsType[*rpc.Error](err); ok && gone.Code == rpc.CodeUnavailable {
+	if errors.Is(err, rpc.CodeUnavailable) {
 		return 0, &OfflineDevice{name}
 	}
 	if err == nil {

@@ -172,10 +172,10 @@ func callPlain(t *testing.T, conn *rpc.Conn, notes <-chan string) {
 	}
 	const why = "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC"
 	var none iter.Seq2[int, error] = func(func(int, error) bool) {}
-	if _, err := calc.Sum(ctx, none); errorOf(err) != rpc.CodeNeedsWirecall || err.Error() != why {
+	if _, err := calc.Sum(ctx, none); rpc.CodeOf(err) != rpc.CodeNeedsWirecall || err.Error() != why {
 		t.Error("a stream as a parameter:", err)
 	}
-	if _, err := chain.Subscribe(ctx, "newHeads"); errorOf(err) != rpc.CodeNeedsWirecall || err.Error() != why || !rpc.NotRun(err) {
+	if _, err := chain.Subscribe(ctx, "newHeads"); rpc.CodeOf(err) != rpc.CodeNeedsWirecall || err.Error() != why || !rpc.NotRun(err) {
 		t.Error("a stream as a result:", err)
 	}
 	if sum, err := calc.Add(ctx, 1, 2); err != nil || sum != 3 {
@@ -189,12 +189,4 @@ func strangely(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return rpc.WithMetadata(ctx, map[string]string{"tenant": "a"})
-}
-
-func errorOf(err error) int {
-	e, ok := errors.AsType[*rpc.Error](err)
-	if !ok {
-		return 0
-	}
-	return e.Code
 }

@@ -91,12 +91,12 @@ func TestGethErrorHasCodeAndData(t *testing.T) {
 	})
 }
 
-func errorCode(err error) int {
+func errorCode(err error) rpc.Code {
 	e, ok := errors.AsType[geth.Error](err)
 	if !ok {
 		return 0
 	}
-	return e.ErrorCode()
+	return rpc.Code(e.ErrorCode())
 }
 
 func TestGethBatch(t *testing.T) {

@@ -87,7 +87,7 @@ func newBackend() *backend {
 func (b *backend) Add(_ context.Context, x, y int) (int, error) { return x + y, nil }
 
 func (b *backend) Fail(_ context.Context, code int, detail string) error {
-	return &rpc.Error{Code: code, Message: "failed as asked", Data: map[string]string{"detail": detail}}
+	return rpc.Errorf(rpc.Code(code), "failed as asked").WithData(map[string]string{"detail": detail})
 }
 
 func (b *backend) Wait(ctx context.Context) error {

@@ -94,7 +94,7 @@ func TestDialNetRPC(t *testing.T) {
 	}))
 	var sum int
 	err := conn.Call(t.Context(), &rpc.Call{Method: "Calc.Add", Params: []any{[2]int{1, 2}}, Result: &sum})
-	if errorOf(err) != rpc.CodeInternal {
+	if rpc.CodeOf(err) != rpc.CodeInternal {
 		t.Errorf("%d, %v", sum, err)
 	}
 	conn.Close()

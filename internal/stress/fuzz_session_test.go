@@ -111,8 +111,7 @@ func (l *lasting) step(ctx context.Context, op byte, arg int) error {
 
 // isLost reports whether err is that of a session that could not be resumed.
 func isLost(err error) bool {
-	e, ok := errors.AsType[*rpc.Error](err)
-	return ok && (e.Code == rpc.CodeSessionLost || e.Code == rpc.CodeUnavailable)
+	return errors.Is(err, rpc.CodeSessionLost) || errors.Is(err, rpc.CodeUnavailable)
 }
 
 // plans are those of connections to come.

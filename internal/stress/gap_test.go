@@ -38,7 +38,7 @@ func TestGap(t *testing.T) {
 					lost := func(f func(ctx context.Context) error) {
 						wg.Go(func() {
 							err := f(context.Background())
-							if e, ok := errors.AsType[*rpc.Error](err); !ok || e.Code != rpc.CodeSessionLost {
+							if !errors.Is(err, rpc.CodeSessionLost) {
 								t.Errorf("what was in flight: %v", err)
 							}
 						})

@@ -123,7 +123,7 @@ func TestSizes(t *testing.T) {
 		}
 		wantTooLarge := func(what string, err error) {
 			t.Helper()
-			if e, ok := errors.AsType[*rpc.Error](err); !ok || e.Code != rpc.CodeTooLarge {
+			if !errors.Is(err, rpc.CodeTooLarge) {
 				t.Errorf("%s over the limit: %v", what, err)
 			}
 		}

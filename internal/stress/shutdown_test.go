@@ -58,7 +58,7 @@ func TestShutdownEndsInTime(t *testing.T) {
 			t.Errorf("Shutdown took %v", d)
 		}
 		err := <-running
-		if e, ok := errors.AsType[*rpc.Error](err); !ok || e.Code != rpc.CodeUnavailable || rpc.NotRun(err) {
+		if !errors.Is(err, rpc.CodeUnavailable) || rpc.NotRun(err) {
 			t.Errorf("the call that ran: %v", err)
 		}
 		<-impl.ended

@@ -104,7 +104,7 @@ func report(ctx context.Context, url, name string, interval time.Duration) error
 	defer conn.Close()
 	for {
 		err := sensor.Run(ctx, conn)
-		if e, ok := errors.AsType[*rpc.Error](err); !ok || conn.Err() != nil || e.Code != rpc.CodeSessionLost && e.Code != rpc.CodeUnavailable {
+		if conn.Err() != nil || !errors.Is(err, rpc.CodeSessionLost) && !errors.Is(err, rpc.CodeUnavailable) {
 			return err
 		}
 		// The hub is another, or has been away for long: report to it anew.

@@ -1,0 +1,106 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// A Code says of which kind an error is, to programs. JSON-RPC 2.0 reserves -32768
+// to -32000, in which wirecall's own are; all other numbers are the application's.
+//
+// A Code is itself an error, so that
+//
+//	errors.Is(err, rpc.CodeUnavailable)
+//
+// finds it in what a call returns, and a handler may return one where there is no
+// more to say.
+type Code int
+
+// The codes of the protocol: JSON-RPC 2.0, section 5.1; $/cancelRequest's of
+// the Language Server Protocol; and wirecall's own, in the range that JSON-RPC
+// leaves to implementations. They avoid what EIP-1474, the Language Server
+// Protocol and the Model Context Protocol use in that range; -32000 and -32005
+// mean the same in all of them.
+const (
+	CodeParse          Code = -32700 // not JSON (or not CBOR)
+	CodeInvalidRequest Code = -32600 // not a request
+	CodeMethodNotFound Code = -32601
+	CodeInvalidParams  Code = -32602
+	CodeInternal       Code = -32603 // a panic, or an error whose text is withheld
+
+	CodeCanceled Code = -32800 // by the caller
+
+	CodeUnknown          Code = -32000 // an ordinary Go error: only its message crossed
+	CodeLimitReached     Code = -32005 // too many calls, streams or bytes at once
+	CodeFlowControl      Code = -32007 // more stream items than the credit allowed
+	CodeSessionLost      Code = -32008
+	CodeNeedsWirecall    Code = -32009 // a stream or a call back, which plain JSON-RPC cannot carry
+	CodeSlowConsumer     Code = -32010 // a plain subscription that was not read
+	CodeComeAgain        Code = -32011 // the stream goes on behind its cursor, in another call
+	CodeDeadlineExceeded Code = -32012
+	CodeUnavailable      Code = -32013 // connection lost, or the peer is shutting down
+	CodeUnauthenticated  Code = -32014
+	CodePermissionDenied Code = -32015
+	CodeTooLarge         Code = -32016 // a message over the receiver's limit
+
+	codeApplicationFloor Code = -32768 // JSON-RPC reserves -32768 to -32000
+	codeApplicationCeil  Code = -32000
+)
+
+var codeNames = map[Code]string{
+	CodeParse:            "parse error",
+	CodeInvalidRequest:   "invalid request",
+	CodeMethodNotFound:   "method not found",
+	CodeInvalidParams:    "invalid params",
+	CodeInternal:         "internal error",
+	CodeCanceled:         "canceled",
+	CodeUnknown:          "unknown error",
+	CodeLimitReached:     "limit reached",
+	CodeFlowControl:      "flow control violated",
+	CodeSessionLost:      "session lost",
+	CodeNeedsWirecall:    "needs a wirecall connection",
+	CodeSlowConsumer:     "slow consumer",
+	CodeComeAgain:        "come again",
+	CodeDeadlineExceeded: "deadline exceeded",
+	CodeUnavailable:      "unavailable",
+	CodeUnauthenticated:  "unauthenticated",
+	CodePermissionDenied: "permission denied",
+	CodeTooLarge:         "too large",
+}
+
+// String returns what the code means, in words, and "code N" for one of the
+// application's.
+func (c Code) String() string {
+	if name := codeNames[c]; name != "" {
+		return name
+	}
+	return fmt.Sprintf("code %d", int(c))
+}
+
+// Error makes a Code an error, which reads as String does.
+func (c Code) Error() string { return c.String() }
+
+// CodeOf returns the code of err: that of the first *Error or Code among what err
+// wraps, outermost first; that of the context package's errors and of ErrClosed
+// (CodeUnavailable); CodeUnknown for any other error, and 0 for nil.
+func CodeOf(err error) Code {
+	if err == nil {
+		return 0
+	}
+	var e *Error
+	var code Code
+	switch {
+	case errors.As(err, &e):
+		return e.Code
+	case errors.As(err, &code):
+		return code
+	case errors.Is(err, context.DeadlineExceeded):
+		return CodeDeadlineExceeded
+	case errors.Is(err, context.Canceled):
+		return CodeCanceled
+	case errors.Is(err, ErrClosed):
+		return CodeUnavailable
+	}
+	return CodeUnknown
+}
