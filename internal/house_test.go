@@ -21,17 +21,18 @@ const module = "github.com/wirecall/wirecall"
 // of a name is any rest. What is not named, examples say, may import rpc and
 // what is below it.
 var allowed = map[string][]string{
-	"cmd/wirecall":    {"internal/load", "internal/emit/*", "internal/model"},
-	"internal/load":   {"internal/model"},
-	"internal/emit/*": {"internal/model"},
-	"internal/model":  {},
-	"internal/wire":   {},
-	"codec":           {"codec/jsongen", "internal/wire"},
-	"codec/jsongen":   {},
-	"codec/cbor":      {"codec", "internal/wire"},
-	"rpc":             {"codec", "internal/wire"},
-	"rpc/*":           {"rpc", "codec", "codec/*", "internal/wire"},
-	"*":               {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
+	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model"},
+	"internal/load":    {"internal/model"},
+	"internal/emit/*":  {"internal/model"},
+	"internal/model":   {},
+	"internal/wire":    {},
+	"internal/buffers": {},
+	"codec":            {"codec/jsongen", "internal/wire"},
+	"codec/jsongen":    {},
+	"codec/cbor":       {"codec", "internal/wire"},
+	"rpc":              {"codec", "internal/wire", "internal/buffers"},
+	"rpc/*":            {"rpc", "codec", "codec/*", "internal/wire"},
+	"*":                {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
 }
 
 // kept says where alone a dependency may be imported.

@@ -50,7 +50,7 @@ func (in *incoming) respond(result *payload, streams []*Stream) ([]*Stream, erro
 			head.Streams = append(head.Streams, s.handle)
 		}
 	}
-	buf := buffers.Get().(*buffer)
+	buf := messagePool.Get().(*buffer)
 	enc := encoder{c.form, c.codec, names, wire.CallerDepth}
 	msg, err := in.encode(c.form.AppendResponse(buf.begin(c.form), &head), &enc, result)
 	buf.bytes = c.form.AppendTail(msg)

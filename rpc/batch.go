@@ -1,5 +1,7 @@
 package rpc
 
+import "github.com/wirecall/wirecall/internal/buffers"
+
 // A batch is a run of frames. Small messages share a buffer; a large one is in a
 // frame of its own, in the buffer that it was encoded in.
 type batch struct {
@@ -99,7 +101,7 @@ func (b *batch) write(enough int, f func([]byte) error) error {
 // reset empties b, whose buffer is for the next one.
 func (b *batch) reset() {
 	for i := range b.large {
-		freeChunk(b.large[i].buf)
+		buffers.Put(b.large[i].buf)
 		b.large[i] = large{}
 	}
 	clear(b.starts)

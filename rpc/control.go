@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -72,7 +73,7 @@ func (c *session) hold(raw []byte) (held, chunk []byte) {
 			return raw, b
 		}
 	}
-	b := append(takeChunk(len(raw)), raw...)
+	b := append(buffers.Get(len(raw)), raw...)
 	return b, b
 }
 
@@ -269,7 +270,7 @@ func (c *session) cancelOf(params []byte) error {
 
 // control sends a control message from a goroutine that may write.
 func (c *session) control(method string, args ...int64) {
-	buf := buffers.Get().(*buffer)
+	buf := messagePool.Get().(*buffer)
 	buf.bytes = c.form.AppendControl(buf.begin(c.form)[:0], method, args...)
 	flush, over := c.out.post(buf.bytes, false)
 	buf.free(len(buf.bytes))

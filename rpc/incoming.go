@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -223,7 +224,7 @@ func (in *incoming) keep(m *wire.Message, waits bool) {
 		large := chunk // small ones allocate nothing
 		in.params, in.large = held, &large
 	} else {
-		in.params = append(takeChunk(len(m.Params)), m.Params...)
+		in.params = append(buffers.Get(len(m.Params)), m.Params...)
 	}
 }
 
@@ -285,9 +286,9 @@ func (in *incoming) run() {
 // forget gives back what the parameters are in.
 func (in *incoming) forget() {
 	if in.large != nil {
-		freeChunk(*in.large)
+		buffers.Put(*in.large)
 	} else {
-		freeChunk(in.params)
+		buffers.Put(in.params)
 	}
 	in.params, in.large = nil, nil
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/buffers"
 )
 
 // A link moves the frames of a connection. Its reader is one goroutine; write
@@ -166,7 +168,7 @@ const tiny = 16
 func (w *wireConn) Read(p []byte) (int, error) {
 	w.reading.Lock()
 	defer w.reading.Unlock()
-	if len(w.ahead) == 0 && w.end == nil && (!w.chunked() || len(p) >= largeChunk) {
+	if len(w.ahead) == 0 && w.end == nil && (!w.chunked() || len(p) >= buffers.Read) {
 		n, err := w.rwc.Read(p)
 		w.through = w.through || n > 0 && n < len(p)
 		if err != nil {
@@ -187,7 +189,7 @@ func (w *wireConn) Read(p []byte) (int, error) {
 	n := copy(p, w.ahead)
 	w.ahead = w.ahead[n:]
 	if len(w.ahead) == 0 {
-		freeChunk(w.chunk)
+		buffers.Put(w.chunk)
 		w.chunk, w.ahead = nil, nil
 	}
 	return n, nil
@@ -264,7 +266,7 @@ func (w *wireConn) stalled() {
 
 // append makes p ready to be sent. The mutex is held.
 func (w *wireConn) append(p []byte) {
-	w.ready = append(roomFor(w.ready, len(p)), p...)
+	w.ready = append(buffers.Grow(w.ready, len(p)), p...)
 }
 
 // maxPongs is how many pongs may wait while the peer does not read. It may leave
@@ -343,8 +345,8 @@ func (w *wireConn) refill() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.ready) == 0 {
-		freeChunk(w.sending)
-		freeChunk(w.ready)
+		buffers.Put(w.sending)
+		buffers.Put(w.ready)
 		w.sending, w.ready, w.sent = nil, nil, 0
 	} else {
 		w.sending, w.ready, w.sent = w.ready, w.sending[:0], 0

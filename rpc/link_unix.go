@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/wirecall/wirecall/internal/buffers"
 )
 
 // A socket is read and written by its descriptor. It goes round the runtime's
@@ -56,16 +58,16 @@ func (s *socket) read() ([]byte, error) {
 }
 
 func (s *socket) readOnce(fd uintptr) bool {
-	b := takeChunk(s.want)
+	b := buffers.Get(s.want)
 	n, err := read(int(fd), b[:cap(b)])
 	if n > 0 {
 		s.in, s.want = b[:n], n
 		if n == cap(b) {
-			s.want = min(n+1, largeChunk)
+			s.want = min(n+1, buffers.Read)
 		}
 		return true
 	}
-	freeChunk(b)
+	buffers.Put(b)
 	switch err {
 	case syscall.EAGAIN:
 		return false

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -61,7 +62,7 @@ func (o *outbox) add(b *batch, msg []byte) {
 		b.cut()
 		n = 0
 	}
-	b.buf = o.form.AppendToFrame(roomFor(b.buf, o.form.FrameSize(len(msg))), msg, n == 0)
+	b.buf = o.form.AppendToFrame(buffers.Grow(b.buf, o.form.FrameSize(len(msg))), msg, n == 0)
 }
 
 var (
@@ -285,9 +286,9 @@ func (o *outbox) take(b *batch, pending func() bool) bool {
 			o.idle = nil
 		}
 		b.reset()
-		freeChunk(b.buf)
-		freeChunk(o.first.buf)
-		freeChunk(o.scratch)
+		buffers.Put(b.buf)
+		buffers.Put(o.first.buf)
+		buffers.Put(o.scratch)
 		b.buf, o.first.buf, o.scratch = nil, nil, nil
 		return false
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -54,7 +55,7 @@ func (s *connState) spareCall() *pendingCall {
 // free takes p back. Nobody else may know it any more.
 func (c *session) free(p *pendingCall) {
 	if p.chunk != nil {
-		freeChunk(p.chunk)
+		buffers.Put(p.chunk)
 		p.result = nil
 	}
 	*p = pendingCall{done: p.done, result: p.result[:0]}
@@ -69,7 +70,7 @@ func (c *session) free(p *pendingCall) {
 // keeps the bytes of a large one. Before the message it has room for a frame's head.
 type buffer struct{ bytes []byte }
 
-var buffers = sync.Pool{New: func() any { return new(buffer) }}
+var messagePool = sync.Pool{New: func() any { return new(buffer) }}
 
 // begin returns what the message is to be appended to.
 func (b *buffer) begin(form wire.Format) []byte {
@@ -83,12 +84,12 @@ const smallBuffer = 256
 func (b *buffer) free(n int) {
 	switch {
 	case b.bytes == nil && n <= 2*frameSize:
-		b.bytes = takeChunk(n)
+		b.bytes = buffers.Get(n)
 	case cap(b.bytes) > 2*frameSize:
-		freeChunk(b.bytes)
+		buffers.Put(b.bytes)
 		b.bytes = nil
 	}
-	buffers.Put(b)
+	messagePool.Put(b)
 }
 
 // roundTrip makes a call and waits for its answer.
@@ -169,7 +170,7 @@ func (c *session) request(ctx context.Context, call *Call) (id uint64, p *pendin
 // sendRequest encodes a request, or with id 0 a notification, and puts it into
 // the outbox.
 func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, p *pendingCall, sources []*source, names [][]byte) error {
-	buf := buffers.Get().(*buffer)
+	buf := messagePool.Get().(*buffer)
 	head := wire.Head{Method: call.Method, Body: call.Params != nil}
 	var raw [20]byte
 	if id > 0 {

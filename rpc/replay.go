@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+
+	"github.com/wirecall/wirecall/internal/buffers"
 )
 
 // A replay numbers the frames that this side sends, from 1, and keeps those that
@@ -54,7 +56,7 @@ func (r *replay) keep(frame []byte) {
 		r.head = 0
 	}
 	if len(r.buf)+len(frame) > handful {
-		r.buf = roomFor(r.buf, len(frame))
+		r.buf = buffers.Grow(r.buf, len(frame))
 	}
 	r.buf = append(r.buf, frame...)
 	r.sizes = append(r.sizes, len(frame))
@@ -78,7 +80,7 @@ func (r *replay) drop() {
 	r.head += r.sizes[r.first]
 	r.first++
 	if r.first == len(r.sizes) {
-		freeChunk(r.buf)
+		buffers.Put(r.buf)
 		r.buf, r.head = nil, 0
 		if r.sizes, r.first = r.sizes[:0], 0; cap(r.sizes) > 1024 {
 			r.sizes = nil

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"sync"
 	"sync/atomic"
+
+	"github.com/wirecall/wirecall/internal/buffers"
 )
 
 // A sink is a stream that the peer produces. The reader fills it, one goroutine
@@ -57,7 +59,7 @@ func (c *session) newSink(handle uint64, depth int) *sink {
 // next returns the next item, which is good until the following next, or what
 // the stream has ended with: io.EOF where it is complete.
 func (k *sink) next() ([]byte, error) {
-	freeChunk(k.lent)
+	buffers.Put(k.lent)
 	k.lent = nil
 	for k.pos == len(k.curEnds) {
 		if err := k.refill(); err != nil {
@@ -159,7 +161,7 @@ func (k *sink) movable() bool {
 // leave ends the range, however it came to that.
 func (k *sink) leave() {
 	k.cancel(nil)
-	freeChunk(k.lent)
+	buffers.Put(k.lent)
 	k.c.buffered.Add(-int64(len(k.cur) - k.from + freeItems(k.curLarge[k.nextLarge:])))
 	k.cur, k.curEnds, k.curLarge, k.lent = nil, nil, nil, nil
 	k.pos, k.from, k.nextLarge = 0, 0, 0
@@ -170,7 +172,7 @@ func (k *sink) leave() {
 func freeItems(items []largeItem) (n int) {
 	for _, it := range items {
 		n += len(it.raw)
-		freeChunk(it.chunk)
+		buffers.Put(it.chunk)
 	}
 	return n
 }

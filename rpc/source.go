@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -97,7 +98,7 @@ func (s *source) emit(item any) bool {
 // encode encodes an item into scratch.
 func (s *source) encode(item any) (b []byte, ok bool) {
 	if s.scratch == nil && s.likely >= largeMessage {
-		s.scratch = takeChunk(s.likely + 2*wire.ItemRoom)
+		s.scratch = buffers.Get(s.likely + 2*wire.ItemRoom)
 	}
 	b, err := encodeTo(slices.Grow(s.scratch[:0], 2*wire.ItemRoom)[:wire.ItemRoom], s.c.codec, item, s.depth())
 	if err != nil {
@@ -121,7 +122,7 @@ func (s *source) encode(item any) (b []byte, ok bool) {
 // coming.
 func (s *source) trim() {
 	if cap(s.scratch) > 2*largeMessage {
-		freeChunk(s.scratch)
+		buffers.Put(s.scratch)
 		s.scratch = nil
 	}
 	if s.sub != nil && cap(s.sub.buf) > 2*largeMessage {
@@ -176,7 +177,7 @@ func (s *source) put(b []byte) bool {
 		return false
 	}
 	before := len(s.pend)
-	s.pend = roomFor(s.pend, len(b)+1)
+	s.pend = buffers.Grow(s.pend, len(b)+1)
 	if s.n > 0 && s.sub == nil {
 		s.pend = s.c.out.form.AppendSeparator(s.pend)
 	}
@@ -304,7 +305,7 @@ func (s *source) settle() {
 
 // finish says the stream's end, once, behind its items.
 func (s *source) finish(err error) {
-	freeChunk(s.scratch)
+	buffers.Put(s.scratch)
 	s.scratch = nil
 	end := s.encodeEnd(s.reason(err))
 	o := &s.c.out
@@ -377,11 +378,11 @@ func (s *source) take(b *batch) {
 		b.own(s.large.frame, s.large.buf)
 		s.large = large{}
 	case s.n > 0:
-		o.scratch = o.form.AppendItems(roomFor(o.scratch[:0], len(s.pend)+messageOverhead), s.handle, s.n, s.pend)
+		o.scratch = o.form.AppendItems(buffers.Grow(o.scratch[:0], len(s.pend)+messageOverhead), s.handle, s.n, s.pend)
 		o.add(b, o.scratch)
 	}
 	s.n = 0
-	freeChunk(s.pend) // a stream that waits holds none
+	buffers.Put(s.pend) // a stream that waits holds none
 	s.pend = nil
 	if s.ended {
 		s.takeEnd(b)

@@ -16,6 +16,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/buffers"
 )
 
 // A wsLink carries frames as WebSocket messages. coder/websocket does the
@@ -47,7 +48,7 @@ func newWSLink(w *wireConn, ws *websocket.Conn, cd codec.Codec, m mode, limit in
 }
 
 func (l *wsLink) read() ([]byte, error) {
-	freeChunk(l.buf) // a connection that waits holds none
+	buffers.Put(l.buf) // a connection that waits holds none
 	l.buf = nil
 	l.await() // here and not down there, where the stack is twice as deep
 	typ, r, err := l.ws.Reader(context.Background())
@@ -57,9 +58,9 @@ func (l *wsLink) read() ([]byte, error) {
 	if typ != l.typ && !l.text { // plain JSON-RPC may come as text or binary
 		return nil, breachError{CodeInvalidRequest, fmt.Sprintf("a frame is %s: this connection uses %s", frameKind(typ), frameKind(l.typ))}
 	}
-	l.buf = takeChunk(l.last)
+	l.buf = buffers.Get(l.last)
 	for {
-		if l.buf = roomFor(l.buf, 1); len(l.buf) == cap(l.buf) {
+		if l.buf = buffers.Grow(l.buf, 1); len(l.buf) == cap(l.buf) {
 			l.buf = append(l.buf, 0)[:len(l.buf)]
 		}
 		n, err := r.Read(l.buf[len(l.buf):cap(l.buf)])
