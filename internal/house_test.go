@@ -2,6 +2,7 @@
 //
 //	cmd/wirecall -> internal/load, internal/emit/* -> internal/model
 //	generated code -> rpc -> codec, internal/wire; codec/cbor -> codec -> internal/wire
+//	internal/wire, codec/jsongen -> internal/jsonscan; internal/wire, codec/cbor -> internal/cborscan
 package internal_test
 
 import (
@@ -21,18 +22,23 @@ const module = "github.com/wirecall/wirecall"
 // of a name is any rest. What is not named, examples say, may import rpc and
 // what is below it.
 var allowed = map[string][]string{
-	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model"},
-	"internal/load":    {"internal/model"},
-	"internal/emit/*":  {"internal/model"},
-	"internal/model":   {},
-	"internal/wire":    {},
-	"internal/buffers": {},
-	"codec":            {"codec/jsongen", "internal/wire"},
-	"codec/jsongen":    {},
-	"codec/cbor":       {"codec", "internal/wire"},
-	"rpc":              {"codec", "internal/wire", "internal/buffers"},
-	"rpc/*":            {"rpc", "codec", "codec/*", "internal/wire"},
-	"*":                {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
+	"cmd/wirecall":    {"internal/load", "internal/emit/*", "internal/model"},
+	"internal/load":   {"internal/model"},
+	"internal/emit/*": {"internal/model"},
+	"internal/model":  {},
+
+	"internal/buffers":  {},
+	"internal/jsonscan": {},
+	"internal/cborscan": {},
+	"internal/wire":     {"internal/jsonscan", "internal/cborscan"},
+
+	"codec":         {"codec/jsongen", "internal/wire"},
+	"codec/jsongen": {"internal/jsonscan"},
+	"codec/cbor":    {"codec", "internal/wire", "internal/cborscan"},
+
+	"rpc":   {"codec", "internal/wire", "internal/buffers"},
+	"rpc/*": {"rpc", "codec", "codec/*", "internal/wire"},
+	"*":     {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
 }
 
 // kept says where alone a dependency may be imported.

@@ -101,32 +101,32 @@ func must[T any](mode T, err error) T {
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func (cborCodec) Append(dst []byte, v any) ([]byte, error) {
-	out, err := appendUnmended(dst, v)
+	out, err := appendUnchecked(dst, v)
 	if err != nil {
 		return dst, err
 	}
-	return mend(out, len(dst)), nil
+	return replaceInvalid(out, len(dst)), nil
 }
 
 // AppendWithin is Append for a value that is about to be sent, for package rpc. It
 // fails if more than depth levels of arrays, maps and tags nest in it.
 func (cborCodec) AppendWithin(dst []byte, v any, depth int) ([]byte, error) {
-	out, err := appendUnmended(dst, v)
+	out, err := appendUnchecked(dst, v)
 	if err != nil {
 		return dst, err
 	}
 	if wire.CBOR.Check(out[len(dst):], depth) == nil {
 		return out, nil
 	}
-	out = mend(out, len(dst))
+	out = replaceInvalid(out, len(dst))
 	if err := wire.CBOR.Check(out[len(dst):], depth); err != nil {
 		return dst, fmt.Errorf("the CBOR of %T: %w", v, err)
 	}
 	return out, nil
 }
 
-// appendUnmended appends what the library makes of v.
-func appendUnmended(dst []byte, v any) ([]byte, error) {
+// appendUnchecked appends the library's encoding of v, in which text may not be UTF-8.
+func appendUnchecked(dst []byte, v any) ([]byte, error) {
 	b := buffers.Get().(*bytes.Buffer)
 	*b = *bytes.NewBuffer(dst)
 	err := encoding.MarshalToBuffer(v, b)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"unsafe"
+
+	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
 // An Appender is what appends a T, and a Decoder what decodes one: functions of
@@ -15,17 +17,17 @@ type (
 )
 
 // null reports whether what is at s[i] can only be null.
-func null(s []byte, i int) bool { return at(s, i, 'n') }
+func null(s []byte, i int) bool { return jsonscan.At(s, i, 'n') }
 
 // AppendBool appends a bool.
 func AppendBool[T ~bool](dst []byte, v *T) []byte { return strconv.AppendBool(dst, bool(*v)) }
 
 // Bool decodes a bool.
 func Bool[T ~bool](s []byte, i int, v *T) int {
-	if *v = T(at(s, i, 't')); *v {
-		return word(s, i, "true")
+	if *v = T(jsonscan.At(s, i, 't')); *v {
+		return jsonscan.Word(s, i, "true")
 	}
-	return word(s, i, "false")
+	return jsonscan.Word(s, i, "false")
 }
 
 // AppendPointer appends what a pointer points to.
@@ -40,7 +42,7 @@ func AppendPointer[P ~*T, T any](dst []byte, v *P, elem Appender[T]) []byte {
 func Pointer[P ~*T, T any](s []byte, i int, v *P, elem Decoder[T]) int {
 	if null(s, i) {
 		*v = nil
-		return word(s, i, "null")
+		return jsonscan.Word(s, i, "null")
 	}
 	if *v != nil {
 		return failed
@@ -77,28 +79,28 @@ func Slice[S ~[]T, T any](s []byte, i int, v *S, elem Decoder[T]) int {
 	switch {
 	case null(s, i):
 		*v = nil
-		return word(s, i, "null")
-	case *v != nil || !at(s, i, '['):
+		return jsonscan.Word(s, i, "null")
+	case *v != nil || !jsonscan.At(s, i, '['):
 		return failed
 	}
 	var zero T
 	list := S{}
-	if i = space(s, i+1); at(s, i, ']') {
+	if i = jsonscan.Space(s, i+1); jsonscan.At(s, i, ']') {
 		*v = list
 		return i + 1
 	}
 	list = make(S, 0, room(unsafe.Sizeof(zero)))
 	for {
 		list = append(list, zero)
-		i = space(s, elem(s, i, &list[len(list)-1]))
+		i = jsonscan.Space(s, elem(s, i, &list[len(list)-1]))
 		switch {
-		case at(s, i, ']'):
+		case jsonscan.At(s, i, ']'):
 			*v = list
 			return i + 1
-		case !at(s, i, ','):
+		case !jsonscan.At(s, i, ','):
 			return failed
 		}
-		i = space(s, i+1)
+		i = jsonscan.Space(s, i+1)
 	}
 }
 
@@ -107,19 +109,19 @@ func room(size uintptr) int { return int(64/(size+1)) + 1 }
 
 // Array decodes an array of just so many elements.
 func Array[T any](s []byte, i int, v []T, elem Decoder[T]) int {
-	if !at(s, i, '[') {
+	if !jsonscan.At(s, i, '[') {
 		return failed
 	}
 	for n := range v {
-		if n > 0 && !at(s, i, ',') {
+		if n > 0 && !jsonscan.At(s, i, ',') {
 			return failed
 		}
-		i = space(s, elem(s, space(s, i+1), &v[n]))
+		i = jsonscan.Space(s, elem(s, jsonscan.Space(s, i+1), &v[n]))
 	}
 	if len(v) == 0 {
-		i = space(s, i+1)
+		i = jsonscan.Space(s, i+1)
 	}
-	if !at(s, i, ']') {
+	if !jsonscan.At(s, i, ']') {
 		return failed
 	}
 	return i + 1
@@ -136,7 +138,7 @@ func AppendMap[M ~map[K]V, K ~string, V any](dst []byte, v *M, elem Appender[V])
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendString(dst, string(k)), ':')
+		dst = append(jsonscan.AppendString(dst, string(k)), ':')
 		value = (*v)[k]
 		if dst = elem(dst, &value); dst == nil {
 			return nil
@@ -150,39 +152,39 @@ func Map[M ~map[K]V, K ~string, V any](s []byte, i int, v *M, elem Decoder[V]) i
 	switch {
 	case null(s, i):
 		*v = nil
-		return word(s, i, "null")
-	case *v != nil || !at(s, i, '{'):
+		return jsonscan.Word(s, i, "null")
+	case *v != nil || !jsonscan.At(s, i, '{'):
 		return failed
 	}
 	m := M{}
 	*v = m
-	if i = space(s, i+1); at(s, i, '}') {
+	if i = jsonscan.Space(s, i+1); jsonscan.At(s, i, '}') {
 		return i + 1
 	}
 	var zero, value V
 	for {
 		var k K
-		i = colon(s, String(s, i, &k))
+		i = jsonscan.Colon(s, String(s, i, &k))
 		value = zero
-		i = space(s, elem(s, i, &value))
+		i = jsonscan.Space(s, elem(s, i, &value))
 		switch {
-		case at(s, i, '}'):
+		case jsonscan.At(s, i, '}'):
 			m[k] = value
 			return i + 1
-		case !at(s, i, ','):
+		case !jsonscan.At(s, i, ','):
 			return failed
 		}
 		m[k] = value
-		i = space(s, i+1)
+		i = jsonscan.Space(s, i+1)
 	}
 }
 
 // Quoted decodes a value that stands in quotes.
 func Quoted[T any](s []byte, i int, v *T, elem Decoder[T]) int {
-	if !at(s, i, '"') {
+	if !jsonscan.At(s, i, '"') {
 		return failed
 	}
-	if i = elem(s, i+1, v); !at(s, i, '"') {
+	if i = elem(s, i+1, v); !jsonscan.At(s, i, '"') {
 		return failed
 	}
 	return i + 1

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"unsafe"
+
+	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
 type signed interface {
@@ -32,7 +34,7 @@ func AppendFloat[T float](dst []byte, v *T) []byte {
 
 // Int decodes a signed integer.
 func Int[T signed](s []byte, i int, v *T) int {
-	neg := at(s, i, '-')
+	neg := jsonscan.At(s, i, '-')
 	if neg {
 		i++
 	}
@@ -61,11 +63,7 @@ func Uint[T unsigned](s []byte, i int, v *T) int {
 // digits reads an integer that has neither a sign nor a fraction nor an
 // exponent.
 func digits(s []byte, i int) (u uint64, end int) {
-	end = i
-	for uint(end) < uint(len(s)) && s[end]-'0' <= 9 {
-		u = u*10 + uint64(s[end]-'0')
-		end++
-	}
+	u, end = run(s, i, 0)
 	n := end - i
 	switch {
 	case n == 0, n > 1 && s[i] == '0', end < len(s) && (s[end] == '.' || s[end]|0x20 == 'e'):
@@ -80,118 +78,70 @@ func digits(s []byte, i int) (u uint64, end int) {
 	return u, end
 }
 
+// run appends the decimal digits at s[i] to those of u. If there are more than 19
+// in all the result has overflowed.
+func run(s []byte, i int, u uint64) (_ uint64, end int) {
+	for ; uint(i) < uint(len(s)) && s[i]-'0' <= 9; i++ {
+		u = u*10 + uint64(s[i]-'0')
+	}
+	return u, i
+}
+
 // Float decodes a float.
 func Float[T float](s []byte, i int, v *T) int {
-	n := number(s, i)
-	if n.end < 0 {
+	bits := int(unsafe.Sizeof(*v)) * 8
+	if bits == 64 {
+		if f, end := decimal(s, i); end >= 0 {
+			*v = T(f)
+			return end
+		}
+	}
+	end := jsonscan.Number(s, i)
+	if end < 0 {
 		return failed
 	}
-	bits := int(unsafe.Sizeof(*v)) * 8
-	if f, ok := n.exact(); ok && bits == 64 {
-		*v = T(f)
-		return n.end
-	}
-	f, err := strconv.ParseFloat(string(s[i:n.end]), bits)
+	f, err := strconv.ParseFloat(string(s[i:end]), bits)
 	if err != nil {
 		return failed
 	}
 	*v = T(f)
-	return n.end
-}
-
-// A literal is a number as it was written: mantissa times ten to the power of
-// exponent, if that fits.
-type literal struct {
-	mantissa uint64
-	exponent int
-	digits   int // of mantissa, with leading zeros
-	negative bool
-	end      int // the place behind it
-}
-
-// number reads a number. See RFC 8259, section 6.
-func number(s []byte, i int) (n literal) {
-	n.end = i
-	if at(s, n.end, '-') {
-		n.negative = true
-		n.end++
-	}
-	if at(s, n.end, '0') {
-		n.end++
-	} else if n.run(s) == 0 {
-		n.end = failed
-		return n
-	}
-	if at(s, n.end, '.') {
-		n.end++
-		if n.exponent = -n.run(s); n.exponent == 0 {
-			n.end = failed
-			return n
-		}
-	}
-	if uint(n.end) < uint(len(s)) && s[n.end]|0x20 == 'e' {
-		n.scale(s)
-	}
-	return n
-}
-
-// run reads digits into the mantissa.
-func (n *literal) run(s []byte) int {
-	i := n.end
-	for ; uint(i) < uint(len(s)) && s[i]-'0' <= 9; i++ {
-		n.mantissa = n.mantissa*10 + uint64(s[i]-'0')
-	}
-	count := i - n.end
-	n.digits += count
-	n.end = i
-	return count
-}
-
-// scale reads the exponent at its e.
-func (n *literal) scale(s []byte) {
-	n.end++
-	sign := 1
-	if at(s, n.end, '-') || at(s, n.end, '+') {
-		if s[n.end] == '-' {
-			sign = -1
-		}
-		n.end++
-	}
-	e := literal{end: n.end}
-	if e.run(s) == 0 {
-		n.end = failed
-		return
-	}
-	n.end = e.end
-	if e.digits > 4 {
-		n.digits = math.MaxInt // out of exact's reach
-		return
-	}
-	n.exponent += sign * int(e.mantissa)
+	return end
 }
 
 var powers = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
-	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}
 
-// exact is the number where mantissa and power of ten are exact as float64s, so
-// that their product or quotient is rounded once, as it should be.
-func (n *literal) exact() (f float64, ok bool) {
-	if n.digits > 19 || n.mantissa > 1<<53 {
-		return 0, false
+// decimal reads a number without an exponent whose digits and power of ten are exact
+// as float64s, so that their quotient is rounded once, as it should be. It fails on
+// any other number: [jsonscan.Number] and strconv read those.
+func decimal(s []byte, i int) (f float64, end int) {
+	negative := jsonscan.At(s, i, '-')
+	if negative {
+		i++
 	}
-	f = float64(n.mantissa)
-	if n.negative {
+	mantissa, end := run(s, i, 0)
+	if end == i || end > i+1 && s[i] == '0' {
+		return 0, failed
+	}
+	places := 0
+	if jsonscan.At(s, end, '.') {
+		point := end
+		mantissa, end = run(s, point+1, mantissa)
+		if places = end - point - 1; places == 0 {
+			return 0, failed
+		}
+		i++
+	}
+	if end-i > 19 || mantissa > 1<<53 || end < len(s) && s[end]|0x20 == 'e' {
+		return 0, failed
+	}
+	if f = float64(mantissa); places > 0 {
+		f /= powers[places]
+	}
+	if negative {
 		f = -f
 	}
-	switch e := n.exponent; {
-	case e == 0:
-		return f, true
-	case e < 0 && -e < len(powers):
-		return f / powers[-e], true
-	case e > 0 && e < len(powers):
-		return f * powers[e], true
-	}
-	return 0, false
+	return f, end
 }
 
 // appendFloat64 is appendFloat for most of the numbers that people write: those

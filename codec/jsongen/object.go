@@ -1,6 +1,10 @@
 package jsongen
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/wirecall/wirecall/internal/jsonscan"
+)
 
 // Fields are the names of a struct's fields in JSON, in the order in which they
 // are encoded.
@@ -11,14 +15,14 @@ type Fields []string
 // it gives up, the field is negative; next is then the place behind the object,
 // or negative.
 func (f Fields) First(s []byte, i int) (field, next int) {
-	if !at(s, i, '{') {
+	if !jsonscan.At(s, i, '{') {
 		return failed, failed
 	}
 	i++
 	if next := f.expected(s, i, 0); next > 0 {
 		return 0, next
 	}
-	if i = space(s, i); at(s, i, '}') {
+	if i = jsonscan.Space(s, i); jsonscan.At(s, i, '}') {
 		return failed, i + 1
 	}
 	return f.member(s, i, 0)
@@ -26,17 +30,17 @@ func (f Fields) First(s []byte, i int) (field, next int) {
 
 // Next goes on to the next member, as First does, behind the value of a field.
 func (f Fields) Next(s []byte, i, field int) (_, next int) {
-	if at(s, i, ',') {
+	if jsonscan.At(s, i, ',') {
 		if next := f.expected(s, i+1, field+1); next > 0 {
 			return field + 1, next
 		}
 	}
-	i = space(s, i)
+	i = jsonscan.Space(s, i)
 	switch {
-	case at(s, i, '}'):
+	case jsonscan.At(s, i, '}'):
 		return failed, i + 1
-	case at(s, i, ','):
-		return f.member(s, space(s, i+1), field+1)
+	case jsonscan.At(s, i, ','):
+		return f.member(s, jsonscan.Space(s, i+1), field+1)
 	}
 	return failed, failed
 }
@@ -67,7 +71,7 @@ func (f Fields) member(s []byte, i, expected int) (field, next int) {
 		if escaped {
 			name = []byte(unescape(name))
 		}
-		if i = colon(s, end+1); i < 0 {
+		if i = jsonscan.Colon(s, end+1); i < 0 {
 			return failed, failed
 		}
 		if field := f.find(name, expected); field >= 0 {
@@ -76,14 +80,14 @@ func (f Fields) member(s []byte, i, expected int) (field, next int) {
 		if f.folds(name) {
 			return failed, failed
 		}
-		i = space(s, skip(s, i, 0))
+		i = jsonscan.Space(s, jsonscan.Value(s, i, maxDepth))
 		switch {
-		case at(s, i, '}'):
+		case jsonscan.At(s, i, '}'):
 			return failed, i + 1
-		case !at(s, i, ','):
+		case !jsonscan.At(s, i, ','):
 			return failed, failed
 		}
-		i = space(s, i+1)
+		i = jsonscan.Space(s, i+1)
 	}
 }
 

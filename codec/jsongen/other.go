@@ -5,6 +5,8 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+
+	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
 // AppendOther appends a value whose type is left to encoding/json, by a pointer
@@ -19,7 +21,7 @@ func AppendOther(dst []byte, v any) []byte {
 
 // Other decodes a value whose type is left to encoding/json, by a pointer to it.
 func Other(s []byte, i int, v any) int {
-	end := skip(s, i, 0)
+	end := jsonscan.Value(s, i, maxDepth)
 	if end < 0 || !reflect.ValueOf(v).Elem().IsZero() || json.Unmarshal(s[i:end:end], v) != nil {
 		return failed
 	}
@@ -28,7 +30,7 @@ func Other(s []byte, i int, v any) int {
 
 // Raw decodes JSON by leaving it as it is.
 func Raw(s []byte, i int, v *json.RawMessage) int {
-	end := skip(s, i, 0)
+	end := jsonscan.Value(s, i, maxDepth)
 	if end < 0 || *v != nil {
 		return failed
 	}
@@ -52,7 +54,7 @@ func appendAny(dst []byte, v any, depth int) []byte {
 	case bool:
 		return AppendBool(dst, &v)
 	case string:
-		return appendString(dst, v)
+		return jsonscan.AppendString(dst, v)
 	case float64:
 		return appendFloat64(dst, v)
 	case int:
@@ -90,7 +92,7 @@ func appendAnyMap(dst []byte, v map[string]any, depth int) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendString(dst, k), ':')
+		dst = append(jsonscan.AppendString(dst, k), ':')
 		if dst = appendAny(dst, v[k], depth+1); dst == nil {
 			return nil
 		}
@@ -113,7 +115,7 @@ func decodeAny(s []byte, i int, v *any, depth int) int {
 	switch s[i] {
 	case 'n':
 		*v = nil
-		return word(s, i, "null")
+		return jsonscan.Word(s, i, "null")
 	case 't', 'f':
 		return boxed(s, i, v, Bool[bool])
 	case '"':

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
 // A coder encodes and decodes values of one type, given pointers to them. It
@@ -100,17 +102,15 @@ func AppendSound(dst []byte, v any) (b []byte, sound bool) {
 // called only if src is one JSON value: encoding/json promises them that.
 func Decode(src []byte, v any) bool {
 	c := lookup(v)
-	if c == nil || !c.zero(v) || c.methods && !wellFormed(src) {
+	if c == nil || !c.zero(v) || c.methods && jsonscan.Whole(src, maxDepth) < 0 {
 		return false
 	}
-	if i := space(src, c.decode(src, space(src, 0), v)); i == len(src) {
+	if i := jsonscan.Space(src, c.decode(src, jsonscan.Space(src, 0), v)); i == len(src) {
 		return true
 	}
 	reflect.ValueOf(v).Elem().SetZero()
 	return false
 }
-
-func wellFormed(src []byte) bool { return space(src, skip(src, space(src, 0), 0)) == len(src) }
 
 // zero reports whether v points to bytes that are all zero.
 func (c *coder) zero(v any) bool {

@@ -4,7 +4,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"unicode/utf8"
+
+	"github.com/wirecall/wirecall/internal/cborscan"
+	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
 // Head is a message without its body, the params or the result. The body comes
@@ -25,7 +27,7 @@ type Head struct {
 // AppendID appends the raw form of an id.
 func (f Format) AppendID(dst []byte, id uint64) []byte {
 	if f == CBOR {
-		return appendHead(dst, cborUint, id)
+		return cborscan.AppendHead(dst, cborscan.Uint, id)
 	}
 	return strconv.AppendUint(dst, id, 10)
 }
@@ -109,8 +111,8 @@ func (f Format) AppendErrorObject(dst []byte, e *Error) []byte {
 				members++
 			}
 		}
-		dst = appendHead(dst, cborMap, members)
-		dst = appendText(dst, "code")
+		dst = cborscan.AppendHead(dst, cborscan.Map, members)
+		dst = cborscan.AppendText(dst, "code")
 	} else {
 		dst = append(dst, `{"code":`...)
 	}
@@ -150,7 +152,7 @@ func (f Format) AppendControl(dst []byte, method string, args ...int64) []byte {
 func (f Format) AppendCancelRequest(dst []byte, id []byte) []byte {
 	dst = f.AppendRequest(dst, &Head{Method: "$/cancelRequest", Body: true})
 	if f == CBOR {
-		dst = appendText(appendHead(dst, cborMap, 1), "id")
+		dst = cborscan.AppendText(cborscan.AppendHead(dst, cborscan.Map, 1), "id")
 	} else {
 		dst = append(dst, `{"id":`...)
 	}
@@ -215,16 +217,16 @@ func (f Format) AppendSeparator(dst []byte) []byte {
 // with <, > and & escaped.
 func (f Format) AppendString(dst []byte, s string) []byte {
 	if f == CBOR {
-		return appendText(dst, s)
+		return cborscan.AppendText(dst, s)
 	}
-	return appendQuoted(dst, s)
+	return jsonscan.AppendString(dst, s)
 }
 
 // open begins a message of so many members, "jsonrpc" not counted. Only JSON
 // has that one; because of it every other member begins with a comma.
 func (f Format) open(dst []byte, members int) []byte {
 	if f == CBOR {
-		return appendHead(dst, cborMap, uint64(members))
+		return cborscan.AppendHead(dst, cborscan.Map, uint64(members))
 	}
 	return append(dst, `{"jsonrpc":"2.0"`...)
 }
@@ -233,7 +235,7 @@ func (f Format) open(dst []byte, members int) []byte {
 // ours and needs no escapes.
 func (f Format) name(dst []byte, name string) []byte {
 	if f == CBOR {
-		return append(appendHead(dst, cborString, uint64(len(name))), name...)
+		return append(cborscan.AppendHead(dst, cborscan.String, uint64(len(name))), name...)
 	}
 	dst = append(dst, ',', '"')
 	dst = append(dst, name...)
@@ -242,14 +244,14 @@ func (f Format) name(dst []byte, name string) []byte {
 
 func (f Format) int(dst []byte, n int64) []byte {
 	if f == CBOR {
-		return appendInt(dst, n)
+		return cborscan.AppendInt(dst, n)
 	}
 	return strconv.AppendInt(dst, n, 10)
 }
 
 func (f Format) openArray(dst []byte, n int) []byte {
 	if f == CBOR {
-		return appendHead(dst, cborArray, uint64(n))
+		return cborscan.AppendHead(dst, cborscan.Array, uint64(n))
 	}
 	return append(dst, '[')
 }
@@ -268,7 +270,7 @@ func (f Format) id(dst, id []byte) []byte {
 	case id != nil:
 		return append(dst, id...)
 	case f == CBOR:
-		return append(dst, cborNull)
+		return append(dst, cborscan.Null)
 	}
 	return append(dst, "null"...)
 }
@@ -279,7 +281,7 @@ func (f Format) meta(dst []byte, meta map[string]string) []byte {
 	}
 	dst = f.name(dst, "meta")
 	if f == CBOR {
-		dst = appendHead(dst, cborMap, uint64(len(meta)))
+		dst = cborscan.AppendHead(dst, cborscan.Map, uint64(len(meta)))
 	} else {
 		dst = append(dst, '{')
 	}
@@ -310,62 +312,11 @@ func (f Format) streams(dst []byte, handles []uint64) []byte {
 	return f.closeArray(dst)
 }
 
-// appendQuoted appends a JSON string: RFC 8259, section 7. What need not be
-// escaped and is all the same is what json.Marshal escapes: the characters
-// that would mean something in HTML or in old JavaScript.
-func appendQuoted(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	start := 0 // of what is not appended yet
-	for i := 0; i < len(s); {
-		r, size := rune(s[i]), 1
-		if r >= utf8.RuneSelf {
-			r, size = utf8.DecodeRuneInString(s[i:])
-		}
-		if !escapes(r) && (r != utf8.RuneError || size > 1) {
-			i += size
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		dst = appendEscape(dst, r)
-		i += size
-		start = i
-	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
-}
-
-func escapes(r rune) bool {
-	switch r {
-	case '"', '\\', '<', '>', '&', '\u2028', '\u2029':
-		return true
-	}
-	return r < ' '
-}
-
-func appendEscape(dst []byte, r rune) []byte {
-	switch r {
-	case '"', '\\':
-		return append(dst, '\\', byte(r))
-	case '\b':
-		return append(dst, `\b`...)
-	case '\f':
-		return append(dst, `\f`...)
-	case '\n':
-		return append(dst, `\n`...)
-	case '\r':
-		return append(dst, `\r`...)
-	case '\t':
-		return append(dst, `\t`...)
-	}
-	const hex = "0123456789abcdef"
-	return append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
-}
-
 // AppendObject begins an object of n members: each is AppendKey and then its
 // value, and AppendObjectEnd follows the last.
 func (f Format) AppendObject(dst []byte, n int) []byte {
 	if f == CBOR {
-		return appendHead(dst, cborMap, uint64(n))
+		return cborscan.AppendHead(dst, cborscan.Map, uint64(n))
 	}
 	return append(dst, '{')
 }
@@ -392,7 +343,7 @@ func (f Format) AppendObjectEnd(dst []byte) []byte {
 // AppendNull appends a null.
 func (f Format) AppendNull(dst []byte) []byte {
 	if f == CBOR {
-		return append(dst, cborNull)
+		return append(dst, cborscan.Null)
 	}
 	return append(dst, "null"...)
 }

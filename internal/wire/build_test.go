@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/wirecall/wirecall/internal/cborscan"
 )
 
 // request is a typical one.
@@ -216,12 +218,12 @@ func TestHeadsAreShort(t *testing.T) {
 		{1<<63 - 1, "1b7fffffffffffffff"}, {-1, "20"}, {-10, "29"}, {-24, "37"}, {-25, "3818"}, {-100, "3863"},
 		{-1000, "3903e7"}, {-1 << 63, "3b7fffffffffffffff"},
 	} {
-		raw := appendInt(nil, test.n)
+		raw := cborscan.AppendInt(nil, test.n)
 		if got := hex.EncodeToString(raw); got != test.want {
 			t.Errorf("%d: got %s, want %s", test.n, got, test.want)
 		}
-		if test.n >= 0 && headSize(uint64(test.n)) != len(raw) {
-			t.Errorf("headSize(%d) = %d, want %d", test.n, headSize(uint64(test.n)), len(raw))
+		if test.n >= 0 && cborscan.HeadSize(uint64(test.n)) != len(raw) {
+			t.Errorf("HeadSize(%d) = %d, want %d", test.n, cborscan.HeadSize(uint64(test.n)), len(raw))
 		}
 		if got, ok := CBOR.Int(raw); !ok || got != test.n {
 			t.Errorf("%s: read as %d, %v, want %d", test.want, got, ok, test.n)

@@ -3,6 +3,9 @@ package wire
 import (
 	"slices"
 	"unicode/utf8"
+
+	"github.com/wirecall/wirecall/internal/cborscan"
+	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
 // Decode reads src, one message and nothing else, into m. Every error is a
@@ -120,7 +123,7 @@ type decoder struct {
 
 // malformed is the Fault for a scanner's negative result.
 func (d *decoder) malformed(at int) *Fault {
-	d.deep = at == tooDeep
+	d.deep = isTooDeep(at)
 	return parseError(d.f.wrong(at, d.levels))
 }
 
@@ -137,24 +140,24 @@ func (d *decoder) json(src []byte) *Fault {
 	if !utf8.Valid(src) {
 		return parseError("invalid UTF-8")
 	}
-	i := skipSpace(src, 0)
+	i := jsonscan.Space(src, 0)
 	if i == len(src) {
 		return parseError("no message")
 	}
 	if src[i] != '{' {
-		if end := jsonValid(src, d.levels); end < 0 {
+		if end := jsonscan.Whole(src, d.levels); end < 0 {
 			return d.malformed(end)
 		}
 		return invalidRequest("not an object")
 	}
-	end := jsonMembers(src, i, d.levels, skipJSON, func(name, value []byte) bool {
+	end := jsonscan.Members(src, i, d.levels, func(name, value []byte) bool {
 		d.member(name, value)
 		return true
 	})
 	if end < 0 {
 		return d.malformed(end)
 	}
-	if end = skipSpace(src, end); end != len(src) {
+	if end = jsonscan.Space(src, end); end != len(src) {
 		return d.malformed(^end)
 	}
 	return nil
@@ -165,13 +168,13 @@ func (d *decoder) cbor(src []byte) *Fault {
 	if len(src) == 0 {
 		return parseError("no message")
 	}
-	if src[0]>>5 != cborMap {
-		if end := cborValid(src, d.levels); end < 0 {
+	if src[0]>>5 != cborscan.Map {
+		if end := cborscan.Whole(src, d.levels); end < 0 {
 			return d.malformed(end)
 		}
 		return invalidRequest("not a map")
 	}
-	end := cborMembers(src, d.levels, func(name, value []byte) bool {
+	end := cborscan.Members(src, d.levels, func(name, value []byte) bool {
 		d.member(name, value)
 		return true
 	})

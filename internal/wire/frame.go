@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"iter"
 	"math"
+
+	"github.com/wirecall/wirecall/internal/cborscan"
 )
 
 // A frame holds one message or more. In JSON they are separated by line feeds,
@@ -40,8 +42,8 @@ func splitJSON(frame []byte, yield func([]byte, error) bool) {
 
 func splitCBOR(frame []byte, yield func([]byte, error) bool) {
 	for first := true; first || len(frame) > 0; first = false {
-		major, n, i := cborHead(frame, 0)
-		if i < 0 || major != cborBytes || n == 0 || n > uint64(len(frame)-i) {
+		major, n, i := cborscan.Head(frame, 0)
+		if i < 0 || major != cborscan.Bytes || n == 0 || n > uint64(len(frame)-i) {
 			yield(nil, parseError("frame is not a sequence of byte strings"))
 			return
 		}
@@ -58,7 +60,7 @@ func splitCBOR(frame []byte, yield func([]byte, error) bool) {
 func (f Format) AppendToFrame(frame, msg []byte, first bool) []byte {
 	switch {
 	case f == CBOR:
-		frame = appendHead(frame, cborBytes, uint64(len(msg)))
+		frame = cborscan.AppendHead(frame, cborscan.Bytes, uint64(len(msg)))
 	case !first:
 		frame = append(frame, '\n')
 	}
@@ -68,7 +70,7 @@ func (f Format) AppendToFrame(frame, msg []byte, first bool) []byte {
 // FrameRoom is how many bytes Frame wants before a message.
 func (f Format) FrameRoom() int {
 	if f == CBOR {
-		return headSize(math.MaxUint64)
+		return cborscan.HeadSize(math.MaxUint64)
 	}
 	return 0
 }
@@ -80,15 +82,15 @@ func (f Format) Frame(buf []byte, msg int) []byte {
 		return buf[msg:]
 	}
 	n := uint64(len(buf) - msg)
-	from := msg - headSize(n)
-	appendHead(buf[:from], cborBytes, n)
+	from := msg - cborscan.HeadSize(n)
+	cborscan.AppendHead(buf[:from], cborscan.Bytes, n)
 	return buf[from:]
 }
 
 // FrameSize is how many bytes a message of n bytes adds to a frame at most.
 func (f Format) FrameSize(n int) int {
 	if f == CBOR {
-		return headSize(uint64(n)) + n
+		return cborscan.HeadSize(uint64(n)) + n
 	}
 	return 1 + n
 }

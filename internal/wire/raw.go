@@ -4,6 +4,9 @@ import (
 	"errors"
 	"iter"
 	"unicode/utf8"
+
+	"github.com/wirecall/wirecall/internal/cborscan"
+	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
 // Kind is what sort of value raw bytes encode.
@@ -40,11 +43,11 @@ func (f Format) Check(raw []byte, depth int) error {
 	var end int
 	switch {
 	case f == CBOR:
-		end = cborValid(raw, depth)
+		end = cborscan.Whole(raw, depth)
 	case !utf8.Valid(raw):
 		return errors.New("invalid UTF-8")
 	default:
-		end = jsonValid(raw, depth)
+		end = jsonscan.Whole(raw, depth)
 	}
 	if end < 0 {
 		return errors.New(f.wrong(end, depth))
@@ -56,10 +59,10 @@ func (f Format) Check(raw []byte, depth int) error {
 func (f Format) Array(raw []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		if f == CBOR {
-			cborElements(raw, yield)
+			cborscan.Elements(raw, MaxDepth, yield)
 			return
 		}
-		jsonElements(raw, yield)
+		jsonscan.Elements(raw, MaxDepth, yield)
 	}
 }
 
@@ -78,10 +81,10 @@ func (f Format) Object(raw []byte) iter.Seq2[string, []byte] {
 // it is nil for a CBOR key that is not text.
 func (f Format) members(raw []byte, yield func(name, value []byte) bool) {
 	if f == CBOR {
-		cborMembers(raw, MaxDepth, yield)
+		cborscan.Members(raw, MaxDepth, yield)
 		return
 	}
-	jsonMembers(raw, skipSpace(raw, 0), MaxDepth, skipKnown, yield)
+	jsonscan.KnownMembers(raw, jsonscan.Space(raw, 0), MaxDepth, yield)
 }
 
 // Int returns the integer that raw is. Neither 1.0 nor 1e3 is one, nor what
@@ -112,7 +115,7 @@ func (f Format) String(raw []byte) (string, bool) {
 // unless there was something to unescape. It is nil if raw is not a string.
 func (f Format) text(raw []byte) []byte {
 	if f == CBOR {
-		return cborText(raw)
+		return cborscan.Text(raw)
 	}
 	return jsonText(raw)
 }

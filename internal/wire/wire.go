@@ -13,7 +13,9 @@ package wire
 
 import (
 	"fmt"
-	"math"
+
+	"github.com/wirecall/wirecall/internal/cborscan"
+	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
 // Format is one of the two forms of a message. The methods that build and read
@@ -109,18 +111,17 @@ func invalidRequest(why string) *Fault {
 	return &Fault{InvalidRequest, "invalid request: " + why}
 }
 
-// Scanners return the index behind what they skipped. A negative result is a
-// failure: ^i for one at byte i, or tooDeep.
-const tooDeep = math.MinInt
-
-// wrong says what a scanner's negative result means, where so many levels were
+// wrong describes the negative result of a scan in which so many levels were
 // allowed. It quotes nothing of what was scanned.
 func (f Format) wrong(at, levels int) string {
 	switch {
-	case at == tooDeep:
+	case isTooDeep(at):
 		return fmt.Sprintf("nested deeper than %d", levels)
 	case f == CBOR:
 		return fmt.Sprintf("malformed CBOR at byte %d", ^at)
 	}
 	return fmt.Sprintf("malformed JSON at byte %d", ^at)
 }
+
+// isTooDeep reports whether a scan failed because too many levels nest.
+func isTooDeep(at int) bool { return at == jsonscan.TooDeep || at == cborscan.TooDeep }
