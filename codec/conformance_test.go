@@ -129,7 +129,7 @@ var values = []any{
 	[]name{"a"}, []number{1},
 
 	map[string]int{}, map[string]int(nil), map[string]int{"a": 1, "": 2}, map[name]number{"x": 1},
-	map[int]string{-1: "a", 1 << 40: "b"}, map[number]bool{7: true}, map[uint8][]byte{1: {2}},
+	map[int64]string{-1: "a", 1 << 40: "b"}, map[int]string{1: "a"}, map[number]bool{7: true}, map[uint8][]byte{1: {2}},
 	map[point]int{{1, 2}: 3}, map[string]any{"a": nil, "b": "c", "d": []any{true, "e"}, "f": map[string]any{}},
 	map[string]map[string][]int{"a": {"b": {1}}},
 

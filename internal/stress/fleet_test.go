@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -136,22 +135,8 @@ func (f *fleet) Usage(context.Context) (Usage, error) {
 	debug.FreeOSMemory()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	var ru syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
-		return Usage{}, err
-	}
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return Usage{}, err
-	}
-	u := Usage{Heap: int(m.HeapInuse), Stacks: int(m.StackInuse), Goroutines: runtime.NumGoroutine()}
-	u.CPU = time.Duration(ru.Utime.Nano() + ru.Stime.Nano()).Seconds()
-	for line := range strings.Lines(string(status)) {
-		if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &u.RSS); err == nil {
-			u.RSS <<= 10
-		}
-	}
-	return u, nil
+	cpu, rss, err := processUsage()
+	return Usage{CPU: cpu.Seconds(), RSS: rss, Heap: int(m.HeapInuse), Stacks: int(m.StackInuse), Goroutines: runtime.NumGoroutine()}, err
 }
 
 func (f *fleet) Rush(context.Context) (most int, _ error) {
