@@ -17,46 +17,8 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// TestConversations replays testdata/*.txt, which is the protocol as a program
-// can check it. Each file begins with why it exists; "-- name" begins another
-// conversation in the same file, on a connection of its own, again with prose.
-// What follows the prose is lines:
-//
-//	! Calls 2      a limit of ours (rpc.Limits) that is not the default; none
-//	               is idle for too long unless Idle is given
-//	! Sessions     our side keeps sessions; Sessions Window 10s, and so on,
-//	               sets one of rpc.SessionOptions
-//	-> {…}         the peer sends a line
-//	->lost {…}     so too, and it does not arrive
-//	<- {…}         we send exactly this, next
-//	<-lost {…}     so too, and it does not arrive
-//	<* {…}         so too; consecutive ones come in any order
-//	<-close why    we end the connection, with this as its cause
-//	<-cut          so too, without a goodbye
-//	->close        the peer ends the connection
-//	->half {…}     the peer sends, if anything, a line without an end, and nothing
-//	               after it; it reads on
-//	->cut          the socket breaks
-//	->dial as x    the peer connects again, as principal x where that is said
-//	<-dial 5s      our side does, within that time
-//	@1             what follows is on the first socket, of those that were made;
-//	               without this it is on the last
-//	->deaf         the peer does not read from now on
-//	->hears        and now it does
-//	.. 1h          time passes
-//	~> add 3 4     our program does something (see program.do); where that is
-//	               dial, before anything else, our side is the client
-//	~< 7           and this is what it sees
-//	# …            a remark
-//
-// Nothing may be sent, or seen, that the file does not say: it is looked for
-// before every line, when all goroutines have come to rest. How many items of
-// a stream travel in one $/items is not promised, so those of consecutive ones
-// are counted together. «x*70000» stands for 70,000 times x; x may have Go's
-// escapes. «token», or another name, is what stands there in the first line that
-// has it, and then in all others.
-//
-// Over a WebSocket $/close is the close frame.
+// TestConversations replays testdata/*.txt, which are the protocol in a form
+// that a program can check. testdata/README.md describes their language.
 func TestConversations(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -93,6 +55,29 @@ func TestCornerCases(t *testing.T) {
 	}
 	if named == 0 {
 		t.Error("no corner cases")
+	}
+}
+
+// The README of the transcripts has every line, and everything that our program
+// can do.
+func TestTranscriptLanguage(t *testing.T) {
+	text, err := os.ReadFile("testdata/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := func(what string) {
+		if !regexp.MustCompile("`" + regexp.QuoteMeta(what) + "[ `]").Match(text) {
+			t.Errorf("testdata/README.md does not describe %q", what)
+		}
+	}
+	for _, m := range markers {
+		if m != "@" { // which a number follows at once
+			has(m)
+		}
+	}
+	has("@1")
+	for name := range calls {
+		has(name)
 	}
 }
 

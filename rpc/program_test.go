@@ -97,18 +97,7 @@ func (p *program) heard() (string, bool) {
 	return s, true
 }
 
-// do is one line of what our program does:
-//
-//	dial                         connect; says "dialed"
-//	close                        close the connection, or the server
-//	state                        say what the connection's is
-//	shutdown [within 5s]         the server; says "shut down" when it is done
-//	c = add 1 2 [within 1s] [meta k=v]
-//	                             make a call, called c from now on
-//	c cancel                     end the call's context
-//	c next [3]                   read items of the call's stream
-//	c all                        read until the end
-//	c leave                      leave the loop
+// do does what a line of the file says: see testdata/README.md.
 func (p *program) do(line string) error {
 	words := strings.Fields(line)
 	switch {
