@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"internal/model":  {},
 
 	"internal/buffers":  {},
+	"internal/flow":     {},
 	"internal/jsonscan": {},
 	"internal/cborscan": {},
 	"internal/wire":     {"internal/jsonscan", "internal/cborscan"},
@@ -36,7 +37,12 @@ var allowed = map[string][]string{
 	"codec/jsongen": {"internal/jsonscan"},
 	"codec/cbor":    {"codec", "internal/wire", "internal/cborscan"},
 
-	"rpc":   {"codec", "internal/wire", "internal/buffers"},
+	"rpc": {
+		"codec",
+		"internal/buffers",
+		"internal/flow",
+		"internal/wire",
+	},
 	"rpc/*": {"rpc", "codec", "codec/*", "internal/wire"},
 	"*":     {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
 }

@@ -25,26 +25,3 @@ func BenchmarkOutbox(b *testing.B) {
 		}
 	}
 }
-
-// What credit costs an item, both sides together.
-func BenchmarkCredit(b *testing.B) {
-	c := credit{limit: initialItems, bytes: initialBytes}
-	w := newWindow(initialItems, initialBytes)
-	const size = 50
-	b.ReportAllocs()
-	for b.Loop() {
-		if !c.allows(size) {
-			b.Fatal("no credit")
-		}
-		c.spend(size)
-		if !w.receive(size) {
-			b.Fatal("overrun")
-		}
-		if w.take(size) {
-			taken, items, bytes := w.grant()
-			if err := c.grant(taken, items, bytes); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-}

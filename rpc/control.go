@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/buffers"
+	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -246,10 +247,10 @@ func (c *session) creditFor(params []byte) error {
 		return errMalformed
 	}
 	if v[0] == 0 {
-		return c.out.grantNotifications(uint64(v[1]), int(min(v[2], maxItems)), int(min(v[3], math.MaxInt32)))
+		return c.out.grantNotifications(uint64(v[1]), int(min(v[2], flow.MaxItems)), int(min(v[3], math.MaxInt32)))
 	}
 	if s := c.out.source(uint64(v[0])); s != nil {
-		return s.received(uint64(v[1]), int(min(v[2], maxItems)), int(min(v[3], math.MaxInt32)))
+		return s.received(uint64(v[1]), int(min(v[2], flow.MaxItems)), int(min(v[3], math.MaxInt32)))
 	}
 	return nil // it has ended meanwhile
 }

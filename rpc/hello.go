@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -28,8 +29,8 @@ type hello struct {
 	Message int `json:"message"`
 
 	// Notes is how many notifications this side takes before it grants more, and
-	// NoteBytes how many bytes of them. What is left out is initialItems and
-	// initialBytes.
+	// NoteBytes how many bytes of them. What is left out is flow.InitialItems and
+	// flow.InitialBytes.
 	Notes     int `json:"notes,omitempty"`
 	NoteBytes int `json:"noteBytes,omitempty"`
 
@@ -49,12 +50,12 @@ func (c *session) hello() hello {
 
 // meet takes over the peer's limits.
 func (c *session) meet(h hello) error {
-	notes, noteBytes := cmp.Or(h.Notes, initialItems), cmp.Or(h.NoteBytes, initialBytes)
+	notes, noteBytes := cmp.Or(h.Notes, flow.InitialItems), cmp.Or(h.NoteBytes, flow.InitialBytes)
 	switch {
 	case h.Version != 1 || h.Message < floorMessage:
 		return fmt.Errorf("hello {Version:%d Message:%d}: want version 1, and a message of %d at least", h.Version, h.Message, floorMessage)
-	case notes < initialItems || noteBytes < initialBytes:
-		return fmt.Errorf("hello {Notes:%d NoteBytes:%d}: want %d and %d at least", h.Notes, h.NoteBytes, initialItems, initialBytes)
+	case notes < flow.InitialItems || noteBytes < flow.InitialBytes:
+		return fmt.Errorf("hello {Notes:%d NoteBytes:%d}: want %d and %d at least", h.Notes, h.NoteBytes, flow.InitialItems, flow.InitialBytes)
 	}
 	for _, n := range []int64{int64(h.Calls), int64(h.Streams), int64(h.Message), int64(notes), int64(noteBytes), int64(h.Replay), h.Window} {
 		if n < 0 || n > wire.MaxInteger {

@@ -1,6 +1,10 @@
 package rpc
 
-import "time"
+import (
+	"time"
+
+	"github.com/wirecall/wirecall/internal/flow"
+)
 
 // Limits bound what one connection may cost this side. The zero value of each
 // field means its default; the defaults are safe on the open internet. In
@@ -103,7 +107,6 @@ type Limits struct {
 }
 
 const (
-	windowGrowth  = 16          // a window grows to this many times its start
 	closeGrace    = time.Second // for a last flush and the closing handshake
 	frameSize     = 32 << 10    // a frame of several messages, at most
 	sourceSize    = 16 << 10    // encoded items of one stream that wait for a frame
@@ -114,7 +117,7 @@ const (
 // notifications is what a wirecall peer is told about the notifications that it
 // may send: the protocol has a least and a most.
 func (l Limits) notifications() (items, bytes int) {
-	return min(max(l.Notifications, initialItems), maxItems), max(l.NotificationBytes, initialBytes)
+	return min(max(l.Notifications, flow.InitialItems), flow.MaxItems), max(l.NotificationBytes, flow.InitialBytes)
 }
 
 // withDefaults is l with every zero replaced.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -20,7 +21,7 @@ type notes struct {
 	ctx     context.Context         // of their handlers: it may outlive that of the session; nil while none runs
 	cancel  context.CancelCauseFunc // its end
 	last    map[*registration]*hold // the last of each service, while it holds calls up
-	window  *window                 // in wirecall mode: what the peer may send, of any method; nil before the first
+	window  *flow.Window            // in wirecall mode: what the peer may send, of any method; nil before the first
 }
 
 func (n *notes) idle() bool { return !n.running && len(n.queue) == 0 }
@@ -30,11 +31,10 @@ func (n *notes) idle() bool { return !n.running && len(n.queue) == 0 }
 func (n *notes) allow(size int, l *Limits) bool {
 	if n.window == nil {
 		items, bytes := l.notifications()
-		w := newWindow(items, bytes)
-		w.granted = granted{limit: uint64(items), room: uint64(bytes)} // hello says as much
+		w := flow.NewAnnouncedWindow(items, bytes) // by hello
 		n.window = &w
 	}
-	return n.window.receive(size)
+	return n.window.Receive(size)
 }
 
 // held is how many bytes the notifications of a wirecall peer take, roughly: those that
@@ -43,7 +43,7 @@ func (n *notes) held() int {
 	if n.window == nil {
 		return 0
 	}
-	return len(n.queue)*noteCost + int(n.window.receivedBytes-n.window.takenBytes)
+	return len(n.queue)*noteCost + n.window.Held()
 }
 
 var errNotifications = errors.New("too many notifications wait: the peer sends them faster than they are handled")
@@ -232,8 +232,8 @@ func (c *session) handled(size int) {
 	var taken uint64
 	var items, bytes int
 	c.update(func(s *connState) {
-		if w := s.notes.window; w.take(size) && !s.ended {
-			taken, items, bytes = w.grant()
+		if w := s.notes.window; w.Take(size) && !s.ended {
+			taken, items, bytes = w.Grant()
 		}
 	})
 	if items > 0 {

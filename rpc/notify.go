@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/flow"
 )
 
 // This file sends notifications. The peer grants credit for them as the consumer
@@ -52,11 +54,11 @@ func (o *outbox) sendNotification(ctx context.Context, gone <-chan struct{}, b *
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for o.refuses(nested) == nil {
-		credit := !o.limited || o.credit.allows(n)
+		credit := !o.limited || o.credit.Allows(n)
 		switch {
 		case credit && o.first.size() < o.soft:
 			if o.limited {
-				o.credit.spend(n)
+				o.credit.Spend(n)
 			}
 			return o.putBuffer(b), nil
 		case !credit && patience == 0:
@@ -81,14 +83,14 @@ func (o *outbox) limitNotifications(items, bytes int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.limited = true
-	o.credit = credit{limit: uint64(min(items, maxItems)), bytes: bytes}
+	o.credit = flow.NewCredit(min(items, flow.MaxItems), bytes)
 }
 
 // grantNotifications applies a credit of the peer's.
 func (o *outbox) grantNotifications(handled uint64, items, bytes int) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if err := o.credit.grant(handled, items, bytes); err != nil {
+	if err := o.credit.Grant(handled, items, bytes); err != nil {
 		return err
 	}
 	o.wake()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/buffers"
+	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -37,7 +38,7 @@ type outbox struct {
 	scratch  []byte        // to build a stream's message in
 	room     chan struct{} // closed when there may be room in the first lane, or credit, where somebody waits for that
 	limited  bool          // notifications need credit
-	credit   credit        // for them
+	credit   flow.Credit   // for them
 	itemRoom []*source     // who waits for room in the second
 	flushing bool          // some goroutine is in session.flush
 	detached bool          // there is no socket: nobody flushes

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wirecall/wirecall/internal/buffers"
+	"github.com/wirecall/wirecall/internal/flow"
 )
 
 // A sink is a stream that the peer produces. The reader fills it, one goroutine
@@ -23,9 +24,9 @@ type sink struct {
 	acct   *account
 
 	mu        sync.Mutex
-	window    window // what take touches belongs to the goroutine that ranges
-	buf       []byte // items received and not yet in the reader's hands
-	ends      []int  // where each ends in buf
+	window    flow.Window // what take touches belongs to the goroutine that ranges
+	buf       []byte      // items received and not yet in the reader's hands
+	ends      []int       // where each ends in buf
 	large     []largeItem
 	over      error // how the peer ended it, io.EOF where all is well; nil while open
 	cancelled error // how we ended it; what is buffered is dropped
@@ -53,7 +54,7 @@ type largeItem struct {
 
 func (c *session) newSink(handle uint64, depth int) *sink {
 	return &sink{c: c, handle: handle, depth: depth, wake: make(chan struct{}, 1),
-		window: newWindow(c.limits.Window, c.limits.WindowBytes)}
+		window: flow.NewWindow(c.limits.Window, c.limits.WindowBytes)}
 }
 
 // next returns the next item, which is good until the following next, or what
@@ -73,7 +74,7 @@ func (k *sink) next() ([]byte, error) {
 	}
 	raw := k.item()
 	k.c.buffered.Add(-int64(len(raw)))
-	if k.window.take(len(raw)) {
+	if k.window.Take(len(raw)) {
 		k.grant()
 	}
 	return raw, nil
@@ -105,12 +106,12 @@ func (k *sink) refill() error {
 			k.curEnds, k.ends = k.ends, k.curEnds[:0]
 			k.curLarge, k.large = k.large, k.curLarge[:0]
 			k.pos, k.from, k.nextLarge = 0, 0, 0
-			k.window.refill()
+			k.window.Refill()
 			return nil
 		case k.over != nil:
 			return k.over
 		}
-		k.window.starve()
+		k.window.Starve()
 		k.waiting = true
 		k.mu.Unlock()
 		<-k.wake
@@ -133,7 +134,7 @@ func (k *sink) grant() {
 		k.mu.Unlock()
 		return
 	}
-	taken, items, bytes := k.window.grant()
+	taken, items, bytes := k.window.Grant()
 	k.mu.Unlock()
 	k.c.control(methodCredit, int64(k.handle), int64(taken), int64(items), int64(bytes))
 }
@@ -187,7 +188,7 @@ func (k *sink) receive(items iter.Seq[[]byte]) *Error {
 	}
 	defer k.signal()
 	for raw := range items {
-		if !k.window.receive(len(raw)) {
+		if !k.window.Receive(len(raw)) {
 			return errOverrun
 		}
 		if k.c.incomingMessage.Deep && k.c.form.Check(raw, k.depth) != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/buffers"
+	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -35,7 +36,7 @@ type source struct {
 	noted   bool   // among those who wait for room
 	waiting bool   // the pump is in wait
 	wake    chan struct{}
-	credit  credit
+	credit  flow.Credit
 	stopped bool // no item may follow
 	why     error
 	ended   bool // the pump is done: only the end is left to say
@@ -44,9 +45,9 @@ type source struct {
 
 func (c *session) newSource(p producer, handle uint64, acct *account) *source {
 	s := &source{c: c, handle: handle, produce: p, acct: acct, wake: make(chan struct{}, 1)}
-	s.credit = credit{limit: uint64(c.limits.Window), bytes: c.limits.WindowBytes}
+	s.credit = flow.NewCredit(c.limits.Window, c.limits.WindowBytes)
 	if c.mode == modeWirecall {
-		s.credit = credit{limit: initialItems, bytes: initialBytes}
+		s.credit = flow.NewCredit(flow.InitialItems, flow.InitialBytes)
 	}
 	return s
 }
@@ -135,7 +136,7 @@ func (s *source) trim() {
 func (s *source) hasCredit(n int) bool {
 	s.c.out.mu.Lock()
 	defer s.c.out.mu.Unlock()
-	return s.credit.allows(n) || s.stopped || s.c.out.closed
+	return s.credit.Allows(n) || s.stopped || s.c.out.closed
 }
 
 // awaitCredit waits until the consumer takes an item of n bytes. It returns false
@@ -144,7 +145,7 @@ func (s *source) awaitCredit(n int) bool {
 	o := &s.c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for !s.credit.allows(n) && !s.stopped && !o.closed {
+	for !s.credit.Allows(n) && !s.stopped && !o.closed {
 		s.waiting = true
 		o.mu.Unlock()
 		<-s.wake
@@ -216,7 +217,7 @@ func (s *source) placed(n, takes int) {
 	if s.sub != nil {
 		s.lens = append(s.lens, n)
 	} else {
-		s.credit.spend(n)
+		s.credit.Spend(n)
 	}
 	flush := o.enqueue(s)
 	o.mu.Unlock()
@@ -234,7 +235,7 @@ func (s *source) mayPut(n int) bool {
 	switch {
 	case s.stopped || o.closed:
 		return false
-	case s.sub == nil && !s.credit.allows(n):
+	case s.sub == nil && !s.credit.Allows(n):
 		return false
 	case s.held() > 0 && (s.held()+n > sourceSize || n >= largeMessage && s.sub == nil || s.large.frame != nil):
 		return false // take signals
@@ -413,7 +414,7 @@ func (s *source) takeEnd(b *batch) {
 func (s *source) received(taken uint64, items, bytes int) error {
 	s.c.out.mu.Lock()
 	defer s.c.out.mu.Unlock()
-	if err := s.credit.grant(taken, items, bytes); err != nil {
+	if err := s.credit.Grant(taken, items, bytes); err != nil {
 		return err
 	}
 	s.signal()
