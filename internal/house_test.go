@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 
 	"internal/buffers":  {},
 	"internal/flow":     {},
+	"internal/replay":   {"internal/buffers"},
 	"internal/jsonscan": {},
 	"internal/cborscan": {},
 	"internal/wire":     {"internal/jsonscan", "internal/cborscan"},
@@ -41,6 +42,7 @@ var allowed = map[string][]string{
 		"codec",
 		"internal/buffers",
 		"internal/flow",
+		"internal/replay",
 		"internal/wire",
 	},
 	"rpc/*": {"rpc", "codec", "codec/*", "internal/wire"},

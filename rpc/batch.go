@@ -1,6 +1,9 @@
 package rpc
 
-import "github.com/wirecall/wirecall/internal/buffers"
+import (
+	"github.com/wirecall/wirecall/internal/buffers"
+	"github.com/wirecall/wirecall/internal/replay"
+)
 
 // A batch is a run of frames. Small messages share a buffer; a large one is in a
 // frame of its own, in the buffer that it was encoded in.
@@ -12,9 +15,9 @@ type batch struct {
 
 	from, next, nextLarge int // what has been written: bytes, and frames
 
-	ack    bool      // is to be written first
-	replay *replay   // keeps what is written
-	starts []*source // produced once all of it has been written
+	ack    bool           // is to be written first
+	replay *replay.Buffer // keeps what is written
+	starts []*source      // produced once all of it has been written
 }
 
 // A large is a frame with a buffer of its own, a chunk.
@@ -89,7 +92,7 @@ func (b *batch) write(enough int, f func([]byte) error) error {
 		frame := b.frame()
 		n += len(frame)
 		if b.replay != nil {
-			b.replay.keep(frame)
+			b.replay.Keep(frame)
 		}
 		if err := f(frame); err != nil {
 			return err

@@ -248,7 +248,7 @@ func (c *Conn) State() State {
 		st.Phase = Detached
 	}
 	if r := s.resume.Load(); r != nil && s.err() == nil && st.Phase != Closed {
-		st.Resumable = r.sent.whole()
+		st.Resumable = r.sent.Complete()
 	}
 	return st
 }

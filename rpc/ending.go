@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/replay"
 )
 
 // How a session ends: with a word to the peer (fail), because the peer has said
@@ -161,7 +163,7 @@ func (c *session) leave() {
 }
 
 func breachCode(err error) closeCode {
-	if errors.Is(err, errCounting) {
+	if errors.Is(err, replay.ErrCounting) {
 		return closeCounting
 	}
 	return closeProtocol

@@ -64,7 +64,7 @@ func (c *session) write() error {
 	}
 	before := c.batch.written()
 	err := c.batch.write(enough, c.link.write)
-	if r := c.resume.Load(); r != nil && r.sent.wantsAck() {
+	if r := c.resume.Load(); r != nil && r.sent.NeedsAck() {
 		c.out.post(c.form.AppendControl(nil, methodPing, time.Now().UnixMilli()), false) // this flush goes on to it
 	}
 	c.unflushed += c.batch.written() - before

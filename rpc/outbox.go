@@ -12,6 +12,7 @@ import (
 
 	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/flow"
+	"github.com/wirecall/wirecall/internal/replay"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -35,14 +36,14 @@ type outbox struct {
 	ring     []*source
 	items    int // encoded bytes that the ring's sources hold
 	sources  map[uint64]*source
-	scratch  []byte        // to build a stream's message in
-	room     chan struct{} // closed when there may be room in the first lane, or credit, where somebody waits for that
-	limited  bool          // notifications need credit
-	credit   flow.Credit   // for them
-	itemRoom []*source     // who waits for room in the second
-	flushing bool          // some goroutine is in session.flush
-	detached bool          // there is no socket: nobody flushes
-	replay   *replay       // of frames, where the session can be resumed
+	scratch  []byte         // to build a stream's message in
+	room     chan struct{}  // closed when there may be room in the first lane, or credit, where somebody waits for that
+	limited  bool           // notifications need credit
+	credit   flow.Credit    // for them
+	itemRoom []*source      // who waits for room in the second
+	flushing bool           // some goroutine is in session.flush
+	detached bool           // there is no socket: nobody flushes
+	replay   *replay.Buffer // of frames, where the session can be resumed
 	ackDue   bool
 	grown    func(n int)   // told of what is put while there is no socket; may be nil
 	closed   bool          // nothing is taken in any more
@@ -248,7 +249,7 @@ func (o *outbox) failed(n int) {
 }
 
 // resume has the frames kept that are written from now on.
-func (o *outbox) resume(r *replay) {
+func (o *outbox) resume(r *replay.Buffer) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.replay = r

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/replay"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -30,7 +31,7 @@ type resumption struct {
 
 	window time.Duration // for how long it waits for a new socket
 	expiry *time.Timer   // ends it then
-	sent   replay
+	sent   replay.Buffer
 	taking chan struct{} // holds a value while a new socket takes it up
 
 	received atomic.Uint64 // frames
@@ -46,7 +47,6 @@ type resumption struct {
 const ackDelay = time.Second
 
 var (
-	errCounting    = errors.New("the peers have counted differently")
 	errSessionLost = errors.New("session lost")
 	errNotKnown    = fmt.Errorf("%w: it is not known here", errSessionLost) // whatever it is that does not fit
 	errMoved       = errors.New("the socket has taken up an older session")
@@ -56,7 +56,7 @@ var (
 // bytes each keeps, and for how long. skip is how many frames are still to be
 // written that do not count.
 func (c *session) resumable(r *resumption, keep, peerKeeps, skip int) {
-	r.sent.limit, r.sent.skip = keep, skip
+	r.sent.Init(keep, skip)
 	r.quarter = min(max(peerKeeps/4, 1<<10), 64<<10) // what is kept should fit a cache
 	r.taking = make(chan struct{}, 1)
 	r.timer = stoppedTimer(func() {
@@ -104,9 +104,9 @@ func (c *session) writeAck() error {
 	r := c.resume.Load()
 	received := r.received.Load()
 	r.told.Store(received)
-	msg := c.form.AppendControl(nil, methodAck, int64(received), int64(r.sent.next()))
+	msg := c.form.AppendControl(nil, methodAck, int64(received), int64(r.sent.Next()))
 	frame := c.form.AppendToFrame(nil, msg, true)
-	r.sent.keep(frame)
+	r.sent.Keep(frame)
 	return c.link.write(frame)
 }
 
@@ -121,9 +121,9 @@ func (c *session) acknowledged(params []byte, n int) error {
 		return errMalformed
 	}
 	if have := r.received.Load(); uint64(v[1]) != have {
-		return fmt.Errorf("%w: frame %d says that it is number %d", errCounting, have, v[1])
+		return fmt.Errorf("%w: frame %d says that it is number %d", replay.ErrCounting, have, v[1])
 	}
-	return r.sent.ack(uint64(v[0]))
+	return r.sent.Ack(uint64(v[0]))
 }
 
 // detach leaves the session without a socket, and reports whether it lives on:
@@ -213,7 +213,7 @@ func (c *session) attach(l link, peer *resumeParams, first func() []byte) error 
 	if err := c.leaveSocket(); err != nil {
 		return err
 	}
-	frames, err := r.sent.after(peer.Received)
+	frames, err := r.sent.After(peer.Received)
 	if have := r.received.Load(); err == nil && have < peer.Dropped {
 		err = fmt.Errorf("frames %d to %d are no longer kept by the peer", have+1, peer.Dropped)
 	}
@@ -296,7 +296,7 @@ func (c *session) takeUp(ctx context.Context, l link) error {
 	}
 	r := c.resume.Load()
 	var answer resumeResult
-	params := resumeParams{r.token, r.attempt.Add(1), r.received.Load(), r.sent.dropped()}
+	params := resumeParams{r.token, r.attempt.Add(1), r.received.Load(), r.sent.Dropped()}
 	if err := c.exchange(ctx, l, methodResume, params, &answer); err != nil {
 		return err
 	}

@@ -270,5 +270,5 @@ func (c *session) held() int {
 	})
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
-	return sessionCost + work*workCost + notes + c.resume.Load().sent.held() + int(c.buffered.Load()) + c.out.first.size() + c.out.items
+	return sessionCost + work*workCost + notes + c.resume.Load().sent.Held() + int(c.buffered.Load()) + c.out.first.size() + c.out.items
 }
