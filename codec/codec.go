@@ -13,23 +13,32 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A Codec turns Go values into one of the wire's two forms and back. It must
-// be safe for concurrent use.
+// A Codec encodes Go values in one of the wire's two formats and decodes them.
+// There are two, [JSON] and cbor.Codec: the format of a message and of the values in
+// it is one, and the wire has no others. A Codec may be used by any number of
+// goroutines at once.
 type Codec interface {
-	// Name is the last part of the WebSocket subprotocol wirecall.v1.NAME, and
-	// says which form of the wire's envelope goes with the codec: "json" (text)
-	// or "cbor" (binary, RFC 8949). The wire knows no others. Another
-	// implementation of either takes the same name.
+	// Name returns "json" or "cbor", which is the last part of the WebSocket
+	// subprotocol, wirecall.v1.json or wirecall.v1.cbor.
 	Name() string
 
-	// Append appends the encoding of v to dst and returns the extended slice.
-	// JSON must be compact: a line feed separates messages. On an error what
-	// was appended is thrown away.
+	// Append appends the encoding of v to dst and returns the extended slice, or
+	// dst and an error. JSON is compact: it has no line feed.
 	Append(dst []byte, v any) ([]byte, error)
 
-	// Decode stores the value that src encodes in what v points to. It must
-	// not keep src, whose bytes change after it returns.
+	// AppendWithin is Append for a value that is about to be sent. It also fails if
+	// the peer would refuse the encoding: if it is malformed or not UTF-8, as the
+	// result of a MarshalJSON method or a json.RawMessage can be, or if more than
+	// depth levels of arrays, maps and tags nest in it.
+	AppendWithin(dst []byte, v any, depth int) ([]byte, error)
+
+	// Decode stores the value that src encodes in what v points to. It does not
+	// retain src.
 	Decode(src []byte, v any) error
+
+	// Format returns the wire's format. Only packages of this module can name its
+	// type, and so implement a Codec.
+	Format() wire.Format
 }
 
 // JSON is encoding/json: values encode exactly as json.Marshal has them, and
@@ -39,7 +48,9 @@ var JSON Codec = jsonCodec{}
 
 type jsonCodec struct{}
 
-func (jsonCodec) Name() string { return "json" }
+func (jsonCodec) Name() string { return wire.JSON.Name() }
+
+func (jsonCodec) Format() wire.Format { return wire.JSON }
 
 func (jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 	if b := jsongen.Append(dst, v); b != nil {
@@ -48,9 +59,8 @@ func (jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 	return appendOther(dst, v)
 }
 
-// AppendWithin is Append for a value that is about to be sent, for package rpc. It
-// fails if the JSON is not UTF-8, or if more than depth levels of arrays and
-// objects nest in it. It does not look where the type alone rules that out.
+// AppendWithin does not check the JSON of types of which no value can have JSON that
+// is refused.
 func (jsonCodec) AppendWithin(dst []byte, v any, depth int) (b []byte, err error) {
 	b, sound := jsongen.AppendSound(dst, v)
 	switch {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-
-	"github.com/wirecall/wirecall/codec"
 )
 
 // config is what the options of either side come down to.
@@ -73,11 +71,4 @@ func (r *registry) lookup(name []byte) *Method {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.methods[string(name)]
-}
-
-func checkCodec(cd codec.Codec) error {
-	if n := cd.Name(); n != "json" && n != "cbor" {
-		return fmt.Errorf("rpc: codec %q: the wire knows only json and cbor", n)
-	}
-	return nil
 }

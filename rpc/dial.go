@@ -18,6 +18,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // DialOptions are what a connection can be told. The zero value of each field
@@ -166,7 +167,6 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 	}
 	switch u.Scheme {
 	case "ws", "wss", "http", "https":
-		err = checkCodec(d.codec)
 	case "tcp", "unix":
 		err = checkLineCodec(d.codec)
 	default:
@@ -262,7 +262,7 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *DialOptions) (*C
 }
 
 func checkLineCodec(cd codec.Codec) error {
-	if cd != nil && cd.Name() != "json" {
+	if cd != nil && cd.Format() != wire.JSON {
 		return fmt.Errorf("lines carry only JSON, not %s: leave DialOptions.Codec nil", cd.Name())
 	}
 	return nil
@@ -319,7 +319,7 @@ func (d *dialer) dialWebSocket(ctx context.Context) (link, mode, error) {
 	m := modePlain
 	if ws.Subprotocol() != "" {
 		m = modeWirecall
-	} else if d.codec.Name() != "json" {
+	} else if d.codec.Format() != wire.JSON {
 		hs.wire.shut()
 		return nil, 0, fmt.Errorf("the server does not offer %s", subprotocol(d.codec))
 	}

@@ -33,7 +33,7 @@ func (d *errorData) decode(v any) error {
 
 // encoded is e's data, encoded by cd; nil where there is none, or it cannot be
 // encoded, or the peer would not take it.
-func (e *Error) encoded(cd checkedCodec) (raw []byte) {
+func (e *Error) encoded(cd codec.Codec) (raw []byte) {
 	defer func() {
 		if recover() != nil { // a type's own encoding
 			raw = nil
@@ -45,8 +45,8 @@ func (e *Error) encoded(cd checkedCodec) (raw []byte) {
 	case v != nil:
 	case d.raw == nil:
 		return nil
-	case d.codec.Name() == cd.Name():
-		if formOf(cd).Check(d.raw, wire.CallerDepth) != nil {
+	case d.codec.Format() == cd.Format():
+		if cd.Format().Check(d.raw, wire.CallerDepth) != nil {
 			return nil
 		}
 		return d.raw
@@ -75,7 +75,7 @@ func (e *Error) passedOn() any {
 			return v.Interface()
 		}
 	}
-	if d.codec.Name() == "json" {
+	if d.codec.Format() == wire.JSON {
 		return json.RawMessage(d.raw)
 	}
 	var text json.RawMessage
@@ -90,7 +90,7 @@ func (e *Error) passedOn() any {
 // and is decoded as that JSON.
 func decodeData(cd codec.Codec, raw []byte, v any) error {
 	err := cd.Decode(raw, v)
-	if err == nil || cd.Name() == "json" {
+	if err == nil || cd.Format() == wire.JSON {
 		return err
 	}
 	var text json.RawMessage

@@ -54,7 +54,7 @@ func failStreams(result any, err error) {
 // streams, in the order in which they come; a nil one is the nil iterator.
 type encoder struct {
 	form    wire.Format
-	codec   checkedCodec
+	codec   codec.Codec
 	streams [][]byte
 	depth   int // how deep a value may nest
 }

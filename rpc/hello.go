@@ -80,7 +80,7 @@ func (c *session) sayHello(ctx context.Context) error {
 	var h hello
 	err := c.exchange(ctx, c.link, methodHello, c.hello(), &h)
 	if err != nil {
-		if e, ok := err.(*Error); ok && !refusesHello(e) && c.codec.Name() == "json" {
+		if e, ok := err.(*Error); ok && !refusesHello(e) && c.form == wire.JSON {
 			c.speakPlain()
 			return nil
 		}
@@ -126,7 +126,7 @@ func (c *session) exchange(ctx context.Context, l link, method string, params, r
 	defer cancel()
 	defer context.AfterFunc(ctx, l.cut)()
 	msg := c.form.AppendRequest(nil, &wire.Head{ID: c.form.AppendID(nil, 1), Method: method, Body: true})
-	msg, err := c.codec.Append(msg, params)
+	msg, err := c.codec.AppendWithin(msg, params, wire.CallerDepth)
 	if err != nil {
 		return err
 	}
@@ -236,7 +236,7 @@ func (c *session) greet(m *wire.Message, frame []byte, n int) error {
 		c.sessions.open(c, h.Replay, &answer)
 	}
 	msg := c.form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
-	msg, err := c.codec.Append(msg, answer)
+	msg, err := c.codec.AppendWithin(msg, answer, wire.CallerDepth)
 	if err != nil {
 		return err
 	}

@@ -117,9 +117,6 @@ func (o *ServerOptions) check() error {
 		if cd == nil {
 			return fmt.Errorf("ServerOptions.Codecs[%d] is nil", i)
 		}
-		if err := checkCodec(cd); err != nil {
-			return fmt.Errorf("ServerOptions.Codecs[%d]: %w", i, err)
-		}
 	}
 	for i, pattern := range originPatterns(o.Origins) {
 		if _, err := path.Match(pattern, ""); err != nil {

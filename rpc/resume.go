@@ -336,7 +336,7 @@ func (c *session) giveUp(m *wire.Message) error {
 	}
 	err = old.attach(l, &params, func() []byte {
 		msg := old.form.AppendResponse(nil, &wire.Head{ID: id, Body: true})
-		msg, _ = old.codec.Append(msg, resumeResult{Received: old.resume.Load().received.Load()})
+		msg, _ = old.codec.AppendWithin(msg, resumeResult{Received: old.resume.Load().received.Load()}, wire.CallerDepth)
 		return old.form.AppendToFrame(nil, old.form.AppendTail(msg), true)
 	})
 	if err != nil {

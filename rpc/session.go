@@ -22,7 +22,7 @@ type session struct {
 	link   link
 	client bool // this side dialed
 	mode   mode // written by the reader before anything is served
-	codec  checkedCodec
+	codec  codec.Codec
 	form   wire.Format
 
 	ctx    context.Context         // ends when the connection does; its cause says why
@@ -138,7 +138,7 @@ type sessionKey struct{}
 
 // newSession makes a session that does nothing before start.
 func newSession(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *session {
-	c := &session{config: cfg, link: l, mode: m, codec: checked(cd), form: formOf(cd), torn: make(chan struct{}), drains: make(chan struct{})}
+	c := &session{config: cfg, link: l, mode: m, codec: cd, form: cd.Format(), torn: make(chan struct{}), drains: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), sessionKey{}, c))
 	c.conn = newConn(cfg)
 	c.conn.session.Store(c)

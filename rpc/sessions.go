@@ -139,7 +139,7 @@ func (ss *sessions) find(by *session, params *resumeParams) *session {
 	ss.mu.Lock()
 	c := ss.byID[id]
 	ss.mu.Unlock()
-	if c == nil || c.codec.Name() != by.codec.Name() {
+	if c == nil || c.form != by.form {
 		return nil
 	}
 	r := c.resume.Load()

@@ -43,7 +43,7 @@ func (s Shared[T]) Value() (v T) {
 
 // MarshalJSON returns the value's JSON.
 func (s Shared[T]) MarshalJSON() ([]byte, error) {
-	return s.encoded(checked(codec.JSON), wire.CallerDepth)
+	return s.encoded(codec.JSON, wire.CallerDepth)
 }
 
 // UnmarshalJSON stores a value.
@@ -59,11 +59,11 @@ func (s *Shared[T]) UnmarshalCBOR([]byte) error { return errSharedInside }
 
 // encoded is the value in the codec's form, of which nobody may change a byte. In
 // it nest no more than depth levels.
-func (s Shared[T]) encoded(cd checkedCodec, depth int) ([]byte, error) {
+func (s Shared[T]) encoded(cd codec.Codec, depth int) ([]byte, error) {
 	if s.s == nil {
 		return cd.AppendWithin(nil, new(T), depth)
 	}
-	form := formOf(cd)
+	form := cd.Format()
 	f := &s.s.forms[form]
 	f.once.Do(func() { f.bytes, f.err = cd.AppendWithin(nil, &s.s.value, wire.CallerDepth) })
 	if f.err == nil && depth < wire.CallerDepth {
@@ -83,11 +83,12 @@ func (s *Shared[T]) decodeBy(cd codec.Codec, raw []byte) error {
 	return nil
 }
 
-// encodeTo appends v, which a Shared has ready. It fails if the peer would not take
-// it: see checkedCodec.
-func encodeTo(dst []byte, cd checkedCodec, v any, depth int) ([]byte, error) {
+// encodeTo appends the encoding of v, which a Shared keeps. It fails if the peer would
+// refuse it, because a message with such a value in it would cost the connection, and
+// with it the calls and streams of others.
+func encodeTo(dst []byte, cd codec.Codec, v any, depth int) ([]byte, error) {
 	if s, ok := v.(interface {
-		encoded(checkedCodec, int) ([]byte, error)
+		encoded(codec.Codec, int) ([]byte, error)
 	}); ok {
 		b, err := s.encoded(cd, depth)
 		return append(dst, b...), err

@@ -18,7 +18,7 @@ const ourSubprotocols = "wirecall."
 // tokens there.
 const mostSubprotocol = 8 << 10
 
-func subprotocol(cd codec.Codec) string { return ourSubprotocols + "v1." + cd.Name() }
+func subprotocol(cd codec.Codec) string { return ourSubprotocols + "v1." + cd.Format().Name() }
 
 // isOurs reports whether a name is wirecall's, in whatever case it is written.
 func isOurs(name string) bool {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/buffers"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A wsLink carries frames as WebSocket messages. coder/websocket does the
@@ -39,7 +40,7 @@ const readAhead = 4 << 10
 
 func newWSLink(w *wireConn, ws *websocket.Conn, cd codec.Codec, m mode, limit int) *wsLink {
 	l := &wsLink{wireConn: w, ws: ws, typ: websocket.MessageText, text: m == modePlain}
-	if cd.Name() == "cbor" {
+	if cd.Format() == wire.CBOR {
 		l.typ = websocket.MessageBinary
 	}
 	w.accepted.Store(true)

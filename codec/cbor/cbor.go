@@ -44,12 +44,14 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// Codec is the codec. It is safe for concurrent use.
+// Codec is the codec. It may be used by any number of goroutines at once.
 var Codec codec.Codec = cborCodec{}
 
 type cborCodec struct{}
 
-func (cborCodec) Name() string { return "cbor" }
+func (cborCodec) Name() string { return wire.CBOR.Name() }
+
+func (cborCodec) Format() wire.Format { return wire.CBOR }
 
 // encoding makes what encoding/json would make, as far as it goes.
 var encoding = must(cbor.EncOptions{
@@ -108,8 +110,6 @@ func (cborCodec) Append(dst []byte, v any) ([]byte, error) {
 	return replaceInvalid(out, len(dst)), nil
 }
 
-// AppendWithin is Append for a value that is about to be sent, for package rpc. It
-// fails if more than depth levels of arrays, maps and tags nest in it.
 func (cborCodec) AppendWithin(dst []byte, v any, depth int) ([]byte, error) {
 	out, err := appendUnchecked(dst, v)
 	if err != nil {

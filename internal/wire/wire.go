@@ -125,3 +125,11 @@ func (f Format) wrong(at, levels int) string {
 
 // isTooDeep reports whether a scan failed because too many levels nest.
 func isTooDeep(at int) bool { return at == jsonscan.TooDeep || at == cborscan.TooDeep }
+
+// Name returns the name of the format in a WebSocket subprotocol.
+func (f Format) Name() string {
+	if f == CBOR {
+		return "cbor"
+	}
+	return "json"
+}
