@@ -120,7 +120,7 @@ func (c *session) finish(cause error, code closeCode) (first bool) {
 	if !lingers {
 		c.dropNotes(cause)
 	}
-	c.workers.end()
+	c.workers.End()
 	for _, t := range timers {
 		if t != nil {
 			t.Stop()

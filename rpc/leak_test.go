@@ -87,6 +87,7 @@ func holds(conn *Conn) (s string) {
 	defer c.mu.Unlock()
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
+	waiting, parked := c.workers.Stats()
 	for _, held := range []struct {
 		what string
 		n    int
@@ -96,7 +97,7 @@ func holds(conn *Conn) (s string) {
 		{"in the ring", len(c.out.ring)}, {"bytes of items", c.out.items}, {"bytes to send", c.out.first.size()},
 		{"waiting for room", len(c.out.room) + len(c.out.itemRoom)}, {"waiting for a slot", len(c.state.slots.waiting)},
 		{"bytes buffered", int(c.buffered.Load())}, {"notifications", len(c.state.notes.queue)},
-		{"calls to run", len(c.workers.queue)}, {"workers", c.workers.idle},
+		{"calls to run", waiting}, {"workers", parked},
 	} {
 		if held.n != 0 {
 			s += fmt.Sprintf("%d %s; ", held.n, held.what)

@@ -73,7 +73,7 @@ func (in *incoming) letGo() {
 	})
 	for _, call := range start {
 		call.stopWait()
-		c.workers.dispatch(call)
+		c.workers.Go(call)
 	}
 }
 
@@ -81,7 +81,7 @@ func (in *incoming) letGo() {
 // notification.
 func (c *session) dispatch(in *incoming) {
 	if in.hold == nil || !c.wait(in) {
-		c.workers.dispatch(in)
+		c.workers.Go(in)
 	}
 }
 
@@ -127,7 +127,7 @@ func (c *session) unwait(in *incoming, withdrawn bool) (waited bool) {
 	})
 	if waited {
 		in.stopWait()
-		c.workers.dispatch(in)
+		c.workers.Go(in)
 	}
 	return waited
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/wire"
+	"github.com/wirecall/wirecall/internal/workers"
 )
 
 // A session is what two peers have with each other: the calls and streams in
@@ -52,7 +53,7 @@ type session struct {
 	refusedResume bool                       // the reader's
 	heir          *session                   // that has taken the socket over
 
-	workers   workers
+	workers   workers.Pool[*incoming]
 	heard     atomic.Bool // something came since the last housekeeping
 	silent    int         // housekeepings without that
 	taken     int64       // the housekeeping's: see reads
@@ -149,7 +150,7 @@ func newSession(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode
 	}
 	c.state.slots.free, c.state.peerStreams = math.MaxInt32, math.MaxInt32
 	c.state.last = math.MaxInt64
-	c.workers.init((*incoming).run)
+	c.workers.Init((*incoming).run)
 	c.state.calls = make(map[uint64]*pendingCall)
 	c.state.incoming = make(map[string]*incoming)
 	c.state.sinks = make(map[uint64]*sink)
