@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"internal/flow":     {},
 	"internal/replay":   {"internal/buffers"},
 	"internal/workers":  {},
+	"internal/backoff":  {},
 	"internal/jsonscan": {},
 	"internal/cborscan": {},
 	"internal/wire":     {"internal/jsonscan", "internal/cborscan"},
@@ -41,6 +42,7 @@ var allowed = map[string][]string{
 
 	"rpc": {
 		"codec",
+		"internal/backoff",
 		"internal/buffers",
 		"internal/flow",
 		"internal/replay",

@@ -2,8 +2,9 @@ package rpc
 
 import (
 	"errors"
-	"math/rand/v2"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/backoff"
 )
 
 // ComeAgain returns an error with which a handler ends a stream that has a cursor
@@ -30,17 +31,16 @@ const (
 	mostComeAgain  = 30 * time.Second       // where the server does not say more
 )
 
-// comeAgainDelay is how long to wait behind err, the n-th in a row but one.
+// comeAgainDelay returns how long to wait after err, which n such errors in a row
+// came before.
 func comeAgainDelay(err error, n int) time.Duration {
 	retry, _ := RetryAfter(err)
 	d := min(retry, maxRetry)
 	if n > 0 {
 		d = max(d, leastComeAgain)
+		d = backoff.Doubled(d, max(d, mostComeAgain), n)
 	}
-	for ; n > 0 && d < mostComeAgain; n-- {
-		d = min(2*d, mostComeAgain)
-	}
-	return d + rand.N(d/2+1)
+	return backoff.Between(d, d+d/2)
 }
 
 // drainRetry is what a server that shuts down says.

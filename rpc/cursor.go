@@ -6,6 +6,8 @@ import (
 	"iter"
 	"sync/atomic"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/backoff"
 )
 
 // Resume is To for a method that continues its stream after a cursor. It is made
@@ -153,7 +155,7 @@ func (c *cursor) pause(end error) error {
 	return nil
 }
 
-// delay is how long to wait before the next try.
+// delay returns how long to wait before the next attempt.
 func (c *cursor) delay(end error) (d time.Duration) {
 	if isComeAgain(end) {
 		d = comeAgainDelay(end, c.sent)
@@ -161,7 +163,7 @@ func (c *cursor) delay(end error) (d time.Duration) {
 		return d
 	}
 	if c.tries > 0 {
-		d = backoff(quickest, slowest, c.tries-1)
+		d = backoff.Delay(quickest, slowest, c.tries-1)
 	}
 	c.tries++
 	return d

@@ -3,9 +3,10 @@ package rpc
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/backoff"
 )
 
 // Reconnect says how a dialed connection is made again when its socket is lost.
@@ -53,28 +54,12 @@ func (r Reconnect) withDefaults() Reconnect {
 	return r
 }
 
-// delay is how long to wait before the try after n that have failed.
+// delay returns how long to wait before the next attempt, after n that failed.
 func (r Reconnect) delay(n int) time.Duration {
 	if n == 0 {
-		return rand.N(r.MinDelay)
+		return backoff.Between(0, r.MinDelay)
 	}
-	return backoff(r.MinDelay, r.MaxDelay, n)
-}
-
-// backoff is a time that doubles n times from least to most, drawn at random
-// between half of it and all of it.
-func backoff(least, most time.Duration, n int) time.Duration {
-	d := doubled(least, most, n)
-	return d/2 + rand.N(d/2+1)
-}
-
-// doubled is least, doubled n times, but most at most.
-func doubled(least, most time.Duration, n int) time.Duration {
-	d := least
-	for ; n > 0 && d < most; n-- {
-		d *= 2
-	}
-	return min(d, most)
+	return backoff.Delay(r.MinDelay, r.MaxDelay, n)
 }
 
 // set makes st the state, unless the connection is closed. The mutex is held.
@@ -154,7 +139,7 @@ func (c *Conn) goaway(s *session, ms []int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.session.Load() == s {
-		c.again(rand.N(spread + 1))
+		c.again(backoff.Between(0, spread))
 	}
 }
 
@@ -250,18 +235,18 @@ func (c *Conn) nextDelay() time.Duration {
 	d := r.delay(c.tries)
 	c.tries++
 	if c.brief > 1 {
-		d = max(d, min(time.Second, doubled(r.MinDelay, time.Second, c.brief-1)))
+		d = max(d, backoff.Doubled(r.MinDelay, time.Second, c.brief-1))
 	}
 	d = max(d, c.least)
 	c.least = 0
 	return d
 }
 
-// stretched is how long a client waits at least for a server that has said for how
-// long it wants to be left alone: up to twice of that, at random.
+// stretched returns how long a client waits at least for a server that has said how
+// long it wants no attempt: that time, or a random one up to twice as long.
 func stretched(err error) time.Duration {
 	d, _ := RetryAfter(err)
-	return d + rand.N(d+1)
+	return backoff.Between(d, 2*d)
 }
 
 // Reconnect has a connection that is being made again try at once, and begins its
@@ -294,7 +279,7 @@ func (c *Conn) pause(d time.Duration, hurry <-chan struct{}) {
 	defer t.Stop()
 	select {
 	case <-hurry:
-		c.pause(min(d, rand.N(time.Second)), nil)
+		c.pause(min(d, backoff.Between(0, time.Second)), nil)
 	case <-c.now:
 	case <-t.C:
 	case <-c.ctx.Done():
