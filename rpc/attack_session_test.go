@@ -2,11 +2,9 @@ package rpc_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -21,43 +19,13 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-type principalKey struct{}
-
 // sessionServer keeps the sessions of principals.
 func sessionServer(opts rpc.SessionOptions) *rpc.Server {
 	opts.Principal = func(ctx context.Context) string {
-		who, _ := ctx.Value(principalKey{}).(string)
+		who, _ := ctx.Value(callerKey{}).(string)
 		return who
 	}
 	return server(&rpc.ServerOptions{Sessions: &opts, Limits: rpc.Limits{Idle: -1}, Codecs: []codec.Codec{cbor.Codec}}, services()...)
-}
-
-// as is clientOf for a principal.
-func as(t *testing.T, srv *rpc.Server, who string) *peer {
-	near, far := net.Pipe()
-	go srv.ServeConn(context.WithValue(context.Background(), principalKey{}, who), far)
-	return newPeer(t, near)
-}
-
-// begin says hello and returns the session's token.
-func (p *peer) begin() string {
-	p.t.Helper()
-	p.say(`{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":32,"streams":32,"message":1048576,"replay":1048576}}`)
-	var answer struct{ Result struct{ Session string } }
-	if err := json.Unmarshal([]byte(p.hear(`"session"`)), &answer); err != nil {
-		p.t.Fatal(err)
-	}
-	return answer.Result.Session
-}
-
-// attempts numbers the requests for sessions, so that each comes after those before.
-var attempts atomic.Uint64
-
-// resume asks for a session and returns what it hears.
-func (p *peer) resume(token string, received any) string {
-	p.t.Helper()
-	p.say(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{"session":%q,"attempt":%d,"received":%v}}`, token, attempts.Add(1), received)
-	return p.hear("")
 }
 
 const resumed = `"result":{"received":`
@@ -82,10 +50,10 @@ func TestTokensThatAreNoGood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := sessionServer(rpc.SessionOptions{})
-				ann := as(t, srv, "ann")
+				ann := clientAs(t, srv, "ann")
 				token := ann.begin()
 				id, secret, _ := strings.Cut(token, ".")
-				thief := as(t, srv, forge.who)
+				thief := clientAs(t, srv, forge.who)
 				if got := thief.resume(forge.token(token, id, secret), 0); !strings.Contains(got, `{"code":-32008,"message":"session lost: it is not known here"}`) {
 					t.Errorf("the thief hears %s", got)
 				}
@@ -93,7 +61,7 @@ func TestTokensThatAreNoGood(t *testing.T) {
 				ann.hear(`"result":3`)
 				ann.conn.Close()
 				synctest.Wait()
-				again := as(t, srv, "ann")
+				again := clientAs(t, srv, "ann")
 				if got := again.resume(token, 1); !strings.Contains(got, resumed) {
 					t.Errorf("the owner hears %s", got)
 				}
@@ -109,9 +77,9 @@ func TestTokensThatAreNoGood(t *testing.T) {
 func TestResumeInAnotherCodec(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := sessionServer(rpc.SessionOptions{})
-		owner := as(t, srv, "")
+		owner := clientAs(t, srv, "")
 		token := owner.begin()
-		p := dialRaw(t, srv, cborProtocol)
+		p := frameClientOf(t, srv, cborProtocol)
 		params, err := cbor.Codec.Append([]byte("\xa3\x62id\x01\x66method\x6arpc.resume\x66params"), map[string]any{"session": token, "attempt": attempts.Add(1), "received": 0})
 		if err != nil {
 			t.Fatal(err)
@@ -137,12 +105,12 @@ func TestResumptionsThatCannotBe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := sessionServer(rpc.SessionOptions{})
-				owner := as(t, srv, "ann")
+				owner := clientAs(t, srv, "ann")
 				token := owner.begin()
 				owner.conn.Close()
 				synctest.Wait()
 				for _, want := range []string{"is acknowledged, of 0 that were sent", "not known here"} {
-					again := as(t, srv, "ann")
+					again := clientAs(t, srv, "ann")
 					if got := again.resume(token, received); !strings.Contains(got, want) {
 						t.Errorf("heard %s, want %s", got, want)
 					}
@@ -160,9 +128,9 @@ func TestMalformedResume(t *testing.T) {
 	for _, received := range []string{`-1`, `1e400`, `9007199254740992`, `18446744073709551615`, `18446744073709551616`, `"1"`, `[]`} {
 		synctest.Test(t, func(t *testing.T) {
 			srv := sessionServer(rpc.SessionOptions{})
-			owner := as(t, srv, "ann")
+			owner := clientAs(t, srv, "ann")
 			token := owner.begin()
-			thief := as(t, srv, "ann")
+			thief := clientAs(t, srv, "ann")
 			if got := thief.resume(token, received); !strings.Contains(got, "not known here") {
 				t.Errorf("received %s: heard %s", received, got)
 			}
@@ -183,11 +151,11 @@ func TestTokenOfEndedSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := sessionServer(rpc.SessionOptions{})
-				owner := as(t, srv, "ann")
+				owner := clientAs(t, srv, "ann")
 				token := owner.begin()
 				end(owner, srv)
 				time.Sleep(5 * time.Second)
-				again := as(t, srv, "ann")
+				again := clientAs(t, srv, "ann")
 				if got := again.resume(token, 0); !strings.Contains(got, "not known here") {
 					t.Errorf("heard %s", got)
 				}
@@ -204,7 +172,7 @@ func TestTokenOfEndedSession(t *testing.T) {
 func TestTokenOnManySockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := sessionServer(rpc.SessionOptions{})
-		owner := as(t, srv, "ann")
+		owner := clientAs(t, srv, "ann")
 		token := owner.begin()
 		owner.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Big","params":[500000]}`)
 		owner.hear(`"result"`)
@@ -212,7 +180,7 @@ func TestTokenOnManySockets(t *testing.T) {
 		before := heap()
 		var sockets []*peer
 		for range 100 {
-			p := as(t, srv, "ann")
+			p := clientAs(t, srv, "ann")
 			p.say(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{"session":%q,"attempt":%d,"received":0}}`, token, attempts.Add(1))
 			sockets = append(sockets, p)
 		}
@@ -261,7 +229,7 @@ func TestAcksThatLie(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := sessionServer(rpc.SessionOptions{})
-				p := dialRaw(t, srv, jsonProtocol)
+				p := frameClientOf(t, srv, jsonProtocol)
 				p.send(websocket.MessageText, strings.Replace(helloRequest, `"message"`, `"replay":1000000,"message"`, 1))
 				p.send(websocket.MessageText, fmt.Sprintf(add, 2))
 				synctest.Wait()
@@ -298,7 +266,7 @@ func TestDetachedSessionsAreCapped(t *testing.T) {
 				srv := sessionServer(test.options)
 				var tokens []string
 				for i := range 10 {
-					p := as(t, srv, test.who(i))
+					p := clientAs(t, srv, test.who(i))
 					tokens = append(tokens, p.begin())
 					p.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Big","params":[100000]}`)
 					p.hear(`"result"`)
@@ -307,7 +275,7 @@ func TestDetachedSessionsAreCapped(t *testing.T) {
 				}
 				var left strings.Builder
 				for i, token := range tokens {
-					p := as(t, srv, test.who(i))
+					p := clientAs(t, srv, test.who(i))
 					if strings.Contains(p.resume(token, 0), resumed) {
 						fmt.Fprint(&left, i)
 					}
@@ -329,7 +297,7 @@ func TestDetachedSessionsCountThemselves(t *testing.T) {
 			srv := sessionServer(rpc.SessionOptions{DetachedBytes: 4 * 17 << 10})
 			var tokens []string
 			for range 10 {
-				p := as(t, srv, "ann")
+				p := clientAs(t, srv, "ann")
 				tokens = append(tokens, p.begin())
 				for id := range calls {
 					p.say(`{"jsonrpc":"2.0","id":%d,"method":"Test.Sleep","params":[100000]}`, id+2)
@@ -340,7 +308,7 @@ func TestDetachedSessionsCountThemselves(t *testing.T) {
 			}
 			var left strings.Builder
 			for i, token := range tokens {
-				p := as(t, srv, "ann")
+				p := clientAs(t, srv, "ann")
 				if strings.Contains(p.resume(token, 0), resumed) {
 					fmt.Fprint(&left, i)
 				}
@@ -366,7 +334,7 @@ func TestDetachedSessionGrows(t *testing.T) {
 					*c.Result.(*string) = strings.Repeat("x", 10_000)
 					return nil
 				}))
-				p := as(t, srv, "ann")
+				p := clientAs(t, srv, "ann")
 				token := p.begin()
 				for id := range 10 {
 					p.say(`{"jsonrpc":"2.0","id":%d,"method":"More.Big"}`, id+2)
@@ -376,7 +344,7 @@ func TestDetachedSessionGrows(t *testing.T) {
 				synctest.Wait()
 				close(wait)
 				synctest.Wait()
-				again := as(t, srv, "ann")
+				again := clientAs(t, srv, "ann")
 				if got := again.resume(token, 0); !strings.Contains(got, want) {
 					t.Errorf("heard %.200s, want %s", got, want)
 				}

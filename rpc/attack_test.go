@@ -1,7 +1,6 @@
 package rpc_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -30,15 +29,6 @@ import (
 )
 
 // What a peer that means harm gets, and what it does not.
-
-// drained lets everything come that does, and returns it.
-func (p *peer) drained() (lines []string) {
-	synctest.Wait()
-	for len(p.lines) > 0 {
-		lines = append(lines, <-p.lines)
-	}
-	return lines
-}
 
 // ints is a stream of n numbers.
 func ints(n int) rpc.Service {
@@ -324,15 +314,12 @@ func TestSlowReaders(t *testing.T) {
 	for rate, least := range map[int]int{600: 300, 1: 29} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				near, far := net.Pipe()
-				var ended error
-				go func() { ended = server(nil, big(200_000, nil)).ServeConn(context.Background(), far) }()
+				near, ended := pipeTo(context.Background(), server(nil, big(200_000, nil)))
 				fmt.Fprintln(near, `{"jsonrpc":"2.0","id":1,"method":"Test.Big"}`)
 				time.AfterFunc(time.Hour, func() { near.Close() })
 				seconds := paced(near, rate)
-				synctest.Wait()
-				if rate > 1 && seconds*rate < 200_000-rate || rate == 1 && seconds > 31 || seconds < least {
-					t.Errorf("for %d s, then %v", seconds, ended)
+				if err := <-ended; rate > 1 && seconds*rate < 200_000-rate || rate == 1 && seconds > 31 || seconds < least {
+					t.Errorf("for %d s, then %v", seconds, err)
 				}
 			})
 		})
@@ -485,7 +472,7 @@ func TestFramesThatMeanHarm(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := newTestServer(a.limits)
 				bystander := NewSubjectClient(rpctest.Pair(t, srv, nil))
-				p := dialRaw(t, srv, jsonProtocol)
+				p := frameClientOf(t, srv, jsonProtocol)
 				p.send(websocket.MessageText, helloRequest)
 				before := heap()
 				for _, frame := range a.frames {
@@ -537,7 +524,7 @@ func TestCBORThatMeansHarm(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := newTestServer(rpc.Limits{})
 				bystander := NewSubjectClient(rpctest.Pair(t, srv, nil))
-				p := dialRaw(t, srv, cborProtocol)
+				p := frameClientOf(t, srv, cborProtocol)
 				p.send(websocket.MessageBinary, string(wire.CBOR.AppendToFrame(nil, []byte(
 					"\xa3\x62id\x01\x66method\x69rpc.hello\x66params\xa4\x61v\x01\x65calls\x18\x20\x67streams\x18\x20\x67message\x1a\x00\x01\x00\x00"), true)))
 				synctest.Wait()
@@ -575,9 +562,7 @@ func TestFloodsThatAreNotRead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Outgoing: 100_000, Idle: -1}}, services()...)
 				bystander := NewSubjectClient(rpctest.Pair(t, srv, nil))
-				near, far := net.Pipe()
-				ended := make(chan error, 1)
-				go func() { ended <- srv.ServeConn(context.Background(), far) }()
+				near, ended := pipeTo(context.Background(), srv)
 				if !strings.HasPrefix(name, "plain") {
 					fmt.Fprintln(near, helloLine)
 					io.ReadFull(near, make([]byte, 1))
@@ -653,9 +638,7 @@ func TestStreamsOpenedAndNotRead(t *testing.T) {
 						}
 					})
 				}))
-				near, far := net.Pipe()
-				ended := make(chan error, 1)
-				go func() { ended <- srv.ServeConn(context.Background(), far) }()
+				near, ended := pipeTo(context.Background(), srv)
 				if !plain {
 					fmt.Fprintln(near, helloLine)
 					io.ReadFull(near, make([]byte, 1))
@@ -712,21 +695,13 @@ func TestHelloThatDrips(t *testing.T) {
 func TestCompressionIsNotOffered(t *testing.T) {
 	hs := httptest.NewServer(server(nil))
 	defer hs.Close()
-	sock, err := net.Dial("tcp", hs.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sock.Close()
-	fmt.Fprint(sock, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"+
-		"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n")
-	in := bufio.NewReader(sock)
-	resp, err := http.ReadResponse(in, nil)
-	if err != nil || resp.StatusCode != 101 || resp.Header.Get("Sec-WebSocket-Extensions") != "" {
-		t.Fatal(resp, err)
+	sock, resp := upgrade(t, hs.Listener.Addr().String(), "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n")
+	if resp.Header.Get("Sec-WebSocket-Extensions") != "" {
+		t.Fatal(resp)
 	}
 	sock.Write([]byte("\xc1\x81\x00\x00\x00\x00x")) // FIN, RSV1, text
 	frame := make([]byte, 4)
-	if _, err := io.ReadFull(in, frame); err != nil || frame[0] != 0x88 || binary.BigEndian.Uint16(frame[2:]) != 1002 {
+	if _, err := io.ReadFull(sock, frame); err != nil || frame[0] != 0x88 || binary.BigEndian.Uint16(frame[2:]) != 1002 {
 		t.Errorf("% x, %v; want a close frame with 1002", frame, err)
 	}
 }
@@ -781,7 +756,7 @@ func TestHelloWithAbsurdNumbers(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			srv := server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: rpc.Limits{Idle: -1}}, services()...)
-			p := dialRaw(t, srv, jsonProtocol)
+			p := frameClientOf(t, srv, jsonProtocol)
 			p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,`+params+`}}`)
 			synctest.Wait()
 			if want == "<nil>" {

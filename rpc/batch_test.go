@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,9 +20,7 @@ func TestBatchesWaitForRoom(t *testing.T) {
 			return nil
 		})
 		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Outgoing: 2000}}, big)
-		near, far := net.Pipe()
-		ended := make(chan error, 1)
-		go func() { ended <- srv.ServeConn(context.Background(), far) }()
+		near, ended := pipeTo(context.Background(), srv)
 		for i := range 20 {
 			fmt.Fprintf(near, `[{"jsonrpc":"2.0","id":%d,"method":"Test.Big"}]`+"\n", i)
 			synctest.Wait()

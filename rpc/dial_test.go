@@ -3,8 +3,6 @@ package rpc_test
 import (
 	"bufio"
 	"context"
-	"crypto/sha1"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -47,27 +45,6 @@ var silences = map[string]func(w io.Writer, accept string){
 	"a close frame and then nothing": func(w io.Writer, a string) {
 		fmt.Fprint(w, switching, "Sec-WebSocket-Protocol: wirecall.v1.json\r\n", a, "\x88\x02\x03\xf3")
 	},
-}
-
-// serveSilence serves handshakes with what answer writes, and keeps the sockets open
-// until the listener is closed.
-func serveSilence(t *testing.T, ln net.Listener, answer func(w io.Writer, accept string)) {
-	for {
-		conn, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			r, err := http.ReadRequest(bufio.NewReader(conn))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			answer(conn, "Sec-WebSocket-Accept: "+acceptKey(r.Header.Get("Sec-WebSocket-Key"))+"\r\n\r\n")
-			io.Copy(io.Discard, conn) // until the client closes
-			conn.Close()
-		}()
-	}
 }
 
 // Dial returns when its context ends, whatever a server leaves it waiting for, and
@@ -212,10 +189,4 @@ func TestNewConnOverWhatDoesNotClose(t *testing.T) {
 	if _, err := rpc.NewConn(ctx, deafPipe{near}, nil); !errors.Is(err, why) {
 		t.Errorf("%v", err)
 	}
-}
-
-// acceptKey is the answer to a handshake's key: RFC 6455, section 4.2.2.
-func acceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	return base64.StdEncoding.EncodeToString(sum[:])
 }

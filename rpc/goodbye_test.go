@@ -1,14 +1,9 @@
 package rpc_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"fmt"
-	"net"
-	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -16,23 +11,11 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// strange is a WebSocket client of srv that knows nothing of wirecall.
-func strange(t *testing.T, srv *rpc.Server) *websocket.Conn {
-	hs := httptest.NewServer(srv)
-	t.Cleanup(hs.Close)
-	ws, _, err := websocket.Dial(t.Context(), hs.URL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ws.CloseNow() })
-	return ws
-}
-
 // A client that says goodbye is answered in kind before the socket closes.
 func TestCloseIsAnswered(t *testing.T) {
-	srv := server(nil)
+	ts := serveHTTP(t, server(nil))
 	for range 100 {
-		if err := strange(t, srv).Close(websocket.StatusNormalClosure, ""); err != nil {
+		if err := webSocketTo(t, ts.URL).Close(websocket.StatusNormalClosure, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -40,9 +23,9 @@ func TestCloseIsAnswered(t *testing.T) {
 
 // A client whose message is too large hears that.
 func TestTooLargeIsSaid(t *testing.T) {
-	srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Message: 64 << 10}})
+	ts := serveHTTP(t, server(&rpc.ServerOptions{Limits: rpc.Limits{Message: 64 << 10}}))
 	for range 100 {
-		ws := strange(t, srv)
+		ws := webSocketTo(t, ts.URL)
 		if err := ws.Write(t.Context(), websocket.MessageText, make([]byte, 70_000)); err != nil {
 			t.Fatal(err)
 		}
@@ -58,21 +41,7 @@ func TestUnreadPongsAreBounded(t *testing.T) {
 	heard := make(chan struct{})
 	hs := httptest.NewServer(server(nil, method("Test.Heard", nil, func(context.Context, *rpc.Call) error { heard <- struct{}{}; return nil })))
 	defer hs.Close()
-	sock, err := net.Dial("tcp", hs.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sock.Close()
-	fmt.Fprint(sock, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
-	if resp, err := http.ReadResponse(bufio.NewReaderSize(sock, 16), nil); err != nil || resp.StatusCode != 101 {
-		t.Fatal(resp, err)
-	}
-	heap := func() int {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return int(m.HeapAlloc)
-	}
+	sock, _ := upgrade(t, hs.Listener.Addr().String())
 	before := heap()
 	ping := append([]byte{0x89, 0x80 | 125, 0, 0, 0, 0}, make([]byte, 125)...)
 	pings := bytes.Repeat(ping, 1000)

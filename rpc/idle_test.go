@@ -1,10 +1,6 @@
 package rpc_test
 
 import (
-	"bufio"
-	"fmt"
-	"net"
-	"net/http"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -25,26 +21,9 @@ func TestIdleConnectionIsSmall(t *testing.T) {
 	}
 	before := held()
 	for range conns {
-		conn := upgrade(t, ts.Listener.Addr().String())
-		defer conn.Close()
+		upgrade(t, ts.Listener.Addr().String())
 	}
 	if each := (held() - before) / conns; each > most {
 		t.Errorf("a connection holds %d bytes, want at most %d", each, most)
 	}
-}
-
-// upgrade makes a WebSocket of a connection by hand.
-func upgrade(t *testing.T, addr string) net.Conn {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", addr)
-	resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 512), nil)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatal(resp, err)
-	}
-	return conn
 }

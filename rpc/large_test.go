@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -92,8 +91,7 @@ func TestLargeMessagesStayWhole(t *testing.T) {
 func TestSlowReaderOfLargeAnswersIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Outgoing: 10_000, Message: 4 << 20, Idle: -1}}, services()...)
-		near, far := net.Pipe()
-		go srv.ServeConn(context.Background(), far)
+		near, _ := pipeTo(context.Background(), srv)
 		lines := bufio.NewReaderSize(near, 4<<20)
 		fmt.Fprintln(near, strings.Replace(helloLine, "65536", "4194304", 1))
 		if _, err := lines.ReadString('\n'); err != nil {

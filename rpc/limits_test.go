@@ -3,7 +3,6 @@ package rpc_test
 import (
 	"context"
 	"io"
-	"net"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -127,9 +126,7 @@ func TestBufferedCountsAllThatIsKept(t *testing.T) {
 func TestSessionsAreNotGuessedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}})
-		near, far := net.Pipe()
-		ended := make(chan error)
-		go func() { ended <- srv.ServeConn(context.Background(), far) }()
+		near, ended := pipeTo(context.Background(), srv)
 		go io.Copy(io.Discard, near)
 		for range 2 {
 			if _, err := near.Write([]byte(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{}}` + "\n")); err != nil {

@@ -88,24 +88,19 @@ func TestCloseBehindTheEnd(t *testing.T) {
 func TestServeConnBehindTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{goOn: make(chan struct{})}
-		near, far := net.Pipe()
-		done := make(chan error, 1)
-		go func() { done <- server(nil, l.service()).ServeConn(t.Context(), far) }()
-		p := newPeer(t, near)
-		p.say(helloLine)
-		p.hear(`"result"`)
+		p := greetedClientOf(t, server(nil, l.service()))
 		for range 5 {
 			p.say(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[1]}`)
 		}
-		near.Close()
+		p.conn.Close()
 		synctest.Wait()
 		select {
-		case err := <-done:
+		case err := <-p.ended:
 			t.Fatalf("ServeConn has returned: %v", err)
 		default:
 		}
 		close(l.goOn)
-		if err := <-done; err != io.EOF {
+		if err := <-p.ended; err != io.EOF {
 			t.Error(err)
 		}
 		if got := l.written(); len(got) != 5 {
@@ -119,14 +114,7 @@ func TestServeConnBehindTheEnd(t *testing.T) {
 func TestNotificationsOfASilentPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{goOn: make(chan struct{})}
-		near, far := net.Pipe()
-		done := make(chan error, 1)
-		go func() {
-			done <- server(&rpc.ServerOptions{Limits: rpc.Limits{Idle: 3 * time.Second}}, l.service()).ServeConn(t.Context(), far)
-		}()
-		p := newPeer(t, near)
-		p.say(helloLine)
-		p.hear(`"result"`)
+		p := greetedClientOf(t, server(&rpc.ServerOptions{Limits: rpc.Limits{Idle: 3 * time.Second}}, l.service()))
 		for range 5 {
 			p.say(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[1]}`)
 		}
@@ -136,7 +124,7 @@ func TestNotificationsOfASilentPeer(t *testing.T) {
 			}
 		}
 		close(l.goOn)
-		<-done
+		<-p.ended
 		if got := l.written(); len(got) != 5 {
 			t.Errorf("%v", got)
 		}

@@ -5,65 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/rpc"
-	"github.com/wirecall/wirecall/rpc/rpctest"
 )
-
-// A stranger is a WebSocket server of another project: it selects the first
-// subprotocol that a client offers, whatever that is, and answers each frame with
-// those that reply returns.
-type stranger struct {
-	network rpctest.Network
-	reply   func(frame string) []string
-	binary  bool     // answers but that to hello are binary frames
-	got     []string // frames, to be read when the bubble is idle
-}
-
-func (s *stranger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	first, _, _ := strings.Cut(r.Header.Get("Sec-WebSocket-Protocol"), ",")
-	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{first}})
-	if err != nil {
-		return
-	}
-	defer ws.CloseNow()
-	for {
-		_, frame, err := ws.Read(r.Context())
-		if err != nil {
-			return
-		}
-		s.got = append(s.got, string(frame))
-		kind := websocket.MessageText
-		if s.binary && len(s.got) > 1 {
-			kind = websocket.MessageBinary
-		}
-		for _, answer := range s.reply(string(frame)) {
-			if ws.Write(r.Context(), kind, []byte(answer)) != nil {
-				return
-			}
-		}
-	}
-}
-
-// dial connects to the stranger.
-func (s *stranger) dial(t *testing.T, opts rpc.DialOptions) (*rpc.Conn, error) {
-	t.Helper()
-	ln := s.network.Listen()
-	srv := &http.Server{Handler: s}
-	go srv.Serve(ln)
-	t.Cleanup(func() { srv.Close() })
-	opts.NetDial = s.network.Dial
-	return rpc.Dial(t.Context(), "ws://stranger", &opts)
-}
 
 // idOf is the id of a request, as it was written.
 func idOf(t *testing.T, frame string) string {

@@ -3,7 +3,6 @@ package rpc_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"testing"
 
 	"github.com/wirecall/wirecall/rpc"
@@ -13,17 +12,12 @@ import (
 func TestUnsubscribeBeforeSubscribed(t *testing.T) {
 	srv := rpc.NewServer(nil)
 	srv.Register(services()...)
-	near, far := net.Pipe()
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		srv.ServeConn(t.Context(), near)
-	}()
-	go io.Copy(io.Discard, far)
+	conn, ended := pipeTo(t.Context(), srv)
+	go io.Copy(io.Discard, conn)
 	for i := range 2000 {
-		fmt.Fprintf(far, `{"jsonrpc":"2.0","id":%d,"method":"Test.Tick","params":[1]}`+"\n", 2*i)
-		fmt.Fprintf(far, `{"jsonrpc":"2.0","id":%d,"method":"rpc.unsubscribe","params":["0x%x"]}`+"\n", 2*i+1, i+1)
+		fmt.Fprintf(conn, `{"jsonrpc":"2.0","id":%d,"method":"Test.Tick","params":[1]}`+"\n", 2*i)
+		fmt.Fprintf(conn, `{"jsonrpc":"2.0","id":%d,"method":"rpc.unsubscribe","params":["0x%x"]}`+"\n", 2*i+1, i+1)
 	}
-	far.Close()
-	<-served
+	conn.Close()
+	<-ended
 }

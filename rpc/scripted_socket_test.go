@@ -18,6 +18,7 @@ import (
 
 	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
 // A scriptedSocket is the peer's end of one socket.
@@ -219,7 +220,7 @@ func (p *program) connect() (*rpc.Conn, error) {
 	opts.NetDial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		select {
 		case conn := <-p.dialed:
-			return p.viaWS(conn), nil
+			return p.viaWS(ctx, conn)
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-p.ctx.Done(): // net/http's dialing outlives the first
@@ -238,11 +239,12 @@ func (p *program) connect() (*rpc.Conn, error) {
 
 // viaWS has a WebSocket between the client and what carries lines, where the
 // conversation is over one.
-func (p *program) viaWS(lines net.Conn) net.Conn {
+func (p *program) viaWS(ctx context.Context, lines net.Conn) (net.Conn, error) {
 	if p.over == "" {
-		return lines
+		return lines, nil
 	}
-	near, far := net.Pipe()
+	network := &rpctest.Network{}
+	ln := network.Listen()
 	hs := &http.Server{}
 	hs.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer hs.Close()
@@ -253,9 +255,7 @@ func (p *program) viaWS(lines net.Conn) net.Conn {
 		}
 		p.bridge(ws, lines)
 	})
-	l := &pipeListener{make(chan net.Conn, 1), make(chan struct{})}
-	l.conns <- far
 	context.AfterFunc(p.ctx, func() { hs.Close() })
-	p.served.Go(func() { hs.Serve(l) })
-	return near
+	p.served.Go(func() { hs.Serve(ln) })
+	return network.Dial(ctx, "tcp", "peer")
 }

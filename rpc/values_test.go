@@ -265,11 +265,7 @@ func TestWrappedCodecs(t *testing.T) {
 func TestPlainClientsGetText(t *testing.T) {
 	bad := any(json.RawMessage("\"caf\xe9\""))
 	ts := serveHTTP(t, server(nil, valuesService(&bad, new(int))))
-	ws, _, err := websocket.Dial(t.Context(), ts.URL, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ws.CloseNow()
+	ws := webSocketTo(t, ts.URL)
 	for _, test := range []struct {
 		method string
 		codes  []rpc.Code // of the messages that come

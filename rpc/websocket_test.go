@@ -4,13 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,125 +18,6 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 	"github.com/wirecall/wirecall/rpc"
 )
-
-// A pipeListener is a listener in memory, whose connections synctest can see.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error   { close(l.closed); return nil }
-func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
-
-func (l *pipeListener) dial(context.Context, string, string) (net.Conn, error) {
-	near, far := net.Pipe()
-	l.conns <- far
-	return near, nil
-}
-
-// serveWS serves srv in memory until the test ends, and returns what dials it.
-func serveWS(t *testing.T, srv *rpc.Server) *http.Client {
-	l := &pipeListener{make(chan net.Conn), make(chan struct{})}
-	hs := &http.Server{Handler: knowing(srv)}
-	done := make(chan struct{})
-	go func() { defer close(done); hs.Serve(l) }()
-	tr := &http.Transport{DialContext: l.dial}
-	t.Cleanup(func() {
-		srv.Close()
-		hs.Close()
-		tr.CloseIdleConnections()
-		<-done
-	})
-	return &http.Client{Transport: tr}
-}
-
-// knowing is a middleware that believes whoever says who he is.
-func knowing(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, r.Header.Get("As"))))
-	})
-}
-
-// A rawPeer is a WebSocket client that knows nothing of this package.
-type rawPeer struct {
-	t    *testing.T
-	ws   *websocket.Conn
-	done chan struct{}
-
-	mu     sync.Mutex
-	frames []string
-	types  []websocket.MessageType
-	err    error // what reading ended with
-}
-
-func dialRaw(t *testing.T, srv *rpc.Server, subprotocols ...string) *rawPeer {
-	t.Helper()
-	ws, _, err := websocket.Dial(context.Background(), "ws://test/", &websocket.DialOptions{
-		HTTPClient: serveWS(t, srv), Subprotocols: subprotocols})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := strings.Join(subprotocols, ""); ws.Subprotocol() != want {
-		t.Fatalf("subprotocol %q, want %q", ws.Subprotocol(), want)
-	}
-	ws.SetReadLimit(-1)
-	p := &rawPeer{t: t, ws: ws, done: make(chan struct{})}
-	go p.read()
-	t.Cleanup(func() { ws.CloseNow(); <-p.done })
-	return p
-}
-
-func (p *rawPeer) read() {
-	defer close(p.done)
-	for {
-		typ, data, err := p.ws.Read(context.Background())
-		p.mu.Lock()
-		if err != nil {
-			p.err = err
-			p.mu.Unlock()
-			return
-		}
-		p.frames, p.types = append(p.frames, string(data)), append(p.types, typ)
-		p.mu.Unlock()
-	}
-}
-
-func (p *rawPeer) send(typ websocket.MessageType, frame string) {
-	p.t.Helper()
-	if err := p.ws.Write(context.Background(), typ, []byte(frame)); err != nil {
-		p.t.Fatalf("sending %.100q: %v", frame, err)
-	}
-}
-
-// got returns the frames that have come since it was last called.
-func (p *rawPeer) got() []string {
-	synctest.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	frames := p.frames
-	p.frames, p.types = nil, nil
-	return frames
-}
-
-// closed returns the code and the reason that the server closed with.
-func (p *rawPeer) closed() string {
-	synctest.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if ce, ok := errors.AsType[websocket.CloseError](p.err); ok {
-		return strings.TrimSpace(fmt.Sprintf("%d %s", ce.Code, ce.Reason))
-	}
-	return fmt.Sprint(p.err)
-}
 
 const (
 	helloRequest = `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":32,"streams":32,"message":1048576}}`
@@ -162,7 +39,7 @@ func newTestServer(limits rpc.Limits) *rpc.Server {
 // calls may be sent right behind hello.
 func TestFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := dialRaw(t, newTestServer(rpc.Limits{}), jsonProtocol)
+		p := frameClientOf(t, newTestServer(rpc.Limits{}), jsonProtocol)
 		p.send(websocket.MessageText, helloRequest)
 		p.send(websocket.MessageText, strings.Join([]string{
 			`{"jsonrpc":"2.0","id":2,"method":"Test.Sleep","params":[5000]}`,
@@ -199,7 +76,7 @@ func TestFrames(t *testing.T) {
 // of them.
 func TestFramesCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := dialRaw(t, server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}}, services()...), jsonProtocol)
+		p := frameClientOf(t, server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}}, services()...), jsonProtocol)
 		p.send(websocket.MessageText, strings.Replace(helloRequest, `"v":1`, `"v":1,"replay":65536`, 1))
 		p.got()
 		add := func(id int) string {
@@ -271,7 +148,7 @@ func TestCloseCodes(t *testing.T) {
 				if test.protocol != "" {
 					protocols = append(protocols, test.protocol)
 				}
-				p := dialRaw(t, srv, protocols...)
+				p := frameClientOf(t, srv, protocols...)
 				for _, f := range test.frames {
 					if len(f) > 1<<20 {
 						go p.ws.Write(context.Background(), test.typ, []byte(f)) // which is not read to its end
@@ -297,7 +174,7 @@ func shutdown(s *rpc.Server) { s.Shutdown(context.Background()) }
 // A client that says goodbye is answered so.
 func TestClientCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := dialRaw(t, newTestServer(rpc.Limits{}), jsonProtocol)
+		p := frameClientOf(t, newTestServer(rpc.Limits{}), jsonProtocol)
 		p.send(websocket.MessageText, helloRequest)
 		p.got()
 		if err := p.ws.Close(websocket.StatusNormalClosure, "bye"); err != nil {
@@ -309,14 +186,14 @@ func TestClientCloses(t *testing.T) {
 // A server offers both modes on one URL, and the client's codec.
 func TestSubprotocols(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := dialRaw(t, newTestServer(rpc.Limits{}))
+		p := frameClientOf(t, newTestServer(rpc.Limits{}))
 		p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":"x","method":"Test.Add","params":[1,2]}`)
 		if got := p.got(); len(got) != 1 || got[0] != `{"jsonrpc":"2.0","id":"x","result":3}` {
 			t.Errorf("plain: %q", got)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		p := dialRaw(t, newTestServer(rpc.Limits{}), cborProtocol)
+		p := frameClientOf(t, newTestServer(rpc.Limits{}), cborProtocol)
 		frame := func(msg string) string { return string(wire.CBOR.AppendToFrame(nil, []byte(msg), true)) }
 		p.send(websocket.MessageBinary, frame(
 			"\xa3\x62id\x01\x66method\x69rpc.hello\x66params\xa4\x61v\x01\x65calls\x18\x20\x67streams\x18\x20\x67message\x1a\x00\x01\x00\x00"))
