@@ -9,7 +9,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/wirecall/wirecall/codec/jsongen"
+	_ "github.com/wirecall/wirecall/codec/jsongen" // registers Go's own types
+	"github.com/wirecall/wirecall/internal/jsontypes"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -53,7 +54,7 @@ func (jsonCodec) Name() string { return wire.JSON.Name() }
 func (jsonCodec) Format() wire.Format { return wire.JSON }
 
 func (jsonCodec) Append(dst []byte, v any) ([]byte, error) {
-	if b := jsongen.Append(dst, v); b != nil {
+	if b, _ := jsontypes.Append(dst, v); b != nil {
 		return b, nil
 	}
 	return appendOther(dst, v)
@@ -62,7 +63,7 @@ func (jsonCodec) Append(dst []byte, v any) ([]byte, error) {
 // AppendWithin does not check the JSON of types of which no value can have JSON that
 // is refused.
 func (jsonCodec) AppendWithin(dst []byte, v any, depth int) (b []byte, err error) {
-	b, sound := jsongen.AppendSound(dst, v)
+	b, sound := jsontypes.Append(dst, v)
 	switch {
 	case b == nil:
 		if b, err = appendOther(dst, v); err != nil {
@@ -87,7 +88,7 @@ func appendOther(dst []byte, v any) ([]byte, error) {
 }
 
 func (jsonCodec) Decode(src []byte, v any) error {
-	if jsongen.Decode(src, v) {
+	if jsontypes.Decode(src, v) {
 		return nil
 	}
 	return json.Unmarshal(src, v)

@@ -2,7 +2,8 @@
 //
 //	cmd/wirecall -> internal/load, internal/emit/* -> internal/model
 //	generated code -> rpc -> codec, internal/wire; codec/cbor -> codec -> internal/wire
-//	internal/wire, codec/jsongen -> internal/jsonscan; internal/wire, codec/cbor -> internal/cborscan
+//	codec, codec/jsongen -> internal/jsontypes
+//	internal/wire, internal/jsontypes, codec/jsongen -> internal/jsonscan; internal/wire, codec/cbor -> internal/cborscan
 package internal_test
 
 import (
@@ -27,17 +28,18 @@ var allowed = map[string][]string{
 	"internal/emit/*": {"internal/model"},
 	"internal/model":  {},
 
-	"internal/buffers":  {},
-	"internal/flow":     {},
-	"internal/replay":   {"internal/buffers"},
-	"internal/workers":  {},
-	"internal/backoff":  {},
-	"internal/jsonscan": {},
-	"internal/cborscan": {},
-	"internal/wire":     {"internal/jsonscan", "internal/cborscan"},
+	"internal/buffers":   {},
+	"internal/flow":      {},
+	"internal/replay":    {"internal/buffers"},
+	"internal/workers":   {},
+	"internal/backoff":   {},
+	"internal/jsonscan":  {},
+	"internal/jsontypes": {"internal/jsonscan"},
+	"internal/cborscan":  {},
+	"internal/wire":      {"internal/jsonscan", "internal/cborscan"},
 
-	"codec":         {"codec/jsongen", "internal/wire"},
-	"codec/jsongen": {"internal/jsonscan"},
+	"codec":         {"codec/jsongen", "internal/jsontypes", "internal/wire"},
+	"codec/jsongen": {"internal/jsonscan", "internal/jsontypes"},
 	"codec/cbor":    {"codec", "internal/wire", "internal/cborscan"},
 
 	"rpc": {

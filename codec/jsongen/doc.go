@@ -1,21 +1,21 @@
 // Package jsongen is for generated code: what `wirecall gen` writes calls it to
-// encode and decode the types that cross the wire. Nobody else needs it.
+// encode and decode the types that cross the wire. Nothing else needs it.
 //
-// All of it handles the straightforward case only and gives up on anything
-// else; package codec then leaves the whole value to encoding/json, which
-// begins again at the beginning. What comes out, errors included, is therefore
-// what encoding/json makes of it, and nothing here has errors of its own.
+// Its functions handle only the values and the JSON that are usual. For anything else
+// they return a failure without a reason, and package codec leaves the whole value to
+// encoding/json, from its beginning. Therefore results and errors are always those of
+// encoding/json.
 //
-// What appends takes a pointer to a value and returns nil where it gives up.
-// What decodes takes the text, the place where a value begins in it and where
-// to store it, and returns the place behind it, or a negative number where it
-// gives up. It neither keeps the text nor writes through a pointer, a slice or a
-// map that was there before, so that what was there can be put back.
+// A function that appends takes a pointer to a value, and returns nil on failure. A
+// function that decodes takes the text, the index at which a value begins in it and a
+// pointer to where to store it, and returns the index behind the value, or a negative
+// number on failure. It does not retain the text, and does not write through a pointer,
+// a slice or a map that was there before, so that the value can be made zero again.
 package jsongen
 
-// failed is the place behind what is not for us.
+// failed is the index that a function returns on failure.
 const failed = -1
 
-// maxDepth is how deep values may be nested that generated code knows nothing
-// of. encoding/json goes to 10,000.
+// maxDepth is the number of levels that may nest in a value of a type without generated
+// code; encoding/json allows 10,000.
 const maxDepth = 500

@@ -15,6 +15,7 @@ import (
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/jsongen"
+	"github.com/wirecall/wirecall/internal/jsontypes"
 )
 
 // fresh is a new value of the type that v points to.
@@ -66,11 +67,11 @@ func TestWhatIsGeneratedIsUsed(t *testing.T) {
 		new(InQuotes[json.Number]), new(InQuotes[json.RawMessage]), new(InQuotes[*time.Time]), new(InQuotes[string]), new(InQuotes[*int]), new(InQuotes[*json.Number]), new(InQuotes[celsius]), new(InQuotes[*celsius]), new(InQuotes[mask]), new(InQuotes[*mask]), new(InQuotes[point]), new(InQuotes[*zeroer]), new(InQuotes[*ptrZeroer]), new(InQuotes[writeOnly]), new(InQuotes[readOnly]), new(InQuotes[Ref]), new(InQuotes[big.Int])}
 	for _, v := range values {
 		isLeft := slices.ContainsFunc(left, func(l any) bool { return reflect.TypeOf(l) == reflect.TypeOf(v) })
-		text := jsongen.Append(nil, v)
+		text, _ := jsontypes.Append(nil, v)
 		if (text == nil) != isLeft {
 			t.Errorf("%T is appended as %q", v, text)
 		}
-		if text != nil && strings.Count(string(text), "null") == 0 && !jsongen.Decode(text, fresh(v)) {
+		if text != nil && strings.Count(string(text), "null") == 0 && !jsontypes.Decode(text, fresh(v)) {
 			t.Errorf("%T is not decoded from %s", v, text)
 		}
 	}
@@ -271,7 +272,7 @@ func TestSoundTypes(t *testing.T) {
 		{new(any), false}, {new(json.RawMessage), false}, {new(Kinds), false}, {new([]any), false},
 		{new(Others), false},
 	} {
-		if b, sound := jsongen.AppendSound(nil, test.v); b == nil || sound != test.sound {
+		if b, sound := jsontypes.Append(nil, test.v); b == nil || sound != test.sound {
 			t.Errorf("%T: sound is %t, want %t", test.v, sound, test.sound)
 		}
 	}
@@ -341,7 +342,7 @@ type (
 func TestManyWaysToOneType(t *testing.T) {
 	type many = pairs16[pairs16[pairs16[int]]]
 	jsongen.Register((*many)(nil), 1, nil, nil) // it has another shape
-	if got := jsongen.Append(nil, new(many)); got != nil {
+	if got, _ := jsontypes.Append(nil, new(many)); got != nil {
 		t.Errorf("%s", got)
 	}
 }

@@ -1,4 +1,4 @@
-package jsongen
+package jsontypes
 
 import (
 	"encoding/json"
@@ -14,12 +14,12 @@ const mostLevels = 100
 
 var marshaler = reflect.TypeFor[json.Marshaler]()
 
-// soundness is the types that were found to be sound.
+// soundness holds the types that were found to be sound, and those that were not.
 type soundness map[reflect.Type]bool
 
 // of reports whether the JSON of a type, which is inside of others, is UTF-8
 // and of bounded depth whatever the value. Only a MarshalJSON can write text that
-// is not UTF-8: encoding/json and this package mend all other strings. Only a type
+// is not UTF-8: in all other strings it is replaced by U+FFFD. Only a type
 // that holds itself, or an interface, is as deep as its value.
 func (s soundness) of(t reflect.Type, above []reflect.Type) bool {
 	switch {

@@ -1,4 +1,4 @@
-package jsongen
+package jsontypes
 
 import (
 	"encoding"
@@ -10,9 +10,15 @@ import (
 	"time"
 )
 
-// shapeOf is a hash of all about a type that its JSON depends on. The generator
-// computes it in the same way from source. It also reports whether methods of the
-// type, or of a type that it holds, make its JSON or read it.
+// Shape returns a hash of everything in a type that its JSON depends on. The generator
+// computes the same from source.
+func Shape(t reflect.Type) uint64 {
+	hash, _ := shapeOf(t)
+	return hash
+}
+
+// shapeOf is Shape, and also reports whether methods of the type, or of one inside it,
+// encode or decode its JSON.
 func shapeOf(t reflect.Type) (hash uint64, methods bool) {
 	d := description{seen: map[reflect.Type]int{}}
 	h := fnv.New64a()
@@ -20,9 +26,8 @@ func shapeOf(t reflect.Type) (hash uint64, methods bool) {
 	return h.Sum64(), d.methods
 }
 
-// A description is what has been found on the way: whether there are methods, and
-// the types with a name that hold others, which are described once and have a
-// number from then on.
+// A description collects whether there are methods, and numbers the named types that
+// hold others, which are described once and referred to by their number afterwards.
 type description struct {
 	methods bool
 	seen    map[reflect.Type]int
