@@ -1,8 +1,8 @@
-// Package codec says how Go values become bytes on the wire and back.
+// Package codec encodes Go values for the wire and decodes them.
 //
-// A connection uses one codec for all that it carries. JSON is the default and
-// the only one that plain JSON-RPC programs understand; codec/cbor is a smaller
-// binary form that two wirecall peers can agree on when they connect.
+// A connection uses one codec for everything that it carries. JSON is the default and
+// the only one that plain JSON-RPC programs understand; codec/cbor is a smaller binary
+// form that two wirecall peers can agree on when they connect.
 package codec
 
 import (
@@ -42,9 +42,9 @@ type Codec interface {
 	Format() wire.Format
 }
 
-// JSON is encoding/json: values encode exactly as json.Marshal has them, and
-// decode as with json.Unmarshal. For the types that a generated service carries
-// it does the same several times faster, by code that is generated with it.
+// JSON encodes values exactly as json.Marshal does, and decodes them as json.Unmarshal
+// does. For the types that a generated service carries it uses code that is generated
+// with the service, which has the same results and is several times faster.
 var JSON Codec = jsonCodec{}
 
 type jsonCodec struct{}
@@ -78,7 +78,7 @@ func (jsonCodec) AppendWithin(dst []byte, v any, depth int) (b []byte, err error
 	return b, nil
 }
 
-// appendOther appends a value whose type no code was generated for.
+// appendOther appends a value by encoding/json.
 func appendOther(dst []byte, v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -7,7 +7,7 @@
 //
 // # What differs from JSON
 //
-// What JSON can carry this carries too, by the same struct tags (a cbor tag
+// Whatever JSON can encode this codec can encode too, by the same struct tags (a cbor tag
 // goes first) and the same methods: MarshalJSON, MarshalText and their
 // counterparts work as they do there, MarshalCBOR and UnmarshalCBOR go before
 // them. These things come out differently:
@@ -28,7 +28,7 @@
 //     what MarshalJSON writes, the type needs MarshalCBOR and UnmarshalCBOR.
 //
 // A value that points to itself is an error in JSON and must not be given to
-// this codec: it would never come to an end.
+// this codec, which would not return.
 package cbor
 
 import (
@@ -53,7 +53,7 @@ func (cborCodec) Name() string { return wire.CBOR.Name() }
 
 func (cborCodec) Format() wire.Format { return wire.CBOR }
 
-// encoding makes what encoding/json would make, as far as it goes.
+// encoding encodes as encoding/json does, as far as the formats allow.
 var encoding = must(cbor.EncOptions{
 	Sort:                    cbor.SortBytewiseLexical, // as json.Marshal sorts: the same value, the same bytes
 	ShortestFloat:           cbor.ShortestFloat16,     // loses nothing
@@ -65,12 +65,11 @@ var encoding = must(cbor.EncOptions{
 	JSONMarshalerTranscoder: fromJSON{},
 }.UserBufferEncMode())
 
-// decoding takes what came from the wire, where nesting has been limited and
-// lengths have been found to be true: a limit on elements would refuse what
-// the limit on the message has let through.
+// decoding decodes what came from the wire, whose nesting and lengths were checked: a
+// limit on elements would refuse messages that the limit on their size allows.
 //
-// A key that comes twice is refused because the library takes the first or the
-// last, whichever is quicker. Two peers could see different values.
+// A repeated key is refused because the library takes the first or the last, whichever
+// is quicker, so that two peers could see different values.
 var decoding = must(decodingOptions(toJSON{}).DecMode())
 
 func decodingOptions(transcoder cbor.Transcoder) cbor.DecOptions {
@@ -98,8 +97,8 @@ func must[T any](mode T, err error) T {
 	return mode
 }
 
-// buffers lend a bytes.Buffer around the caller's bytes, so that Append
-// allocates no more than what it appends.
+// buffers holds bytes.Buffers for use around the caller's bytes, so that Append allocates
+// only what it appends.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func (cborCodec) Append(dst []byte, v any) ([]byte, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// fromJSON makes CBOR of what a MarshalJSON wrote.
+// fromJSON converts the result of a MarshalJSON method to CBOR.
 type fromJSON struct{}
 
 func (fromJSON) Transcode(dst io.Writer, src io.Reader) error {
@@ -68,11 +68,10 @@ func number(n json.Number) (any, error) {
 	return n.Float64()
 }
 
-// toJSON makes the JSON that an UnmarshalJSON wants.
+// toJSON converts CBOR to the JSON that an UnmarshalJSON method takes.
 type toJSON struct{}
 
-// generic decodes into any, where no UnmarshalJSON is called and toJSON is not
-// needed.
+// generic decodes into any, which calls no UnmarshalJSON and so does not need toJSON.
 var generic = must(decodingOptions(nil).DecMode())
 
 func (toJSON) Transcode(dst io.Writer, src io.Reader) error {
@@ -92,7 +91,7 @@ func (toJSON) Transcode(dst io.Writer, src io.Reader) error {
 	return err
 }
 
-// plain replaces what package cbor has types of its own for.
+// plain replaces values of package cbor's own types by values that encoding/json encodes.
 func plain(v any) any {
 	switch v := v.(type) {
 	case []any:

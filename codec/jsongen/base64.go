@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Base64 as of RFC 4648, section 4, two letters at a time where it is encoded and
-// eight where it is decoded: twice as fast as encoding/base64, which does the
-// rest, and what cannot be decoded.
+// Base64, RFC 4648, section 4, is encoded two letters at a time and decoded eight at a
+// time, twice as fast as by encoding/base64. The last letters, and text that is not
+// base64, are left to that package.
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 

@@ -9,14 +9,14 @@ import (
 	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
-// An Appender is what appends a T, and a Decoder what decodes one: functions of
-// this package, or generated ones.
+// An Appender appends a T, and a Decoder decodes one. They are functions of this package
+// or generated ones.
 type (
 	Appender[T any] = func(dst []byte, v *T) []byte
 	Decoder[T any]  = func(s []byte, i int, v *T) int
 )
 
-// null reports whether what is at s[i] can only be null.
+// null reports whether the value at s[i] is null, if it is any.
 func null(s []byte, i int) bool { return jsonscan.At(s, i, 'n') }
 
 // AppendBool appends a bool.
@@ -30,7 +30,7 @@ func Bool[T ~bool](s []byte, i int, v *T) int {
 	return jsonscan.Word(s, i, "false")
 }
 
-// AppendPointer appends what a pointer points to.
+// AppendPointer appends the value to which a pointer points.
 func AppendPointer[P ~*T, T any](dst []byte, v *P, elem Appender[T]) []byte {
 	if *v == nil {
 		return append(dst, "null"...)
@@ -38,7 +38,7 @@ func AppendPointer[P ~*T, T any](dst []byte, v *P, elem Appender[T]) []byte {
 	return elem(dst, *v)
 }
 
-// Pointer decodes what a pointer is to point to.
+// Pointer decodes a value and stores a pointer to it.
 func Pointer[P ~*T, T any](s []byte, i int, v *P, elem Decoder[T]) int {
 	if null(s, i) {
 		*v = nil
@@ -104,10 +104,10 @@ func Slice[S ~[]T, T any](s []byte, i int, v *S, elem Decoder[T]) int {
 	}
 }
 
-// room is how many elements of a size a slice begins with.
+// room returns the capacity of a new slice, given the size of an element.
 func room(size uintptr) int { return int(64/(size+1)) + 1 }
 
-// Array decodes an array of just so many elements.
+// Array decodes an array of exactly len(v) elements.
 func Array[T any](s []byte, i int, v []T, elem Decoder[T]) int {
 	if !jsonscan.At(s, i, '[') {
 		return failed
@@ -127,7 +127,7 @@ func Array[T any](s []byte, i int, v []T, elem Decoder[T]) int {
 	return i + 1
 }
 
-// AppendMap appends a map, sorted.
+// AppendMap appends a map, sorted by its keys.
 func AppendMap[M ~map[K]V, K ~string, V any](dst []byte, v *M, elem Appender[V]) []byte {
 	if *v == nil {
 		return append(dst, "null"...)
@@ -179,7 +179,7 @@ func Map[M ~map[K]V, K ~string, V any](s []byte, i int, v *M, elem Decoder[V]) i
 	}
 }
 
-// Quoted decodes a value that stands in quotes.
+// Quoted decodes a value inside quotation marks.
 func Quoted[T any](s []byte, i int, v *T, elem Decoder[T]) int {
 	if !jsonscan.At(s, i, '"') {
 		return failed

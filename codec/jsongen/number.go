@@ -144,9 +144,8 @@ func decimal(s []byte, i int) (f float64, end int) {
 	return f, end
 }
 
-// appendFloat64 is appendFloat for most of the numbers that people write: those
-// of few digits. A decimal number of up to 15 digits that is nearest to f is the
-// only one of so few digits, and so the shortest.
+// appendFloat64 is appendFloat with a fast path for numbers of few digits. Of the decimal
+// numbers with at most 15 digits at most one is nearest to f, and that is the shortest.
 func appendFloat64(dst []byte, f float64) []byte {
 	abs := math.Abs(f)
 	if !(abs < 1e15) {
@@ -177,7 +176,7 @@ func sign(dst []byte, f float64) []byte {
 	return dst
 }
 
-// appendFloat appends f as ECMAScript would, as encoding/json does.
+// appendFloat appends f in the form of ECMAScript, as encoding/json does.
 func appendFloat(dst []byte, f float64, bits int) []byte {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return nil

@@ -10,10 +10,9 @@ import (
 // are encoded.
 type Fields []string
 
-// First goes into the object at s[i], to its first member that is one of the
-// fields: which, and the place of its value. At the end of the object, and where
-// it gives up, the field is negative; next is then the place behind the object,
-// or negative.
+// First returns the first member of the object at s[i] that is one of the fields, and the
+// index of its value. If there is none the field is negative, and next is the index behind
+// the object, or negative on failure.
 func (f Fields) First(s []byte, i int) (field, next int) {
 	if !jsonscan.At(s, i, '{') {
 		return failed, failed
@@ -28,7 +27,7 @@ func (f Fields) First(s []byte, i int) (field, next int) {
 	return f.member(s, i, 0)
 }
 
-// Next goes on to the next member, as First does, behind the value of a field.
+// Next returns the next member, as First does, given the index behind the value of field.
 func (f Fields) Next(s []byte, i, field int) (_, next int) {
 	if jsonscan.At(s, i, ',') {
 		if next := f.expected(s, i+1, field+1); next > 0 {
@@ -45,8 +44,8 @@ func (f Fields) Next(s []byte, i, field int) (_, next int) {
 	return failed, failed
 }
 
-// expected is the place of the value at s[i] of a field, if it is that one and
-// written without space, as it is as a rule.
+// expected returns the index of the value of the member at s[i], if that is the given
+// field and is written without space, as most programs write it.
 func (f Fields) expected(s []byte, i, field int) int {
 	if uint(field) >= uint(len(f)) {
 		return failed
@@ -59,8 +58,7 @@ func (f Fields) expected(s []byte, i, field int) int {
 	return colon + 1
 }
 
-// member is First where the member at s[i] may be any. It skips those that are
-// none of the fields.
+// member is First from the member at s[i] on. It skips members that are not fields.
 func (f Fields) member(s []byte, i, expected int) (field, next int) {
 	for {
 		end, escaped := text(s, i)

@@ -9,8 +9,7 @@ import (
 	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
-// AppendOther appends a value whose type is left to encoding/json, by a pointer
-// to it.
+// AppendOther appends the value to which v points by encoding/json.
 func AppendOther(dst []byte, v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -19,7 +18,7 @@ func AppendOther(dst []byte, v any) []byte {
 	return append(dst, b...)
 }
 
-// Other decodes a value whose type is left to encoding/json, by a pointer to it.
+// Other decodes a value into what v points to by encoding/json.
 func Other(s []byte, i int, v any) int {
 	end := jsonscan.Value(s, i, maxDepth)
 	if end < 0 || !reflect.ValueOf(v).Elem().IsZero() || json.Unmarshal(s[i:end:end], v) != nil {
@@ -28,7 +27,7 @@ func Other(s []byte, i int, v any) int {
 	return end
 }
 
-// Raw decodes JSON by leaving it as it is.
+// Raw stores a copy of JSON.
 func Raw(s []byte, i int, v *json.RawMessage) int {
 	end := jsonscan.Value(s, i, maxDepth)
 	if end < 0 || *v != nil {
@@ -41,7 +40,7 @@ func Raw(s []byte, i int, v *json.RawMessage) int {
 // AppendRaw appends JSON.
 func AppendRaw(dst []byte, v *json.RawMessage) []byte { return AppendOther(dst, v) }
 
-// AppendAny appends whatever it is.
+// AppendAny appends a value of any type.
 func AppendAny(dst []byte, v *any) []byte { return appendAny(dst, *v, 0) }
 
 func appendAny(dst []byte, v any, depth int) []byte {
@@ -100,7 +99,7 @@ func appendAnyMap(dst []byte, v map[string]any, depth int) []byte {
 	return append(dst, '}')
 }
 
-// Any decodes any JSON.
+// Any decodes JSON into a value of the type that encoding/json uses for it.
 func Any(s []byte, i int, v *any) int {
 	if *v != nil {
 		return failed // it may hold a pointer
@@ -139,8 +138,8 @@ func boxed[T any](s []byte, i int, v *any, decode Decoder[T]) int {
 	return i
 }
 
-// IsEmpty is what the option omitempty says of values whose own methods make
-// their JSON, by a pointer to it.
+// IsEmpty reports whether the option omitempty omits the value to which v points, whose
+// JSON is encoded by its own methods.
 func IsEmpty(v any) bool {
 	rv := reflect.ValueOf(v).Elem()
 	switch rv.Kind() {
@@ -152,7 +151,7 @@ func IsEmpty(v any) bool {
 	return rv.IsZero()
 }
 
-// IsZero is what the option omitzero says of a value, by a pointer to it.
+// IsZero reports whether the option omitzero omits the value to which v points.
 func IsZero(v any) bool {
 	rv := reflect.ValueOf(v).Elem()
 	if rv.Kind() == reflect.Pointer {

@@ -99,7 +99,7 @@ func (d *description) describeFields(dst []byte, t reflect.Type) []byte {
 var methods = []reflect.Type{reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler](),
 	reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler]()}
 
-// own reports whether a type's own methods make its JSON, or read it.
+// own reports whether a type's own methods encode or decode its JSON.
 func own(t reflect.Type) bool {
 	return t.Name() != "" && slices.ContainsFunc(methods, reflect.PointerTo(t).Implements)
 }

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// mostLevels is how many types a sound one may be made of, one inside the other.
-// Each adds a level to its JSON at most, so that it stays far from what a message
-// may nest.
+// mostLevels is the number of types that may be inside one another in a sound type. Each
+// adds at most one level to the JSON, which stays far below what a message may nest.
 const mostLevels = 100
 
 var marshaler = reflect.TypeFor[json.Marshaler]()
@@ -17,10 +16,10 @@ var marshaler = reflect.TypeFor[json.Marshaler]()
 // soundness holds the types that were found to be sound, and those that were not.
 type soundness map[reflect.Type]bool
 
-// of reports whether the JSON of a type, which is inside of others, is UTF-8
-// and of bounded depth whatever the value. Only a MarshalJSON can write text that
-// is not UTF-8: in all other strings it is replaced by U+FFFD. Only a type
-// that holds itself, or an interface, is as deep as its value.
+// of reports whether every value of type t, which is inside the types above, has JSON
+// that is UTF-8 and of limited depth. Only a MarshalJSON method can write text that is not
+// UTF-8: in all other strings U+FFFD replaces it. Only with a type that holds itself, or
+// an interface, does the depth depend on the value.
 func (s soundness) of(t reflect.Type, above []reflect.Type) bool {
 	switch {
 	case s[t] || t == reflect.TypeFor[time.Time]():

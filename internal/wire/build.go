@@ -71,7 +71,7 @@ func (f Format) AppendResponse(dst []byte, h *Head) []byte {
 	return f.name(dst, "result")
 }
 
-// AppendTail appends what comes behind the body.
+// AppendTail appends the end of a message, behind the body.
 func (f Format) AppendTail(dst []byte) []byte {
 	if f == CBOR {
 		return dst
@@ -161,8 +161,8 @@ func (f Format) AppendCancelRequest(dst []byte, id []byte) []byte {
 }
 
 // AppendItems appends a whole notification with n items of a stream. They are
-// encoded already, one behind the other, with what AppendSeparator appends
-// between them.
+// encoded already, one behind the other, with
+// separators between them: see AppendSeparator.
 func (f Format) AppendItems(dst []byte, handle uint64, n int, items []byte) []byte {
 	return f.appendItemsTail(append(f.appendItemsHead(dst, handle, n), items...))
 }
@@ -177,7 +177,7 @@ func (f Format) appendItemsTail(dst []byte) []byte {
 	return f.AppendTail(f.closeArray(f.closeArray(dst)))
 }
 
-// ItemRoom is how many bytes ItemFrame wants before an item.
+// ItemRoom is the number of free bytes that ItemFrame needs before an item.
 const ItemRoom = 80
 
 // ItemFrame returns the frame of one message of AppendItems with one item, which
@@ -205,7 +205,7 @@ func (f Format) AppendEnd(dst []byte, method string, handle uint64, errObject []
 	return f.AppendTail(f.closeArray(dst))
 }
 
-// AppendSeparator appends what comes between two elements of an array.
+// AppendSeparator appends the separator of two elements of an array.
 func (f Format) AppendSeparator(dst []byte) []byte {
 	if f == CBOR {
 		return dst
@@ -213,8 +213,7 @@ func (f Format) AppendSeparator(dst []byte) []byte {
 	return append(dst, ',')
 }
 
-// AppendString appends a string. In JSON it is what json.Marshal makes of it,
-// with <, > and & escaped.
+// AppendString appends a string, in JSON with the escapes of json.Marshal.
 func (f Format) AppendString(dst []byte, s string) []byte {
 	if f == CBOR {
 		return cborscan.AppendText(dst, s)
@@ -232,7 +231,7 @@ func (f Format) open(dst []byte, members int) []byte {
 }
 
 // name begins a member that is not the first of its object. The name is one of
-// ours and needs no escapes.
+// the protocol's and needs no escapes.
 func (f Format) name(dst []byte, name string) []byte {
 	if f == CBOR {
 		return append(cborscan.AppendHead(dst, cborscan.String, uint64(len(name))), name...)

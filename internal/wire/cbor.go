@@ -6,7 +6,7 @@ import (
 	"github.com/wirecall/wirecall/internal/cborscan"
 )
 
-// cborKind tells items apart by their first byte.
+// cborKind returns the kind of an item by its first byte.
 func cborKind(raw []byte) Kind {
 	if len(raw) == 0 {
 		return Invalid

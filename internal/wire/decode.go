@@ -13,16 +13,16 @@ import (
 // so that the refusal can carry it, and nothing else; after a parse error m is
 // empty.
 //
-// Member names match exactly, case included. A member that this package does
-// not know is skipped, however often it is there.
+// Member names match exactly, case included. Unknown members are skipped, also repeated
+// ones.
 //
-// Decode does not allocate, except for a fault, a method name with escapes,
-// and the first streams that m sees.
+// Decode does not allocate, except for a fault, a method name with escapes, and the
+// first streams that are stored in m.
 func (f Format) Decode(src []byte, m *Message) error { return f.decodeMessage(src, m, false) }
 
-// DecodePlain is Decode for a peer that knows JSON-RPC 2.0 only. The members that
-// wirecall adds to it are unknown ones then. Beside a result an error of null is
-// none, and beside an error a result of null, as JSON-RPC 1.0 has them.
+// DecodePlain is Decode for a peer in plain mode. The members that wirecall adds to
+// JSON-RPC 2.0 are unknown ones. A null error beside a result counts as absent, and so
+// does a null result beside an error, as JSON-RPC 1.0 has them.
 func (f Format) DecodePlain(src []byte, m *Message) error { return f.decodeMessage(src, m, true) }
 
 func (f Format) decodeMessage(src []byte, m *Message, plain bool) error {
@@ -108,8 +108,8 @@ func memberOf(name []byte) member {
 
 // A decoder fills one message.
 //
-// An invalid request is not the end of the scan: the id may come later, and so
-// may something that is not even JSON, which weighs more.
+// It continues behind the first reason for an invalid request: the id may follow, and a
+// parse error, which takes precedence.
 type decoder struct {
 	f     Format
 	m     *Message
@@ -134,8 +134,8 @@ func (d *decoder) refuse(why string) {
 }
 
 // json reads a message of JSON. RFC 8259, section 8.1: JSON between programs
-// is UTF-8. Looking at all of src at once is cheaper than string by string,
-// and outside strings there is nothing that it could let through.
+// is UTF-8. Checking src at once is cheaper than string by string, and outside strings
+// the grammar allows only ASCII.
 func (d *decoder) json(src []byte) *Fault {
 	if !utf8.Valid(src) {
 		return parseError("invalid UTF-8")
@@ -224,19 +224,19 @@ func (d *decoder) member(name, value []byte) {
 	}
 }
 
-// unsaid reports whether a plain peer means nothing by a member.
+// unsaid reports whether a member from a plain peer is ignored.
 func (d *decoder) unsaid(which member, value []byte) bool {
 	return which&memberOwn != 0 || which == memberError && d.f.Kind(value) == Null
 }
 
-// version: JSON-RPC 2.0, section 4, wants exactly "2.0". CBOR has no need of it.
+// version: JSON-RPC 2.0, section 4, requires exactly "2.0". In CBOR it is ignored.
 func (d *decoder) version(value []byte) {
 	if d.f == JSON && string(value) != `"2.0"` && string(jsonText(value)) != "2.0" {
 		d.refuse(`jsonrpc is not "2.0"`)
 	}
 }
 
-// id: JSON-RPC 2.0, section 4, wants a string, a number or null.
+// id: JSON-RPC 2.0, section 4, requires a string, a number or null.
 func (d *decoder) id(value []byte) {
 	switch d.f.Kind(value) {
 	case String, Number, Null:
@@ -254,8 +254,8 @@ func (d *decoder) method(value []byte) {
 	d.m.Method = d.f.text(value)
 }
 
-// params: JSON-RPC 2.0, section 4.2, wants a structured value. Null counts as
-// none, because many clients send it.
+// params: JSON-RPC 2.0, section 4.2, requires a structured value. Null counts as
+// absent, because many clients send it.
 func (d *decoder) params(value []byte) {
 	switch d.f.Kind(value) {
 	case Array, Object:
@@ -266,7 +266,7 @@ func (d *decoder) params(value []byte) {
 	}
 }
 
-// error: JSON-RPC 2.0, section 5.1. Its other members are not looked at.
+// error: JSON-RPC 2.0, section 5.1. Its other members are ignored.
 func (d *decoder) error(value []byte) {
 	if d.f.Kind(value) != Object {
 		d.refuse("error is not an object")
@@ -343,7 +343,7 @@ func (d *decoder) stream(handle uint64) bool {
 	return true
 }
 
-// finish judges what only the whole message can tell.
+// finish checks which members are there together.
 func (d *decoder) finish() {
 	if d.plain && d.m.Error != nil && d.m.Result != nil && d.f.Kind(d.m.Result) == Null {
 		d.seen &^= memberResult

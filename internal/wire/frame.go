@@ -9,13 +9,11 @@ import (
 )
 
 // A frame holds one message or more. In JSON they are separated by line feeds,
-// of which compact JSON has none. In CBOR each is wrapped in a byte string, so
-// that a frame is a CBOR sequence (RFC 8742) and can be taken apart without
-// a look inside.
+// of which compact JSON has none. In CBOR each is wrapped in a byte string, so that a
+// frame is a CBOR sequence (RFC 8742) and can be split without reading the messages.
 
-// Split yields the messages of a frame in order. They alias it. A frame that
-// does not come out even, or that holds no message or an empty one, ends with
-// a *Fault behind the messages that were there.
+// Split yields the messages of a frame in order. They alias it. If the frame is truncated,
+// or holds no message or an empty one, the messages before that are followed by a *Fault.
 func (f Format) Split(frame []byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		if f == CBOR {
@@ -67,7 +65,7 @@ func (f Format) AppendToFrame(frame, msg []byte, first bool) []byte {
 	return append(frame, msg...)
 }
 
-// FrameRoom is how many bytes Frame wants before a message.
+// FrameRoom returns the number of free bytes that Frame needs before a message.
 func (f Format) FrameRoom() int {
 	if f == CBOR {
 		return cborscan.HeadSize(math.MaxUint64)
@@ -87,7 +85,7 @@ func (f Format) Frame(buf []byte, msg int) []byte {
 	return buf[from:]
 }
 
-// FrameSize is how many bytes a message of n bytes adds to a frame at most.
+// FrameSize returns the number of bytes that a message of n bytes adds to a frame at most.
 func (f Format) FrameSize(n int) int {
 	if f == CBOR {
 		return cborscan.HeadSize(uint64(n)) + n

@@ -9,7 +9,7 @@ import (
 	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
-// Kind is what sort of value raw bytes encode.
+// Kind is the type of a raw value.
 type Kind uint8
 
 const (
@@ -24,11 +24,11 @@ const (
 	Other // CBOR only: tags, undefined, and simple values without a name
 )
 
-// Reading raw values. What is read is what Decode gave out, or a part of that.
-// Other bytes do no harm, but what is made of them is not defined, except by
-// Check. Blanks around a JSON value are allowed everywhere.
+// The functions below read raw values that Decode returned, or parts of them. For other
+// bytes they are safe, but their results are not defined, except those of Check. White
+// space around a JSON value is allowed everywhere.
 
-// Kind tells what raw is by its first byte.
+// Kind returns the kind of raw by its first byte.
 func (f Format) Kind(raw []byte) Kind {
 	if f == CBOR {
 		return cborKind(raw)
@@ -77,8 +77,8 @@ func (f Format) Object(raw []byte) iter.Seq2[string, []byte] {
 	}
 }
 
-// members is Object without the strings. A name is good until the next one;
-// it is nil for a CBOR key that is not text.
+// members is Object without copies of the names. A name is valid until yield returns, and
+// nil for a CBOR key that is not text.
 func (f Format) members(raw []byte, yield func(name, value []byte) bool) {
 	if f == CBOR {
 		cborscan.Members(raw, MaxDepth, yield)
@@ -87,8 +87,8 @@ func (f Format) members(raw []byte, yield func(name, value []byte) bool) {
 	jsonscan.KnownMembers(raw, jsonscan.Space(raw, 0), MaxDepth, yield)
 }
 
-// Int returns the integer that raw is. Neither 1.0 nor 1e3 is one, nor what
-// an int64 does not hold.
+// Int returns the integer raw. Neither 1.0 nor 1e3 is one, nor a number outside the range
+// of an int64.
 func (f Format) Int(raw []byte) (int64, bool) {
 	if f == CBOR {
 		return cborInt(raw)
@@ -102,8 +102,8 @@ func (f Format) Natural(raw []byte) (int64, bool) {
 	return n, ok && n >= 0 && n <= MaxInteger
 }
 
-// String returns the string that raw is. Of a lone surrogate in JSON's escapes
-// it makes U+FFFD, as encoding/json does.
+// String returns the string raw. A lone surrogate in JSON's escapes becomes U+FFFD, as
+// with encoding/json.
 func (f Format) String(raw []byte) (string, bool) {
 	if text := f.text(raw); text != nil {
 		return string(text), true
@@ -111,8 +111,8 @@ func (f Format) String(raw []byte) (string, bool) {
 	return "", false
 }
 
-// text is String without the copy, where that can be: the result aliases raw
-// unless there was something to unescape. It is nil if raw is not a string.
+// text is String without the copy: the result aliases raw unless there are escapes. It is
+// nil if raw is not a string.
 func (f Format) text(raw []byte) []byte {
 	if f == CBOR {
 		return cborscan.Text(raw)

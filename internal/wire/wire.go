@@ -1,14 +1,12 @@
-// Package wire is the shape of what two peers say to each other: JSON-RPC 2.0
-// messages in JSON or in CBOR, with the members that wirecall adds, and the
-// frames that carry several of them.
+// Package wire encodes and decodes the messages of two peers: JSON-RPC 2.0 in JSON
+// or in CBOR, with the members that wirecall adds, and the frames that carry several
+// messages.
 //
-// It is pure. Bytes go in and messages come out, or the other way round;
-// nothing here reads, writes, waits or keeps anything. What a message means
-// is the concern of package rpc.
+// It does no I/O and has no state. Package rpc gives messages their meaning.
 //
-// Everything that comes from a peer goes through [Format.Decode] first, which
-// looks at every byte of it once. What Decode hands out is well formed to its
-// last byte, nested no deeper than [MaxDepth], and valid UTF-8.
+// Everything that comes from a peer goes through [Format.Decode] first, which reads
+// every byte of it once. The parts that Decode returns are well formed, nest no deeper
+// than [MaxDepth], and are valid UTF-8.
 package wire
 
 import (
@@ -18,12 +16,12 @@ import (
 	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
-// Format is one of the two forms of a message. The methods that build and read
-// raw values take and give values of that form.
+// Format is one of the two formats of messages. Its methods that build and read raw
+// values take and return values in that format.
 type Format uint8
 
 const (
-	// JSON is text, RFC 8259, and what plain JSON-RPC 2.0 programs speak.
+	// JSON is text, RFC 8259, and the format of plain JSON-RPC 2.0 programs.
 	JSON Format = iota
 
 	// CBOR is binary, RFC 8949. A message is a map with JSON-RPC's member names
@@ -48,8 +46,8 @@ const (
 	CallerDepth = 1000 // results, items of streams among them, data of errors
 )
 
-// MaxTimeout is the longest time that the wire knows, in milliseconds. What says
-// that it is longer counts as this.
+// MaxTimeout is the longest time on the wire, in milliseconds. A longer one counts as
+// this one.
 const MaxTimeout = 1<<31 - 1
 
 // MaxInteger is the largest number of the protocol's own: what every program can
@@ -83,7 +81,7 @@ type Message struct {
 	Request bool
 }
 
-// reset forgets everything but the id, and that too if it is nil.
+// reset sets m to the empty message with the given id.
 func (m *Message) reset(id []byte) {
 	*m = Message{ID: id, Streams: m.Streams[:0]}
 }
@@ -94,8 +92,8 @@ const (
 	InvalidRequest = -32600
 )
 
-// A Fault says why bytes are not a message, in the words and with the code
-// that the answer to the peer carries.
+// A Fault is the error of bytes that are not a message, with the code and the message of
+// the answer to the peer.
 type Fault struct {
 	Code    int    // ParseError or InvalidRequest
 	Message string // never quotes a value of the peer's
