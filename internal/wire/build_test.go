@@ -2,12 +2,9 @@ package wire
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"strings"
 	"testing"
-
-	"github.com/wirecall/wirecall/internal/cborscan"
 )
 
 // request is a typical one.
@@ -203,30 +200,6 @@ func TestAppendStringMendsUTF8(t *testing.T) {
 		}
 		if got, ok := CBOR.String(CBOR.AppendString(nil, s)); !ok || got != want {
 			t.Errorf("%q: got %q, want %q", s, got, want)
-		}
-	}
-}
-
-func TestHeadsAreShort(t *testing.T) {
-	for _, test := range []struct {
-		n    int64
-		want string
-	}{ // RFC 8949, appendix A
-		{0, "00"}, {1, "01"}, {10, "0a"}, {23, "17"}, {24, "1818"}, {25, "1819"}, {100, "1864"}, {255, "18ff"},
-		{256, "190100"}, {1000, "1903e8"}, {65535, "19ffff"}, {65536, "1a00010000"}, {1000000, "1a000f4240"},
-		{1<<32 - 1, "1affffffff"}, {1 << 32, "1b0000000100000000"}, {1000000000000, "1b000000e8d4a51000"},
-		{1<<63 - 1, "1b7fffffffffffffff"}, {-1, "20"}, {-10, "29"}, {-24, "37"}, {-25, "3818"}, {-100, "3863"},
-		{-1000, "3903e7"}, {-1 << 63, "3b7fffffffffffffff"},
-	} {
-		raw := cborscan.AppendInt(nil, test.n)
-		if got := hex.EncodeToString(raw); got != test.want {
-			t.Errorf("%d: got %s, want %s", test.n, got, test.want)
-		}
-		if test.n >= 0 && cborscan.HeadSize(uint64(test.n)) != len(raw) {
-			t.Errorf("HeadSize(%d) = %d, want %d", test.n, cborscan.HeadSize(uint64(test.n)), len(raw))
-		}
-		if got, ok := CBOR.Int(raw); !ok || got != test.n {
-			t.Errorf("%s: read as %d, %v, want %d", test.want, got, ok, test.n)
 		}
 	}
 }

@@ -57,6 +57,11 @@ func TestCBORInt(t *testing.T) {
 			t.Errorf("%x: got %d", raw, got)
 		}
 	}
+	for raw, want := range map[string]int64{"\x00": 0, "\x20": -1, "\x1b\x7f\xff\xff\xff\xff\xff\xff\xff": 1<<63 - 1, "\x3b\x7f\xff\xff\xff\xff\xff\xff\xff": -1 << 63} {
+		if got, ok := CBOR.Int([]byte(raw)); !ok || got != want {
+			t.Errorf("%x: got %d, %v, want %d", raw, got, ok, want)
+		}
+	}
 }
 
 func TestString(t *testing.T) {
