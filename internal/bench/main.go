@@ -13,12 +13,13 @@ import (
 
 // A config is what the flags say.
 type config struct {
-	quick, check, list, md     bool
-	growth, upload, fanout     bool
-	idle, rounds               int
-	duration                   time.Duration
-	peers, works, json, charts string
-	publish, profiles          string
+	quick, check, list, md bool
+	growth, upload, fanout bool
+	idle, rounds           int
+	duration               time.Duration
+	peers, works, charts   string
+	json, benchfmt         string
+	publish, profiles      string
 }
 
 func main() {
@@ -31,6 +32,7 @@ func main() {
 	flag.BoolVar(&c.list, "list", false, "list peers and works, and how long the run would take")
 	flag.BoolVar(&c.md, "md", false, "print Markdown")
 	flag.StringVar(&c.json, "json", "", "write every sample to this `file`, a JSON object a line")
+	flag.StringVar(&c.benchfmt, "benchfmt", "", "write every sample to this `file` as a Go benchmark, for benchstat")
 	flag.StringVar(&c.charts, "plot", "", "write charts to this `folder`, as SVG")
 	flag.StringVar(&c.peers, "peers", "", "only these peers, comma-separated")
 	flag.StringVar(&c.works, "work", "", "only these works, comma-separated; the beginning of a name will do")
@@ -87,10 +89,8 @@ func (c config) measure(p Plan, w, log io.Writer) error {
 		fmt.Fprintf(w, "%d peers do %d works right\n", len(p.Peers), len(p.Works))
 		return nil
 	}
-	if c.json != "" {
-		if err := save(c.json, samples); err != nil {
-			return err
-		}
+	if err := errors.Join(save(c.json, samples, writeJSON), save(c.benchfmt, samples, writeBenchmarks)); err != nil {
+		return err
 	}
 	r := &report{w: w, md: c.md, plan: p, samples: samples, machine: machine()}
 	r.print(time.Since(began))
@@ -190,15 +190,23 @@ func (all Samples) failed() error {
 	return nil
 }
 
-// save writes the samples, one JSON object a line.
-func save(name string, all Samples) error {
+// save writes the samples to a file, if it has a name.
+func save(name string, all Samples, write func(io.Writer, Samples) error) error {
+	if name == "" {
+		return nil
+	}
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(f)
+	return errors.Join(write(f, all), f.Close())
+}
+
+// writeJSON writes the samples, one JSON object a line.
+func writeJSON(w io.Writer, all Samples) (err error) {
+	enc := json.NewEncoder(w)
 	for _, s := range all {
 		err = errors.Join(err, enc.Encode(s))
 	}
-	return errors.Join(err, f.Close())
+	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"image/color"
 	"math"
 	"os"
 	"path"
@@ -16,7 +17,11 @@ func (r *report) plot(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for name, svg := range r.charts() {
+	for name, c := range r.charts() {
+		svg, err := c.svg()
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 		if err := os.WriteFile(filepath.Join(dir, name+".svg"), svg, 0o644); err != nil {
 			return err
 		}
@@ -24,9 +29,14 @@ func (r *report) plot(dir string) error {
 	return nil
 }
 
+// A chart is a barChart or a lineChart.
+type chart interface {
+	svg() ([]byte, error)
+}
+
 // charts are all charts that can be drawn, by name.
-func (r *report) charts() map[string][]byte {
-	made := map[string][]byte{}
+func (r *report) charts() map[string]chart {
+	made := map[string]chart{}
 	if w := r.works(Calls, Stream); len(w) > 0 && w[0].X == 0 {
 		made["rate"] = r.ratioBars(w, reference, rate, "Calls and items a second", "more is faster")
 		made["cpu"] = r.ratioBars(w, reference, cpu, "CPU time of a call or item", "client and server; less is cheaper")
@@ -54,24 +64,24 @@ func (r *report) charts() map[string][]byte {
 
 // colors has one for every peer: blue for ours, gray for the two that others
 // are held against.
-var colors = map[string]string{
-	"wirecall":        "#1f5fbf",
-	"wirecall-cbor":   "#7fb0f0",
-	"wirecall-shared": "#0b2f6b",
-	"grpc":            "#444444",
-	"raw":             "#aaaaaa",
-	"raw-loop":        "#888888",
-	"raw-packed":      "#cccccc",
-	"connect":         "#2a9d8f",
-	"drpc":            "#8ab17d",
-	"geth":            "#e9a23b",
-	"jrpc2":           "#d1495b",
-	"netrpc":          "#9b5fb5",
+var colors = map[string]color.RGBA{
+	"wirecall":        {0x1f, 0x5f, 0xbf, 0xff},
+	"wirecall-cbor":   {0x7f, 0xb0, 0xf0, 0xff},
+	"wirecall-shared": {0x0b, 0x2f, 0x6b, 0xff},
+	"grpc":            {0x44, 0x44, 0x44, 0xff},
+	"raw":             {0xaa, 0xaa, 0xaa, 0xff},
+	"raw-loop":        {0x88, 0x88, 0x88, 0xff},
+	"raw-packed":      {0xcc, 0xcc, 0xcc, 0xff},
+	"connect":         {0x2a, 0x9d, 0x8f, 0xff},
+	"drpc":            {0x8a, 0xb1, 0x7d, 0xff},
+	"geth":            {0xe9, 0xa2, 0x3b, 0xff},
+	"jrpc2":           {0xd1, 0x49, 0x5b, 0xff},
+	"netrpc":          {0x9b, 0x5f, 0xb5, 0xff},
 }
 
 // ratioBars are figures as a multiple of one peer's, which is the line that the
 // others' bars stand on.
-func (r *report) ratioBars(works []Work, other string, f figure, title, note string) []byte {
+func (r *report) ratioBars(works []Work, other string, f figure, title, note string) chart {
 	o := *r
 	o.plan.Peers = slices.DeleteFunc(slices.Clone(r.plan.Peers), func(p Peer) bool { return p.Name == other })
 	return o.bars(works, title+", as a multiple of "+other+"'s", note,
@@ -79,17 +89,17 @@ func (r *report) ratioBars(works []Work, other string, f figure, title, note str
 }
 
 // bars is a group of bars for each work, with a bar for each peer.
-func (r *report) bars(works []Work, title, note string, f func(Peer, Work) Spread) []byte {
-	c := barChart{title: title, note: note, caption: r.caption(works), groups: names(works)}
+func (r *report) bars(works []Work, title, note string, f func(Peer, Work) Spread) chart {
+	c := barChart{page: page{title: title, note: note, caption: r.caption(works)}, groups: names(works)}
 	for _, p := range r.plan.Peers {
-		b := barSeries{name: p.Name, color: colors[p.Name]}
+		b := series{name: p.Name, color: colors[p.Name]}
 		for _, w := range works {
 			b.values = append(b.values, f(p, w))
 			b.missing = append(b.missing, slices.ContainsFunc(r.samples, func(s Sample) bool { return s.Peer == p.Name && s.Work == w.Name }))
 		}
 		c.series = append(c.series, b)
 	}
-	return c.svg()
+	return c
 }
 
 // A growthChart is what -growth measures, as one figure against another.
@@ -178,17 +188,17 @@ func bytesTick(x float64) string {
 	return fmt.Sprintf("%g B", x)
 }
 
-func (r *report) lines(g growthChart, works []Work) []byte {
-	c := lineChart{title: g.title, xName: g.x, yName: g.y, caption: r.caption(works), xTick: g.label, yTick: g.tick}
+func (r *report) lines(g growthChart, works []Work) chart {
+	c := lineChart{page: page{title: g.title, caption: r.caption(works)}, xName: g.x, yName: g.y, xTick: g.label, yTick: g.tick}
 	for _, w := range works {
 		c.xs = append(c.xs, float64(w.X))
 	}
 	for _, p := range r.plan.Peers {
-		s := barSeries{name: p.Name, color: colors[p.Name]}
+		s := series{name: p.Name, color: colors[p.Name]}
 		for _, w := range works {
 			s.values = append(s.values, r.samples.spread(p.Name, w.Name, g.f))
 		}
 		c.series = append(c.series, s)
 	}
-	return c.svg()
+	return c
 }

@@ -40,7 +40,7 @@ func (c config) publications() []publication {
 // publishAll makes every figure, writes them to the folder, and says how they go
 // on and how busy the machine is besides.
 func (c config) publishAll(log io.Writer) error {
-	if c.list || c.check || c.peers != "" || c.works != "" || c.json != "" {
+	if c.list || c.check || c.peers != "" || c.works != "" || c.json != "" || c.benchfmt != "" {
 		return errors.New("-publish measures, with peers, works and files of its own")
 	}
 	if err := os.MkdirAll(c.publish, 0o755); err != nil {

@@ -37,7 +37,7 @@ func TestPublication(t *testing.T) {
 	for file, want := range map[string]string{"some.md": "| raw |", "rate.svg": "Median of 1 rounds of 1ms", "cpu.svg": machine()} {
 		b, err := os.ReadFile(filepath.Join(dir, file))
 		if strings.HasSuffix(file, ".svg") {
-			b = []byte(captionOf(t, b))
+			b = []byte(textOf(t, b))
 		}
 		if err != nil || !strings.Contains(string(b), want) {
 			t.Errorf("%s has no %q: %v", file, want, err)
@@ -71,8 +71,9 @@ func TestTicks(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	for i, line := range wrap(strings.Repeat("word ", 100), 590) {
-		if len(line) > 100 || strings.TrimSpace(line) != line || line == "" {
+	small := style(11, gray)
+	for i, line := range wrap(strings.Repeat("word ", 100), 590*px, small) {
+		if small.Width(line) > 590*px || strings.TrimSpace(line) != line || line == "" {
 			t.Errorf("line %d is %q", i, line)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"golang.org/x/perf/benchmath"
 )
 
 // quantile is the element below which a part q of the durations lies, 0 of none.
@@ -26,10 +28,14 @@ func spread(v []float64) Spread {
 	if len(v) == 0 {
 		return Spread{math.NaN(), math.NaN(), math.NaN()}
 	}
-	v = slices.Sorted(slices.Values(v))
-	n := len(v)
-	return Spread{(v[(n-1)/2] + v[n/2]) / 2, v[0], v[n-1]}
+	sample := benchmath.NewSample(slices.Clone(v), &benchmath.DefaultThresholds) // sorts
+	sum := benchmath.AssumeNothing.Summary(sample, confidence)
+	return Spread{sum.Center, sample.Values[0], sample.Values[len(v)-1]}
 }
+
+// confidence is of benchmath's interval, which is not used: from three rounds
+// there is none. -benchfmt writes what benchstat makes one of.
+const confidence = 0.95
 
 // known reports whether there is a figure.
 func (s Spread) known() bool { return !math.IsNaN(s.Mid) }

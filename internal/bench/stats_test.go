@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"math"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/perf/benchfmt"
 )
 
 func TestSpread(t *testing.T) {
@@ -23,6 +28,42 @@ func TestSpread(t *testing.T) {
 	}
 	if spread(nil).known() {
 		t.Error("the spread of nothing is known")
+	}
+}
+
+// What is written is read back by benchstat's reader, with one result for each
+// sample that has one.
+func TestBenchmarks(t *testing.T) {
+	var b bytes.Buffer
+	err := writeBenchmarks(&b, Samples{
+		{Peer: "grpc", Work: "small-64", Ops: 500, Rate: 2e6, P50: 30, CPU: 1.5, Allocs: 12},
+		{Peer: "raw", Work: "small-64", Err: "lost"},
+		{Peer: "grpc", Work: "idle-10"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := benchfmt.NewReader(&b, "samples")
+	n := 0
+	for ; r.Scan(); n++ {
+		res, ok := r.Result().(*benchfmt.Result)
+		if !ok {
+			t.Fatal(r.Result())
+		}
+		if string(res.Name) != "Peers/work=small-64/peer=grpc" || res.Iters != 500 || res.GetConfig("goos") != runtime.GOOS {
+			t.Errorf("%s, %d times, on %s", res.Name, res.Iters, res.GetConfig("goos"))
+		}
+		for unit, want := range map[string]float64{"sec/op": 500e-9, "p50-sec": 30e-6, "cpu-sec/op": 1.5e-6, "allocs/op": 12} {
+			if got, _ := res.Value(unit); math.Abs(got/want-1) > 1e-9 {
+				t.Errorf("%s is %v, want %v", unit, got, want)
+			}
+		}
+		if _, ok := res.Value("p99-sec"); ok {
+			t.Error("a figure that the sample does not have")
+		}
+	}
+	if n != 1 || r.Err() != nil {
+		t.Errorf("%d results, %v", n, r.Err())
 	}
 }
 
