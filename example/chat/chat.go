@@ -38,8 +38,8 @@ type Room interface {
 	//wirecall:resume after=ID
 	Messages(ctx context.Context, after int64) (iter.Seq2[Message, error], error)
 
-	// Watch enters the room under a name and returns the room as it is, that name
-	// included, and a stream of what changes. The name leaves when the stream
+	// Watch returns who is in the room, the given name included, and a stream of
+	// what changes. The name enters when the stream begins, and leaves when it
 	// ends. Without a name one watches unseen.
 	Watch(ctx context.Context, name string) (now State, changes iter.Seq2[Delta, error], err error)
 

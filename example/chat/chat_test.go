@@ -158,6 +158,7 @@ func TestPresence(t *testing.T) {
 		if !slices.Equal(now.Online, []string{"ann"}) {
 			t.Errorf("ann finds %v", now.Online)
 		}
+		synctest.Wait() // until her stream has begun
 		expect := func(want string) {
 			t.Helper()
 			if d := next(); fmt.Sprint(d) != want {
@@ -190,11 +191,30 @@ func TestPresence(t *testing.T) {
 	})
 }
 
+// Who calls Watch and does not range over the stream is not in the room, and leaves
+// nothing behind there.
+func TestWatchWithoutRange(t *testing.T) {
+	p := &presence{members: make(map[string]*member)}
+	now, _, err := p.Watch(t.Context(), "ann")
+	if err != nil || !slices.Equal(now.Online, []string{"ann"}) || len(p.members) != 0 {
+		t.Errorf("%v, %v; in the room: %v", now, err, p.members)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, changes, err := p.Watch(ctx, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rpc.Collect(changes); !errors.Is(err, context.Canceled) || len(p.members) != 0 {
+		t.Errorf("%v; in the room: %v", err, p.members)
+	}
+}
+
 // A watcher that does not read is told in one piece.
 func TestPresenceInOnePiece(t *testing.T) {
 	p := &presence{members: make(map[string]*member)}
 	p.enter("ann")
-	w := p.watcher()
+	w := p.watcher("ann")
 	for range 100 {
 		p.enter("bob")
 		p.leave("bob")

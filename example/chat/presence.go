@@ -24,15 +24,15 @@ type member struct {
 	typed   uint64 // what keys was when the member last typed
 }
 
-// Watch leaves where its iterator does, which is always entered, even where the
-// caller has gone before it had the answer.
+// Watch enters the room in its iterator, which also leaves it: what is opened
+// around the iterator would stay open if nobody ranged over it.
 func (p *presence) Watch(ctx context.Context, name string) (State, iter.Seq2[Delta, error], error) {
 	if err := check("name", name, MaxAuthor); err != nil {
 		return State{}, nil, err
 	}
-	p.enter(name)
-	w := p.watcher()
+	w := p.watcher(name)
 	return State{Online: slices.Sorted(maps.Keys(w.online))}, func(yield func(Delta, error) bool) {
+		p.enter(name)
 		defer p.leave(name)
 		for {
 			moved := p.moved.next()
@@ -95,11 +95,16 @@ type watcher struct {
 	keys   uint64
 }
 
-func (p *presence) watcher() *watcher {
+// watcher makes one that has been told who is in the room, and that name is: it
+// enters before there is news.
+func (p *presence) watcher(name string) *watcher {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	w := &watcher{online: make(map[string]bool), keys: p.keys}
-	for name := range p.members {
+	for member := range p.members {
+		w.online[member] = true
+	}
+	if name != "" {
 		w.online[name] = true
 	}
 	return w

@@ -95,8 +95,8 @@ func (c *RoomClient) Messages(ctx context.Context, after int64) (iter.Seq2[Messa
 	return rpc.Resume(ctx, c.caller, &call, func(m Message) { p.After = m.ID }), err
 }
 
-// Watch enters the room under a name and returns the room as it is, that name
-// included, and a stream of what changes. The name leaves when the stream
+// Watch returns who is in the room, the given name included, and a stream of
+// what changes. The name enters when the stream begins, and leaves when it
 // ends. Without a name one watches unseen.
 func (c *RoomClient) Watch(ctx context.Context, name string) (now State, changes iter.Seq2[Delta, error], err error) {
 	var r roomWatchResult
