@@ -114,9 +114,10 @@ func (l *wsLink) write(frame []byte) error {
 
 func (l *wsLink) shut(code closeCode, reason string) {
 	if l.text && code >= 4000 {
-		code = closeCode(websocket.StatusPolicyViolation)
-		if reason == messageShuttingDown {
+		if code == closeShutdown {
 			code = closeCode(websocket.StatusGoingAway)
+		} else {
+			code = closeCode(websocket.StatusPolicyViolation)
 		}
 	}
 	reason = strings.ToValidUTF8(reason, "\ufffd") // it may quote a user's error

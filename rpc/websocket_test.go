@@ -138,6 +138,7 @@ func TestCloseCodes(t *testing.T) {
 		{"shutdown", jsonProtocol, []string{helloRequest}, text, shutdown, "4001 shutting down"},
 		{"close", jsonProtocol, []string{helloRequest}, text, func(s *rpc.Server) { s.Close() }, "4001"},
 		{"plain shutdown", "", []string{add}, text, shutdown, "1001 shutting down"},
+		{"plain close", "", []string{add}, text, func(s *rpc.Server) { s.Close() }, "1001"},
 		{"plain notifications", "", []string{note, note, note, note}, text, nil, "1008 too many notifications wait: the peer sends them faster than they are handled"},
 		{"plain too large", "", []string{`{"x":"` + strings.Repeat("x", 2<<20) + `"}`}, text, nil, "1009 read limited at 1048641 bytes"},
 	} {
