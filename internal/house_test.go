@@ -1,7 +1,7 @@
 // Package internal_test holds the code against the picture of how it is cut:
 //
 //	cmd/wirecall -> internal/load, internal/emit/* -> internal/model
-//	generated code -> rpc -> codec, internal/wire; codec/cbor -> codec -> internal/wire
+//	generated code -> rpc/gen1 -> rpc -> internal/contract, codec, internal/wire; codec/cbor -> codec -> internal/wire
 //	codec, codec/jsongen -> internal/jsontypes
 //	internal/wire, internal/jsontypes, codec/jsongen -> internal/jsonscan; internal/wire, codec/cbor -> internal/cborscan
 package internal_test
@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"internal/model":  {},
 
 	"internal/buffers":   {},
+	"internal/contract":  {},
 	"internal/flow":      {},
 	"internal/replay":    {"internal/buffers"},
 	"internal/workers":   {},
@@ -46,13 +47,15 @@ var allowed = map[string][]string{
 		"codec",
 		"internal/backoff",
 		"internal/buffers",
+		"internal/contract",
 		"internal/flow",
 		"internal/replay",
 		"internal/wire",
 		"internal/workers",
 	},
-	"rpc/*": {"rpc", "codec", "codec/*", "internal/wire"},
-	"*":     {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
+	"rpc/gen1": {"rpc", "internal/contract"},
+	"rpc/*":    {"rpc", "codec", "codec/*", "internal/wire"},
+	"*":        {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
 }
 
 // kept says where alone a dependency may be imported.

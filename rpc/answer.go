@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -12,13 +13,13 @@ import (
 // are started also where nobody wants them: their producers must clean up.
 func (in *incoming) answer(call *Call, err error) {
 	c := in.c
-	result := payloadOf(call.Result)
+	result := call.result()
 	streams := result.streams()
 	canceled := c.answering(in)
 	switch {
 	case in.id == nil:
 		if err != nil {
-			c.report(in.ctx, slog.LevelWarn, "notification failed", slog.String("method", call.Method), slog.Any("error", briefError(err)))
+			c.report(in.ctx, slog.LevelWarn, "notification failed", slog.String("method", in.method.Name), slog.Any("error", briefError(err)))
 		}
 	case canceled:
 		err = &Error{Code: CodeCanceled, Message: "canceled by the caller"}
@@ -38,7 +39,7 @@ func (in *incoming) answer(call *Call, err error) {
 
 // respond sends the result and begins its streams. It returns the streams where
 // it fails.
-func (in *incoming) respond(result *payload, streams []*Stream) ([]*Stream, error) {
+func (in *incoming) respond(result *payload, streams []*contract.Stream) ([]*contract.Stream, error) {
 	c := in.c
 	sources, names, err := c.produce(in.method.Name, streams, &in.acct, true)
 	if err != nil {
@@ -141,9 +142,9 @@ func (c *session) answering(in *incoming) (canceled bool) {
 // enterOnce runs the producers of streams that nobody will read, so that what
 // they hold is released: their first yield returns false. A call that has been
 // answered no longer counts, so they do by themselves until they return.
-func (c *session) enterOnce(streams []*Stream) {
+func (c *session) enterOnce(streams []*contract.Stream) {
 	for _, st := range streams {
-		produce := st.local
+		produce := st.Local
 		if produce == nil {
 			continue
 		}

@@ -365,7 +365,7 @@ func TestPrincipalThatPanics(t *testing.T) {
 			Logger:   slog.New(slog.DiscardHandler),
 		}
 		b := breakable(t, scheme, so, nil, counted(&ran, goOn))
-		done := inFlight(b, &rpc.Call{Method: "Test.Work"})
+		done := inFlight(b, &rpc.Call{Method: to("Test.Work")})
 		b.network.Cut()
 		if err := <-done; !errors.Is(err, rpc.CodeSessionLost) {
 			t.Errorf("the call ended with %v", err)

@@ -25,6 +25,7 @@ import (
 
 	"github.com/wirecall/wirecall/internal/wire"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
@@ -32,8 +33,8 @@ import (
 
 // ints is a stream of n numbers.
 func ints(n int) rpc.Service {
-	return streamMethod("Test.Ints", func(context.Context) rpc.Stream {
-		return rpc.From(func(yield func(int, error) bool) {
+	return streamMethod("Test.Ints", func(context.Context) gen1.Stream {
+		return gen1.Send(func(yield func(int, error) bool) {
 			for i := range n {
 				if !yield(i, nil) {
 					return
@@ -70,12 +71,12 @@ func TestCreditIsCapped(t *testing.T) {
 func TestWindowOverTheCap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := rpctest.Pair(t, server(nil, ints(100_000)), &rpc.DialOptions{Limits: rpc.Limits{Window: 1 << 20}})
-		var s rpc.Stream
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Ints", Result: &s}); err != nil {
+		var s gen1.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Ints"), Result: &s}); err != nil {
 			t.Fatal(err)
 		}
 		n := 0
-		for _, err := range rpc.To[int](s) {
+		for _, err := range gen1.Receive[int](s) {
 			if n++; err != nil {
 				t.Fatal(n, err)
 			}
@@ -123,14 +124,16 @@ func TestBatchesHoldNoMoreThanBuffered(t *testing.T) {
 }
 
 // tooMany are the fields of a call or an answer with 17 streams.
-type tooMany [17]rpc.Stream
+type tooMany [17]gen1.Stream
 
-func (s *tooMany) Fields() (fields []rpc.Field) {
+func (s *tooMany) names() (names []string) {
 	for i := range s {
-		fields = append(fields, rpc.Field{Name: fmt.Sprint("s", i), Value: &s[i]})
+		names = append(names, fmt.Sprint("s", i))
 	}
-	return fields
+	return names
 }
+
+func (s *tooMany) Field(i int) any { return &s[i] }
 
 // A message that lists more than 16 streams ends the connection, so none is sent:
 // the call fails, and nothing else.
@@ -139,7 +142,7 @@ func TestStreamsOfAMessageAreCounted(t *testing.T) {
 		var entered atomic.Int64
 		fill := func(s *tooMany) {
 			for i := range s {
-				s[i] = rpc.From(func(yield func(int, error) bool) { entered.Add(1) })
+				s[i] = gen1.Send(func(yield func(int, error) bool) { entered.Add(1) })
 			}
 		}
 		conn := rpctest.Pair(t, server(nil,
@@ -150,10 +153,10 @@ func TestStreamsOfAMessageAreCounted(t *testing.T) {
 			})), nil)
 		var params tooMany
 		fill(&params)
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Take", Params: &params}); !rpc.NotRun(err) {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Take", params.names()...), Params: &params}); !rpc.NotRun(err) {
 			t.Errorf("with 17 streams: %v", err)
 		}
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Make", Result: new(tooMany)}); err == nil {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Test.Make", Results: new(tooMany).names()}, Result: new(tooMany)}); err == nil {
 			t.Error("17 streams were returned")
 		}
 		synctest.Wait()
@@ -267,7 +270,7 @@ func TestUnansweredCallsAreBounded(t *testing.T) {
 		p := clientOf(t, server(nil, method("Test.Back", nil, func(ctx context.Context, _ *rpc.Call) error {
 			for ; made < 20_000; made++ {
 				ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
-				err := rpc.Peer(ctx).Call(ctx, &rpc.Call{Method: "X"})
+				err := rpc.Peer(ctx).Call(ctx, &rpc.Call{Method: to("X")})
 				cancel()
 				if !errors.Is(err, context.DeadlineExceeded) {
 					return err
@@ -629,8 +632,8 @@ func TestStreamsOpenedAndNotRead(t *testing.T) {
 		t.Run(fmt.Sprint("plain=", plain), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var open, most, items atomic.Int64
-				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Streams: 100, Idle: -1}}, streamMethod("Test.Ints", func(context.Context) rpc.Stream {
-					return rpc.From(func(yield func(string, error) bool) {
+				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Streams: 100, Idle: -1}}, streamMethod("Test.Ints", func(context.Context) gen1.Stream {
+					return gen1.Send(func(yield func(string, error) bool) {
 						most.Store(max(most.Load(), open.Add(1)))
 						defer open.Add(-1)
 						for yield(strings.Repeat("x", 1000), nil) {

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
@@ -22,12 +23,12 @@ func TestBrokenAnswerEndsItsCall(t *testing.T) {
 			p.hear(`"Test.B"`)
 			p.say(`{"jsonrpc":"2.0","id":3,"result":1,"streams":[1]}`)
 		}()
-		var s rpc.Stream
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.A", Result: &s}); err != nil {
+		var s gen1.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.A"), Result: &s}); err != nil {
 			t.Fatal(err)
 		}
 		var ended error
-		go func() { ended = conn.Call(context.Background(), &rpc.Call{Method: "Test.B"}) }()
+		go func() { ended = conn.Call(context.Background(), &rpc.Call{Method: to("Test.B")}) }()
 		synctest.Wait()
 		if ended == nil || rpc.NotRun(ended) {
 			t.Errorf("a call with a broken answer: %v", ended)
@@ -48,14 +49,14 @@ func TestNoItemBehindOneThatWasRefused(t *testing.T) {
 				p.say(`{"jsonrpc":"2.0","method":"$/items","params":[1,["%s"]]}`, strings.Repeat("x", n))
 			}
 		}()
-		var s rpc.Stream
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.A", Result: &s}); err != nil {
+		var s gen1.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.A"), Result: &s}); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		var got []int
 		var end error
-		for text, err := range rpc.To[string](s) {
+		for text, err := range gen1.Receive[string](s) {
 			if end = err; err == nil {
 				got = append(got, len(text))
 			}
@@ -74,23 +75,23 @@ func TestNoItemBehindOneThatWasRefused(t *testing.T) {
 // connection was closed: half of it must not look like all.
 func TestRelayOfClosedConnectionFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		origin := rpctest.Connect(t, streamMethod("Test.Ints", func(ctx context.Context) rpc.Stream {
-			return rpc.From(func(yield func(int, error) bool) {
+		origin := rpctest.Connect(t, streamMethod("Test.Ints", func(ctx context.Context) gen1.Stream {
+			return gen1.Send(func(yield func(int, error) bool) {
 				yield(1, nil)
 				<-ctx.Done()
 			})
 		}))
-		relay := rpctest.Connect(t, streamMethod("Test.Ints", func(ctx context.Context) rpc.Stream {
-			var s rpc.Stream
-			origin.Call(ctx, &rpc.Call{Method: "Test.Ints", Result: &s})
-			return rpc.From(rpc.To[int](s))
+		relay := rpctest.Connect(t, streamMethod("Test.Ints", func(ctx context.Context) gen1.Stream {
+			var s gen1.Stream
+			origin.Call(ctx, &rpc.Call{Method: to("Test.Ints"), Result: &s})
+			return gen1.Send(gen1.Receive[int](s))
 		}))
-		var s rpc.Stream
-		if err := relay.Call(t.Context(), &rpc.Call{Method: "Test.Ints", Result: &s}); err != nil {
+		var s gen1.Stream
+		if err := relay.Call(t.Context(), &rpc.Call{Method: to("Test.Ints"), Result: &s}); err != nil {
 			t.Fatal(err)
 		}
 		var end error
-		for _, err := range rpc.To[int](s) {
+		for _, err := range gen1.Receive[int](s) {
 			if end = err; err == nil {
 				origin.Close()
 			}
@@ -105,15 +106,15 @@ func TestRelayOfClosedConnectionFails(t *testing.T) {
 // the connection.
 func TestStreamErrorKeepsPeersLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn := rpctest.Pair(t, server(nil, streamMethod("Test.Huge", func(context.Context) rpc.Stream {
-			return rpc.From(func(yield func(int, error) bool) { yield(0, errors.New(strings.Repeat("x", 100_000))) })
+		conn := rpctest.Pair(t, server(nil, streamMethod("Test.Huge", func(context.Context) gen1.Stream {
+			return gen1.Send(func(yield func(int, error) bool) { yield(0, errors.New(strings.Repeat("x", 100_000))) })
 		})), &rpc.DialOptions{Limits: rpc.Limits{Message: 64 << 10}})
-		var s rpc.Stream
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Huge", Result: &s}); err != nil {
+		var s gen1.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Huge"), Result: &s}); err != nil {
 			t.Fatal(err)
 		}
 		var end error
-		for _, err := range rpc.To[int](s) {
+		for _, err := range gen1.Receive[int](s) {
 			end = err
 		}
 		if !errors.Is(end, rpc.CodeTooLarge) || conn.Err() != nil {

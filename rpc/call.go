@@ -1,12 +1,11 @@
 package rpc
 
-import "context"
+import (
+	"context"
+	"slices"
 
-// Generated1 is the compile-time handshake with generated code: what the
-// generator writes refers to the version of this package's contract that it
-// was made for, so that a mismatch is a compiler error in one readable line
-// and not a surprise at run time.
-const Generated1 = true
+	"github.com/wirecall/wirecall/internal/contract"
+)
 
 // A Caller makes calls. *Conn is one, and so is what Peer returns; a wrapper
 // that adds behavior is another. Generated clients need nothing else.
@@ -18,26 +17,33 @@ type Caller interface {
 
 // A Call is one call or notification, as interceptors on either end see it.
 type Call struct {
-	// Method is the method's name on the wire, such as "Room.Post".
-	Method string
+	// Method is the method that is called. It is never nil, and read-only: other
+	// calls share it.
+	Method *Method
 
 	// Params holds the parameters: nil where there are none, otherwise a
-	// pointer to a generated struct that implements Fields.
+	// pointer to a generated struct, whose fields Param finds, or any other value
+	// that is encoded as an object or an array.
 	Params any
 
-	// Result is where the result goes: nil where there is none; a pointer to
-	// the value, or a *Stream, for a single result; a pointer to a generated
-	// struct that implements Fields for several. It is made zero before an answer
-	// is stored in it.
+	// Result is where the result goes: nil where there is none, and otherwise a
+	// pointer to the value, or to a generated struct for several results. It is
+	// made zero before an answer is stored in it.
 	Result any
 
-	// Notify makes it a notification: nobody answers, and Call returns when the
-	// message is on its way.
-	Notify bool
+	// Served says that this side serves the call. The other side makes it.
+	Served bool
+}
 
-	// Idempotent says that making the call twice does no more than making it
-	// once, so that it may be repeated when its answer was lost.
-	Idempotent bool
+// Param returns a pointer to the parameter of that name, or nil where the method has
+// none or Params is no generated struct. A parameter that is a stream has no type
+// that is of use.
+func (c *Call) Param(name string) any {
+	record, ok := c.Params.(contract.Record)
+	if i := slices.Index(c.Method.Params, name); ok && i >= 0 {
+		return record.Field(i)
+	}
+	return nil
 }
 
 // A Handler serves a call, or makes it: it reads c.Params and fills c.Result.
@@ -51,46 +57,47 @@ type Handler func(ctx context.Context, c *Call) error
 // have just begun.
 type Interceptor func(ctx context.Context, c *Call, next Handler) error
 
-// A Method is one method of a Service. Generated code writes it as a literal.
+// A Method describes one method of a service. Generated code has a variable for
+// each, which clients and servers share: it is read-only.
+//
+// To call a method for which nothing is generated, its name is enough, and for a
+// notification Notify:
+//
+//	err := conn.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "eth_chainId"}, Result: &id})
 type Method struct {
-	// Name is the name on the wire.
+	// Name is the name on the wire, such as "Room.Post".
 	Name string
 
-	// New returns fresh values for a call's Params and Result; either may be
-	// nil where the method has none.
-	New func() (params, result any)
+	// Service is the name of the service, such as "Room"; empty if unknown.
+	Service string
 
-	// Serve runs the user's implementation.
-	Serve Handler
+	// Params are the names of the parameters on the wire. Results are those of the
+	// results where there are several.
+	Params, Results []string
 
-	Notify     bool // declared as a notification
-	Idempotent bool // declared as safe to repeat, or to resume
-	Cursor     bool // declared to resume: its stream may end with ComeAgain at any time
+	Notify     bool // declared as a notification: nobody answers, and a call returns when the message is on its way
+	Idempotent bool // declared as safe to repeat, so that a call is made again where its answer was lost
 
 	// Unordered takes the method out of the order of its service: a notification
 	// holds no call up, a call waits for no notification. See Async.
 	Unordered bool
 
-	service *registration // nil before it is registered
+	// Cursor is the parameter after whose value the stream continues, in another
+	// call; empty where the method declares none. Its stream may end with ComeAgain
+	// at any time.
+	Cursor string
+
+	// New returns fresh values for a call's Params and Result; either may be
+	// nil where the method has none. A nil New is one that returns two nils.
+	New func() (params, result any)
+
+	// Serve runs the implementation, which the Service has.
+	Serve func(ctx context.Context, impl any, c *Call) error
 }
 
 // A Service is an implementation with the methods that the wire may call.
 type Service struct {
 	Name    string
-	Methods []Method
-}
-
-// Fields is what generated parameter and result structs implement. The runtime
-// encodes and decodes them field by field, so that names on the wire match
-// exactly (encoding/json would fold their case), parameters may also come by
-// position, and streams are found without reflection.
-type Fields interface {
-	// Fields returns the fields in the order of the declaration.
-	Fields() []Field
-}
-
-// A Field is one parameter, or one of several results.
-type Field struct {
-	Name  string // on the wire
-	Value any    // a pointer; *Stream for a stream
+	Impl    any // what the methods are served by
+	Methods []*Method
 }

@@ -43,7 +43,14 @@ func logger(l *slog.Logger) *slog.Logger {
 // A registry holds the methods that a side serves.
 type registry struct {
 	mu      sync.RWMutex
-	methods map[string]*Method
+	methods map[string]*registeredMethod
+}
+
+// A registeredMethod is a method of a Service that was registered.
+type registeredMethod struct {
+	*Method
+	handler Handler       // serves it by the Service's implementation
+	service *registration // nil for a method that nobody has registered
 }
 
 // A registration stands for a Service that was registered: its methods share one.
@@ -55,19 +62,19 @@ func (r *registry) register(s Service) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.methods == nil {
-		r.methods = make(map[string]*Method)
+		r.methods = make(map[string]*registeredMethod)
 	}
 	service := new(registration)
 	for _, m := range s.Methods {
 		if _, dup := r.methods[m.Name]; dup {
 			panic(fmt.Sprintf("rpc: method %q is registered twice", m.Name))
 		}
-		m.service = service
-		r.methods[m.Name] = &m
+		serve := func(ctx context.Context, c *Call) error { return m.Serve(ctx, s.Impl, c) }
+		r.methods[m.Name] = &registeredMethod{m, serve, service}
 	}
 }
 
-func (r *registry) lookup(name []byte) *Method {
+func (r *registry) lookup(name []byte) *registeredMethod {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.methods[string(name)]

@@ -59,7 +59,7 @@ func newConn(cfg *config) *Conn {
 func (c *Conn) Call(ctx context.Context, call *Call) error {
 	err := c.invoke(ctx, call)
 	if err != nil {
-		failStreams(call.Result, err)
+		call.failStreams(err)
 	}
 	return err
 }
@@ -104,10 +104,10 @@ func repeats(s *session, call *Call, err error) bool {
 		return false
 	case !e.came && e.ran == ranNo: // it has not left
 		return true
-	case len(streamsIn(call.Params)) > 0: // which have begun
+	case call.sends(): // which have begun
 		return false
 	}
-	return call.Idempotent && lost(err) || s.peerLeaving() && NotRun(err)
+	return call.Method.Idempotent && lost(err) || s.peerLeaving() && NotRun(err)
 }
 
 // await waits for a session that comes after s. It fails with err, of the call

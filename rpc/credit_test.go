@@ -8,13 +8,14 @@ import (
 	"testing/synctest"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
 // texts streams texts of the given sizes.
 func texts(sizes ...int) rpc.Service {
-	return streamMethod("Test.Texts", func(context.Context) rpc.Stream {
-		return rpc.From(func(yield func(string, error) bool) {
+	return streamMethod("Test.Texts", func(context.Context) gen1.Stream {
+		return gen1.Send(func(yield func(string, error) bool) {
 			for _, n := range sizes {
 				if !yield(strings.Repeat("x", n), nil) {
 					return
@@ -46,13 +47,13 @@ func TestCreditNeverRunsDry(t *testing.T) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				conn := rpctest.Pair(t, server(nil, texts(test.sizes...)), &rpc.DialOptions{Limits: test.limits})
-				var s rpc.Stream
-				if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Texts", Result: &s}); err != nil {
+				var s gen1.Stream
+				if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Texts"), Result: &s}); err != nil {
 					t.Fatal(err)
 				}
 				n := 0
 				go func() {
-					for text, err := range rpc.To[string](s) {
+					for text, err := range gen1.Receive[string](s) {
 						if err != nil || len(text) != test.sizes[n] {
 							t.Errorf("item %d: %d bytes, %v; want %d", n, len(text), err, test.sizes[n])
 						}

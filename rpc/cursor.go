@@ -3,100 +3,69 @@ package rpc
 import (
 	"context"
 	"errors"
-	"iter"
 	"sync/atomic"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/backoff"
+	"github.com/wirecall/wirecall/internal/contract"
 )
 
-// Resume is To for a method that continues its stream after a cursor. It is made
-// when call has been made with caller, under ctx; call.Result is a *Stream. For
-// each item, before the user gets it, delivered is called, which moves the cursor
-// in call.Params.
-//
-// Where the stream ends because its connection or session was lost the call is made
-// again, with the cursor where it is, at once and then after pauses that grow to
-// five seconds. Where it ends with CodeComeAgain that is done after 1 to 1.5 times
-// the error's Retry; as long as no item comes in between, the pauses double up to
-// thirty seconds. So it goes on until ctx ends, or
-// the stream ends in another way, or the call fails in another way than that the
-// peer could not be reached, or caller is a Conn that has ended for good. A
-// Caller that connects anew by itself says that it could not with an *Error as
-// Dial's are.
-func Resume[T any](ctx context.Context, caller Caller, call *Call, delivered func(T)) iter.Seq2[T, error] {
-	c := newCursor(ctx, caller, call)
-	return func(yield func(T, error) bool) {
-		var zero T
-		err := c.begin()
-		for err == nil {
-			for v, end := range To[T](*c.stream) {
-				if err = end; err != nil {
-					break
-				}
-				c.moved = true
-				delivered(v)
-				if !yield(v, nil) {
-					return
-				}
-			}
-			if err == nil {
-				return
-			}
-			err = c.resume(err)
-		}
-		yield(zero, err)
+func init() {
+	contract.NewCursor = func(ctx context.Context, caller, call any) contract.Cursor {
+		return newCursor(ctx, caller.(Caller), call.(*Call))
 	}
 }
 
-// A cursor is a call whose stream is resumed.
+// A cursor is a call whose stream is continued by further calls: see gen1.Cursor.
 type cursor struct {
 	ctx    context.Context
 	caller Caller
 	call   Call // each time a copy is made, for interceptors may change it
-	stream *Stream
+	stream *contract.Stream
 	used   atomic.Bool
 
 	// The rest belongs to the goroutine that ranges.
 	opened time.Time // when the stream began
-	moved  bool      // an item has been delivered since
 	tries  int       // how often the call was made again since anything came of it
 	sent   int       // how often the server said to come again since an item came
 }
 
 func newCursor(ctx context.Context, caller Caller, call *Call) *cursor {
-	c := &cursor{ctx: ctx, caller: caller, call: *call, stream: call.Result.(*Stream)}
+	c := &cursor{ctx: ctx, caller: caller, call: *call, stream: call.Result.(*contract.Stream)}
 	c.open()
 	return c
 }
 
 // open notes that the stream is there.
 func (c *cursor) open() {
-	c.opened, c.moved = time.Now(), false
-	if c.stream.remote != nil {
-		c.stream.remote.move()
+	c.opened = time.Now()
+	if s, ok := c.stream.Remote.(*incomingStream); ok {
+		s.move()
 	}
 }
 
-// begin refuses a second range.
-func (c *cursor) begin() error {
+// Begin refuses a second range.
+func (c *cursor) Begin() error {
 	if c.used.Swap(true) {
 		return ErrStreamUsed
 	}
 	return nil
 }
 
-// resume makes the call again, until there is a stream. Otherwise it returns what
+// Stream is the stream of the latest call.
+func (c *cursor) Stream() contract.Stream { return *c.stream }
+
+// Continue makes the call again, until there is a stream. Otherwise it returns what
 // the range ends with, which is end, the end of the stream so far, unless that
 // was a loss.
-func (c *cursor) resume(end error) error {
-	if c.stream.remote == nil || !lost(end) && !isComeAgain(end) {
+func (c *cursor) Continue(end error, moved bool) error {
+	if c.stream.Remote == nil || !lost(end) && !isComeAgain(end) {
 		return end
 	}
-	if c.moved || time.Since(c.opened) > slowest {
+	if moved || time.Since(c.opened) > slowest {
 		c.tries = 0
 	}
-	if c.moved {
+	if moved {
 		c.sent = 0
 	}
 	// What came with the first answer is the user's by now, who may be reading it.
@@ -105,7 +74,7 @@ func (c *cursor) resume(end error) error {
 		if err := c.pause(end); err != nil {
 			return err
 		}
-		*c.stream = Stream{}
+		*c.stream = contract.Stream{}
 		call := c.call
 		if end = c.caller.Call(ctx, &call); end == nil {
 			c.open()

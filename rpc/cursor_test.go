@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
@@ -22,14 +23,13 @@ type entry struct{ ID int }
 
 type afterParams struct{ After int }
 
-func (p *afterParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "after", Value: &p.After}}
-}
+func (*afterParams) names() []string { return []string{"after"} }
+func (p *afterParams) Field(int) any { return &p.After }
 
 // entries is a service of one method, which streams what follows.
 func entries[T any](follow func(ctx context.Context, after int) iter.Seq2[T, error]) rpc.Service {
-	return method("Log.After", func() (any, any) { return new(afterParams), new(rpc.Stream) }, func(ctx context.Context, c *rpc.Call) error {
-		*c.Result.(*rpc.Stream) = rpc.From(follow(ctx, c.Params.(*afterParams).After))
+	return method("Log.After", func() (any, any) { return new(afterParams), new(gen1.Stream) }, func(ctx context.Context, c *rpc.Call) error {
+		*c.Result.(*gen1.Stream) = gen1.Send(follow(ctx, c.Params.(*afterParams).After))
 		return nil
 	})
 }
@@ -47,10 +47,10 @@ func through(n int) func(context.Context, int) iter.Seq2[entry, error] {
 // follow is what a generated client's method does.
 func follow(ctx context.Context, caller rpc.Caller, after int) (iter.Seq2[entry, error], error) {
 	p := afterParams{after}
-	var r rpc.Stream
-	call := rpc.Call{Method: "Log.After", Params: &p, Result: &r, Idempotent: true}
+	var r gen1.Stream
+	call := rpc.Call{Method: &rpc.Method{Name: "Log.After", Params: []string{"after"}, Idempotent: true}, Params: &p, Result: &r}
 	err := caller.Call(ctx, new(call))
-	return rpc.Resume(ctx, caller, &call, func(e entry) { p.After = e.ID }), err
+	return gen1.Cursor(ctx, caller, &call, func(e entry) { p.After = e.ID }), err
 }
 
 // A relay is a Caller whose server can be replaced, and which can be made to
@@ -167,13 +167,13 @@ func TestResumePointers(t *testing.T) {
 			return rpc.Of(&entry{after + 1}, nil, &entry{after + 2})
 		}))
 		var p afterParams
-		var s rpc.Stream
-		call := rpc.Call{Method: "Log.After", Params: &p, Result: &s}
+		var s gen1.Stream
+		call := rpc.Call{Method: to("Log.After", "after"), Params: &p, Result: &s}
 		if err := r.Call(t.Context(), new(call)); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
-		for e, err := range rpc.Resume(t.Context(), r, &call, func(e *entry) {
+		for e, err := range gen1.Cursor(t.Context(), r, &call, func(e *entry) {
 			if e != nil {
 				p.After = e.ID
 			}
@@ -204,12 +204,12 @@ func TestResumeNotAfterAnError(t *testing.T) {
 			up := newRelay(t, entries(func(ctx context.Context, _ int) iter.Seq2[entry, error] {
 				return func(func(entry, error) bool) { <-ctx.Done() }
 			}))
-			var s rpc.Stream
-			if err := up.conn.Call(t.Context(), &rpc.Call{Method: "Log.After", Result: &s}); err != nil {
+			var s gen1.Stream
+			if err := up.conn.Call(t.Context(), &rpc.Call{Method: to("Log.After"), Result: &s}); err != nil {
 				return err
 			}
 			up.srv.Close()
-			_, err := rpc.Collect(rpc.To[entry](s))
+			_, err := rpc.Collect(gen1.Receive[entry](s))
 			return err
 		},
 	}
@@ -464,18 +464,20 @@ func TestResumeThroughInterceptors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &relay{t: t, services: []rpc.Service{entries(through(3))}}
 		r.opts.CallInterceptors = []rpc.Interceptor{func(ctx context.Context, c *rpc.Call, next rpc.Handler) error {
-			c.Method = "Log." + c.Method
+			m := *c.Method
+			m.Name = "Log." + m.Name
+			c.Method = &m
 			return next(ctx, c)
 		}}
 		r.replace()
 		var p afterParams
-		var s rpc.Stream
-		call := rpc.Call{Method: "After", Params: &p, Result: &s}
+		var s gen1.Stream
+		call := rpc.Call{Method: to("After", "after"), Params: &p, Result: &s}
 		if err := r.Call(t.Context(), new(call)); err != nil {
 			t.Fatal(err)
 		}
 		n := 0
-		for e, err := range rpc.Resume(t.Context(), r, &call, func(e entry) { p.After = e.ID }) {
+		for e, err := range gen1.Cursor(t.Context(), r, &call, func(e entry) { p.After = e.ID }) {
 			if n++; err != nil || e.ID != n {
 				t.Fatal(e, err)
 			}

@@ -38,7 +38,7 @@ func TestDistantDeadlines(t *testing.T) {
 			}))
 			ctx, cancel := context.WithTimeout(t.Context(), test.left)
 			defer cancel()
-			if err := conn.Call(ctx, &rpc.Call{Method: "Test.Left"}); err != nil || got != test.want {
+			if err := conn.Call(ctx, &rpc.Call{Method: to("Test.Left")}); err != nil || got != test.want {
 				t.Errorf("%v: %v were left in the handler, want %v; %v", test.left, got, test.want, err)
 			}
 		})
@@ -55,7 +55,7 @@ func TestDeadlineBeyondDurations(t *testing.T) {
 	}))
 	ctx, cancel := context.WithDeadline(t.Context(), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))
 	defer cancel()
-	if err := conn.Call(ctx, &rpc.Call{Method: "Test.Left"}); err != nil {
+	if err := conn.Call(ctx, &rpc.Call{Method: to("Test.Left")}); err != nil {
 		t.Error(err)
 	}
 }

@@ -4,7 +4,7 @@
 //
 // A user writes an interface and generates a client and a service for it; see
 // the README. What that code needs from here is small: a Caller to call
-// through, a Service to register.
+// through, a Service to register. What nobody else calls is in package gen1.
 //
 //	srv := rpc.NewServer(nil)
 //	srv.Register(chat.RoomService(room))
@@ -31,7 +31,7 @@
 //   - A stream ends with its connection, with an error. Where its method declares
 //     a cursor, by a wirecall:resume directive, a generated client goes on behind
 //     the last item that was delivered as soon as its Caller reaches a server
-//     again; see Resume.
+//     again; see gen1.Cursor.
 //   - The caller's context governs the streams of its call: when it ends, what is
 //     buffered is dropped and the range yields the cause.
 //   - A stream can be ranged over once; a second range yields ErrStreamUsed. One

@@ -26,7 +26,7 @@ func TestCallWhileClosing(t *testing.T) {
 			wg.Go(func() {
 				<-start
 				for {
-					if err := conn.Call(context.Background(), &rpc.Call{Method: "Test.Nop"}); err != nil {
+					if err := conn.Call(context.Background(), &rpc.Call{Method: to("Test.Nop")}); err != nil {
 						if !strings.Contains(err.Error(), rpc.ErrClosed.Error()) {
 							t.Error(err)
 						}
@@ -98,7 +98,7 @@ func TestContextEndsDetachedSession(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		call := inFlight(conn, &rpc.Call{Method: "Test.Wait"})
+		call := inFlight(conn, &rpc.Call{Method: to("Test.Wait")})
 		network.Cut()
 		<-returned
 		time.Sleep(time.Second) // until it has been resumed
@@ -140,7 +140,7 @@ func TestMetadataAfterTheAnswer(t *testing.T) {
 	}))
 	for range 100 {
 		md := map[string]string{}
-		if err := conn.Call(rpc.ResponseMetadata(t.Context(), md), &rpc.Call{Method: "Test.Late"}); err != nil || md["in"] != "time" {
+		if err := conn.Call(rpc.ResponseMetadata(t.Context(), md), &rpc.Call{Method: to("Test.Late")}); err != nil || md["in"] != "time" {
 			t.Fatal(md, err)
 		}
 	}
@@ -154,11 +154,11 @@ func TestHandlerCallsPeerDuringShutdown(t *testing.T) {
 		srv := server(nil, method("Test.Ask", nil, func(ctx context.Context, _ *rpc.Call) error {
 			close(begun)
 			<-goOn
-			return rpc.Peer(ctx).Call(ctx, &rpc.Call{Method: "Test.Nop"})
+			return rpc.Peer(ctx).Call(ctx, &rpc.Call{Method: to("Test.Nop")})
 		}))
 		conn := rpctest.Pair(t, srv, &rpc.DialOptions{Services: []rpc.Service{method("Test.Nop", nil, nop)}})
 		got := make(chan error)
-		go func() { got <- conn.Call(t.Context(), &rpc.Call{Method: "Test.Ask"}) }()
+		go func() { got <- conn.Call(t.Context(), &rpc.Call{Method: to("Test.Ask")}) }()
 		<-begun
 		go srv.Shutdown(t.Context())
 		synctest.Wait()

@@ -10,6 +10,7 @@ import (
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
@@ -31,17 +32,17 @@ func TestRegisteredErrorIsDecodedByItsReceiver(t *testing.T) {
 		slowErrorGo = make(chan func())
 		conn := rpctest.Connect(t, method("Test.Nop", nil, nop),
 			method("Test.Slow", nil, func(context.Context, *rpc.Call) error { return new(slowError) }),
-			streamMethod("Test.Stream", func(context.Context) rpc.Stream {
-				return rpc.From(func(yield func(int, error) bool) { yield(0, new(slowError)) })
+			streamMethod("Test.Stream", func(context.Context) gen1.Stream {
+				return gen1.Send(func(yield func(int, error) bool) { yield(0, new(slowError)) })
 			}))
-		var s rpc.Stream
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Stream", Result: &s}); err != nil {
+		var s gen1.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Stream"), Result: &s}); err != nil {
 			t.Fatal(err)
 		}
 		got := make(chan error, 2)
-		go func() { got <- conn.Call(t.Context(), &rpc.Call{Method: "Test.Slow"}) }()
+		go func() { got <- conn.Call(t.Context(), &rpc.Call{Method: to("Test.Slow")}) }()
 		go func() {
-			for _, err := range rpc.To[int](s) {
+			for _, err := range gen1.Receive[int](s) {
 				got <- err
 			}
 		}()
@@ -49,7 +50,7 @@ func TestRegisteredErrorIsDecodedByItsReceiver(t *testing.T) {
 			synctest.Wait()
 			go func() {
 				slowErrorGo <- func() {
-					if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Nop"}); err != nil {
+					if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Nop")}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -93,7 +94,7 @@ func TestCodeIsAnError(t *testing.T) {
 			&rpc.Error{Code: rpc.CodePermissionDenied},
 		} {
 			conn := rpctest.Connect(t, method("Test.Fail", nil, func(context.Context, *rpc.Call) error { return fail }))
-			got := conn.Call(t.Context(), &rpc.Call{Method: "Test.Fail"})
+			got := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Fail")})
 			for side, err := range map[string]error{"served": fail, "called": got} {
 				if !errors.Is(err, rpc.CodePermissionDenied) || errors.Is(err, rpc.CodeInternal) || rpc.CodeOf(err) != rpc.CodePermissionDenied {
 					t.Errorf("%s: %#v", side, err)
@@ -114,7 +115,7 @@ func TestErrorDataOnBothSides(t *testing.T) {
 		want := newDetails()
 		fail := shared.WithData(want)
 		conn := overWebSocket(t, cd, method("Test.Fail", nil, func(context.Context, *rpc.Call) error { return fail }))
-		came, _ := errors.AsType[*rpc.Error](conn.Call(t.Context(), &rpc.Call{Method: "Test.Fail"}))
+		came, _ := errors.AsType[*rpc.Error](conn.Call(t.Context(), &rpc.Call{Method: to("Test.Fail")}))
 		for side, e := range map[string]*rpc.Error{"made": fail, "came": came} {
 			var got details
 			if err := e.Decode(&got); err != nil || !sameDetails(got, want) {

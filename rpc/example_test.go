@@ -60,10 +60,10 @@ func Example() {
 func ExampleServer() {
 	type userKey struct{}
 	srv := rpc.NewServer(nil)
-	srv.Register(rpc.Service{Methods: []rpc.Method{{ // usually generated
+	srv.Register(rpc.Service{Methods: []*rpc.Method{{ // usually generated
 		Name: "WhoAmI",
 		New:  func() (any, any) { return nil, new(string) },
-		Serve: func(ctx context.Context, c *rpc.Call) error {
+		Serve: func(ctx context.Context, _ any, c *rpc.Call) error {
 			*c.Result.(*string) = ctx.Value(userKey{}).(string)
 			return nil
 		},
@@ -87,7 +87,7 @@ func ExampleServer() {
 	}
 	defer conn.Close()
 	var user string
-	err = conn.Call(ctx, &rpc.Call{Method: "WhoAmI", Result: &user})
+	err = conn.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "WhoAmI"}, Result: &user})
 	fmt.Println(user, err)
 	// Output: ann <nil>
 }
@@ -137,7 +137,7 @@ func ExampleRegisterError() {
 func ExampleInterceptor() {
 	logged := func(ctx context.Context, c *rpc.Call, next rpc.Handler) error {
 		err := next(ctx, c)
-		fmt.Println(c.Method, err)
+		fmt.Println(c.Method.Name, err)
 		return err
 	}
 	srv := rpc.NewServer(&rpc.ServerOptions{ServeInterceptors: []rpc.Interceptor{logged}})

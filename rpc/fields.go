@@ -4,49 +4,76 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A payload is a call's Params or Result, looked at once.
 type payload struct {
 	value  any
-	named  bool    // it has fields
-	fields []Field // then these
+	record contract.Record // value, where it has fields
+	names  []string        // then theirs
 }
 
-func payloadOf(v any) payload {
-	if f, ok := v.(Fields); ok {
-		return payload{v, true, f.Fields()}
-	}
-	return payload{value: v}
+func payloadOf(v any, names []string) payload {
+	record, _ := v.(contract.Record)
+	return payload{v, record, names}
+}
+
+func (c *Call) params() payload { return payloadOf(c.Params, c.Method.Params) }
+
+func (c *Call) result() payload { return payloadOf(c.Result, c.Method.Results) }
+
+// sends reports whether there are streams among the parameters.
+func (c *Call) sends() bool {
+	p := c.params()
+	return p.hasStreams()
+}
+
+// receives reports whether there are streams among the results.
+func (c *Call) receives() bool {
+	p := c.result()
+	return p.hasStreams()
 }
 
 // streams are those among it.
-func (p *payload) streams() (streams []*Stream) {
-	if s, ok := p.value.(*Stream); ok {
-		return []*Stream{s}
+func (p *payload) streams() (streams []*contract.Stream) {
+	if s, ok := p.value.(*contract.Stream); ok {
+		return []*contract.Stream{s}
 	}
-	for _, f := range p.fields {
-		if s, ok := f.Value.(*Stream); ok {
+	if p.record == nil {
+		return nil
+	}
+	for i := range p.names {
+		if s, ok := p.record.Field(i).(*contract.Stream); ok {
 			streams = append(streams, s)
 		}
 	}
 	return streams
 }
 
-// streamsIn are the streams among a call's Params or Result.
-func streamsIn(v any) []*Stream {
-	p := payloadOf(v)
-	return p.streams()
+func (p *payload) hasStreams() bool {
+	if p.record == nil {
+		_, ok := p.value.(*contract.Stream)
+		return ok
+	}
+	for i := range p.names {
+		if _, ok := p.record.Field(i).(*contract.Stream); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // failStreams makes the result streams of a failed call yield its error, so
 // that code which looks only there finds it.
-func failStreams(result any, err error) {
-	for _, s := range streamsIn(result) {
-		*s = Stream{err: err}
+func (c *Call) failStreams(err error) {
+	result := c.result()
+	for _, s := range result.streams() {
+		*s = contract.Stream{Err: err}
 	}
 }
 
@@ -61,15 +88,18 @@ type encoder struct {
 
 // append appends Params or a Result.
 func (e *encoder) append(dst []byte, p *payload) ([]byte, error) {
-	if !p.named {
+	if p.record == nil {
 		return e.value(dst, p.value)
 	}
-	dst = e.form.AppendObject(dst, len(p.fields))
-	for i, f := range p.fields {
-		dst = e.form.AppendKey(dst, f.Name, i == 0)
+	if len(p.names) == 0 {
+		return dst, fmt.Errorf("the Method has no names for the fields of %T", p.value)
+	}
+	dst = e.form.AppendObject(dst, len(p.names))
+	for i, name := range p.names {
+		dst = e.form.AppendKey(dst, name, i == 0)
 		var err error
-		if dst, err = e.value(dst, f.Value); err != nil {
-			return dst, fmt.Errorf("%s: %w", f.Name, err)
+		if dst, err = e.value(dst, p.record.Field(i)); err != nil {
+			return dst, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return e.form.AppendObjectEnd(dst), nil
@@ -79,7 +109,7 @@ func (e *encoder) value(dst []byte, v any) ([]byte, error) {
 	switch v.(type) {
 	case nil:
 		return e.form.AppendNull(dst), nil
-	case *Stream:
+	case *contract.Stream:
 		name := e.streams[0]
 		e.streams = e.streams[1:]
 		if name == nil {
@@ -92,14 +122,13 @@ func (e *encoder) value(dst []byte, v any) ([]byte, error) {
 
 // reset makes a result zero, which may hold an earlier answer's: decoding into that
 // would make one value of both.
-func reset(result any) {
-	f, named := result.(Fields)
-	if !named {
-		resetValue(result)
+func (p *payload) reset() {
+	if p.record == nil {
+		resetValue(p.value)
 		return
 	}
-	for _, f := range f.Fields() {
-		resetValue(f.Value)
+	for i := range p.names {
+		resetValue(p.record.Field(i))
 	}
 }
 
@@ -119,48 +148,45 @@ type decoder struct {
 }
 
 // claim turns the wire's name for a stream into the stream.
-func (d *decoder) claim(raw []byte) (Stream, error) {
+func (d *decoder) claim(raw []byte) (contract.Stream, error) {
 	h, ok := d.form.Int(raw)
 	for i, k := range d.sinks {
 		if ok && k.handle == uint64(h) {
 			rest := make([]*sink, 0, len(d.sinks))
 			d.sinks = append(append(rest, d.sinks[:i]...), d.sinks[i+1:]...)
 			d.claimed = append(d.claimed, k)
-			return Stream{remote: newIncomingStream(k)}, nil
+			return contract.Stream{Remote: newIncomingStream(k)}, nil
 		}
 	}
-	return Stream{}, errors.New("not a stream that the message lists")
+	return contract.Stream{}, errors.New("not a stream that the message lists")
 }
 
-// decode stores Params or a Result in v. Members match by their exact names,
+// decode stores Params or a Result in p. Members match by their exact names,
 // and unknown ones are ignored; an array goes by position.
-func (d *decoder) decode(raw []byte, v any) error {
-	fields, ok := v.(Fields)
-	if !ok {
-		return d.value(raw, v)
+func (d *decoder) decode(raw []byte, p *payload) error {
+	if p.record == nil {
+		return d.value(raw, p.value)
 	}
-	fs := fields.Fields()
 	switch d.form.Kind(raw) {
 	case wire.Object:
 		for name, member := range d.form.Object(raw) {
-			for _, f := range fs {
-				if f.Name == name {
-					if err := d.value(member, f.Value); err != nil {
-						return fmt.Errorf("%s: %w", name, err)
-					}
-					break
-				}
+			i := slices.Index(p.names, name)
+			if i < 0 {
+				continue
+			}
+			if err := d.value(member, p.record.Field(i)); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
 			}
 		}
 		return nil
 	case wire.Array:
 		i := 0
 		for member := range d.form.Array(raw) {
-			if i == len(fs) {
-				return fmt.Errorf("more than %d by position", len(fs))
+			if i == len(p.names) {
+				return fmt.Errorf("more than %d by position", len(p.names))
 			}
-			if err := d.value(member, fs[i].Value); err != nil {
-				return fmt.Errorf("%s: %w", fs[i].Name, err)
+			if err := d.value(member, p.record.Field(i)); err != nil {
+				return fmt.Errorf("%s: %w", p.names[i], err)
 			}
 			i++
 		}
@@ -173,9 +199,9 @@ func (d *decoder) value(raw []byte, v any) (err error) {
 	switch v := v.(type) {
 	case nil:
 		return nil
-	case *Stream:
+	case *contract.Stream:
 		if d.form.Kind(raw) == wire.Null {
-			*v = Stream{}
+			*v = contract.Stream{}
 			return nil
 		}
 		*v, err = d.claim(raw)

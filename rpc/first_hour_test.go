@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
@@ -23,13 +24,13 @@ func TestNotRunIsNotPassedOn(t *testing.T) {
 		gone := rpctest.Connect(t, method("Test.Nop", nil, nop))
 		gone.Close()
 		front := rpctest.Connect(t, method("Test.Front", nil, func(ctx context.Context, _ *rpc.Call) error {
-			err := gone.Call(ctx, &rpc.Call{Method: "Test.Nop"})
+			err := gone.Call(ctx, &rpc.Call{Method: to("Test.Nop")})
 			if !rpc.NotRun(err) {
 				t.Errorf("a call over a closed connection: %v", err)
 			}
 			return fmt.Errorf("behind the front: %w", err)
 		}))
-		err := front.Call(t.Context(), &rpc.Call{Method: "Test.Front"})
+		err := front.Call(t.Context(), &rpc.Call{Method: to("Test.Front")})
 		if err == nil || rpc.NotRun(err) {
 			t.Errorf("a call that has run says that it has not: %v", err)
 		}
@@ -99,7 +100,7 @@ func TestWordsOfAClosedConnection(t *testing.T) {
 	defer conn.Close()
 	go srv.Close()
 	<-conn.Done()
-	err = conn.Call(t.Context(), &rpc.Call{Method: "Test.Wait"})
+	err = conn.Call(t.Context(), &rpc.Call{Method: to("Test.Wait")})
 	if err == nil || !strings.Contains(err.Error(), "the peer closed it") {
 		t.Error(err)
 	}
@@ -109,8 +110,8 @@ func TestWordsOfAClosedConnection(t *testing.T) {
 func TestDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		again := rpc.Errorf(rpc.CodeUnavailable, "come again")
-		srv := server(nil, streamMethod("Test.Feed", func(ctx context.Context) rpc.Stream {
-			return rpc.From(func(yield func(int, error) bool) {
+		srv := server(nil, streamMethod("Test.Feed", func(ctx context.Context) gen1.Stream {
+			return gen1.Send(func(yield func(int, error) bool) {
 				if !yield(1, nil) {
 					return
 				}
@@ -122,8 +123,8 @@ func TestDraining(t *testing.T) {
 			})
 		}))
 		conn := rpctest.Pair(t, srv, nil)
-		var s rpc.Stream
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Feed", Result: &s}); err != nil {
+		var s gen1.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Feed"), Result: &s}); err != nil {
 			t.Fatal(err)
 		}
 		down := make(chan error)
@@ -131,7 +132,7 @@ func TestDraining(t *testing.T) {
 			synctest.Wait()
 			down <- srv.Shutdown(t.Context())
 		}()
-		items, err := rpc.Collect(rpc.To[int](s))
+		items, err := rpc.Collect(gen1.Receive[int](s))
 		if len(items) != 1 || err == nil || err.Error() != "come again" {
 			t.Errorf("%v, %v", items, err)
 		}

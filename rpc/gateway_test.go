@@ -12,6 +12,7 @@ import (
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 )
 
 // details are data of every kind that the two forms write differently.
@@ -40,19 +41,19 @@ func init() { rpc.RegisterError[*gatewayError]() }
 // with a codec of its own.
 func behindGateway(t *testing.T, near, far codec.Codec, fail error) *rpc.Conn {
 	backend := overWebSocket(t, far, method("Test.Fail", nil, func(context.Context, *rpc.Call) error { return fail }),
-		rpc.Service{Name: "Stream", Methods: streamMethod("Test.Stream", func(context.Context) rpc.Stream {
+		rpc.Service{Name: "Stream", Methods: streamMethod("Test.Stream", func(context.Context) gen1.Stream {
 			var seq iter.Seq2[int, error] = func(yield func(int, error) bool) { yield(0, fail) }
-			return rpc.From(seq)
+			return gen1.Send(seq)
 		}).Methods})
 	return overWebSocket(t, near, method("Test.Fail", nil, func(ctx context.Context, _ *rpc.Call) error {
-		return backend.Call(ctx, &rpc.Call{Method: "Test.Fail"})
-	}), rpc.Service{Name: "Stream", Methods: []rpc.Method{{Name: "Test.Stream", New: func() (any, any) { return nil, new(rpc.Stream) },
-		Serve: func(ctx context.Context, c *rpc.Call) error {
-			var s rpc.Stream
-			if err := backend.Call(ctx, &rpc.Call{Method: "Test.Stream", Result: &s}); err != nil {
+		return backend.Call(ctx, &rpc.Call{Method: to("Test.Fail")})
+	}), rpc.Service{Name: "Stream", Methods: []*rpc.Method{{Name: "Test.Stream", New: func() (any, any) { return nil, new(gen1.Stream) },
+		Serve: func(ctx context.Context, _ any, c *rpc.Call) error {
+			var s gen1.Stream
+			if err := backend.Call(ctx, &rpc.Call{Method: to("Test.Stream"), Result: &s}); err != nil {
 				return err
 			}
-			*c.Result.(*rpc.Stream) = rpc.From(rpc.To[int](s))
+			*c.Result.(*gen1.Stream) = gen1.Send(gen1.Receive[int](s))
 			return nil
 		}}}})
 }
@@ -70,12 +71,12 @@ func TestErrorsThroughGateways(t *testing.T) {
 					"unknown": rpc.Errorf(7003, "no such lot").WithData(want),
 				} {
 					conn := behindGateway(t, near, far, fail)
-					var s rpc.Stream
-					if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Stream", Result: &s}); err != nil {
+					var s gen1.Stream
+					if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Stream"), Result: &s}); err != nil {
 						t.Fatal(err)
 					}
-					_, ended := collect(rpc.To[int](s))
-					for what, err := range map[string]error{"call": conn.Call(t.Context(), &rpc.Call{Method: "Test.Fail"}), "stream": ended} {
+					_, ended := collect(gen1.Receive[int](s))
+					for what, err := range map[string]error{"call": conn.Call(t.Context(), &rpc.Call{Method: to("Test.Fail")}), "stream": ended} {
 						e, ok := errors.AsType[*rpc.Error](err)
 						if !ok {
 							t.Fatal(err)

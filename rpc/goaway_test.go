@@ -146,14 +146,14 @@ func TestGoawayWithoutReconnecting(t *testing.T) {
 		var ran atomic.Int64
 		goOn := make(chan struct{})
 		b := breakable(t, scheme, nil, &rpc.DialOptions{Reconnect: rpc.Reconnect{Never: true}}, counted(&ran, goOn))
-		running := inFlight(b, &rpc.Call{Method: "Test.Work"})
+		running := inFlight(b, &rpc.Call{Method: to("Test.Work")})
 		down := make(chan error, 1)
 		go func() { down <- b.srv.Load().Shutdown(context.Background()) }()
 		synctest.Wait()
 		start := time.Now()
-		for _, call := range []*rpc.Call{{Method: "Test.Work"}, {Method: "Test.Work", Idempotent: true}, {Method: "Test.Tell", Notify: true}} {
+		for _, call := range []*rpc.Call{{Method: to("Test.Work")}, {Method: &rpc.Method{Name: "Test.Work", Idempotent: true}}, {Method: &rpc.Method{Name: "Test.Tell", Notify: true}}} {
 			if err := b.Call(context.Background(), call); !rpc.NotRun(err) || time.Since(start) > 0 {
-				t.Errorf("%+v: %v after %v", call, err, time.Since(start))
+				t.Errorf("%+v: %v after %v", call.Method, err, time.Since(start))
 			}
 		}
 		close(goOn)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/wirecall/wirecall/internal/contract"
 )
 
 // pumps are the streams that the only connection of srv produces.
@@ -24,7 +26,7 @@ func pumps(srv *Server) (all []*source) {
 // sizes, which then stays open.
 func streamsOf(sizes ...int) *Server {
 	srv := NewServer(nil)
-	srv.Register(Service{Name: "Test", Methods: []Method{{Name: "Test.Stream", New: func() (any, any) { return nil, new(Stream) }, Serve: func(ctx context.Context, c *Call) error {
+	srv.Register(Service{Name: "Test", Methods: []*Method{{Name: "Test.Stream", New: func() (any, any) { return nil, new(contract.Stream) }, Serve: func(ctx context.Context, _ any, c *Call) error {
 		var seq iter.Seq2[string, error] = func(yield func(string, error) bool) {
 			for _, n := range sizes {
 				if !yield(strings.Repeat("x", n), nil) {
@@ -33,7 +35,7 @@ func streamsOf(sizes ...int) *Server {
 			}
 			<-ctx.Done()
 		}
-		*c.Result.(*Stream) = From(seq)
+		*c.Result.(*contract.Stream) = produced(seq)
 		return nil
 	}}}})
 	return srv
@@ -49,23 +51,27 @@ func TestOpenStreamHoldsNoBuffer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var s Stream
-		if err := conn.Call(t.Context(), &Call{Method: "Test.Stream", Result: &s}); err != nil {
+		var s contract.Stream
+		if err := conn.Call(t.Context(), &Call{Method: &Method{Name: "Test.Stream"}, Result: &s}); err != nil {
 			t.Fatal(err)
 		}
 		n := 0
-		for v, err := range To[string](s) {
-			if err != nil {
-				t.Fatal(err)
+		err = s.Each(func(item contract.Item) bool {
+			var v string
+			if err := item.Decode(&v); err != nil {
+				t.Error(err)
 			}
 			if n++; n < 3 {
-				continue
+				return true
 			}
 			synctest.Wait()
 			if len(v) != 10 || len(pumps(srv)) != 1 || cap(pumps(srv)[0].scratch) > 2*largeMessage {
 				t.Errorf("the third item has %d bytes, its producer a buffer of %d", len(v), cap(pumps(srv)[0].scratch))
 			}
-			break
+			return false
+		})
+		if err != nil {
+			t.Error(err)
 		}
 		conn.Close()
 		srv.Close()

@@ -14,7 +14,7 @@ import (
 // reader has seen it until it has been answered and its streams have ended.
 type incoming struct {
 	c      *session
-	method *Method
+	method *registeredMethod
 	call   Call
 	id     []byte       // raw; nil for a notification
 	idRoom [16]byte     // for an ordinary one
@@ -83,7 +83,7 @@ func (in *incoming) setMetadata(key, value string) {
 type noPeer struct{}
 
 func (noPeer) Call(_ context.Context, call *Call) error {
-	failStreams(call.Result, errNeedsWirecall)
+	call.failStreams(errNeedsWirecall)
 	return errNeedsWirecall
 }
 
@@ -149,7 +149,7 @@ func (c *session) incomingRequest(id int64, m *wire.Message) error {
 // and counts it. A cancelled call whose handler still runs is still there. What is
 // counted is what the peer can count, or one that keeps to the limit would be
 // refused: not notifications, and not a handler whose answer the peer may have.
-func (c *session) admit(s *connState, id int64, m *wire.Message, method *Method) (*incoming, *Error) {
+func (c *session) admit(s *connState, id int64, m *wire.Message, method *registeredMethod) (*incoming, *Error) {
 	switch {
 	case s.bounded && (c.mode == modePlain || id > s.taken):
 		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, ran: ranNo}
@@ -238,7 +238,7 @@ func (in *incoming) begin(ctx context.Context, timeout int64) {
 		limited, stop := context.WithTimeout(ctx, milliseconds(timeout))
 		ctx, in.end = limited, func(cause error) { cancel(cause); stop() }
 	}
-	in.acct = account{open: 1, cancel: in.end, told: timeout <= 0, cursor: in.method.Cursor}
+	in.acct = account{open: 1, cancel: in.end, told: timeout <= 0, cursor: in.method.Cursor != ""}
 	c.mu.Lock()
 	in.ctx = ctx
 	canceled := in.canceled
@@ -265,7 +265,7 @@ func (c *session) refuse(id []byte, e *Error) {
 // goroutine, as testing.T.FailNow does.
 func (in *incoming) run() {
 	call := &in.call
-	*call = Call{Method: in.method.Name, Notify: in.id == nil, Idempotent: in.method.Idempotent}
+	*call = Call{Method: in.method.Method, Served: true}
 	err := errExited
 	defer func() {
 		for _, k := range in.sinks {
@@ -307,15 +307,15 @@ func (in *incoming) fits(call *Call) error {
 	if in.c.mode != modePlain {
 		return nil
 	}
-	if len(streamsIn(call.Params)) > 0 || in.reply != nil && len(streamsIn(call.Result)) > 0 {
+	if call.sends() || in.reply != nil && call.receives() {
 		return errNeedsWirecall
 	}
 	return nil
 }
 
 // decode stores the parameters and claims their streams.
-func (in *incoming) decode(params any) error {
-	if len(in.params) == 0 || params == nil {
+func (in *incoming) decode(params payload) error {
+	if len(in.params) == 0 || params.value == nil {
 		return nil
 	}
 	if in.deep {
@@ -324,7 +324,7 @@ func (in *incoming) decode(params any) error {
 		}
 	}
 	dec := decoder{form: in.c.form, codec: in.c.codec, sinks: in.sinks}
-	if err := dec.decode(in.params, params); err != nil {
+	if err := dec.decode(in.params, &params); err != nil {
 		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + brief(err.Error())}
 	}
 	in.sinks = dec.sinks
@@ -338,7 +338,7 @@ var errExited error = &Error{Code: CodeInternal, Message: messageInternal}
 func (in *incoming) serve(call *Call) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = in.c.panicked(call.Method, r)
+			err = in.c.panicked(call.Method.Name, r)
 		}
 	}()
 	if in.withdrawn {
@@ -348,10 +348,10 @@ func (in *incoming) serve(call *Call) (err error) {
 	if err := in.fits(call); err != nil {
 		return err
 	}
-	if err := in.decode(call.Params); err != nil {
+	if err := in.decode(call.params()); err != nil {
 		return err
 	}
-	handler := in.method.Serve
+	handler := in.method.handler
 	if in.c.intercepts {
 		handler = in.fromAnew()
 	}
@@ -364,11 +364,12 @@ func (in *incoming) fromAnew() Handler {
 	ran := false
 	return func(ctx context.Context, call *Call) error {
 		if ran {
-			in.c.enterOnce(streamsIn(call.Result))
-			reset(call.Result)
+			result := call.result()
+			in.c.enterOnce(result.streams())
+			result.reset()
 		}
 		ran = true
-		return in.method.Serve(ctx, call)
+		return in.method.handler(ctx, call)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
@@ -24,9 +25,8 @@ type pairResult struct {
 	B string
 }
 
-func (r *pairResult) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "a", Value: &r.A}, {Name: "b", Value: &r.B}}
-}
+func (*pairResult) names() []string   { return []string{"a", "b"} }
+func (r *pairResult) Field(i int) any { return [...]any{&r.A, &r.B}[i] }
 
 // An interceptor that makes a call again gets the second answer, and nothing of
 // the first, whichever side it is on.
@@ -59,11 +59,11 @@ func TestAnswersAreNotMerged(t *testing.T) {
 				}))
 			conn := rpctest.Pair(t, srv, &rpc.DialOptions{CallInterceptors: o.call})
 			var one map[string]int
-			if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.One", Result: &one}); err != nil || !maps.Equal(one, map[string]int{"c": 2}) {
+			if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.One"), Result: &one}); err != nil || !maps.Equal(one, map[string]int{"c": 2}) {
 				t.Errorf("got %v, %v", one, err)
 			}
 			var several pairResult
-			if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Several", Result: &several}); err != nil || several.A != nil || several.B != "" {
+			if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Test.Several", Results: several.names()}, Result: &several}); err != nil || several.A != nil || several.B != "" {
 				t.Errorf("got %+v, %v", several, err)
 			}
 		})
@@ -81,7 +81,7 @@ func TestResultsAreReplaced(t *testing.T) {
 	}))
 	var got map[string]int
 	for _, want := range []map[string]int{{"b": 1}, {"c": 2}, nil} {
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Next", Result: &got}); err != nil || !maps.Equal(got, want) {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Next"), Result: &got}); err != nil || !maps.Equal(got, want) {
 			t.Errorf("got %v, want %v; %v", got, want, err)
 		}
 	}
@@ -92,21 +92,21 @@ func TestResultsAreReplaced(t *testing.T) {
 func TestStreamOfTheFirstAnswerIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun, released := 0, make(chan int, 2)
-		srv := server(&rpc.ServerOptions{ServeInterceptors: []rpc.Interceptor{twice}}, streamMethod("Test.Stream", func(context.Context) rpc.Stream {
+		srv := server(&rpc.ServerOptions{ServeInterceptors: []rpc.Interceptor{twice}}, streamMethod("Test.Stream", func(context.Context) gen1.Stream {
 			begun++
 			n := begun
 			var seq iter.Seq2[int, error] = func(yield func(int, error) bool) {
 				defer func() { released <- n }()
 				yield(n, nil)
 			}
-			return rpc.From(seq)
+			return gen1.Send(seq)
 		}))
 		conn := rpctest.Pair(t, srv, nil)
-		var s rpc.Stream
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Stream", Result: &s}); err != nil {
+		var s gen1.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Stream"), Result: &s}); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := collect(rpc.To[int](s)); len(got) != 1 || got[0] != 2 || err != nil {
+		if got, err := collect(gen1.Receive[int](s)); len(got) != 1 || got[0] != 2 || err != nil {
 			t.Errorf("got %v, %v", got, err)
 		}
 		if sum := <-released + <-released; sum != 3 {

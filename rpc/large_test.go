@@ -12,12 +12,14 @@ import (
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 )
 
 // An upload is parameters with a stream.
-type upload struct{ items rpc.Stream }
+type upload struct{ items gen1.Stream }
 
-func (u *upload) Fields() []rpc.Field { return []rpc.Field{{Name: "items", Value: &u.items}} }
+func (*upload) names() []string { return []string{"items"} }
+func (u *upload) Field(int) any { return &u.items }
 
 // Buffers go from hand to hand with what is large, and are used again: every
 // message must be what was sent all the same, in its order, whatever is beside it.
@@ -30,8 +32,8 @@ func TestLargeMessagesStayWhole(t *testing.T) {
 		*c.Result.(*string) = (*c.Params.(*[]string))[0]
 		return nil
 	})
-	back := method("Test.Back", func() (any, any) { return new(upload), new(rpc.Stream) }, func(_ context.Context, c *rpc.Call) error {
-		*c.Result.(*rpc.Stream) = rpc.From(rpc.To[string](c.Params.(*upload).items))
+	back := method("Test.Back", func() (any, any) { return new(upload), new(gen1.Stream) }, func(_ context.Context, c *rpc.Call) error {
+		*c.Result.(*gen1.Stream) = gen1.Send(gen1.Receive[string](c.Params.(*upload).items))
 		return nil
 	})
 	for _, cd := range []codec.Codec{codec.JSON, cbor.Codec} {
@@ -48,26 +50,26 @@ func TestLargeMessagesStayWhole(t *testing.T) {
 					for i := range 12 {
 						var got string
 						want := text(who, i)
-						if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Echo", Params: []string{want}, Result: &got}); err != nil || got != want {
+						if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Echo"), Params: []string{want}, Result: &got}); err != nil || got != want {
 							t.Errorf("call %d of %d: %v, %d bytes of %d, %.20q", i, who, err, len(got), len(want), got)
 						}
 					}
 				})
 				wg.Go(func() {
-					up := rpc.From(func(yield func(string, error) bool) {
+					up := gen1.Send(func(yield func(string, error) bool) {
 						for i := range 40 {
 							if !yield(text(who, i), nil) {
 								return
 							}
 						}
 					})
-					var down rpc.Stream
-					if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Back", Params: &upload{up}, Result: &down}); err != nil {
+					var down gen1.Stream
+					if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Back", "items"), Params: &upload{up}, Result: &down}); err != nil {
 						t.Error(err)
 						return
 					}
 					i := 0
-					for got, err := range rpc.To[string](down) {
+					for got, err := range gen1.Receive[string](down) {
 						if want := text(who, i); err != nil || got != want {
 							t.Errorf("item %d of %d: %v, %d bytes of %d, %.20q", i, who, err, len(got), len(want), got)
 							return

@@ -4,50 +4,74 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/contract"
 )
 
 // numbers is a service with a method for each way in which a call can hold on to
 // something.
-var numbers = Service{Methods: []Method{
-	{Name: "Add", New: func() (any, any) { return new(two), new(int) }, Serve: func(_ context.Context, c *Call) error {
+var numbers = Service{Methods: []*Method{
+	{Name: "Add", Params: []string{"a", "b"}, New: func() (any, any) { return new(two), new(int) }, Serve: func(_ context.Context, _ any, c *Call) error {
 		*c.Result.(*int) = c.Params.(*two).A + c.Params.(*two).B
 		return nil
 	}},
-	{Name: "Count", New: func() (any, any) { return new(two), new(Stream) }, Serve: func(_ context.Context, c *Call) error {
-		*c.Result.(*Stream) = From(upTo(c.Params.(*two).A))
+	{Name: "Count", Params: []string{"a", "b"}, New: func() (any, any) { return new(two), new(contract.Stream) }, Serve: func(_ context.Context, _ any, c *Call) error {
+		*c.Result.(*contract.Stream) = produced(upTo(c.Params.(*two).A))
 		if c.Params.(*two).B > 0 {
 			return errors.New("not today")
 		}
 		return nil
 	}},
-	{Name: "Sum", New: func() (any, any) { return new(one), new(int) }, Serve: func(_ context.Context, c *Call) error {
-		for n, err := range To[int](c.Params.(*one).Nums) {
-			if err != nil {
-				return err
-			}
+	{Name: "Sum", Params: []string{"nums"}, New: func() (any, any) { return new(one), new(int) }, Serve: func(_ context.Context, _ any, c *Call) error {
+		return c.Params.(*one).Nums.Each(func(item contract.Item) bool {
+			var n int
+			err := item.Decode(&n)
 			*c.Result.(*int) += n
-		}
-		return nil
+			return err == nil
+		})
 	}},
-	{Name: "Drop", New: func() (any, any) { return new(one), nil }, Serve: func(context.Context, *Call) error { return nil }},
-	{Name: "Wait", Serve: func(ctx context.Context, _ *Call) error {
+	{Name: "Drop", Params: []string{"nums"}, New: func() (any, any) { return new(one), nil }, Serve: func(context.Context, any, *Call) error { return nil }},
+	{Name: "Wait", Serve: func(ctx context.Context, _ any, _ *Call) error {
 		<-ctx.Done()
 		return context.Cause(ctx)
 	}},
-	{Name: "Panic", Serve: func(context.Context, *Call) error { panic("at the disco") }},
+	{Name: "Panic", Serve: func(context.Context, any, *Call) error { panic("at the disco") }},
 }}
 
 type two struct{ A, B int }
 
-func (p *two) Fields() []Field { return []Field{{"a", &p.A}, {"b", &p.B}} }
+func (p *two) Field(i int) any { return [...]any{&p.A, &p.B}[i] }
 
-type one struct{ Nums Stream }
+type one struct{ Nums contract.Stream }
 
-func (p *one) Fields() []Field { return []Field{{"nums", &p.Nums}} }
+func (p *one) Field(int) any { return &p.Nums }
+
+// numbersMethod is a method of numbers, or one that it does not have.
+func numbersMethod(name string) *Method {
+	for _, m := range numbers.Methods {
+		if m.Name == name {
+			return m
+		}
+	}
+	return &Method{Name: name}
+}
+
+// produced is gen1.Send, which a test in this package cannot import.
+func produced[T any](seq iter.Seq2[T, error]) contract.Stream {
+	return contract.Stream{Local: func(emit func(any) bool) error {
+		for v, err := range seq {
+			if err != nil || !emit(&v) {
+				return err
+			}
+		}
+		return nil
+	}}
+}
 
 func upTo(n int) func(func(int, error) bool) {
 	return func(yield func(int, error) bool) {
@@ -115,42 +139,51 @@ func TestNothingLeftBehind(t *testing.T) {
 	calls := map[string]func(t *testing.T, c *Conn){
 		"call": func(t *testing.T, c *Conn) { var n int; call(t, c, "Add", &two{1, 2}, &n) },
 		"error": func(t *testing.T, c *Conn) {
-			c.Call(t.Context(), &Call{Method: "Count", Params: &two{5, 1}, Result: new(Stream)})
+			c.Call(t.Context(), &Call{Method: numbersMethod("Count"), Params: &two{5, 1}, Result: new(contract.Stream)})
 		},
-		"panic":      func(t *testing.T, c *Conn) { c.Call(t.Context(), &Call{Method: "Panic"}) },
-		"no method":  func(t *testing.T, c *Conn) { c.Call(t.Context(), &Call{Method: "Nope", Params: &one{From(upTo(5))}}) },
-		"bad params": func(t *testing.T, c *Conn) { s := "x"; c.Call(t.Context(), &Call{Method: "Add", Params: &s}) },
+		"panic": func(t *testing.T, c *Conn) { c.Call(t.Context(), &Call{Method: numbersMethod("Panic")}) },
+		"no method": func(t *testing.T, c *Conn) {
+			c.Call(t.Context(), &Call{Method: numbersMethod("Nope"), Params: &one{produced(upTo(5))}})
+		},
+		"bad params": func(t *testing.T, c *Conn) {
+			s := "x"
+			c.Call(t.Context(), &Call{Method: numbersMethod("Add"), Params: &s})
+		},
 		"bad result": func(t *testing.T, c *Conn) {
-			c.Call(t.Context(), &Call{Method: "Add", Params: &two{}, Result: new(string)})
+			c.Call(t.Context(), &Call{Method: numbersMethod("Add"), Params: &two{}, Result: new(string)})
 		},
-		"stream":       func(t *testing.T, c *Conn) { var s Stream; call(t, c, "Count", &two{1000, 0}, &s); take(s, 1000) },
-		"left stream":  func(t *testing.T, c *Conn) { var s Stream; call(t, c, "Count", &two{1000, 0}, &s); take(s, 3) },
+		"stream": func(t *testing.T, c *Conn) {
+			var s contract.Stream
+			call(t, c, "Count", &two{1000, 0}, &s)
+			take(s, 1000)
+		},
+		"left stream":  func(t *testing.T, c *Conn) { var s contract.Stream; call(t, c, "Count", &two{1000, 0}, &s); take(s, 3) },
 		"unclaimed":    func(t *testing.T, c *Conn) { call(t, c, "Count", &two{1000, 0}, nil) },
-		"upload":       func(t *testing.T, c *Conn) { var n int; call(t, c, "Sum", &one{From(upTo(1000))}, &n) },
-		"unread param": func(t *testing.T, c *Conn) { call(t, c, "Drop", &one{From(upTo(1000))}, nil) },
+		"upload":       func(t *testing.T, c *Conn) { var n int; call(t, c, "Sum", &one{produced(upTo(1000))}, &n) },
+		"unread param": func(t *testing.T, c *Conn) { call(t, c, "Drop", &one{produced(upTo(1000))}, nil) },
 		"nil stream":   func(t *testing.T, c *Conn) { var n int; call(t, c, "Sum", &one{}, &n) },
 		"bad param": func(t *testing.T, c *Conn) {
-			c.Call(t.Context(), &Call{Method: "Sum", Params: &one{From(func(yield func(chan int, error) bool) { yield(nil, nil) })}, Result: new(int)})
+			c.Call(t.Context(), &Call{Method: numbersMethod("Sum"), Params: &one{produced(func(yield func(chan int, error) bool) { yield(nil, nil) })}, Result: new(int)})
 		},
 		"cancel": func(t *testing.T, c *Conn) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			c.Call(ctx, &Call{Method: "Wait"})
+			c.Call(ctx, &Call{Method: numbersMethod("Wait")})
 		},
 		"cancelled stream": func(t *testing.T, c *Conn) {
 			ctx, cancel := context.WithCancel(t.Context())
-			var s Stream
-			if err := c.Call(ctx, &Call{Method: "Count", Params: &two{1000, 0}, Result: &s}); err != nil {
+			var s contract.Stream
+			if err := c.Call(ctx, &Call{Method: numbersMethod("Count"), Params: &two{1000, 0}, Result: &s}); err != nil {
 				t.Fatal(err)
 			}
 			cancel()
 			take(s, 1000)
 		},
 		"notification": func(t *testing.T, c *Conn) {
-			c.Call(t.Context(), &Call{Method: "Count", Params: &two{9, 0}, Notify: true})
+			c.Call(t.Context(), &Call{Method: &Method{Name: "Count", Notify: true, Params: []string{"a", "b"}}, Params: &two{9, 0}})
 		},
 		"too large": func(t *testing.T, c *Conn) {
-			c.Call(t.Context(), &Call{Method: "Add", Params: new(make([]byte, 2<<20))})
+			c.Call(t.Context(), &Call{Method: numbersMethod("Add"), Params: new(make([]byte, 2<<20))})
 		},
 	}
 	for name, do := range calls {
@@ -178,16 +211,12 @@ func TestNothingLeftBehind(t *testing.T) {
 
 func call(t *testing.T, c *Conn, method string, params, result any) {
 	t.Helper()
-	if err := c.Call(t.Context(), &Call{Method: method, Params: params, Result: result}); err != nil {
+	if err := c.Call(t.Context(), &Call{Method: numbersMethod(method), Params: params, Result: result}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // take takes n items of a stream and leaves it.
-func take(s Stream, n int) {
-	for range To[int](s) {
-		if n--; n <= 0 {
-			return
-		}
-	}
+func take(s contract.Stream, n int) {
+	_ = s.Each(func(contract.Item) bool { n--; return n > 0 })
 }

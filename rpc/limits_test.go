@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
@@ -29,7 +30,7 @@ func TestCallerWithinLimitIsNeverRefused(t *testing.T) {
 	for range 4 {
 		go func() {
 			for range 2000 {
-				if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Nop"}); err != nil {
+				if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Nop")}); err != nil {
 					done <- err
 					return
 				}
@@ -51,11 +52,11 @@ func TestNotificationTakesNoCallsPlace(t *testing.T) {
 		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 1}}, method("Test.Nop", nil, nop),
 			method("Test.Note", nil, func(context.Context, *rpc.Call) error { <-release; return nil }))
 		conn := rpctest.Pair(t, srv, nil)
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Note", Notify: true}); err != nil {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Test.Note", Notify: true}}); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Nop"}); err != nil {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Nop")}); err != nil {
 			t.Error(err)
 		}
 		close(release)
@@ -67,8 +68,8 @@ func TestNotificationTakesNoCallsPlace(t *testing.T) {
 func TestCleanupsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		hang := method("Test.Hang", func() (any, any) { return nil, new(rpc.Stream) }, func(_ context.Context, c *rpc.Call) error {
-			*c.Result.(*rpc.Stream) = rpc.From(func(func(int, error) bool) { <-release })
+		hang := method("Test.Hang", func() (any, any) { return nil, new(gen1.Stream) }, func(_ context.Context, c *rpc.Call) error {
+			*c.Result.(*gen1.Stream) = gen1.Send(func(func(int, error) bool) { <-release })
 			return rpc.Errorf(1, "no")
 		})
 		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 2}}, hang)

@@ -39,7 +39,7 @@ func TestWrappedSocketIsNotBypassed(t *testing.T) {
 	}
 	defer conn.Close()
 	before := m.written.Load()
-	if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Nop"}); err != nil || before == 0 || m.written.Load() == before {
+	if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Nop")}); err != nil || before == 0 || m.written.Load() == before {
 		t.Errorf("%v; %d bytes were written through the wrapper for hello, %d for a call", err, before, m.written.Load()-before)
 	}
 }

@@ -4,17 +4,41 @@ import (
 	"context"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 )
 
 // method is a service of one method.
 func method(name string, newValues func() (params, result any), serve rpc.Handler) rpc.Service {
-	return rpc.Service{Name: "Test", Methods: []rpc.Method{{Name: name, New: newValues, Serve: serve}}}
+	m := &rpc.Method{Name: name, New: newValues, Serve: served(serve)}
+	if newValues != nil {
+		params, result := newValues()
+		m.Params, m.Results = namesOf(params), namesOf(result)
+	}
+	return rpc.Service{Name: "Test", Methods: []*rpc.Method{m}}
+}
+
+// served is what a Method has for a handler that needs no implementation.
+func served(serve rpc.Handler) func(context.Context, any, *rpc.Call) error {
+	return func(ctx context.Context, _ any, c *rpc.Call) error { return serve(ctx, c) }
+}
+
+// namesOf is the names of the fields that the params or the result of a test have.
+func namesOf(v any) []string {
+	if record, ok := v.(interface{ names() []string }); ok {
+		return record.names()
+	}
+	return nil
+}
+
+// to is the method of that name, to be called with a struct that has the named fields.
+func to(name string, params ...string) *rpc.Method {
+	return &rpc.Method{Name: name, Params: params}
 }
 
 // streamMethod is a service of one method whose result is a stream.
-func streamMethod(name string, stream func(ctx context.Context) rpc.Stream) rpc.Service {
-	return method(name, func() (any, any) { return nil, new(rpc.Stream) }, func(ctx context.Context, c *rpc.Call) error {
-		*c.Result.(*rpc.Stream) = stream(ctx)
+func streamMethod(name string, stream func(ctx context.Context) gen1.Stream) rpc.Service {
+	return method(name, func() (any, any) { return nil, new(gen1.Stream) }, func(ctx context.Context, c *rpc.Call) error {
+		*c.Result.(*gen1.Stream) = stream(ctx)
 		return nil
 	})
 }
@@ -27,6 +51,5 @@ func server(opts *rpc.ServerOptions, services ...rpc.Service) *rpc.Server {
 
 type addParams struct{ A, B int }
 
-func (p *addParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "a", Value: &p.A}, {Name: "b", Value: &p.B}}
-}
+func (*addParams) names() []string   { return []string{"a", "b"} }
+func (p *addParams) Field(i int) any { return [...]any{&p.A, &p.B}[i] }

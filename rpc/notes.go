@@ -55,7 +55,7 @@ var errNotifications = errors.New("too many notifications wait: the peer sends t
 func (c *session) incomingNotification(m *wire.Message, size int) error {
 	method := c.methods.lookup(m.Method)
 	if method == nil {
-		method = &Method{Name: brief(m.Method), Serve: noMethod}
+		method = &registeredMethod{Method: &Method{Name: brief(m.Method)}, handler: noMethod}
 	}
 	if len(m.Streams) > 0 && c.mode == modeWirecall {
 		return errors.New("a notification with streams")

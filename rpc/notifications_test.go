@@ -24,10 +24,10 @@ type ledger struct {
 }
 
 func (l *ledger) service() rpc.Service {
-	return rpc.Service{Name: "Ledger", Methods: []rpc.Method{{
-		Name: "Ledger.Note", Notify: true,
+	return rpc.Service{Name: "Ledger", Methods: []*rpc.Method{{
+		Name: "Ledger.Note", Params: []string{"n"}, Notify: true,
 		New: func() (any, any) { return new(numberParams), nil },
-		Serve: func(ctx context.Context, c *rpc.Call) error {
+		Serve: func(ctx context.Context, _ any, c *rpc.Call) error {
 			if l.goOn != nil {
 				select {
 				case <-l.goOn:
@@ -53,10 +53,11 @@ func (l *ledger) written() []int {
 
 type numberParams struct{ N int }
 
-func (p *numberParams) Fields() []rpc.Field { return []rpc.Field{{Name: "n", Value: &p.N}} }
+func (*numberParams) names() []string { return []string{"n"} }
+func (p *numberParams) Field(int) any { return &p.N }
 
 func note(ctx context.Context, conn rpc.Caller, n int) error {
-	return conn.Call(ctx, &rpc.Call{Method: "Ledger.Note", Notify: true, Params: &numberParams{n}})
+	return conn.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "Ledger.Note", Params: []string{"n"}, Notify: true}, Params: &numberParams{n}})
 }
 
 // oneTo is 1 to n.
@@ -149,8 +150,8 @@ func TestNotificationsOutOfHandlers(t *testing.T) {
 		t.Run(strconv.FormatBool(notify), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				errs := make(chan error, 1)
-				flood := rpc.Service{Name: "Flood", Methods: []rpc.Method{{Name: "Flood.Begin", Notify: notify,
-					Serve: func(ctx context.Context, _ *rpc.Call) error {
+				flood := rpc.Service{Name: "Flood", Methods: []*rpc.Method{{Name: "Flood.Begin", Notify: notify,
+					Serve: func(ctx context.Context, _ any, _ *rpc.Call) error {
 						var err error
 						for i := 1; err == nil; i++ {
 							err = note(ctx, rpc.Peer(ctx), i)
@@ -161,7 +162,7 @@ func TestNotificationsOutOfHandlers(t *testing.T) {
 				l := &ledger{goOn: make(chan struct{})}
 				conn := rpctest.Pair(t, server(nil, flood), &rpc.DialOptions{Services: []rpc.Service{l.service()}})
 				begun := time.Now()
-				if err := conn.Call(t.Context(), &rpc.Call{Method: "Flood.Begin", Notify: notify}); err != nil {
+				if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Flood.Begin", Notify: notify}}); err != nil {
 					t.Fatal(err)
 				}
 				err := <-errs
@@ -185,46 +186,46 @@ func TestNotificationsOutOfHandlers(t *testing.T) {
 // by Async; a method that is declared unordered is not in the order at all.
 func TestNotificationsLetGo(t *testing.T) {
 	hang := make(chan struct{})
-	nopped := rpc.Call{Method: "Client.Nop"}
+	nopped := rpc.Call{Method: to("Client.Nop")}
 	for name, test := range map[string]struct {
 		note, call rpc.Method
 		waits      bool
 	}{
-		"waits": {note: rpc.Method{Serve: nop}, waits: true},
-		"by a call": {note: rpc.Method{Serve: func(ctx context.Context, _ *rpc.Call) error {
+		"waits": {note: rpc.Method{Serve: served(nop)}, waits: true},
+		"by a call": {note: rpc.Method{Serve: func(ctx context.Context, _ any, _ *rpc.Call) error {
 			call := nopped
 			return rpc.Peer(ctx).Call(ctx, &call)
 		}}},
-		"by a notification": {note: rpc.Method{Serve: func(ctx context.Context, _ *rpc.Call) error {
+		"by a notification": {note: rpc.Method{Serve: func(ctx context.Context, _ any, _ *rpc.Call) error {
 			call := nopped
-			call.Notify = true
+			call.Method = &rpc.Method{Name: "Client.Nop", Notify: true}
 			return rpc.Peer(ctx).Call(ctx, &call)
 		}}},
-		"by Async":               {note: rpc.Method{Serve: func(ctx context.Context, _ *rpc.Call) error { rpc.Async(ctx); return nil }}},
-		"unordered notification": {note: rpc.Method{Serve: nop, Unordered: true}},
-		"unordered call":         {note: rpc.Method{Serve: nop}, call: rpc.Method{Unordered: true}},
+		"by Async":               {note: rpc.Method{Serve: func(ctx context.Context, _ any, _ *rpc.Call) error { rpc.Async(ctx); return nil }}},
+		"unordered notification": {note: rpc.Method{Serve: served(nop), Unordered: true}},
+		"unordered call":         {note: rpc.Method{Serve: served(nop)}, call: rpc.Method{Unordered: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				hang = make(chan struct{})
 				note, call := test.note, test.call
 				note.Name, note.Notify = "Order.Note", true
-				note.Serve = func(ctx context.Context, c *rpc.Call) error {
-					if err := test.note.Serve(ctx, c); err != nil {
+				note.Serve = func(ctx context.Context, impl any, c *rpc.Call) error {
+					if err := test.note.Serve(ctx, impl, c); err != nil {
 						t.Error(err)
 					}
 					<-hang
 					return nil
 				}
-				call.Name, call.Serve = "Order.Call", nop
-				srv := server(nil, rpc.Service{Name: "Order", Methods: []rpc.Method{note, call}})
+				call.Name, call.Serve = "Order.Call", served(nop)
+				srv := server(nil, rpc.Service{Name: "Order", Methods: []*rpc.Method{&note, &call}})
 				conn := rpctest.Pair(t, srv, &rpc.DialOptions{Services: []rpc.Service{method("Client.Nop", nil, nop)}})
-				if err := conn.Call(t.Context(), &rpc.Call{Method: "Order.Note", Notify: true}); err != nil {
+				if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Order.Note", Notify: true}}); err != nil {
 					t.Fatal(err)
 				}
 				time.AfterFunc(time.Second, func() { close(hang) })
 				begun := time.Now()
-				if err := conn.Call(t.Context(), &rpc.Call{Method: "Order.Call"}); err != nil {
+				if err := conn.Call(t.Context(), &rpc.Call{Method: to("Order.Call")}); err != nil {
 					t.Error(err)
 				}
 				if waited := time.Since(begun) == time.Second; waited != test.waits {
@@ -240,8 +241,8 @@ func TestNotificationsLetGo(t *testing.T) {
 func TestSetThenGet(t *testing.T) {
 	l := &ledger{}
 	svc := l.service()
-	svc.Methods = append(svc.Methods, rpc.Method{Name: "Ledger.Last", New: func() (any, any) { return nil, new(int) },
-		Serve: func(_ context.Context, c *rpc.Call) error {
+	svc.Methods = append(svc.Methods, &rpc.Method{Name: "Ledger.Last", New: func() (any, any) { return nil, new(int) },
+		Serve: func(_ context.Context, _ any, c *rpc.Call) error {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			*c.Result.(*int) = l.notes[len(l.notes)-1]
@@ -253,7 +254,7 @@ func TestSetThenGet(t *testing.T) {
 			t.Fatal(err)
 		}
 		var last int
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Ledger.Last", Result: &last}); err != nil || last != i {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Ledger.Last"), Result: &last}); err != nil || last != i {
 			t.Fatalf("%d was set, and %d got: %v", i, last, err)
 		}
 	}
@@ -265,14 +266,14 @@ func TestEndWhileCallsWait(t *testing.T) {
 		l := &ledger{goOn: make(chan struct{})}
 		svc := l.service()
 		ran := false
-		svc.Methods = append(svc.Methods, rpc.Method{Name: "Ledger.Call", Serve: func(context.Context, *rpc.Call) error { ran = true; return nil }})
+		svc.Methods = append(svc.Methods, &rpc.Method{Name: "Ledger.Call", Serve: func(context.Context, any, *rpc.Call) error { ran = true; return nil }})
 		conn := rpctest.Connect(t, svc)
 		if err := note(t.Context(), conn, 1); err != nil {
 			t.Fatal(err)
 		}
 		errs := make(chan error)
 		for range 3 {
-			go func() { errs <- conn.Call(t.Context(), &rpc.Call{Method: "Ledger.Call"}) }()
+			go func() { errs <- conn.Call(t.Context(), &rpc.Call{Method: to("Ledger.Call")}) }()
 		}
 		synctest.Wait()
 		conn.Close()

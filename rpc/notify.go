@@ -20,9 +20,9 @@ var errNoCredit = errors.New("the peer takes no more notifications until it has 
 
 // notify sends a notification, waiting under ctx for room and for credit.
 func (c *session) notify(ctx context.Context, call *Call) error {
-	params := payloadOf(call.Params)
-	if len(params.streams())+len(streamsIn(call.Result)) > 0 {
-		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method)
+	params := call.params()
+	if call.sends() || call.receives() {
+		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method.Name)
 	}
 	return c.sendRequest(ctx, 0, call, &params, nil, nil, nil)
 }

@@ -165,7 +165,7 @@ func TestLimitsFollowEachOther(t *testing.T) {
 		return nil
 	})), &rpc.DialOptions{Limits: l})
 	var n int
-	err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Len", Params: &[]string{strings.Repeat("x", large-1000)}, Result: &n})
+	err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Len"), Params: &[]string{strings.Repeat("x", large-1000)}, Result: &n})
 	if err != nil || n != large-1000 {
 		t.Errorf("%d bytes, %v", n, err)
 	}

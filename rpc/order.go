@@ -29,7 +29,7 @@ type hold struct {
 
 // orders reports whether calls of a method wait for notifications, and whether a
 // notification of it holds calls up.
-func (m *Method) orders() bool { return m.service != nil && !m.Unordered }
+func (m *registeredMethod) orders() bool { return m.service != nil && !m.Unordered }
 
 // holdUp makes a notification, which is being queued, hold calls of its service up.
 func (c *session) holdUp(s *connState, in *incoming) {

@@ -97,10 +97,10 @@ func (c *session) roundTrip(ctx context.Context, call *Call) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if c.mode != modeWirecall && (!c.client || len(streamsIn(call.Params)) > 0 || len(streamsIn(call.Result)) > 0) {
+	if c.mode != modeWirecall && (!c.client || call.sends() || call.receives()) {
 		return errNeedsWirecall
 	}
-	if call.Notify {
+	if call.Method.Notify {
 		return c.notify(ctx, call)
 	}
 	if err := c.acquire(ctx); err != nil {
@@ -121,13 +121,13 @@ func (c *session) roundTrip(ctx context.Context, call *Call) error {
 
 // request sends the call. Its parameters' streams start when it has been written.
 func (c *session) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
-	params := payloadOf(call.Params)
+	params := call.params()
 	var acct *account
 	streams := params.streams()
 	if len(streams) > 0 {
 		acct = newAccount()
 	}
-	sources, names, err := c.produce(call.Method, streams, acct, false)
+	sources, names, err := c.produce(call.Method.Name, streams, acct, false)
 	if err != nil {
 		c.release()
 		return 0, nil, notSent(CodeLimitReached, err)
@@ -171,7 +171,7 @@ func (c *session) request(ctx context.Context, call *Call) (id uint64, p *pendin
 // the outbox.
 func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, p *pendingCall, sources []*source, names [][]byte) error {
 	buf := messagePool.Get().(*buffer)
-	head := wire.Head{Method: call.Method, Body: call.Params != nil}
+	head := wire.Head{Method: call.Method.Name, Body: call.Params != nil}
 	var raw [20]byte
 	if id > 0 {
 		head.ID = c.form.AppendID(raw[:0], id)
@@ -188,23 +188,23 @@ func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params
 	msg := c.form.AppendRequest(buf.begin(c.form), &head)
 	if call.Params != nil {
 		enc := encoder{c.form, c.codec, names, wire.CalleeDepth}
-		if !params.named {
+		if params.record == nil {
 			enc.depth++ // it is the array or object around the values
 		}
 		var err error
 		from := len(msg)
 		if msg, err = enc.append(msg, params); err != nil {
-			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: the parameters cannot be encoded: %w", call.Method, err))
+			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: the parameters cannot be encoded: %w", call.Method.Name, err))
 		}
 		if k := c.form.Kind(msg[from:]); k != wire.Object && k != wire.Array && k != wire.Null {
-			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: parameters must be an object or an array, not a bare %T", call.Method, call.Params))
+			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: parameters must be an object or an array, not a bare %T", call.Method.Name, call.Params))
 		}
 	}
 	buf.bytes = c.form.AppendTail(msg)
 	size := len(buf.bytes) - c.form.FrameRoom()
 	defer buf.free(size)
 	if peer := c.peerMessage(); size > peer {
-		return notSent(CodeTooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", call.Method, size, peer))
+		return notSent(CodeTooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", call.Method.Name, size, peer))
 	}
 	flush, err := c.put(ctx, buf, p, sources)
 	switch err {
@@ -275,14 +275,15 @@ func (c *session) result(ctx context.Context, call *Call, p *pendingCall) (uncla
 		return p.streams, nil
 	}
 	dec := decoder{form: c.form, codec: c.codec, sinks: p.streams}
-	err = c.checkResult(p, call.Result)
+	result := call.result()
+	err = c.checkResult(p, &result)
 	if err == nil {
-		reset(call.Result)
-		err = dec.decode(p.result, call.Result)
+		result.reset()
+		err = dec.decode(p.result, &result)
 	}
 	if err != nil {
 		return p.streams, &Error{Code: CodeInternal, cause: err,
-			Message: fmt.Sprintf("rpc: %s: the result cannot be decoded: %v", call.Method, err)}
+			Message: fmt.Sprintf("rpc: %s: the result cannot be decoded: %v", call.Method.Name, err)}
 	}
 	if len(dec.claimed) > 0 {
 		c.forgetLost()
@@ -292,12 +293,12 @@ func (c *session) result(ctx context.Context, call *Call, p *pendingCall) (uncla
 }
 
 // checkResult looks at how deep a result nests where it may be too deep.
-func (c *session) checkResult(p *pendingCall, result any) error {
+func (c *session) checkResult(p *pendingCall, result *payload) error {
 	if !p.deep {
 		return nil
 	}
 	depth := wire.CallerDepth
-	if _, named := result.(Fields); named {
+	if result.record != nil {
 		depth++
 	}
 	if c.form.Check(p.result, depth) != nil {

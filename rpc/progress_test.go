@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/contract"
 )
 
 // A slowPeer is a plain client whose system takes a little now and then, which makes
@@ -24,11 +26,11 @@ type slowPeer struct {
 // newSlowPeer subscribes to more than a connection holds.
 func newSlowPeer(t *testing.T, limits Limits) *slowPeer {
 	p := &slowPeer{server: NewServer(&ServerOptions{Limits: limits}), ended: make(chan error, 1)}
-	p.server.Register(Service{Methods: []Method{{
+	p.server.Register(Service{Methods: []*Method{{
 		Name: "Fill",
-		New:  func() (any, any) { return nil, new(Stream) },
-		Serve: func(ctx context.Context, call *Call) error {
-			*call.Result.(*Stream) = From(func(yield func(string, error) bool) {
+		New:  func() (any, any) { return nil, new(contract.Stream) },
+		Serve: func(ctx context.Context, _ any, call *Call) error {
+			*call.Result.(*contract.Stream) = produced(func(yield func(string, error) bool) {
 				for yield(strings.Repeat("x", 10_000), nil) {
 				}
 				p.ended <- context.Cause(ctx)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
@@ -64,7 +65,7 @@ func TestCallOverCut(t *testing.T) {
 				goOn := make(chan struct{})
 				service := counted(&ran, goOn)
 				b := breakable(t, scheme, nil, &rpc.DialOptions{Resume: tt.resume}, service)
-				done := inFlight(b, &rpc.Call{Method: "Test.Work", Idempotent: tt.idempotent})
+				done := inFlight(b, &rpc.Call{Method: &rpc.Method{Name: "Test.Work", Idempotent: tt.idempotent}})
 				if tt.gone {
 					b.restart(service)
 				} else if tt.cut > 0 {
@@ -106,7 +107,7 @@ func TestCallWhileThereIsNoSocket(t *testing.T) {
 				start := time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
-				err := b.Call(ctx, &rpc.Call{Method: "Test.Work"})
+				err := b.Call(ctx, &rpc.Call{Method: to("Test.Work")})
 				if failFast {
 					if !rpc.NotRun(err) || time.Since(start) != 0 {
 						t.Errorf("failing fast: %v after %v", err, time.Since(start))
@@ -116,7 +117,7 @@ func TestCallWhileThereIsNoSocket(t *testing.T) {
 				if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != 10*time.Second {
 					t.Errorf("within its context: %v after %v", err, time.Since(start))
 				}
-				done := inFlight(b, &rpc.Call{Method: "Test.Work"})
+				done := inFlight(b, &rpc.Call{Method: to("Test.Work")})
 				b.refuse.Store(false)
 				if err := <-done; err != nil {
 					t.Errorf("when it is back: %v", err)
@@ -172,7 +173,7 @@ func TestFinalClose(t *testing.T) {
 			go rpc.Peer(ctx).(*rpc.Conn).Close()
 			return nil
 		}))
-		_ = b.Call(t.Context(), &rpc.Call{Method: "Test.Leave"})
+		_ = b.Call(t.Context(), &rpc.Call{Method: to("Test.Leave")})
 		<-b.Done()
 		if st := b.State(); st.Phase != rpc.Closed || !strings.Contains(b.Err().Error(), "1000") {
 			t.Errorf("%+v: %v", st, b.Err())
@@ -222,7 +223,7 @@ func TestMoveToAnotherServer(t *testing.T) {
 		goOn := make(chan struct{})
 		services := func(ran *atomic.Int64) []rpc.Service { return []rpc.Service{counted(ran, goOn), feed()} }
 		b := breakable(t, scheme, nil, nil, services(&before)...)
-		running := inFlight(b, &rpc.Call{Method: "Test.Work"})
+		running := inFlight(b, &rpc.Call{Method: to("Test.Work")})
 		numbers, err := callFeed(t.Context(), b, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -242,7 +243,7 @@ func TestMoveToAnotherServer(t *testing.T) {
 		go func() { down <- old.Shutdown(ctx) }()
 		synctest.Wait()
 		start := time.Now()
-		moved := inFlight(b, &rpc.Call{Method: "Test.Work"})
+		moved := inFlight(b, &rpc.Call{Method: to("Test.Work")})
 		for want := 4; want <= 30; want++ {
 			if n, err, _ := next(); n != want || err != nil {
 				t.Fatal(n, want, err)
@@ -263,9 +264,9 @@ func TestMoveToAnotherServer(t *testing.T) {
 
 // feed is a service with a stream of the numbers after a given one, one a second.
 func feed() rpc.Service {
-	return method("Test.Feed", func() (any, any) { return new(feedParams), new(rpc.Stream) }, func(ctx context.Context, c *rpc.Call) error {
+	return method("Test.Feed", func() (any, any) { return new(feedParams), new(gen1.Stream) }, func(ctx context.Context, c *rpc.Call) error {
 		after := c.Params.(*feedParams).After
-		*c.Result.(*rpc.Stream) = rpc.From(func(yield func(int, error) bool) {
+		*c.Result.(*gen1.Stream) = gen1.Send(func(yield func(int, error) bool) {
 			for n := after + 1; yield(n, nil); n++ {
 				select {
 				case <-time.After(time.Second):
@@ -280,14 +281,15 @@ func feed() rpc.Service {
 
 type feedParams struct{ After int }
 
-func (p *feedParams) Fields() []rpc.Field { return []rpc.Field{{Name: "after", Value: &p.After}} }
+func (*feedParams) names() []string { return []string{"after"} }
+func (p *feedParams) Field(int) any { return &p.After }
 
 // callFeed is as the generated client of feed would be.
 func callFeed(ctx context.Context, conn rpc.Caller, after int) (iter.Seq2[int, error], error) {
 	p := feedParams{after}
-	call := &rpc.Call{Method: "Test.Feed", Params: &p, Result: new(rpc.Stream), Idempotent: true}
+	call := &rpc.Call{Method: &rpc.Method{Name: "Test.Feed", Params: []string{"after"}, Idempotent: true}, Params: &p, Result: new(gen1.Stream)}
 	err := conn.Call(ctx, call)
-	return rpc.Resume(ctx, conn, call, func(n int) { p.After = n }), err
+	return gen1.Cursor(ctx, conn, call, func(n int) { p.After = n }), err
 }
 
 // A server that shuts down does not send all of its clients to the next one in

@@ -192,12 +192,13 @@ type tester struct {
 // names like those that Ethereum's clients call.
 func services() []rpc.Service {
 	svc := SubjectService(&tester{})
-	ethereal := rpc.Service{Name: "test"}
+	ethereal := rpc.Service{Name: "test", Impl: svc.Impl}
 	names := map[string]string{"Test.Tick": "test_subscribe", "Test.Break": "broken_subscribe"}
 	for _, m := range svc.Methods {
 		if name, ok := names[m.Name]; ok {
-			m.Name = name
-			ethereal.Methods = append(ethereal.Methods, m)
+			renamed := *m
+			renamed.Name = name
+			ethereal.Methods = append(ethereal.Methods, &renamed)
 		}
 	}
 	return []rpc.Service{svc, ethereal}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/buffers"
+	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -17,7 +18,7 @@ import (
 type source struct {
 	c       *session
 	handle  uint64
-	produce producer
+	produce contract.Producer
 	acct    *account
 	served  bool        // part of an answer
 	settled atomic.Bool // acct has been told
@@ -43,7 +44,7 @@ type source struct {
 	end     []byte
 }
 
-func (c *session) newSource(p producer, handle uint64, acct *account) *source {
+func (c *session) newSource(p contract.Producer, handle uint64, acct *account) *source {
 	s := &source{c: c, handle: handle, produce: p, acct: acct, wake: make(chan struct{}, 1)}
 	s.credit = flow.NewCredit(c.limits.Window, c.limits.WindowBytes)
 	if c.mode == modeWirecall {

@@ -6,27 +6,28 @@ import (
 	"testing"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
 // The end of a call's last stream ends the call's context, which must not become
 // what the stream ended with.
 func TestStreamEndsWithoutError(t *testing.T) {
-	one := rpc.Service{Name: "Test", Methods: []rpc.Method{{
+	one := rpc.Service{Name: "Test", Methods: []*rpc.Method{{
 		Name: "Test.One",
-		New:  func() (any, any) { return nil, new(rpc.Stream) },
-		Serve: func(_ context.Context, c *rpc.Call) error {
-			*c.Result.(*rpc.Stream) = rpc.From(func(yield func(int, error) bool) { yield(1, nil) })
+		New:  func() (any, any) { return nil, new(gen1.Stream) },
+		Serve: func(_ context.Context, _ any, c *rpc.Call) error {
+			*c.Result.(*gen1.Stream) = gen1.Send(func(yield func(int, error) bool) { yield(1, nil) })
 			return nil
 		},
 	}}}
 	conn := rpctest.Connect(t, one)
 	for range 2000 {
-		var s rpc.Stream
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.One", Result: &s}); err != nil {
+		var s gen1.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.One"), Result: &s}); err != nil {
 			t.Fatal(err)
 		}
-		for _, err := range rpc.To[int](s) {
+		for _, err := range gen1.Receive[int](s) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -37,18 +38,18 @@ func TestStreamEndsWithoutError(t *testing.T) {
 // untilDone is a service whose methods go by their context alone, as much code
 // does: it returns in silence where that has ended.
 func untilDone(uploads chan<- error) rpc.Service {
-	return rpc.Service{Name: "Test", Methods: []rpc.Method{{
+	return rpc.Service{Name: "Test", Methods: []*rpc.Method{{
 		Name: "Test.Forever",
-		New:  func() (any, any) { return nil, new(rpc.Stream) },
-		Serve: func(ctx context.Context, c *rpc.Call) error {
-			*c.Result.(*rpc.Stream) = rpc.From(until(ctx, func() {}))
+		New:  func() (any, any) { return nil, new(gen1.Stream) },
+		Serve: func(ctx context.Context, _ any, c *rpc.Call) error {
+			*c.Result.(*gen1.Stream) = gen1.Send(until(ctx, func() {}))
 			return nil
 		},
 	}, {
-		Name: "Test.Sum",
-		New:  func() (any, any) { return new(sumParams), new(int) },
-		Serve: func(_ context.Context, c *rpc.Call) (err error) {
-			for _, err = range rpc.To[int](c.Params.(*sumParams).Nums) {
+		Name: "Test.Sum", Params: []string{"nums"},
+		New: func() (any, any) { return new(sumParams), new(int) },
+		Serve: func(_ context.Context, _ any, c *rpc.Call) (err error) {
+			for _, err = range gen1.Receive[int](c.Params.(*sumParams).Nums) {
 			}
 			uploads <- err
 			return err
@@ -77,10 +78,10 @@ func TestStreamCutIsNoEnd(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		begun := make(chan struct{})
 		nums := until(ctx, func() { close(begun) })
-		go conn.Call(ctx, &rpc.Call{Method: "Test.Sum", Params: &sumParams{rpc.From(nums)}, Result: new(int)})
+		go conn.Call(ctx, &rpc.Call{Method: to("Test.Sum", "nums"), Params: &sumParams{gen1.Send(nums)}, Result: new(int)})
 		<-begun
-		var s rpc.Stream
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Forever", Result: &s}); err != nil {
+		var s gen1.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Forever"), Result: &s}); err != nil {
 			t.Fatal(err)
 		}
 		cancel()
@@ -88,7 +89,7 @@ func TestStreamCutIsNoEnd(t *testing.T) {
 			t.Fatal("an upload that was canceled arrived as a complete one")
 		}
 		var end error
-		for n, err := range rpc.To[int](s) {
+		for n, err := range gen1.Receive[int](s) {
 			if n == 1 {
 				go srv.Close()
 			}
@@ -100,6 +101,7 @@ func TestStreamCutIsNoEnd(t *testing.T) {
 	}
 }
 
-type sumParams struct{ Nums rpc.Stream }
+type sumParams struct{ Nums gen1.Stream }
 
-func (p *sumParams) Fields() []rpc.Field { return []rpc.Field{{Name: "nums", Value: &p.Nums}} }
+func (*sumParams) names() []string { return []string{"nums"} }
+func (p *sumParams) Field(int) any { return &p.Nums }

@@ -2,105 +2,14 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"reflect"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/wirecall/wirecall/internal/contract"
 )
-
-// A Stream is a stream of values on its way across the wire: the untyped form
-// of an iter.Seq2[T, error]. Generated code puts the type off and on with From
-// and To; nobody else needs it. The zero Stream is the nil iterator, which is
-// received as an empty stream.
-type Stream struct {
-	local  producer // what From was given
-	remote *incomingStream
-	err    error // why there is no stream
-}
-
-// A producer runs the user's iterator and hands pointers to its items to emit,
-// until that returns false. Its error is what the iterator yielded.
-type producer func(emit func(item any) bool) error
-
-// From is the Stream of what seq yields. An error is the last thing that it may
-// yield. seq runs on a goroutine of the runtime once the call is on its way, up
-// to a window ahead of the reader, and may still be running when the call has
-// returned; each item has been encoded when its yield returns.
-func From[T any](seq iter.Seq2[T, error]) Stream {
-	if seq == nil {
-		return Stream{}
-	}
-	return Stream{local: func(emit func(any) bool) error {
-		item := new(T) // one for all, or each item would be allocated to be encoded
-		for v, err := range seq {
-			if err != nil {
-				return err
-			}
-			if *item = v; !emit(item) {
-				return nil
-			}
-		}
-		return nil
-	}}
-}
-
-// To is the Stream as the iterator that users range over, once: a second range
-// yields ErrStreamUsed. Leaving the loop in any way ends the stream on both
-// sides. An error is the last thing it yields.
-func To[T any](s Stream) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var zero T
-		item := new(T)
-		decode := func(raw decodable) bool {
-			*item = zero
-			if err := raw.decode(item); err != nil {
-				yield(zero, err)
-				return false
-			}
-			return yield(*item, nil)
-		}
-		if err := s.each(decode); err != nil {
-			yield(zero, err)
-		}
-	}
-}
-
-// A decodable is an item that has no type yet.
-type decodable interface{ decode(v any) error }
-
-// each calls f with every item until it returns false, and returns what the
-// stream ended with where f did not end it.
-func (s Stream) each(f func(decodable) bool) error {
-	switch {
-	case s.err != nil:
-		return s.err
-	case s.remote != nil:
-		return s.remote.each(f)
-	case s.local != nil: // never crossed a wire: client and service met in one process
-		stopped := false
-		err := s.local(func(item any) bool {
-			stopped = !f(localItem{item})
-			return !stopped
-		})
-		if stopped {
-			return nil
-		}
-		return err
-	}
-	return nil
-}
-
-type localItem struct{ item any }
-
-func (l localItem) decode(v any) error {
-	if l.item == nil {
-		return errors.New("rpc: no item")
-	}
-	return assign(v, l.item)
-}
 
 // An incomingStream is what a user's iterator holds of a stream from the peer.
 // It is a value apart from the sink that the connection knows, so that the
@@ -116,7 +25,8 @@ func newIncomingStream(k *sink) *incomingStream {
 	return s
 }
 
-func (s *incomingStream) each(f func(decodable) bool) error {
+// Each makes an incomingStream a contract.Receiver.
+func (s *incomingStream) Each(f func(contract.Item) bool) error {
 	if s.used.Swap(true) {
 		return ErrStreamUsed
 	}
@@ -142,7 +52,8 @@ type wireItem struct {
 	raw []byte
 }
 
-func (w *wireItem) decode(v any) error {
+// Decode makes a wireItem a contract.Item.
+func (w *wireItem) Decode(v any) error {
 	if err := decodeFrom(w.raw, w.k.c.codec, v); err != nil {
 		return fmt.Errorf("rpc: a stream item cannot be decoded: %w", err)
 	}
@@ -203,14 +114,4 @@ func ToChan[T any](ctx context.Context, seq iter.Seq2[T, error]) (<-chan T, func
 		}
 		return end
 	}
-}
-
-// assign stores the item that from points to in what to points to.
-func assign(to, from any) error {
-	dst, src := reflect.ValueOf(to).Elem(), reflect.ValueOf(from).Elem()
-	if !src.Type().AssignableTo(dst.Type()) {
-		return fmt.Errorf("rpc: a stream of %v is read as one of %v", src.Type(), dst.Type())
-	}
-	dst.Set(src)
-	return nil
 }

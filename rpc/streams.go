@@ -6,13 +6,14 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // produce makes sources of the streams that a message is about to introduce,
 // and the names that it has them under. In plain mode they are subscriptions to
 // method. served says that the message is an answer.
-func (c *session) produce(method string, streams []*Stream, acct *account, served bool) (sources []*source, names [][]byte, err error) {
+func (c *session) produce(method string, streams []*contract.Stream, acct *account, served bool) (sources []*source, names [][]byte, err error) {
 	if len(streams) == 0 {
 		return nil, nil, nil
 	}
@@ -20,7 +21,7 @@ func (c *session) produce(method string, streams []*Stream, acct *account, serve
 	c.update(func(s *connState) {
 		before := s.nextHandle
 		for _, st := range streams {
-			if st.local == nil && st.err == nil {
+			if st.Local == nil && st.Err == nil {
 				handles = append(handles, 0)
 				continue
 			}
@@ -40,7 +41,7 @@ func (c *session) produce(method string, streams []*Stream, acct *account, serve
 	for i, h := range handles {
 		var name []byte
 		if h != 0 {
-			src := c.newSource(producerOf(*streams[i]), h, acct)
+			src := c.newSource(producerOf(streams[i]), h, acct)
 			src.served = served
 			sources = append(sources, src)
 			name = c.streamName(nil, h)
@@ -77,11 +78,12 @@ func (c *session) streamName(dst []byte, handle uint64) []byte {
 
 var errMessageStreams = fmt.Errorf("a message can introduce %d streams at most", wire.MaxStreams)
 
-func producerOf(s Stream) producer {
-	if s.local != nil {
-		return s.local
+func producerOf(s *contract.Stream) contract.Producer {
+	if s.Local != nil {
+		return s.Local
 	}
-	return func(func(any) bool) error { return s.err }
+	err := s.Err
+	return func(func(any) bool) error { return err }
 }
 
 // discard takes sources back that no message has introduced.

@@ -7,12 +7,13 @@ import (
 	"testing/synctest"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 )
 
 // endless is a service of one method, whose stream ends only when it must.
 func endless(name string) rpc.Service {
-	return streamMethod(name, func(ctx context.Context) rpc.Stream {
-		return rpc.From(func(yield func(int, error) bool) {
+	return streamMethod(name, func(ctx context.Context) gen1.Stream {
+		return gen1.Send(func(yield func(int, error) bool) {
 			<-ctx.Done()
 			yield(0, nil)
 		})

@@ -34,7 +34,7 @@ func callTorn(t *testing.T, at int, do rpctest.Action) (up int) {
 			return rpctest.Plan{Up: rpctest.Path{Events: []rpctest.Event{{At: at, Do: do}}}}
 		}}
 		srv, runs := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}}), 0
-		srv.Register(rpc.Service{Methods: []rpc.Method{{Name: "Run", Serve: func(context.Context, *rpc.Call) error {
+		srv.Register(rpc.Service{Methods: []*rpc.Method{{Name: "Run", Serve: func(context.Context, any, *rpc.Call) error {
 			runs++
 			return nil
 		}}}})
@@ -48,7 +48,7 @@ func callTorn(t *testing.T, at int, do rpctest.Action) (up int) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Run"}); err != nil || runs != 1 || conn.State().Session != 1 {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Run")}); err != nil || runs != 1 || conn.State().Session != 1 {
 			t.Errorf("torn after byte %d by %d: %v after %d runs, %+v", at, do, err, runs, conn.State())
 		}
 		up = network.Stats().Up

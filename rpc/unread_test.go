@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
@@ -19,8 +20,8 @@ func TestUnreadStreamIsGivenUp(t *testing.T) {
 		conn := rpctest.Pair(t, server(nil, texts(1000, 1000, 1000)), &rpc.DialOptions{Limits: rpc.Limits{Buffered: 10_000}})
 		for i := range 10 {
 			ctx, cancel := context.WithCancelCause(t.Context())
-			var s rpc.Stream
-			if err := conn.Call(ctx, &rpc.Call{Method: "Test.Texts", Result: &s}); err != nil {
+			var s gen1.Stream
+			if err := conn.Call(ctx, &rpc.Call{Method: to("Test.Texts"), Result: &s}); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait() // until all of it has come
@@ -30,7 +31,7 @@ func TestUnreadStreamIsGivenUp(t *testing.T) {
 			if i%2 == 0 {
 				continue // never ranged over
 			}
-			for text, err := range rpc.To[string](s) {
+			for text, err := range gen1.Receive[string](s) {
 				if !errors.Is(err, cause) {
 					t.Fatalf("round %d: %d bytes, %v; want the cause of the context's end", i, len(text), err)
 				}
@@ -47,7 +48,7 @@ func TestLostStreamIsGivenUp(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				conn := rpctest.Pair(t, server(nil, texts(sizes...)), &rpc.DialOptions{Limits: rpc.Limits{Buffered: 1200}})
 				for range 3 {
-					if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Texts", Result: new(rpc.Stream)}); err != nil {
+					if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Texts"), Result: new(gen1.Stream)}); err != nil {
 						t.Fatal(err)
 					}
 					synctest.Wait()
@@ -56,11 +57,11 @@ func TestLostStreamIsGivenUp(t *testing.T) {
 						time.Sleep(time.Minute) // housekeeping
 					}
 				}
-				var s rpc.Stream
-				if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Texts", Result: &s}); err != nil {
+				var s gen1.Stream
+				if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Texts"), Result: &s}); err != nil {
 					t.Fatal(err)
 				}
-				for _, err := range rpc.To[string](s) {
+				for _, err := range gen1.Receive[string](s) {
 					if err != nil {
 						t.Fatal(err)
 					}

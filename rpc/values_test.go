@@ -18,6 +18,7 @@ import (
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 )
 
 // own is a value whose own methods make its JSON and its CBOR.
@@ -79,31 +80,32 @@ func badValues(cd codec.Codec) map[string]any {
 // A valuesService does with a value all that a handler can do with one.
 func valuesService(value *any, ran *int) rpc.Service {
 	list := func() (any, any) { return new([]any), nil }
-	return rpc.Service{Name: "Values", Methods: []rpc.Method{
-		{Name: "Values.Take", New: list, Serve: func(context.Context, *rpc.Call) error { *ran++; return nil }},
-		{Name: "Values.Give", Idempotent: true, New: func() (any, any) { return nil, new(any) }, Serve: func(_ context.Context, c *rpc.Call) error {
+	return rpc.Service{Name: "Values", Methods: []*rpc.Method{
+		{Name: "Values.Take", New: list, Serve: func(context.Context, any, *rpc.Call) error { *ran++; return nil }},
+		{Name: "Values.Give", Idempotent: true, New: func() (any, any) { return nil, new(any) }, Serve: func(_ context.Context, _ any, c *rpc.Call) error {
 			*ran++
 			*c.Result.(*any) = *value
 			return nil
 		}},
-		{Name: "Values.Stream", New: func() (any, any) { return nil, new(rpc.Stream) }, Serve: func(_ context.Context, c *rpc.Call) error {
-			*c.Result.(*rpc.Stream) = rpc.From(items(any(1), *value))
+		{Name: "Values.Stream", New: func() (any, any) { return nil, new(gen1.Stream) }, Serve: func(_ context.Context, _ any, c *rpc.Call) error {
+			*c.Result.(*gen1.Stream) = gen1.Send(items(any(1), *value))
 			return nil
 		}},
-		{Name: "Values.Fail", Serve: func(context.Context, *rpc.Call) error {
+		{Name: "Values.Fail", Serve: func(context.Context, any, *rpc.Call) error {
 			return rpc.Errorf(77, "f\xfcr").WithData(*value)
 		}},
-		{Name: "Values.Collect", New: func() (any, any) { return new(streamParam), new(int) }, Serve: func(_ context.Context, c *rpc.Call) error {
-			all, err := collect(rpc.To[any](c.Params.(*streamParam).s))
+		{Name: "Values.Collect", Params: []string{"s"}, New: func() (any, any) { return new(streamParam), new(int) }, Serve: func(_ context.Context, _ any, c *rpc.Call) error {
+			all, err := collect(gen1.Receive[any](c.Params.(*streamParam).s))
 			*c.Result.(*int) = len(all)
 			return err
 		}},
 	}}
 }
 
-type streamParam struct{ s rpc.Stream }
+type streamParam struct{ s gen1.Stream }
 
-func (p *streamParam) Fields() []rpc.Field { return []rpc.Field{{Name: "s", Value: &p.s}} }
+func (*streamParam) names() []string { return []string{"s"} }
+func (p *streamParam) Field(int) any { return &p.s }
 
 // overWebSocket connects to a server of services, with a codec.
 func overWebSocket(t *testing.T, cd codec.Codec, services ...rpc.Service) *rpc.Conn {
@@ -135,32 +137,32 @@ func TestBadValues(t *testing.T) {
 
 func badValue(t *testing.T, conn *rpc.Conn, bad any, ran *int) {
 	ctx := t.Context()
-	err := conn.Call(ctx, &rpc.Call{Method: "Values.Take", Params: &[]any{bad}})
+	err := conn.Call(ctx, &rpc.Call{Method: to("Values.Take"), Params: &[]any{bad}})
 	if rpc.CodeOf(err) != rpc.CodeInvalidParams || !rpc.NotRun(err) || *ran != 0 {
 		t.Errorf("as a parameter: %v, not run: %t, ran %d times", err, rpc.NotRun(err), *ran)
 	}
-	if err := conn.Call(ctx, &rpc.Call{Method: "Values.Take", Params: &[]any{bad}, Notify: true}); rpc.CodeOf(err) != rpc.CodeInvalidParams {
+	if err := conn.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "Values.Take", Notify: true}, Params: &[]any{bad}}); rpc.CodeOf(err) != rpc.CodeInvalidParams {
 		t.Errorf("as a notification's parameter: %v", err)
 	}
-	if err := conn.Call(ctx, &rpc.Call{Method: "Values.Give", Result: new(any), Idempotent: true}); rpc.CodeOf(err) != rpc.CodeInternal || *ran != 1 {
+	if err := conn.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "Values.Give", Idempotent: true}, Result: new(any)}); rpc.CodeOf(err) != rpc.CodeInternal || *ran != 1 {
 		t.Errorf("as a result: %v, ran %d times", err, *ran)
 	}
-	var s rpc.Stream
-	if err := conn.Call(ctx, &rpc.Call{Method: "Values.Stream", Result: &s}); err != nil {
+	var s gen1.Stream
+	if err := conn.Call(ctx, &rpc.Call{Method: to("Values.Stream"), Result: &s}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := collect(rpc.To[any](s)); len(got) != 1 || rpc.CodeOf(err) != rpc.CodeInternal {
+	if got, err := collect(gen1.Receive[any](s)); len(got) != 1 || rpc.CodeOf(err) != rpc.CodeInternal {
 		t.Errorf("as an item: %v, behind %d good ones", err, len(got))
 	}
-	err = conn.Call(ctx, &rpc.Call{Method: "Values.Collect", Params: &streamParam{rpc.From(items(any(1), bad))}, Result: new(int)})
+	err = conn.Call(ctx, &rpc.Call{Method: to("Values.Collect", "s"), Params: &streamParam{gen1.Send(items(any(1), bad))}, Result: new(int)})
 	if rpc.CodeOf(err) != rpc.CodeInternal {
 		t.Errorf("as a parameter's item: %v", err)
 	}
-	err = conn.Call(ctx, &rpc.Call{Method: "Values.Fail"})
+	err = conn.Call(ctx, &rpc.Call{Method: to("Values.Fail")})
 	if e, ok := errors.AsType[*rpc.Error](err); !ok || e.Code != 77 || e.Message != "f\ufffdr" || e.Decode(new(any)) == nil {
 		t.Errorf("as the data of an error: %v", err)
 	}
-	if err := conn.Call(ctx, &rpc.Call{Method: "Values.Take", Params: &[]any{1}}); err != nil {
+	if err := conn.Call(ctx, &rpc.Call{Method: to("Values.Take"), Params: &[]any{1}}); err != nil {
 		t.Errorf("a good call: %v", err)
 	}
 }
@@ -182,7 +184,7 @@ func TestBadText(t *testing.T) {
 		var got string
 		answer := map[string]string{}
 		ctx := rpc.ResponseMetadata(rpc.WithMetadata(t.Context(), map[string]string{bad: bad}), answer)
-		err := conn.Call(ctx, &rpc.Call{Method: "Test.Say", Params: &[]string{bad}, Result: &got})
+		err := conn.Call(ctx, &rpc.Call{Method: to("Test.Say"), Params: &[]string{bad}, Result: &got})
 		if err != nil || got != want || answer[want] != want {
 			t.Errorf("%s: %q came back, with %q: %v", cd.Name(), got, answer, err)
 		}
@@ -201,10 +203,10 @@ func TestDepthLeavesRoomForWrapping(t *testing.T) {
 		}{{500, 0, 0}, {501, rpc.CodeInvalidParams, 0}, {1000, rpc.CodeInvalidParams, 0}, {1001, rpc.CodeInvalidParams, rpc.CodeInternal}} {
 			for _, v := range []any{anyOf(test.levels), chainOf(test.levels), struct{ V any }{anyOf(test.levels - 1)}} {
 				value = v
-				if err := conn.Call(t.Context(), &rpc.Call{Method: "Values.Take", Params: &[]any{v}}); rpc.CodeOf(err) != test.take {
+				if err := conn.Call(t.Context(), &rpc.Call{Method: to("Values.Take"), Params: &[]any{v}}); rpc.CodeOf(err) != test.take {
 					t.Errorf("%s: %T of %d levels as a parameter: %v", cd.Name(), v, test.levels, err)
 				}
-				if err := conn.Call(t.Context(), &rpc.Call{Method: "Values.Give", Result: new(any)}); rpc.CodeOf(err) != test.give {
+				if err := conn.Call(t.Context(), &rpc.Call{Method: to("Values.Give"), Result: new(any)}); rpc.CodeOf(err) != test.give {
 					t.Errorf("%s: %T of %d levels as a result: %v", cd.Name(), v, test.levels, err)
 				}
 			}
@@ -223,11 +225,11 @@ func TestSharedIsMeasuredForEachDirection(t *testing.T) {
 		if _, err := codec.JSON.Append(nil, deep); err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Any", Params: &anyParam{deep}}); rpc.CodeOf(err) != rpc.CodeInvalidParams || !rpc.NotRun(err) {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Any", "v"), Params: &anyParam{deep}}); rpc.CodeOf(err) != rpc.CodeInvalidParams || !rpc.NotRun(err) {
 			t.Errorf("%s: %v", cd.Name(), err)
 		}
 		var got rpc.Shared[any]
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Test.Any", Params: &anyParam{rpc.Share(anyOf(500))}, Result: &got}); err != nil {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Any", "v"), Params: &anyParam{rpc.Share(anyOf(500))}, Result: &got}); err != nil {
 			t.Errorf("%s: %v", cd.Name(), err)
 		}
 	}
@@ -235,7 +237,8 @@ func TestSharedIsMeasuredForEachDirection(t *testing.T) {
 
 type anyParam struct{ v rpc.Shared[any] }
 
-func (p *anyParam) Fields() []rpc.Field { return []rpc.Field{{Name: "v", Value: &p.v}} }
+func (*anyParam) names() []string { return []string{"v"} }
+func (p *anyParam) Field(int) any { return &p.v }
 
 // A wrappedCodec has a name and an encoding of its own, neither of which the wire has.
 type wrappedCodec struct{ codec.Codec }
@@ -251,10 +254,10 @@ func TestWrappedCodecs(t *testing.T) {
 		value := any("same")
 		conn := overWebSocket(t, wrappedCodec{cd}, valuesService(&value, new(int)))
 		var got any
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Values.Give", Result: &got}); err != nil || got != value {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Values.Give"), Result: &got}); err != nil || got != value {
 			t.Errorf("%s: %v, %v", cd.Name(), got, err)
 		}
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Values.Take", Params: &[]any{"taken"}}); err != nil {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Values.Take"), Params: &[]any{"taken"}}); err != nil {
 			t.Errorf("%s: %v", cd.Name(), err)
 		}
 	}
@@ -297,12 +300,12 @@ func TestPlainClientsGetText(t *testing.T) {
 // One caller's deep value is no harm to those to whom it is passed on.
 func TestDeepValueIsPassedOn(t *testing.T) {
 	posted := make(chan any, 1)
-	board := rpc.Service{Name: "Board", Methods: []rpc.Method{
-		{Name: "Board.Post", New: func() (any, any) { return new([]any), nil }, Serve: func(_ context.Context, c *rpc.Call) error {
+	board := rpc.Service{Name: "Board", Methods: []*rpc.Method{
+		{Name: "Board.Post", New: func() (any, any) { return new([]any), nil }, Serve: func(_ context.Context, _ any, c *rpc.Call) error {
 			posted <- (*c.Params.(*[]any))[0]
 			return nil
 		}},
-		{Name: "Board.Watch", New: func() (any, any) { return nil, new(rpc.Stream) }, Serve: func(ctx context.Context, c *rpc.Call) error {
+		{Name: "Board.Watch", New: func() (any, any) { return nil, new(gen1.Stream) }, Serve: func(ctx context.Context, _ any, c *rpc.Call) error {
 			var seq iter.Seq2[map[string]any, error] = func(yield func(map[string]any, error) bool) {
 				select {
 				case v := <-posted:
@@ -310,19 +313,19 @@ func TestDeepValueIsPassedOn(t *testing.T) {
 				case <-ctx.Done():
 				}
 			}
-			*c.Result.(*rpc.Stream) = rpc.From(seq)
+			*c.Result.(*gen1.Stream) = gen1.Send(seq)
 			return nil
 		}},
 	}}
 	conn := overWebSocket(t, codec.JSON, board)
-	var s rpc.Stream
-	if err := conn.Call(t.Context(), &rpc.Call{Method: "Board.Watch", Result: &s}); err != nil {
+	var s gen1.Stream
+	if err := conn.Call(t.Context(), &rpc.Call{Method: to("Board.Watch"), Result: &s}); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Call(t.Context(), &rpc.Call{Method: "Board.Post", Params: &[]any{anyOf(500)}}); err != nil {
+	if err := conn.Call(t.Context(), &rpc.Call{Method: to("Board.Post"), Params: &[]any{anyOf(500)}}); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := collect(rpc.To[map[string]any](s)); len(got) != 1 || err != nil {
+	if got, err := collect(gen1.Receive[map[string]any](s)); len(got) != 1 || err != nil {
 		t.Errorf("%d items, %v", len(got), err)
 	}
 }

@@ -6,265 +6,87 @@ import (
 	"context"
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"iter"
 	"time"
 )
 
 //lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
 
-const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
+const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run go generate again.
 
-// InteropService is the service Interop, done by impl.
+// The names of Interop's methods on the wire.
+const (
+	InteropEchoMethod     = "Interop.Echo"
+	InteropSwapMethod     = "Interop.Swap"
+	InteropFailMethod     = "Interop.Fail"
+	InteropCallerMethod   = "Interop.Caller"
+	InteropTimeLeftMethod = "Interop.TimeLeft"
+	InteropWaitMethod     = "Interop.Wait"
+	InteropBegunMethod    = "Interop.Begun"
+	InteropLeftMethod     = "Interop.Left"
+	InteropNoteMethod     = "Interop.Note"
+	InteropNotesMethod    = "Interop.Notes"
+	InteropCountMethod    = "Interop.Count"
+	InteropSumMethod      = "Interop.Sum"
+	InteropUpperMethod    = "Interop.Upper"
+	InteropWatchMethod    = "Interop.Watch"
+	InteropForwardMethod  = "Interop.Forward"
+)
+
+// InteropService serves impl as the service Interop.
 func InteropService(impl Interop) rpc.Service {
-	return rpc.Service{Name: "Interop", Methods: []rpc.Method{
-		{
-			Name: "Interop.Echo",
-			New:  func() (any, any) { return new(interopEchoParams), new(Parcel) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*interopEchoParams), c.Result.(*Parcel)
-				*r, err = impl.Echo(ctx, p.P)
-				return err
-			},
-		},
-		{
-			Name: "Interop.Swap",
-			New:  func() (any, any) { return new(interopSwapParams), new(interopSwapResult) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*interopSwapParams), c.Result.(*interopSwapResult)
-				r.First, r.Second, err = impl.Swap(ctx, p.A, p.B)
-				return err
-			},
-		},
-		{
-			Name: "Interop.Fail",
-			New:  func() (any, any) { return new(interopFailParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*interopFailParams)
-				return impl.Fail(ctx, p.Kind)
-			},
-		},
-		{
-			Name: "Interop.Caller",
-			New:  func() (any, any) { return nil, new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*string)
-				*r, err = impl.Caller(ctx)
-				return err
-			},
-		},
-		{
-			Name: "Interop.TimeLeft",
-			New:  func() (any, any) { return nil, new(time.Duration) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*time.Duration)
-				*r, err = impl.TimeLeft(ctx)
-				return err
-			},
-		},
-		{
-			Name: "Interop.Wait",
-			New:  func() (any, any) { return nil, nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				return impl.Wait(ctx)
-			},
-		},
-		{
-			Name: "Interop.Begun",
-			New:  func() (any, any) { return nil, nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				return impl.Begun(ctx)
-			},
-		},
-		{
-			Name: "Interop.Left",
-			New:  func() (any, any) { return nil, new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*string)
-				*r, err = impl.Left(ctx)
-				return err
-			},
-		},
-		{
-			Name:   "Interop.Note",
-			Notify: true,
-			New:    func() (any, any) { return new(interopNoteParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*interopNoteParams)
-				return impl.Note(ctx, p.Text)
-			},
-		},
-		{
-			Name: "Interop.Notes",
-			New:  func() (any, any) { return new(interopNotesParams), new([]string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*interopNotesParams), c.Result.(*[]string)
-				*r, err = impl.Notes(ctx, p.N)
-				return err
-			},
-		},
-		{
-			Name: "Interop.Count",
-			New:  func() (any, any) { return new(interopCountParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*interopCountParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Count(ctx, p.N, p.End)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Interop.Sum",
-			New:  func() (any, any) { return new(interopSumParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*interopSumParams), c.Result.(*int)
-				*r, err = impl.Sum(ctx, rpc.To[int](p.Nums))
-				return err
-			},
-		},
-		{
-			Name: "Interop.Upper",
-			New:  func() (any, any) { return new(interopUpperParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*interopUpperParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Upper(ctx, rpc.To[string](p.Words))
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Interop.Watch",
-			New:  func() (any, any) { return new(interopWatchParams), new(interopWatchResult) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*interopWatchParams), c.Result.(*interopWatchResult)
-				now, changes, err := impl.Watch(ctx, p.Name)
-				r.Now, r.Changes = now, rpc.From(changes)
-				return err
-			},
-		},
-		{
-			Name: "Interop.Forward",
-			New:  func() (any, any) { return new(interopForwardParams), new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*interopForwardParams), c.Result.(*string)
-				*r, err = impl.Forward(ctx, p.Question)
-				return err
-			},
-		},
-	}}
+	return rpc.Service{Name: "Interop", Impl: impl, Methods: []*rpc.Method{&interopEcho, &interopSwap, &interopFail, &interopCaller, &interopTimeLeft, &interopWait, &interopBegun, &interopLeft, &interopNote, &interopNotes, &interopCount, &interopSum, &interopUpper, &interopWatch, &interopForward}}
 }
 
-// InteropClient implements Interop by calling the other end of a connection.
+// InteropClient implements Interop by calls through an rpc.Caller.
 type InteropClient struct{ caller rpc.Caller }
 
 var _ Interop = (*InteropClient)(nil)
 
-// NewInteropClient returns a client of Interop that makes its calls with caller.
+// NewInteropClient returns a client of Interop that calls through caller.
 func NewInteropClient(caller rpc.Caller) *InteropClient { return &InteropClient{caller} }
 
 // Echo calls Interop.Echo.
 func (c *InteropClient) Echo(ctx context.Context, p_ Parcel) (Parcel, error) {
 	var r Parcel
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Echo", Params: &interopEchoParams{p_}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &interopEcho, Params: &interopEchoParams{p_}, Result: &r})
 	return r, err
 }
 
-// Swap calls Interop.Swap.
-func (c *InteropClient) Swap(ctx context.Context, a string, b string) (first string, second string, err error) {
-	var r interopSwapResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: "Interop.Swap", Params: &interopSwapParams{a, b}, Result: &r})
-	return r.First, r.Second, err
-}
-
-// Fail calls Interop.Fail.
-func (c *InteropClient) Fail(ctx context.Context, kind string) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Interop.Fail", Params: &interopFailParams{kind}})
-}
-
-// Caller returns what middleware has found out about who connected.
-func (c *InteropClient) Caller(ctx context.Context) (string, error) {
-	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Caller", Result: &r})
-	return r, err
-}
-
-// TimeLeft returns how long the caller's deadline leaves.
-func (c *InteropClient) TimeLeft(ctx context.Context) (time.Duration, error) {
-	var r time.Duration
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.TimeLeft", Result: &r})
-	return r, err
-}
-
-// Wait returns when its context ends. Begun returns when it has begun, and
-// Left why it ended.
-func (c *InteropClient) Wait(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Interop.Wait"})
-}
-
-// Begun calls Interop.Begun.
-func (c *InteropClient) Begun(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Interop.Begun"})
-}
-
-// Left calls Interop.Left.
-func (c *InteropClient) Left(ctx context.Context) (string, error) {
-	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Left", Result: &r})
-	return r, err
-}
-
-// Note calls Interop.Note.
-func (c *InteropClient) Note(ctx context.Context, text string) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Interop.Note", Params: &interopNoteParams{text}, Notify: true})
-}
-
-// Notes calls Interop.Notes.
-func (c *InteropClient) Notes(ctx context.Context, n int) ([]string, error) {
-	var r []string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Notes", Params: &interopNotesParams{n}, Result: &r})
-	return r, err
-}
-
-// Count calls Interop.Count.
-func (c *InteropClient) Count(ctx context.Context, n int, end string) (iter.Seq2[int, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Count", Params: &interopCountParams{n, end}, Result: &r})
-	return rpc.To[int](r), err
-}
-
-// Sum calls Interop.Sum.
-func (c *InteropClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (int, error) {
-	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Sum", Params: &interopSumParams{rpc.From(nums)}, Result: &r})
-	return r, err
-}
-
-// Upper calls Interop.Upper.
-func (c *InteropClient) Upper(ctx context.Context, words iter.Seq2[string, error]) (iter.Seq2[string, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Upper", Params: &interopUpperParams{rpc.From(words)}, Result: &r})
-	return rpc.To[string](r), err
-}
-
-// Watch returns what is and then what changes.
-func (c *InteropClient) Watch(ctx context.Context, name string) (now int, changes iter.Seq2[int, error], err error) {
-	var r interopWatchResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: "Interop.Watch", Params: &interopWatchParams{name}, Result: &r})
-	return r.Now, rpc.To[int](r.Changes), err
-}
-
-// Forward asks its caller in turn.
-func (c *InteropClient) Forward(ctx context.Context, question string) (string, error) {
-	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Interop.Forward", Params: &interopForwardParams{question}, Result: &r})
-	return r, err
+var interopEcho = rpc.Method{
+	Name: InteropEchoMethod, Service: "Interop", Params: []string{"p"},
+	New: func() (any, any) { return new(interopEchoParams), new(Parcel) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*interopEchoParams), c.Result.(*Parcel)
+		*r, err = impl.(Interop).Echo(ctx, p.P)
+		return err
+	},
 }
 
 type interopEchoParams struct {
 	P Parcel
 }
 
-func (p *interopEchoParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "p", Value: &p.P}}
+func (p *interopEchoParams) Field(int) any {
+	return &p.P
+}
+
+// Swap calls Interop.Swap.
+func (c *InteropClient) Swap(ctx context.Context, a string, b string) (first string, second string, err error) {
+	var r interopSwapResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &interopSwap, Params: &interopSwapParams{a, b}, Result: &r})
+	return r.First, r.Second, err
+}
+
+var interopSwap = rpc.Method{
+	Name: InteropSwapMethod, Service: "Interop", Params: []string{"a", "b"}, Results: []string{"first", "second"},
+	New: func() (any, any) { return new(interopSwapParams), new(interopSwapResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*interopSwapParams), c.Result.(*interopSwapResult)
+		r.First, r.Second, err = impl.(Interop).Swap(ctx, p.A, p.B)
+		return err
+	},
 }
 
 type interopSwapParams struct {
@@ -272,8 +94,13 @@ type interopSwapParams struct {
 	B string
 }
 
-func (p *interopSwapParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "a", Value: &p.A}, {Name: "b", Value: &p.B}}
+func (p *interopSwapParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.A
+	default:
+		return &p.B
+	}
 }
 
 type interopSwapResult struct {
@@ -281,32 +108,178 @@ type interopSwapResult struct {
 	Second string
 }
 
-func (p *interopSwapResult) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "first", Value: &p.First}, {Name: "second", Value: &p.Second}}
+func (p *interopSwapResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.First
+	default:
+		return &p.Second
+	}
+}
+
+// Fail calls Interop.Fail.
+func (c *InteropClient) Fail(ctx context.Context, kind string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &interopFail, Params: &interopFailParams{kind}})
+}
+
+var interopFail = rpc.Method{
+	Name: InteropFailMethod, Service: "Interop", Params: []string{"kind"},
+	New: func() (any, any) { return new(interopFailParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*interopFailParams)
+		return impl.(Interop).Fail(ctx, p.Kind)
+	},
 }
 
 type interopFailParams struct {
 	Kind string
 }
 
-func (p *interopFailParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "kind", Value: &p.Kind}}
+func (p *interopFailParams) Field(int) any {
+	return &p.Kind
+}
+
+// Caller returns what middleware has found out about who connected.
+func (c *InteropClient) Caller(ctx context.Context) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &interopCaller, Result: &r})
+	return r, err
+}
+
+var interopCaller = rpc.Method{
+	Name: InteropCallerMethod, Service: "Interop",
+	New: func() (any, any) { return nil, new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*string)
+		*r, err = impl.(Interop).Caller(ctx)
+		return err
+	},
+}
+
+// TimeLeft returns how long the caller's deadline leaves.
+func (c *InteropClient) TimeLeft(ctx context.Context) (time.Duration, error) {
+	var r time.Duration
+	err := c.caller.Call(ctx, &rpc.Call{Method: &interopTimeLeft, Result: &r})
+	return r, err
+}
+
+var interopTimeLeft = rpc.Method{
+	Name: InteropTimeLeftMethod, Service: "Interop",
+	New: func() (any, any) { return nil, new(time.Duration) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*time.Duration)
+		*r, err = impl.(Interop).TimeLeft(ctx)
+		return err
+	},
+}
+
+// Wait returns when its context ends. Begun returns when it has begun, and
+// Left why it ended.
+func (c *InteropClient) Wait(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &interopWait})
+}
+
+var interopWait = rpc.Method{
+	Name: InteropWaitMethod, Service: "Interop",
+	New: func() (any, any) { return nil, nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		return impl.(Interop).Wait(ctx)
+	},
+}
+
+// Begun calls Interop.Begun.
+func (c *InteropClient) Begun(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &interopBegun})
+}
+
+var interopBegun = rpc.Method{
+	Name: InteropBegunMethod, Service: "Interop",
+	New: func() (any, any) { return nil, nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		return impl.(Interop).Begun(ctx)
+	},
+}
+
+// Left calls Interop.Left.
+func (c *InteropClient) Left(ctx context.Context) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &interopLeft, Result: &r})
+	return r, err
+}
+
+var interopLeft = rpc.Method{
+	Name: InteropLeftMethod, Service: "Interop",
+	New: func() (any, any) { return nil, new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*string)
+		*r, err = impl.(Interop).Left(ctx)
+		return err
+	},
+}
+
+// Note calls Interop.Note.
+func (c *InteropClient) Note(ctx context.Context, text string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &interopNote, Params: &interopNoteParams{text}})
+}
+
+var interopNote = rpc.Method{
+	Name: InteropNoteMethod, Service: "Interop", Params: []string{"text"}, Notify: true,
+	New: func() (any, any) { return new(interopNoteParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*interopNoteParams)
+		return impl.(Interop).Note(ctx, p.Text)
+	},
 }
 
 type interopNoteParams struct {
 	Text string
 }
 
-func (p *interopNoteParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "text", Value: &p.Text}}
+func (p *interopNoteParams) Field(int) any {
+	return &p.Text
+}
+
+// Notes calls Interop.Notes.
+func (c *InteropClient) Notes(ctx context.Context, n int) ([]string, error) {
+	var r []string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &interopNotes, Params: &interopNotesParams{n}, Result: &r})
+	return r, err
+}
+
+var interopNotes = rpc.Method{
+	Name: InteropNotesMethod, Service: "Interop", Params: []string{"n"},
+	New: func() (any, any) { return new(interopNotesParams), new([]string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*interopNotesParams), c.Result.(*[]string)
+		*r, err = impl.(Interop).Notes(ctx, p.N)
+		return err
+	},
 }
 
 type interopNotesParams struct {
 	N int
 }
 
-func (p *interopNotesParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "n", Value: &p.N}}
+func (p *interopNotesParams) Field(int) any {
+	return &p.N
+}
+
+// Count calls Interop.Count.
+func (c *InteropClient) Count(ctx context.Context, n int, end string) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &interopCount, Params: &interopCountParams{n, end}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var interopCount = rpc.Method{
+	Name: InteropCountMethod, Service: "Interop", Params: []string{"n", "end"},
+	New: func() (any, any) { return new(interopCountParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*interopCountParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Interop).Count(ctx, p.N, p.End)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type interopCountParams struct {
@@ -314,702 +287,269 @@ type interopCountParams struct {
 	End string
 }
 
-func (p *interopCountParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "n", Value: &p.N}, {Name: "end", Value: &p.End}}
+func (p *interopCountParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.N
+	default:
+		return &p.End
+	}
+}
+
+// Sum calls Interop.Sum.
+func (c *InteropClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &interopSum, Params: &interopSumParams{gen1.Send(nums)}, Result: &r})
+	return r, err
+}
+
+var interopSum = rpc.Method{
+	Name: InteropSumMethod, Service: "Interop", Params: []string{"nums"},
+	New: func() (any, any) { return new(interopSumParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*interopSumParams), c.Result.(*int)
+		*r, err = impl.(Interop).Sum(ctx, gen1.Receive[int](p.Nums))
+		return err
+	},
 }
 
 type interopSumParams struct {
-	Nums rpc.Stream
+	Nums gen1.Stream
 }
 
-func (p *interopSumParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "nums", Value: &p.Nums}}
+func (p *interopSumParams) Field(int) any {
+	return &p.Nums
+}
+
+// Upper calls Interop.Upper.
+func (c *InteropClient) Upper(ctx context.Context, words iter.Seq2[string, error]) (iter.Seq2[string, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &interopUpper, Params: &interopUpperParams{gen1.Send(words)}, Result: &r})
+	return gen1.Receive[string](r), err
+}
+
+var interopUpper = rpc.Method{
+	Name: InteropUpperMethod, Service: "Interop", Params: []string{"words"},
+	New: func() (any, any) { return new(interopUpperParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*interopUpperParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Interop).Upper(ctx, gen1.Receive[string](p.Words))
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type interopUpperParams struct {
-	Words rpc.Stream
+	Words gen1.Stream
 }
 
-func (p *interopUpperParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "words", Value: &p.Words}}
+func (p *interopUpperParams) Field(int) any {
+	return &p.Words
+}
+
+// Watch returns what is and then what changes.
+func (c *InteropClient) Watch(ctx context.Context, name string) (now int, changes iter.Seq2[int, error], err error) {
+	var r interopWatchResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &interopWatch, Params: &interopWatchParams{name}, Result: &r})
+	return r.Now, gen1.Receive[int](r.Changes), err
+}
+
+var interopWatch = rpc.Method{
+	Name: InteropWatchMethod, Service: "Interop", Params: []string{"name"}, Results: []string{"now", "changes"},
+	New: func() (any, any) { return new(interopWatchParams), new(interopWatchResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*interopWatchParams), c.Result.(*interopWatchResult)
+		now, changes, err := impl.(Interop).Watch(ctx, p.Name)
+		r.Now, r.Changes = now, gen1.Send(changes)
+		return err
+	},
 }
 
 type interopWatchParams struct {
 	Name string
 }
 
-func (p *interopWatchParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "name", Value: &p.Name}}
+func (p *interopWatchParams) Field(int) any {
+	return &p.Name
 }
 
 type interopWatchResult struct {
 	Now     int
-	Changes rpc.Stream
+	Changes gen1.Stream
 }
 
-func (p *interopWatchResult) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "now", Value: &p.Now}, {Name: "changes", Value: &p.Changes}}
+func (p *interopWatchResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Now
+	default:
+		return &p.Changes
+	}
+}
+
+// Forward asks its caller in turn.
+func (c *InteropClient) Forward(ctx context.Context, question string) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &interopForward, Params: &interopForwardParams{question}, Result: &r})
+	return r, err
+}
+
+var interopForward = rpc.Method{
+	Name: InteropForwardMethod, Service: "Interop", Params: []string{"question"},
+	New: func() (any, any) { return new(interopForwardParams), new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*interopForwardParams), c.Result.(*string)
+		*r, err = impl.(Interop).Forward(ctx, p.Question)
+		return err
+	},
 }
 
 type interopForwardParams struct {
 	Question string
 }
 
-func (p *interopForwardParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "question", Value: &p.Question}}
+func (p *interopForwardParams) Field(int) any {
+	return &p.Question
 }
 
-// AskedService is the service Asked, done by impl.
+// The names of Asked's methods on the wire.
+const (
+	AskedAnswerMethod  = "Asked.Answer"
+	AskedLettersMethod = "Asked.Letters"
+)
+
+// AskedService serves impl as the service Asked.
 func AskedService(impl Asked) rpc.Service {
-	return rpc.Service{Name: "Asked", Methods: []rpc.Method{
-		{
-			Name: "Asked.Answer",
-			New:  func() (any, any) { return new(askedAnswerParams), new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*askedAnswerParams), c.Result.(*string)
-				*r, err = impl.Answer(ctx, p.Question)
-				return err
-			},
-		},
-		{
-			Name: "Asked.Letters",
-			New:  func() (any, any) { return new(askedLettersParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*askedLettersParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Letters(ctx, p.Word)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-	}}
+	return rpc.Service{Name: "Asked", Impl: impl, Methods: []*rpc.Method{&askedAnswer, &askedLetters}}
 }
 
-// AskedClient implements Asked by calling the other end of a connection.
+// AskedClient implements Asked by calls through an rpc.Caller.
 type AskedClient struct{ caller rpc.Caller }
 
 var _ Asked = (*AskedClient)(nil)
 
-// NewAskedClient returns a client of Asked that makes its calls with caller.
+// NewAskedClient returns a client of Asked that calls through caller.
 func NewAskedClient(caller rpc.Caller) *AskedClient { return &AskedClient{caller} }
 
 // Answer calls Asked.Answer.
 func (c *AskedClient) Answer(ctx context.Context, question string) (string, error) {
 	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Asked.Answer", Params: &askedAnswerParams{question}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &askedAnswer, Params: &askedAnswerParams{question}, Result: &r})
 	return r, err
 }
 
-// Letters calls Asked.Letters.
-func (c *AskedClient) Letters(ctx context.Context, word string) (iter.Seq2[string, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Asked.Letters", Params: &askedLettersParams{word}, Result: &r})
-	return rpc.To[string](r), err
+var askedAnswer = rpc.Method{
+	Name: AskedAnswerMethod, Service: "Asked", Params: []string{"question"},
+	New: func() (any, any) { return new(askedAnswerParams), new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*askedAnswerParams), c.Result.(*string)
+		*r, err = impl.(Asked).Answer(ctx, p.Question)
+		return err
+	},
 }
 
 type askedAnswerParams struct {
 	Question string
 }
 
-func (p *askedAnswerParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "question", Value: &p.Question}}
+func (p *askedAnswerParams) Field(int) any {
+	return &p.Question
+}
+
+// Letters calls Asked.Letters.
+func (c *AskedClient) Letters(ctx context.Context, word string) (iter.Seq2[string, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &askedLetters, Params: &askedLettersParams{word}, Result: &r})
+	return gen1.Receive[string](r), err
+}
+
+var askedLetters = rpc.Method{
+	Name: AskedLettersMethod, Service: "Asked", Params: []string{"word"},
+	New: func() (any, any) { return new(askedLettersParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*askedLettersParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Asked).Letters(ctx, p.Word)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type askedLettersParams struct {
 	Word string
 }
 
-func (p *askedLettersParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "word", Value: &p.Word}}
+func (p *askedLettersParams) Field(int) any {
+	return &p.Word
 }
 
-// SubjectService is the service Test, done by impl.
+// The names of Subject's methods on the wire.
+const (
+	SubjectAddMethod      = "Test.Add"
+	SubjectDivideMethod   = "Test.Divide"
+	SubjectNothingMethod  = "Test.Nothing"
+	SubjectSayMethod      = "Test.Say"
+	SubjectSleepMethod    = "Test.Sleep"
+	SubjectLingerMethod   = "Test.Linger"
+	SubjectLeftMethod     = "Test.Left"
+	SubjectMetaMethod     = "Test.Meta"
+	SubjectFailMethod     = "Test.Fail"
+	SubjectPanicMethod    = "Test.Panic"
+	SubjectBigMethod      = "Test.Big"
+	SubjectOddMethod      = "Test.Odd"
+	SubjectBombMethod     = "Test.Bomb"
+	SubjectDefuseMethod   = "Test.Defuse"
+	SubjectAskMethod      = "Test.Ask"
+	SubjectAskTwiceMethod = "Test.AskTwice"
+	SubjectNoteMethod     = "Test.Note"
+	SubjectNotesMethod    = "Test.Notes"
+	SubjectCountMethod    = "Test.Count"
+	SubjectEndlessMethod  = "Test.Endless"
+	SubjectTickMethod     = "Test.Tick"
+	SubjectFollowMethod   = "Test.Follow"
+	SubjectStubbornMethod = "Test.Stubborn"
+	SubjectBlobsMethod    = "Test.Blobs"
+	SubjectBreakMethod    = "Test.Break"
+	SubjectBothMethod     = "Test.Both"
+	SubjectLateMethod     = "Test.Late"
+	SubjectNoneMethod     = "Test.None"
+	SubjectWatchMethod    = "Test.Watch"
+	SubjectTwoMethod      = "Test.Two"
+	SubjectStuckMethod    = "Test.Stuck"
+	SubjectSumMethod      = "Test.Sum"
+	SubjectFirstMethod    = "Test.First"
+	SubjectIgnoreMethod   = "Test.Ignore"
+	SubjectSlowMethod     = "Test.Slow"
+	SubjectEchoMethod     = "Test.Echo"
+)
+
+// SubjectService serves impl as the service Test.
 func SubjectService(impl Subject) rpc.Service {
-	return rpc.Service{Name: "Test", Methods: []rpc.Method{
-		{
-			Name: "Test.Add",
-			New:  func() (any, any) { return new(subjectAddParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*subjectAddParams), c.Result.(*int)
-				*r, err = impl.Add(ctx, p.A, p.B)
-				return err
-			},
-		},
-		{
-			Name: "Test.Divide",
-			New:  func() (any, any) { return new(subjectDivideParams), new(subjectDivideResult) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*subjectDivideParams), c.Result.(*subjectDivideResult)
-				r.Quotient, r.Remainder, err = impl.Divide(ctx, p.A, p.B)
-				return err
-			},
-		},
-		{
-			Name: "Test.Nothing",
-			New:  func() (any, any) { return nil, nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				return impl.Nothing(ctx)
-			},
-		},
-		{
-			Name: "Test.Say",
-			New:  func() (any, any) { return new(subjectSayParams), new(any) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*subjectSayParams), c.Result.(*any)
-				*r, err = impl.Say(ctx, p.V)
-				return err
-			},
-		},
-		{
-			Name: "Test.Sleep",
-			New:  func() (any, any) { return new(subjectSleepParams), new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*subjectSleepParams), c.Result.(*string)
-				*r, err = impl.Sleep(ctx, p.Ms)
-				return err
-			},
-		},
-		{
-			Name: "Test.Linger",
-			New:  func() (any, any) { return new(subjectLingerParams), new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*subjectLingerParams), c.Result.(*string)
-				*r, err = impl.Linger(ctx, p.Ms)
-				return err
-			},
-		},
-		{
-			Name: "Test.Left",
-			New:  func() (any, any) { return nil, new(int64) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*int64)
-				*r, err = impl.Left(ctx)
-				return err
-			},
-		},
-		{
-			Name: "Test.Meta",
-			New:  func() (any, any) { return nil, new(map[string]string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*map[string]string)
-				*r, err = impl.Meta(ctx)
-				return err
-			},
-		},
-		{
-			Name: "Test.Fail",
-			New:  func() (any, any) { return new(subjectFailParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*subjectFailParams)
-				return impl.Fail(ctx, p.How)
-			},
-		},
-		{
-			Name: "Test.Panic",
-			New:  func() (any, any) { return nil, nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				return impl.Panic(ctx)
-			},
-		},
-		{
-			Name: "Test.Big",
-			New:  func() (any, any) { return new(subjectBigParams), new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*subjectBigParams), c.Result.(*string)
-				*r, err = impl.Big(ctx, p.N)
-				return err
-			},
-		},
-		{
-			Name: "Test.Odd",
-			New:  func() (any, any) { return nil, new(any) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*any)
-				*r, err = impl.Odd(ctx)
-				return err
-			},
-		},
-		{
-			Name: "Test.Bomb",
-			New:  func() (any, any) { return nil, new(any) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*any)
-				*r, err = impl.Bomb(ctx)
-				return err
-			},
-		},
-		{
-			Name: "Test.Defuse",
-			New:  func() (any, any) { return new(subjectDefuseParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*subjectDefuseParams)
-				return impl.Defuse(ctx, p.B)
-			},
-		},
-		{
-			Name: "Test.Ask",
-			New:  func() (any, any) { return new(subjectAskParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*subjectAskParams), c.Result.(*int)
-				*r, err = impl.Ask(ctx, p.A, p.B)
-				return err
-			},
-		},
-		{
-			Name: "Test.AskTwice",
-			New:  func() (any, any) { return nil, nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				return impl.AskTwice(ctx)
-			},
-		},
-		{
-			Name:   "Test.Note",
-			Notify: true,
-			New:    func() (any, any) { return new(subjectNoteParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*subjectNoteParams)
-				return impl.Note(ctx, p.Text, p.Ms)
-			},
-		},
-		{
-			Name: "Test.Notes",
-			New:  func() (any, any) { return nil, new([]string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*[]string)
-				*r, err = impl.Notes(ctx)
-				return err
-			},
-		},
-		{
-			Name: "Test.Count",
-			New:  func() (any, any) { return new(subjectCountParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*subjectCountParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Count(ctx, p.N)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Test.Endless",
-			New:  func() (any, any) { return nil, new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				r := c.Result.(*rpc.Stream)
-				r0, err := impl.Endless(ctx)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Test.Tick",
-			New:  func() (any, any) { return new(subjectTickParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*subjectTickParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Tick(ctx, p.N)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name:       "Test.Follow",
-			Idempotent: true,
-			Cursor:     true,
-			New:        func() (any, any) { return new(subjectFollowParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*subjectFollowParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Follow(ctx, p.After, p.Last)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Test.Stubborn",
-			New:  func() (any, any) { return new(subjectStubbornParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*subjectStubbornParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Stubborn(ctx, p.N)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Test.Blobs",
-			New:  func() (any, any) { return new(subjectBlobsParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*subjectBlobsParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Blobs(ctx, p.N, p.Size)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Test.Break",
-			New:  func() (any, any) { return new(subjectBreakParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*subjectBreakParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Break(ctx, p.N, p.How)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Test.Both",
-			New:  func() (any, any) { return nil, new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				r := c.Result.(*rpc.Stream)
-				r0, err := impl.Both(ctx)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Test.Late",
-			New:  func() (any, any) { return new(subjectLateParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*subjectLateParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Late(ctx, p.Ms)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Test.None",
-			New:  func() (any, any) { return nil, new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				r := c.Result.(*rpc.Stream)
-				r0, err := impl.None(ctx)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Test.Watch",
-			New:  func() (any, any) { return nil, new(subjectWatchResult) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				r := c.Result.(*subjectWatchResult)
-				now, changes, err := impl.Watch(ctx)
-				r.Now, r.Changes = now, rpc.From(changes)
-				return err
-			},
-		},
-		{
-			Name: "Test.Two",
-			New:  func() (any, any) { return nil, new(subjectTwoResult) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				r := c.Result.(*subjectTwoResult)
-				odd, even, err := impl.Two(ctx)
-				r.Odd, r.Even = rpc.From(odd), rpc.From(even)
-				return err
-			},
-		},
-		{
-			Name: "Test.Stuck",
-			New:  func() (any, any) { return nil, new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				r := c.Result.(*rpc.Stream)
-				r0, err := impl.Stuck(ctx)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Test.Sum",
-			New:  func() (any, any) { return new(subjectSumParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*subjectSumParams), c.Result.(*int)
-				*r, err = impl.Sum(ctx, rpc.To[int](p.Nums))
-				return err
-			},
-		},
-		{
-			Name: "Test.First",
-			New:  func() (any, any) { return new(subjectFirstParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*subjectFirstParams), c.Result.(*int)
-				*r, err = impl.First(ctx, rpc.To[int](p.Nums))
-				return err
-			},
-		},
-		{
-			Name: "Test.Ignore",
-			New:  func() (any, any) { return new(subjectIgnoreParams), new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*subjectIgnoreParams), c.Result.(*string)
-				*r, err = impl.Ignore(ctx, rpc.To[int](p.Nums), p.Ms)
-				return err
-			},
-		},
-		{
-			Name: "Test.Slow",
-			New:  func() (any, any) { return new(subjectSlowParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*subjectSlowParams), c.Result.(*int)
-				*r, err = impl.Slow(ctx, rpc.To[int](p.Nums))
-				return err
-			},
-		},
-		{
-			Name: "Test.Echo",
-			New:  func() (any, any) { return new(subjectEchoParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*subjectEchoParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Echo(ctx, rpc.To[string](p.Lines))
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-	}}
+	return rpc.Service{Name: "Test", Impl: impl, Methods: []*rpc.Method{&subjectAdd, &subjectDivide, &subjectNothing, &subjectSay, &subjectSleep, &subjectLinger, &subjectLeft, &subjectMeta, &subjectFail, &subjectPanic, &subjectBig, &subjectOdd, &subjectBomb, &subjectDefuse, &subjectAsk, &subjectAskTwice, &subjectNote, &subjectNotes, &subjectCount, &subjectEndless, &subjectTick, &subjectFollow, &subjectStubborn, &subjectBlobs, &subjectBreak, &subjectBoth, &subjectLate, &subjectNone, &subjectWatch, &subjectTwo, &subjectStuck, &subjectSum, &subjectFirst, &subjectIgnore, &subjectSlow, &subjectEcho}}
 }
 
-// SubjectClient implements Subject by calling the other end of a connection.
+// SubjectClient implements Subject by calls through an rpc.Caller.
 type SubjectClient struct{ caller rpc.Caller }
 
 var _ Subject = (*SubjectClient)(nil)
 
-// NewSubjectClient returns a client of Subject that makes its calls with caller.
+// NewSubjectClient returns a client of Subject that calls through caller.
 func NewSubjectClient(caller rpc.Caller) *SubjectClient { return &SubjectClient{caller} }
 
 // Add returns a+b.
 func (c *SubjectClient) Add(ctx context.Context, a int, b int) (int, error) {
 	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Add", Params: &subjectAddParams{a, b}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectAdd, Params: &subjectAddParams{a, b}, Result: &r})
 	return r, err
 }
 
-// Divide has several results.
-func (c *SubjectClient) Divide(ctx context.Context, a int, b int) (quotient int, remainder int, err error) {
-	var r subjectDivideResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: "Test.Divide", Params: &subjectDivideParams{a, b}, Result: &r})
-	return r.Quotient, r.Remainder, err
-}
-
-// Nothing has neither parameters nor results.
-func (c *SubjectClient) Nothing(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Test.Nothing"})
-}
-
-// Say returns what it is given.
-func (c *SubjectClient) Say(ctx context.Context, v any) (any, error) {
-	var r any
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Say", Params: &subjectSayParams{v}, Result: &r})
-	return r, err
-}
-
-// Sleep returns after so many milliseconds, or when its context ends.
-func (c *SubjectClient) Sleep(ctx context.Context, ms int) (string, error) {
-	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Sleep", Params: &subjectSleepParams{ms}, Result: &r})
-	return r, err
-}
-
-// Linger does not look at its context.
-func (c *SubjectClient) Linger(ctx context.Context, ms int) (string, error) {
-	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Linger", Params: &subjectLingerParams{ms}, Result: &r})
-	return r, err
-}
-
-// Left returns how many milliseconds are left until its deadline.
-func (c *SubjectClient) Left(ctx context.Context) (int64, error) {
-	var r int64
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Left", Result: &r})
-	return r, err
-}
-
-// Meta returns the metadata that came and sends it back, under names that
-// begin with "re-".
-func (c *SubjectClient) Meta(ctx context.Context) (map[string]string, error) {
-	var r map[string]string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Meta", Result: &r})
-	return r, err
-}
-
-// Fail fails in the way that how names.
-func (c *SubjectClient) Fail(ctx context.Context, how string) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Test.Fail", Params: &subjectFailParams{how}})
-}
-
-// Panic panics.
-func (c *SubjectClient) Panic(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Test.Panic"})
-}
-
-// Big returns n bytes.
-func (c *SubjectClient) Big(ctx context.Context, n int) (string, error) {
-	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Big", Params: &subjectBigParams{n}, Result: &r})
-	return r, err
-}
-
-// Odd returns what cannot be encoded.
-func (c *SubjectClient) Odd(ctx context.Context) (any, error) {
-	var r any
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Odd", Result: &r})
-	return r, err
-}
-
-// Bomb returns what panics when it is encoded.
-func (c *SubjectClient) Bomb(ctx context.Context) (any, error) {
-	var r any
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Bomb", Result: &r})
-	return r, err
-}
-
-// Defuse takes what panics when it is decoded.
-func (c *SubjectClient) Defuse(ctx context.Context, b *bomb) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Test.Defuse", Params: &subjectDefuseParams{b}})
-}
-
-// Ask calls the peer's Add.
-func (c *SubjectClient) Ask(ctx context.Context, a int, b int) (int, error) {
-	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Ask", Params: &subjectAskParams{a, b}, Result: &r})
-	return r, err
-}
-
-// AskTwice makes two calls of the peer's Sleep at once.
-func (c *SubjectClient) AskTwice(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Test.AskTwice"})
-}
-
-// Note writes down what it is given, after so many milliseconds.
-func (c *SubjectClient) Note(ctx context.Context, text string, ms int) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Test.Note", Params: &subjectNoteParams{text, ms}, Notify: true})
-}
-
-// Notes returns what has been written down since it was last asked.
-func (c *SubjectClient) Notes(ctx context.Context) ([]string, error) {
-	var r []string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Notes", Result: &r})
-	return r, err
-}
-
-// Count streams the numbers from 1 to n.
-func (c *SubjectClient) Count(ctx context.Context, n int) (iter.Seq2[int, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Count", Params: &subjectCountParams{n}, Result: &r})
-	return rpc.To[int](r), err
-}
-
-// Endless streams the numbers from 1.
-func (c *SubjectClient) Endless(ctx context.Context) (iter.Seq2[int, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Endless", Result: &r})
-	return rpc.To[int](r), err
-}
-
-// Tick streams the numbers from 1 to n, one a second.
-func (c *SubjectClient) Tick(ctx context.Context, n int) (iter.Seq2[int, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Tick", Params: &subjectTickParams{n}, Result: &r})
-	return rpc.To[int](r), err
-}
-
-// Follow streams the numbers behind after, one a second. Where it has come to last
-// it asks the consumer to come again.
-func (c *SubjectClient) Follow(ctx context.Context, after int, last int) (iter.Seq2[Mark, error], error) {
-	p := subjectFollowParams{after, last}
-	var r rpc.Stream
-	call := rpc.Call{Method: "Test.Follow", Params: &p, Result: &r, Idempotent: true}
-	err := c.caller.Call(ctx, new(call))
-	return rpc.Resume(ctx, c.caller, &call, func(m Mark) { p.After = m.N }), err
-}
-
-// Stubborn is Tick without a look at the context between items.
-func (c *SubjectClient) Stubborn(ctx context.Context, n int) (iter.Seq2[int, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Stubborn", Params: &subjectStubbornParams{n}, Result: &r})
-	return rpc.To[int](r), err
-}
-
-// Blobs streams n strings of size bytes.
-func (c *SubjectClient) Blobs(ctx context.Context, n int, size int) (iter.Seq2[string, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Blobs", Params: &subjectBlobsParams{n, size}, Result: &r})
-	return rpc.To[string](r), err
-}
-
-// Break streams the numbers from 1 to n and then fails as Fail does.
-func (c *SubjectClient) Break(ctx context.Context, n int, how string) (iter.Seq2[int, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Break", Params: &subjectBreakParams{n, how}, Result: &r})
-	return rpc.To[int](r), err
-}
-
-// Both fails, and returns a stream all the same.
-func (c *SubjectClient) Both(ctx context.Context) (iter.Seq2[int, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Both", Result: &r})
-	return rpc.To[int](r), err
-}
-
-// Late returns a stream after so many milliseconds, whatever its context says.
-func (c *SubjectClient) Late(ctx context.Context, ms int) (iter.Seq2[int, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Late", Params: &subjectLateParams{ms}, Result: &r})
-	return rpc.To[int](r), err
-}
-
-// None returns a nil stream.
-func (c *SubjectClient) None(ctx context.Context) (iter.Seq2[int, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.None", Result: &r})
-	return rpc.To[int](r), err
-}
-
-// Watch returns a value and a stream.
-func (c *SubjectClient) Watch(ctx context.Context) (now int, changes iter.Seq2[int, error], err error) {
-	var r subjectWatchResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: "Test.Watch", Result: &r})
-	return r.Now, rpc.To[int](r.Changes), err
-}
-
-// Two returns two streams.
-func (c *SubjectClient) Two(ctx context.Context) (odd iter.Seq2[int, error], even iter.Seq2[int, error], err error) {
-	var r subjectTwoResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: "Test.Two", Result: &r})
-	return rpc.To[int](r.Odd), rpc.To[int](r.Even), err
-}
-
-// Stuck streams one item that cannot be encoded.
-func (c *SubjectClient) Stuck(ctx context.Context) (iter.Seq2[any, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Stuck", Result: &r})
-	return rpc.To[any](r), err
-}
-
-// Sum adds up what it is sent.
-func (c *SubjectClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (int, error) {
-	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Sum", Params: &subjectSumParams{rpc.From(nums)}, Result: &r})
-	return r, err
-}
-
-// First returns the first of what it is sent.
-func (c *SubjectClient) First(ctx context.Context, nums iter.Seq2[int, error]) (int, error) {
-	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.First", Params: &subjectFirstParams{rpc.From(nums)}, Result: &r})
-	return r, err
-}
-
-// Ignore does not look at what it is sent, for so many milliseconds.
-func (c *SubjectClient) Ignore(ctx context.Context, nums iter.Seq2[int, error], ms int) (string, error) {
-	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Ignore", Params: &subjectIgnoreParams{rpc.From(nums), ms}, Result: &r})
-	return r, err
-}
-
-// Slow adds up what it is sent, one number a second.
-func (c *SubjectClient) Slow(ctx context.Context, nums iter.Seq2[int, error]) (int, error) {
-	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Slow", Params: &subjectSlowParams{rpc.From(nums)}, Result: &r})
-	return r, err
-}
-
-// Echo sends back each line as it comes, in capitals.
-func (c *SubjectClient) Echo(ctx context.Context, lines iter.Seq2[string, error]) (iter.Seq2[string, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Test.Echo", Params: &subjectEchoParams{rpc.From(lines)}, Result: &r})
-	return rpc.To[string](r), err
+var subjectAdd = rpc.Method{
+	Name: SubjectAddMethod, Service: "Test", Params: []string{"a", "b"},
+	New: func() (any, any) { return new(subjectAddParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*subjectAddParams), c.Result.(*int)
+		*r, err = impl.(Subject).Add(ctx, p.A, p.B)
+		return err
+	},
 }
 
 type subjectAddParams struct {
@@ -1017,8 +557,30 @@ type subjectAddParams struct {
 	B int
 }
 
-func (p *subjectAddParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "a", Value: &p.A}, {Name: "b", Value: &p.B}}
+func (p *subjectAddParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.A
+	default:
+		return &p.B
+	}
+}
+
+// Divide has several results.
+func (c *SubjectClient) Divide(ctx context.Context, a int, b int) (quotient int, remainder int, err error) {
+	var r subjectDivideResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &subjectDivide, Params: &subjectDivideParams{a, b}, Result: &r})
+	return r.Quotient, r.Remainder, err
+}
+
+var subjectDivide = rpc.Method{
+	Name: SubjectDivideMethod, Service: "Test", Params: []string{"a", "b"}, Results: []string{"quotient", "remainder"},
+	New: func() (any, any) { return new(subjectDivideParams), new(subjectDivideResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*subjectDivideParams), c.Result.(*subjectDivideResult)
+		r.Quotient, r.Remainder, err = impl.(Subject).Divide(ctx, p.A, p.B)
+		return err
+	},
 }
 
 type subjectDivideParams struct {
@@ -1026,8 +588,13 @@ type subjectDivideParams struct {
 	B int
 }
 
-func (p *subjectDivideParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "a", Value: &p.A}, {Name: "b", Value: &p.B}}
+func (p *subjectDivideParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.A
+	default:
+		return &p.B
+	}
 }
 
 type subjectDivideResult struct {
@@ -1035,56 +602,269 @@ type subjectDivideResult struct {
 	Remainder int
 }
 
-func (p *subjectDivideResult) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "quotient", Value: &p.Quotient}, {Name: "remainder", Value: &p.Remainder}}
+func (p *subjectDivideResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Quotient
+	default:
+		return &p.Remainder
+	}
+}
+
+// Nothing has neither parameters nor results.
+func (c *SubjectClient) Nothing(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &subjectNothing})
+}
+
+var subjectNothing = rpc.Method{
+	Name: SubjectNothingMethod, Service: "Test",
+	New: func() (any, any) { return nil, nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		return impl.(Subject).Nothing(ctx)
+	},
+}
+
+// Say returns what it is given.
+func (c *SubjectClient) Say(ctx context.Context, v any) (any, error) {
+	var r any
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectSay, Params: &subjectSayParams{v}, Result: &r})
+	return r, err
+}
+
+var subjectSay = rpc.Method{
+	Name: SubjectSayMethod, Service: "Test", Params: []string{"v"},
+	New: func() (any, any) { return new(subjectSayParams), new(any) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*subjectSayParams), c.Result.(*any)
+		*r, err = impl.(Subject).Say(ctx, p.V)
+		return err
+	},
 }
 
 type subjectSayParams struct {
 	V any
 }
 
-func (p *subjectSayParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "v", Value: &p.V}}
+func (p *subjectSayParams) Field(int) any {
+	return &p.V
+}
+
+// Sleep returns after so many milliseconds, or when its context ends.
+func (c *SubjectClient) Sleep(ctx context.Context, ms int) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectSleep, Params: &subjectSleepParams{ms}, Result: &r})
+	return r, err
+}
+
+var subjectSleep = rpc.Method{
+	Name: SubjectSleepMethod, Service: "Test", Params: []string{"ms"},
+	New: func() (any, any) { return new(subjectSleepParams), new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*subjectSleepParams), c.Result.(*string)
+		*r, err = impl.(Subject).Sleep(ctx, p.Ms)
+		return err
+	},
 }
 
 type subjectSleepParams struct {
 	Ms int
 }
 
-func (p *subjectSleepParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "ms", Value: &p.Ms}}
+func (p *subjectSleepParams) Field(int) any {
+	return &p.Ms
+}
+
+// Linger does not look at its context.
+func (c *SubjectClient) Linger(ctx context.Context, ms int) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectLinger, Params: &subjectLingerParams{ms}, Result: &r})
+	return r, err
+}
+
+var subjectLinger = rpc.Method{
+	Name: SubjectLingerMethod, Service: "Test", Params: []string{"ms"},
+	New: func() (any, any) { return new(subjectLingerParams), new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*subjectLingerParams), c.Result.(*string)
+		*r, err = impl.(Subject).Linger(ctx, p.Ms)
+		return err
+	},
 }
 
 type subjectLingerParams struct {
 	Ms int
 }
 
-func (p *subjectLingerParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "ms", Value: &p.Ms}}
+func (p *subjectLingerParams) Field(int) any {
+	return &p.Ms
+}
+
+// Left returns how many milliseconds are left until its deadline.
+func (c *SubjectClient) Left(ctx context.Context) (int64, error) {
+	var r int64
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectLeft, Result: &r})
+	return r, err
+}
+
+var subjectLeft = rpc.Method{
+	Name: SubjectLeftMethod, Service: "Test",
+	New: func() (any, any) { return nil, new(int64) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*int64)
+		*r, err = impl.(Subject).Left(ctx)
+		return err
+	},
+}
+
+// Meta returns the metadata that came and sends it back, under names that
+// begin with "re-".
+func (c *SubjectClient) Meta(ctx context.Context) (map[string]string, error) {
+	var r map[string]string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectMeta, Result: &r})
+	return r, err
+}
+
+var subjectMeta = rpc.Method{
+	Name: SubjectMetaMethod, Service: "Test",
+	New: func() (any, any) { return nil, new(map[string]string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*map[string]string)
+		*r, err = impl.(Subject).Meta(ctx)
+		return err
+	},
+}
+
+// Fail fails in the way that how names.
+func (c *SubjectClient) Fail(ctx context.Context, how string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &subjectFail, Params: &subjectFailParams{how}})
+}
+
+var subjectFail = rpc.Method{
+	Name: SubjectFailMethod, Service: "Test", Params: []string{"how"},
+	New: func() (any, any) { return new(subjectFailParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*subjectFailParams)
+		return impl.(Subject).Fail(ctx, p.How)
+	},
 }
 
 type subjectFailParams struct {
 	How string
 }
 
-func (p *subjectFailParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "how", Value: &p.How}}
+func (p *subjectFailParams) Field(int) any {
+	return &p.How
+}
+
+// Panic panics.
+func (c *SubjectClient) Panic(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &subjectPanic})
+}
+
+var subjectPanic = rpc.Method{
+	Name: SubjectPanicMethod, Service: "Test",
+	New: func() (any, any) { return nil, nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		return impl.(Subject).Panic(ctx)
+	},
+}
+
+// Big returns n bytes.
+func (c *SubjectClient) Big(ctx context.Context, n int) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectBig, Params: &subjectBigParams{n}, Result: &r})
+	return r, err
+}
+
+var subjectBig = rpc.Method{
+	Name: SubjectBigMethod, Service: "Test", Params: []string{"n"},
+	New: func() (any, any) { return new(subjectBigParams), new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*subjectBigParams), c.Result.(*string)
+		*r, err = impl.(Subject).Big(ctx, p.N)
+		return err
+	},
 }
 
 type subjectBigParams struct {
 	N int
 }
 
-func (p *subjectBigParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "n", Value: &p.N}}
+func (p *subjectBigParams) Field(int) any {
+	return &p.N
+}
+
+// Odd returns what cannot be encoded.
+func (c *SubjectClient) Odd(ctx context.Context) (any, error) {
+	var r any
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectOdd, Result: &r})
+	return r, err
+}
+
+var subjectOdd = rpc.Method{
+	Name: SubjectOddMethod, Service: "Test",
+	New: func() (any, any) { return nil, new(any) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*any)
+		*r, err = impl.(Subject).Odd(ctx)
+		return err
+	},
+}
+
+// Bomb returns what panics when it is encoded.
+func (c *SubjectClient) Bomb(ctx context.Context) (any, error) {
+	var r any
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectBomb, Result: &r})
+	return r, err
+}
+
+var subjectBomb = rpc.Method{
+	Name: SubjectBombMethod, Service: "Test",
+	New: func() (any, any) { return nil, new(any) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*any)
+		*r, err = impl.(Subject).Bomb(ctx)
+		return err
+	},
+}
+
+// Defuse takes what panics when it is decoded.
+func (c *SubjectClient) Defuse(ctx context.Context, b *bomb) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &subjectDefuse, Params: &subjectDefuseParams{b}})
+}
+
+var subjectDefuse = rpc.Method{
+	Name: SubjectDefuseMethod, Service: "Test", Params: []string{"b"},
+	New: func() (any, any) { return new(subjectDefuseParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*subjectDefuseParams)
+		return impl.(Subject).Defuse(ctx, p.B)
+	},
 }
 
 type subjectDefuseParams struct {
 	B *bomb
 }
 
-func (p *subjectDefuseParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "b", Value: &p.B}}
+func (p *subjectDefuseParams) Field(int) any {
+	return &p.B
+}
+
+// Ask calls the peer's Add.
+func (c *SubjectClient) Ask(ctx context.Context, a int, b int) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectAsk, Params: &subjectAskParams{a, b}, Result: &r})
+	return r, err
+}
+
+var subjectAsk = rpc.Method{
+	Name: SubjectAskMethod, Service: "Test", Params: []string{"a", "b"},
+	New: func() (any, any) { return new(subjectAskParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*subjectAskParams), c.Result.(*int)
+		*r, err = impl.(Subject).Ask(ctx, p.A, p.B)
+		return err
+	},
 }
 
 type subjectAskParams struct {
@@ -1092,8 +872,40 @@ type subjectAskParams struct {
 	B int
 }
 
-func (p *subjectAskParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "a", Value: &p.A}, {Name: "b", Value: &p.B}}
+func (p *subjectAskParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.A
+	default:
+		return &p.B
+	}
+}
+
+// AskTwice makes two calls of the peer's Sleep at once.
+func (c *SubjectClient) AskTwice(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &subjectAskTwice})
+}
+
+var subjectAskTwice = rpc.Method{
+	Name: SubjectAskTwiceMethod, Service: "Test",
+	New: func() (any, any) { return nil, nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		return impl.(Subject).AskTwice(ctx)
+	},
+}
+
+// Note writes down what it is given, after so many milliseconds.
+func (c *SubjectClient) Note(ctx context.Context, text string, ms int) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &subjectNote, Params: &subjectNoteParams{text, ms}})
+}
+
+var subjectNote = rpc.Method{
+	Name: SubjectNoteMethod, Service: "Test", Params: []string{"text", "ms"}, Notify: true,
+	New: func() (any, any) { return new(subjectNoteParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*subjectNoteParams)
+		return impl.(Subject).Note(ctx, p.Text, p.Ms)
+	},
 }
 
 type subjectNoteParams struct {
@@ -1101,24 +913,121 @@ type subjectNoteParams struct {
 	Ms   int
 }
 
-func (p *subjectNoteParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "text", Value: &p.Text}, {Name: "ms", Value: &p.Ms}}
+func (p *subjectNoteParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Text
+	default:
+		return &p.Ms
+	}
+}
+
+// Notes returns what has been written down since it was last asked.
+func (c *SubjectClient) Notes(ctx context.Context) ([]string, error) {
+	var r []string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectNotes, Result: &r})
+	return r, err
+}
+
+var subjectNotes = rpc.Method{
+	Name: SubjectNotesMethod, Service: "Test",
+	New: func() (any, any) { return nil, new([]string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*[]string)
+		*r, err = impl.(Subject).Notes(ctx)
+		return err
+	},
+}
+
+// Count streams the numbers from 1 to n.
+func (c *SubjectClient) Count(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectCount, Params: &subjectCountParams{n}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var subjectCount = rpc.Method{
+	Name: SubjectCountMethod, Service: "Test", Params: []string{"n"},
+	New: func() (any, any) { return new(subjectCountParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*subjectCountParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Subject).Count(ctx, p.N)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type subjectCountParams struct {
 	N int
 }
 
-func (p *subjectCountParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "n", Value: &p.N}}
+func (p *subjectCountParams) Field(int) any {
+	return &p.N
+}
+
+// Endless streams the numbers from 1.
+func (c *SubjectClient) Endless(ctx context.Context) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectEndless, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var subjectEndless = rpc.Method{
+	Name: SubjectEndlessMethod, Service: "Test",
+	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Subject).Endless(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// Tick streams the numbers from 1 to n, one a second.
+func (c *SubjectClient) Tick(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectTick, Params: &subjectTickParams{n}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var subjectTick = rpc.Method{
+	Name: SubjectTickMethod, Service: "Test", Params: []string{"n"},
+	New: func() (any, any) { return new(subjectTickParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*subjectTickParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Subject).Tick(ctx, p.N)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type subjectTickParams struct {
 	N int
 }
 
-func (p *subjectTickParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "n", Value: &p.N}}
+func (p *subjectTickParams) Field(int) any {
+	return &p.N
+}
+
+// Follow streams the numbers behind after, one a second. Where it has come to last
+// it asks the consumer to come again.
+func (c *SubjectClient) Follow(ctx context.Context, after int, last int) (iter.Seq2[Mark, error], error) {
+	p := subjectFollowParams{after, last}
+	var r gen1.Stream
+	call := rpc.Call{Method: &subjectFollow, Params: &p, Result: &r}
+	err := c.caller.Call(ctx, new(call))
+	return gen1.Cursor(ctx, c.caller, &call, func(m Mark) { p.After = m.N }), err
+}
+
+var subjectFollow = rpc.Method{
+	Name: SubjectFollowMethod, Service: "Test", Params: []string{"after", "last"}, Idempotent: true, Cursor: "after",
+	New: func() (any, any) { return new(subjectFollowParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*subjectFollowParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Subject).Follow(ctx, p.After, p.Last)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type subjectFollowParams struct {
@@ -1126,16 +1035,57 @@ type subjectFollowParams struct {
 	Last  int
 }
 
-func (p *subjectFollowParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "after", Value: &p.After}, {Name: "last", Value: &p.Last}}
+func (p *subjectFollowParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.After
+	default:
+		return &p.Last
+	}
+}
+
+// Stubborn is Tick without a look at the context between items.
+func (c *SubjectClient) Stubborn(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectStubborn, Params: &subjectStubbornParams{n}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var subjectStubborn = rpc.Method{
+	Name: SubjectStubbornMethod, Service: "Test", Params: []string{"n"},
+	New: func() (any, any) { return new(subjectStubbornParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*subjectStubbornParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Subject).Stubborn(ctx, p.N)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type subjectStubbornParams struct {
 	N int
 }
 
-func (p *subjectStubbornParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "n", Value: &p.N}}
+func (p *subjectStubbornParams) Field(int) any {
+	return &p.N
+}
+
+// Blobs streams n strings of size bytes.
+func (c *SubjectClient) Blobs(ctx context.Context, n int, size int) (iter.Seq2[string, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectBlobs, Params: &subjectBlobsParams{n, size}, Result: &r})
+	return gen1.Receive[string](r), err
+}
+
+var subjectBlobs = rpc.Method{
+	Name: SubjectBlobsMethod, Service: "Test", Params: []string{"n", "size"},
+	New: func() (any, any) { return new(subjectBlobsParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*subjectBlobsParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Subject).Blobs(ctx, p.N, p.Size)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type subjectBlobsParams struct {
@@ -1143,8 +1093,31 @@ type subjectBlobsParams struct {
 	Size int
 }
 
-func (p *subjectBlobsParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "n", Value: &p.N}, {Name: "size", Value: &p.Size}}
+func (p *subjectBlobsParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.N
+	default:
+		return &p.Size
+	}
+}
+
+// Break streams the numbers from 1 to n and then fails as Fail does.
+func (c *SubjectClient) Break(ctx context.Context, n int, how string) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectBreak, Params: &subjectBreakParams{n, how}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var subjectBreak = rpc.Method{
+	Name: SubjectBreakMethod, Service: "Test", Params: []string{"n", "how"},
+	New: func() (any, any) { return new(subjectBreakParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*subjectBreakParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Subject).Break(ctx, p.N, p.How)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type subjectBreakParams struct {
@@ -1152,75 +1125,289 @@ type subjectBreakParams struct {
 	How string
 }
 
-func (p *subjectBreakParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "n", Value: &p.N}, {Name: "how", Value: &p.How}}
+func (p *subjectBreakParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.N
+	default:
+		return &p.How
+	}
+}
+
+// Both fails, and returns a stream all the same.
+func (c *SubjectClient) Both(ctx context.Context) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectBoth, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var subjectBoth = rpc.Method{
+	Name: SubjectBothMethod, Service: "Test",
+	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Subject).Both(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// Late returns a stream after so many milliseconds, whatever its context says.
+func (c *SubjectClient) Late(ctx context.Context, ms int) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectLate, Params: &subjectLateParams{ms}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var subjectLate = rpc.Method{
+	Name: SubjectLateMethod, Service: "Test", Params: []string{"ms"},
+	New: func() (any, any) { return new(subjectLateParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*subjectLateParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Subject).Late(ctx, p.Ms)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type subjectLateParams struct {
 	Ms int
 }
 
-func (p *subjectLateParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "ms", Value: &p.Ms}}
+func (p *subjectLateParams) Field(int) any {
+	return &p.Ms
+}
+
+// None returns a nil stream.
+func (c *SubjectClient) None(ctx context.Context) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectNone, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var subjectNone = rpc.Method{
+	Name: SubjectNoneMethod, Service: "Test",
+	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Subject).None(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// Watch returns a value and a stream.
+func (c *SubjectClient) Watch(ctx context.Context) (now int, changes iter.Seq2[int, error], err error) {
+	var r subjectWatchResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &subjectWatch, Result: &r})
+	return r.Now, gen1.Receive[int](r.Changes), err
+}
+
+var subjectWatch = rpc.Method{
+	Name: SubjectWatchMethod, Service: "Test", Results: []string{"now", "changes"},
+	New: func() (any, any) { return nil, new(subjectWatchResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*subjectWatchResult)
+		now, changes, err := impl.(Subject).Watch(ctx)
+		r.Now, r.Changes = now, gen1.Send(changes)
+		return err
+	},
 }
 
 type subjectWatchResult struct {
 	Now     int
-	Changes rpc.Stream
+	Changes gen1.Stream
 }
 
-func (p *subjectWatchResult) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "now", Value: &p.Now}, {Name: "changes", Value: &p.Changes}}
+func (p *subjectWatchResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Now
+	default:
+		return &p.Changes
+	}
+}
+
+// Two returns two streams.
+func (c *SubjectClient) Two(ctx context.Context) (odd iter.Seq2[int, error], even iter.Seq2[int, error], err error) {
+	var r subjectTwoResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &subjectTwo, Result: &r})
+	return gen1.Receive[int](r.Odd), gen1.Receive[int](r.Even), err
+}
+
+var subjectTwo = rpc.Method{
+	Name: SubjectTwoMethod, Service: "Test", Results: []string{"odd", "even"},
+	New: func() (any, any) { return nil, new(subjectTwoResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*subjectTwoResult)
+		odd, even, err := impl.(Subject).Two(ctx)
+		r.Odd, r.Even = gen1.Send(odd), gen1.Send(even)
+		return err
+	},
 }
 
 type subjectTwoResult struct {
-	Odd  rpc.Stream
-	Even rpc.Stream
+	Odd  gen1.Stream
+	Even gen1.Stream
 }
 
-func (p *subjectTwoResult) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "odd", Value: &p.Odd}, {Name: "even", Value: &p.Even}}
+func (p *subjectTwoResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Odd
+	default:
+		return &p.Even
+	}
+}
+
+// Stuck streams one item that cannot be encoded.
+func (c *SubjectClient) Stuck(ctx context.Context) (iter.Seq2[any, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectStuck, Result: &r})
+	return gen1.Receive[any](r), err
+}
+
+var subjectStuck = rpc.Method{
+	Name: SubjectStuckMethod, Service: "Test",
+	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Subject).Stuck(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// Sum adds up what it is sent.
+func (c *SubjectClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectSum, Params: &subjectSumParams{gen1.Send(nums)}, Result: &r})
+	return r, err
+}
+
+var subjectSum = rpc.Method{
+	Name: SubjectSumMethod, Service: "Test", Params: []string{"nums"},
+	New: func() (any, any) { return new(subjectSumParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*subjectSumParams), c.Result.(*int)
+		*r, err = impl.(Subject).Sum(ctx, gen1.Receive[int](p.Nums))
+		return err
+	},
 }
 
 type subjectSumParams struct {
-	Nums rpc.Stream
+	Nums gen1.Stream
 }
 
-func (p *subjectSumParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "nums", Value: &p.Nums}}
+func (p *subjectSumParams) Field(int) any {
+	return &p.Nums
+}
+
+// First returns the first of what it is sent.
+func (c *SubjectClient) First(ctx context.Context, nums iter.Seq2[int, error]) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectFirst, Params: &subjectFirstParams{gen1.Send(nums)}, Result: &r})
+	return r, err
+}
+
+var subjectFirst = rpc.Method{
+	Name: SubjectFirstMethod, Service: "Test", Params: []string{"nums"},
+	New: func() (any, any) { return new(subjectFirstParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*subjectFirstParams), c.Result.(*int)
+		*r, err = impl.(Subject).First(ctx, gen1.Receive[int](p.Nums))
+		return err
+	},
 }
 
 type subjectFirstParams struct {
-	Nums rpc.Stream
+	Nums gen1.Stream
 }
 
-func (p *subjectFirstParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "nums", Value: &p.Nums}}
+func (p *subjectFirstParams) Field(int) any {
+	return &p.Nums
+}
+
+// Ignore does not look at what it is sent, for so many milliseconds.
+func (c *SubjectClient) Ignore(ctx context.Context, nums iter.Seq2[int, error], ms int) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectIgnore, Params: &subjectIgnoreParams{gen1.Send(nums), ms}, Result: &r})
+	return r, err
+}
+
+var subjectIgnore = rpc.Method{
+	Name: SubjectIgnoreMethod, Service: "Test", Params: []string{"nums", "ms"},
+	New: func() (any, any) { return new(subjectIgnoreParams), new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*subjectIgnoreParams), c.Result.(*string)
+		*r, err = impl.(Subject).Ignore(ctx, gen1.Receive[int](p.Nums), p.Ms)
+		return err
+	},
 }
 
 type subjectIgnoreParams struct {
-	Nums rpc.Stream
+	Nums gen1.Stream
 	Ms   int
 }
 
-func (p *subjectIgnoreParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "nums", Value: &p.Nums}, {Name: "ms", Value: &p.Ms}}
+func (p *subjectIgnoreParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Nums
+	default:
+		return &p.Ms
+	}
+}
+
+// Slow adds up what it is sent, one number a second.
+func (c *SubjectClient) Slow(ctx context.Context, nums iter.Seq2[int, error]) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectSlow, Params: &subjectSlowParams{gen1.Send(nums)}, Result: &r})
+	return r, err
+}
+
+var subjectSlow = rpc.Method{
+	Name: SubjectSlowMethod, Service: "Test", Params: []string{"nums"},
+	New: func() (any, any) { return new(subjectSlowParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*subjectSlowParams), c.Result.(*int)
+		*r, err = impl.(Subject).Slow(ctx, gen1.Receive[int](p.Nums))
+		return err
+	},
 }
 
 type subjectSlowParams struct {
-	Nums rpc.Stream
+	Nums gen1.Stream
 }
 
-func (p *subjectSlowParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "nums", Value: &p.Nums}}
+func (p *subjectSlowParams) Field(int) any {
+	return &p.Nums
+}
+
+// Echo sends back each line as it comes, in capitals.
+func (c *SubjectClient) Echo(ctx context.Context, lines iter.Seq2[string, error]) (iter.Seq2[string, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &subjectEcho, Params: &subjectEchoParams{gen1.Send(lines)}, Result: &r})
+	return gen1.Receive[string](r), err
+}
+
+var subjectEcho = rpc.Method{
+	Name: SubjectEchoMethod, Service: "Test", Params: []string{"lines"},
+	New: func() (any, any) { return new(subjectEchoParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*subjectEchoParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Subject).Echo(ctx, gen1.Receive[string](p.Lines))
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type subjectEchoParams struct {
-	Lines rpc.Stream
+	Lines gen1.Stream
 }
 
-func (p *subjectEchoParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "lines", Value: &p.Lines}}
+func (p *subjectEchoParams) Field(int) any {
+	return &p.Lines
 }
 
 func appendMarkJSON(dst []byte, v *Mark) []byte {

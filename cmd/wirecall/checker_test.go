@@ -31,11 +31,11 @@ type checker struct {
 }
 
 // newChecker returns a checker for a module in dir, which may import what the
-// packages of the patterns and package rpc import.
+// packages of the patterns and package gen1 import.
 func newChecker(t *testing.T, dir, module string, patterns ...string) *checker {
 	t.Helper()
 	pkgs, err := packages.Load(&packages.Config{Context: t.Context(), Dir: dir,
-		Mode: packages.NeedName | packages.NeedImports | packages.NeedDeps | packages.NeedExportFile}, append(patterns, "github.com/wirecall/wirecall/rpc")...)
+		Mode: packages.NeedName | packages.NeedImports | packages.NeedDeps | packages.NeedExportFile}, append(patterns, "github.com/wirecall/wirecall/rpc/gen1")...)
 	if err != nil {
 		t.Fatal(err)
 	}

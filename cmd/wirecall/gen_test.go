@@ -95,16 +95,15 @@ func TestCheck(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "api.go"), strings.Replace(service, "n int", "m int", 1))
 	code, stdout, _ = wirecall(t, dir, "gen", "-check")
 	want := "diff wirecall_gen.go wirecall_gen.go (as it would be)\n--- wirecall_gen.go\n+++ wirecall_gen.go (as it would be)\n" +
-		"@@ -19,7 +19,7 @@\n" +
-		" \t\t\tNew:  func() (any, any) { return new(apiDoParams), nil },\n" +
-		" \t\t\tServe: func(ctx context.Context, c *rpc.Call) error {\n" +
-		" \t\t\t\tp := c.Params.(*apiDoParams)\n" +
-		"-\t\t\t\treturn impl.Do(p.N)\n" +
-		"+\t\t\t\treturn impl.Do(p.M)\n" +
-		" \t\t\t},\n" +
-		" \t\t},\n" +
-		" \t}}\n" +
-		"@@ -34,14 +34,14 @@\n"
+		"@@ -31,23 +31,23 @@\n" +
+		" func NewApiClient(caller rpc.Caller) *ApiClient { return &ApiClient{caller} }\n" +
+		" \n" +
+		" // Do calls Api.Do.\n" +
+		"-func (c *ApiClient) Do(n int) error {\n" +
+		"-\treturn c.caller.Call(context.Background(), &rpc.Call{Method: &apiDo, Params: &apiDoParams{n}})\n" +
+		"+func (c *ApiClient) Do(m int) error {\n" +
+		"+\treturn c.caller.Call(context.Background(), &rpc.Call{Method: &apiDo, Params: &apiDoParams{m}})\n" +
+		" }\n"
 	if code != 1 || !strings.HasPrefix(stdout, want) {
 		t.Errorf("with stale output: exit status %d\n%s", code, stdout)
 	}
@@ -585,7 +584,7 @@ func TestVendor(t *testing.T) {
 	dir := newPackage(t, map[string]string{
 		"lib/go.mod": "module example.com/lib\n\ngo 1.26.0\n",
 		"lib/lib.go": "package lib\n\ntype T struct{ N int }\n",
-		"api.go":     "package api\n\nimport (\n\t\"example.com/lib\"\n\t\"github.com/wirecall/wirecall/rpc\"\n)\n\n//wirecall:service\ntype Api interface{ Do(t lib.T) error }\n\nvar _ rpc.Caller\n",
+		"api.go":     "package api\n\nimport (\n\t\"example.com/lib\"\n\t_ \"github.com/wirecall/wirecall/rpc/gen1\"\n)\n\n//wirecall:service\ntype Api interface{ Do(t lib.T) error }\n",
 	})
 	mod := filepath.Join(dir, "go.mod")
 	// The go command does not understand a vendor/modules.txt with spaces in paths.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"iter"
 	"math/big"
 	"net/url"
@@ -15,167 +16,48 @@ import (
 
 //lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
 
-const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
+const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run go generate again.
 
-// TypesService is the service Types, done by impl.
+// The names of Types's methods on the wire.
+const (
+	TypesKindsMethod      = "Types.Kinds"
+	TypesCompositesMethod = "Types.Composites"
+	TypesLeftMethod       = "Types.Left"
+	TypesStructsMethod    = "Types.Structs"
+	TypesOthersMethod     = "Types.Others"
+	TypesStreamsMethod    = "Types.Streams"
+	TypesRootsMethod      = "Types.Roots"
+	TypesGenericMethod    = "Types.Generic"
+	TypesWatchedMethod    = "Types.Watched"
+	TypesOptionsMethod    = "Types.Options"
+	TypesQuotesMethod     = "Types.Quotes"
+)
+
+// TypesService serves impl as the service Types.
 func TypesService(impl Types) rpc.Service {
-	return rpc.Service{Name: "Types", Methods: []rpc.Method{
-		{
-			Name: "Types.Kinds",
-			New:  func() (any, any) { return new(typesKindsParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*typesKindsParams)
-				return impl.Kinds(p.Arg0, p.Arg1, p.Arg2, p.Arg3)
-			},
-		},
-		{
-			Name: "Types.Composites",
-			New:  func() (any, any) { return new(typesCompositesParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*typesCompositesParams)
-				return impl.Composites(p.Arg0, p.Arg1, p.Arg2, p.Arg3)
-			},
-		},
-		{
-			Name: "Types.Left",
-			New:  func() (any, any) { return new(typesLeftParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*typesLeftParams)
-				return impl.Left(p.Arg0, p.Arg1, p.Arg2)
-			},
-		},
-		{
-			Name: "Types.Structs",
-			New:  func() (any, any) { return new(typesStructsParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*typesStructsParams)
-				return impl.Structs(p.Arg0, p.Arg1, p.Arg2, p.Arg3, p.Arg4, p.Arg5, p.Arg6)
-			},
-		},
-		{
-			Name: "Types.Others",
-			New:  func() (any, any) { return new(typesOthersParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*typesOthersParams)
-				return impl.Others(p.Arg0, p.Arg1, p.Arg2, p.Arg3, p.Arg4, p.Arg5, p.Arg6, p.Arg7)
-			},
-		},
-		{
-			Name: "Types.Streams",
-			New:  func() (any, any) { return new(typesStreamsParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*typesStreamsParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Streams(rpc.To[Item](p.Arg0), rpc.To[Value](p.Arg1))
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Types.Roots",
-			New:  func() (any, any) { return new(typesRootsParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*typesRootsParams)
-				return impl.Roots(p.Arg0, p.Arg1, p.Arg2, p.Arg3, p.Arg4, p.Arg5, p.Arg6, p.Arg7, p.Arg8, p.Arg9, p.Arg10)
-			},
-		},
-		{
-			Name: "Types.Generic",
-			New:  func() (any, any) { return new(typesGenericParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*typesGenericParams)
-				return impl.Generic(p.Arg0, p.Arg1, p.Arg2)
-			},
-		},
-		{
-			Name: "Types.Watched",
-			New:  func() (any, any) { return new(typesWatchedParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*typesWatchedParams)
-				return impl.Watched(p.Arg0, p.Arg1)
-			},
-		},
-		{
-			Name: "Types.Options",
-			New:  func() (any, any) { return new(typesOptionsParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*typesOptionsParams)
-				return impl.Options(p.Arg0, p.Arg1, p.Arg2, p.Arg3, p.Arg4, p.Arg5, p.Arg6, p.Arg7, p.Arg8, p.Arg9, p.Arg10, p.Arg11, p.Arg12, p.Arg13, p.Arg14, p.Arg15, p.Arg16, p.Arg17, p.Arg18, p.Arg19, p.Arg20, p.Arg21, p.Arg22, p.Arg23, p.Arg24, p.Arg25, p.Arg26, p.Arg27, p.Arg28, p.Arg29, p.Arg30, p.Arg31, p.Arg32, p.Arg33, p.Arg34, p.Arg35, p.Arg36, p.Arg37, p.Arg38, p.Arg39, p.Arg40)
-			},
-		},
-		{
-			Name: "Types.Quotes",
-			New:  func() (any, any) { return new(typesQuotesParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*typesQuotesParams)
-				return impl.Quotes(p.Arg0, p.Arg1, p.Arg2, p.Arg3, p.Arg4, p.Arg5, p.Arg6, p.Arg7, p.Arg8, p.Arg9, p.Arg10, p.Arg11, p.Arg12, p.Arg13, p.Arg14, p.Arg15, p.Arg16, p.Arg17, p.Arg18, p.Arg19, p.Arg20, p.Arg21, p.Arg22, p.Arg23, p.Arg24, p.Arg25, p.Arg26, p.Arg27, p.Arg28, p.Arg29, p.Arg30, p.Arg31, p.Arg32, p.Arg33, p.Arg34, p.Arg35, p.Arg36, p.Arg37, p.Arg38, p.Arg39, p.Arg40)
-			},
-		},
-	}}
+	return rpc.Service{Name: "Types", Impl: impl, Methods: []*rpc.Method{&typesKinds, &typesComposites, &typesLeft, &typesStructs, &typesOthers, &typesStreams, &typesRoots, &typesGeneric, &typesWatched, &typesOptions, &typesQuotes}}
 }
 
-// TypesClient implements Types by calling the other end of a connection.
+// TypesClient implements Types by calls through an rpc.Caller.
 type TypesClient struct{ caller rpc.Caller }
 
 var _ Types = (*TypesClient)(nil)
 
-// NewTypesClient returns a client of Types that makes its calls with caller.
+// NewTypesClient returns a client of Types that calls through caller.
 func NewTypesClient(caller rpc.Caller) *TypesClient { return &TypesClient{caller} }
 
 // Kinds calls Types.Kinds.
 func (c *TypesClient) Kinds(arg0 Kinds, arg1 Named, arg2 Floats, arg3 Quoted) error {
-	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Kinds", Params: &typesKindsParams{arg0, arg1, arg2, arg3}})
+	return c.caller.Call(context.Background(), &rpc.Call{Method: &typesKinds, Params: &typesKindsParams{arg0, arg1, arg2, arg3}})
 }
 
-// Composites calls Types.Composites.
-func (c *TypesClient) Composites(arg0 Composites, arg1 Maps, arg2 Pointers, arg3 Arrays) error {
-	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Composites", Params: &typesCompositesParams{arg0, arg1, arg2, arg3}})
-}
-
-// Left calls Types.Left.
-func (c *TypesClient) Left(arg0 Omitted, arg1 OmittedZero, arg2 OmittedFirst) error {
-	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Left", Params: &typesLeftParams{arg0, arg1, arg2}})
-}
-
-// Structs calls Types.Structs.
-func (c *TypesClient) Structs(arg0 Outer, arg1 Ambiguous, arg2 Tagged, arg3 Cases, arg4 Names, arg5 Empty, arg6 One) error {
-	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Structs", Params: &typesStructsParams{arg0, arg1, arg2, arg3, arg4, arg5, arg6}})
-}
-
-// Others calls Types.Others.
-func (c *TypesClient) Others(arg0 Others, arg1 Times, arg2 Stamps, arg3 Anything, arg4 Recursive, arg5 Holder, arg6 EmbedsPointer, arg7 url.URL) error {
-	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Others", Params: &typesOthersParams{arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7}})
-}
-
-// Streams calls Types.Streams.
-func (c *TypesClient) Streams(arg0 iter.Seq2[Item, error], arg1 iter.Seq2[Value, error]) (iter.Seq2[*Item, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Streams", Params: &typesStreamsParams{rpc.From(arg0), rpc.From(arg1)}, Result: &r})
-	return rpc.To[*Item](r), err
-}
-
-// Roots calls Types.Roots.
-func (c *TypesClient) Roots(arg0 []Item, arg1 map[string]Item, arg2 [2]Item, arg3 **Item, arg4 [][]string, arg5 map[Word][]*float32, arg6 Word, arg7 Count, arg8 List, arg9 Blob, arg10 []any) error {
-	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Roots", Params: &typesRootsParams{arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7, arg8, arg9, arg10}})
-}
-
-// Generic calls Types.Generic.
-func (c *TypesClient) Generic(arg0 Box[int], arg1 Box[Box[string]], arg2 Box[*Item]) error {
-	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Generic", Params: &typesGenericParams{arg0, arg1, arg2}})
-}
-
-// Watched calls Types.Watched.
-func (c *TypesClient) Watched(arg0 Watched, arg1 []Watched) error {
-	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Watched", Params: &typesWatchedParams{arg0, arg1}})
-}
-
-// Options calls Types.Options.
-func (c *TypesClient) Options(arg0 Options[json.Number], arg1 Options[json.RawMessage], arg2 Options[time.Time], arg3 Options[*time.Time], arg4 Options[any], arg5 Options[bool], arg6 Options[Count], arg7 Options[float32], arg8 Options[string], arg9 Options[[]string], arg10 Options[map[string]int], arg11 Options[*int], arg12 Options[*json.Number], arg13 Options[[0]int], arg14 Options[[2]int], arg15 Options[[4]byte], arg16 Options[Blob], arg17 Options[[]Byte], arg18 Options[map[point]int], arg19 Options[map[json.Number]mask], arg20 Options[celsius], arg21 Options[*celsius], arg22 Options[mask], arg23 Options[*mask], arg24 Options[point], arg25 Options[zeroer], arg26 Options[*zeroer], arg27 Options[ptrZeroer], arg28 Options[*ptrZeroer], arg29 Options[writeOnly], arg30 Options[readOnly], arg31 Options[Value], arg32 Options[Holder], arg33 Options[Ref], arg34 Options[Other], arg35 Options[anyone], arg36 Options[loop], arg37 Options[stamp], arg38 Options[time.Duration], arg39 Options[big.Int], arg40 Options[url.URL]) error {
-	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Options", Params: &typesOptionsParams{arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7, arg8, arg9, arg10, arg11, arg12, arg13, arg14, arg15, arg16, arg17, arg18, arg19, arg20, arg21, arg22, arg23, arg24, arg25, arg26, arg27, arg28, arg29, arg30, arg31, arg32, arg33, arg34, arg35, arg36, arg37, arg38, arg39, arg40}})
-}
-
-// Quotes calls Types.Quotes.
-func (c *TypesClient) Quotes(arg0 InQuotes[json.Number], arg1 InQuotes[json.RawMessage], arg2 InQuotes[time.Time], arg3 InQuotes[*time.Time], arg4 InQuotes[any], arg5 InQuotes[bool], arg6 InQuotes[Count], arg7 InQuotes[float32], arg8 InQuotes[string], arg9 InQuotes[[]string], arg10 InQuotes[map[string]int], arg11 InQuotes[*int], arg12 InQuotes[*json.Number], arg13 InQuotes[[0]int], arg14 InQuotes[[2]int], arg15 InQuotes[[4]byte], arg16 InQuotes[Blob], arg17 InQuotes[[]Byte], arg18 InQuotes[map[point]int], arg19 InQuotes[map[json.Number]mask], arg20 InQuotes[celsius], arg21 InQuotes[*celsius], arg22 InQuotes[mask], arg23 InQuotes[*mask], arg24 InQuotes[point], arg25 InQuotes[zeroer], arg26 InQuotes[*zeroer], arg27 InQuotes[ptrZeroer], arg28 InQuotes[*ptrZeroer], arg29 InQuotes[writeOnly], arg30 InQuotes[readOnly], arg31 InQuotes[Value], arg32 InQuotes[Holder], arg33 InQuotes[Ref], arg34 InQuotes[Other], arg35 InQuotes[anyone], arg36 InQuotes[loop], arg37 InQuotes[stamp], arg38 InQuotes[time.Duration], arg39 InQuotes[big.Int], arg40 InQuotes[url.URL]) error {
-	return c.caller.Call(context.Background(), &rpc.Call{Method: "Types.Quotes", Params: &typesQuotesParams{arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7, arg8, arg9, arg10, arg11, arg12, arg13, arg14, arg15, arg16, arg17, arg18, arg19, arg20, arg21, arg22, arg23, arg24, arg25, arg26, arg27, arg28, arg29, arg30, arg31, arg32, arg33, arg34, arg35, arg36, arg37, arg38, arg39, arg40}})
+var typesKinds = rpc.Method{
+	Name: TypesKindsMethod, Service: "Types", Params: []string{"arg0", "arg1", "arg2", "arg3"},
+	New: func() (any, any) { return new(typesKindsParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*typesKindsParams)
+		return impl.(Types).Kinds(p.Arg0, p.Arg1, p.Arg2, p.Arg3)
+	},
 }
 
 type typesKindsParams struct {
@@ -185,8 +67,31 @@ type typesKindsParams struct {
 	Arg3 Quoted
 }
 
-func (p *typesKindsParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}, {Name: "arg3", Value: &p.Arg3}}
+func (p *typesKindsParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Arg0
+	case 1:
+		return &p.Arg1
+	case 2:
+		return &p.Arg2
+	default:
+		return &p.Arg3
+	}
+}
+
+// Composites calls Types.Composites.
+func (c *TypesClient) Composites(arg0 Composites, arg1 Maps, arg2 Pointers, arg3 Arrays) error {
+	return c.caller.Call(context.Background(), &rpc.Call{Method: &typesComposites, Params: &typesCompositesParams{arg0, arg1, arg2, arg3}})
+}
+
+var typesComposites = rpc.Method{
+	Name: TypesCompositesMethod, Service: "Types", Params: []string{"arg0", "arg1", "arg2", "arg3"},
+	New: func() (any, any) { return new(typesCompositesParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*typesCompositesParams)
+		return impl.(Types).Composites(p.Arg0, p.Arg1, p.Arg2, p.Arg3)
+	},
 }
 
 type typesCompositesParams struct {
@@ -196,8 +101,31 @@ type typesCompositesParams struct {
 	Arg3 Arrays
 }
 
-func (p *typesCompositesParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}, {Name: "arg3", Value: &p.Arg3}}
+func (p *typesCompositesParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Arg0
+	case 1:
+		return &p.Arg1
+	case 2:
+		return &p.Arg2
+	default:
+		return &p.Arg3
+	}
+}
+
+// Left calls Types.Left.
+func (c *TypesClient) Left(arg0 Omitted, arg1 OmittedZero, arg2 OmittedFirst) error {
+	return c.caller.Call(context.Background(), &rpc.Call{Method: &typesLeft, Params: &typesLeftParams{arg0, arg1, arg2}})
+}
+
+var typesLeft = rpc.Method{
+	Name: TypesLeftMethod, Service: "Types", Params: []string{"arg0", "arg1", "arg2"},
+	New: func() (any, any) { return new(typesLeftParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*typesLeftParams)
+		return impl.(Types).Left(p.Arg0, p.Arg1, p.Arg2)
+	},
 }
 
 type typesLeftParams struct {
@@ -206,8 +134,29 @@ type typesLeftParams struct {
 	Arg2 OmittedFirst
 }
 
-func (p *typesLeftParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}}
+func (p *typesLeftParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Arg0
+	case 1:
+		return &p.Arg1
+	default:
+		return &p.Arg2
+	}
+}
+
+// Structs calls Types.Structs.
+func (c *TypesClient) Structs(arg0 Outer, arg1 Ambiguous, arg2 Tagged, arg3 Cases, arg4 Names, arg5 Empty, arg6 One) error {
+	return c.caller.Call(context.Background(), &rpc.Call{Method: &typesStructs, Params: &typesStructsParams{arg0, arg1, arg2, arg3, arg4, arg5, arg6}})
+}
+
+var typesStructs = rpc.Method{
+	Name: TypesStructsMethod, Service: "Types", Params: []string{"arg0", "arg1", "arg2", "arg3", "arg4", "arg5", "arg6"},
+	New: func() (any, any) { return new(typesStructsParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*typesStructsParams)
+		return impl.(Types).Structs(p.Arg0, p.Arg1, p.Arg2, p.Arg3, p.Arg4, p.Arg5, p.Arg6)
+	},
 }
 
 type typesStructsParams struct {
@@ -220,8 +169,37 @@ type typesStructsParams struct {
 	Arg6 One
 }
 
-func (p *typesStructsParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}, {Name: "arg3", Value: &p.Arg3}, {Name: "arg4", Value: &p.Arg4}, {Name: "arg5", Value: &p.Arg5}, {Name: "arg6", Value: &p.Arg6}}
+func (p *typesStructsParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Arg0
+	case 1:
+		return &p.Arg1
+	case 2:
+		return &p.Arg2
+	case 3:
+		return &p.Arg3
+	case 4:
+		return &p.Arg4
+	case 5:
+		return &p.Arg5
+	default:
+		return &p.Arg6
+	}
+}
+
+// Others calls Types.Others.
+func (c *TypesClient) Others(arg0 Others, arg1 Times, arg2 Stamps, arg3 Anything, arg4 Recursive, arg5 Holder, arg6 EmbedsPointer, arg7 url.URL) error {
+	return c.caller.Call(context.Background(), &rpc.Call{Method: &typesOthers, Params: &typesOthersParams{arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7}})
+}
+
+var typesOthers = rpc.Method{
+	Name: TypesOthersMethod, Service: "Types", Params: []string{"arg0", "arg1", "arg2", "arg3", "arg4", "arg5", "arg6", "arg7"},
+	New: func() (any, any) { return new(typesOthersParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*typesOthersParams)
+		return impl.(Types).Others(p.Arg0, p.Arg1, p.Arg2, p.Arg3, p.Arg4, p.Arg5, p.Arg6, p.Arg7)
+	},
 }
 
 type typesOthersParams struct {
@@ -235,17 +213,71 @@ type typesOthersParams struct {
 	Arg7 url.URL
 }
 
-func (p *typesOthersParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}, {Name: "arg3", Value: &p.Arg3}, {Name: "arg4", Value: &p.Arg4}, {Name: "arg5", Value: &p.Arg5}, {Name: "arg6", Value: &p.Arg6}, {Name: "arg7", Value: &p.Arg7}}
+func (p *typesOthersParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Arg0
+	case 1:
+		return &p.Arg1
+	case 2:
+		return &p.Arg2
+	case 3:
+		return &p.Arg3
+	case 4:
+		return &p.Arg4
+	case 5:
+		return &p.Arg5
+	case 6:
+		return &p.Arg6
+	default:
+		return &p.Arg7
+	}
+}
+
+// Streams calls Types.Streams.
+func (c *TypesClient) Streams(arg0 iter.Seq2[Item, error], arg1 iter.Seq2[Value, error]) (iter.Seq2[*Item, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(context.Background(), &rpc.Call{Method: &typesStreams, Params: &typesStreamsParams{gen1.Send(arg0), gen1.Send(arg1)}, Result: &r})
+	return gen1.Receive[*Item](r), err
+}
+
+var typesStreams = rpc.Method{
+	Name: TypesStreamsMethod, Service: "Types", Params: []string{"arg0", "arg1"},
+	New: func() (any, any) { return new(typesStreamsParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*typesStreamsParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Types).Streams(gen1.Receive[Item](p.Arg0), gen1.Receive[Value](p.Arg1))
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type typesStreamsParams struct {
-	Arg0 rpc.Stream
-	Arg1 rpc.Stream
+	Arg0 gen1.Stream
+	Arg1 gen1.Stream
 }
 
-func (p *typesStreamsParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}}
+func (p *typesStreamsParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Arg0
+	default:
+		return &p.Arg1
+	}
+}
+
+// Roots calls Types.Roots.
+func (c *TypesClient) Roots(arg0 []Item, arg1 map[string]Item, arg2 [2]Item, arg3 **Item, arg4 [][]string, arg5 map[Word][]*float32, arg6 Word, arg7 Count, arg8 List, arg9 Blob, arg10 []any) error {
+	return c.caller.Call(context.Background(), &rpc.Call{Method: &typesRoots, Params: &typesRootsParams{arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7, arg8, arg9, arg10}})
+}
+
+var typesRoots = rpc.Method{
+	Name: TypesRootsMethod, Service: "Types", Params: []string{"arg0", "arg1", "arg2", "arg3", "arg4", "arg5", "arg6", "arg7", "arg8", "arg9", "arg10"},
+	New: func() (any, any) { return new(typesRootsParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*typesRootsParams)
+		return impl.(Types).Roots(p.Arg0, p.Arg1, p.Arg2, p.Arg3, p.Arg4, p.Arg5, p.Arg6, p.Arg7, p.Arg8, p.Arg9, p.Arg10)
+	},
 }
 
 type typesRootsParams struct {
@@ -262,8 +294,45 @@ type typesRootsParams struct {
 	Arg10 []any
 }
 
-func (p *typesRootsParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}, {Name: "arg3", Value: &p.Arg3}, {Name: "arg4", Value: &p.Arg4}, {Name: "arg5", Value: &p.Arg5}, {Name: "arg6", Value: &p.Arg6}, {Name: "arg7", Value: &p.Arg7}, {Name: "arg8", Value: &p.Arg8}, {Name: "arg9", Value: &p.Arg9}, {Name: "arg10", Value: &p.Arg10}}
+func (p *typesRootsParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Arg0
+	case 1:
+		return &p.Arg1
+	case 2:
+		return &p.Arg2
+	case 3:
+		return &p.Arg3
+	case 4:
+		return &p.Arg4
+	case 5:
+		return &p.Arg5
+	case 6:
+		return &p.Arg6
+	case 7:
+		return &p.Arg7
+	case 8:
+		return &p.Arg8
+	case 9:
+		return &p.Arg9
+	default:
+		return &p.Arg10
+	}
+}
+
+// Generic calls Types.Generic.
+func (c *TypesClient) Generic(arg0 Box[int], arg1 Box[Box[string]], arg2 Box[*Item]) error {
+	return c.caller.Call(context.Background(), &rpc.Call{Method: &typesGeneric, Params: &typesGenericParams{arg0, arg1, arg2}})
+}
+
+var typesGeneric = rpc.Method{
+	Name: TypesGenericMethod, Service: "Types", Params: []string{"arg0", "arg1", "arg2"},
+	New: func() (any, any) { return new(typesGenericParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*typesGenericParams)
+		return impl.(Types).Generic(p.Arg0, p.Arg1, p.Arg2)
+	},
 }
 
 type typesGenericParams struct {
@@ -272,8 +341,29 @@ type typesGenericParams struct {
 	Arg2 Box[*Item]
 }
 
-func (p *typesGenericParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}}
+func (p *typesGenericParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Arg0
+	case 1:
+		return &p.Arg1
+	default:
+		return &p.Arg2
+	}
+}
+
+// Watched calls Types.Watched.
+func (c *TypesClient) Watched(arg0 Watched, arg1 []Watched) error {
+	return c.caller.Call(context.Background(), &rpc.Call{Method: &typesWatched, Params: &typesWatchedParams{arg0, arg1}})
+}
+
+var typesWatched = rpc.Method{
+	Name: TypesWatchedMethod, Service: "Types", Params: []string{"arg0", "arg1"},
+	New: func() (any, any) { return new(typesWatchedParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*typesWatchedParams)
+		return impl.(Types).Watched(p.Arg0, p.Arg1)
+	},
 }
 
 type typesWatchedParams struct {
@@ -281,8 +371,27 @@ type typesWatchedParams struct {
 	Arg1 []Watched
 }
 
-func (p *typesWatchedParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}}
+func (p *typesWatchedParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Arg0
+	default:
+		return &p.Arg1
+	}
+}
+
+// Options calls Types.Options.
+func (c *TypesClient) Options(arg0 Options[json.Number], arg1 Options[json.RawMessage], arg2 Options[time.Time], arg3 Options[*time.Time], arg4 Options[any], arg5 Options[bool], arg6 Options[Count], arg7 Options[float32], arg8 Options[string], arg9 Options[[]string], arg10 Options[map[string]int], arg11 Options[*int], arg12 Options[*json.Number], arg13 Options[[0]int], arg14 Options[[2]int], arg15 Options[[4]byte], arg16 Options[Blob], arg17 Options[[]Byte], arg18 Options[map[point]int], arg19 Options[map[json.Number]mask], arg20 Options[celsius], arg21 Options[*celsius], arg22 Options[mask], arg23 Options[*mask], arg24 Options[point], arg25 Options[zeroer], arg26 Options[*zeroer], arg27 Options[ptrZeroer], arg28 Options[*ptrZeroer], arg29 Options[writeOnly], arg30 Options[readOnly], arg31 Options[Value], arg32 Options[Holder], arg33 Options[Ref], arg34 Options[Other], arg35 Options[anyone], arg36 Options[loop], arg37 Options[stamp], arg38 Options[time.Duration], arg39 Options[big.Int], arg40 Options[url.URL]) error {
+	return c.caller.Call(context.Background(), &rpc.Call{Method: &typesOptions, Params: &typesOptionsParams{arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7, arg8, arg9, arg10, arg11, arg12, arg13, arg14, arg15, arg16, arg17, arg18, arg19, arg20, arg21, arg22, arg23, arg24, arg25, arg26, arg27, arg28, arg29, arg30, arg31, arg32, arg33, arg34, arg35, arg36, arg37, arg38, arg39, arg40}})
+}
+
+var typesOptions = rpc.Method{
+	Name: TypesOptionsMethod, Service: "Types", Params: []string{"arg0", "arg1", "arg2", "arg3", "arg4", "arg5", "arg6", "arg7", "arg8", "arg9", "arg10", "arg11", "arg12", "arg13", "arg14", "arg15", "arg16", "arg17", "arg18", "arg19", "arg20", "arg21", "arg22", "arg23", "arg24", "arg25", "arg26", "arg27", "arg28", "arg29", "arg30", "arg31", "arg32", "arg33", "arg34", "arg35", "arg36", "arg37", "arg38", "arg39", "arg40"},
+	New: func() (any, any) { return new(typesOptionsParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*typesOptionsParams)
+		return impl.(Types).Options(p.Arg0, p.Arg1, p.Arg2, p.Arg3, p.Arg4, p.Arg5, p.Arg6, p.Arg7, p.Arg8, p.Arg9, p.Arg10, p.Arg11, p.Arg12, p.Arg13, p.Arg14, p.Arg15, p.Arg16, p.Arg17, p.Arg18, p.Arg19, p.Arg20, p.Arg21, p.Arg22, p.Arg23, p.Arg24, p.Arg25, p.Arg26, p.Arg27, p.Arg28, p.Arg29, p.Arg30, p.Arg31, p.Arg32, p.Arg33, p.Arg34, p.Arg35, p.Arg36, p.Arg37, p.Arg38, p.Arg39, p.Arg40)
+	},
 }
 
 type typesOptionsParams struct {
@@ -329,8 +438,105 @@ type typesOptionsParams struct {
 	Arg40 Options[url.URL]
 }
 
-func (p *typesOptionsParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}, {Name: "arg3", Value: &p.Arg3}, {Name: "arg4", Value: &p.Arg4}, {Name: "arg5", Value: &p.Arg5}, {Name: "arg6", Value: &p.Arg6}, {Name: "arg7", Value: &p.Arg7}, {Name: "arg8", Value: &p.Arg8}, {Name: "arg9", Value: &p.Arg9}, {Name: "arg10", Value: &p.Arg10}, {Name: "arg11", Value: &p.Arg11}, {Name: "arg12", Value: &p.Arg12}, {Name: "arg13", Value: &p.Arg13}, {Name: "arg14", Value: &p.Arg14}, {Name: "arg15", Value: &p.Arg15}, {Name: "arg16", Value: &p.Arg16}, {Name: "arg17", Value: &p.Arg17}, {Name: "arg18", Value: &p.Arg18}, {Name: "arg19", Value: &p.Arg19}, {Name: "arg20", Value: &p.Arg20}, {Name: "arg21", Value: &p.Arg21}, {Name: "arg22", Value: &p.Arg22}, {Name: "arg23", Value: &p.Arg23}, {Name: "arg24", Value: &p.Arg24}, {Name: "arg25", Value: &p.Arg25}, {Name: "arg26", Value: &p.Arg26}, {Name: "arg27", Value: &p.Arg27}, {Name: "arg28", Value: &p.Arg28}, {Name: "arg29", Value: &p.Arg29}, {Name: "arg30", Value: &p.Arg30}, {Name: "arg31", Value: &p.Arg31}, {Name: "arg32", Value: &p.Arg32}, {Name: "arg33", Value: &p.Arg33}, {Name: "arg34", Value: &p.Arg34}, {Name: "arg35", Value: &p.Arg35}, {Name: "arg36", Value: &p.Arg36}, {Name: "arg37", Value: &p.Arg37}, {Name: "arg38", Value: &p.Arg38}, {Name: "arg39", Value: &p.Arg39}, {Name: "arg40", Value: &p.Arg40}}
+func (p *typesOptionsParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Arg0
+	case 1:
+		return &p.Arg1
+	case 2:
+		return &p.Arg2
+	case 3:
+		return &p.Arg3
+	case 4:
+		return &p.Arg4
+	case 5:
+		return &p.Arg5
+	case 6:
+		return &p.Arg6
+	case 7:
+		return &p.Arg7
+	case 8:
+		return &p.Arg8
+	case 9:
+		return &p.Arg9
+	case 10:
+		return &p.Arg10
+	case 11:
+		return &p.Arg11
+	case 12:
+		return &p.Arg12
+	case 13:
+		return &p.Arg13
+	case 14:
+		return &p.Arg14
+	case 15:
+		return &p.Arg15
+	case 16:
+		return &p.Arg16
+	case 17:
+		return &p.Arg17
+	case 18:
+		return &p.Arg18
+	case 19:
+		return &p.Arg19
+	case 20:
+		return &p.Arg20
+	case 21:
+		return &p.Arg21
+	case 22:
+		return &p.Arg22
+	case 23:
+		return &p.Arg23
+	case 24:
+		return &p.Arg24
+	case 25:
+		return &p.Arg25
+	case 26:
+		return &p.Arg26
+	case 27:
+		return &p.Arg27
+	case 28:
+		return &p.Arg28
+	case 29:
+		return &p.Arg29
+	case 30:
+		return &p.Arg30
+	case 31:
+		return &p.Arg31
+	case 32:
+		return &p.Arg32
+	case 33:
+		return &p.Arg33
+	case 34:
+		return &p.Arg34
+	case 35:
+		return &p.Arg35
+	case 36:
+		return &p.Arg36
+	case 37:
+		return &p.Arg37
+	case 38:
+		return &p.Arg38
+	case 39:
+		return &p.Arg39
+	default:
+		return &p.Arg40
+	}
+}
+
+// Quotes calls Types.Quotes.
+func (c *TypesClient) Quotes(arg0 InQuotes[json.Number], arg1 InQuotes[json.RawMessage], arg2 InQuotes[time.Time], arg3 InQuotes[*time.Time], arg4 InQuotes[any], arg5 InQuotes[bool], arg6 InQuotes[Count], arg7 InQuotes[float32], arg8 InQuotes[string], arg9 InQuotes[[]string], arg10 InQuotes[map[string]int], arg11 InQuotes[*int], arg12 InQuotes[*json.Number], arg13 InQuotes[[0]int], arg14 InQuotes[[2]int], arg15 InQuotes[[4]byte], arg16 InQuotes[Blob], arg17 InQuotes[[]Byte], arg18 InQuotes[map[point]int], arg19 InQuotes[map[json.Number]mask], arg20 InQuotes[celsius], arg21 InQuotes[*celsius], arg22 InQuotes[mask], arg23 InQuotes[*mask], arg24 InQuotes[point], arg25 InQuotes[zeroer], arg26 InQuotes[*zeroer], arg27 InQuotes[ptrZeroer], arg28 InQuotes[*ptrZeroer], arg29 InQuotes[writeOnly], arg30 InQuotes[readOnly], arg31 InQuotes[Value], arg32 InQuotes[Holder], arg33 InQuotes[Ref], arg34 InQuotes[Other], arg35 InQuotes[anyone], arg36 InQuotes[loop], arg37 InQuotes[stamp], arg38 InQuotes[time.Duration], arg39 InQuotes[big.Int], arg40 InQuotes[url.URL]) error {
+	return c.caller.Call(context.Background(), &rpc.Call{Method: &typesQuotes, Params: &typesQuotesParams{arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7, arg8, arg9, arg10, arg11, arg12, arg13, arg14, arg15, arg16, arg17, arg18, arg19, arg20, arg21, arg22, arg23, arg24, arg25, arg26, arg27, arg28, arg29, arg30, arg31, arg32, arg33, arg34, arg35, arg36, arg37, arg38, arg39, arg40}})
+}
+
+var typesQuotes = rpc.Method{
+	Name: TypesQuotesMethod, Service: "Types", Params: []string{"arg0", "arg1", "arg2", "arg3", "arg4", "arg5", "arg6", "arg7", "arg8", "arg9", "arg10", "arg11", "arg12", "arg13", "arg14", "arg15", "arg16", "arg17", "arg18", "arg19", "arg20", "arg21", "arg22", "arg23", "arg24", "arg25", "arg26", "arg27", "arg28", "arg29", "arg30", "arg31", "arg32", "arg33", "arg34", "arg35", "arg36", "arg37", "arg38", "arg39", "arg40"},
+	New: func() (any, any) { return new(typesQuotesParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*typesQuotesParams)
+		return impl.(Types).Quotes(p.Arg0, p.Arg1, p.Arg2, p.Arg3, p.Arg4, p.Arg5, p.Arg6, p.Arg7, p.Arg8, p.Arg9, p.Arg10, p.Arg11, p.Arg12, p.Arg13, p.Arg14, p.Arg15, p.Arg16, p.Arg17, p.Arg18, p.Arg19, p.Arg20, p.Arg21, p.Arg22, p.Arg23, p.Arg24, p.Arg25, p.Arg26, p.Arg27, p.Arg28, p.Arg29, p.Arg30, p.Arg31, p.Arg32, p.Arg33, p.Arg34, p.Arg35, p.Arg36, p.Arg37, p.Arg38, p.Arg39, p.Arg40)
+	},
 }
 
 type typesQuotesParams struct {
@@ -377,8 +583,91 @@ type typesQuotesParams struct {
 	Arg40 InQuotes[url.URL]
 }
 
-func (p *typesQuotesParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "arg0", Value: &p.Arg0}, {Name: "arg1", Value: &p.Arg1}, {Name: "arg2", Value: &p.Arg2}, {Name: "arg3", Value: &p.Arg3}, {Name: "arg4", Value: &p.Arg4}, {Name: "arg5", Value: &p.Arg5}, {Name: "arg6", Value: &p.Arg6}, {Name: "arg7", Value: &p.Arg7}, {Name: "arg8", Value: &p.Arg8}, {Name: "arg9", Value: &p.Arg9}, {Name: "arg10", Value: &p.Arg10}, {Name: "arg11", Value: &p.Arg11}, {Name: "arg12", Value: &p.Arg12}, {Name: "arg13", Value: &p.Arg13}, {Name: "arg14", Value: &p.Arg14}, {Name: "arg15", Value: &p.Arg15}, {Name: "arg16", Value: &p.Arg16}, {Name: "arg17", Value: &p.Arg17}, {Name: "arg18", Value: &p.Arg18}, {Name: "arg19", Value: &p.Arg19}, {Name: "arg20", Value: &p.Arg20}, {Name: "arg21", Value: &p.Arg21}, {Name: "arg22", Value: &p.Arg22}, {Name: "arg23", Value: &p.Arg23}, {Name: "arg24", Value: &p.Arg24}, {Name: "arg25", Value: &p.Arg25}, {Name: "arg26", Value: &p.Arg26}, {Name: "arg27", Value: &p.Arg27}, {Name: "arg28", Value: &p.Arg28}, {Name: "arg29", Value: &p.Arg29}, {Name: "arg30", Value: &p.Arg30}, {Name: "arg31", Value: &p.Arg31}, {Name: "arg32", Value: &p.Arg32}, {Name: "arg33", Value: &p.Arg33}, {Name: "arg34", Value: &p.Arg34}, {Name: "arg35", Value: &p.Arg35}, {Name: "arg36", Value: &p.Arg36}, {Name: "arg37", Value: &p.Arg37}, {Name: "arg38", Value: &p.Arg38}, {Name: "arg39", Value: &p.Arg39}, {Name: "arg40", Value: &p.Arg40}}
+func (p *typesQuotesParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Arg0
+	case 1:
+		return &p.Arg1
+	case 2:
+		return &p.Arg2
+	case 3:
+		return &p.Arg3
+	case 4:
+		return &p.Arg4
+	case 5:
+		return &p.Arg5
+	case 6:
+		return &p.Arg6
+	case 7:
+		return &p.Arg7
+	case 8:
+		return &p.Arg8
+	case 9:
+		return &p.Arg9
+	case 10:
+		return &p.Arg10
+	case 11:
+		return &p.Arg11
+	case 12:
+		return &p.Arg12
+	case 13:
+		return &p.Arg13
+	case 14:
+		return &p.Arg14
+	case 15:
+		return &p.Arg15
+	case 16:
+		return &p.Arg16
+	case 17:
+		return &p.Arg17
+	case 18:
+		return &p.Arg18
+	case 19:
+		return &p.Arg19
+	case 20:
+		return &p.Arg20
+	case 21:
+		return &p.Arg21
+	case 22:
+		return &p.Arg22
+	case 23:
+		return &p.Arg23
+	case 24:
+		return &p.Arg24
+	case 25:
+		return &p.Arg25
+	case 26:
+		return &p.Arg26
+	case 27:
+		return &p.Arg27
+	case 28:
+		return &p.Arg28
+	case 29:
+		return &p.Arg29
+	case 30:
+		return &p.Arg30
+	case 31:
+		return &p.Arg31
+	case 32:
+		return &p.Arg32
+	case 33:
+		return &p.Arg33
+	case 34:
+		return &p.Arg34
+	case 35:
+		return &p.Arg35
+	case 36:
+		return &p.Arg36
+	case 37:
+		return &p.Arg37
+	case 38:
+		return &p.Arg38
+	case 39:
+		return &p.Arg39
+	default:
+		return &p.Arg40
+	}
 }
 
 func appendKindsJSON(dst []byte, v *Kinds) []byte {

@@ -6,74 +6,34 @@ import (
 	"context"
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"iter"
 )
 
 //lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
 
-const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
+const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run go generate again.
 
-// RoomService is the service Room, done by impl.
+// The names of Room's methods on the wire.
+const (
+	RoomPostMethod     = "Room.Post"
+	RoomMessagesMethod = "Room.Messages"
+	RoomWatchMethod    = "Room.Watch"
+	RoomImportMethod   = "Room.Import"
+	RoomTypingMethod   = "Room.Typing"
+)
+
+// RoomService serves impl as the service Room.
 func RoomService(impl Room) rpc.Service {
-	return rpc.Service{Name: "Room", Methods: []rpc.Method{
-		{
-			Name: "Room.Post",
-			New:  func() (any, any) { return new(roomPostParams), new(Message) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*roomPostParams), c.Result.(*Message)
-				*r, err = impl.Post(ctx, p.Author, p.Text)
-				return err
-			},
-		},
-		{
-			Name:       "Room.Messages",
-			Idempotent: true,
-			Cursor:     true,
-			New:        func() (any, any) { return new(roomMessagesParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*roomMessagesParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Messages(ctx, p.After)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Room.Watch",
-			New:  func() (any, any) { return new(roomWatchParams), new(roomWatchResult) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*roomWatchParams), c.Result.(*roomWatchResult)
-				now, changes, err := impl.Watch(ctx, p.Name)
-				r.Now, r.Changes = now, rpc.From(changes)
-				return err
-			},
-		},
-		{
-			Name: "Room.Import",
-			New:  func() (any, any) { return new(roomImportParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*roomImportParams), c.Result.(*int)
-				*r, err = impl.Import(ctx, rpc.To[Message](p.Messages))
-				return err
-			},
-		},
-		{
-			Name:   "Room.Typing",
-			Notify: true,
-			New:    func() (any, any) { return new(roomTypingParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*roomTypingParams)
-				return impl.Typing(ctx, p.Author)
-			},
-		},
-	}}
+	return rpc.Service{Name: "Room", Impl: impl, Methods: []*rpc.Method{&roomPost, &roomMessages, &roomWatch, &roomImport, &roomTyping}}
 }
 
-// RoomClient implements Room by calling the other end of a connection.
+// RoomClient implements Room by calls through an rpc.Caller.
 type RoomClient struct{ caller rpc.Caller }
 
 var _ Room = (*RoomClient)(nil)
 
-// NewRoomClient returns a client of Room that makes its calls with caller.
+// NewRoomClient returns a client of Room that calls through caller.
 func NewRoomClient(caller rpc.Caller) *RoomClient { return &RoomClient{caller} }
 
 // Post stores a message and returns it as stored. A text or an author of too
@@ -81,41 +41,18 @@ func NewRoomClient(caller rpc.Caller) *RoomClient { return &RoomClient{caller} }
 // rpc.Limits.Message: then it is not sent, with rpc.CodeTooLarge.
 func (c *RoomClient) Post(ctx context.Context, author string, text string) (Message, error) {
 	var r Message
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Room.Post", Params: &roomPostParams{author, text}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &roomPost, Params: &roomPostParams{author, text}, Result: &r})
 	return r, err
 }
 
-// Messages streams what was said after the given id, first what is stored, then
-// what is posted from now on, in the order of the ids.
-func (c *RoomClient) Messages(ctx context.Context, after int64) (iter.Seq2[Message, error], error) {
-	p := roomMessagesParams{after}
-	var r rpc.Stream
-	call := rpc.Call{Method: "Room.Messages", Params: &p, Result: &r, Idempotent: true}
-	err := c.caller.Call(ctx, new(call))
-	return rpc.Resume(ctx, c.caller, &call, func(m Message) { p.After = m.ID }), err
-}
-
-// Watch returns who is in the room, the given name included, and a stream of
-// what changes. The name enters when the stream begins, and leaves when it
-// ends. Without a name one watches unseen.
-func (c *RoomClient) Watch(ctx context.Context, name string) (now State, changes iter.Seq2[Delta, error], err error) {
-	var r roomWatchResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: "Room.Watch", Params: &roomWatchParams{name}, Result: &r})
-	return r.Now, rpc.To[Delta](r.Changes), err
-}
-
-// Import stores every message it is sent, under new ids, and returns how many.
-// Where one is refused those before it stay.
-func (c *RoomClient) Import(ctx context.Context, messages iter.Seq2[Message, error]) (int, error) {
-	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Room.Import", Params: &roomImportParams{rpc.From(messages)}, Result: &r})
-	return r, err
-}
-
-// Typing tells the room that the author, who must be in it, is typing. Nobody
-// answers.
-func (c *RoomClient) Typing(ctx context.Context, author string) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Room.Typing", Params: &roomTypingParams{author}, Notify: true})
+var roomPost = rpc.Method{
+	Name: RoomPostMethod, Service: "Room", Params: []string{"author", "text"},
+	New: func() (any, any) { return new(roomPostParams), new(Message) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*roomPostParams), c.Result.(*Message)
+		*r, err = impl.(Room).Post(ctx, p.Author, p.Text)
+		return err
+	},
 }
 
 type roomPostParams struct {
@@ -123,49 +60,133 @@ type roomPostParams struct {
 	Text   string
 }
 
-func (p *roomPostParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "author", Value: &p.Author}, {Name: "text", Value: &p.Text}}
+func (p *roomPostParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Author
+	default:
+		return &p.Text
+	}
+}
+
+// Messages streams what was said after the given id, first what is stored, then
+// what is posted from now on, in the order of the ids.
+func (c *RoomClient) Messages(ctx context.Context, after int64) (iter.Seq2[Message, error], error) {
+	p := roomMessagesParams{after}
+	var r gen1.Stream
+	call := rpc.Call{Method: &roomMessages, Params: &p, Result: &r}
+	err := c.caller.Call(ctx, new(call))
+	return gen1.Cursor(ctx, c.caller, &call, func(m Message) { p.After = m.ID }), err
+}
+
+var roomMessages = rpc.Method{
+	Name: RoomMessagesMethod, Service: "Room", Params: []string{"after"}, Idempotent: true, Cursor: "after",
+	New: func() (any, any) { return new(roomMessagesParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*roomMessagesParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Room).Messages(ctx, p.After)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type roomMessagesParams struct {
 	After int64
 }
 
-func (p *roomMessagesParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "after", Value: &p.After}}
+func (p *roomMessagesParams) Field(int) any {
+	return &p.After
+}
+
+// Watch returns who is in the room, the given name included, and a stream of
+// what changes. The name enters when the stream begins, and leaves when it
+// ends. Without a name one watches unseen.
+func (c *RoomClient) Watch(ctx context.Context, name string) (now State, changes iter.Seq2[Delta, error], err error) {
+	var r roomWatchResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &roomWatch, Params: &roomWatchParams{name}, Result: &r})
+	return r.Now, gen1.Receive[Delta](r.Changes), err
+}
+
+var roomWatch = rpc.Method{
+	Name: RoomWatchMethod, Service: "Room", Params: []string{"name"}, Results: []string{"now", "changes"},
+	New: func() (any, any) { return new(roomWatchParams), new(roomWatchResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*roomWatchParams), c.Result.(*roomWatchResult)
+		now, changes, err := impl.(Room).Watch(ctx, p.Name)
+		r.Now, r.Changes = now, gen1.Send(changes)
+		return err
+	},
 }
 
 type roomWatchParams struct {
 	Name string
 }
 
-func (p *roomWatchParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "name", Value: &p.Name}}
+func (p *roomWatchParams) Field(int) any {
+	return &p.Name
 }
 
 type roomWatchResult struct {
 	Now     State
-	Changes rpc.Stream
+	Changes gen1.Stream
 }
 
-func (p *roomWatchResult) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "now", Value: &p.Now}, {Name: "changes", Value: &p.Changes}}
+func (p *roomWatchResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Now
+	default:
+		return &p.Changes
+	}
+}
+
+// Import stores every message it is sent, under new ids, and returns how many.
+// Where one is refused those before it stay.
+func (c *RoomClient) Import(ctx context.Context, messages iter.Seq2[Message, error]) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &roomImport, Params: &roomImportParams{gen1.Send(messages)}, Result: &r})
+	return r, err
+}
+
+var roomImport = rpc.Method{
+	Name: RoomImportMethod, Service: "Room", Params: []string{"messages"},
+	New: func() (any, any) { return new(roomImportParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*roomImportParams), c.Result.(*int)
+		*r, err = impl.(Room).Import(ctx, gen1.Receive[Message](p.Messages))
+		return err
+	},
 }
 
 type roomImportParams struct {
-	Messages rpc.Stream
+	Messages gen1.Stream
 }
 
-func (p *roomImportParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "messages", Value: &p.Messages}}
+func (p *roomImportParams) Field(int) any {
+	return &p.Messages
+}
+
+// Typing tells the room that the author, who must be in it, is typing. Nobody
+// answers.
+func (c *RoomClient) Typing(ctx context.Context, author string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &roomTyping, Params: &roomTypingParams{author}})
+}
+
+var roomTyping = rpc.Method{
+	Name: RoomTypingMethod, Service: "Room", Params: []string{"author"}, Notify: true,
+	New: func() (any, any) { return new(roomTypingParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*roomTypingParams)
+		return impl.(Room).Typing(ctx, p.Author)
+	},
 }
 
 type roomTypingParams struct {
 	Author string
 }
 
-func (p *roomTypingParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "author", Value: &p.Author}}
+func (p *roomTypingParams) Field(int) any {
+	return &p.Author
 }
 
 func appendMessageJSON(dst []byte, v *Message) []byte {

@@ -6,35 +6,31 @@ import (
 	"context"
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"iter"
 	"time"
 )
 
 //lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
 
-const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
+const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run go generate again.
 
-// IntakeService is the service Intake, done by impl.
+// The names of Intake's methods on the wire.
+const (
+	IntakeReportMethod = "Intake.Report"
+)
+
+// IntakeService serves impl as the service Intake.
 func IntakeService(impl Intake) rpc.Service {
-	return rpc.Service{Name: "Intake", Methods: []rpc.Method{
-		{
-			Name: "Intake.Report",
-			New:  func() (any, any) { return new(intakeReportParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*intakeReportParams), c.Result.(*int)
-				*r, err = impl.Report(ctx, p.Device, p.Interval, rpc.To[Reading](p.Readings))
-				return err
-			},
-		},
-	}}
+	return rpc.Service{Name: "Intake", Impl: impl, Methods: []*rpc.Method{&intakeReport}}
 }
 
-// IntakeClient implements Intake by calling the other end of a connection.
+// IntakeClient implements Intake by calls through an rpc.Caller.
 type IntakeClient struct{ caller rpc.Caller }
 
 var _ Intake = (*IntakeClient)(nil)
 
-// NewIntakeClient returns a client of Intake that makes its calls with caller.
+// NewIntakeClient returns a client of Intake that calls through caller.
 func NewIntakeClient(caller rpc.Caller) *IntakeClient { return &IntakeClient{caller} }
 
 // Report brings a device online, which must serve Device on the same
@@ -43,51 +39,54 @@ func NewIntakeClient(caller rpc.Caller) *IntakeClient { return &IntakeClient{cal
 // a *Replaced.
 func (c *IntakeClient) Report(ctx context.Context, device string, interval time.Duration, readings iter.Seq2[Reading, error]) (int, error) {
 	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Intake.Report", Params: &intakeReportParams{device, interval, rpc.From(readings)}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &intakeReport, Params: &intakeReportParams{device, interval, gen1.Send(readings)}, Result: &r})
 	return r, err
+}
+
+var intakeReport = rpc.Method{
+	Name: IntakeReportMethod, Service: "Intake", Params: []string{"device", "interval", "readings"},
+	New: func() (any, any) { return new(intakeReportParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*intakeReportParams), c.Result.(*int)
+		*r, err = impl.(Intake).Report(ctx, p.Device, p.Interval, gen1.Receive[Reading](p.Readings))
+		return err
+	},
 }
 
 type intakeReportParams struct {
 	Device   string
 	Interval time.Duration
-	Readings rpc.Stream
+	Readings gen1.Stream
 }
 
-func (p *intakeReportParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "device", Value: &p.Device}, {Name: "interval", Value: &p.Interval}, {Name: "readings", Value: &p.Readings}}
+func (p *intakeReportParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Device
+	case 1:
+		return &p.Interval
+	default:
+		return &p.Readings
+	}
 }
 
-// FleetService is the service Fleet, done by impl.
+// The names of Fleet's methods on the wire.
+const (
+	FleetWatchMethod       = "Fleet.Watch"
+	FleetSetIntervalMethod = "Fleet.SetInterval"
+)
+
+// FleetService serves impl as the service Fleet.
 func FleetService(impl Fleet) rpc.Service {
-	return rpc.Service{Name: "Fleet", Methods: []rpc.Method{
-		{
-			Name: "Fleet.Watch",
-			New:  func() (any, any) { return nil, new(fleetWatchResult) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				r := c.Result.(*fleetWatchResult)
-				now, changes, err := impl.Watch(ctx)
-				r.Now, r.Changes = now, rpc.From(changes)
-				return err
-			},
-		},
-		{
-			Name: "Fleet.SetInterval",
-			New:  func() (any, any) { return new(fleetSetIntervalParams), new(time.Duration) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*fleetSetIntervalParams), c.Result.(*time.Duration)
-				*r, err = impl.SetInterval(ctx, p.Device, p.Interval)
-				return err
-			},
-		},
-	}}
+	return rpc.Service{Name: "Fleet", Impl: impl, Methods: []*rpc.Method{&fleetWatch, &fleetSetInterval}}
 }
 
-// FleetClient implements Fleet by calling the other end of a connection.
+// FleetClient implements Fleet by calls through an rpc.Caller.
 type FleetClient struct{ caller rpc.Caller }
 
 var _ Fleet = (*FleetClient)(nil)
 
-// NewFleetClient returns a client of Fleet that makes its calls with caller.
+// NewFleetClient returns a client of Fleet that calls through caller.
 func NewFleetClient(caller rpc.Caller) *FleetClient { return &FleetClient{caller} }
 
 // Watch returns all devices that have ever reported, by name, and a stream of
@@ -95,8 +94,33 @@ func NewFleetClient(caller rpc.Caller) *FleetClient { return &FleetClient{caller
 // is always the latest.
 func (c *FleetClient) Watch(ctx context.Context) (now []Status, changes iter.Seq2[Status, error], err error) {
 	var r fleetWatchResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: "Fleet.Watch", Result: &r})
-	return r.Now, rpc.To[Status](r.Changes), err
+	err = c.caller.Call(ctx, &rpc.Call{Method: &fleetWatch, Result: &r})
+	return r.Now, gen1.Receive[Status](r.Changes), err
+}
+
+var fleetWatch = rpc.Method{
+	Name: FleetWatchMethod, Service: "Fleet", Results: []string{"now", "changes"},
+	New: func() (any, any) { return nil, new(fleetWatchResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*fleetWatchResult)
+		now, changes, err := impl.(Fleet).Watch(ctx)
+		r.Now, r.Changes = now, gen1.Send(changes)
+		return err
+	},
+}
+
+type fleetWatchResult struct {
+	Now     []Status
+	Changes gen1.Stream
+}
+
+func (p *fleetWatchResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Now
+	default:
+		return &p.Changes
+	}
 }
 
 // SetInterval makes a device measure at an interval, and returns the one it
@@ -104,17 +128,18 @@ func (c *FleetClient) Watch(ctx context.Context) (now []Status, changes iter.Seq
 // says, such as a *BadInterval.
 func (c *FleetClient) SetInterval(ctx context.Context, device string, interval time.Duration) (was time.Duration, err error) {
 	var r time.Duration
-	err = c.caller.Call(ctx, &rpc.Call{Method: "Fleet.SetInterval", Params: &fleetSetIntervalParams{device, interval}, Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: &fleetSetInterval, Params: &fleetSetIntervalParams{device, interval}, Result: &r})
 	return r, err
 }
 
-type fleetWatchResult struct {
-	Now     []Status
-	Changes rpc.Stream
-}
-
-func (p *fleetWatchResult) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "now", Value: &p.Now}, {Name: "changes", Value: &p.Changes}}
+var fleetSetInterval = rpc.Method{
+	Name: FleetSetIntervalMethod, Service: "Fleet", Params: []string{"device", "interval"},
+	New: func() (any, any) { return new(fleetSetIntervalParams), new(time.Duration) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*fleetSetIntervalParams), c.Result.(*time.Duration)
+		*r, err = impl.(Fleet).SetInterval(ctx, p.Device, p.Interval)
+		return err
+	},
 }
 
 type fleetSetIntervalParams struct {
@@ -122,47 +147,57 @@ type fleetSetIntervalParams struct {
 	Interval time.Duration
 }
 
-func (p *fleetSetIntervalParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "device", Value: &p.Device}, {Name: "interval", Value: &p.Interval}}
+func (p *fleetSetIntervalParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Device
+	default:
+		return &p.Interval
+	}
 }
 
-// DeviceService is the service Device, done by impl.
+// The names of Device's methods on the wire.
+const (
+	DeviceSetIntervalMethod = "Device.SetInterval"
+)
+
+// DeviceService serves impl as the service Device.
 func DeviceService(impl Device) rpc.Service {
-	return rpc.Service{Name: "Device", Methods: []rpc.Method{
-		{
-			Name: "Device.SetInterval",
-			New:  func() (any, any) { return new(deviceSetIntervalParams), new(time.Duration) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*deviceSetIntervalParams), c.Result.(*time.Duration)
-				*r, err = impl.SetInterval(ctx, p.Interval)
-				return err
-			},
-		},
-	}}
+	return rpc.Service{Name: "Device", Impl: impl, Methods: []*rpc.Method{&deviceSetInterval}}
 }
 
-// DeviceClient implements Device by calling the other end of a connection.
+// DeviceClient implements Device by calls through an rpc.Caller.
 type DeviceClient struct{ caller rpc.Caller }
 
 var _ Device = (*DeviceClient)(nil)
 
-// NewDeviceClient returns a client of Device that makes its calls with caller.
+// NewDeviceClient returns a client of Device that calls through caller.
 func NewDeviceClient(caller rpc.Caller) *DeviceClient { return &DeviceClient{caller} }
 
 // SetInterval makes the device measure at an interval, and returns the one it
 // had. The error is a *BadInterval where it cannot.
 func (c *DeviceClient) SetInterval(ctx context.Context, interval time.Duration) (was time.Duration, err error) {
 	var r time.Duration
-	err = c.caller.Call(ctx, &rpc.Call{Method: "Device.SetInterval", Params: &deviceSetIntervalParams{interval}, Result: &r})
+	err = c.caller.Call(ctx, &rpc.Call{Method: &deviceSetInterval, Params: &deviceSetIntervalParams{interval}, Result: &r})
 	return r, err
+}
+
+var deviceSetInterval = rpc.Method{
+	Name: DeviceSetIntervalMethod, Service: "Device", Params: []string{"interval"},
+	New: func() (any, any) { return new(deviceSetIntervalParams), new(time.Duration) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*deviceSetIntervalParams), c.Result.(*time.Duration)
+		*r, err = impl.(Device).SetInterval(ctx, p.Interval)
+		return err
+	},
 }
 
 type deviceSetIntervalParams struct {
 	Interval time.Duration
 }
 
-func (p *deviceSetIntervalParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "interval", Value: &p.Interval}}
+func (p *deviceSetIntervalParams) Field(int) any {
+	return &p.Interval
 }
 
 func appendReadingJSON(dst []byte, v *Reading) []byte {

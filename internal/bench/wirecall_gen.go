@@ -6,147 +6,161 @@ import (
 	"context"
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"iter"
 )
 
 //lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
 
-const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
+const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run go generate again.
 
-// BenchService is the service Bench, done by impl.
+// The names of Bench's methods on the wire.
+const (
+	BenchEchoMethod   = "Bench.Echo"
+	BenchTextMethod   = "Bench.Text"
+	BenchItemsMethod  = "Bench.Items"
+	BenchUploadMethod = "Bench.Upload"
+	BenchWatchMethod  = "Bench.Watch"
+)
+
+// BenchService serves impl as the service Bench.
 func BenchService(impl Bench) rpc.Service {
-	return rpc.Service{Name: "Bench", Methods: []rpc.Method{
-		{
-			Name: "Bench.Echo",
-			New:  func() (any, any) { return new(benchEchoParams), new(Value) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*benchEchoParams), c.Result.(*Value)
-				*r, err = impl.Echo(ctx, p.V)
-				return err
-			},
-		},
-		{
-			Name: "Bench.Text",
-			New:  func() (any, any) { return new(benchTextParams), new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*benchTextParams), c.Result.(*string)
-				*r, err = impl.Text(ctx, p.S)
-				return err
-			},
-		},
-		{
-			Name: "Bench.Items",
-			New:  func() (any, any) { return new(benchItemsParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*benchItemsParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Items(ctx, p.F)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Bench.Upload",
-			New:  func() (any, any) { return new(benchUploadParams), new(int64) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*benchUploadParams), c.Result.(*int64)
-				*r, err = impl.Upload(ctx, rpc.To[[]byte](p.Chunks))
-				return err
-			},
-		},
-		{
-			Name: "Bench.Watch",
-			New:  func() (any, any) { return new(benchWatchParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*benchWatchParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Watch(ctx, p.F)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-	}}
+	return rpc.Service{Name: "Bench", Impl: impl, Methods: []*rpc.Method{&benchEcho, &benchText, &benchItems, &benchUpload, &benchWatch}}
 }
 
-// BenchClient implements Bench by calling the other end of a connection.
+// BenchClient implements Bench by calls through an rpc.Caller.
 type BenchClient struct{ caller rpc.Caller }
 
 var _ Bench = (*BenchClient)(nil)
 
-// NewBenchClient returns a client of Bench that makes its calls with caller.
+// NewBenchClient returns a client of Bench that calls through caller.
 func NewBenchClient(caller rpc.Caller) *BenchClient { return &BenchClient{caller} }
 
 // Echo calls Bench.Echo.
 func (c *BenchClient) Echo(ctx context.Context, v Value) (Value, error) {
 	var r Value
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Bench.Echo", Params: &benchEchoParams{v}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &benchEcho, Params: &benchEchoParams{v}, Result: &r})
 	return r, err
 }
 
-// Text calls Bench.Text.
-func (c *BenchClient) Text(ctx context.Context, s string) (string, error) {
-	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Bench.Text", Params: &benchTextParams{s}, Result: &r})
-	return r, err
-}
-
-// Items calls Bench.Items.
-func (c *BenchClient) Items(ctx context.Context, f Feed) (iter.Seq2[Item, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Bench.Items", Params: &benchItemsParams{f}, Result: &r})
-	return rpc.To[Item](r), err
-}
-
-// Upload calls Bench.Upload.
-func (c *BenchClient) Upload(ctx context.Context, chunks iter.Seq2[[]byte, error]) (int64, error) {
-	var r int64
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Bench.Upload", Params: &benchUploadParams{rpc.From(chunks)}, Result: &r})
-	return r, err
-}
-
-// Watch is Items of a live feed, encoded once for all who watch.
-func (c *BenchClient) Watch(ctx context.Context, f Feed) (iter.Seq2[rpc.Shared[Item], error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Bench.Watch", Params: &benchWatchParams{f}, Result: &r})
-	return rpc.To[rpc.Shared[Item]](r), err
+var benchEcho = rpc.Method{
+	Name: BenchEchoMethod, Service: "Bench", Params: []string{"v"},
+	New: func() (any, any) { return new(benchEchoParams), new(Value) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*benchEchoParams), c.Result.(*Value)
+		*r, err = impl.(Bench).Echo(ctx, p.V)
+		return err
+	},
 }
 
 type benchEchoParams struct {
 	V Value
 }
 
-func (p *benchEchoParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "v", Value: &p.V}}
+func (p *benchEchoParams) Field(int) any {
+	return &p.V
+}
+
+// Text calls Bench.Text.
+func (c *BenchClient) Text(ctx context.Context, s string) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &benchText, Params: &benchTextParams{s}, Result: &r})
+	return r, err
+}
+
+var benchText = rpc.Method{
+	Name: BenchTextMethod, Service: "Bench", Params: []string{"s"},
+	New: func() (any, any) { return new(benchTextParams), new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*benchTextParams), c.Result.(*string)
+		*r, err = impl.(Bench).Text(ctx, p.S)
+		return err
+	},
 }
 
 type benchTextParams struct {
 	S string
 }
 
-func (p *benchTextParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "s", Value: &p.S}}
+func (p *benchTextParams) Field(int) any {
+	return &p.S
+}
+
+// Items calls Bench.Items.
+func (c *BenchClient) Items(ctx context.Context, f Feed) (iter.Seq2[Item, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &benchItems, Params: &benchItemsParams{f}, Result: &r})
+	return gen1.Receive[Item](r), err
+}
+
+var benchItems = rpc.Method{
+	Name: BenchItemsMethod, Service: "Bench", Params: []string{"f"},
+	New: func() (any, any) { return new(benchItemsParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*benchItemsParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Bench).Items(ctx, p.F)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type benchItemsParams struct {
 	F Feed
 }
 
-func (p *benchItemsParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "f", Value: &p.F}}
+func (p *benchItemsParams) Field(int) any {
+	return &p.F
+}
+
+// Upload calls Bench.Upload.
+func (c *BenchClient) Upload(ctx context.Context, chunks iter.Seq2[[]byte, error]) (int64, error) {
+	var r int64
+	err := c.caller.Call(ctx, &rpc.Call{Method: &benchUpload, Params: &benchUploadParams{gen1.Send(chunks)}, Result: &r})
+	return r, err
+}
+
+var benchUpload = rpc.Method{
+	Name: BenchUploadMethod, Service: "Bench", Params: []string{"chunks"},
+	New: func() (any, any) { return new(benchUploadParams), new(int64) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*benchUploadParams), c.Result.(*int64)
+		*r, err = impl.(Bench).Upload(ctx, gen1.Receive[[]byte](p.Chunks))
+		return err
+	},
 }
 
 type benchUploadParams struct {
-	Chunks rpc.Stream
+	Chunks gen1.Stream
 }
 
-func (p *benchUploadParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "chunks", Value: &p.Chunks}}
+func (p *benchUploadParams) Field(int) any {
+	return &p.Chunks
+}
+
+// Watch is Items of a live feed, encoded once for all who watch.
+func (c *BenchClient) Watch(ctx context.Context, f Feed) (iter.Seq2[rpc.Shared[Item], error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &benchWatch, Params: &benchWatchParams{f}, Result: &r})
+	return gen1.Receive[rpc.Shared[Item]](r), err
+}
+
+var benchWatch = rpc.Method{
+	Name: BenchWatchMethod, Service: "Bench", Params: []string{"f"},
+	New: func() (any, any) { return new(benchWatchParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*benchWatchParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Bench).Watch(ctx, p.F)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type benchWatchParams struct {
 	F Feed
 }
 
-func (p *benchWatchParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "f", Value: &p.F}}
+func (p *benchWatchParams) Field(int) any {
+	return &p.F
 }
 
 func appendValueJSON(dst []byte, v *Value) []byte {

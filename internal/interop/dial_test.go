@@ -18,6 +18,7 @@ import (
 	geth "github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 )
 
 // gethCalc is Calc as go-ethereum's server has it: calc_add and so on.
@@ -132,23 +133,18 @@ func dial(t *testing.T, url string) *rpc.Conn {
 type positional struct{ rpc.Caller }
 
 func (p positional) Call(ctx context.Context, c *rpc.Call) error {
-	if fields, ok := c.Params.(rpc.Fields); ok && !hasStream(fields) {
-		var values []any
-		for _, f := range fields.Fields() {
-			values = append(values, f.Value)
+	var values []any
+	for _, name := range c.Method.Params {
+		value := c.Param(name)
+		if _, ok := value.(*gen1.Stream); ok {
+			return p.Caller.Call(ctx, c)
 		}
+		values = append(values, value)
+	}
+	if values != nil {
 		c.Params = values
 	}
 	return p.Caller.Call(ctx, c)
-}
-
-func hasStream(fields rpc.Fields) bool {
-	for _, f := range fields.Fields() {
-		if _, ok := f.Value.(*rpc.Stream); ok {
-			return true
-		}
-	}
-	return false
 }
 
 // callPlain does what a connection to a plain server can, and tries the rest.

@@ -93,7 +93,7 @@ func TestDialNetRPC(t *testing.T) {
 		srv.ServeCodec(netjsonrpc.NewServerCodec(&messages{Conn: ws, sent: sent}))
 	}))
 	var sum int
-	err := conn.Call(t.Context(), &rpc.Call{Method: "Calc.Add", Params: []any{[2]int{1, 2}}, Result: &sum})
+	err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Calc.Add"}, Params: []any{[2]int{1, 2}}, Result: &sum})
 	if rpc.CodeOf(err) != rpc.CodeInternal {
 		t.Errorf("%d, %v", sum, err)
 	}
@@ -150,15 +150,15 @@ func TestDialMCP(t *testing.T) {
 	ctx := strangely(t)
 	client := map[string]any{"protocolVersion": "2025-06-18", "capabilities": map[string]any{}, "clientInfo": map[string]string{"name": "wirecall", "version": "1"}}
 	var hello struct{ ServerInfo struct{ Name string } }
-	if err := conn.Call(ctx, &rpc.Call{Method: "initialize", Params: client, Result: &hello}); err != nil || hello.ServerInfo.Name != "calc" {
+	if err := conn.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "initialize"}, Params: client, Result: &hello}); err != nil || hello.ServerInfo.Name != "calc" {
 		t.Fatal(hello, err)
 	}
-	if err := conn.Call(ctx, &rpc.Call{Method: "notifications/initialized", Notify: true}); err != nil {
+	if err := conn.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "notifications/initialized", Notify: true}}); err != nil {
 		t.Fatal(err)
 	}
 	var sum struct{ Content []struct{ Text string } }
 	args := map[string]any{"name": "add", "arguments": map[string]int{"A": 20, "B": 22}}
-	if err := conn.Call(ctx, &rpc.Call{Method: "tools/call", Params: args, Result: &sum}); err != nil || len(sum.Content) != 1 || sum.Content[0].Text != "42" {
+	if err := conn.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "tools/call"}, Params: args, Result: &sum}); err != nil || len(sum.Content) != 1 || sum.Content[0].Text != "42" {
 		t.Error(sum, err)
 	}
 }

@@ -6,96 +6,51 @@ import (
 	"context"
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"iter"
 )
 
 //lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
 
-const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
+const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run go generate again.
 
-// CalcService is the service Calc, done by impl.
+// The names of Calc's methods on the wire.
+const (
+	CalcAddMethod  = "calc_add"
+	CalcFailMethod = "calc_fail"
+	CalcWaitMethod = "calc_wait"
+	CalcNoteMethod = "calc_note"
+	CalcSumMethod  = "calc_sum"
+)
+
+// CalcService serves impl as the service Calc.
 func CalcService(impl Calc) rpc.Service {
-	return rpc.Service{Name: "Calc", Methods: []rpc.Method{
-		{
-			Name: "calc_add",
-			New:  func() (any, any) { return new(calcAddParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*calcAddParams), c.Result.(*int)
-				*r, err = impl.Add(ctx, p.A, p.B)
-				return err
-			},
-		},
-		{
-			Name: "calc_fail",
-			New:  func() (any, any) { return new(calcFailParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*calcFailParams)
-				return impl.Fail(ctx, p.Code, p.Detail)
-			},
-		},
-		{
-			Name: "calc_wait",
-			New:  func() (any, any) { return nil, nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				return impl.Wait(ctx)
-			},
-		},
-		{
-			Name:   "calc_note",
-			Notify: true,
-			New:    func() (any, any) { return new(calcNoteParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*calcNoteParams)
-				return impl.Note(ctx, p.Text)
-			},
-		},
-		{
-			Name: "calc_sum",
-			New:  func() (any, any) { return new(calcSumParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*calcSumParams), c.Result.(*int)
-				*r, err = impl.Sum(ctx, rpc.To[int](p.Nums))
-				return err
-			},
-		},
-	}}
+	return rpc.Service{Name: "Calc", Impl: impl, Methods: []*rpc.Method{&calcAdd, &calcFail, &calcWait, &calcNote, &calcSum}}
 }
 
-// CalcClient implements Calc by calling the other end of a connection.
+// CalcClient implements Calc by calls through an rpc.Caller.
 type CalcClient struct{ caller rpc.Caller }
 
 var _ Calc = (*CalcClient)(nil)
 
-// NewCalcClient returns a client of Calc that makes its calls with caller.
+// NewCalcClient returns a client of Calc that calls through caller.
 func NewCalcClient(caller rpc.Caller) *CalcClient { return &CalcClient{caller} }
 
 // Add calls calc_add.
 func (c *CalcClient) Add(ctx context.Context, a int, b int) (int, error) {
 	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "calc_add", Params: &calcAddParams{a, b}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &calcAdd, Params: &calcAddParams{a, b}, Result: &r})
 	return r, err
 }
 
-// Fail returns an error with a code and data.
-func (c *CalcClient) Fail(ctx context.Context, code int, detail string) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "calc_fail", Params: &calcFailParams{code, detail}})
-}
-
-// Wait returns when its caller no longer wants it to.
-func (c *CalcClient) Wait(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "calc_wait"})
-}
-
-// Note calls calc_note.
-func (c *CalcClient) Note(ctx context.Context, text string) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "calc_note", Params: &calcNoteParams{text}, Notify: true})
-}
-
-// Sum calls calc_sum.
-func (c *CalcClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (int, error) {
-	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "calc_sum", Params: &calcSumParams{rpc.From(nums)}, Result: &r})
-	return r, err
+var calcAdd = rpc.Method{
+	Name: CalcAddMethod, Service: "Calc", Params: []string{"a", "b"},
+	New: func() (any, any) { return new(calcAddParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*calcAddParams), c.Result.(*int)
+		*r, err = impl.(Calc).Add(ctx, p.A, p.B)
+		return err
+	},
 }
 
 type calcAddParams struct {
@@ -103,8 +58,27 @@ type calcAddParams struct {
 	B int
 }
 
-func (p *calcAddParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "a", Value: &p.A}, {Name: "b", Value: &p.B}}
+func (p *calcAddParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.A
+	default:
+		return &p.B
+	}
+}
+
+// Fail returns an error with a code and data.
+func (c *CalcClient) Fail(ctx context.Context, code int, detail string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &calcFail, Params: &calcFailParams{code, detail}})
+}
+
+var calcFail = rpc.Method{
+	Name: CalcFailMethod, Service: "Calc", Params: []string{"code", "detail"},
+	New: func() (any, any) { return new(calcFailParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*calcFailParams)
+		return impl.(Calc).Fail(ctx, p.Code, p.Detail)
+	},
 }
 
 type calcFailParams struct {
@@ -112,95 +86,153 @@ type calcFailParams struct {
 	Detail string
 }
 
-func (p *calcFailParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "code", Value: &p.Code}, {Name: "detail", Value: &p.Detail}}
+func (p *calcFailParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Code
+	default:
+		return &p.Detail
+	}
+}
+
+// Wait returns when its caller no longer wants it to.
+func (c *CalcClient) Wait(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &calcWait})
+}
+
+var calcWait = rpc.Method{
+	Name: CalcWaitMethod, Service: "Calc",
+	New: func() (any, any) { return nil, nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		return impl.(Calc).Wait(ctx)
+	},
+}
+
+// Note calls calc_note.
+func (c *CalcClient) Note(ctx context.Context, text string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &calcNote, Params: &calcNoteParams{text}})
+}
+
+var calcNote = rpc.Method{
+	Name: CalcNoteMethod, Service: "Calc", Params: []string{"text"}, Notify: true,
+	New: func() (any, any) { return new(calcNoteParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*calcNoteParams)
+		return impl.(Calc).Note(ctx, p.Text)
+	},
 }
 
 type calcNoteParams struct {
 	Text string
 }
 
-func (p *calcNoteParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "text", Value: &p.Text}}
+func (p *calcNoteParams) Field(int) any {
+	return &p.Text
+}
+
+// Sum calls calc_sum.
+func (c *CalcClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &calcSum, Params: &calcSumParams{gen1.Send(nums)}, Result: &r})
+	return r, err
+}
+
+var calcSum = rpc.Method{
+	Name: CalcSumMethod, Service: "Calc", Params: []string{"nums"},
+	New: func() (any, any) { return new(calcSumParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*calcSumParams), c.Result.(*int)
+		*r, err = impl.(Calc).Sum(ctx, gen1.Receive[int](p.Nums))
+		return err
+	},
 }
 
 type calcSumParams struct {
-	Nums rpc.Stream
+	Nums gen1.Stream
 }
 
-func (p *calcSumParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "nums", Value: &p.Nums}}
+func (p *calcSumParams) Field(int) any {
+	return &p.Nums
 }
 
-// ChainService is the service Chain, done by impl.
+// The names of Chain's methods on the wire.
+const (
+	ChainChainIDMethod     = "eth_chainId"
+	ChainBlockNumberMethod = "eth_blockNumber"
+	ChainSubscribeMethod   = "eth_subscribe"
+)
+
+// ChainService serves impl as the service Chain.
 func ChainService(impl Chain) rpc.Service {
-	return rpc.Service{Name: "Chain", Methods: []rpc.Method{
-		{
-			Name: "eth_chainId",
-			New:  func() (any, any) { return nil, new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*string)
-				*r, err = impl.ChainID()
-				return err
-			},
-		},
-		{
-			Name: "eth_blockNumber",
-			New:  func() (any, any) { return nil, new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*string)
-				*r, err = impl.BlockNumber()
-				return err
-			},
-		},
-		{
-			Name: "eth_subscribe",
-			New:  func() (any, any) { return new(chainSubscribeParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*chainSubscribeParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Subscribe(ctx, p.Kind)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-	}}
+	return rpc.Service{Name: "Chain", Impl: impl, Methods: []*rpc.Method{&chainChainID, &chainBlockNumber, &chainSubscribe}}
 }
 
-// ChainClient implements Chain by calling the other end of a connection.
+// ChainClient implements Chain by calls through an rpc.Caller.
 type ChainClient struct{ caller rpc.Caller }
 
 var _ Chain = (*ChainClient)(nil)
 
-// NewChainClient returns a client of Chain that makes its calls with caller.
+// NewChainClient returns a client of Chain that calls through caller.
 func NewChainClient(caller rpc.Caller) *ChainClient { return &ChainClient{caller} }
 
 // ChainID calls eth_chainId.
 func (c *ChainClient) ChainID() (string, error) {
 	var r string
-	err := c.caller.Call(context.Background(), &rpc.Call{Method: "eth_chainId", Result: &r})
+	err := c.caller.Call(context.Background(), &rpc.Call{Method: &chainChainID, Result: &r})
 	return r, err
+}
+
+var chainChainID = rpc.Method{
+	Name: ChainChainIDMethod, Service: "Chain",
+	New: func() (any, any) { return nil, new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*string)
+		*r, err = impl.(Chain).ChainID()
+		return err
+	},
 }
 
 // BlockNumber calls eth_blockNumber.
 func (c *ChainClient) BlockNumber() (string, error) {
 	var r string
-	err := c.caller.Call(context.Background(), &rpc.Call{Method: "eth_blockNumber", Result: &r})
+	err := c.caller.Call(context.Background(), &rpc.Call{Method: &chainBlockNumber, Result: &r})
 	return r, err
+}
+
+var chainBlockNumber = rpc.Method{
+	Name: ChainBlockNumberMethod, Service: "Chain",
+	New: func() (any, any) { return nil, new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*string)
+		*r, err = impl.(Chain).BlockNumber()
+		return err
+	},
 }
 
 // Subscribe calls eth_subscribe.
 func (c *ChainClient) Subscribe(ctx context.Context, kind string) (iter.Seq2[Header, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "eth_subscribe", Params: &chainSubscribeParams{kind}, Result: &r})
-	return rpc.To[Header](r), err
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &chainSubscribe, Params: &chainSubscribeParams{kind}, Result: &r})
+	return gen1.Receive[Header](r), err
+}
+
+var chainSubscribe = rpc.Method{
+	Name: ChainSubscribeMethod, Service: "Chain", Params: []string{"kind"},
+	New: func() (any, any) { return new(chainSubscribeParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*chainSubscribeParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Chain).Subscribe(ctx, p.Kind)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type chainSubscribeParams struct {
 	Kind string
 }
 
-func (p *chainSubscribeParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "kind", Value: &p.Kind}}
+func (p *chainSubscribeParams) Field(int) any {
+	return &p.Kind
 }
 
 func appendHeaderJSON(dst []byte, v *Header) []byte {

@@ -171,11 +171,11 @@ func TestNoWaitInsideHandler(t *testing.T) {
 		block := rpc.NewServer(&rpc.ServerOptions{})
 		var back rpc.Caller
 		got := make(chan struct{})
-		block.Register(rpc.Service{Methods: []rpc.Method{{Name: "Get", Serve: func(ctx context.Context, _ *rpc.Call) error {
+		block.Register(rpc.Service{Methods: []*rpc.Method{{Name: "Get", Serve: func(ctx context.Context, _ any, _ *rpc.Call) error {
 			back = rpc.Peer(ctx)
 			close(got)
 			return nil
-		}}, {Name: "Try", Serve: func(ctx context.Context, _ *rpc.Call) error {
+		}}, {Name: "Try", Serve: func(ctx context.Context, _ any, _ *rpc.Call) error {
 			_, err := NewLoadClient(rpc.Peer(ctx)).Echo(ctx, "hi")
 			return err
 		}}}})
@@ -183,7 +183,7 @@ func TestNoWaitInsideHandler(t *testing.T) {
 			Services: []rpc.Service{LoadService(peer)},
 			Limits:   rpc.Limits{Calls: 1},
 		})
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Get"}); err != nil {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Get"}}); err != nil {
 			t.Fatal(err)
 		}
 		<-got
@@ -191,7 +191,7 @@ func TestNoWaitInsideHandler(t *testing.T) {
 		defer cancel()
 		go NewLoadClient(back).Wait(ctx)
 		<-peer.waiting
-		err := conn.Call(t.Context(), &rpc.Call{Method: "Try"})
+		err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Try"}})
 		if e, ok := errors.AsType[*rpc.Error](err); !ok || e.Code != rpc.CodeLimitReached || !strings.Contains(e.Message, "no more calls") {
 			t.Errorf("a call from inside the handler: %v", err)
 		}

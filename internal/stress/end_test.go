@@ -111,8 +111,8 @@ func TestGoodbyeEndsSession(t *testing.T) {
 		for range scale(5, 80) {
 			impl := &load{waiting: make(chan struct{}, 1), ended: make(chan error, 1)}
 			l := last(t, tr, listenLoopback(t), nil, 24*time.Hour, rpc.Limits{})
-			l.srv.Register(rpc.Service{Methods: []rpc.Method{{Name: "Stay", Serve: func(ctx context.Context, _ *rpc.Call) error { return impl.Wait(ctx) }}}})
-			go l.conn.Call(context.Background(), &rpc.Call{Method: "Stay"})
+			l.srv.Register(rpc.Service{Methods: []*rpc.Method{{Name: "Stay", Serve: func(ctx context.Context, _ any, _ *rpc.Call) error { return impl.Wait(ctx) }}}})
+			go l.conn.Call(context.Background(), &rpc.Call{Method: &rpc.Method{Name: "Stay"}})
 			<-impl.waiting
 			for range 4 {
 				items, err := l.Count(t.Context(), -1, 10_000)

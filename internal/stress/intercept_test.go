@@ -20,7 +20,7 @@ func noted(notes *[]string, mu *sync.Mutex, name string) rpc.Interceptor {
 		*notes = append(*notes, fmt.Sprintf(format, args...))
 	}
 	return func(ctx context.Context, c *rpc.Call, next rpc.Handler) error {
-		note("%s > %s", name, c.Method)
+		note("%s > %s", name, c.Method.Name)
 		err := next(ctx, c)
 		note("%s < %v", name, err)
 		return err

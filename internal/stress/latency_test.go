@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 )
 
 // far is a connection over which everything takes its time, in a bubble.
@@ -96,9 +97,9 @@ func TestWindowStaysWhereProducerIsSlow(t *testing.T) {
 		p := far(t, &load{}, time.Millisecond)
 		taken := 0
 		srv := p.srv
-		srv.Register(rpc.Service{Methods: []rpc.Method{{Name: "Take", New: func() (any, any) { return new(loadSumParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				for range rpc.To[Item](c.Params.(*loadSumParams).Items) {
+		srv.Register(rpc.Service{Methods: []*rpc.Method{{Name: "Take", Params: loadSum.Params, New: func() (any, any) { return new(loadSumParams), nil },
+			Serve: func(ctx context.Context, _ any, c *rpc.Call) error {
+				for range gen1.Receive[Item](c.Params.(*loadSumParams).Items) {
 					if taken++; taken == 1000 {
 						<-ctx.Done() // from now on reads nothing
 					}
@@ -107,7 +108,7 @@ func TestWindowStaysWhereProducerIsSlow(t *testing.T) {
 			}}}})
 		ctx, cancel := context.WithCancel(t.Context())
 		sent := 0
-		go p.conn.Call(ctx, &rpc.Call{Method: "Take", Params: &loadSumParams{rpc.From(func(yield func(Item, error) bool) {
+		go p.conn.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "Take", Params: loadSum.Params}, Params: &loadSumParams{gen1.Send(func(yield func(Item, error) bool) {
 			for yield(Item{Seq: sent}, nil) {
 				if sent++; sent < 1000 {
 					time.Sleep(time.Millisecond)

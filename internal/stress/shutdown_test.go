@@ -69,12 +69,12 @@ func TestShutdownEndsInTime(t *testing.T) {
 func TestCloseFromHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := inMemory(t, &load{}, nil, nil)
-		p.srv.Register(rpc.Service{Methods: []rpc.Method{{Name: "Bye", Serve: func(ctx context.Context, _ *rpc.Call) error {
+		p.srv.Register(rpc.Service{Methods: []*rpc.Method{{Name: "Bye", Serve: func(ctx context.Context, _ any, _ *rpc.Call) error {
 			conn := rpc.Peer(ctx).(*rpc.Conn)
 			conn.Close()
 			return conn.Close()
 		}}}})
-		if err := p.conn.Call(t.Context(), &rpc.Call{Method: "Bye"}); err == nil {
+		if err := p.conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Bye"}}); err == nil {
 			t.Error("a call over a connection that its handler closed has succeeded")
 		}
 		p.conn.Close()

@@ -6,361 +6,195 @@ import (
 	"context"
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"iter"
 )
 
 //lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
 
-const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
+const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run go generate again.
 
-// FleetService is the service Fleet, done by impl.
+// The names of Fleet's methods on the wire.
+const (
+	FleetNumbersMethod = "Fleet.Numbers"
+	FleetUsageMethod   = "Fleet.Usage"
+	FleetDeployMethod  = "Fleet.Deploy"
+	FleetRushMethod    = "Fleet.Rush"
+)
+
+// FleetService serves impl as the service Fleet.
 func FleetService(impl Fleet) rpc.Service {
-	return rpc.Service{Name: "Fleet", Methods: []rpc.Method{
-		{
-			Name:       "Fleet.Numbers",
-			Idempotent: true,
-			Cursor:     true,
-			New:        func() (any, any) { return new(fleetNumbersParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*fleetNumbersParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Numbers(ctx, p.After)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Fleet.Usage",
-			New:  func() (any, any) { return nil, new(Usage) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*Usage)
-				*r, err = impl.Usage(ctx)
-				return err
-			},
-		},
-		{
-			Name: "Fleet.Deploy",
-			New:  func() (any, any) { return new(fleetDeployParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*fleetDeployParams)
-				return impl.Deploy(ctx, p.Ms)
-			},
-		},
-		{
-			Name: "Fleet.Rush",
-			New:  func() (any, any) { return nil, new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*int)
-				*r, err = impl.Rush(ctx)
-				return err
-			},
-		},
-	}}
+	return rpc.Service{Name: "Fleet", Impl: impl, Methods: []*rpc.Method{&fleetNumbers, &fleetUsage, &fleetDeploy, &fleetRush}}
 }
 
-// FleetClient implements Fleet by calling the other end of a connection.
+// FleetClient implements Fleet by calls through an rpc.Caller.
 type FleetClient struct{ caller rpc.Caller }
 
 var _ Fleet = (*FleetClient)(nil)
 
-// NewFleetClient returns a client of Fleet that makes its calls with caller.
+// NewFleetClient returns a client of Fleet that calls through caller.
 func NewFleetClient(caller rpc.Caller) *FleetClient { return &FleetClient{caller} }
 
 // Numbers streams the numbers after the given one, one in a while.
 func (c *FleetClient) Numbers(ctx context.Context, after int) (iter.Seq2[Number, error], error) {
 	p := fleetNumbersParams{after}
-	var r rpc.Stream
-	call := rpc.Call{Method: "Fleet.Numbers", Params: &p, Result: &r, Idempotent: true}
+	var r gen1.Stream
+	call := rpc.Call{Method: &fleetNumbers, Params: &p, Result: &r}
 	err := c.caller.Call(ctx, new(call))
-	return rpc.Resume(ctx, c.caller, &call, func(m Number) { p.After = m.N }), err
+	return gen1.Cursor(ctx, c.caller, &call, func(m Number) { p.After = m.N }), err
 }
 
-// Usage tells what the server's process costs.
-func (c *FleetClient) Usage(ctx context.Context) (Usage, error) {
-	var r Usage
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Fleet.Usage", Result: &r})
-	return r, err
-}
-
-// Deploy has another server take over while this one shuts down within some
-// milliseconds.
-func (c *FleetClient) Deploy(ctx context.Context, ms int) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Fleet.Deploy", Params: &fleetDeployParams{ms}})
-}
-
-// Rush returns the largest number of connections that came within one second
-// since the last deploy, or the start.
-func (c *FleetClient) Rush(ctx context.Context) (int, error) {
-	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Fleet.Rush", Result: &r})
-	return r, err
+var fleetNumbers = rpc.Method{
+	Name: FleetNumbersMethod, Service: "Fleet", Params: []string{"after"}, Idempotent: true, Cursor: "after",
+	New: func() (any, any) { return new(fleetNumbersParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*fleetNumbersParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Fleet).Numbers(ctx, p.After)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type fleetNumbersParams struct {
 	After int
 }
 
-func (p *fleetNumbersParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "after", Value: &p.After}}
+func (p *fleetNumbersParams) Field(int) any {
+	return &p.After
+}
+
+// Usage tells what the server's process costs.
+func (c *FleetClient) Usage(ctx context.Context) (Usage, error) {
+	var r Usage
+	err := c.caller.Call(ctx, &rpc.Call{Method: &fleetUsage, Result: &r})
+	return r, err
+}
+
+var fleetUsage = rpc.Method{
+	Name: FleetUsageMethod, Service: "Fleet",
+	New: func() (any, any) { return nil, new(Usage) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*Usage)
+		*r, err = impl.(Fleet).Usage(ctx)
+		return err
+	},
+}
+
+// Deploy has another server take over while this one shuts down within some
+// milliseconds.
+func (c *FleetClient) Deploy(ctx context.Context, ms int) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &fleetDeploy, Params: &fleetDeployParams{ms}})
+}
+
+var fleetDeploy = rpc.Method{
+	Name: FleetDeployMethod, Service: "Fleet", Params: []string{"ms"},
+	New: func() (any, any) { return new(fleetDeployParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*fleetDeployParams)
+		return impl.(Fleet).Deploy(ctx, p.Ms)
+	},
 }
 
 type fleetDeployParams struct {
 	Ms int
 }
 
-func (p *fleetDeployParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "ms", Value: &p.Ms}}
+func (p *fleetDeployParams) Field(int) any {
+	return &p.Ms
 }
 
-// LoadService is the service Load, done by impl.
+// Rush returns the largest number of connections that came within one second
+// since the last deploy, or the start.
+func (c *FleetClient) Rush(ctx context.Context) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &fleetRush, Result: &r})
+	return r, err
+}
+
+var fleetRush = rpc.Method{
+	Name: FleetRushMethod, Service: "Fleet",
+	New: func() (any, any) { return nil, new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*int)
+		*r, err = impl.(Fleet).Rush(ctx)
+		return err
+	},
+}
+
+// The names of Load's methods on the wire.
+const (
+	LoadEchoMethod     = "Load.Echo"
+	LoadCountMethod    = "Load.Count"
+	LoadSumMethod      = "Load.Sum"
+	LoadDoubleMethod   = "Load.Double"
+	LoadWaitMethod     = "Load.Wait"
+	LoadIgnoreMethod   = "Load.Ignore"
+	LoadBlobMethod     = "Load.Blob"
+	LoadBackMethod     = "Load.Back"
+	LoadDropMethod     = "Load.Drop"
+	LoadKeepMethod     = "Load.Keep"
+	LoadFeedMethod     = "Load.Feed"
+	LoadFeedEachMethod = "Load.FeedEach"
+	LoadOnceMethod     = "Load.Once"
+	LoadChatMethod     = "Load.Chat"
+	LoadTellMethod     = "Load.Tell"
+)
+
+// LoadService serves impl as the service Load.
 func LoadService(impl Load) rpc.Service {
-	return rpc.Service{Name: "Load", Methods: []rpc.Method{
-		{
-			Name: "Load.Echo",
-			New:  func() (any, any) { return new(loadEchoParams), new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*loadEchoParams), c.Result.(*string)
-				*r, err = impl.Echo(ctx, p.Text)
-				return err
-			},
-		},
-		{
-			Name: "Load.Count",
-			New:  func() (any, any) { return new(loadCountParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*loadCountParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Count(ctx, p.N, p.Size)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Load.Sum",
-			New:  func() (any, any) { return new(loadSumParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*loadSumParams), c.Result.(*int)
-				*r, err = impl.Sum(ctx, rpc.To[Item](p.Items))
-				return err
-			},
-		},
-		{
-			Name: "Load.Double",
-			New:  func() (any, any) { return new(loadDoubleParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*loadDoubleParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Double(ctx, rpc.To[Item](p.Items))
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Load.Wait",
-			New:  func() (any, any) { return nil, nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				return impl.Wait(ctx)
-			},
-		},
-		{
-			Name: "Load.Ignore",
-			New:  func() (any, any) { return nil, nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				return impl.Ignore(ctx)
-			},
-		},
-		{
-			Name: "Load.Blob",
-			New:  func() (any, any) { return new(loadBlobParams), new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*loadBlobParams), c.Result.(*string)
-				*r, err = impl.Blob(ctx, p.N)
-				return err
-			},
-		},
-		{
-			Name: "Load.Back",
-			New:  func() (any, any) { return new(loadBackParams), new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*loadBackParams), c.Result.(*string)
-				*r, err = impl.Back(ctx, p.Text)
-				return err
-			},
-		},
-		{
-			Name: "Load.Drop",
-			New:  func() (any, any) { return new(loadDropParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*loadDropParams)
-				return impl.Drop(ctx, rpc.To[Item](p.Items))
-			},
-		},
-		{
-			Name: "Load.Keep",
-			New:  func() (any, any) { return new(loadKeepParams), new(Kept) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*loadKeepParams), c.Result.(*Kept)
-				*r, err = impl.Keep(ctx, p.Of, p.Kept)
-				return err
-			},
-		},
-		{
-			Name: "Load.Feed",
-			New:  func() (any, any) { return nil, new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				r := c.Result.(*rpc.Stream)
-				r0, err := impl.Feed(ctx)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Load.FeedEach",
-			New:  func() (any, any) { return nil, new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				r := c.Result.(*rpc.Stream)
-				r0, err := impl.FeedEach(ctx)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Load.Once",
-			New:  func() (any, any) { return new(loadOnceParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*loadOnceParams), c.Result.(*int)
-				*r, err = impl.Once(ctx, p.Id)
-				return err
-			},
-		},
-		{
-			Name: "Load.Chat",
-			New:  func() (any, any) { return new(loadChatParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*loadChatParams)
-				return impl.Chat(ctx, p.N)
-			},
-		},
-		{
-			Name:   "Load.Tell",
-			Notify: true,
-			New:    func() (any, any) { return new(loadTellParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*loadTellParams)
-				return impl.Tell(ctx, p.N)
-			},
-		},
-	}}
+	return rpc.Service{Name: "Load", Impl: impl, Methods: []*rpc.Method{&loadEcho, &loadCount, &loadSum, &loadDouble, &loadWait, &loadIgnore, &loadBlob, &loadBack, &loadDrop, &loadKeep, &loadFeed, &loadFeedEach, &loadOnce, &loadChat, &loadTell}}
 }
 
-// LoadClient implements Load by calling the other end of a connection.
+// LoadClient implements Load by calls through an rpc.Caller.
 type LoadClient struct{ caller rpc.Caller }
 
 var _ Load = (*LoadClient)(nil)
 
-// NewLoadClient returns a client of Load that makes its calls with caller.
+// NewLoadClient returns a client of Load that calls through caller.
 func NewLoadClient(caller rpc.Caller) *LoadClient { return &LoadClient{caller} }
 
 // Echo returns what it is given.
 func (c *LoadClient) Echo(ctx context.Context, text string) (string, error) {
 	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Echo", Params: &loadEchoParams{text}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &loadEcho, Params: &loadEchoParams{text}, Result: &r})
 	return r, err
 }
 
-// Count streams 0 to n-1 as text of the given size, endlessly if n is
-// negative.
-func (c *LoadClient) Count(ctx context.Context, n int, size int) (iter.Seq2[Item, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Count", Params: &loadCountParams{n, size}, Result: &r})
-	return rpc.To[Item](r), err
-}
-
-// Sum takes items, checks that they are in order, and counts them.
-func (c *LoadClient) Sum(ctx context.Context, items iter.Seq2[Item, error]) (int, error) {
-	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Sum", Params: &loadSumParams{rpc.From(items)}, Result: &r})
-	return r, err
-}
-
-// Double answers each item with two.
-func (c *LoadClient) Double(ctx context.Context, items iter.Seq2[Item, error]) (iter.Seq2[Item, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Double", Params: &loadDoubleParams{rpc.From(items)}, Result: &r})
-	return rpc.To[Item](r), err
-}
-
-// Wait returns when its context ends.
-func (c *LoadClient) Wait(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Load.Wait"})
-}
-
-// Ignore returns when Release is called, whatever its context says.
-func (c *LoadClient) Ignore(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Load.Ignore"})
-}
-
-// Blob returns n bytes.
-func (c *LoadClient) Blob(ctx context.Context, n int) (string, error) {
-	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Blob", Params: &loadBlobParams{n}, Result: &r})
-	return r, err
-}
-
-// Back calls Echo at the caller.
-func (c *LoadClient) Back(ctx context.Context, text string) (string, error) {
-	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Back", Params: &loadBackParams{text}, Result: &r})
-	return r, err
-}
-
-// Drop takes items and forgets the stream at once.
-func (c *LoadClient) Drop(ctx context.Context, items iter.Seq2[Item, error]) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Load.Drop", Params: &loadDropParams{rpc.From(items)}})
-}
-
-// Keep returns its parameters when as many calls of it have come as there
-// are to come.
-func (c *LoadClient) Keep(ctx context.Context, of int, kept Kept) (Kept, error) {
-	var r Kept
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Keep", Params: &loadKeepParams{of, kept}, Result: &r})
-	return r, err
-}
-
-// Feed streams what is published.
-func (c *LoadClient) Feed(ctx context.Context) (iter.Seq2[rpc.Shared[Event], error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Feed", Result: &r})
-	return rpc.To[rpc.Shared[Event]](r), err
-}
-
-// FeedEach is Feed with items that are encoded for each stream.
-func (c *LoadClient) FeedEach(ctx context.Context) (iter.Seq2[Event, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.FeedEach", Result: &r})
-	return rpc.To[Event](r), err
-}
-
-// Once notes that it has run with an id, and returns it.
-func (c *LoadClient) Once(ctx context.Context, id int) (int, error) {
-	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Load.Once", Params: &loadOnceParams{id}, Result: &r})
-	return r, err
-}
-
-// Chat calls Once and Tell at the caller, n times each.
-func (c *LoadClient) Chat(ctx context.Context, n int) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Load.Chat", Params: &loadChatParams{n}})
-}
-
-// Tell is a notification.
-func (c *LoadClient) Tell(ctx context.Context, n int) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Load.Tell", Params: &loadTellParams{n}, Notify: true})
+var loadEcho = rpc.Method{
+	Name: LoadEchoMethod, Service: "Load", Params: []string{"text"},
+	New: func() (any, any) { return new(loadEchoParams), new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*loadEchoParams), c.Result.(*string)
+		*r, err = impl.(Load).Echo(ctx, p.Text)
+		return err
+	},
 }
 
 type loadEchoParams struct {
 	Text string
 }
 
-func (p *loadEchoParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "text", Value: &p.Text}}
+func (p *loadEchoParams) Field(int) any {
+	return &p.Text
+}
+
+// Count streams 0 to n-1 as text of the given size, endlessly if n is
+// negative.
+func (c *LoadClient) Count(ctx context.Context, n int, size int) (iter.Seq2[Item, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &loadCount, Params: &loadCountParams{n, size}, Result: &r})
+	return gen1.Receive[Item](r), err
+}
+
+var loadCount = rpc.Method{
+	Name: LoadCountMethod, Service: "Load", Params: []string{"n", "size"},
+	New: func() (any, any) { return new(loadCountParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*loadCountParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Load).Count(ctx, p.N, p.Size)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type loadCountParams struct {
@@ -368,48 +202,180 @@ type loadCountParams struct {
 	Size int
 }
 
-func (p *loadCountParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "n", Value: &p.N}, {Name: "size", Value: &p.Size}}
+func (p *loadCountParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.N
+	default:
+		return &p.Size
+	}
+}
+
+// Sum takes items, checks that they are in order, and counts them.
+func (c *LoadClient) Sum(ctx context.Context, items iter.Seq2[Item, error]) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &loadSum, Params: &loadSumParams{gen1.Send(items)}, Result: &r})
+	return r, err
+}
+
+var loadSum = rpc.Method{
+	Name: LoadSumMethod, Service: "Load", Params: []string{"items"},
+	New: func() (any, any) { return new(loadSumParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*loadSumParams), c.Result.(*int)
+		*r, err = impl.(Load).Sum(ctx, gen1.Receive[Item](p.Items))
+		return err
+	},
 }
 
 type loadSumParams struct {
-	Items rpc.Stream
+	Items gen1.Stream
 }
 
-func (p *loadSumParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "items", Value: &p.Items}}
+func (p *loadSumParams) Field(int) any {
+	return &p.Items
+}
+
+// Double answers each item with two.
+func (c *LoadClient) Double(ctx context.Context, items iter.Seq2[Item, error]) (iter.Seq2[Item, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &loadDouble, Params: &loadDoubleParams{gen1.Send(items)}, Result: &r})
+	return gen1.Receive[Item](r), err
+}
+
+var loadDouble = rpc.Method{
+	Name: LoadDoubleMethod, Service: "Load", Params: []string{"items"},
+	New: func() (any, any) { return new(loadDoubleParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*loadDoubleParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Load).Double(ctx, gen1.Receive[Item](p.Items))
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type loadDoubleParams struct {
-	Items rpc.Stream
+	Items gen1.Stream
 }
 
-func (p *loadDoubleParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "items", Value: &p.Items}}
+func (p *loadDoubleParams) Field(int) any {
+	return &p.Items
+}
+
+// Wait returns when its context ends.
+func (c *LoadClient) Wait(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &loadWait})
+}
+
+var loadWait = rpc.Method{
+	Name: LoadWaitMethod, Service: "Load",
+	New: func() (any, any) { return nil, nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		return impl.(Load).Wait(ctx)
+	},
+}
+
+// Ignore returns when Release is called, whatever its context says.
+func (c *LoadClient) Ignore(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &loadIgnore})
+}
+
+var loadIgnore = rpc.Method{
+	Name: LoadIgnoreMethod, Service: "Load",
+	New: func() (any, any) { return nil, nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		return impl.(Load).Ignore(ctx)
+	},
+}
+
+// Blob returns n bytes.
+func (c *LoadClient) Blob(ctx context.Context, n int) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &loadBlob, Params: &loadBlobParams{n}, Result: &r})
+	return r, err
+}
+
+var loadBlob = rpc.Method{
+	Name: LoadBlobMethod, Service: "Load", Params: []string{"n"},
+	New: func() (any, any) { return new(loadBlobParams), new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*loadBlobParams), c.Result.(*string)
+		*r, err = impl.(Load).Blob(ctx, p.N)
+		return err
+	},
 }
 
 type loadBlobParams struct {
 	N int
 }
 
-func (p *loadBlobParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "n", Value: &p.N}}
+func (p *loadBlobParams) Field(int) any {
+	return &p.N
+}
+
+// Back calls Echo at the caller.
+func (c *LoadClient) Back(ctx context.Context, text string) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &loadBack, Params: &loadBackParams{text}, Result: &r})
+	return r, err
+}
+
+var loadBack = rpc.Method{
+	Name: LoadBackMethod, Service: "Load", Params: []string{"text"},
+	New: func() (any, any) { return new(loadBackParams), new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*loadBackParams), c.Result.(*string)
+		*r, err = impl.(Load).Back(ctx, p.Text)
+		return err
+	},
 }
 
 type loadBackParams struct {
 	Text string
 }
 
-func (p *loadBackParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "text", Value: &p.Text}}
+func (p *loadBackParams) Field(int) any {
+	return &p.Text
+}
+
+// Drop takes items and forgets the stream at once.
+func (c *LoadClient) Drop(ctx context.Context, items iter.Seq2[Item, error]) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &loadDrop, Params: &loadDropParams{gen1.Send(items)}})
+}
+
+var loadDrop = rpc.Method{
+	Name: LoadDropMethod, Service: "Load", Params: []string{"items"},
+	New: func() (any, any) { return new(loadDropParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*loadDropParams)
+		return impl.(Load).Drop(ctx, gen1.Receive[Item](p.Items))
+	},
 }
 
 type loadDropParams struct {
-	Items rpc.Stream
+	Items gen1.Stream
 }
 
-func (p *loadDropParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "items", Value: &p.Items}}
+func (p *loadDropParams) Field(int) any {
+	return &p.Items
+}
+
+// Keep returns its parameters when as many calls of it have come as there
+// are to come.
+func (c *LoadClient) Keep(ctx context.Context, of int, kept Kept) (Kept, error) {
+	var r Kept
+	err := c.caller.Call(ctx, &rpc.Call{Method: &loadKeep, Params: &loadKeepParams{of, kept}, Result: &r})
+	return r, err
+}
+
+var loadKeep = rpc.Method{
+	Name: LoadKeepMethod, Service: "Load", Params: []string{"of", "kept"},
+	New: func() (any, any) { return new(loadKeepParams), new(Kept) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*loadKeepParams), c.Result.(*Kept)
+		*r, err = impl.(Load).Keep(ctx, p.Of, p.Kept)
+		return err
+	},
 }
 
 type loadKeepParams struct {
@@ -417,32 +383,118 @@ type loadKeepParams struct {
 	Kept Kept
 }
 
-func (p *loadKeepParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "of", Value: &p.Of}, {Name: "kept", Value: &p.Kept}}
+func (p *loadKeepParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Of
+	default:
+		return &p.Kept
+	}
+}
+
+// Feed streams what is published.
+func (c *LoadClient) Feed(ctx context.Context) (iter.Seq2[rpc.Shared[Event], error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &loadFeed, Result: &r})
+	return gen1.Receive[rpc.Shared[Event]](r), err
+}
+
+var loadFeed = rpc.Method{
+	Name: LoadFeedMethod, Service: "Load",
+	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Load).Feed(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// FeedEach is Feed with items that are encoded for each stream.
+func (c *LoadClient) FeedEach(ctx context.Context) (iter.Seq2[Event, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &loadFeedEach, Result: &r})
+	return gen1.Receive[Event](r), err
+}
+
+var loadFeedEach = rpc.Method{
+	Name: LoadFeedEachMethod, Service: "Load",
+	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Load).FeedEach(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// Once notes that it has run with an id, and returns it.
+func (c *LoadClient) Once(ctx context.Context, id int) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &loadOnce, Params: &loadOnceParams{id}, Result: &r})
+	return r, err
+}
+
+var loadOnce = rpc.Method{
+	Name: LoadOnceMethod, Service: "Load", Params: []string{"id"},
+	New: func() (any, any) { return new(loadOnceParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*loadOnceParams), c.Result.(*int)
+		*r, err = impl.(Load).Once(ctx, p.Id)
+		return err
+	},
 }
 
 type loadOnceParams struct {
 	Id int
 }
 
-func (p *loadOnceParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "id", Value: &p.Id}}
+func (p *loadOnceParams) Field(int) any {
+	return &p.Id
+}
+
+// Chat calls Once and Tell at the caller, n times each.
+func (c *LoadClient) Chat(ctx context.Context, n int) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &loadChat, Params: &loadChatParams{n}})
+}
+
+var loadChat = rpc.Method{
+	Name: LoadChatMethod, Service: "Load", Params: []string{"n"},
+	New: func() (any, any) { return new(loadChatParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*loadChatParams)
+		return impl.(Load).Chat(ctx, p.N)
+	},
 }
 
 type loadChatParams struct {
 	N int
 }
 
-func (p *loadChatParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "n", Value: &p.N}}
+func (p *loadChatParams) Field(int) any {
+	return &p.N
+}
+
+// Tell is a notification.
+func (c *LoadClient) Tell(ctx context.Context, n int) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &loadTell, Params: &loadTellParams{n}})
+}
+
+var loadTell = rpc.Method{
+	Name: LoadTellMethod, Service: "Load", Params: []string{"n"}, Notify: true,
+	New: func() (any, any) { return new(loadTellParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*loadTellParams)
+		return impl.(Load).Tell(ctx, p.N)
+	},
 }
 
 type loadTellParams struct {
 	N int
 }
 
-func (p *loadTellParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "n", Value: &p.N}}
+func (p *loadTellParams) Field(int) any {
+	return &p.N
 }
 
 func appendNumberJSON(dst []byte, v *Number) []byte {

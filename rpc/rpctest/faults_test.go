@@ -22,7 +22,7 @@ import (
 // newCounter returns a server with a method that counts how often it has run.
 func newCounter() (*rpc.Server, *atomic.Int64) {
 	srv, ran := rpc.NewServer(&rpc.ServerOptions{Logger: slog.New(slog.DiscardHandler)}), new(atomic.Int64)
-	srv.Register(rpc.Service{Methods: []rpc.Method{{Name: "Count", Serve: func(context.Context, *rpc.Call) error {
+	srv.Register(rpc.Service{Methods: []*rpc.Method{{Name: "Count", Serve: func(context.Context, any, *rpc.Call) error {
 		ran.Add(1)
 		return nil
 	}}}})
@@ -93,7 +93,7 @@ func callOnce(t *testing.T, tr transport, plan func(int) rpctest.Plan) (stats rp
 		defer ln.Close()
 		conn, err := tr.dial(t.Context(), n)
 		if err == nil {
-			err = conn.Call(t.Context(), &rpc.Call{Method: "Count"})
+			err = conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Count"}})
 			synctest.Wait()
 			stats = n.Stats()
 			conn.Close()
@@ -138,7 +138,7 @@ func TestCallsWithFaults(t *testing.T) {
 					conn, err := tr.dial(ctx, n)
 					for range 10 {
 						if err == nil {
-							if err = conn.Call(ctx, &rpc.Call{Method: "Count"}); err == nil {
+							if err = conn.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "Count"}}); err == nil {
 								done++
 							}
 						}
@@ -337,7 +337,7 @@ func TestCallsOverFaultySockets(t *testing.T) {
 		conn, err := rpc.NewConn(t.Context(), sock, nil)
 		for range 20 {
 			if err == nil {
-				if err = conn.Call(t.Context(), &rpc.Call{Method: "Count"}); err == nil {
+				if err = conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Count"}}); err == nil {
 					done++
 				}
 			}

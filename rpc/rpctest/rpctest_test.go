@@ -12,9 +12,9 @@ import (
 )
 
 // slow is a service with one method, which takes an hour.
-var slow = rpc.Service{Methods: []rpc.Method{{
+var slow = rpc.Service{Methods: []*rpc.Method{{
 	Name: "Slow.Work",
-	Serve: func(ctx context.Context, _ *rpc.Call) error {
+	Serve: func(ctx context.Context, _ any, _ *rpc.Call) error {
 		select {
 		case <-time.After(time.Hour):
 			return nil
@@ -28,7 +28,7 @@ var slow = rpc.Service{Methods: []rpc.Method{{
 func TestConnectInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn, start := rpctest.Connect(t, slow), time.Now()
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Slow.Work"}); err != nil {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Slow.Work"}}); err != nil {
 			t.Fatal(err)
 		}
 		if d := time.Since(start); d != time.Hour {
@@ -36,7 +36,7 @@ func TestConnectInBubble(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := conn.Call(ctx, &rpc.Call{Method: "Slow.Work"}); !errors.Is(err, context.DeadlineExceeded) {
+		if err := conn.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "Slow.Work"}}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("with a minute's deadline: %v", err)
 		}
 	})
@@ -45,10 +45,10 @@ func TestConnectInBubble(t *testing.T) {
 // Two clients of one server.
 func TestPair(t *testing.T) {
 	srv := rpc.NewServer(nil)
-	srv.Register(rpc.Service{Methods: []rpc.Method{{Name: "Nop", Serve: func(context.Context, *rpc.Call) error { return nil }}}})
+	srv.Register(rpc.Service{Methods: []*rpc.Method{{Name: "Nop", Serve: func(context.Context, any, *rpc.Call) error { return nil }}}})
 	for range 2 {
 		conn := rpctest.Pair(t, srv, nil)
-		if err := conn.Call(t.Context(), &rpc.Call{Method: "Nop"}); err != nil {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Nop"}}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -6,236 +6,265 @@ import (
 	"context"
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"iter"
 )
 
 //lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
 
-const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
+const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run go generate again.
 
-// KitchenService is the service Kitchen, done by impl.
+// The names of Kitchen's methods on the wire.
+const (
+	KitchenOrderMethod   = "Kitchen.Order"
+	KitchenRingMethod    = "Kitchen.Ring"
+	KitchenDinnerMethod  = "Kitchen.Dinner"
+	KitchenLarderMethod  = "Kitchen.Larder"
+	KitchenDeliverMethod = "Kitchen.Deliver"
+	KitchenTasteMethod   = "Kitchen.Taste"
+	KitchenSteakMethod   = "Kitchen.Steak"
+	KitchenMusicMethod   = "Kitchen.Music"
+)
+
+// KitchenService serves impl as the service Kitchen.
 func KitchenService(impl Kitchen) rpc.Service {
-	return rpc.Service{Name: "Kitchen", Methods: []rpc.Method{
-		{
-			Name: "Kitchen.Order",
-			New:  func() (any, any) { return new(kitchenOrderParams), new(Meal) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*kitchenOrderParams), c.Result.(*Meal)
-				*r, err = impl.Order(ctx, p.Dish)
-				return err
-			},
-		},
-		{
-			Name:   "Kitchen.Ring",
-			Notify: true,
-			New:    func() (any, any) { return new(kitchenRingParams), nil },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p := c.Params.(*kitchenRingParams)
-				return impl.Ring(ctx, p.Table)
-			},
-		},
-		{
-			Name: "Kitchen.Dinner",
-			New:  func() (any, any) { return new(kitchenDinnerParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*kitchenDinnerParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Dinner(ctx, p.Courses)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Kitchen.Larder",
-			New:  func() (any, any) { return nil, new(kitchenLarderResult) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				r := c.Result.(*kitchenLarderResult)
-				now, changes, err := impl.Larder(ctx)
-				r.Now, r.Changes = now, rpc.From(changes)
-				return err
-			},
-		},
-		{
-			Name: "Kitchen.Deliver",
-			New:  func() (any, any) { return new(kitchenDeliverParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*kitchenDeliverParams), c.Result.(*int)
-				*r, err = impl.Deliver(ctx, rpc.To[Crate](p.Crates))
-				return err
-			},
-		},
-		{
-			Name: "Kitchen.Taste",
-			New:  func() (any, any) { return new(kitchenTasteParams), new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				p, r := c.Params.(*kitchenTasteParams), c.Result.(*rpc.Stream)
-				r0, err := impl.Taste(ctx, rpc.To[string](p.Spoons))
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-		{
-			Name: "Kitchen.Steak",
-			New:  func() (any, any) { return nil, new(Meal) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				r := c.Result.(*Meal)
-				*r, err = impl.Steak(ctx)
-				return err
-			},
-		},
-		{
-			Name: "Kitchen.Music",
-			New:  func() (any, any) { return nil, new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				r := c.Result.(*rpc.Stream)
-				r0 := impl.Music(ctx)
-				*r = rpc.From(r0)
-				return nil
-			},
-		},
-	}}
+	return rpc.Service{Name: "Kitchen", Impl: impl, Methods: []*rpc.Method{&kitchenOrder, &kitchenRing, &kitchenDinner, &kitchenLarder, &kitchenDeliver, &kitchenTaste, &kitchenSteak, &kitchenMusic}}
 }
 
-// KitchenClient implements Kitchen by calling the other end of a connection.
+// KitchenClient implements Kitchen by calls through an rpc.Caller.
 type KitchenClient struct{ caller rpc.Caller }
 
 var _ Kitchen = (*KitchenClient)(nil)
 
-// NewKitchenClient returns a client of Kitchen that makes its calls with caller.
+// NewKitchenClient returns a client of Kitchen that calls through caller.
 func NewKitchenClient(caller rpc.Caller) *KitchenClient { return &KitchenClient{caller} }
 
 // Order cooks a dish. For one that is not on the menu the error is a
 // *NotOnMenu.
 func (c *KitchenClient) Order(ctx context.Context, dish string) (Meal, error) {
 	var r Meal
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Order", Params: &kitchenOrderParams{dish}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &kitchenOrder, Params: &kitchenOrderParams{dish}, Result: &r})
 	return r, err
 }
 
-// Ring rings the bell at a table. Nobody answers.
-func (c *KitchenClient) Ring(ctx context.Context, table int) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Ring", Params: &kitchenRingParams{table}, Notify: true})
-}
-
-// Dinner serves one course after the other.
-func (c *KitchenClient) Dinner(ctx context.Context, courses int) (iter.Seq2[Meal, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Dinner", Params: &kitchenDinnerParams{courses}, Result: &r})
-	return rpc.To[Meal](r), err
-}
-
-// Larder returns what is in the larder, and a stream of what changes.
-func (c *KitchenClient) Larder(ctx context.Context) (now map[string]int, changes iter.Seq2[Change, error], err error) {
-	var r kitchenLarderResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Larder", Result: &r})
-	return r.Now, rpc.To[Change](r.Changes), err
-}
-
-// Deliver takes crates into the larder and returns how many pieces were in
-// them.
-func (c *KitchenClient) Deliver(ctx context.Context, crates iter.Seq2[Crate, error]) (pieces int, err error) {
-	var r int
-	err = c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Deliver", Params: &kitchenDeliverParams{rpc.From(crates)}, Result: &r})
-	return r, err
-}
-
-// Taste gives an opinion on each spoonful, as they come.
-func (c *KitchenClient) Taste(ctx context.Context, spoons iter.Seq2[string, error]) (iter.Seq2[string, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Taste", Params: &kitchenTasteParams{rpc.From(spoons)}, Result: &r})
-	return rpc.To[string](r), err
-}
-
-// Steak asks the guest how, and then cooks it.
-func (c *KitchenClient) Steak(ctx context.Context) (Meal, error) {
-	var r Meal
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Steak", Result: &r})
-	return r, err
-}
-
-// Music plays for as long as someone listens.
-func (c *KitchenClient) Music(ctx context.Context) iter.Seq2[string, error] {
-	var r rpc.Stream
-	_ = c.caller.Call(ctx, &rpc.Call{Method: "Kitchen.Music", Result: &r}) // the streams yield it
-	return rpc.To[string](r)
+var kitchenOrder = rpc.Method{
+	Name: KitchenOrderMethod, Service: "Kitchen", Params: []string{"dish"},
+	New: func() (any, any) { return new(kitchenOrderParams), new(Meal) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*kitchenOrderParams), c.Result.(*Meal)
+		*r, err = impl.(Kitchen).Order(ctx, p.Dish)
+		return err
+	},
 }
 
 type kitchenOrderParams struct {
 	Dish string
 }
 
-func (p *kitchenOrderParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "dish", Value: &p.Dish}}
+func (p *kitchenOrderParams) Field(int) any {
+	return &p.Dish
+}
+
+// Ring rings the bell at a table. Nobody answers.
+func (c *KitchenClient) Ring(ctx context.Context, table int) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &kitchenRing, Params: &kitchenRingParams{table}})
+}
+
+var kitchenRing = rpc.Method{
+	Name: KitchenRingMethod, Service: "Kitchen", Params: []string{"table"}, Notify: true,
+	New: func() (any, any) { return new(kitchenRingParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*kitchenRingParams)
+		return impl.(Kitchen).Ring(ctx, p.Table)
+	},
 }
 
 type kitchenRingParams struct {
 	Table int
 }
 
-func (p *kitchenRingParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "table", Value: &p.Table}}
+func (p *kitchenRingParams) Field(int) any {
+	return &p.Table
+}
+
+// Dinner serves one course after the other.
+func (c *KitchenClient) Dinner(ctx context.Context, courses int) (iter.Seq2[Meal, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &kitchenDinner, Params: &kitchenDinnerParams{courses}, Result: &r})
+	return gen1.Receive[Meal](r), err
+}
+
+var kitchenDinner = rpc.Method{
+	Name: KitchenDinnerMethod, Service: "Kitchen", Params: []string{"courses"},
+	New: func() (any, any) { return new(kitchenDinnerParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*kitchenDinnerParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Kitchen).Dinner(ctx, p.Courses)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type kitchenDinnerParams struct {
 	Courses int
 }
 
-func (p *kitchenDinnerParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "courses", Value: &p.Courses}}
+func (p *kitchenDinnerParams) Field(int) any {
+	return &p.Courses
+}
+
+// Larder returns what is in the larder, and a stream of what changes.
+func (c *KitchenClient) Larder(ctx context.Context) (now map[string]int, changes iter.Seq2[Change, error], err error) {
+	var r kitchenLarderResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &kitchenLarder, Result: &r})
+	return r.Now, gen1.Receive[Change](r.Changes), err
+}
+
+var kitchenLarder = rpc.Method{
+	Name: KitchenLarderMethod, Service: "Kitchen", Results: []string{"now", "changes"},
+	New: func() (any, any) { return nil, new(kitchenLarderResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*kitchenLarderResult)
+		now, changes, err := impl.(Kitchen).Larder(ctx)
+		r.Now, r.Changes = now, gen1.Send(changes)
+		return err
+	},
 }
 
 type kitchenLarderResult struct {
 	Now     map[string]int
-	Changes rpc.Stream
+	Changes gen1.Stream
 }
 
-func (p *kitchenLarderResult) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "now", Value: &p.Now}, {Name: "changes", Value: &p.Changes}}
+func (p *kitchenLarderResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Now
+	default:
+		return &p.Changes
+	}
+}
+
+// Deliver takes crates into the larder and returns how many pieces were in
+// them.
+func (c *KitchenClient) Deliver(ctx context.Context, crates iter.Seq2[Crate, error]) (pieces int, err error) {
+	var r int
+	err = c.caller.Call(ctx, &rpc.Call{Method: &kitchenDeliver, Params: &kitchenDeliverParams{gen1.Send(crates)}, Result: &r})
+	return r, err
+}
+
+var kitchenDeliver = rpc.Method{
+	Name: KitchenDeliverMethod, Service: "Kitchen", Params: []string{"crates"},
+	New: func() (any, any) { return new(kitchenDeliverParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*kitchenDeliverParams), c.Result.(*int)
+		*r, err = impl.(Kitchen).Deliver(ctx, gen1.Receive[Crate](p.Crates))
+		return err
+	},
 }
 
 type kitchenDeliverParams struct {
-	Crates rpc.Stream
+	Crates gen1.Stream
 }
 
-func (p *kitchenDeliverParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "crates", Value: &p.Crates}}
+func (p *kitchenDeliverParams) Field(int) any {
+	return &p.Crates
+}
+
+// Taste gives an opinion on each spoonful, as they come.
+func (c *KitchenClient) Taste(ctx context.Context, spoons iter.Seq2[string, error]) (iter.Seq2[string, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &kitchenTaste, Params: &kitchenTasteParams{gen1.Send(spoons)}, Result: &r})
+	return gen1.Receive[string](r), err
+}
+
+var kitchenTaste = rpc.Method{
+	Name: KitchenTasteMethod, Service: "Kitchen", Params: []string{"spoons"},
+	New: func() (any, any) { return new(kitchenTasteParams), new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*kitchenTasteParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Kitchen).Taste(ctx, gen1.Receive[string](p.Spoons))
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 type kitchenTasteParams struct {
-	Spoons rpc.Stream
+	Spoons gen1.Stream
 }
 
-func (p *kitchenTasteParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "spoons", Value: &p.Spoons}}
+func (p *kitchenTasteParams) Field(int) any {
+	return &p.Spoons
 }
 
-// GuestService is the service Guest, done by impl.
+// Steak asks the guest how, and then cooks it.
+func (c *KitchenClient) Steak(ctx context.Context) (Meal, error) {
+	var r Meal
+	err := c.caller.Call(ctx, &rpc.Call{Method: &kitchenSteak, Result: &r})
+	return r, err
+}
+
+var kitchenSteak = rpc.Method{
+	Name: KitchenSteakMethod, Service: "Kitchen",
+	New: func() (any, any) { return nil, new(Meal) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*Meal)
+		*r, err = impl.(Kitchen).Steak(ctx)
+		return err
+	},
+}
+
+// Music plays for as long as someone listens.
+func (c *KitchenClient) Music(ctx context.Context) iter.Seq2[string, error] {
+	var r gen1.Stream
+	_ = c.caller.Call(ctx, &rpc.Call{Method: &kitchenMusic, Result: &r}) // the streams yield it
+	return gen1.Receive[string](r)
+}
+
+var kitchenMusic = rpc.Method{
+	Name: KitchenMusicMethod, Service: "Kitchen",
+	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0 := impl.(Kitchen).Music(ctx)
+		*r = gen1.Send(r0)
+		return nil
+	},
+}
+
+// The names of Guest's methods on the wire.
+const (
+	GuestChooseMethod = "Guest.Choose"
+)
+
+// GuestService serves impl as the service Guest.
 func GuestService(impl Guest) rpc.Service {
-	return rpc.Service{Name: "Guest", Methods: []rpc.Method{
-		{
-			Name: "Guest.Choose",
-			New:  func() (any, any) { return new(guestChooseParams), new(string) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*guestChooseParams), c.Result.(*string)
-				*r, err = impl.Choose(ctx, p.Question, p.Options)
-				return err
-			},
-		},
-	}}
+	return rpc.Service{Name: "Guest", Impl: impl, Methods: []*rpc.Method{&guestChoose}}
 }
 
-// GuestClient implements Guest by calling the other end of a connection.
+// GuestClient implements Guest by calls through an rpc.Caller.
 type GuestClient struct{ caller rpc.Caller }
 
 var _ Guest = (*GuestClient)(nil)
 
-// NewGuestClient returns a client of Guest that makes its calls with caller.
+// NewGuestClient returns a client of Guest that calls through caller.
 func NewGuestClient(caller rpc.Caller) *GuestClient { return &GuestClient{caller} }
 
 // Choose picks one of the options.
 func (c *GuestClient) Choose(ctx context.Context, question string, options []string) (string, error) {
 	var r string
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Guest.Choose", Params: &guestChooseParams{question, options}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &guestChoose, Params: &guestChooseParams{question, options}, Result: &r})
 	return r, err
+}
+
+var guestChoose = rpc.Method{
+	Name: GuestChooseMethod, Service: "Guest", Params: []string{"question", "options"},
+	New: func() (any, any) { return new(guestChooseParams), new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*guestChooseParams), c.Result.(*string)
+		*r, err = impl.(Guest).Choose(ctx, p.Question, p.Options)
+		return err
+	},
 }
 
 type guestChooseParams struct {
@@ -243,8 +272,13 @@ type guestChooseParams struct {
 	Options  []string
 }
 
-func (p *guestChooseParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "question", Value: &p.Question}, {Name: "options", Value: &p.Options}}
+func (p *guestChooseParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Question
+	default:
+		return &p.Options
+	}
 }
 
 func appendMealJSON(dst []byte, v *Meal) []byte {

@@ -5,58 +5,48 @@ package main
 import (
 	"context"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 	"iter"
 )
 
 //lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
 
-const _ = rpc.Generated1 // undefined? The runtime and the generator are of different versions: update github.com/wirecall/wirecall and run go generate again.
+const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run go generate again.
 
-// CounterService is the service Counter, done by impl.
+// The names of Counter's methods on the wire.
+const (
+	CounterAddMethod   = "Counter.Add"
+	CounterTicksMethod = "Counter.Ticks"
+)
+
+// CounterService serves impl as the service Counter.
 func CounterService(impl Counter) rpc.Service {
-	return rpc.Service{Name: "Counter", Methods: []rpc.Method{
-		{
-			Name: "Counter.Add",
-			New:  func() (any, any) { return new(counterAddParams), new(int) },
-			Serve: func(ctx context.Context, c *rpc.Call) (err error) {
-				p, r := c.Params.(*counterAddParams), c.Result.(*int)
-				*r, err = impl.Add(ctx, p.A, p.B)
-				return err
-			},
-		},
-		{
-			Name: "Counter.Ticks",
-			New:  func() (any, any) { return nil, new(rpc.Stream) },
-			Serve: func(ctx context.Context, c *rpc.Call) error {
-				r := c.Result.(*rpc.Stream)
-				r0, err := impl.Ticks(ctx)
-				*r = rpc.From(r0)
-				return err
-			},
-		},
-	}}
+	return rpc.Service{Name: "Counter", Impl: impl, Methods: []*rpc.Method{&counterAdd, &counterTicks}}
 }
 
-// CounterClient implements Counter by calling the other end of a connection.
+// CounterClient implements Counter by calls through an rpc.Caller.
 type CounterClient struct{ caller rpc.Caller }
 
 var _ Counter = (*CounterClient)(nil)
 
-// NewCounterClient returns a client of Counter that makes its calls with caller.
+// NewCounterClient returns a client of Counter that calls through caller.
 func NewCounterClient(caller rpc.Caller) *CounterClient { return &CounterClient{caller} }
 
 // Add returns the sum of a and b.
 func (c *CounterClient) Add(ctx context.Context, a int, b int) (int, error) {
 	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Counter.Add", Params: &counterAddParams{a, b}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &counterAdd, Params: &counterAddParams{a, b}, Result: &r})
 	return r, err
 }
 
-// Ticks yields the next number whenever the client asks for one.
-func (c *CounterClient) Ticks(ctx context.Context) (iter.Seq2[int, error], error) {
-	var r rpc.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: "Counter.Ticks", Result: &r})
-	return rpc.To[int](r), err
+var counterAdd = rpc.Method{
+	Name: CounterAddMethod, Service: "Counter", Params: []string{"a", "b"},
+	New: func() (any, any) { return new(counterAddParams), new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*counterAddParams), c.Result.(*int)
+		*r, err = impl.(Counter).Add(ctx, p.A, p.B)
+		return err
+	},
 }
 
 type counterAddParams struct {
@@ -64,6 +54,29 @@ type counterAddParams struct {
 	B int
 }
 
-func (p *counterAddParams) Fields() []rpc.Field {
-	return []rpc.Field{{Name: "a", Value: &p.A}, {Name: "b", Value: &p.B}}
+func (p *counterAddParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.A
+	default:
+		return &p.B
+	}
+}
+
+// Ticks yields the next number whenever the client asks for one.
+func (c *CounterClient) Ticks(ctx context.Context) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &counterTicks, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var counterTicks = rpc.Method{
+	Name: CounterTicksMethod, Service: "Counter",
+	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Counter).Ticks(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
 }

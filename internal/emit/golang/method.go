@@ -8,37 +8,48 @@ import (
 	"github.com/wirecall/wirecall/internal/model"
 )
 
-// serverMethod emits
+// method emits
 //
-//	{
-//		Name: "Room.Post",
-//		New:  func() (any, any) { return new(roomPostParams), new(Message) },
-//		Serve: func(ctx context.Context, c *rpc.Call) (err error) {
+//	var roomPost = rpc.Method{
+//		Name: RoomPostMethod, Service: "Room", Params: []string{"author", "text"},
+//		New: func() (any, any) { return new(roomPostParams), new(Message) },
+//		Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 //			…
 //		},
 //	}
-func (e *emitter) serverMethod(p *plan) *jen.Statement {
-	return jen.ValuesFunc(func(g *jen.Group) {
+func (e *emitter) method(n *names, p *plan) {
+	e.Var().Id(p.method).Op("=").Qual(rpcPath, "Method").ValuesFunc(func(g *jen.Group) {
 		set := func(name string, value jen.Code) { g.Line().Id(name).Op(":").Add(value) }
-		set("Name", jen.Lit(p.Wire))
-		if p.Notify {
-			set("Notify", jen.True())
-		}
-		if p.Idempotent {
-			set("Idempotent", jen.True())
-		}
-		if p.Resume != nil {
-			set("Cursor", jen.True())
-		}
-		if p.Unordered {
-			set("Unordered", jen.True())
-		}
+		g.Line().Id("Name").Op(":").Id(n.constant(p.Method))
+		g.Id("Service").Op(":").Lit(n.s.Wire)
+		p.described(g)
 		set("New", jen.Func().Params().Params(jen.Any(), jen.Any()).
 			Add(onLine(jen.Return(fresh(p.params, nil), fresh(p.result, p.Results)))))
-		set("Serve", jen.Func().Params(jen.Id(p.ctx).Qual("context", "Context"), jen.Id(p.c).Op("*").Qual(rpcPath, "Call")).
-			Add(p.serveResult()).BlockFunc(p.serve))
+		set("Serve", jen.Func().Params(jen.Id(p.ctx).Qual("context", "Context"), jen.Id(p.impl).Any(), jen.Id(p.c).Op("*").Qual(rpcPath, "Call")).
+			Add(p.serveResult()).BlockFunc(func(g *jen.Group) { p.serve(n, g) }))
 		g.Line()
 	})
+}
+
+// described emits what is declared of a method, behind its names.
+func (p *plan) described(g *jen.Group) {
+	if p.params != nil {
+		g.Id("Params").Op(":").Add(p.params.names())
+	}
+	if p.result != nil {
+		g.Id("Results").Op(":").Add(p.result.names())
+	}
+	for _, flag := range []struct {
+		name string
+		on   bool
+	}{{"Notify", p.Notify}, {"Idempotent", p.Idempotent}, {"Unordered", p.Unordered}} {
+		if flag.on {
+			g.Id(flag.name).Op(":").True()
+		}
+	}
+	if p.Resume != nil {
+		g.Id("Cursor").Op(":").Lit(p.Resume.Param)
+	}
 }
 
 // fresh emits new(roomWatchResult), or new(Message) where there is but one
@@ -65,17 +76,17 @@ func (p *plan) serveResult() jen.Code {
 // serve emits one of these, after p := c.Params.(*roomPostParams) where there
 // are parameters:
 //
-//	return impl.Typing(ctx, p.Author)
+//	return impl.(Room).Typing(ctx, p.Author)
 //
 //	r := c.Result.(*Message)
-//	*r, err = impl.Post(ctx, p.Author, p.Text)
+//	*r, err = impl.(Room).Post(ctx, p.Author, p.Text)
 //	return err
 //
 //	r := c.Result.(*roomWatchResult)
-//	now, changes, err := impl.Watch(ctx)
-//	r.Now, r.Changes = now, rpc.From(changes)
+//	now, changes, err := impl.(Room).Watch(ctx)
+//	r.Now, r.Changes = now, gen1.Send(changes)
 //	return err
-func (p *plan) serve(g *jen.Group) {
+func (p *plan) serve(n *names, g *jen.Group) {
 	var names, values []jen.Code
 	if p.params != nil {
 		names, values = append(names, jen.Id(p.p)), append(values, asserted(p.c, "Params", jen.Id(p.params.name)))
@@ -86,7 +97,7 @@ func (p *plan) serve(g *jen.Group) {
 	if len(names) > 0 {
 		g.List(names...).Op(":=").List(values...)
 	}
-	call := jen.Id(p.impl).Dot(p.Name).CallFunc(p.arguments)
+	call := jen.Id(p.impl).Assert(jen.Id(n.s.Name)).Dot(p.Name).CallFunc(p.arguments)
 	switch {
 	case len(p.Results) == 0:
 		g.Return(call)
@@ -117,7 +128,7 @@ func (p *plan) resultType() jen.Code {
 }
 
 // arguments emits what the implementation is called with: ctx, p.Author,
-// rpc.To[Message](p.Messages).
+// gen1.Receive[Message](p.Messages).
 func (p *plan) arguments(g *jen.Group) {
 	if p.Context {
 		g.Id(p.ctx)
@@ -153,25 +164,25 @@ func (p *plan) locals() (out []jen.Code) {
 	return out
 }
 
-// untyped emits the results as they are carried: now, rpc.From(changes).
+// untyped emits the results as they are carried: now, gen1.Send(changes).
 func (p *plan) untyped(g *jen.Group) {
 	for i, v := range p.Results {
 		g.Add(untyped(v, p.outs[i]))
 	}
 }
 
-// typed emits rpc.To[Message](x), or x where it is no stream.
+// typed emits gen1.Receive[Message](x), or x where it is no stream.
 func typed(v *model.Value, x *jen.Statement) *jen.Statement {
 	if v.Stream {
-		return jen.Qual(rpcPath, "To").Types(typ(v.Type)).Call(x)
+		return jen.Qual(genPath, "Receive").Types(typ(v.Type)).Call(x)
 	}
 	return x
 }
 
-// untyped emits rpc.From(name), or name where it is no stream.
+// untyped emits gen1.Send(name), or name where it is no stream.
 func untyped(v *model.Value, name string) *jen.Statement {
 	if v.Stream {
-		return jen.Qual(rpcPath, "From").Call(jen.Id(name))
+		return jen.Qual(genPath, "Send").Call(jen.Id(name))
 	}
 	return jen.Id(name)
 }
@@ -189,7 +200,7 @@ func streams(values []*model.Value) (n int) {
 //
 //	func (c *RoomClient) Post(ctx context.Context, author string, text string) (Message, error) {
 //		var r Message
-//		err := c.caller.Call(ctx, &rpc.Call{Method: "Room.Post", Params: &roomPostParams{author, text}, Result: &r})
+//		err := c.caller.Call(ctx, &rpc.Call{Method: &roomPost, Params: &roomPostParams{author, text}, Result: &r})
 //		return r, err
 //	}
 func (e *emitter) clientMethod(n *names, p *plan) {
@@ -307,22 +318,16 @@ func (p *plan) callLiteral(params jen.Code) *jen.Statement {
 }
 
 func (p *plan) literal(g *jen.Group, params jen.Code) {
-	g.Id("Method").Op(":").Lit(p.Wire)
+	g.Id("Method").Op(":").Op("&").Id(p.method)
 	if params != nil {
 		g.Id("Params").Op(":").Add(params)
 	}
 	if len(p.Results) > 0 {
 		g.Id("Result").Op(":").Op("&").Id(p.r)
 	}
-	if p.Notify {
-		g.Id("Notify").Op(":").True()
-	}
-	if p.Idempotent {
-		g.Id("Idempotent").Op(":").True()
-	}
 }
 
-// returned emits r.Now, rpc.To[Delta](r.Changes), err.
+// returned emits r.Now, gen1.Receive[Delta](r.Changes), err.
 func (p *plan) returned(g *jen.Group) {
 	for i, v := range p.Results {
 		x := jen.Id(p.r)

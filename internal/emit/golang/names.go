@@ -23,7 +23,7 @@ type names struct {
 	s                         *model.Service
 	server, client, newClient string
 	prefix                    string // of unexported names, "room"
-	impl                      string // the parameter of the server function
+	constants                 string // the prefix of constants, "Room" or, of an unexported interface, "room"
 }
 
 // serviceNames is the names made for s. Users write them in their code, so
@@ -35,11 +35,15 @@ func serviceNames(s *model.Service) *names {
 		create, after = "new", upper(base)
 	}
 	n := &names{s: s, server: base + "Service", client: base + "Client", newClient: create + after + "Client", prefix: lower(base)}
+	n.constants = base
 	if n.server == s.Name {
 		n.server = create + after + "Service"
 	}
 	return n
 }
+
+// constant is the name of the constant that holds a method's name on the wire.
+func (n *names) constant(m *model.Method) string { return n.constants + m.Name + "Method" }
 
 // predeclared returns Go's own identifiers that the output for p mentions,
 // generated JSON aside.
@@ -49,6 +53,9 @@ func predeclared(p *model.Package) []string {
 		for _, m := range s.Methods {
 			if m.Notify || m.Idempotent || m.Unordered {
 				names = append(names, "true")
+			}
+			if len(m.Params) > 0 || len(m.Results) > 1 {
+				names = append(names, "int", "string")
 			}
 			for _, v := range slices.Concat(m.Params, m.Results) {
 				v.Type.Walk(func(t *model.Type) {
@@ -78,7 +85,11 @@ func Check(p *model.Package) (problems model.Problems) {
 	}
 	for _, s := range p.Services {
 		n := serviceNames(s)
-		for _, name := range []string{n.server, n.client, n.newClient} {
+		made := []string{n.server, n.client, n.newClient}
+		for _, m := range s.Methods {
+			made = append(made, n.constant(m))
+		}
+		for _, name := range made {
 			if at, ok := p.Declared[name]; !ok {
 				p.Declared[name] = model.Pos{}
 			} else if at == (model.Pos{}) {
@@ -121,7 +132,7 @@ func free(name string, taken func(string) bool) string {
 // name, unless that means something else in the package already.
 func (e *emitter) nameImports() {
 	e.imports = map[string]string{}
-	need := map[string]string{rpcPath: "rpc", "context": "context"}
+	need := map[string]string{rpcPath: "rpc", genPath: "gen1", "context": "context"}
 	for _, s := range e.pkg.Services {
 		for _, m := range s.Methods {
 			for _, v := range slices.Concat(m.Params, m.Results) {

@@ -1,8 +1,6 @@
 package golang
 
 import (
-	"slices"
-
 	"github.com/dave/jennifer/jen"
 
 	"github.com/wirecall/wirecall/internal/model"
@@ -11,6 +9,7 @@ import (
 // A plan is a method with all its identifiers chosen.
 type plan struct {
 	*model.Method
+	method string  // the variable that describes it
 	params *record // nil where there are none
 	result *record // nil unless there are several
 
@@ -35,7 +34,7 @@ type field struct {
 
 // plan chooses the identifiers of a method.
 func (e *emitter) plan(n *names, m *model.Method) *plan {
-	p := &plan{Method: m}
+	p := &plan{Method: m, method: e.own(n.prefix + m.Name)}
 	if len(m.Params) > 0 {
 		p.params = e.record(n.prefix+m.Name+"Params", m.Params)
 	}
@@ -43,9 +42,7 @@ func (e *emitter) plan(n *names, m *model.Method) *plan {
 		p.result = e.record(n.prefix+m.Name+"Result", m.Results)
 	}
 	l := e.locals(n, p)
-	p.impl = n.impl
-	l[p.impl] = true
-	p.c, p.ctx, p.p, p.r, p.err = l.take("c"), l.take("ctx"), l.take("p"), l.take("r"), l.take("err")
+	p.impl, p.c, p.ctx, p.p, p.r, p.err = l.take("impl"), l.take("c"), l.take("ctx"), l.take("p"), l.take("r"), l.take("err")
 	if m.Resume != nil {
 		p.call, p.item = l.take("call"), l.take("m")
 	}
@@ -60,7 +57,7 @@ func (e *emitter) plan(n *names, m *model.Method) *plan {
 
 func (e *emitter) record(name string, values []*model.Value) *record {
 	r := &record{name: e.own(name)}
-	taken := map[string]bool{"Fields": true} // the method
+	taken := map[string]bool{"Field": true} // the method
 	for _, v := range values {
 		name := free(upper(v.Name), func(s string) bool { return taken[s] })
 		taken[name] = true
@@ -91,22 +88,10 @@ func (e *emitter) mention(l scope, t *model.Type) {
 	})
 }
 
-// implName is the name of the implementation in a service's server function,
-// which encloses functions that mention the types of all methods.
-func (e *emitter) implName(s *model.Service) string {
-	l := e.scope()
-	for _, m := range s.Methods {
-		for _, v := range slices.Concat(m.Params, m.Results) {
-			e.mention(l, v.Type)
-		}
-	}
-	return l.take("impl")
-}
-
 // locals is the scope of a method's functions.
 func (e *emitter) locals(n *names, p *plan) scope {
 	l := e.scope()
-	l[n.s.Name], l[n.client] = true, true
+	l[n.s.Name], l[n.client], l[p.method] = true, true, true
 	for _, r := range []*record{p.params, p.result} {
 		if r != nil {
 			l[r.name] = true
@@ -133,8 +118,13 @@ func (l scope) take(name string) string {
 //		Text   string
 //	}
 //
-//	func (p *roomPostParams) Fields() []rpc.Field {
-//		return []rpc.Field{{Name: "author", Value: &p.Author}, {Name: "text", Value: &p.Text}}
+//	func (p *roomPostParams) Field(i int) any {
+//		switch i {
+//		case 0:
+//			return &p.Author
+//		default:
+//			return &p.Text
+//		}
 //	}
 func (e *emitter) fieldStruct(r *record) {
 	if r == nil {
@@ -147,20 +137,47 @@ func (e *emitter) fieldStruct(r *record) {
 		}
 	})
 	e.Line()
-	e.Func().Params(jen.Id("p").Op("*").Id(r.name)).Id("Fields").Params().Index().Qual(rpcPath, "Field").Block(
-		jen.Return(jen.Index().Qual(rpcPath, "Field").ValuesFunc(func(g *jen.Group) {
-			for _, f := range r.fields {
-				g.Values(jen.Id("Name").Op(":").Lit(f.Value.Name), jen.Id("Value").Op(":").Op("&").Id("p").Dot(f.name))
-			}
-		})),
-	)
+	e.Func().Params(jen.Id("p").Op("*").Id(r.name)).Id("Field").Params(r.index()).Any().BlockFunc(r.choose)
+}
+
+// index emits the parameter of Field, which nobody reads where there is but one field.
+func (r *record) index() jen.Code {
+	if len(r.fields) == 1 {
+		return jen.Int()
+	}
+	return jen.Id("i").Int()
+}
+
+// choose emits the body of Field.
+func (r *record) choose(g *jen.Group) {
+	address := func(f field) jen.Code { return jen.Return(jen.Op("&").Id("p").Dot(f.name)) }
+	last := len(r.fields) - 1
+	if last == 0 {
+		g.Add(address(r.fields[0]))
+		return
+	}
+	g.Switch(jen.Id("i")).BlockFunc(func(g *jen.Group) {
+		for i, f := range r.fields[:last] {
+			g.Case(jen.Lit(i)).Block(address(f))
+		}
+		g.Default().Block(address(r.fields[last]))
+	})
+}
+
+// names emits []string{"author", "text"}.
+func (r *record) names() jen.Code {
+	return jen.Index().String().ValuesFunc(func(g *jen.Group) {
+		for _, f := range r.fields {
+			g.Lit(f.Value.Name)
+		}
+	})
 }
 
 // carried is the type in which a value is carried: a stream without the type
 // of its items.
 func carried(v *model.Value) *jen.Statement {
 	if v.Stream {
-		return jen.Qual(rpcPath, "Stream")
+		return jen.Qual(genPath, "Stream")
 	}
 	return typ(v.Type)
 }

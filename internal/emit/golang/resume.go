@@ -11,10 +11,10 @@ import (
 // resumed emits the body of a client's method whose stream resumes:
 //
 //	p := roomMessagesParams{after}
-//	var r rpc.Stream
-//	call := rpc.Call{Method: "Room.Messages", Params: &p, Result: &r, Idempotent: true}
+//	var r gen1.Stream
+//	call := rpc.Call{Method: &roomMessages, Params: &p, Result: &r}
 //	err := c.caller.Call(ctx, new(call))
-//	return rpc.Resume(ctx, c.caller, &call, func(m Message) { p.After = m.ID }), err
+//	return gen1.Cursor(ctx, c.caller, &call, func(m Message) { p.After = m.ID }), err
 //
 // The call is made of a copy, for interceptors may change it.
 func (p *plan) resumed(g *jen.Group) {
@@ -23,7 +23,7 @@ func (p *plan) resumed(g *jen.Group) {
 	g.Id(p.call).Op(":=").Add(p.callLiteral(jen.Op("&").Id(p.p)))
 	p.assigned(g, p.made(jen.New(jen.Id(p.call))))
 	g.ReturnFunc(func(g *jen.Group) {
-		g.Qual(rpcPath, "Resume").Call(p.context(), jen.Id(p.c).Dot("caller"), jen.Op("&").Id(p.call),
+		g.Qual(genPath, "Cursor").Call(p.context(), jen.Id(p.c).Dot("caller"), jen.Op("&").Id(p.call),
 			jen.Func().Params(jen.Id(p.item).Add(typ(p.Results[0].Type))).Add(p.moved()))
 		if p.Error {
 			g.Id(p.err)
