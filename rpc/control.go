@@ -49,7 +49,7 @@ func (c *session) frame(frame []byte) error {
 		if err := c.form.Decode(msg, m); err != nil {
 			return err
 		}
-		if err := c.dispatchMessage(m, len(msg), frame, n); err != nil {
+		if err := c.dispatchMessage(m, len(msg), n); err != nil {
 			return err
 		}
 		n++
@@ -78,7 +78,7 @@ func (c *session) hold(raw []byte) (held, chunk []byte) {
 	return b, b
 }
 
-func (c *session) dispatchMessage(m *wire.Message, size int, frame []byte, n int) error {
+func (c *session) dispatchMessage(m *wire.Message, size, n int) error {
 	if !c.carried.Load() && (!bytes.HasPrefix(m.Method, []byte("$/")) || string(m.Method) == methodItems) {
 		c.carried.Store(true)
 	}
@@ -88,8 +88,6 @@ func (c *session) dispatchMessage(m *wire.Message, size int, frame []byte, n int
 	switch {
 	case m.Method == nil:
 		return c.answer(m)
-	case !c.client && !c.greeted.Load():
-		return c.greet(m, frame, n)
 	case m.ID == nil && bytes.HasPrefix(m.Method, []byte("$/")):
 		return c.controlMessage(m, n)
 	case m.ID == nil:
@@ -146,7 +144,7 @@ func (c *session) controlMessage(m *wire.Message, n int) error {
 	case methodMoved:
 		c.peerMoved()
 	case methodClose:
-		return c.goodbye(m.Params)
+		return c.peerCloses(m.Params)
 	}
 	return nil
 }
@@ -285,7 +283,7 @@ func (c *session) control(method string, args ...int64) {
 
 // ping asks the peer for a sign of life.
 func (c *session) ping(l link) {
-	if c.greeted.Load() {
+	if c.mode == modeWirecall {
 		c.post(c.form.AppendControl(nil, methodPing, time.Now().UnixMilli()))
 		return
 	}

@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/wire"
@@ -50,8 +52,8 @@ func (c *session) goaway(deadline time.Time) {
 			s.expired, detached = errDrained, true
 		default:
 			s.draining, s.deadline = true, deadline
-			plain = !s.greeted
-			speak = c.greeted.Load()
+			plain = c.mode != modeWirecall
+			speak = !plain
 			close(c.drains)
 		}
 	})
@@ -178,50 +180,84 @@ func (c *session) servesCall(in *incoming) bool {
 //
 // Stop the http.Server as well, for its listeners and for POST requests.
 func (s *Server) Shutdown(ctx context.Context) error {
-	deadline, _ := ctx.Deadline()
-	conns := s.stop()
-	for _, c := range conns {
-		c.goaway(deadline)
+	until, _ := ctx.Deadline()
+	openings := s.stop(until)
+	for _, c := range s.sessions() {
+		c.goaway(until)
 	}
-	for _, c := range conns {
-		over := false
-		select {
-		case <-c.torn:
-			over = c.awaitNotes(ctx)
-		case <-ctx.Done():
-		}
-		if !over {
-			s.endAll(conns, errDrained, closeShutdown)
-			return context.Cause(ctx)
-		}
+	for _, o := range openings {
+		o.drain()
+	}
+	if !s.awaitAll(ctx, openings) {
+		s.endAll(errDrained)
+		return context.Cause(ctx)
 	}
 	return nil
+}
+
+// awaitAll waits until no session is left, nor an opening that could become one. It
+// reports whether that was before the end of ctx.
+func (s *Server) awaitAll(ctx context.Context, openings []*opening) bool {
+	for _, o := range openings {
+		select {
+		case <-o.closed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	for _, c := range s.sessions() {
+		select {
+		case <-c.torn:
+		case <-ctx.Done():
+			return false
+		}
+		if !c.awaitNotes(ctx) {
+			return false
+		}
+	}
+	return true
 }
 
 // Close ends the server and every connection at once.
 func (s *Server) Close() error {
-	s.endAll(s.stop(), ErrClosed, closeShutdown)
+	s.stop(time.Time{})
+	s.endAll(ErrClosed)
 	return nil
 }
 
-// endAll ends connections side by side and waits until their readers have gone.
-func (s *Server) endAll(conns []*session, cause error, code closeCode) {
-	for _, c := range conns {
-		c.fail(cause, code)
+// endAll ends all connections side by side and waits until their readers have gone.
+func (s *Server) endAll(cause error) {
+	openings := s.stop(time.Time{})
+	for _, o := range openings {
+		o.end(cause, closeShutdown)
 	}
-	for _, c := range conns {
+	for _, c := range s.sessions() {
+		c.fail(cause, closeShutdown)
+	}
+	late, cancel := context.WithTimeout(context.Background(), 2*closeGrace)
+	defer cancel()
+	for _, o := range openings {
+		select {
+		case <-o.closed:
+		case <-late.Done():
+		}
+	}
+	for _, c := range s.sessions() {
 		c.awaitTorn()
 	}
 }
 
-// stop lets no connection in any more and returns those that are there.
-func (s *Server) stop() []*session {
+// stop lets no connection in any more, and returns the openings that are there.
+func (s *Server) stop(until time.Time) []*opening {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopped = true
-	conns := make([]*session, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
-	return conns
+	s.stopped, s.until = true, until
+	return slices.Collect(maps.Keys(s.openings))
+}
+
+// sessions returns those that are there.
+func (s *Server) sessions() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.conns))
 }

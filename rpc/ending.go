@@ -95,11 +95,11 @@ func (c *session) finish(cause error, code closeCode) (first bool) {
 	c.state.slots.fail(notSent(CodeUnavailable, cause))
 	c.state.stopWatching()
 	lingers := c.lingerOverNotes(&c.state.notes, cause, code)
-	timers := []*time.Timer{c.keeper, c.handshake, c.patience}
-	told := code != 0 && c.state.attached || !c.client && !c.greeted.Load() // a plain client may have half closed
+	timers := []*time.Timer{c.keeper, c.patience}
+	told := code != 0 && c.state.attached || !c.client && c.mode != modeWirecall // a plain client may have half closed
 	last := c.state.last
 	var unanswered map[string]*incoming
-	unserved := cause == errDrained && !c.client && !c.state.greeted
+	unserved := cause == errDrained && !c.client && c.mode != modeWirecall
 	if unserved {
 		unanswered, c.state.incoming = c.state.incoming, nil
 	}

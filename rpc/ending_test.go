@@ -15,8 +15,6 @@ func TestCutWhileShutdownBegins(t *testing.T) {
 	ss := newSessions(&SessionOptions{})
 	for i := range 20_000 {
 		c, l := detachedSession(ss), &breaking{}
-		c.greeted.Store(true)
-		c.state.greeted = true
 		c.state.handlers = 1 // that runs until its context ends
 		if err := c.attach(l, &resumeParams{}, nil); err != nil {
 			t.Fatal(err)

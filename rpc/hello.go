@@ -3,7 +3,6 @@ package rpc
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -48,9 +47,9 @@ func (c *session) hello() hello {
 		Notes: notes, NoteBytes: bytes, Replay: c.replayBuffer}
 }
 
-// meet takes over the peer's limits.
-func (c *session) meet(h hello) error {
-	notes, noteBytes := cmp.Or(h.Notes, flow.InitialItems), cmp.Or(h.NoteBytes, flow.InitialBytes)
+// check reports what is wrong with what the peer says.
+func (h hello) check() error {
+	notes, noteBytes := h.notifications()
 	switch {
 	case h.Version != 1 || h.Message < floorMessage:
 		return fmt.Errorf("hello {Version:%d Message:%d}: want version 1, and a message of %d at least", h.Version, h.Message, floorMessage)
@@ -62,13 +61,22 @@ func (c *session) meet(h hello) error {
 			return fmt.Errorf("hello: %d is not from 0 to 2^53-1", n)
 		}
 	}
+	return nil
+}
+
+// notifications is how many the peer takes, and how many bytes of them.
+func (h hello) notifications() (items, bytes int) {
+	return cmp.Or(h.Notes, flow.InitialItems), cmp.Or(h.NoteBytes, flow.InitialBytes)
+}
+
+// meet takes over the peer's limits, which are checked.
+func (c *session) meet(h hello) {
 	c.message.Store(int64(h.Message))
-	c.out.limitNotifications(notes, noteBytes)
+	c.out.limitNotifications(h.notifications())
 	c.update(func(s *connState) {
 		s.slots.set(min(h.Calls, maxCalls), len(s.calls))
 		s.peerStreams = h.Streams
 	})
-	return nil
 }
 
 // sayHello is the client's: it sends hello and waits for the answer, before
@@ -86,12 +94,15 @@ func (c *session) sayHello(ctx context.Context) error {
 		}
 		return err
 	}
+	if err := h.check(); err != nil {
+		return err
+	}
 	c.mode = modeWirecall
-	c.greeted.Store(true)
 	if h.Session != "" && h.Replay > 0 && h.Window > 0 && c.replayBuffer > 0 {
 		c.resumable(&resumption{token: h.Session, window: milliseconds(h.Window)}, c.replayBuffer, h.Replay, 0)
 	}
-	return c.meet(h)
+	c.meet(h)
+	return nil
 }
 
 // milliseconds is a time that the peer has told.
@@ -212,63 +223,6 @@ func (c *session) onlyMessage(frame []byte) (*wire.Message, error) {
 	return m, nil
 }
 
-// greet is the server's: it answers the first message, which must be hello,
-// alone in its frame.
-func (c *session) greet(m *wire.Message, frame []byte, n int) error {
-	resume := string(m.Method) == methodResume
-	switch {
-	case m.ID == nil || string(m.Method) != methodHello && !resume || n > 0:
-		return errors.New("the first message must be " + methodHello + " or " + methodResume)
-	case len(frame) > len(m.Method)+len(m.Params)+messageOverhead || c.split(frame) != 1:
-		return fmt.Errorf("%s must be alone in its frame", m.Method)
-	case resume:
-		return c.giveUp(m)
-	}
-	var h hello
-	if err := c.codec.Decode(m.Params, &h); err != nil {
-		return fmt.Errorf("hello: %w", err)
-	}
-	if err := c.meet(h); err != nil {
-		return err
-	}
-	answer := c.hello()
-	if c.sessions != nil && h.Replay > 0 {
-		c.sessions.open(c, h.Replay, &answer)
-	}
-	msg := c.form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
-	msg, err := c.codec.AppendWithin(msg, answer, wire.CallerDepth)
-	if err != nil {
-		return err
-	}
-	c.update(func(s *connState) {
-		c.handshake.Stop()
-		c.handshake = nil
-		s.greeted, s.taken = true, 1
-	})
-	c.postAlone(c.form.AppendTail(msg))
-	late := false
-	c.update(func(s *connState) {
-		c.greeted.Store(true) // from here on others may speak
-		late = s.draining
-	})
-	if late {
-		c.sayGoaway()
-	}
-	return nil
-}
-
-// split counts the messages of a frame.
-func (c *session) split(frame []byte) (n int) {
-	for range c.form.Split(frame) {
-		n++
-	}
-	return n
-}
-
-func (c *session) refuseAlone(id []byte, e *Error) {
-	c.postAlone(c.refusal(id, e))
-}
-
 // postAlone is post with a frame for the message alone.
 func (c *session) postAlone(msg []byte) {
 	flush, over := c.out.post(msg, true)
@@ -278,9 +232,4 @@ func (c *session) postAlone(msg []byte) {
 	if over {
 		c.fail(errNotReading, closeTimeout)
 	}
-}
-
-// expectHello cuts a client that does not come to the point.
-func (c *session) expectHello() {
-	c.setTimer(&c.handshake, func() { c.fail(errHandshake, closeTimeout) }, c.limits.Handshake)
 }

@@ -58,7 +58,7 @@ func (l *lineLink) read() ([]byte, error) {
 // last is the last line, which has no end: a cut in wirecall mode, a whole line in
 // any other, as what pipes carry often ends so.
 func (l *lineLink) last() ([]byte, error) {
-	if c := l.owner.Load(); c != nil && c.mode == modeWirecall {
+	if o := l.owner.Load(); o != nil && (*o).wirecall() {
 		return nil, io.ErrUnexpectedEOF
 	}
 	return bytes.TrimSpace(l.buf), nil
@@ -76,22 +76,23 @@ func (l *lineLink) write(frame []byte) error {
 // for a breach the peer is given the time to close as well: what it has sent meanwhile
 // would reset the socket, and what was written last would be lost.
 func (l *lineLink) shut(code closeCode, reason string) {
-	switch c := l.owner.Load(); {
-	case c == nil:
-	case c.resume.Load() != nil:
-		_ = l.write(c.form.AppendTail(append(c.form.AppendRequest(nil, &wire.Head{Method: methodClose, Body: true}), closeParams(code, reason)...)))
-		l.flush(true)
-		l.lingerBeside(c)
-	case code == closeNormal || code == closeShutdown:
-		l.lingerBeside(c)
+	if o := l.owner.Load(); o != nil {
+		msg := (*o).goodbye(code, reason)
+		if msg != nil {
+			_ = l.write(msg)
+			l.flush(true)
+		}
+		if msg != nil || code == closeNormal || code == closeShutdown {
+			l.lingerBeside(*o)
+		}
 	}
 	l.wireConn.shut()
 }
 
 // lingerBeside is linger where the reader may still be there.
-func (l *lineLink) lingerBeside(c *session) {
+func (l *lineLink) lingerBeside(o linkOwner) {
 	if l.closeWrite() {
-		c.awaitTorn()
+		o.awaitTorn()
 		io.Copy(io.Discard, l.rwc)
 	}
 }
@@ -104,7 +105,16 @@ func closeParams(code closeCode, reason string) []byte {
 func (l *lineLink) cut() { l.wireConn.shut() }
 
 // goodbye is the close frame of a transport that has none.
-func (c *session) goodbye(params []byte) error {
+func (c *session) goodbye(code closeCode, reason string) []byte {
+	if c.resume.Load() == nil {
+		return nil
+	}
+	msg := c.form.AppendRequest(nil, &wire.Head{Method: methodClose, Body: true})
+	return c.form.AppendTail(append(msg, closeParams(code, reason)...))
+}
+
+// peerCloses takes in the peer's goodbye.
+func (c *session) peerCloses(params []byte) error {
 	var e closedError
 	i := 0
 	for raw := range c.form.Array(params) {

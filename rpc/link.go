@@ -59,9 +59,28 @@ type link interface {
 	// something that the peer has said.
 	broken() error
 
-	// bind tells a link whose it is. Until then nothing is flushed that nobody
-	// asks for, and a peer that does not read is cut off.
-	bind(*session)
+	// bind gives the link to its owner, or another one. Until then nothing is
+	// flushed that nobody asks for.
+	bind(linkOwner)
+}
+
+// A linkOwner is who flushes a link: an opening, then a session.
+type linkOwner interface {
+	// kick has what is ready flushed, by another goroutine.
+	kick()
+
+	// alive is called for what comes outside of frames.
+	alive()
+
+	// wirecall reports whether frames are those of wirecall mode.
+	wirecall() bool
+
+	// goodbye returns the message that says why the owner closes the link, on
+	// lines; nil where the peer needs none.
+	goodbye(code closeCode, reason string) []byte
+
+	// awaitTorn waits, within bounds, until nobody reads from the link.
+	awaitTorn()
 }
 
 // A breachError is a frame that cannot be a message, whatever is in it.
@@ -105,8 +124,8 @@ type wireConn struct {
 
 	accepted atomic.Bool // the WebSocket handshake has succeeded
 
-	owner  atomic.Pointer[session] // nil until the handshake is over
-	failed atomic.Pointer[error]   // how the socket has, first
+	owner  atomic.Pointer[linkOwner] // nil before bind
+	failed atomic.Pointer[error]     // how the socket has, first
 
 	reading sync.Mutex // by the reader and, in a closing handshake, coder/websocket
 	through bool       // rwc holds nothing back: sock may be read in its place
@@ -235,16 +254,16 @@ func (w *wireConn) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	w.append(p)
 	w.mu.Unlock()
-	if c := w.owner.Load(); c != nil {
-		c.kick()
+	if o := w.owner.Load(); o != nil {
+		(*o).kick()
 	}
 	return len(p), nil
 }
 
-func (w *wireConn) bind(c *session) {
-	w.owner.Store(c)
+func (w *wireConn) bind(o linkOwner) {
+	w.owner.Store(&o)
 	if w.pending() {
-		c.kick()
+		o.kick()
 	}
 }
 
@@ -253,8 +272,8 @@ func (w *wireConn) ponged(context.Context, []byte) { w.heard() }
 
 // heard is a sign of life.
 func (w *wireConn) heard() {
-	if c := w.owner.Load(); c != nil {
-		c.heard.Store(true)
+	if o := w.owner.Load(); o != nil {
+		(*o).alive()
 	}
 }
 

@@ -16,26 +16,6 @@ import (
 // Plain mode is JSON-RPC 2.0 and nothing else: one message or one batch a
 // frame, and what is wrong with it is answered and not held against the peer.
 
-// chooseMode looks at the first line that a server gets on a raw transport.
-func (c *session) chooseMode(frame []byte) {
-	if c.beginsWirecall(frame) {
-		c.mode = modeWirecall
-		c.message.Store(floorMessage)
-		return
-	}
-	c.mode = modePlain
-	if c.handshake != nil {
-		c.handshake.Stop()
-	}
-}
-
-// beginsWirecall reports whether the first line that a server gets belongs to
-// wirecall mode.
-func (c *session) beginsWirecall(frame []byte) bool {
-	m := &c.incomingMessage
-	return c.form.Decode(frame, m) == nil && m.ID != nil && (string(m.Method) == methodHello || string(m.Method) == methodResume)
-}
-
 // plain takes in one frame in plain mode.
 func (c *session) plain(frame []byte) {
 	if isBatch(frame) {

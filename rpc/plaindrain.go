@@ -35,14 +35,9 @@ func (s *connState) watchQuiet() {
 	s.isQuiet = idle
 }
 
-// refuseNew ends the patience with a plain client. One that has said hello since is
-// none. It runs on a timer's goroutine.
+// refuseNew ends the patience with a plain client. It runs on a timer's goroutine.
 func (c *session) refuseNew() {
-	c.update(func(s *connState) {
-		if !s.greeted {
-			s.bounded, s.moved, s.quiet = true, true, nil
-		}
-	})
+	c.update(func(s *connState) { s.bounded, s.moved, s.quiet = true, true, nil })
 }
 
 // refuseRest says that a shutdown leaves calls of a plain client unanswered, and its

@@ -93,5 +93,5 @@ func (noLink) wrote() bool              { return true }
 func (noLink) shut(closeCode, string)   {}
 func (noLink) linger()                  {}
 func (noLink) cut()                     {}
-func (noLink) bind(*session)            {}
+func (noLink) bind(linkOwner)           {}
 func (noLink) broken() error            { return nil }

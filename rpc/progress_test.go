@@ -44,7 +44,7 @@ func newSlowPeer(t *testing.T, limits Limits) *slowPeer {
 	holdFor(l.wireConn, &p.took)
 	c := newSession(context.Background(), p.server.config, p.server.codecs[0], l, modePlain)
 	l.bind(c)
-	p.server.take(c)
+	p.server.admit(c)
 	go c.read(l)
 	t.Cleanup(func() {
 		far.Close()
@@ -112,7 +112,6 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 		holdFor(l.wireConn, &took)
 		cfg := (&DialOptions{Limits: Limits{Idle: 30 * time.Second}}).config()
 		c := newSession(context.Background(), cfg, NewServer(nil).codecs[0], l, modeWirecall)
-		c.greeted.Store(true)
 		l.bind(c)
 		c.start()
 		for range 600 {

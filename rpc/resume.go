@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/replay"
-	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A session whose peers have agreed on it outlives its socket: a cut detaches
@@ -49,7 +48,6 @@ const ackDelay = time.Second
 var (
 	errSessionLost = errors.New("session lost")
 	errNotKnown    = fmt.Errorf("%w: it is not known here", errSessionLost) // whatever it is that does not fit
-	errMoved       = errors.New("the socket has taken up an older session")
 )
 
 // resumable makes a session resumable by what the peers have agreed on: how many
@@ -308,67 +306,4 @@ func (c *session) takeUp(ctx context.Context, l link) error {
 	}
 	go c.read(l)
 	return nil
-}
-
-// giveUp is the server's: the socket of a connection that has just begun goes to
-// the session that its client asks for. The error is then errMoved.
-func (c *session) giveUp(m *wire.Message) error {
-	var params resumeParams
-	if c.codec.Decode(m.Params, &params) != nil || max(params.Attempt, params.Received, params.Dropped) > wire.MaxInteger {
-		params = resumeParams{} // nothing is nobody's token
-	}
-	if c.refusedResume {
-		return errors.New("a session was refused already: say " + methodHello)
-	}
-	c.refusedResume = true
-	refuse := func(why error) error {
-		c.refuseAlone(m.ID, &Error{Code: CodeSessionLost, Message: why.Error()})
-		return nil
-	}
-	old := c.sessions.find(c, &params)
-	if old == nil {
-		return refuse(errNotKnown)
-	}
-	id := append([]byte(nil), m.ID...)
-	l, err := c.letGo()
-	if err != nil {
-		return err
-	}
-	err = old.attach(l, &params, func() []byte {
-		msg := old.form.AppendResponse(nil, &wire.Head{ID: id, Body: true})
-		msg, _ = old.codec.AppendWithin(msg, resumeResult{Received: old.resume.Load().received.Load()}, wire.CallerDepth)
-		return old.form.AppendToFrame(nil, old.form.AppendTail(msg), true)
-	})
-	if err != nil {
-		c.takeBack(l)
-		return refuse(err)
-	}
-	c.heir = old
-	return errMoved
-}
-
-// letGo takes the link from a session that has just begun: a socket has one owner
-// and one flusher. It fails where the session has ended, and so says goodbye on it.
-func (c *session) letGo() (l link, err error) {
-	c.out.detach()
-	<-c.out.drained()
-	c.update(func(s *connState) {
-		if err = s.cause; !s.ended {
-			l, c.link = c.link, noLink{}
-		}
-	})
-	return l, err
-}
-
-// takeBack undoes letGo.
-func (c *session) takeBack(l link) {
-	ended := false
-	c.update(func(s *connState) {
-		c.link, ended = l, s.ended
-	})
-	if ended {
-		l.cut()
-	}
-	c.out.attach()
-	go c.flush(false)
 }

@@ -111,7 +111,6 @@ var errTaken = errors.New("the socket has been taken away")
 func TestUnwrittenRequestHasNotRun(t *testing.T) {
 	for _, took := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
 		c := detachedSession(newSessions(&SessionOptions{}))
-		c.greeted.Store(true)
 		c.resume.Load().sent.Init(1<<20, 0) // which is the answer to hello
 		call := &pendingCall{done: make(chan struct{}, 1)}
 		call.frame = notPut

@@ -86,10 +86,12 @@ type Server struct {
 
 	most int // sockets
 
-	mu      sync.Mutex
-	stopped bool
-	conns   map[*session]struct{}
-	sockets int
+	mu       sync.Mutex
+	stopped  bool
+	until    time.Time // when a shutdown ends, zero for no time
+	openings map[*opening]struct{}
+	conns    map[*session]struct{}
+	sockets  int
 }
 
 // NewServer makes a Server. A nil opts means the defaults. It panics on
@@ -102,7 +104,7 @@ func NewServer(opts *ServerOptions) *Server {
 	if err := opts.check(); err != nil {
 		panic(fmt.Errorf("rpc: NewServer: %w", err))
 	}
-	s := &Server{origins: originPatterns(opts.Origins), subprotocols: opts.Subprotocols, most: opts.Connections, conns: make(map[*session]struct{})}
+	s := &Server{origins: originPatterns(opts.Origins), subprotocols: opts.Subprotocols, most: opts.Connections, openings: make(map[*opening]struct{}), conns: make(map[*session]struct{})}
 	s.codecs = append(s.codecs, opts.Codecs...)
 	s.codecs = append(s.codecs, codec.JSON)
 	s.config = &config{
@@ -179,17 +181,16 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 	}
 	l := newLineLink(rwc, s.config.limits.Message, s.config.limits.Stall)
 	l.closed = s.leave
-	c := newSession(ctx, s.config, codec.JSON, l, modeUnknown)
-	s.config.sessions.identify(c)
-	l.bind(c)
-	stop := context.AfterFunc(ctx, func() { l.owner.Load().fail(context.Cause(ctx), closeShutdown) })
-	defer func() { l.owner.Load().watch(l, stop) }()
-	if !s.take(c) {
-		return errDrained
+	o := s.newOpening(ctx, l, codec.JSON, true)
+	stop := context.AfterFunc(ctx, func() { o.end(context.Cause(ctx), closeShutdown) })
+	c, err := o.run()
+	stop()
+	if c == nil {
+		return err
 	}
-	c.expectHello()
+	stop = context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx), closeShutdown) })
+	defer func() { c.watch(l, stop) }()
 	c.read(l)
-	c = l.owner.Load()
 	if err := c.err(); err != nil {
 		c.awaitNotes(context.Background()) // ctx's end drops them
 		return err
@@ -249,9 +250,9 @@ func (s *Server) leave() {
 	s.sockets--
 }
 
-// take takes on a connection, whose reader is about to begin. Where the server has
-// been stopped it ends the connection and reports false.
-func (s *Server) take(c *session) bool {
+// admit takes on a session, whose reader is about to begin. A server that has been
+// stopped ends it and reports false.
+func (s *Server) admit(c *session) bool {
 	c.keep()
 	s.mu.Lock()
 	stopped := s.stopped
@@ -264,6 +265,36 @@ func (s *Server) take(c *session) bool {
 		c.stopReading()
 	}
 	return !stopped
+}
+
+// take takes on the session of an opening. Where the server has been stopped since
+// the opening began, the session has as long as others to finish.
+func (s *Server) take(c *session) {
+	c.keep()
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	stopped, until := s.stopped, s.until
+	s.mu.Unlock()
+	if stopped {
+		c.goaway(until)
+	}
+}
+
+// opens takes on an opening, unless the server has been stopped.
+func (s *Server) opens(o *opening) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		s.openings[o] = struct{}{}
+	}
+	return !s.stopped
+}
+
+// opened is for when an opening is over.
+func (s *Server) opened(o *opening) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.openings, o)
 }
 
 func (s *Server) remove(c *session) {

@@ -31,7 +31,6 @@ type session struct {
 	drains chan struct{}           // closed when the server shuts down
 	torn   chan struct{}           // closed when the link is closed and its reader gone
 
-	greeted         atomic.Bool  // hello has been exchanged
 	incomingMessage wire.Message // the reader's
 	odd             bool         // the reader's: see reportOdd
 	alone           bool         // the reader's: nothing else is in its frame
@@ -46,20 +45,17 @@ type session struct {
 	unanswered   atomic.Int64 // calls of the peer's, as it counts them itself
 	unsubscribed atomic.Bool  // a plain client has half closed: subscriptions end as they begin
 
-	resume        atomic.Pointer[resumption] // nil where the session ends with its socket
-	carried       atomic.Bool                // something of the peer's own has come over its socket
-	breached      atomic.Bool                // the peer broke the rules
-	principal     string                     // whose connection it is
-	refusedResume bool                       // the reader's
-	heir          *session                   // that has taken the socket over
+	resume    atomic.Pointer[resumption] // nil where the session ends with its socket
+	carried   atomic.Bool                // something of the peer's own has come over its socket
+	breached  atomic.Bool                // the peer broke the rules
+	principal string                     // whose connection it is
 
-	workers   workers.Pool[*incoming]
-	heard     atomic.Bool // something came since the last housekeeping
-	silent    int         // housekeepings without that
-	taken     int64       // the housekeeping's: see reads
-	keeper    *time.Timer // see setTimer
-	handshake *time.Timer
-	patience  *time.Timer // with a peer that goes on after goaway
+	workers  workers.Pool[*incoming]
+	heard    atomic.Bool // something came since the last housekeeping
+	silent   int         // housekeepings without that
+	taken    int64       // the housekeeping's: see reads
+	keeper   *time.Timer // see setTimer
+	patience *time.Timer // with a peer that goes on after goaway
 
 	mu    sync.Mutex
 	state connState // touched only in update
@@ -73,7 +69,6 @@ type connState struct {
 	attached bool          // to a socket
 	reading  chan struct{} // closed when the reader of that has gone, nil then
 	unwatch  func() bool   // lets a detached session outlive the context of its last socket; nil where there is none
-	greeted  bool          // hello has been, or is being, answered
 	departure
 
 	calls      map[uint64]*pendingCall
@@ -105,7 +100,7 @@ func (s *connState) idle() bool {
 type mode uint8
 
 const (
-	modeUnknown mode = iota // until the first line from the peer on a raw transport
+	modeUnknown mode = iota // on lines, until the server has answered hello
 	modePlain               // JSON-RPC 2.0 and nothing else
 	modeWirecall
 )
@@ -131,7 +126,6 @@ var (
 	errSilent        = errors.New("the peer has been silent for too long")
 	errNoAnswer      = errors.New("the server does not answer rpc.hello: is it a wirecall server, and does nothing in between hold its answer back?")
 	errNotAnAnswer   = errors.New("the server's first frame is no answer")
-	errHandshake     = errors.New("no hello within the time for the handshake")
 	errNeedsWirecall = &Error{Code: CodeNeedsWirecall, Message: "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC", ran: ranNo}
 )
 
@@ -198,12 +192,6 @@ func (c *session) setTimer(at **time.Timer, f func(), d time.Duration) {
 // the link nor runs a line of a user's.
 func (c *session) read(l link) {
 	err, breach := c.readFrames(l)
-	if err == errMoved {
-		c.end(err)
-		c.stopReading()
-		c.heir.read(l)
-		return
-	}
 	defer c.stopReading()
 	switch {
 	case breach:
@@ -218,6 +206,11 @@ func (c *session) read(l link) {
 		c.gone(l, err)
 	}
 }
+
+// alive notes a sign of life.
+func (c *session) alive() { c.heard.Store(true) }
+
+func (c *session) wirecall() bool { return c.mode == modeWirecall }
 
 // readFrames returns why nothing more is read, and whether that is a breach of
 // the protocol.
@@ -251,13 +244,9 @@ func (c *session) stopReading() {
 }
 
 func (c *session) receive(frame []byte) error {
-	switch {
-	case c.mode == modePlain:
+	if c.mode == modePlain {
 		c.plain(frame)
 		return nil
-	case c.mode == modeUnknown:
-		c.chooseMode(frame)
-		return c.receive(frame)
 	}
 	r := c.resume.Load()
 	if r == nil {
@@ -317,8 +306,13 @@ func (c *session) peerMessage() int { return int(c.message.Load()) }
 // panicked logs what a user's code panicked with and makes the error of it that
 // crosses.
 func (c *session) panicked(where string, r any) error {
-	c.report(c.ctx, slog.LevelError, "panic in user code", slog.String("where", where), slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
+	c.report(c.ctx, slog.LevelError, "panic in user code", panicAttrs(where, r)...)
 	return &Error{Code: CodeInternal, Message: messageInternal}
+}
+
+// panicAttrs says in the log what user code panicked with.
+func panicAttrs(where string, r any) []slog.Attr {
+	return []slog.Attr{slog.String("where", where), slog.Any("panic", r), slog.String("stack", string(debug.Stack()))}
 }
 
 // crossing is err as it crosses. The error's own code may panic.

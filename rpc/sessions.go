@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -86,20 +87,20 @@ func newSessions(o *SessionOptions) *sessions {
 	}
 }
 
-// identify notes whose connection c is. It runs the user's code, and so not on a
-// reader. Where that panics the connection is nobody's, and its session cannot be
-// taken up by anybody.
-func (ss *sessions) identify(c *session) {
-	if ss == nil || ss.options.Principal == nil {
-		return
+// principalOf returns whose a connection with the values of ctx is, "" where nobody
+// asks. It runs the user's code, and so not on a reader. Where that panics the
+// connection is nobody's, and nobody can resume its session.
+func (cfg *config) principalOf(ctx context.Context) (principal string) {
+	if cfg.sessions == nil || cfg.sessions.options.Principal == nil {
+		return ""
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			c.panicked("SessionOptions.Principal", r)
-			c.principal = randomText(24)
+			cfg.log.LogAttrs(ctx, slog.LevelError, "panic in user code", panicAttrs("SessionOptions.Principal", r)...)
+			principal = randomText(24)
 		}
 	}()
-	c.principal = ss.options.Principal(c.ctx)
+	return cfg.sessions.options.Principal(ctx)
 }
 
 // open makes c resumable and tells its client how.
@@ -126,11 +127,10 @@ func randomText(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// find returns the session that a request to resume is for, if by, the connection
-// that makes it, may have it. Nothing of the session changes where it may not,
-// but a request that is older than one already accepted may not: it was written
-// for a socket that the client has left since, and has come late.
-func (ss *sessions) find(by *session, params *resumeParams) *session {
+// find returns the session that a request to resume is for, if the client of o may
+// have it, otherwise nil. A request that is older than one already accepted may not:
+// it was written for a transport that the client has left since, and has come late.
+func (ss *sessions) find(o *opening, params *resumeParams) *session {
 	if ss == nil {
 		return nil
 	}
@@ -139,11 +139,11 @@ func (ss *sessions) find(by *session, params *resumeParams) *session {
 	ss.mu.Lock()
 	c := ss.byID[id]
 	ss.mu.Unlock()
-	if c == nil || c.form != by.form {
+	if c == nil || c.form != o.form {
 		return nil
 	}
 	r := c.resume.Load()
-	if subtle.ConstantTimeCompare(sum[:], r.secret[:]) == 0 || by.principal != r.owner || !r.accept(params.Attempt) {
+	if subtle.ConstantTimeCompare(sum[:], r.secret[:]) == 0 || o.principal != r.owner || !r.accept(params.Attempt) {
 		return nil
 	}
 	return c

@@ -173,14 +173,27 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		s.leave()
 		return // Accept has answered
 	}
-	c := s.newWSConn(r.Context(), newWSLink(wire, ws, cd, m, s.config.limits.Message), cd, m)
-	if !s.take(c) {
+	l := newWSLink(wire, ws, cd, m, s.config.limits.Message)
+	if m == modePlain {
+		s.servePlainWebSocket(r.Context(), l)
 		return
 	}
-	if c.mode == modeWirecall {
-		c.expectHello()
+	o := s.newOpening(r.Context(), l, cd, false)
+	go func() {
+		if c, _ := o.run(); c != nil {
+			c.read(l)
+		}
+	}()
+}
+
+// servePlainWebSocket begins a session for a client that knows no hello.
+func (s *Server) servePlainWebSocket(ctx context.Context, l *wsLink) {
+	c := newSession(ctx, s.config, codec.JSON, l, modePlain)
+	c.principal = s.config.principalOf(ctx)
+	l.bind(c)
+	if s.admit(c) {
+		go c.read(l)
 	}
-	go c.read(c.link)
 }
 
 // hijackable reports whether w, or what it wraps, gives its connection away.
@@ -195,13 +208,6 @@ func hijackable(w http.ResponseWriter) bool {
 		}
 		w = wrapper.Unwrap()
 	}
-}
-
-func (s *Server) newWSConn(ctx context.Context, l *wsLink, cd codec.Codec, m mode) *session {
-	c := newSession(ctx, s.config, cd, l, m)
-	s.config.sessions.identify(c)
-	l.bind(c)
-	return c
 }
 
 // A hijack hands coder/websocket our wireConn in place of the connection, and

@@ -1,0 +1,351 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// An opening is a server's transport before it has a session: until its client has
+// sent rpc.hello, which begins a session, rpc.resume, which gives the transport to
+// one that waits, or on lines anything else, which begins a plain session.
+//
+// One goroutine, its reader, runs it and then the session's reading. Its timer, and
+// a server that shuts down, may end it from others.
+type opening struct {
+	server    *Server
+	ctx       context.Context // with the values for handlers
+	link      link
+	codec     codec.Codec
+	form      wire.Format
+	lines     bool // the first line tells wirecall from plain JSON-RPC
+	principal string
+	refused   bool // the reader's: a resume was
+	closed    chan struct{}
+
+	flushing sync.Mutex // held around link.flush
+
+	mu    sync.Mutex
+	timer *time.Timer
+	held  bool  // a session is about to take the transport: see hold
+	cause error // of the end, nil before
+	code  closeCode
+}
+
+var errHandshake = errors.New("no hello within the time for the handshake")
+
+// newOpening makes an opening, which run follows.
+func (s *Server) newOpening(ctx context.Context, l link, cd codec.Codec, lines bool) *opening {
+	o := &opening{server: s, ctx: ctx, link: l, codec: cd, form: cd.Format(), lines: lines, closed: make(chan struct{})}
+	o.principal = s.config.principalOf(ctx)
+	l.bind(o)
+	o.timer = time.AfterFunc(s.config.limits.Handshake, func() { o.end(errHandshake, closeTimeout) })
+	return o
+}
+
+// run reads until there is a session, and returns it, ready for its reader. If there
+// is none it returns why.
+func (o *opening) run() (*session, error) {
+	defer close(o.closed)
+	defer o.server.opened(o)
+	if !o.server.opens(o) {
+		o.end(errDrained, closeShutdown)
+	}
+	c, err := o.session()
+	o.mu.Lock()
+	o.timer.Stop()
+	cause, code := o.cause, o.code
+	o.mu.Unlock()
+	switch {
+	case c == nil && cause == nil:
+		o.abandon(err)
+		return nil, err
+	case c == nil:
+		return nil, cause
+	case cause != nil:
+		c.fail(cause, code)
+	}
+	return c, nil
+}
+
+// session reads frames until one begins or resumes a session.
+func (o *opening) session() (*session, error) {
+	for {
+		frame, err := o.link.read()
+		if err == nil {
+			var c *session
+			if c, err = o.receive(frame); c != nil {
+				return c, nil
+			}
+			if err != nil {
+				o.end(err, breachCode(err))
+			}
+		} else if breach, ok := err.(breachError); ok {
+			if o.lines {
+				o.write(o.form.AppendError(nil, nil, &wire.Error{Code: int(breach.code), Message: breach.what}, nil))
+			}
+			o.end(err, breachCode(err))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// receive takes in one frame. It returns neither a session nor an error if the
+// client may try again.
+func (o *opening) receive(frame []byte) (*session, error) {
+	m := &wire.Message{}
+	if o.lines && !o.refused && (o.form.Decode(frame, m) != nil || !isOpening(m)) {
+		return o.plain(frame)
+	}
+	n := 0
+	for msg, err := range o.form.Split(frame) {
+		switch n++; {
+		case err != nil:
+			return nil, err
+		case n > 1:
+			return nil, fmt.Errorf("%s must be alone in its frame", m.Method)
+		case len(msg) > o.server.config.limits.Message:
+			return nil, fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), o.server.config.limits.Message)
+		}
+		if err := o.form.Decode(msg, m); err != nil {
+			return nil, err
+		}
+		if !isOpening(m) {
+			return nil, errors.New("the first message must be " + methodHello + " or " + methodResume)
+		}
+	}
+	switch {
+	case n == 0:
+		return nil, errors.New("an empty frame")
+	case len(frame) > len(m.Method)+len(m.Params)+messageOverhead:
+		return nil, fmt.Errorf("%s must be alone in its frame", m.Method)
+	case string(m.Method) == methodResume:
+		return o.resume(m)
+	}
+	return o.hello(m)
+}
+
+// isOpening reports whether a message is one that begins wirecall mode.
+func isOpening(m *wire.Message) bool {
+	return m.ID != nil && (string(m.Method) == methodHello || string(m.Method) == methodResume)
+}
+
+// plain begins a session in plain mode with its first frame.
+func (o *opening) plain(frame []byte) (*session, error) {
+	c := o.newSession(modePlain)
+	if err := o.hold(); err != nil {
+		return nil, err
+	}
+	o.link.bind(c)
+	c.alive()
+	o.server.take(c)
+	c.plain(frame)
+	return c, nil
+}
+
+// hello begins a session.
+func (o *opening) hello(m *wire.Message) (*session, error) {
+	var h hello
+	if err := o.codec.Decode(m.Params, &h); err != nil {
+		return nil, fmt.Errorf("hello: %w", err)
+	}
+	if err := h.check(); err != nil {
+		return nil, err
+	}
+	c := o.newSession(modeWirecall)
+	answer := c.hello()
+	c.meet(h)
+	c.state.taken = 1
+	if err := o.hold(); err != nil {
+		return nil, err
+	}
+	if c.sessions != nil && h.Replay > 0 {
+		c.sessions.open(c, h.Replay, &answer)
+	}
+	msg := o.form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
+	msg, err := o.codec.AppendWithin(msg, answer, wire.CallerDepth)
+	if err != nil {
+		return nil, err
+	}
+	o.link.bind(c)
+	c.alive()
+	c.postAlone(o.form.AppendTail(msg))
+	o.server.take(c)
+	return c, nil
+}
+
+// resume gives the transport to the session that the client asks for. If it may not
+// have it the client is told so, once, and may say hello.
+func (o *opening) resume(m *wire.Message) (*session, error) {
+	var params resumeParams
+	if o.codec.Decode(m.Params, &params) != nil || max(params.Attempt, params.Received, params.Dropped) > wire.MaxInteger {
+		params = resumeParams{} // nothing is nobody's token
+	}
+	if o.refused {
+		return nil, errors.New("a session was refused already: say " + methodHello)
+	}
+	o.refused = true
+	c := o.server.config.sessions.find(o, &params)
+	if c == nil {
+		return nil, o.refuse(m.ID, errNotKnown)
+	}
+	if err := o.hold(); err != nil {
+		return nil, err
+	}
+	err := c.attach(o.link, &params, func() []byte {
+		msg := c.form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
+		msg, _ = c.codec.Append(msg, resumeResult{Received: c.resume.Load().received.Load()})
+		return c.form.AppendToFrame(nil, c.form.AppendTail(msg), true)
+	})
+	if err != nil {
+		o.release()
+		return nil, o.refuse(m.ID, err)
+	}
+	return c, nil
+}
+
+// refuse answers a resume that cannot be.
+func (o *opening) refuse(id []byte, why error) error {
+	return o.write(o.form.AppendError(nil, id, &wire.Error{Code: int(CodeSessionLost), Message: why.Error()}, nil))
+}
+
+// write sends a message in a frame of its own.
+func (o *opening) write(msg []byte) error {
+	if err := o.link.write(o.form.AppendToFrame(nil, msg, true)); err != nil {
+		return err
+	}
+	return o.flush()
+}
+
+// kick has what is ready flushed: a pong, a close frame.
+func (o *opening) kick() { go o.flush() }
+
+// flush writes what is ready, unless a session is about to do so.
+func (o *opening) flush() error {
+	o.flushing.Lock()
+	defer o.flushing.Unlock()
+	o.mu.Lock()
+	held := o.held
+	o.mu.Unlock()
+	if held {
+		return nil
+	}
+	_, err := o.link.flush(true)
+	return err
+}
+
+// alive is for an owner that pings its peer.
+func (o *opening) alive() {}
+
+// wirecall reports whether the client has spoken wirecall.
+func (o *opening) wirecall() bool { return o.refused }
+
+// goodbye is for a client that would otherwise come back for its session.
+func (o *opening) goodbye(closeCode, string) []byte { return nil }
+
+// awaitTorn waits for the reader to have gone.
+func (o *opening) awaitTorn() {
+	t := time.NewTimer(2 * closeGrace)
+	defer t.Stop()
+	select {
+	case <-o.closed:
+	case <-t.C:
+	}
+}
+
+func (o *opening) newSession(m mode) *session {
+	c := newSession(o.ctx, o.server.config, o.codec, o.link, m)
+	c.out.single = c.out.single || o.lines
+	c.principal = o.principal
+	return c
+}
+
+// hold keeps others from closing the transport, which a session is about to take. It
+// returns why the opening has ended, if it has.
+func (o *opening) hold() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.cause == nil {
+		o.held = true
+		o.timer.Stop()
+		o.awaitFlush()
+	}
+	return o.cause
+}
+
+// awaitFlush waits for a flush that has begun. The mutex is held before and after.
+func (o *opening) awaitFlush() {
+	o.mu.Unlock()
+	defer o.mu.Lock()
+	o.flushing.Lock()
+	defer o.flushing.Unlock()
+}
+
+// release undoes hold, as no session has taken the transport.
+func (o *opening) release() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.held = false
+	if o.cause != nil {
+		go o.shut()
+	} else {
+		o.timer.Reset(o.server.config.limits.Handshake)
+	}
+}
+
+// end closes the transport, unless it has ended or a session has it. While it is
+// held the reader does, in its session's way if there is one by then.
+func (o *opening) end(cause error, code closeCode) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.cause != nil {
+		return
+	}
+	o.cause, o.code = cause, code
+	if !o.held {
+		go o.shut()
+	}
+}
+
+// shut says goodbye and closes.
+func (o *opening) shut() {
+	grace := time.AfterFunc(closeGrace, o.link.cut)
+	defer grace.Stop()
+	o.link.shut(o.code, o.cause.Error())
+	o.log(o.cause)
+}
+
+// abandon closes a transport whose client is gone. What coder/websocket has to answer
+// to a close frame still leaves.
+func (o *opening) abandon(why error) {
+	grace := time.AfterFunc(closeGrace, o.link.cut)
+	defer grace.Stop()
+	if err := o.flush(); err == nil && why == io.EOF {
+		o.link.linger()
+	}
+	o.link.cut()
+	o.log(why)
+}
+
+func (o *opening) log(why error) {
+	o.server.config.log.LogAttrs(o.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", briefError(why)))
+}
+
+// drain bounds the time for the first frame, since the server shuts down. A session
+// that begins meanwhile is drained in turn.
+func (o *opening) drain() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.held && o.cause == nil && o.timer.Stop() {
+		o.timer = time.AfterFunc(quietFor, func() { o.end(errDrained, closeShutdown) })
+	}
+}
