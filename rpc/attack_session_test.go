@@ -25,7 +25,7 @@ func sessionServer(opts rpc.SessionOptions) *rpc.Server {
 		who, _ := ctx.Value(callerKey{}).(string)
 		return who
 	}
-	return server(&rpc.ServerOptions{Sessions: &opts, Limits: rpc.Limits{Idle: -1}, Codecs: []codec.Codec{cbor.Codec}}, services()...)
+	return server(&rpc.ServerOptions{Sessions: &opts, Limits: rpc.Limits{IdleTimeout: -1}, Codecs: []codec.Codec{cbor.Codec}}, services()...)
 }
 
 const resumed = `"result":{"received":`
@@ -255,11 +255,11 @@ func TestDetachedSessionsAreCapped(t *testing.T) {
 		who     func(i int) string
 		left    string // which of ten can be resumed
 	}{
-		"all":              {rpc.SessionOptions{Detached: 4}, func(i int) string { return fmt.Sprint(i) }, "6789"},
-		"of a principal":   {rpc.SessionOptions{PerPrincipal: 3}, func(i int) string { return "ann bob"[4*(i/5):][:3] }, "234789"},
-		"of nobody":        {rpc.SessionOptions{PerPrincipal: 3}, func(int) string { return "" }, "0123456789"},
-		"bytes":            {rpc.SessionOptions{DetachedBytes: 350_000}, func(i int) string { return "ann" }, "789"},
-		"bytes of a large": {rpc.SessionOptions{DetachedBytes: 50_000}, func(i int) string { return "ann" }, ""},
+		"all":              {rpc.SessionOptions{MaxDetached: 4}, func(i int) string { return fmt.Sprint(i) }, "6789"},
+		"of a principal":   {rpc.SessionOptions{MaxPerPrincipal: 3}, func(i int) string { return "ann bob"[4*(i/5):][:3] }, "234789"},
+		"of nobody":        {rpc.SessionOptions{MaxPerPrincipal: 3}, func(int) string { return "" }, "0123456789"},
+		"bytes":            {rpc.SessionOptions{MaxDetachedBytes: 350_000}, func(i int) string { return "ann" }, "789"},
+		"bytes of a large": {rpc.SessionOptions{MaxDetachedBytes: 50_000}, func(i int) string { return "ann" }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -294,7 +294,7 @@ func TestDetachedSessionsAreCapped(t *testing.T) {
 func TestDetachedSessionsCountThemselves(t *testing.T) {
 	for calls, want := range map[int]string{0: "6789", 2: "89"} {
 		synctest.Test(t, func(t *testing.T) {
-			srv := sessionServer(rpc.SessionOptions{DetachedBytes: 4 * 17 << 10})
+			srv := sessionServer(rpc.SessionOptions{MaxDetachedBytes: 4 * 17 << 10})
 			var tokens []string
 			for range 10 {
 				p := clientAs(t, srv, "ann")
@@ -327,7 +327,7 @@ func TestDetachedSessionGrows(t *testing.T) {
 	for bytes, want := range map[int]string{150_000: "not known here", 300_000: resumed} {
 		t.Run(fmt.Sprint(bytes), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				srv := sessionServer(rpc.SessionOptions{DetachedBytes: bytes})
+				srv := sessionServer(rpc.SessionOptions{MaxDetachedBytes: bytes})
 				wait := make(chan struct{})
 				srv.Register(method("More.Big", func() (any, any) { return nil, new(string) }, func(_ context.Context, c *rpc.Call) error {
 					<-wait

@@ -70,7 +70,7 @@ func TestCreditIsCapped(t *testing.T) {
 // A window over the cap is one of the cap: the stream goes on.
 func TestWindowOverTheCap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn := rpctest.Pair(t, server(nil, ints(100_000)), &rpc.DialOptions{Limits: rpc.Limits{Window: 1 << 20}})
+		conn := rpctest.Pair(t, server(nil, ints(100_000)), &rpc.ConnOptions{Limits: rpc.Limits{WindowItems: 1 << 20}})
 		var s gen1.Stream
 		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Ints"), Result: &s}); err != nil {
 			t.Fatal(err)
@@ -104,7 +104,7 @@ func big(n int, wait chan struct{}) rpc.Service {
 func TestBatchesHoldNoMoreThanBuffered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wait := make(chan struct{})
-		p := clientOf(t, server(&rpc.ServerOptions{Limits: rpc.Limits{Buffered: 100_000}}, big(10_000, wait)))
+		p := clientOf(t, server(&rpc.ServerOptions{Limits: rpc.Limits{BufferedBytes: 100_000}}, big(10_000, wait)))
 		for i := range 20 {
 			p.say(`[{"jsonrpc":"2.0","id":"a%[1]d","method":"Test.Big"},{"jsonrpc":"2.0","id":"b%[1]d","method":"Test.Big","params":[1]}]`, i)
 			synctest.Wait()
@@ -332,7 +332,7 @@ func TestSlowReaders(t *testing.T) {
 // What comes of a message is a sign of life before all of it has come.
 func TestSlowUpload(t *testing.T) {
 	overBoth(t, func(t *testing.T, scheme string) {
-		b := breakable(t, scheme, nil, &rpc.DialOptions{Limits: rpc.Limits{Idle: -1}}, services()...)
+		b := breakable(t, scheme, nil, &rpc.DialOptions{Limits: rpc.Limits{IdleTimeout: -1}}, services()...)
 		b.network.Plan = func(int) rpctest.Plan {
 			return rpctest.Plan{Up: rpctest.Path{Drip: 1000, Tick: time.Second}}
 		}
@@ -349,7 +349,7 @@ func TestSlowUpload(t *testing.T) {
 // when another has gone. A session without a socket is none.
 func TestConnectionsAreCapped(t *testing.T) {
 	overBoth(t, func(t *testing.T, scheme string) {
-		b := breakable(t, scheme, &rpc.ServerOptions{Connections: 2, Sessions: &rpc.SessionOptions{}}, nil, services()...)
+		b := breakable(t, scheme, &rpc.ServerOptions{MaxConnections: 2, Sessions: &rpc.SessionOptions{}}, nil, services()...)
 		dial := func() (*rpc.Conn, error) {
 			return rpc.Dial(t.Context(), scheme+"://server", &rpc.DialOptions{NetDial: b.network.Dial})
 		}
@@ -381,7 +381,7 @@ func TestConnectionsAreCapped(t *testing.T) {
 
 // A handshake that fails counts for nothing.
 func TestFailedHandshakesAreNoConnections(t *testing.T) {
-	hs := httptest.NewServer(server(&rpc.ServerOptions{Connections: 1}))
+	hs := httptest.NewServer(server(&rpc.ServerOptions{MaxConnections: 1}))
 	defer hs.Close()
 	for range 5 {
 		r, err := http.NewRequestWithContext(t.Context(), "GET", hs.URL, nil)
@@ -548,7 +548,7 @@ func TestCBORThatMeansHarm(t *testing.T) {
 }
 
 // Whoever asks for answers and reads none is cut when what waits for it is twice
-// Limits.Outgoing.
+// Limits.SendQueueBytes.
 func TestFloodsThatAreNotRead(t *testing.T) {
 	for name, line := range map[string]string{
 		"calls":             `{"jsonrpc":"2.0","id":%d,"method":"Test.Linger","params":[1000]}`,
@@ -563,7 +563,7 @@ func TestFloodsThatAreNotRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Outgoing: 100_000, Idle: -1}}, services()...)
+				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{SendQueueBytes: 100_000, IdleTimeout: -1}}, services()...)
 				bystander := NewSubjectClient(rpctest.Pair(t, srv, nil))
 				near, ended := pipeTo(context.Background(), srv)
 				if !strings.HasPrefix(name, "plain") {
@@ -632,7 +632,7 @@ func TestStreamsOpenedAndNotRead(t *testing.T) {
 		t.Run(fmt.Sprint("plain=", plain), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var open, most, items atomic.Int64
-				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Streams: 100, Idle: -1}}, streamMethod("Test.Ints", func(context.Context) gen1.Stream {
+				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Streams: 100, IdleTimeout: -1}}, streamMethod("Test.Ints", func(context.Context) gen1.Stream {
 					return gen1.Send(func(yield func(string, error) bool) {
 						most.Store(max(most.Load(), open.Add(1)))
 						defer open.Add(-1)
@@ -758,7 +758,7 @@ func TestHelloWithAbsurdNumbers(t *testing.T) {
 		`"calls":1,"streams":1,"message":65536,"replay":1`:                                                         "<nil>",
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			srv := server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: rpc.Limits{Idle: -1}}, services()...)
+			srv := server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: rpc.Limits{IdleTimeout: -1}}, services()...)
 			p := frameClientOf(t, srv, jsonProtocol)
 			p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,`+params+`}}`)
 			synctest.Wait()

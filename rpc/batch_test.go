@@ -19,7 +19,7 @@ func TestBatchesWaitForRoom(t *testing.T) {
 			*c.Result.(*string) = strings.Repeat("x", 1000)
 			return nil
 		})
-		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Outgoing: 2000}}, big)
+		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{SendQueueBytes: 2000}}, big)
 		near, ended := pipeTo(context.Background(), srv)
 		for i := range 20 {
 			fmt.Fprintf(near, `[{"jsonrpc":"2.0","id":%d,"method":"Test.Big"}]`+"\n", i)

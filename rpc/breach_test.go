@@ -41,7 +41,7 @@ func TestBrokenAnswerEndsItsCall(t *testing.T) {
 // the reader gets has no gaps.
 func TestNoItemBehindOneThatWasRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn, p := serverOf(t, &rpc.DialOptions{Limits: rpc.Limits{Buffered: 1000}})
+		conn, p := serverOf(t, &rpc.ConnOptions{Limits: rpc.Limits{BufferedBytes: 1000}})
 		go func() {
 			p.hear(`"Test.A"`)
 			p.say(`{"jsonrpc":"2.0","id":2,"result":1,"streams":[1]}`)
@@ -108,7 +108,7 @@ func TestStreamErrorKeepsPeersLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn := rpctest.Pair(t, server(nil, streamMethod("Test.Huge", func(context.Context) gen1.Stream {
 			return gen1.Send(func(yield func(int, error) bool) { yield(0, errors.New(strings.Repeat("x", 100_000))) })
-		})), &rpc.DialOptions{Limits: rpc.Limits{Message: 64 << 10}})
+		})), &rpc.ConnOptions{Limits: rpc.Limits{MessageBytes: 64 << 10}})
 		var s gen1.Stream
 		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Huge"), Result: &s}); err != nil {
 			t.Fatal(err)

@@ -22,6 +22,22 @@ type config struct {
 	sessions     *sessions // a server's that can be resumed, nil where none can
 }
 
+func (o *ConnOptions) config() *config {
+	cfg := &config{
+		limits:     o.Limits.withDefaults(),
+		methods:    &registry{},
+		callChain:  chain(o.CallInterceptors),
+		serveChain: chain(o.ServeInterceptors),
+		intercepts: len(o.ServeInterceptors) > 0,
+		hideErrors: o.HideErrors,
+		log:        logger(o.Logger),
+	}
+	for _, s := range o.Services {
+		cfg.methods.register(s)
+	}
+	return cfg
+}
+
 // chain wraps a handler so that the first interceptor is the outermost.
 func chain(is []Interceptor) func(Handler) Handler {
 	return func(h Handler) Handler {

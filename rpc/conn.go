@@ -121,7 +121,7 @@ func (c *Conn) await(ctx context.Context, s *session, err error) error {
 		switch re := &c.dialer.opts.Reconnect; {
 		case c.ctx.Err() != nil:
 			return c.over(err)
-		case re.FailFast || re.Never:
+		case re.FailFast || re.Disabled:
 			return err
 		case c.session.Load() != s:
 			return nil

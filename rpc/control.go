@@ -41,8 +41,8 @@ func (c *session) frame(frame []byte) error {
 		if err != nil {
 			return err
 		}
-		if len(msg) > c.limits.Message {
-			return fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), c.limits.Message)
+		if len(msg) > c.limits.MessageBytes {
+			return fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), c.limits.MessageBytes)
 		}
 		m := &c.incomingMessage
 		c.alone = c.form.FrameSize(len(msg)) >= len(frame)

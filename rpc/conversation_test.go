@@ -105,7 +105,7 @@ func readConversations(t *testing.T, file string) []*conversation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &conversation{file: file, name: "first", limits: rpc.Limits{Idle: -1}}
+	c := &conversation{file: file, name: "first", limits: rpc.Limits{IdleTimeout: -1}}
 	all := []*conversation{c}
 	prose := 0
 	for i, line := range strings.Split(string(text), "\n") {
@@ -113,7 +113,7 @@ func readConversations(t *testing.T, file string) []*conversation {
 			if prose == 0 {
 				t.Fatalf("%s:%d: the conversation above does not say why it exists", file, i+1)
 			}
-			c = &conversation{file: file, name: strings.TrimSpace(name), limits: rpc.Limits{Idle: -1}}
+			c = &conversation{file: file, name: strings.TrimSpace(name), limits: rpc.Limits{IdleTimeout: -1}}
 			all = append(all, c)
 			prose = 0
 			continue

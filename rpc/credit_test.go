@@ -39,14 +39,14 @@ func TestCreditNeverRunsDry(t *testing.T) {
 		{rpc.Limits{}, []int{10, 65_530, 10, 65_530, 10}},
 		{rpc.Limits{}, []int{32_000, 40_000, 20_000, 50_000, 200_000, 1}},
 		{rpc.Limits{}, []int{40_000, 30_000, 100, 65_000, 65_000, 100_000}},
-		{rpc.Limits{Window: 1000}, many},
-		{rpc.Limits{Window: 3}, many},
+		{rpc.Limits{WindowItems: 1000}, many},
+		{rpc.Limits{WindowItems: 3}, many},
 		{rpc.Limits{WindowBytes: 1 << 20}, []int{30_000, 30_000, 30_000, 60_000, 500_000, 600_000}},
 		{rpc.Limits{WindowBytes: 100}, many},
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				conn := rpctest.Pair(t, server(nil, texts(test.sizes...)), &rpc.DialOptions{Limits: test.limits})
+				conn := rpctest.Pair(t, server(nil, texts(test.sizes...)), &rpc.ConnOptions{Limits: test.limits})
 				var s gen1.Stream
 				if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Texts"), Result: &s}); err != nil {
 					t.Fatal(err)

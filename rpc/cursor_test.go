@@ -58,7 +58,7 @@ func follow(ctx context.Context, caller rpc.Caller, after int) (iter.Seq2[entry,
 type relay struct {
 	t        *testing.T
 	services []rpc.Service
-	opts     rpc.DialOptions
+	opts     rpc.ConnOptions
 
 	mu    sync.Mutex
 	srv   *rpc.Server

@@ -36,7 +36,7 @@ func TestDefaultsAreAsDocumented(t *testing.T) {
 
 // worst is how much a connection may hold, roughly.
 func worst(l Limits) int {
-	return l.Buffered + l.Message + 2*l.Outgoing + l.Message + itemsSize + l.NotificationBytes + l.Replay
+	return l.BufferedBytes + l.MessageBytes + 2*l.SendQueueBytes + l.MessageBytes + itemsSize + l.NotificationBytes + l.ReplayBytes
 }
 
 func agree(t *testing.T, where string, want, told map[string]string) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -21,75 +20,13 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// DialOptions are what a connection can be told. The zero value of each field
-// is the recommendation.
-type DialOptions struct {
-	// Codec is what values are encoded with. The default is codec.JSON. Only
-	// WebSocket connections can use another, where the server offers it.
-	Codec codec.Codec
-
-	// Services are what this side serves to the other.
-	Services []Service
-
-	// Header is sent with the WebSocket handshake, for authentication and the
-	// like. A Host takes the place of the URL's. Headers that the handshake itself
-	// has (Connection, Upgrade, Sec-WebSocket-*) are refused.
-	Header http.Header
-
-	// HTTPClient makes the WebSocket handshake: its Transport has the TLS
-	// configuration and the proxies, and its Timeout bounds the handshake alone. Through an HTTP proxy the connection is a tunnel
-	// (CONNECT), for ws:// as well where the Transport is an *http.Transport. The
-	// default is http.DefaultClient.
-	HTTPClient *http.Client
-
-	// NetDial opens the socket in the place of a net.Dialer, whatever the URL's
-	// scheme: through an SSH tunnel, say, or to a network that a test breaks.
-	// With HTTPClient as well, the socket is up to that one's Transport.
-	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
-
-	// Limits bound what the connection may cost this side.
-	Limits Limits
-
-	// Reconnect says how the connection is made again when its socket is lost.
-	Reconnect Reconnect
-
-	// Resume takes the session up again after a cut, with everything that was
-	// in flight, where the server has ServerOptions.Sessions. Without it, or
-	// where the server no longer knows the session, calls in flight fail and
-	// streams end with an error, and the connection goes on with a new session.
-	Resume bool
-
-	// CallInterceptors are wrapped around calls that this side makes, the first
-	// outermost; ServeInterceptors around those that it serves.
-	CallInterceptors  []Interceptor
-	ServeInterceptors []Interceptor
-
-	// HideErrors and Logger are as in ServerOptions.
-	HideErrors bool
-	Logger     *slog.Logger
-}
-
-func (o *DialOptions) config() *config {
-	cfg := &config{
-		limits:     o.Limits.withDefaults(),
-		methods:    &registry{},
-		callChain:  chain(o.CallInterceptors),
-		serveChain: chain(o.ServeInterceptors),
-		intercepts: len(o.ServeInterceptors) > 0,
-		hideErrors: o.HideErrors,
-		log:        logger(o.Logger),
-	}
-	for _, s := range o.Services {
-		cfg.methods.register(s)
-	}
-	return cfg
-}
-
 // Dial connects to a server. The URL's scheme is ws or wss for a WebSocket
 // (http and https mean the same), tcp or unix for lines over a socket:
 // tcp://host:port, unix:///path/to/socket. A nil opts means the defaults.
 //
-// An option that cannot be meant fails Dial with an error that names its field.
+// An option that cannot be meant fails Dial with an error that names its field,
+// and two that contradict each other with one that names both; see
+// DialOptions.Validate.
 //
 // ctx bounds the dialing only; its values are those of the handlers' contexts,
 // where Services are given. When the socket is lost the connection is made again,
@@ -119,7 +56,7 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 		if err == nil {
 			return c, nil
 		}
-		if !d.opts.Reconnect.FirstToo || isFinal(err) || ctx.Err() != nil {
+		if !d.opts.Reconnect.RetryFirst || isFinal(err) || ctx.Err() != nil {
 			return nil, dialError(rawURL, err)
 		}
 		t := time.NewTimer(max(d.opts.Reconnect.delay(n), stretched(err)))
@@ -152,7 +89,7 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 	if opts != nil {
 		o = *opts
 	}
-	if err := o.check(); err != nil {
+	if err := firstError(o.Validate(), o.validateFor(u.Scheme)); err != nil {
 		return nil, err
 	}
 	o.Reconnect = o.Reconnect.withDefaults()
@@ -161,22 +98,15 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 		d.codec = codec.JSON
 	}
 	if d.netDial != nil {
-		d.transport = &http.Transport{DialContext: d.netDial, TLSHandshakeTimeout: d.opts.Limits.withDefaults().Handshake, IdleConnTimeout: 10 * time.Second}
+		d.transport = &http.Transport{DialContext: d.netDial, TLSHandshakeTimeout: d.opts.Limits.withDefaults().HandshakeTimeout, IdleConnTimeout: 10 * time.Second}
 	} else {
 		d.netDial = new(net.Dialer).DialContext
 	}
-	switch u.Scheme {
-	case "ws", "wss", "http", "https":
-	case "tcp", "unix":
-		err = checkLineCodec(d.codec)
-	default:
-		err = fmt.Errorf("the scheme must be ws, wss, http, https, tcp or unix, not %q", u.Scheme)
+	d.config = o.conn().config()
+	if o.Resume {
+		d.config.replayBuffer = d.config.limits.ReplayBytes
 	}
-	d.config = o.config()
-	if o.Resume && !o.Reconnect.Never {
-		d.config.replayBuffer = d.config.limits.Replay
-	}
-	return d, err
+	return d, nil
 }
 
 // dial makes a socket, with the WebSocket handshake where it needs one.
@@ -188,7 +118,7 @@ func (d *dialer) dial(ctx context.Context) (link, mode, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	return newLineLink(conn, d.config.limits.Message, d.config.limits.Stall), modeUnknown, nil
+	return newLineLink(conn, d.config.limits.MessageBytes, d.config.limits.WriteTimeout), modeUnknown, nil
 }
 
 // parseURL parses a URL to dial. Its errors have nothing of one that may hold a
@@ -241,31 +171,26 @@ func netError(err error) error {
 	return err
 }
 
-// NewConn makes a connection of a pair of byte streams at whose other end a
-// server runs ServeConn: messages are lines of JSON. It closes rwc when it
-// fails and when the connection ends. ctx bounds the handshake.
-func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *DialOptions) (*Conn, error) {
+// NewConn makes a connection over a pair of byte streams at whose other end a
+// server runs ServeConn: messages are lines of JSON. The connection ends with
+// rwc. NewConn closes rwc if it fails, and when the connection ends. A nil opts
+// means the defaults; an option that cannot be meant is an error that names its
+// field. ctx bounds the handshake; its values are those of the handlers' contexts.
+func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*Conn, error) {
 	if opts == nil {
-		opts = &DialOptions{}
+		opts = &ConnOptions{}
 	}
-	if err := firstError(opts.check(), checkLineCodec(opts.Codec)); err != nil {
+	if err := opts.Validate(); err != nil {
 		rwc.Close()
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
 	cfg := opts.config()
-	c := newSession(ctx, cfg, codec.JSON, newLineLink(rwc, cfg.limits.Message, cfg.limits.Stall), modeUnknown)
+	c := newSession(ctx, cfg, codec.JSON, newLineLink(rwc, cfg.limits.MessageBytes, cfg.limits.WriteTimeout), modeUnknown)
 	if err := c.open(ctx); err != nil {
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
 	c.start()
 	return c.conn, nil
-}
-
-func checkLineCodec(cd codec.Codec) error {
-	if cd != nil && cd.Format() != wire.JSON {
-		return fmt.Errorf("lines carry only JSON, not %s: leave DialOptions.Codec nil", cd.Name())
-	}
-	return nil
 }
 
 // open begins a dialed session. On success start follows.
@@ -283,7 +208,7 @@ func (c *session) open(ctx context.Context) error {
 }
 
 func (d *dialer) dialWebSocket(ctx context.Context) (link, mode, error) {
-	hs := &handshake{base: http.DefaultTransport, stall: d.config.limits.Stall}
+	hs := &handshake{base: http.DefaultTransport, stall: d.config.limits.WriteTimeout}
 	client := http.Client{}
 	switch {
 	case d.opts.HTTPClient != nil:
@@ -323,7 +248,7 @@ func (d *dialer) dialWebSocket(ctx context.Context) (link, mode, error) {
 		hs.wire.shut()
 		return nil, 0, fmt.Errorf("the server does not offer %s", subprotocol(d.codec))
 	}
-	return newWSLink(hs.wire, ws, d.codec, m, d.config.limits.Message), m, nil
+	return newWSLink(hs.wire, ws, d.codec, m, d.config.limits.MessageBytes), m, nil
 }
 
 // refusedHandshake says what the server answered, which is what one needs to

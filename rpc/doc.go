@@ -102,7 +102,7 @@
 //	                 to write
 //	worker           call that is served,    the user's handler, room for      it has had no call for about
 //	                 reused for the next     its answer                        a second
-//	notifications    connection, while       a notification's handler          its queue is empty; Limits.Linger
+//	notifications    connection, while       a notification's handler          its queue is empty; Limits.LingerTimeout
 //	                 one is queued                                             behind the end, if its handler
 //	                                                                           looks at its context
 //	pump             produced stream         the user's iterator, credit,      the iterator returns

@@ -156,7 +156,7 @@ func TestHandlerCallsPeerDuringShutdown(t *testing.T) {
 			<-goOn
 			return rpc.Peer(ctx).Call(ctx, &rpc.Call{Method: to("Test.Nop")})
 		}))
-		conn := rpctest.Pair(t, srv, &rpc.DialOptions{Services: []rpc.Service{method("Test.Nop", nil, nop)}})
+		conn := rpctest.Pair(t, srv, &rpc.ConnOptions{Services: []rpc.Service{method("Test.Nop", nil, nop)}})
 		got := make(chan error)
 		go func() { got <- conn.Call(t.Context(), &rpc.Call{Method: to("Test.Ask")}) }()
 		<-begun

@@ -93,7 +93,7 @@ func TestWordsOfAClosedConnection(t *testing.T) {
 	}))
 	hs := httptest.NewServer(srv)
 	defer hs.Close()
-	conn, err := rpc.Dial(t.Context(), hs.URL, &rpc.DialOptions{Reconnect: rpc.Reconnect{Never: true}})
+	conn, err := rpc.Dial(t.Context(), hs.URL, &rpc.DialOptions{Reconnect: rpc.Reconnect{Disabled: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

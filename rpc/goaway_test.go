@@ -126,7 +126,7 @@ func TestSessionsThatLeaveAreFew(t *testing.T) {
 				}()
 			}
 		}()
-		conn, err := rpc.Dial(t.Context(), "tcp://server", &rpc.DialOptions{NetDial: network.Dial, Limits: rpc.Limits{Idle: -1}})
+		conn, err := rpc.Dial(t.Context(), "tcp://server", &rpc.DialOptions{NetDial: network.Dial, Limits: rpc.Limits{IdleTimeout: -1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +145,7 @@ func TestGoawayWithoutReconnecting(t *testing.T) {
 	overBoth(t, func(t *testing.T, scheme string) {
 		var ran atomic.Int64
 		goOn := make(chan struct{})
-		b := breakable(t, scheme, nil, &rpc.DialOptions{Reconnect: rpc.Reconnect{Never: true}}, counted(&ran, goOn))
+		b := breakable(t, scheme, nil, &rpc.DialOptions{Reconnect: rpc.Reconnect{Disabled: true}}, counted(&ran, goOn))
 		running := inFlight(b, &rpc.Call{Method: to("Test.Work")})
 		down := make(chan error, 1)
 		go func() { down <- b.srv.Load().Shutdown(context.Background()) }()

@@ -23,7 +23,7 @@ func TestCloseIsAnswered(t *testing.T) {
 
 // A client whose message is too large hears that.
 func TestTooLargeIsSaid(t *testing.T) {
-	ts := serveHTTP(t, server(&rpc.ServerOptions{Limits: rpc.Limits{Message: 64 << 10}}))
+	ts := serveHTTP(t, server(&rpc.ServerOptions{Limits: rpc.Limits{MessageBytes: 64 << 10}}))
 	for range 100 {
 		ws := webSocketTo(t, ts.URL)
 		if err := ws.Write(t.Context(), websocket.MessageText, make([]byte, 70_000)); err != nil {

@@ -43,7 +43,7 @@ type hello struct {
 
 func (c *session) hello() hello {
 	notes, bytes := c.limits.notifications()
-	return hello{Version: 1, Calls: c.limits.Calls, Streams: c.limits.Streams, Message: c.limits.Message,
+	return hello{Version: 1, Calls: c.limits.Calls, Streams: c.limits.Streams, Message: c.limits.MessageBytes,
 		Notes: notes, NoteBytes: bytes, Replay: c.replayBuffer}
 }
 
@@ -133,7 +133,7 @@ func (c *session) speakPlain() {
 // exchange makes one of the requests that a connection begins with, alone in
 // its frame as its answer is. An *Error is the server's answer.
 func (c *session) exchange(ctx context.Context, l link, method string, params, result any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.Handshake, errNoAnswer)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.HandshakeTimeout, errNoAnswer)
 	defer cancel()
 	defer context.AfterFunc(ctx, l.cut)()
 	msg := c.form.AppendRequest(nil, &wire.Head{ID: c.form.AppendID(nil, 1), Method: method, Body: true})

@@ -27,7 +27,7 @@ func (c *session) housekeeping() {
 	}
 	c.update(func(s *connState) {
 		if !s.ended {
-			c.keeper.Reset(c.limits.Idle / 3)
+			c.keeper.Reset(c.limits.IdleTimeout / 3)
 		}
 	})
 }

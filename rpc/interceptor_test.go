@@ -57,7 +57,7 @@ func TestAnswersAreNotMerged(t *testing.T) {
 					}
 					return nil
 				}))
-			conn := rpctest.Pair(t, srv, &rpc.DialOptions{CallInterceptors: o.call})
+			conn := rpctest.Pair(t, srv, &rpc.ConnOptions{CallInterceptors: o.call})
 			var one map[string]int
 			if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.One"), Result: &one}); err != nil || !maps.Equal(one, map[string]int{"c": 2}) {
 				t.Errorf("got %v, %v", one, err)

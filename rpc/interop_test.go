@@ -242,11 +242,8 @@ func newInteropServer(tb testing.TB, opts *rpc.ServerOptions) *rpc.Server {
 	return srv
 }
 
-// serving are options with which a client answers Forward.
-func serving(opts rpc.DialOptions) *rpc.DialOptions {
-	opts.Services = append(opts.Services, AskedService(asked{}))
-	return &opts
-}
+// serving are the services with which a client answers Forward.
+func serving() []rpc.Service { return []rpc.Service{AskedService(asked{})} }
 
 // everything calls all of Interop, its reverse included.
 func everything(t *testing.T, conn *rpc.Conn) {

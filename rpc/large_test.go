@@ -92,7 +92,7 @@ func TestLargeMessagesStayWhole(t *testing.T) {
 // answers are much larger than Outgoing, and refusals do not wait behind them.
 func TestSlowReaderOfLargeAnswersIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Outgoing: 10_000, Message: 4 << 20, Idle: -1}}, services()...)
+		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{SendQueueBytes: 10_000, MessageBytes: 4 << 20, IdleTimeout: -1}}, services()...)
 		near, _ := pipeTo(context.Background(), srv)
 		lines := bufio.NewReaderSize(near, 4<<20)
 		fmt.Fprintln(near, strings.Replace(helloLine, "65536", "4194304", 1))

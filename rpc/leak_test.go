@@ -84,7 +84,7 @@ func upTo(n int) func(func(int, error) bool) {
 }
 
 // ends connects both ends of a connection in memory.
-func ends(t *testing.T, srv *Server, opts *DialOptions) (client, server *Conn) {
+func ends(t *testing.T, srv *Server, opts *ConnOptions) (client, server *Conn) {
 	t.Helper()
 	near, far := net.Pipe()
 	go srv.ServeConn(context.Background(), far)

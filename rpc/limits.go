@@ -12,13 +12,13 @@ import (
 // a peer that does not is refused, or cut off where it goes on.
 //
 // A number above 2^30 counts as that, and a time above 2^31-1 ms. Those below zero,
-// but for Idle's, and times below a millisecond are refused.
+// but for IdleTimeout's, and times below a millisecond are refused.
 type Limits struct {
-	// Message is the size of the largest message accepted, in bytes, and of the
+	// MessageBytes is the size of the largest message accepted, in bytes, and of the
 	// largest POST body: 64 KiB at least, which every peer may send. The default is
 	// 1 MiB. A frame that packs several messages is at most 32 KiB whatever this
 	// says.
-	Message int
+	MessageBytes int
 
 	// Calls is how many calls of the peer run at once. A cancelled call counts
 	// until its handler has returned. Over it a call is refused with
@@ -32,13 +32,13 @@ type Limits struct {
 	// default is 256.
 	Streams int
 
-	// Buffered is how many bytes received for the application may wait for it, ids
+	// BufferedBytes is how many bytes received for the application may wait for it, ids
 	// counted four times and metadata eight times, as the memory that they take:
 	// parameters and metadata of calls that run, stream items that nobody has
 	// taken, and answers of a batch that wait for its others; in plain mode queued
-	// notifications as well. The default is 16 MiB, or Message twice where that is
-	// more; it cannot be less than Message.
-	Buffered int
+	// notifications as well. The default is 16 MiB, or MessageBytes twice where that is
+	// more; it cannot be less than MessageBytes.
+	BufferedBytes int
 
 	// Notifications is how many notifications may wait for their handlers,
 	// which run one after another, the running one included, and
@@ -51,59 +51,59 @@ type Limits struct {
 	Notifications     int
 	NotificationBytes int
 
-	// Batch is how many messages a JSON-RPC batch may have, in plain mode and
+	// BatchMessages is how many messages a JSON-RPC batch may have, in plain mode and
 	// POST. A longer one is refused as a whole, and none of it runs. Of the others no
 	// more than Calls run at once. The default is 1,000.
-	Batch int
+	BatchMessages int
 
-	// Reply is how many bytes the answer to one batch may have. What does not
+	// BatchReplyBytes is how many bytes the answer to one batch may have. What does not
 	// fit is answered with CodeTooLarge. The default is 4 MiB.
-	Reply int
+	BatchReplyBytes int
 
-	// Window is how many items of a stream may be on their way to us or waiting
+	// WindowItems is how many items of a stream may be on their way to us or waiting
 	// here when it begins, and WindowBytes how many bytes; while less than half
 	// of those are, one item of any size is let through. The defaults are 64 items and 64 KiB. A window
 	// doubles when its reader starves because of it, up to sixteen times, but
 	// never to more than 16,384 items.
-	Window      int
+	WindowItems int
 	WindowBytes int
 
-	// Outgoing is how many bytes may wait to be written before calls,
+	// SendQueueBytes is how many bytes may wait to be written before calls,
 	// notifications and stream items wait for room under their own contexts. What
 	// cannot wait, such as refusals and credit, may take as much again; over that
-	// the connection is cut. The default is 1 MiB, or Message where that is more.
-	Outgoing int
+	// the connection is cut. The default is 1 MiB, or MessageBytes where that is more.
+	SendQueueBytes int
 
-	// Replay is how many bytes of what was sent a session that can be resumed
+	// ReplayBytes is how many bytes of what was sent a session that can be resumed
 	// keeps until the peer has acknowledged them. Where the peer lags behind
 	// further than that, sending goes on, and the session cannot be resumed until
 	// it has caught up: see State.Resumable. The default is 1 MiB.
-	Replay int
+	ReplayBytes int
 
-	// Handshake is how long a peer may take from being connected to its first
+	// HandshakeTimeout is how long a peer may take from being connected to its first
 	// message in wirecall mode, and a dialed server to answer. The default is
 	// 10 s.
-	Handshake time.Duration
+	HandshakeTimeout time.Duration
 
-	// Idle is how long a peer may be silent, answering not even pings, before
+	// IdleTimeout is how long a peer may be silent, answering not even pings, before
 	// the connection is cut. A part of a message is a sign of life, or a slow
 	// upload would be silence. One that has been silent for a third of it is
 	// pinged. The default is 60 s; a negative value pings and cuts no one.
-	Idle time.Duration
+	IdleTimeout time.Duration
 
-	// Stall is how long a write may go without the peer taking anything. On Linux,
+	// WriteTimeout is how long a write may go without the peer taking anything. On Linux,
 	// over TCP, TLS and Unix sockets, a peer that reads at all is seen to. Elsewhere
 	// it is the socket that has to take something, and where only the end of a write
 	// can be seen, 16 KiB. The default is 30 s: there a peer that reads less than 560
 	// bytes a second is cut.
-	Stall time.Duration
+	WriteTimeout time.Duration
 
-	// Linger is how long notifications that were received before the peer's goodbye,
+	// LingerTimeout is how long notifications that were received before the peer's goodbye,
 	// or before the end of a socket whose session cannot be resumed, may take to be
 	// handled. Then the rest is dropped, which the log counts, and the contexts of
 	// handlers end. Calls are cancelled at once. Server.Shutdown and ServeConn wait
 	// for these notifications, Close drops them. The default is 5 s.
-	Linger time.Duration
+	LingerTimeout time.Duration
 }
 
 const (
@@ -127,19 +127,19 @@ func (l Limits) withDefaults() Limits {
 			*v = d
 		}
 	}
-	def(&l.Message, 1<<20)
+	def(&l.MessageBytes, 1<<20)
 	def(&l.Calls, 256)
 	def(&l.Streams, 256)
-	def(&l.Buffered, max(16<<20, 2*min(l.Message, mostNumber/2)))
+	def(&l.BufferedBytes, max(16<<20, 2*min(l.MessageBytes, mostNumber/2)))
 	def(&l.Notifications, 4096)
 	def(&l.NotificationBytes, 1<<20)
-	def(&l.Batch, 1000)
-	def(&l.Reply, 4<<20)
-	def(&l.Window, 64)
+	def(&l.BatchMessages, 1000)
+	def(&l.BatchReplyBytes, 4<<20)
+	def(&l.WindowItems, 64)
 	def(&l.WindowBytes, 64<<10)
-	def(&l.Outgoing, max(1<<20, l.Message))
-	def(&l.Replay, 1<<20)
-	for v, d := range map[*time.Duration]time.Duration{&l.Handshake: 10 * time.Second, &l.Idle: time.Minute, &l.Stall: 30 * time.Second, &l.Linger: 5 * time.Second} {
+	def(&l.SendQueueBytes, max(1<<20, l.MessageBytes))
+	def(&l.ReplayBytes, 1<<20)
+	for v, d := range map[*time.Duration]time.Duration{&l.HandshakeTimeout: 10 * time.Second, &l.IdleTimeout: time.Minute, &l.WriteTimeout: 30 * time.Second, &l.LingerTimeout: 5 * time.Second} {
 		if *v == 0 {
 			*v = d
 		}

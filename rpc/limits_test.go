@@ -102,7 +102,7 @@ func TestBufferedCountsAllThatIsKept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				release := make(chan struct{})
-				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Buffered: 10_000}},
+				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{BufferedBytes: 10_000}},
 					method("Test.Wait", nil, func(context.Context, *rpc.Call) error { <-release; return nil }))
 				p := clientOf(t, srv)
 				for round := range 3 {

@@ -19,7 +19,7 @@ import (
 // closed, the first of which runs.
 func lingering(t *testing.T, many int) (*breaking, *ledger) {
 	l := &ledger{goOn: make(chan struct{})}
-	b := breakable(t, "tcp", &rpc.ServerOptions{}, &rpc.DialOptions{Reconnect: rpc.Reconnect{Never: true}}, l.service())
+	b := breakable(t, "tcp", &rpc.ServerOptions{}, &rpc.DialOptions{Reconnect: rpc.Reconnect{Disabled: true}}, l.service())
 	for i := range many {
 		if err := note(t.Context(), b.Conn, i+1); err != nil {
 			t.Fatal(err)
@@ -114,7 +114,7 @@ func TestServeConnBehindTheEnd(t *testing.T) {
 func TestNotificationsOfASilentPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{goOn: make(chan struct{})}
-		p := greetedClientOf(t, server(&rpc.ServerOptions{Limits: rpc.Limits{Idle: 3 * time.Second}}, l.service()))
+		p := greetedClientOf(t, server(&rpc.ServerOptions{Limits: rpc.Limits{IdleTimeout: 3 * time.Second}}, l.service()))
 		for range 5 {
 			p.say(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[1]}`)
 		}

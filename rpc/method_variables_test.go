@@ -31,7 +31,7 @@ func TestInterceptorsSeeTheMethod(t *testing.T) {
 	}
 	srv := server(&rpc.ServerOptions{ServeInterceptors: []rpc.Interceptor{double}},
 		rpc.Service{Name: "Sums", Impl: 100, Methods: []*rpc.Method{add}})
-	conn := rpctest.Pair(t, srv, &rpc.DialOptions{CallInterceptors: []rpc.Interceptor{double}})
+	conn := rpctest.Pair(t, srv, &rpc.ConnOptions{CallInterceptors: []rpc.Interceptor{double}})
 	var sum int
 	err := conn.Call(t.Context(), &rpc.Call{Method: add, Params: &addParams{1, 10}, Result: &sum})
 	if err != nil || sum != 141 {

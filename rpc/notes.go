@@ -153,7 +153,7 @@ func (n *notes) settle() (lingered bool) {
 }
 
 // lingerOverNotes decides what becomes of notifications that have been received when
-// the session ends, and reports whether they are handled, for Limits.Linger at most:
+// the session ends, and reports whether they are handled, for Limits.LingerTimeout at most:
 // behind a goodbye of the peer's, the end of a socket, and the silence of a peer.
 // Otherwise they are dropped: behind a breach, and if it is this side that ends the
 // session. code is what the peer is told of the end. The session's mutex is held.
@@ -166,7 +166,7 @@ func (c *session) lingerOverNotes(n *notes, cause error, code closeCode) (linger
 		c.link == (noLink{}): // a POST, which nobody waits for any more
 		return false
 	}
-	n.linger = time.AfterFunc(c.limits.Linger, func() { c.dropNotes(cause) })
+	n.linger = time.AfterFunc(c.limits.LingerTimeout, func() { c.dropNotes(cause) })
 	return true
 }
 

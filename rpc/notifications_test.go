@@ -160,7 +160,7 @@ func TestNotificationsOutOfHandlers(t *testing.T) {
 						return nil
 					}}}}
 				l := &ledger{goOn: make(chan struct{})}
-				conn := rpctest.Pair(t, server(nil, flood), &rpc.DialOptions{Services: []rpc.Service{l.service()}})
+				conn := rpctest.Pair(t, server(nil, flood), &rpc.ConnOptions{Services: []rpc.Service{l.service()}})
 				begun := time.Now()
 				if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Flood.Begin", Notify: notify}}); err != nil {
 					t.Fatal(err)
@@ -219,7 +219,7 @@ func TestNotificationsLetGo(t *testing.T) {
 				}
 				call.Name, call.Serve = "Order.Call", served(nop)
 				srv := server(nil, rpc.Service{Name: "Order", Methods: []*rpc.Method{&note, &call}})
-				conn := rpctest.Pair(t, srv, &rpc.DialOptions{Services: []rpc.Service{method("Client.Nop", nil, nop)}})
+				conn := rpctest.Pair(t, srv, &rpc.ConnOptions{Services: []rpc.Service{method("Client.Nop", nil, nop)}})
 				if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Order.Note", Notify: true}}); err != nil {
 					t.Fatal(err)
 				}
@@ -307,7 +307,7 @@ func TestNotificationsBehindTheEnd(t *testing.T) {
 			t.Run(name+"/"+scheme, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					l := &ledger{goOn: make(chan struct{})}
-					b := breakable(t, scheme, &rpc.ServerOptions{}, &rpc.DialOptions{Reconnect: rpc.Reconnect{Never: true}}, l.service())
+					b := breakable(t, scheme, &rpc.ServerOptions{}, &rpc.DialOptions{Reconnect: rpc.Reconnect{Disabled: true}}, l.service())
 					if test.end == nil {
 						p := greetedClientOf(t, b.srv.Load())
 						for i := range many {
@@ -349,7 +349,7 @@ func TestLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
 		l := &ledger{goOn: make(chan struct{})}
-		b := breakable(t, "tcp", &rpc.ServerOptions{Logger: slog.New(slog.NewTextHandler(&log, nil)), Limits: rpc.Limits{Linger: time.Minute}}, nil, l.service())
+		b := breakable(t, "tcp", &rpc.ServerOptions{Logger: slog.New(slog.NewTextHandler(&log, nil)), Limits: rpc.Limits{LingerTimeout: time.Minute}}, nil, l.service())
 		for i := range 5 {
 			if err := note(t.Context(), b.Conn, i+1); err != nil {
 				t.Fatal(err)

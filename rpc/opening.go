@@ -46,7 +46,7 @@ func (s *Server) newOpening(ctx context.Context, l link, cd codec.Codec, lines b
 	o := &opening{server: s, ctx: ctx, link: l, codec: cd, form: cd.Format(), lines: lines, closed: make(chan struct{})}
 	o.principal = s.config.principalOf(ctx)
 	l.bind(o)
-	o.timer = time.AfterFunc(s.config.limits.Handshake, func() { o.end(errHandshake, closeTimeout) })
+	o.timer = time.AfterFunc(s.config.limits.HandshakeTimeout, func() { o.end(errHandshake, closeTimeout) })
 	return o
 }
 
@@ -113,8 +113,8 @@ func (o *opening) receive(frame []byte) (*session, error) {
 			return nil, err
 		case n > 1:
 			return nil, fmt.Errorf("%s must be alone in its frame", m.Method)
-		case len(msg) > o.server.config.limits.Message:
-			return nil, fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), o.server.config.limits.Message)
+		case len(msg) > o.server.config.limits.MessageBytes:
+			return nil, fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), o.server.config.limits.MessageBytes)
 		}
 		if err := o.form.Decode(msg, m); err != nil {
 			return nil, err
@@ -298,7 +298,7 @@ func (o *opening) release() {
 	if o.cause != nil {
 		go o.shut()
 	} else {
-		o.timer.Reset(o.server.config.limits.Handshake)
+		o.timer.Reset(o.server.config.limits.HandshakeTimeout)
 	}
 }
 

@@ -1,146 +1,153 @@
 package rpc
 
 import (
-	"fmt"
+	"context"
+	"log/slog"
+	"net"
 	"net/http"
-	"path"
-	"reflect"
-	"strings"
-	"time"
 
-	"github.com/wirecall/wirecall/internal/wire"
+	"github.com/wirecall/wirecall/codec"
 )
 
-// What an option can say at most. More counts as this, so that nothing computed
-// from it overflows.
-const (
-	mostNumber = 1 << 30
-	mostTime   = wire.MaxTimeout * time.Millisecond
-)
+// ConnOptions configure a connection that NewConn makes over a pair of byte
+// streams. The zero value of each field is the recommendation.
+type ConnOptions struct {
+	// Services are what this side serves to its peer.
+	Services []Service
 
-// checkNumbers refuses numbers in a struct of options, called name, that nobody
-// can mean: those below zero, except for the field called signed, and times below
-// a millisecond, whose unit is missing.
-func checkNumbers(name string, options any, signed string) error {
-	if err := checkSigns(name, options, signed); err != nil {
-		return err
-	}
-	for f, v := range reflect.ValueOf(options).Fields() {
-		if f.Type == reflect.TypeFor[time.Duration]() && v.Int() > 0 && v.Int() < int64(time.Millisecond) {
-			return fmt.Errorf("%s.%s is %v: want a millisecond at least; is its unit missing?", name, f.Name, v.Interface())
-		}
-	}
-	return nil
+	// Limits bound what the connection may cost this side.
+	Limits Limits
+
+	// CallInterceptors are wrapped around calls that this side makes, the first
+	// outermost; ServeInterceptors around calls that it serves.
+	CallInterceptors  []Interceptor
+	ServeInterceptors []Interceptor
+
+	// HideErrors replaces the message of an ordinary Go error that a handler
+	// returns with "internal error". Errors with a code cross as they are.
+	HideErrors bool
+
+	// Logger receives what no caller is told: panics, failed notifications. The
+	// default is slog.Default.
+	Logger *slog.Logger
 }
 
-// checkSigns refuses numbers below zero in a struct of options, called name, except
-// for the field called signed.
-func checkSigns(name string, options any, signed string) error {
-	for f, v := range reflect.ValueOf(options).Fields() {
-		if v.CanInt() && v.Int() < 0 && f.Name != signed {
-			return fmt.Errorf("%s.%s is %v: want more, or 0 for the default", name, f.Name, v.Interface())
-		}
-	}
-	return nil
+// DialOptions configure a connection that Dial makes. The zero value of each
+// field is the recommendation.
+type DialOptions struct {
+	// Codec encodes values. The default is codec.JSON, the only one that lines
+	// (tcp and unix) can carry. The server must offer any other.
+	Codec codec.Codec
+
+	// Header is sent with the WebSocket handshake, for authentication and the
+	// like. A Host takes the place of the URL's. Headers that the handshake itself
+	// sets (Connection, Upgrade, Sec-WebSocket-*) are refused, and so is any
+	// header with tcp and unix, which have no handshake.
+	Header http.Header
+
+	// HTTPClient makes the WebSocket handshake: its Transport has the TLS
+	// configuration and the proxies, and its Timeout bounds the handshake alone.
+	// Through an HTTP proxy the connection is a tunnel (CONNECT), for ws:// as well
+	// if the Transport is an *http.Transport. The default is http.DefaultClient.
+	// It is refused with tcp and unix.
+	HTTPClient *http.Client
+
+	// NetDial opens the socket instead of a net.Dialer, whatever the URL's scheme:
+	// through an SSH tunnel, say, or to a network that a test breaks. It is
+	// refused together with HTTPClient, whose Transport opens its own sockets.
+	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Reconnect says how the connection is made again when its socket is lost.
+	Reconnect Reconnect
+
+	// Resume continues the session after a cut, with everything that was in
+	// flight, if the server has ServerOptions.Sessions. Without it, or if the
+	// server no longer has the session, calls in flight fail and streams end with
+	// an error, and the connection continues with a new session. It is refused
+	// together with Reconnect.Disabled.
+	Resume bool
+
+	// The other fields are those of ConnOptions.
+
+	Services          []Service
+	Limits            Limits
+	CallInterceptors  []Interceptor
+	ServeInterceptors []Interceptor
+	HideErrors        bool
+	Logger            *slog.Logger
 }
 
-// bound lowers numbers in a struct of options, by a pointer to it, to what they can
-// say at most.
-func bound(options any) {
-	for f, v := range reflect.ValueOf(options).Elem().Fields() {
-		switch {
-		case !v.CanInt():
-		case f.Type == reflect.TypeFor[time.Duration]():
-			v.SetInt(min(v.Int(), int64(mostTime)))
-		default:
-			v.SetInt(min(v.Int(), mostNumber))
-		}
+// ServerOptions configure a Server. The zero value of each field is the
+// recommendation.
+type ServerOptions struct {
+	// Origins are the foreign origins whose pages may connect and POST from a
+	// browser, with its cookies: host patterns as path.Match has them, such as
+	// "*.example.com", "localhost:*" or "[::1]:8080", or with a scheme,
+	// "https://app.example.com". "null" is what sandboxed frames of any site say,
+	// "file://" what local pages may, and "*" is every origin, these two among them.
+	// The server's own host always may; a client that sends no Origin is no browser.
+	Origins []string
+
+	// Subprotocols are the WebSocket subprotocols of the application's own, for
+	// clients that ask for one and speak plain JSON-RPC: a browser lets its page have
+	// no connection unless the server accepts one that the page has named. Of those
+	// that a client names, the first that is listed here is accepted. The default,
+	// nil, accepts the first that it names, since pages pass tokens behind it. Names are
+	// compared exactly. A client that names wirecall's is served with that.
+	Subprotocols []string
+
+	// Codecs are offered beside JSON, such as cbor.Codec. A client's first
+	// choice among them wins.
+	Codecs []codec.Codec
+
+	// MaxConnections is how many sockets may be open at once, WebSockets and those
+	// of Serve and ServeConn. One more handshake is answered with 503; any other
+	// socket is closed. The default is no limit: how many a machine can carry is
+	// known where it runs.
+	MaxConnections int
+
+	// Sessions, if not nil, lets a client that was cut off continue its session,
+	// with everything that was in flight. The client asks for it with
+	// DialOptions.Resume.
+	Sessions *SessionOptions
+
+	// Limits bound what each connection may cost.
+	Limits Limits
+
+	// ServeInterceptors are wrapped around calls that the server serves, the
+	// first outermost; CallInterceptors around calls that handlers make to their
+	// peers.
+	ServeInterceptors []Interceptor
+	CallInterceptors  []Interceptor
+
+	// HideErrors replaces the message of an ordinary Go error that a handler
+	// returns with "internal error". Errors with a code cross as they are.
+	HideErrors bool
+
+	// Logger receives what no caller is told: panics, failed notifications. The
+	// default is slog.Default.
+	Logger *slog.Logger
+}
+
+// conn returns the options that a dialed connection shares with others.
+func (o *DialOptions) conn() *ConnOptions {
+	return &ConnOptions{
+		Services:          o.Services,
+		Limits:            o.Limits,
+		CallInterceptors:  o.CallInterceptors,
+		ServeInterceptors: o.ServeInterceptors,
+		HideErrors:        o.HideErrors,
+		Logger:            o.Logger,
 	}
 }
 
-// check returns what is wrong with l, as it was given.
-func (l Limits) check() error {
-	switch err := checkNumbers("Limits", l, "Idle"); {
-	case err != nil:
-		return err
-	case l.Message != 0 && l.Message < floorMessage:
-		return fmt.Errorf("Limits.Message is %d: want %d at least, which every peer may send", l.Message, floorMessage)
-	case l.Message != 0 && l.Buffered != 0 && l.Buffered < l.Message:
-		return fmt.Errorf("Limits.Buffered is %d: want Limits.Message, %d, at least, or the largest messages could not be taken", l.Buffered, l.Message)
+// conn returns the options of each of the server's connections.
+func (o *ServerOptions) conn() *ConnOptions {
+	return &ConnOptions{
+		Limits:            o.Limits,
+		CallInterceptors:  o.CallInterceptors,
+		ServeInterceptors: o.ServeInterceptors,
+		HideErrors:        o.HideErrors,
+		Logger:            o.Logger,
 	}
-	return nil
-}
-
-// check returns what is wrong with r, as it was given.
-func (r Reconnect) check() error {
-	switch err := checkSigns("Reconnect", r, ""); {
-	case err != nil:
-		return err
-	case r.MaxDelay > 0 && r.MaxDelay < time.Microsecond:
-		return fmt.Errorf("Reconnect.MaxDelay is %v: want a microsecond at least; is its unit missing?", r.MaxDelay)
-	case r.MaxDelay != 0 && r.MinDelay > r.MaxDelay:
-		return fmt.Errorf("Reconnect.MinDelay is %v: want Reconnect.MaxDelay, %v, at most", r.MinDelay, r.MaxDelay)
-	}
-	return nil
-}
-
-// check returns what is wrong with o, which may be nil.
-func (o *SessionOptions) check() error {
-	if o == nil {
-		return nil
-	}
-	return checkNumbers("Sessions", *o, "")
-}
-
-// check returns what is wrong with o.
-func (o *DialOptions) check() error {
-	return firstError(checkHeader(o.Header), o.Limits.check(), o.Reconnect.check(),
-		checkInterceptors("CallInterceptors", o.CallInterceptors), checkInterceptors("ServeInterceptors", o.ServeInterceptors))
-}
-
-// checkHeader refuses headers that a handshake would overwrite, or be broken by.
-func checkHeader(h http.Header) error {
-	for name, values := range h {
-		switch canonical := http.CanonicalHeaderKey(name); {
-		case canonical == "Connection", canonical == "Upgrade", strings.HasPrefix(canonical, "Sec-Websocket-"):
-			return fmt.Errorf("DialOptions.Header has %s, which the WebSocket handshake itself sets", name)
-		case canonical == "Host" && (name != "Host" || len(values) != 1):
-			return fmt.Errorf("DialOptions.Header has %s with %d values: want Host with one", name, len(values))
-		}
-	}
-	return nil
-}
-
-// check returns what is wrong with o.
-func (o *ServerOptions) check() error {
-	for i, cd := range o.Codecs {
-		if cd == nil {
-			return fmt.Errorf("ServerOptions.Codecs[%d] is nil", i)
-		}
-	}
-	for i, pattern := range originPatterns(o.Origins) {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return fmt.Errorf("ServerOptions.Origins[%d] is %q: %w", i, o.Origins[i], err)
-		}
-	}
-	return firstError(checkSubprotocols(o.Subprotocols), o.Limits.check(), o.Sessions.check(), checkNumbers("ServerOptions", *o, ""),
-		checkInterceptors("CallInterceptors", o.CallInterceptors), checkInterceptors("ServeInterceptors", o.ServeInterceptors))
-}
-
-func checkInterceptors(name string, is []Interceptor) error {
-	for i, f := range is {
-		if f == nil {
-			return fmt.Errorf("%s[%d] is nil", name, i)
-		}
-	}
-	return nil
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

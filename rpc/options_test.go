@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -22,43 +23,43 @@ func TestOptionsAreChecked(t *testing.T) {
 		limits rpc.Limits
 		want   string
 	}{
-		{rpc.Limits{Message: 65535}, "Limits.Message is 65535: want 65536 at least, which every peer may send"},
-		{rpc.Limits{Message: 2 << 20, Buffered: 1 << 20}, "Limits.Buffered is 1048576: want Limits.Message, 2097152, at least, or the largest messages could not be taken"},
-		{rpc.Limits{Stall: 30}, "Limits.Stall is 30ns: want a millisecond at least; is its unit missing?"},
+		{rpc.Limits{MessageBytes: 65535}, "Limits.MessageBytes is 65535: want 65536 at least, which every peer may send"},
+		{rpc.Limits{MessageBytes: 2 << 20, BufferedBytes: 1 << 20}, "Limits.BufferedBytes is 1048576: want Limits.MessageBytes, 2097152, at least, or the largest messages could not be taken"},
+		{rpc.Limits{WriteTimeout: 30}, "Limits.WriteTimeout is 30ns: want a millisecond at least; is its unit missing?"},
 	} {
-		refused(t, &rpc.ServerOptions{Limits: test.limits}, &rpc.DialOptions{Limits: test.limits}, test.want)
+		refused(t, test.want, &rpc.ServerOptions{Limits: test.limits}, &rpc.DialOptions{Limits: test.limits}, &rpc.ConnOptions{Limits: test.limits})
 	}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[rpc.Limits]()) {
 		var l rpc.Limits
 		reflect.ValueOf(&l).Elem().FieldByIndex(field.Index).SetInt(-1)
-		if field.Name != "Idle" {
-			refused(t, &rpc.ServerOptions{Limits: l}, &rpc.DialOptions{Limits: l}, "Limits."+field.Name+" is -1")
+		if field.Name != "IdleTimeout" {
+			refused(t, "Limits."+field.Name+" is -1", &rpc.ServerOptions{Limits: l}, &rpc.DialOptions{Limits: l}, &rpc.ConnOptions{Limits: l})
 		}
 	}
 	chain := []rpc.Interceptor{func(ctx context.Context, c *rpc.Call, next rpc.Handler) error { return next(ctx, c) }, nil}
-	refused(t, &rpc.ServerOptions{CallInterceptors: chain}, &rpc.DialOptions{CallInterceptors: chain}, "CallInterceptors[1] is nil")
-	refused(t, &rpc.ServerOptions{ServeInterceptors: chain}, &rpc.DialOptions{ServeInterceptors: chain}, "ServeInterceptors[1] is nil")
+	refused(t, "CallInterceptors[1] is nil", &rpc.ServerOptions{CallInterceptors: chain}, &rpc.DialOptions{CallInterceptors: chain}, &rpc.ConnOptions{CallInterceptors: chain})
+	refused(t, "ServeInterceptors[1] is nil", &rpc.ServerOptions{ServeInterceptors: chain}, &rpc.DialOptions{ServeInterceptors: chain}, &rpc.ConnOptions{ServeInterceptors: chain})
 	for want, opts := range map[string]rpc.ServerOptions{
-		"ServerOptions.Connections is -1":               {Connections: -1},
-		"Sessions.Window is -1s":                        {Sessions: &rpc.SessionOptions{Window: -time.Second}},
-		"Sessions.Window is 120ns":                      {Sessions: &rpc.SessionOptions{Window: 120}},
-		"Sessions.Detached is -1":                       {Sessions: &rpc.SessionOptions{Detached: -1}},
-		"Sessions.DetachedBytes is -1":                  {Sessions: &rpc.SessionOptions{DetachedBytes: -1}},
-		"Sessions.PerPrincipal is -1":                   {Sessions: &rpc.SessionOptions{PerPrincipal: -1}},
+		"ServerOptions.MaxConnections is -1":            {MaxConnections: -1},
+		"SessionOptions.Window is -1s":                  {Sessions: &rpc.SessionOptions{Window: -time.Second}},
+		"SessionOptions.Window is 120ns":                {Sessions: &rpc.SessionOptions{Window: 120}},
+		"SessionOptions.MaxDetached is -1":              {Sessions: &rpc.SessionOptions{MaxDetached: -1}},
+		"SessionOptions.MaxDetachedBytes is -1":         {Sessions: &rpc.SessionOptions{MaxDetachedBytes: -1}},
+		"SessionOptions.MaxPerPrincipal is -1":          {Sessions: &rpc.SessionOptions{MaxPerPrincipal: -1}},
 		"ServerOptions.Codecs[1] is nil":                {Codecs: []codec.Codec{cbor.Codec, nil}},
 		`ServerOptions.Origins[0] is "[": syntax error`: {Origins: []string{"["}},
 		`ServerOptions.Subprotocols[1] is "Wirecall.x": names that begin with "wirecall." are wirecall's`: {Subprotocols: []string{"a", "Wirecall.x"}},
 		`ServerOptions.Subprotocols[0] is "a b": want a token`:                                            {Subprotocols: []string{"a b"}},
 	} {
-		refused(t, &opts, nil, want)
+		refused(t, want, &opts)
 	}
 	for want, r := range map[string]rpc.Reconnect{
 		"Reconnect.MinDelay is -1ns":                               {MinDelay: -1},
 		"Reconnect.MaxDelay is 30ns: want a microsecond at least":  {MaxDelay: 30},
-		"Reconnect.Spread is -1s":                                  {Spread: -time.Second},
+		"Reconnect.DrainSpread is -1s":                             {DrainSpread: -time.Second},
 		"Reconnect.MinDelay is 2s: want Reconnect.MaxDelay, 1s, a": {MinDelay: 2 * time.Second, MaxDelay: time.Second},
 	} {
-		refused(t, nil, &rpc.DialOptions{Reconnect: r}, want)
+		refused(t, want, &rpc.DialOptions{Reconnect: r})
 	}
 }
 
@@ -71,7 +72,7 @@ func TestShortestDelays(t *testing.T) {
 		go srv.Serve(t.Context(), ln)
 		begin := time.Now()
 		conn, err := rpc.Dial(t.Context(), "tcp://server", &rpc.DialOptions{NetDial: network.Dial,
-			Reconnect: rpc.Reconnect{MinDelay: 1, MaxDelay: time.Microsecond, Spread: 1}})
+			Reconnect: rpc.Reconnect{MinDelay: 1, MaxDelay: time.Microsecond, DrainSpread: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,33 +89,70 @@ func TestShortestDelays(t *testing.T) {
 	})
 }
 
-// refused holds that options are, wherever they can be given.
-func refused(t *testing.T, so *rpc.ServerOptions, do *rpc.DialOptions, want string) {
+// Options that contradict each other, or the scheme of the URL, are refused by their
+// names.
+func TestContradictionsAreRefused(t *testing.T) {
+	client, dial := http.DefaultClient, new(net.Dialer).DialContext
+	for want, opts := range map[string]rpc.DialOptions{
+		"DialOptions.NetDial and DialOptions.HTTPClient contradict each other": {NetDial: dial, HTTPClient: client},
+		"DialOptions.Resume and Reconnect.Disabled contradict each other":      {Resume: true, Reconnect: rpc.Reconnect{Disabled: true}},
+		"Reconnect.RetryFirst and Reconnect.Disabled contradict each other":    {Reconnect: rpc.Reconnect{RetryFirst: true, Disabled: true}},
+	} {
+		refused(t, want, &opts)
+	}
+	for want, opts := range map[string]rpc.DialOptions{
+		"DialOptions.Codec is cbor":     {Codec: cbor.Codec},
+		"DialOptions.Header is set":     {Header: http.Header{"Authorization": {"Bearer x"}}},
+		"DialOptions.HTTPClient is set": {HTTPClient: client},
+	} {
+		for _, scheme := range []string{"tcp", "unix"} {
+			_, err := rpc.Dial(t.Context(), scheme+"://server/socket", &opts)
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), scheme+"://") {
+				t.Errorf("%v, want %s", err, want)
+			}
+		}
+	}
+}
+
+// No options are the defaults, wherever they can be given.
+func TestNoOptions(t *testing.T) {
+	for _, opts := range []interface{ Validate() error }{(*rpc.ServerOptions)(nil), (*rpc.DialOptions)(nil), (*rpc.ConnOptions)(nil), (*rpc.SessionOptions)(nil), rpc.Limits{}, rpc.Reconnect{}} {
+		if err := opts.Validate(); err != nil {
+			t.Errorf("%T: %v", opts, err)
+		}
+	}
+}
+
+// refused holds that options are, by Validate and where they are used.
+func refused(t *testing.T, want string, options ...interface{ Validate() error }) {
 	t.Helper()
-	if so != nil {
-		func() {
-			defer func() {
-				if err, ok := recover().(error); !ok || !strings.Contains(err.Error(), want) {
-					t.Errorf("NewServer: %v, want %s", err, want)
-				}
-			}()
-			rpc.NewServer(so)
-		}()
+	for _, opts := range options {
+		if err := opts.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%T: Validate: %v, want %s", opts, err, want)
+		}
+		if err := use(t, opts); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%T: %v, want %s", opts, err, want)
+		}
 	}
-	if do == nil {
-		return
+}
+
+// use makes what options are for, and returns the error of that.
+func use(t *testing.T, options any) (err error) {
+	switch opts := options.(type) {
+	case *rpc.ServerOptions:
+		defer func() { err, _ = recover().(error) }()
+		rpc.NewServer(opts)
+	case *rpc.DialOptions:
+		_, err = rpc.Dial(t.Context(), "ws://127.0.0.1:1", opts)
+	case *rpc.ConnOptions:
+		near, far := net.Pipe()
+		defer far.Close()
+		_, err = rpc.NewConn(t.Context(), near, opts)
+		if _, err := near.Write([]byte{1}); err == nil {
+			t.Error("NewConn has left the pipe open")
+		}
 	}
-	if _, err := rpc.Dial(t.Context(), "tcp://127.0.0.1:1", do); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("Dial: %v, want %s", err, want)
-	}
-	near, far := net.Pipe()
-	defer far.Close()
-	if _, err := rpc.NewConn(t.Context(), near, do); err == nil || !strings.Contains(err.Error(), want) {
-		t.Errorf("NewConn: %v, want %s", err, want)
-	}
-	if _, err := near.Write([]byte{1}); err == nil {
-		t.Error("NewConn has left the pipe open")
-	}
+	return err
 }
 
 // The largest numbers there are mean as much as there can be, and nothing else.
@@ -123,10 +161,10 @@ func TestLargestOptions(t *testing.T) {
 	for _, v := range reflect.ValueOf(&l).Elem().Fields() {
 		v.SetInt(math.MaxInt64)
 	}
-	r := rpc.Reconnect{MinDelay: math.MaxInt64, MaxDelay: math.MaxInt64, Spread: math.MaxInt64}
+	r := rpc.Reconnect{MinDelay: math.MaxInt64, MaxDelay: math.MaxInt64, DrainSpread: math.MaxInt64}
 	synctest.Test(t, func(t *testing.T) {
-		srv := server(&rpc.ServerOptions{Limits: l, Connections: math.MaxInt, Sessions: &rpc.SessionOptions{
-			Window: math.MaxInt64, Detached: math.MaxInt, DetachedBytes: math.MaxInt, PerPrincipal: math.MaxInt}}, services()...)
+		srv := server(&rpc.ServerOptions{Limits: l, MaxConnections: math.MaxInt, Sessions: &rpc.SessionOptions{
+			Window: math.MaxInt64, MaxDetached: math.MaxInt, MaxDetachedBytes: math.MaxInt, MaxPerPrincipal: math.MaxInt}}, services()...)
 		network := new(rpctest.Network)
 		ln := network.Listen()
 		go srv.Serve(t.Context(), ln)
@@ -159,11 +197,11 @@ func TestLargestOptions(t *testing.T) {
 // A larger Message needs room for what is larger: it need not be asked for.
 func TestLimitsFollowEachOther(t *testing.T) {
 	const large = 17 << 20
-	l := rpc.Limits{Message: large}
+	l := rpc.Limits{MessageBytes: large}
 	conn := rpctest.Pair(t, server(&rpc.ServerOptions{Limits: l}, method("Test.Len", func() (any, any) { return new([]string), new(int) }, func(_ context.Context, c *rpc.Call) error {
 		*c.Result.(*int) = len((*c.Params.(*[]string))[0])
 		return nil
-	})), &rpc.DialOptions{Limits: l})
+	})), &rpc.ConnOptions{Limits: l})
 	var n int
 	err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Len"), Params: &[]string{strings.Repeat("x", large-1000)}, Result: &n})
 	if err != nil || n != large-1000 {

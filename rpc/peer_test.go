@@ -104,7 +104,7 @@ func greetedClientOf(t testing.TB, srv *rpc.Server) *peer {
 
 // serverOf is a connection and the server that it talks to, at which the test
 // says every line itself.
-func serverOf(t testing.TB, opts *rpc.DialOptions) (*rpc.Conn, *peer) {
+func serverOf(t testing.TB, opts *rpc.ConnOptions) (*rpc.Conn, *peer) {
 	near, far := net.Pipe()
 	p := newPeer(t, far)
 	go func() {

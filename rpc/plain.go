@@ -245,7 +245,7 @@ func newBatch(c *session, frame []byte, post, send func([]byte)) *messageBatch {
 	for raw := range c.form.Array(frame) {
 		b.parts = append(b.parts, raw)
 	}
-	if len(b.parts) > c.limits.Batch {
+	if len(b.parts) > c.limits.BatchMessages {
 		post(b.refusal())
 		return nil
 	}
@@ -272,7 +272,7 @@ func (b *messageBatch) refuse(f *wire.Fault) {
 // and where even that would be too long, it is one error.
 func (b *messageBatch) refusal() []byte {
 	c := b.c
-	e := &Error{Code: CodeLimitReached, Message: fmt.Sprintf("the batch has %d messages, the limit is %d", len(b.parts), c.limits.Batch)}
+	e := &Error{Code: CodeLimitReached, Message: fmt.Sprintf("the batch has %d messages, the limit is %d", len(b.parts), c.limits.BatchMessages)}
 	size := 0
 	for _, raw := range b.parts {
 		m := &c.incomingMessage
@@ -280,7 +280,7 @@ func (b *messageBatch) refusal() []byte {
 			continue
 		}
 		msg := c.refusal(m.ID, e)
-		if size += len(msg) + 1; size > c.limits.Reply || c.link == (noLink{}) {
+		if size += len(msg) + 1; size > c.limits.BatchReplyBytes || c.link == (noLink{}) {
 			return c.refusal(nil, e)
 		}
 		b.replies = append(b.replies, msg)
@@ -311,7 +311,7 @@ func (b *messageBatch) last() bool {
 func (b *messageBatch) reply(i int, msg []byte) {
 	b.mu.Lock()
 	b.size += len(msg) + 1
-	if len(msg) > 0 && (b.size > b.c.limits.Reply || !b.c.reserve(len(msg))) {
+	if len(msg) > 0 && (b.size > b.c.limits.BatchReplyBytes || !b.c.reserve(len(msg))) {
 		b.size -= len(msg)
 		msg = b.tooLarge(msg)
 		b.c.buffered.Add(int64(len(msg))) // over the limit perhaps: then no call is taken on

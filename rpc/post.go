@@ -21,7 +21,7 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, messageShuttingDown, http.StatusServiceUnavailable)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.config.limits.Message)))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.config.limits.MessageBytes)))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		http.Error(w, tooLarge.Error(), http.StatusRequestEntityTooLarge)
 		return

@@ -40,7 +40,7 @@ func newSlowPeer(t *testing.T, limits Limits) *slowPeer {
 	}}})
 	near, far := net.Pipe()
 	p.conn = far
-	l := newLineLink(near, 1<<20, p.server.config.limits.Stall)
+	l := newLineLink(near, 1<<20, p.server.config.limits.WriteTimeout)
 	holdFor(l.wireConn, &p.took)
 	c := newSession(context.Background(), p.server.config, p.server.codecs[0], l, modePlain)
 	l.bind(c)
@@ -75,8 +75,8 @@ func TestSlowReaderIsNoStalledOne(t *testing.T) {
 		limits Limits
 		lost   func(*slowPeer) bool
 	}{
-		"subscription": {Limits{Stall: time.Hour, Idle: time.Hour}, func(p *slowPeer) bool { return len(p.ended) > 0 }},
-		"write":        {Limits{Stall: 4 * time.Second, Idle: time.Hour}, (*slowPeer).cut},
+		"subscription": {Limits{WriteTimeout: time.Hour, IdleTimeout: time.Hour}, func(p *slowPeer) bool { return len(p.ended) > 0 }},
+		"write":        {Limits{WriteTimeout: 4 * time.Second, IdleTimeout: time.Hour}, (*slowPeer).cut},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 		var took atomic.Int64
 		l := newLineLink(near, 1<<20, time.Minute)
 		holdFor(l.wireConn, &took)
-		cfg := (&DialOptions{Limits: Limits{Idle: 30 * time.Second}}).config()
+		cfg := (&ConnOptions{Limits: Limits{IdleTimeout: 30 * time.Second}}).config()
 		c := newSession(context.Background(), cfg, NewServer(nil).codecs[0], l, modeWirecall)
 		l.bind(c)
 		c.start()

@@ -13,12 +13,12 @@ import (
 // The zero value is the recommendation. Times below zero are refused, and a MaxDelay
 // below a microsecond, whose unit is missing; a MinDelay may be as short as is wanted.
 type Reconnect struct {
-	// Never ends the connection with its first socket.
-	Never bool
+	// Disabled ends the connection with its first socket.
+	Disabled bool
 
-	// FirstToo makes Dial itself try again, until its context ends, where the
-	// server cannot be reached.
-	FirstToo bool
+	// RetryFirst makes Dial itself try again, until its context ends, if the
+	// server cannot be reached. It is refused together with Disabled.
+	RetryFirst bool
 
 	// FailFast fails calls with CodeUnavailable, as not having run, while there
 	// is no socket. By default they wait, each under its own context.
@@ -32,11 +32,11 @@ type Reconnect struct {
 	// MaxDelay.
 	MinDelay, MaxDelay time.Duration
 
-	// Spread is the time over which clients move away from a server that shuts
+	// DrainSpread is the time over which clients move away from a server that shuts
 	// down: each waits for a random part of it, at most half of the time that
 	// the server gives, and at most a second once a call waits. The default is
 	// 10 s.
-	Spread time.Duration
+	DrainSpread time.Duration
 }
 
 func (r Reconnect) withDefaults() Reconnect {
@@ -49,7 +49,7 @@ func (r Reconnect) withDefaults() Reconnect {
 		r.MaxDelay = max(30*time.Second, r.MinDelay)
 	}
 	def(&r.MinDelay, min(100*time.Millisecond, r.MaxDelay))
-	def(&r.Spread, 10*time.Second)
+	def(&r.DrainSpread, 10*time.Second)
 	bound(&r)
 	return r
 }
@@ -117,7 +117,7 @@ func (c *Conn) ended(s *session, cause error) {
 	case c.session.Load() != s:
 		c.leaving = slices.DeleteFunc(c.leaving, func(old *session) bool { return old == s })
 		c.older.Store(int32(len(c.leaving)))
-	case c.dialer.opts.Reconnect.Never || isFinal(cause):
+	case c.dialer.opts.Reconnect.Disabled || isFinal(cause):
 		c.set(Closed, cause)
 		c.cancel(cause)
 	default:
@@ -129,10 +129,10 @@ func (c *Conn) ended(s *session, cause error) {
 // goaway hears that the server of a session shuts down: in the given number of
 // milliseconds, where there is one.
 func (c *Conn) goaway(s *session, ms []int64) {
-	if c.dialer == nil || c.dialer.opts.Reconnect.Never {
+	if c.dialer == nil || c.dialer.opts.Reconnect.Disabled {
 		return
 	}
-	spread := c.dialer.opts.Reconnect.Spread
+	spread := c.dialer.opts.Reconnect.DrainSpread
 	if len(ms) > 0 {
 		spread = min(spread, milliseconds(ms[0])/2)
 	}
@@ -251,7 +251,7 @@ func stretched(err error) time.Duration {
 
 // Reconnect has a connection that is being made again try at once, and begins its
 // backoff anew: for applications that learn that the network is back. A try that is
-// under way, which takes twice Limits.Handshake at most, is not given up; where it
+// under way, which takes twice Limits.HandshakeTimeout at most, is not given up; where it
 // fails the next comes at once. Reconnect does so once a second at most, and nothing
 // while the connection is there, has ended, or was not made by Dial.
 // It may be called by any number of goroutines at once, and does not wait.
@@ -304,7 +304,7 @@ func (c *Conn) settled(err error) bool {
 
 // connect dials, and takes the session up again or begins a new one.
 func (c *Conn) connect(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 2*c.limits.Handshake, errNoAnswer)
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*c.limits.HandshakeTimeout, errNoAnswer)
 	defer cancel()
 	l, m, err := c.dialer.dial(ctx)
 	if err != nil {

@@ -194,7 +194,7 @@ func TestFirstDialKeepsTrying(t *testing.T) {
 		if _, err := rpc.Dial(t.Context(), "tcp://server", opts); !rpc.NotRun(err) {
 			t.Fatalf("without: %v", err)
 		}
-		opts.Reconnect.FirstToo = true
+		opts.Reconnect.RetryFirst = true
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		if _, err := rpc.Dial(ctx, "tcp://server", opts); err == nil || !strings.Contains(err.Error(), "tcp://server") {
@@ -420,7 +420,7 @@ func TestCredentialsWithdrawn(t *testing.T) {
 func TestDelaysOfAnySize(t *testing.T) {
 	for _, d := range []time.Duration{0, time.Second, 1<<63 - 1} {
 		synctest.Test(t, func(t *testing.T) {
-			b := breakable(t, "tcp", nil, &rpc.DialOptions{Reconnect: rpc.Reconnect{MinDelay: d, MaxDelay: d, Spread: d}}, services()...)
+			b := breakable(t, "tcp", nil, &rpc.DialOptions{Reconnect: rpc.Reconnect{MinDelay: d, MaxDelay: d, DrainSpread: d}}, services()...)
 			b.refuse.Store(true)
 			b.network.Cut()
 			time.Sleep(time.Minute)

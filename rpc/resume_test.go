@@ -26,7 +26,7 @@ func (l *cuttable) cut() {
 
 // detachedSession is a server's that waits for its client.
 func detachedSession(ss *sessions) *session {
-	cfg := (&DialOptions{}).config()
+	cfg := (&ConnOptions{}).config()
 	cfg.sessions = ss
 	c := newSession(context.Background(), cfg, codec.JSON, noLink{}, modeWirecall)
 	ss.open(c, 1<<20, &hello{})

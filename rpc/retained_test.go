@@ -55,7 +55,7 @@ type watchedKey struct{}
 // vanish is a client whose socket is closed under it.
 func vanish(t *testing.T, ctx context.Context, url string, resume bool) {
 	var sock net.Conn
-	conn, err := rpc.Dial(ctx, url, &rpc.DialOptions{Resume: resume, Reconnect: rpc.Reconnect{Never: !resume},
+	conn, err := rpc.Dial(ctx, url, &rpc.DialOptions{Resume: resume, Reconnect: rpc.Reconnect{Disabled: !resume},
 		NetDial: func(ctx context.Context, network, addr string) (_ net.Conn, err error) {
 			if sock != nil {
 				return nil, net.ErrClosed

@@ -212,11 +212,11 @@ func (p *program) acceptWS(ctx context.Context, lines net.Conn) {
 
 // connect gets its sockets from dialed.
 func (p *program) connect() (*rpc.Conn, error) {
-	opts := &rpc.DialOptions{Limits: p.limits, Services: services()}
 	if p.over == "" && p.sessions == nil {
-		return rpc.NewConn(p.ctx, <-p.dialed, opts)
+		return rpc.NewConn(p.ctx, <-p.dialed, &rpc.ConnOptions{Limits: p.limits, Services: services()})
 	}
-	opts.Resume, opts.Reconnect.Never = p.sessions != nil, p.sessions == nil
+	opts := &rpc.DialOptions{Limits: p.limits, Services: services()}
+	opts.Resume, opts.Reconnect.Disabled = p.sessions != nil, p.sessions == nil
 	opts.NetDial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		select {
 		case conn := <-p.dialed:

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -14,60 +13,6 @@ import (
 
 	"github.com/wirecall/wirecall/codec"
 )
-
-// ServerOptions are what a Server can be told. The zero value of each field is
-// the recommendation.
-type ServerOptions struct {
-	// Limits bound what a connection may cost.
-	Limits Limits
-
-	// Origins are the foreign origins whose pages may connect and POST from a
-	// browser, with its cookies: host patterns as path.Match has them, such as
-	// "*.example.com", "localhost:*" or "[::1]:8080", or with a scheme,
-	// "https://app.example.com". "null" is what sandboxed frames of any site say,
-	// "file://" what local pages may, and "*" is every origin, these two among them.
-	// The server's own host always may; a client that sends no Origin is no browser.
-	Origins []string
-
-	// Subprotocols are the WebSocket subprotocols of the application's own, for
-	// clients that ask for one and speak plain JSON-RPC: a browser lets its page have
-	// no connection unless the server accepts one that the page has named. Of those
-	// that a client names, the first that is listed here is accepted. The default,
-	// nil, accepts the first that it names, since pages pass tokens behind it. Names are
-	// compared exactly. A client that names wirecall's is served with that.
-	Subprotocols []string
-
-	// Codecs are offered beside JSON, such as cbor.Codec. A client's first
-	// choice among them wins.
-	Codecs []codec.Codec
-
-	// ServeInterceptors are wrapped around calls that the server serves, the
-	// first outermost.
-	ServeInterceptors []Interceptor
-
-	// CallInterceptors are wrapped around calls that handlers make to their
-	// peers.
-	CallInterceptors []Interceptor
-
-	// HideErrors replaces the message of an ordinary Go error that a handler
-	// returns with "internal error". Errors with a code cross as they are.
-	HideErrors bool
-
-	// Connections is how many sockets may be open at once, WebSockets and those
-	// of Serve and ServeConn. One more handshake is answered with 503; any other
-	// socket is closed. The default is no limit: how many a machine can carry is
-	// known where it runs.
-	Connections int
-
-	// Sessions, where not nil, lets a client that was cut off take its session up
-	// again, with everything that was in flight. The client asks for it with
-	// DialOptions.Resume.
-	Sessions *SessionOptions
-
-	// Logger gets what no caller hears of: panics, failed notifications, why a
-	// connection ended. The default is slog.Default's.
-	Logger *slog.Logger
-}
 
 // A Server serves services over WebSocket connections and HTTP POST, as an
 // http.Handler, and over any other pair of byte streams with ServeConn. A
@@ -94,30 +39,22 @@ type Server struct {
 	sockets  int
 }
 
-// NewServer makes a Server. A nil opts means the defaults. It panics on
-// an option that cannot be meant, with the name of its field: a codec that the
-// wire does not know, say, or a limit below zero.
+// NewServer makes a Server. A nil opts means the defaults. It panics with the
+// error of opts.Validate, which names the field: a codec that the wire does not
+// know, say, or a limit below zero.
 func NewServer(opts *ServerOptions) *Server {
 	if opts == nil {
 		opts = &ServerOptions{}
 	}
-	if err := opts.check(); err != nil {
+	if err := opts.Validate(); err != nil {
 		panic(fmt.Errorf("rpc: NewServer: %w", err))
 	}
-	s := &Server{origins: originPatterns(opts.Origins), subprotocols: opts.Subprotocols, most: opts.Connections, openings: make(map[*opening]struct{}), conns: make(map[*session]struct{})}
+	s := &Server{origins: originPatterns(opts.Origins), subprotocols: opts.Subprotocols, most: opts.MaxConnections, openings: make(map[*opening]struct{}), conns: make(map[*session]struct{})}
 	s.codecs = append(s.codecs, opts.Codecs...)
 	s.codecs = append(s.codecs, codec.JSON)
-	s.config = &config{
-		limits:     opts.Limits.withDefaults(),
-		methods:    &registry{},
-		callChain:  chain(opts.CallInterceptors),
-		serveChain: chain(opts.ServeInterceptors),
-		intercepts: len(opts.ServeInterceptors) > 0,
-		hideErrors: opts.HideErrors,
-		log:        logger(opts.Logger),
-		onLeave:    s.remove,
-		sessions:   newSessions(opts.Sessions),
-	}
+	s.config = opts.conn().config()
+	s.config.onLeave = s.remove
+	s.config.sessions = newSessions(opts.Sessions)
 	return s
 }
 
@@ -179,7 +116,7 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 		rwc.Close()
 		return errFull
 	}
-	l := newLineLink(rwc, s.config.limits.Message, s.config.limits.Stall)
+	l := newLineLink(rwc, s.config.limits.MessageBytes, s.config.limits.WriteTimeout)
 	l.closed = s.leave
 	o := s.newOpening(ctx, l, codec.JSON, true)
 	stop := context.AfterFunc(ctx, func() { o.end(context.Cause(ctx), closeShutdown) })

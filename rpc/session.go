@@ -137,7 +137,7 @@ func newSession(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode
 	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), sessionKey{}, c))
 	c.conn = newConn(cfg)
 	c.conn.session.Store(c)
-	c.out = outbox{form: c.form, single: m != modeWirecall, soft: cfg.limits.Outgoing}
+	c.out = outbox{form: c.form, single: m != modeWirecall, soft: cfg.limits.SendQueueBytes}
 	c.message.Store(math.MaxInt32)
 	if m == modeWirecall {
 		c.message.Store(floorMessage)
@@ -167,8 +167,8 @@ func (c *session) start() {
 
 // keep begins to keep house, for the reader that is about to begin.
 func (c *session) keep() {
-	if c.limits.Idle > 0 {
-		c.setTimer(&c.keeper, c.housekeeping, c.limits.Idle/3)
+	if c.limits.IdleTimeout > 0 {
+		c.setTimer(&c.keeper, c.housekeeping, c.limits.IdleTimeout/3)
 	}
 	c.update(func(s *connState) {
 		if !s.ended {
@@ -294,7 +294,7 @@ func (c *session) err() error { return context.Cause(c.ctx) }
 
 // reserve makes room for n received bytes that wait for the application.
 func (c *session) reserve(n int) bool {
-	if c.buffered.Add(int64(n)) > int64(c.limits.Buffered) {
+	if c.buffered.Add(int64(n)) > int64(c.limits.BufferedBytes) {
 		c.buffered.Add(-int64(n))
 		return false
 	}

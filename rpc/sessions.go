@@ -29,15 +29,15 @@ type SessionOptions struct {
 	// the client, and never logged.
 	Principal func(ctx context.Context) string
 
-	// Detached is how many sessions may wait for their clients at once,
-	// DetachedBytes how many bytes they may hold together, of which 16 KiB are a
-	// session's own and 8 KiB each call's and stream's, and PerPrincipal how
+	// MaxDetached is how many sessions may wait for their clients at once,
+	// MaxDetachedBytes how many bytes they may hold together, of which 16 KiB are a
+	// session's own and 8 KiB each call's and stream's, and MaxPerPrincipal how
 	// many of them one principal may have, where there is a Principal and it is
 	// not empty. Over a limit the one that has waited longest is given up. The
 	// defaults are 10,000, 256 MiB and 100.
-	Detached      int
-	DetachedBytes int
-	PerPrincipal  int
+	MaxDetached      int
+	MaxDetachedBytes int
+	MaxPerPrincipal  int
 }
 
 func (o SessionOptions) withDefaults() SessionOptions {
@@ -46,9 +46,9 @@ func (o SessionOptions) withDefaults() SessionOptions {
 			*v = d
 		}
 	}
-	def(&o.Detached, 10_000)
-	def(&o.DetachedBytes, 256<<20)
-	def(&o.PerPrincipal, 100)
+	def(&o.MaxDetached, 10_000)
+	def(&o.MaxDetachedBytes, 256<<20)
+	def(&o.MaxPerPrincipal, 100)
 	if o.Window == 0 {
 		o.Window = 2 * time.Minute
 	}
@@ -108,8 +108,8 @@ func (ss *sessions) open(c *session, peerKeeps int, answer *hello) {
 	r := &resumption{id: randomText(12), window: ss.options.Window, owner: c.principal}
 	secret := randomText(24)
 	r.secret = sha256.Sum256([]byte(secret))
-	answer.Session, answer.Window, answer.Replay = r.id+"."+secret, r.window.Milliseconds(), c.limits.Replay
-	c.resumable(r, c.limits.Replay, peerKeeps, 1)
+	answer.Session, answer.Window, answer.Replay = r.id+"."+secret, r.window.Milliseconds(), c.limits.ReplayBytes
+	c.resumable(r, c.limits.ReplayBytes, peerKeeps, 1)
 	c.out.grown = func(n int) { ss.grown(c, n) }
 	c.update(func(s *connState) {
 		if s.ended {
@@ -177,7 +177,7 @@ func (ss *sessions) detached(c *session) {
 	ss.waits[c] = ss.waiting.PushBack(w)
 	ss.bytes += w.bytes
 	ss.byPerson[w.owner]++
-	if w.owner != "" && ss.byPerson[w.owner] > ss.options.PerPrincipal {
+	if w.owner != "" && ss.byPerson[w.owner] > ss.options.MaxPerPrincipal {
 		for e := ss.waiting.Front(); ; e = e.Next() {
 			if e.Value.(*sessionWait).owner == w.owner {
 				over = append(over, ss.forget(e))
@@ -192,7 +192,7 @@ func (ss *sessions) detached(c *session) {
 
 // overLimit takes those off that are too many. The mutex is held.
 func (ss *sessions) overLimit() (over []*session) {
-	for ss.waiting.Len() > ss.options.Detached || ss.bytes > ss.options.DetachedBytes && ss.waiting.Len() > 0 {
+	for ss.waiting.Len() > ss.options.MaxDetached || ss.bytes > ss.options.MaxDetachedBytes && ss.waiting.Len() > 0 {
 		over = append(over, ss.forget(ss.waiting.Front()))
 	}
 	return over

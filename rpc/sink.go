@@ -54,7 +54,7 @@ type largeItem struct {
 
 func (c *session) newSink(handle uint64, depth int) *sink {
 	return &sink{c: c, handle: handle, depth: depth, wake: make(chan struct{}, 1),
-		window: flow.NewWindow(c.limits.Window, c.limits.WindowBytes)}
+		window: flow.NewWindow(c.limits.WindowItems, c.limits.WindowBytes)}
 }
 
 // next returns the next item, which is good until the following next, or what

@@ -46,7 +46,7 @@ type source struct {
 
 func (c *session) newSource(p contract.Producer, handle uint64, acct *account) *source {
 	s := &source{c: c, handle: handle, produce: p, acct: acct, wake: make(chan struct{}, 1)}
-	s.credit = flow.NewCredit(c.limits.Window, c.limits.WindowBytes)
+	s.credit = flow.NewCredit(c.limits.WindowItems, c.limits.WindowBytes)
 	if c.mode == modeWirecall {
 		s.credit = flow.NewCredit(flow.InitialItems, flow.InitialBytes)
 	}

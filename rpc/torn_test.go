@@ -43,7 +43,7 @@ func callTorn(t *testing.T, at int, do rpctest.Action) (up int) {
 		go hs.Serve(ln)
 		defer hs.Close()
 		defer srv.Close()
-		conn, err := rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{NetDial: network.Dial, Resume: true, Reconnect: rpc.Reconnect{FirstToo: true}})
+		conn, err := rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{NetDial: network.Dial, Resume: true, Reconnect: rpc.Reconnect{RetryFirst: true}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,7 +27,8 @@ import (
 // dial connects to url with opts, which serve Asked besides.
 func dial(t *testing.T, url string, opts rpc.DialOptions) *rpc.Conn {
 	t.Helper()
-	conn, err := rpc.Dial(t.Context(), url, serving(opts))
+	opts.Services = serving()
+	conn, err := rpc.Dial(t.Context(), url, &opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +126,7 @@ func TestPathOfUnixSocket(t *testing.T) {
 
 func TestEverythingOverAPipe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		everything(t, rpctest.Pair(t, newInteropServer(t, nil), serving(rpc.DialOptions{})))
+		everything(t, rpctest.Pair(t, newInteropServer(t, nil), &rpc.ConnOptions{Services: serving()}))
 	})
 }
 
@@ -166,7 +167,7 @@ func TestEverythingOverStdio(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	conn, err := rpc.NewConn(t.Context(), stdio{out, in}, serving(rpc.DialOptions{}))
+	conn, err := rpc.NewConn(t.Context(), stdio{out, in}, &rpc.ConnOptions{Services: serving()})
 	if err != nil {
 		t.Fatal(err, &complaints)
 	}

@@ -158,7 +158,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, errFull.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	wire := &wireConn{stall: s.config.limits.Stall, closed: s.leave}
+	wire := &wireConn{stall: s.config.limits.WriteTimeout, closed: s.leave}
 	opts := &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // ServeHTTP has looked at the origin
 		OnPingReceived:     wire.pong,
@@ -173,7 +173,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		s.leave()
 		return // Accept has answered
 	}
-	l := newWSLink(wire, ws, cd, m, s.config.limits.Message)
+	l := newWSLink(wire, ws, cd, m, s.config.limits.MessageBytes)
 	if m == modePlain {
 		s.servePlainWebSocket(r.Context(), l)
 		return

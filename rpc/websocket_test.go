@@ -27,8 +27,8 @@ const (
 )
 
 func newTestServer(limits rpc.Limits) *rpc.Server {
-	if limits.Idle == 0 {
-		limits.Idle = -1
+	if limits.IdleTimeout == 0 {
+		limits.IdleTimeout = -1
 	}
 	srv := rpc.NewServer(&rpc.ServerOptions{Limits: limits, Codecs: []codec.Codec{cbor.Codec}})
 	srv.Register(services()...)
@@ -286,7 +286,7 @@ func (c *conversation) deafness() bool {
 // inCBOR reports whether the conversation means the same in CBOR: no text of
 // encoding/json's, and no count of bytes.
 func (c *conversation) inCBOR() bool {
-	if !c.wirecall() || c.limits.Buffered > 0 || c.limits.Message > 0 || c.limits.WindowBytes > 0 {
+	if !c.wirecall() || c.limits.BufferedBytes > 0 || c.limits.MessageBytes > 0 || c.limits.WindowBytes > 0 {
 		return false
 	}
 	for _, l := range c.lines {

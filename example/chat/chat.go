@@ -29,7 +29,7 @@ import (
 type Room interface {
 	// Post stores a message and returns it as stored. A text or an author of too
 	// many bytes is refused with a *TooLong, unless the request is even over
-	// rpc.Limits.Message: then it is not sent, with rpc.CodeTooLarge.
+	// rpc.Limits.MessageBytes: then it is not sent, with rpc.CodeTooLarge.
 	Post(ctx context.Context, author, text string) (Message, error)
 
 	// Messages streams what was said after the given id, first what is stored, then

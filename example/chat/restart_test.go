@@ -81,9 +81,9 @@ func (p *process) kill() {
 // that is away.
 func (p *process) enter(ctx context.Context) (Room, error) {
 	conn, err := rpc.Dial(ctx, "ws://"+p.addr, &rpc.DialOptions{NetDial: p.dial, Reconnect: rpc.Reconnect{
-		FirstToo: true,
-		MinDelay: 10 * time.Millisecond, // or all would be away most of the time
-		MaxDelay: 50 * time.Millisecond,
+		RetryFirst: true,
+		MinDelay:   10 * time.Millisecond, // or all would be away most of the time
+		MaxDelay:   50 * time.Millisecond,
 	}})
 	if err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func NewRoomClient(caller rpc.Caller) *RoomClient { return &RoomClient{caller} }
 
 // Post stores a message and returns it as stored. A text or an author of too
 // many bytes is refused with a *TooLong, unless the request is even over
-// rpc.Limits.Message: then it is not sent, with rpc.CodeTooLarge.
+// rpc.Limits.MessageBytes: then it is not sent, with rpc.CodeTooLarge.
 func (c *RoomClient) Post(ctx context.Context, author string, text string) (Message, error) {
 	var r Message
 	err := c.caller.Call(ctx, &rpc.Call{Method: &roomPost, Params: &roomPostParams{author, text}, Result: &r})

@@ -55,7 +55,7 @@ func TestInMemory(t *testing.T) {
 		srv := rpc.NewServer(nil)
 		srv.Register(kitchen.KitchenService(cook))
 		g := &guest{out: t.Output(), heard: cook.heard}
-		conn := rpctest.Pair(t, srv, &rpc.DialOptions{Services: []rpc.Service{kitchen.GuestService(g)}})
+		conn := rpctest.Pair(t, srv, &rpc.ConnOptions{Services: []rpc.Service{kitchen.GuestService(g)}})
 		g.kitchen = kitchen.NewKitchenClient(conn)
 		if err := g.dine(t.Context()); err != nil {
 			t.Fatal(err)

@@ -25,7 +25,7 @@ func newServer() *rpc.Server {
 
 // connect connects a device.
 func connect(t *testing.T, srv *rpc.Server, d Device) *rpc.Conn {
-	return rpctest.Pair(t, srv, &rpc.DialOptions{Services: []rpc.Service{DeviceService(d)}})
+	return rpctest.Pair(t, srv, &rpc.ConnOptions{Services: []rpc.Service{DeviceService(d)}})
 }
 
 // run runs a sensor that counts, and returns how to cut its connection and what

@@ -95,7 +95,7 @@ func serveWirecall(ln net.Listener, o Options) (func(), error) {
 	// has come since the last time: that is each other time, as the pong comes.
 	srv := rpc.NewServer(&rpc.ServerOptions{
 		Codecs: []codec.Codec{cbor.Codec},
-		Limits: rpc.Limits{Calls: 20_000, Message: 4 << 20, Idle: o.Ping * 3 / 2},
+		Limits: rpc.Limits{Calls: 20_000, MessageBytes: 4 << 20, IdleTimeout: o.Ping * 3 / 2},
 	})
 	srv.Register(BenchService(bench{}))
 	return serveHTTP(ln, srv, func() { srv.Close() })
@@ -113,7 +113,7 @@ func serveHTTP(ln net.Listener, h http.Handler, also func()) (func(), error) {
 
 func dialWirecall(c codec.Codec) func(context.Context, string) (Client, error) {
 	return func(ctx context.Context, addr string) (Client, error) {
-		conn, err := rpc.Dial(ctx, "ws://"+addr, &rpc.DialOptions{Codec: c, Limits: rpc.Limits{Message: 4 << 20}})
+		conn, err := rpc.Dial(ctx, "ws://"+addr, &rpc.DialOptions{Codec: c, Limits: rpc.Limits{MessageBytes: 4 << 20}})
 		if err != nil {
 			return nil, err
 		}

@@ -161,7 +161,7 @@ func TestStreamsCutAtRandom(t *testing.T) {
 func TestNoWaitInsideHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		peer := &load{waiting: make(chan struct{}, 1)}
-		p := inMemory(t, &load{}, nil, &rpc.DialOptions{
+		p := inMemory(t, &load{}, nil, &rpc.ConnOptions{
 			Services: []rpc.Service{LoadService(peer)},
 			Limits:   rpc.Limits{Calls: 1},
 		})
@@ -179,7 +179,7 @@ func TestNoWaitInsideHandler(t *testing.T) {
 			_, err := NewLoadClient(rpc.Peer(ctx)).Echo(ctx, "hi")
 			return err
 		}}}})
-		conn := rpctest.Pair(t, block, &rpc.DialOptions{
+		conn := rpctest.Pair(t, block, &rpc.ConnOptions{
 			Services: []rpc.Service{LoadService(peer)},
 			Limits:   rpc.Limits{Calls: 1},
 		})

@@ -102,7 +102,7 @@ func (f *fleet) replace() (old *rpc.Server) {
 	f.mu.Lock()
 	f.since, f.arrivals = time.Now(), nil
 	f.mu.Unlock()
-	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: rpc.Limits{Idle: 15 * time.Second}})
+	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: rpc.Limits{IdleTimeout: 15 * time.Second}})
 	srv.Register(FleetService(f))
 	return f.current.Swap(srv)
 }

@@ -35,10 +35,10 @@ func FuzzSession(f *testing.F) {
 func runSession(t *testing.T, first byte, program []byte) {
 	coming := plans{}
 	network := &rpctest.Network{Plan: coming.next}
-	limits := rpc.Limits{Idle: 3 * time.Second, Handshake: time.Second}
+	limits := rpc.Limits{IdleTimeout: 3 * time.Second, HandshakeTimeout: time.Second}
 	lossy := first/3%2 == 1
 	if lossy {
-		limits.Replay = 500
+		limits.ReplayBytes = 500
 	}
 	l := last(t, transports[first%3], network.Listen(), network.Dial, time.Hour, limits)
 	l.near.done.lossy, l.far.done.lossy = lossy, lossy

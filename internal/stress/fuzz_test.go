@@ -33,8 +33,8 @@ func FuzzProgram(f *testing.F) {
 
 func runProgram(t *testing.T, program []byte) {
 	impl := &load{release: make(chan struct{})}
-	limits := rpc.Limits{Calls: 8, Streams: 8, Outgoing: 4096}
-	p := inMemory(t, impl, &rpc.ServerOptions{Limits: limits}, &rpc.DialOptions{
+	limits := rpc.Limits{Calls: 8, Streams: 8, SendQueueBytes: 4096}
+	p := inMemory(t, impl, &rpc.ServerOptions{Limits: limits}, &rpc.ConnOptions{
 		Limits: limits, Services: []rpc.Service{LoadService(&load{})},
 	})
 	var wg sync.WaitGroup
@@ -139,7 +139,7 @@ func FuzzServer(f *testing.F) {
 		synctest.Test(t, func(t *testing.T) {
 			impl := &load{release: make(chan struct{}), endless: 300}
 			close(impl.release)
-			srv := rpc.NewServer(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 8, Streams: 8, Buffered: 1 << 16, Message: 1 << 16}})
+			srv := rpc.NewServer(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 8, Streams: 8, BufferedBytes: 1 << 16, MessageBytes: 1 << 16}})
 			srv.Register(LoadService(impl))
 			near, far := net.Pipe()
 			var wg sync.WaitGroup

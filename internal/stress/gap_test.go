@@ -70,11 +70,11 @@ func TestGap(t *testing.T) {
 func keeping(t *testing.T, tr transport, network *rpctest.Network, impl *load, client, server int) *pair {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
-	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Codecs: []codec.Codec{cbor.Codec}, Limits: rpc.Limits{Replay: server}, Logger: quiet})
+	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Codecs: []codec.Codec{cbor.Codec}, Limits: rpc.Limits{ReplayBytes: server}, Logger: quiet})
 	srv.Register(LoadService(impl))
 	stop := serve(srv, tr, network.Listen())
 	conn, err := rpc.Dial(t.Context(), tr.scheme+"://server", &rpc.DialOptions{
-		Codec: tr.codec, NetDial: network.Dial, Resume: true, Limits: rpc.Limits{Replay: client}, Logger: quiet,
+		Codec: tr.codec, NetDial: network.Dial, Resume: true, Limits: rpc.Limits{ReplayBytes: client}, Logger: quiet,
 	})
 	if err != nil {
 		stop()

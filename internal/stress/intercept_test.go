@@ -35,7 +35,7 @@ func TestInterceptorsNest(t *testing.T) {
 		var mu sync.Mutex
 		p := inMemory(t, &load{},
 			&rpc.ServerOptions{ServeInterceptors: []rpc.Interceptor{noted(&notes, &mu, "outer server"), noted(&notes, &mu, "inner server")}},
-			&rpc.DialOptions{CallInterceptors: []rpc.Interceptor{noted(&notes, &mu, "outer client"), noted(&notes, &mu, "inner client")}})
+			&rpc.ConnOptions{CallInterceptors: []rpc.Interceptor{noted(&notes, &mu, "outer client"), noted(&notes, &mu, "inner client")}})
 		items, err := p.Count(t.Context(), 3, 1)
 		if err != nil {
 			t.Fatal(err)
@@ -59,7 +59,7 @@ func TestInterceptorRefuses(t *testing.T) {
 		refused := &rpc.Error{Code: rpc.CodePermissionDenied, Message: "not you"}
 		deny := func(context.Context, *rpc.Call, rpc.Handler) error { return refused }
 		for name, p := range map[string]*pair{
-			"at the client": inMemory(t, impl, nil, &rpc.DialOptions{CallInterceptors: []rpc.Interceptor{deny}}),
+			"at the client": inMemory(t, impl, nil, &rpc.ConnOptions{CallInterceptors: []rpc.Interceptor{deny}}),
 			"at the server": inMemory(t, impl, &rpc.ServerOptions{ServeInterceptors: []rpc.Interceptor{deny}}, nil),
 		} {
 			items, err := p.Count(t.Context(), 3, 1)
@@ -97,7 +97,7 @@ func TestInterceptorRetries(t *testing.T) {
 			}
 		}
 		p := inMemory(t, &load{}, &rpc.ServerOptions{ServeInterceptors: []rpc.Interceptor{flaky}},
-			&rpc.DialOptions{CallInterceptors: []rpc.Interceptor{retry}})
+			&rpc.ConnOptions{CallInterceptors: []rpc.Interceptor{retry}})
 		if s, err := p.Echo(t.Context(), "hi"); s != "hi" || err != nil || tries != 3 {
 			t.Errorf("%q, %v after %d tries", s, err, tries)
 		}

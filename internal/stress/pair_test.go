@@ -32,11 +32,11 @@ type pair struct {
 }
 
 // inMemory connects a pair in memory; it may be in a synctest bubble.
-func inMemory(t testing.TB, impl *load, so *rpc.ServerOptions, do *rpc.DialOptions) *pair {
+func inMemory(t testing.TB, impl *load, so *rpc.ServerOptions, co *rpc.ConnOptions) *pair {
 	t.Helper()
 	srv := rpc.NewServer(so)
 	srv.Register(LoadService(impl))
-	conn := rpctest.Pair(t, srv, do)
+	conn := rpctest.Pair(t, srv, co)
 	return &pair{NewLoadClient(conn), conn, srv, ""}
 }
 

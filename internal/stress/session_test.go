@@ -59,7 +59,7 @@ func last(t testing.TB, tr transport, ln net.Listener, dial dialFunc, window tim
 	stop := serve(srv, tr, ln)
 	conn, err := rpc.Dial(t.Context(), tr.scheme+"://"+ln.Addr().String(), &rpc.DialOptions{
 		Codec: tr.codec, Services: []rpc.Service{LoadService(l.near)}, NetDial: dial, Resume: true, Limits: limits, Logger: quiet,
-		Reconnect: rpc.Reconnect{FirstToo: true, MinDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond},
+		Reconnect: rpc.Reconnect{RetryFirst: true, MinDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond},
 	})
 	if err != nil {
 		stop()
@@ -283,7 +283,7 @@ func TestCutAtEveryByte(t *testing.T) {
 func converse(t *testing.T, tr transport, plan func(int) rpctest.Plan) (stats rpctest.Stats) {
 	synctest.Test(t, func(t *testing.T) {
 		network := &rpctest.Network{Plan: plan}
-		l := last(t, tr, network.Listen(), network.Dial, 0, rpc.Limits{Idle: 3 * time.Second})
+		l := last(t, tr, network.Listen(), network.Dial, 0, rpc.Limits{IdleTimeout: 3 * time.Second})
 		var wg sync.WaitGroup
 		for _, f := range []func(ctx context.Context) error{
 			func(ctx context.Context) error { return l.far.done.once(ctx, l, 0) },
@@ -327,7 +327,7 @@ func TestOnceOverFaults(t *testing.T) {
 				f := rpctest.Faults{Seed: seed, Cut: 0.9, Hangup: 0.4, HalfClose: 0.4, Stall: 0.2, Drip: 0.1, Refuse: 0.1,
 					Within: 20_000, StallFor: 10 * time.Second, Latency: 2 * time.Millisecond}
 				network := &rpctest.Network{Plan: f.Plan}
-				l := last(t, tr, network.Listen(), network.Dial, 0, rpc.Limits{Idle: 3 * time.Second})
+				l := last(t, tr, network.Listen(), network.Dial, 0, rpc.Limits{IdleTimeout: 3 * time.Second})
 				l.together(t, seed, 8, func() bool { return l.done() > 400 })
 				stats := network.Stats()
 				if l.settle(t); t.Failed() || seed == 0 {

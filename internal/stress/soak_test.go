@@ -38,7 +38,7 @@ func TestSoak(t *testing.T) {
 	over := func() bool { return !time.Now().Before(end) }
 	for i, tr := range transports {
 		b := &breaker{}
-		l := last(t, tr, listenLoopback(t), b.dial, 5*time.Second, rpc.Limits{Idle: 10 * time.Second})
+		l := last(t, tr, listenLoopback(t), b.dial, 5*time.Second, rpc.Limits{IdleTimeout: 10 * time.Second})
 		all = append(all, l)
 		calm := keepCutting(b.cut, 300*time.Millisecond)
 		wg.Go(func() {

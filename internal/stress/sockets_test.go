@@ -100,7 +100,7 @@ func TestOnceOverSockets(t *testing.T) {
 	overEach(t, func(t *testing.T, tr transport) {
 		before := runtime.NumGoroutine()
 		b := &breaker{}
-		l := last(t, tr, listenLoopback(t), b.dial, 0, rpc.Limits{Idle: 5 * time.Second})
+		l := last(t, tr, listenLoopback(t), b.dial, 0, rpc.Limits{IdleTimeout: 5 * time.Second})
 		stop := keepCutting(b.cut, 10*time.Millisecond)
 		l.together(t, 1, 16, func() bool { return l.done() > scale(500, 200) && b.count() > scale(10, 100) })
 		stop()
@@ -125,7 +125,7 @@ func TestOnceOverRelays(t *testing.T) {
 				} else {
 					ln = network.Listener(ln)
 				}
-				l := last(t, tr, ln, dial, 0, rpc.Limits{Idle: 5 * time.Second})
+				l := last(t, tr, ln, dial, 0, rpc.Limits{IdleTimeout: 5 * time.Second})
 				broken := func() int { s := network.Stats(); return s.Cuts + s.Hangups + s.HalfCloses }
 				l.together(t, 2, 16, func() bool { return l.done() > scale(500, 100) && broken() > scale(10, 50) })
 				stats := network.Stats()

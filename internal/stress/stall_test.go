@@ -85,7 +85,7 @@ func TestPeerThatReadsNothing(t *testing.T) {
 			far.Write([]byte(`{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":1000,"streams":100,"message":1000000}}` + "\n"))
 		}()
 		defer far.Close()
-		conn, err := rpc.NewConn(t.Context(), near, &rpc.DialOptions{Limits: rpc.Limits{Outgoing: 100_000, Stall: 30 * time.Second, Idle: -1}})
+		conn, err := rpc.NewConn(t.Context(), near, &rpc.ConnOptions{Limits: rpc.Limits{SendQueueBytes: 100_000, WriteTimeout: 30 * time.Second, IdleTimeout: -1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func TestPeerThatReadsNothing(t *testing.T) {
 // other connections feel nothing of it.
 func TestClientThatReadsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := inMemory(t, &load{}, &rpc.ServerOptions{Limits: rpc.Limits{Stall: 10 * time.Second, Idle: -1}}, nil)
+		p := inMemory(t, &load{}, &rpc.ServerOptions{Limits: rpc.Limits{WriteTimeout: 10 * time.Second, IdleTimeout: -1}}, nil)
 		near, far := net.Pipe()
 		var ended error
 		var wg sync.WaitGroup

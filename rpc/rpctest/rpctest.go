@@ -67,7 +67,7 @@ func Connect(tb testing.TB, services ...rpc.Service) *rpc.Conn {
 
 // Pair connects a client with the given options, nil being the defaults, to
 // srv. The connection ends with the test; srv may serve others besides.
-func Pair(tb testing.TB, srv *rpc.Server, opts *rpc.DialOptions) *rpc.Conn {
+func Pair(tb testing.TB, srv *rpc.Server, opts *rpc.ConnOptions) *rpc.Conn {
 	tb.Helper()
 	near, far := net.Pipe()
 	served := make(chan struct{})

@@ -96,7 +96,7 @@ func report(ctx context.Context, url, name string, interval time.Duration) error
 	conn, err := rpc.Dial(ctx, url, &rpc.DialOptions{
 		Services:  []rpc.Service{telemetry.DeviceService(sensor)},
 		Resume:    true,
-		Reconnect: rpc.Reconnect{FirstToo: true},
+		Reconnect: rpc.Reconnect{RetryFirst: true},
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,202 @@
+package rpc
+
+import (
+	"fmt"
+	"net/http"
+	"path"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// What an option can say at most. More counts as this, so that nothing computed
+// from it overflows.
+const (
+	mostNumber = 1 << 30
+	mostTime   = wire.MaxTimeout * time.Millisecond
+)
+
+// checkNumbers refuses numbers in a struct of options, called name, that nobody
+// can mean: those below zero, except for the field called signed, and times below
+// a millisecond, whose unit is missing.
+func checkNumbers(name string, options any, signed string) error {
+	if err := checkSigns(name, options, signed); err != nil {
+		return err
+	}
+	for f, v := range reflect.ValueOf(options).Fields() {
+		if f.Type == reflect.TypeFor[time.Duration]() && v.Int() > 0 && v.Int() < int64(time.Millisecond) {
+			return fmt.Errorf("%s.%s is %v: want a millisecond at least; is its unit missing?", name, f.Name, v.Interface())
+		}
+	}
+	return nil
+}
+
+// checkSigns refuses numbers below zero in a struct of options, called name, except
+// for the field called signed.
+func checkSigns(name string, options any, signed string) error {
+	for f, v := range reflect.ValueOf(options).Fields() {
+		if v.CanInt() && v.Int() < 0 && f.Name != signed {
+			return fmt.Errorf("%s.%s is %v: want more, or 0 for the default", name, f.Name, v.Interface())
+		}
+	}
+	return nil
+}
+
+// bound lowers numbers in a struct of options, by a pointer to it, to what they can
+// say at most.
+func bound(options any) {
+	for f, v := range reflect.ValueOf(options).Elem().Fields() {
+		switch {
+		case !v.CanInt():
+		case f.Type == reflect.TypeFor[time.Duration]():
+			v.SetInt(min(v.Int(), int64(mostTime)))
+		default:
+			v.SetInt(min(v.Int(), mostNumber))
+		}
+	}
+}
+
+// Validate returns an error that names the first field of l that cannot be meant,
+// and nil if there is none.
+func (l Limits) Validate() error {
+	switch err := checkNumbers("Limits", l, "IdleTimeout"); {
+	case err != nil:
+		return err
+	case l.MessageBytes != 0 && l.MessageBytes < floorMessage:
+		return fmt.Errorf("Limits.MessageBytes is %d: want %d at least, which every peer may send", l.MessageBytes, floorMessage)
+	case l.MessageBytes != 0 && l.BufferedBytes != 0 && l.BufferedBytes < l.MessageBytes:
+		return fmt.Errorf("Limits.BufferedBytes is %d: want Limits.MessageBytes, %d, at least, or the largest messages could not be taken", l.BufferedBytes, l.MessageBytes)
+	}
+	return nil
+}
+
+// Validate returns an error that names the first field of r that cannot be meant,
+// and nil if there is none.
+func (r Reconnect) Validate() error {
+	switch err := checkSigns("Reconnect", r, ""); {
+	case err != nil:
+		return err
+	case r.MaxDelay > 0 && r.MaxDelay < time.Microsecond:
+		return fmt.Errorf("Reconnect.MaxDelay is %v: want a microsecond at least; is its unit missing?", r.MaxDelay)
+	case r.MaxDelay != 0 && r.MinDelay > r.MaxDelay:
+		return fmt.Errorf("Reconnect.MinDelay is %v: want Reconnect.MaxDelay, %v, at most", r.MinDelay, r.MaxDelay)
+	case r.Disabled && r.RetryFirst:
+		return contradiction("Reconnect.RetryFirst", "Reconnect.Disabled")
+	}
+	return nil
+}
+
+// Validate returns an error that names the first field of o that cannot be meant,
+// and nil if there is none, or o is nil.
+func (o *SessionOptions) Validate() error {
+	if o == nil {
+		return nil
+	}
+	return checkNumbers("SessionOptions", *o, "")
+}
+
+// Validate returns an error that names the first field of o that cannot be meant,
+// and nil if there is none, or o is nil. NewConn returns that error.
+func (o *ConnOptions) Validate() error {
+	if o == nil {
+		return nil
+	}
+	return firstError(o.Limits.Validate(), checkInterceptors("CallInterceptors", o.CallInterceptors), checkInterceptors("ServeInterceptors", o.ServeInterceptors))
+}
+
+// Validate returns an error that names the first field of o that cannot be meant,
+// or two that contradict each other, and nil if there are none, or o is nil. Dial
+// returns that error, and one for fields that do not go with the URL's scheme.
+func (o *DialOptions) Validate() error {
+	switch {
+	case o == nil:
+		return nil
+	case o.NetDial != nil && o.HTTPClient != nil:
+		return contradiction("DialOptions.NetDial", "DialOptions.HTTPClient")
+	case o.Resume && o.Reconnect.Disabled:
+		return contradiction("DialOptions.Resume", "Reconnect.Disabled")
+	}
+	return firstError(checkHeader(o.Header), o.Reconnect.Validate(), o.conn().Validate())
+}
+
+// contradiction says that two fields cannot be set together.
+func contradiction(one, other string) error {
+	return fmt.Errorf("%s and %s contradict each other: leave one of them unset", one, other)
+}
+
+// validateFor returns an error that names the first field of o which has no meaning
+// for the scheme, and nil if there is none.
+func (o *DialOptions) validateFor(scheme string) error {
+	switch scheme {
+	case "ws", "wss", "http", "https":
+		return nil
+	case "tcp", "unix":
+	default:
+		return fmt.Errorf("the scheme must be ws, wss, http, https, tcp or unix, not %q", scheme)
+	}
+	switch {
+	case o.Codec != nil && o.Codec.Format() != wire.JSON:
+		return fmt.Errorf("DialOptions.Codec is %s, and lines over %s:// carry only JSON: leave it nil", o.Codec.Name(), scheme)
+	case o.Header != nil:
+		return withoutHandshake("DialOptions.Header", scheme)
+	case o.HTTPClient != nil:
+		return withoutHandshake("DialOptions.HTTPClient", scheme)
+	}
+	return nil
+}
+
+func withoutHandshake(field, scheme string) error {
+	return fmt.Errorf("%s is set, and %s:// has no HTTP handshake: leave it unset", field, scheme)
+}
+
+// checkHeader refuses headers that a handshake would overwrite, or be broken by.
+func checkHeader(h http.Header) error {
+	for name, values := range h {
+		switch canonical := http.CanonicalHeaderKey(name); {
+		case canonical == "Connection", canonical == "Upgrade", strings.HasPrefix(canonical, "Sec-Websocket-"):
+			return fmt.Errorf("DialOptions.Header has %s, which the WebSocket handshake itself sets", name)
+		case canonical == "Host" && (name != "Host" || len(values) != 1):
+			return fmt.Errorf("DialOptions.Header has %s with %d values: want Host with one", name, len(values))
+		}
+	}
+	return nil
+}
+
+// Validate returns an error that names the first field of o that cannot be meant,
+// and nil if there is none, or o is nil. NewServer panics with that error.
+func (o *ServerOptions) Validate() error {
+	if o == nil {
+		return nil
+	}
+	for i, cd := range o.Codecs {
+		if cd == nil {
+			return fmt.Errorf("ServerOptions.Codecs[%d] is nil", i)
+		}
+	}
+	for i, pattern := range originPatterns(o.Origins) {
+		if _, err := path.Match(pattern, ""); err != nil {
+			return fmt.Errorf("ServerOptions.Origins[%d] is %q: %w", i, o.Origins[i], err)
+		}
+	}
+	return firstError(checkSubprotocols(o.Subprotocols), checkNumbers("ServerOptions", *o, ""), o.Sessions.Validate(), o.conn().Validate())
+}
+
+func checkInterceptors(name string, is []Interceptor) error {
+	for i, f := range is {
+		if f == nil {
+			return fmt.Errorf("%s[%d] is nil", name, i)
+		}
+	}
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
