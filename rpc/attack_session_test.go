@@ -270,6 +270,7 @@ func TestDetachedSessionsAreCapped(t *testing.T) {
 					tokens = append(tokens, p.begin())
 					p.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Big","params":[100000]}`)
 					p.hear(`"result"`)
+					synctest.Wait() // a call counts until its handler's goroutine is through
 					p.conn.Close()
 					synctest.Wait()
 				}
