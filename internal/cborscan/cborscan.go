@@ -39,13 +39,19 @@ const (
 // Indefinite lengths and the "break" that ends them are refused like the reserved
 // values, because a length must be compared with a limit before the item is read.
 func Head(s []byte, i int) (major byte, arg uint64, next int) {
+	if i < len(s) && s[i]&0x1f < 24 {
+		return s[i] >> 5, uint64(s[i] & 0x1f), i + 1
+	}
+	return longHead(s, i)
+}
+
+// longHead is Head for an argument that is not in the first byte. It is apart because
+// Head is faster without the registers that it needs.
+func longHead(s []byte, i int) (major byte, arg uint64, next int) {
 	if i >= len(s) {
 		return 0, 0, ^i
 	}
 	major, low := s[i]>>5, s[i]&0x1f
-	if low < 24 {
-		return major, uint64(low), i + 1
-	}
 	next = i + 1 + 1<<(low&3)
 	if low > 27 || next > len(s) {
 		return 0, 0, ^i
