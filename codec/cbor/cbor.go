@@ -101,12 +101,8 @@ func must[T any](mode T, err error) T {
 // only what it appends.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-func (cborCodec) Append(dst []byte, v any) ([]byte, error) {
-	out, err := appendUnchecked(dst, v)
-	if err != nil {
-		return dst, err
-	}
-	return replaceInvalid(out, len(dst)), nil
+func (c cborCodec) Append(dst []byte, v any) ([]byte, error) {
+	return c.AppendWithin(dst, v, math.MaxInt)
 }
 
 func (cborCodec) AppendWithin(dst []byte, v any, depth int) ([]byte, error) {
