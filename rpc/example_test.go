@@ -9,38 +9,38 @@ import (
 	"net/http"
 	"net/http/httptest"
 
-	"github.com/wirecall/wirecall/example/quickstart/kitchen"
+	"github.com/wirecall/wirecall/example/quickstart/deploy"
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// cook is a kitchen.Kitchen of which the examples need a little.
-type cook struct{ kitchen.Kitchen }
+// cluster is a deploy.Cluster of which the examples need a little.
+type cluster struct{ deploy.Cluster }
 
-func (cook) Order(ctx context.Context, dish string) (kitchen.Meal, error) {
-	if dish != "soup" {
-		return kitchen.Meal{}, &kitchen.NotOnMenu{Dish: dish, Instead: "soup"}
+func (cluster) Status(ctx context.Context, service string) (deploy.Status, error) {
+	if service != "web" {
+		return deploy.Status{}, &deploy.UnknownService{Service: service, Similar: "web"}
 	}
-	if who := rpc.Metadata(ctx)["guest"]; who != "" {
-		rpc.SetMetadata(ctx, "cook", "Paul")
-		dish += " for " + who
+	if tenant := rpc.Metadata(ctx)["tenant"]; tenant != "" {
+		rpc.SetMetadata(ctx, "region", "eu-west")
+		service = tenant + "/" + service
 	}
-	return kitchen.Meal{Dish: dish, Cents: 500}, nil
+	return deploy.Status{Service: service, Version: "v1.4", Instances: 3}, nil
 }
 
-func (cook) Steak(ctx context.Context) (kitchen.Meal, error) {
-	how, err := kitchen.NewGuestClient(rpc.Peer(ctx)).Choose(ctx, "how?", []string{"rare", "done"})
-	return kitchen.Meal{Dish: "steak, " + how}, err
+func (cluster) Restart(ctx context.Context, service string) (string, error) {
+	how, err := deploy.NewOperatorClient(rpc.Peer(ctx)).Choose(ctx, "how?", []string{"at once", "one by one"})
+	return "restarted " + service + " " + how, err
 }
 
-type guest struct{}
+type operator struct{}
 
-func (guest) Choose(_ context.Context, _ string, options []string) (string, error) {
+func (operator) Choose(_ context.Context, _ string, options []string) (string, error) {
 	return options[0], nil
 }
 
 func Example() {
 	srv := rpc.NewServer(nil)
-	srv.Register(kitchen.KitchenService(cook{}))
+	srv.Register(deploy.ClusterService(cluster{}))
 	hs := httptest.NewServer(srv) // any http.Server does
 	defer hs.Close()
 
@@ -50,9 +50,9 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	meal, err := kitchen.NewKitchenClient(conn).Order(ctx, "soup")
-	fmt.Println(meal.Dish, meal.Cents, err)
-	// Output: soup 500 <nil>
+	status, err := deploy.NewClusterClient(conn).Status(ctx, "web")
+	fmt.Println(status.Version, status.Instances, err)
+	// Output: v1.4 3 <nil>
 }
 
 // A Server is an http.Handler: a middleware in front of it authenticates, and
@@ -95,27 +95,27 @@ func ExampleServer() {
 // A client can serve, too: the server's handlers reach it through Peer.
 func ExamplePeer() {
 	srv := rpc.NewServer(nil)
-	srv.Register(kitchen.KitchenService(cook{}))
+	srv.Register(deploy.ClusterService(cluster{}))
 	hs := httptest.NewServer(srv)
 	defer hs.Close()
 
 	ctx := context.Background()
 	conn, err := rpc.Dial(ctx, hs.URL, &rpc.DialOptions{
-		Services: []rpc.Service{kitchen.GuestService(guest{})},
+		Services: []rpc.Service{deploy.OperatorService(operator{})},
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	meal, err := kitchen.NewKitchenClient(conn).Steak(ctx)
-	fmt.Println(meal.Dish, err)
-	// Output: steak, rare <nil>
+	report, err := deploy.NewClusterClient(conn).Restart(ctx, "web")
+	fmt.Println(report, err)
+	// Output: restarted web at once <nil>
 }
 
-// kitchen.NotOnMenu has an ErrorCode, and its package has registered it.
+// deploy.UnknownService has an ErrorCode, and its package has registered it.
 func ExampleRegisterError() {
 	srv := rpc.NewServer(nil)
-	srv.Register(kitchen.KitchenService(cook{}))
+	srv.Register(deploy.ClusterService(cluster{}))
 	hs := httptest.NewServer(srv)
 	defer hs.Close()
 
@@ -125,11 +125,11 @@ func ExampleRegisterError() {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	_, err = kitchen.NewKitchenClient(conn).Order(ctx, "caviar")
-	if e, ok := errors.AsType[*kitchen.NotOnMenu](err); ok {
-		fmt.Printf("no %s, take the %s\n", e.Dish, e.Instead)
+	_, err = deploy.NewClusterClient(conn).Status(ctx, "wep")
+	if e, ok := errors.AsType[*deploy.UnknownService](err); ok {
+		fmt.Printf("no %s, is it %s?\n", e.Service, e.Similar)
 	}
-	// Output: no caviar, take the soup
+	// Output: no wep, is it web?
 }
 
 // An interceptor is wrapped around calls, on the side that makes them or on the
@@ -141,7 +141,7 @@ func ExampleInterceptor() {
 		return err
 	}
 	srv := rpc.NewServer(&rpc.ServerOptions{ServeInterceptors: []rpc.Interceptor{logged}})
-	srv.Register(kitchen.KitchenService(cook{}))
+	srv.Register(deploy.ClusterService(cluster{}))
 	hs := httptest.NewServer(srv)
 	defer hs.Close()
 
@@ -151,14 +151,14 @@ func ExampleInterceptor() {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	kitchen.NewKitchenClient(conn).Order(ctx, "caviar")
-	// Output: Kitchen.Order caviar is not on the menu
+	deploy.NewClusterClient(conn).Status(ctx, "wep")
+	// Output: Cluster.Status wep is not deployed
 }
 
 // Metadata travels beside a call, in both directions.
 func ExampleWithMetadata() {
 	srv := rpc.NewServer(nil)
-	srv.Register(kitchen.KitchenService(cook{}))
+	srv.Register(deploy.ClusterService(cluster{}))
 	hs := httptest.NewServer(srv)
 	defer hs.Close()
 
@@ -169,17 +169,17 @@ func ExampleWithMetadata() {
 	}
 	defer conn.Close()
 	answer := map[string]string{}
-	ctx = rpc.WithMetadata(ctx, map[string]string{"guest": "Ann"})
+	ctx = rpc.WithMetadata(ctx, map[string]string{"tenant": "acme"})
 	ctx = rpc.ResponseMetadata(ctx, answer)
-	meal, err := kitchen.NewKitchenClient(conn).Order(ctx, "soup")
-	fmt.Println(meal.Dish, answer["cook"], err)
-	// Output: soup for Ann Paul <nil>
+	status, err := deploy.NewClusterClient(conn).Status(ctx, "web")
+	fmt.Println(status.Service, answer["region"], err)
+	// Output: acme/web eu-west <nil>
 }
 
 // A connection needs no WebSocket: lines of JSON over any byte stream do.
 func ExampleServer_ServeConn() {
 	srv := rpc.NewServer(nil)
-	srv.Register(kitchen.KitchenService(cook{}))
+	srv.Register(deploy.ClusterService(cluster{}))
 	near, far := net.Pipe()
 	go srv.ServeConn(context.Background(), far)
 
@@ -189,9 +189,9 @@ func ExampleServer_ServeConn() {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	meal, err := kitchen.NewKitchenClient(conn).Order(ctx, "soup")
-	fmt.Println(meal.Dish, err)
-	// Output: soup <nil>
+	status, err := deploy.NewClusterClient(conn).Status(ctx, "web")
+	fmt.Println(status.Version, err)
+	// Output: v1.4 <nil>
 }
 
 // A service that has a channel makes a stream of it, and a client that wants a
@@ -220,7 +220,7 @@ func ExampleFromChan() {
 // A connection that is cut goes on where it was.
 func ExampleConn_States() {
 	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}})
-	srv.Register(kitchen.KitchenService(cook{}))
+	srv.Register(deploy.ClusterService(cluster{}))
 	hs := httptest.NewServer(srv)
 	defer hs.Close()
 

@@ -3,8 +3,8 @@
 //
 //	go run ./example/quickstart
 //
-// The interface is in package kitchen, its implementation in cook.go; the
-// client's half, with an account of what happens, is in guest.go.
+// The interfaces are in package deploy, the implementation of the server's in
+// cluster.go; the client, which prints what happens, is in operator.go.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"net/http"
 	"os"
 
-	"github.com/wirecall/wirecall/example/quickstart/kitchen"
+	"github.com/wirecall/wirecall/example/quickstart/deploy"
 	"github.com/wirecall/wirecall/rpc"
 )
 
@@ -26,11 +26,11 @@ func main() {
 	}
 }
 
-// run serves a kitchen on a free port, has dinner there, and closes.
+// run serves a cluster on a free port, operates it over a connection, and closes.
 func run(ctx context.Context, out io.Writer) error {
-	cook := newCook()
+	c := newCluster()
 	srv := rpc.NewServer(nil)
-	srv.Register(kitchen.KitchenService(cook))
+	srv.Register(deploy.ClusterService(c))
 
 	ln, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
@@ -41,14 +41,14 @@ func run(ctx context.Context, out io.Writer) error {
 	defer web.Close()
 	defer srv.Close()
 
-	g := &guest{out: out, heard: cook.heard}
+	o := &operator{out: out, events: c.events}
 	conn, err := rpc.Dial(ctx, "ws://"+ln.Addr().String(), &rpc.DialOptions{
-		Services: []rpc.Service{kitchen.GuestService(g)},
+		Services: []rpc.Service{deploy.OperatorService(o)},
 	})
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	g.kitchen = kitchen.NewKitchenClient(conn)
-	return g.dine(ctx)
+	o.cluster = deploy.NewClusterClient(conn)
+	return o.operate(ctx)
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/wirecall/wirecall/example/quickstart/kitchen"
+	"github.com/wirecall/wirecall/example/quickstart/deploy"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
@@ -20,44 +20,44 @@ func Example() {
 	}
 	// Output:
 	// A call:
-	//   omelette for 700 cents
+	//   web v1.4, 3 instances
 	// A notification, which nobody answers:
-	//   in the kitchen: the bell of table 7
+	//   at the cluster: instance 7 is alive
 	// An error with a type:
-	//   caviar is not on the menu; the kitchen suggests soup
+	//   wep is not deployed; is it web?
 	// A stream from the server:
-	//   soup
-	//   omelette
-	//   pie
+	//   pulled v2.1
+	//   started v2.1
+	//   stopped v2.0
 	// An upload, watched as a snapshot and its changes:
-	//   in the larder: 6 eggs
-	//   delivered: 20 pieces
-	//   now 8 leeks
-	//   now 18 eggs
+	//   3 instances of web
+	//   started 10
+	//   now 8 of worker
+	//   now 5 of web
 	// Streams in both directions:
-	//   more salt in the soup
-	//   more salt in the gravy
+	//   port=8080: ok
+	//   prot=8081: unknown
 	// A call from the server to the client:
-	//   the kitchen asks: how would you like it? [rare medium well done]
-	//   steak, medium
+	//   the cluster asks: how to restart web? [all at once one by one]
+	//   restarted web, one by one
 	// A stream that is left:
-	//   do
-	//   re
-	//   mi
-	//   in the kitchen: the music stops
+	//   web: request 1
+	//   web: request 2
+	//   web: request 3
+	//   at the cluster: nobody reads the logs of web
 }
 
-// The guest neither knows nor cares what is between it and the kitchen, and
-// nothing is left running when it has gone: a bubble ends only then.
+// The operator works the same over a connection in memory, and nothing is left
+// running when it has closed: a bubble ends only then.
 func TestInMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cook := newCook()
+		c := newCluster()
 		srv := rpc.NewServer(nil)
-		srv.Register(kitchen.KitchenService(cook))
-		g := &guest{out: t.Output(), heard: cook.heard}
-		conn := rpctest.Pair(t, srv, &rpc.ConnOptions{Services: []rpc.Service{kitchen.GuestService(g)}})
-		g.kitchen = kitchen.NewKitchenClient(conn)
-		if err := g.dine(t.Context()); err != nil {
+		srv.Register(deploy.ClusterService(c))
+		o := &operator{out: t.Output(), events: c.events}
+		conn := rpctest.Pair(t, srv, &rpc.ConnOptions{Services: []rpc.Service{deploy.OperatorService(o)}})
+		o.cluster = deploy.NewClusterClient(conn)
+		if err := o.operate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -66,42 +66,42 @@ func TestInMemory(t *testing.T) {
 // Without a wire between the two, the same code still works, but for what
 // needs a peer to call.
 func TestWithoutWire(t *testing.T) {
-	cook := newCook()
-	g := &guest{kitchen: cook, out: t.Output(), heard: cook.heard}
-	for _, do := range []func(context.Context) error{g.order, g.ring, g.orderInVain, g.dinner, g.deliver, g.taste, g.listen} {
+	c := newCluster()
+	o := &operator{cluster: c, out: t.Output(), events: c.events}
+	for _, do := range []func(context.Context) error{o.status, o.heartbeat, o.unknown, o.deploy, o.start, o.check, o.logs} {
 		if err := do(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
-	if err := g.steak(t.Context()); err == nil {
-		t.Error("a steak without anybody to ask")
+	if err := o.restart(t.Context()); err == nil {
+		t.Error("a restart without anybody to ask")
 	}
 }
 
-func TestManyGuests(t *testing.T) {
+func TestManyOperators(t *testing.T) {
 	srv := rpc.NewServer(nil)
 	defer srv.Close()
-	srv.Register(kitchen.KitchenService(newCook()))
+	srv.Register(deploy.ClusterService(newCluster()))
 	web := httptest.NewServer(srv)
 	defer web.Close()
 
-	var guests sync.WaitGroup
+	var operators sync.WaitGroup
 	for range 16 {
-		guests.Go(func() {
-			g := &guest{out: t.Output()}
-			conn, err := rpc.Dial(t.Context(), web.URL, &rpc.DialOptions{Services: []rpc.Service{kitchen.GuestService(g)}})
+		operators.Go(func() {
+			o := &operator{out: t.Output()}
+			conn, err := rpc.Dial(t.Context(), web.URL, &rpc.DialOptions{Services: []rpc.Service{deploy.OperatorService(o)}})
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			defer conn.Close()
-			g.kitchen = kitchen.NewKitchenClient(conn)
-			for _, do := range []func(context.Context) error{g.order, g.orderInVain, g.dinner, g.taste, g.steak} {
+			o.cluster = deploy.NewClusterClient(conn)
+			for _, do := range []func(context.Context) error{o.status, o.unknown, o.deploy, o.check, o.restart} {
 				if err := do(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
-	guests.Wait()
+	operators.Wait()
 }
