@@ -17,7 +17,7 @@ type account struct {
 	mu      sync.Mutex
 	open    int // what counts and has not ended, the call itself included
 	cause   error
-	sources []*source
+	sources []*sendStream
 	sinks   []*sink
 	unwatch func() bool
 }
@@ -25,7 +25,7 @@ type account struct {
 func newAccount() *account { return &account{open: 1} }
 
 // add puts streams under ctx, n of which keep the call open.
-func (a *account) add(ctx context.Context, n int, sources []*source, sinks []*sink) {
+func (a *account) add(ctx context.Context, n int, sources []*sendStream, sinks []*sink) {
 	if len(sources)+len(sinks) == 0 {
 		return
 	}

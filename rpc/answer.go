@@ -41,7 +41,7 @@ func (in *incoming) answer(call *Call, err error) {
 // it fails.
 func (in *incoming) respond(result *payload, streams []*contract.Stream) ([]*contract.Stream, error) {
 	c := in.c
-	sources, names, err := c.produce(in.method.Name, streams, &in.acct, true)
+	sources, names, err := c.openSendStreams(in.method.Name, pumpsOf(streams), &in.acct, true)
 	if err != nil {
 		return streams, &Error{Code: CodeLimitReached, Message: err.Error(), ran: ranMaybe}
 	}

@@ -17,7 +17,7 @@ type batch struct {
 
 	ack    bool           // is to be written first
 	replay *replay.Buffer // keeps what is written
-	starts []*source      // produced once all of it has been written
+	starts []*sendStream  // produced once all of it has been written
 }
 
 // A large is a frame with a buffer of its own, a chunk.

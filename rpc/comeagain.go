@@ -49,10 +49,10 @@ const drainRetry = 500 * time.Millisecond
 // comeAgain ends the streams that have a cursor: the context of their calls ends, and
 // what their producers do then does not change what they end with.
 func (o *outbox) comeAgain() {
-	var open []*source
+	var open []*sendStream
 	o.mu.Lock()
 	o.late = true
-	for _, s := range o.sources {
+	for _, s := range o.sending {
 		if s.acct.cursor {
 			open = append(open, s)
 		}

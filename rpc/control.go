@@ -247,7 +247,7 @@ func (c *session) creditFor(params []byte) error {
 	if v[0] == 0 {
 		return c.out.grantNotifications(uint64(v[1]), int(min(v[2], flow.MaxItems)), int(min(v[3], math.MaxInt32)))
 	}
-	if s := c.out.source(uint64(v[0])); s != nil {
+	if s := c.out.sendStream(uint64(v[0])); s != nil {
 		return s.received(uint64(v[1]), int(min(v[2], flow.MaxItems)), int(min(v[3], math.MaxInt32)))
 	}
 	return nil // it has ended meanwhile
@@ -259,7 +259,7 @@ func (c *session) cancelOf(params []byte) error {
 		if !ok {
 			return errMalformed
 		}
-		if s := c.out.source(uint64(h)); s != nil {
+		if s := c.out.sendStream(uint64(h)); s != nil {
 			s.stop(nil)
 		}
 		return nil

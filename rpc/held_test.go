@@ -13,9 +13,9 @@ import (
 )
 
 // pumps are the streams that the only connection of srv produces.
-func pumps(srv *Server) (all []*source) {
+func pumps(srv *Server) (all []*sendStream) {
 	for c := range srv.conns {
-		for _, s := range c.out.sources {
+		for _, s := range c.out.sending {
 			all = append(all, s)
 		}
 	}

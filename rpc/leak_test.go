@@ -117,7 +117,7 @@ func holds(conn *Conn) (s string) {
 		n    int
 	}{
 		{"calls", len(c.state.calls)}, {"incoming", len(c.state.incoming)}, {"handlers", c.state.handlers},
-		{"sinks", len(c.state.sinks)}, {"sources counted", c.state.sources}, {"sources", len(c.out.sources)},
+		{"sinks", len(c.state.sinks)}, {"sources counted", c.state.sources}, {"sources", len(c.out.sending)},
 		{"in the ring", len(c.out.ring)}, {"bytes of items", c.out.items}, {"bytes to send", c.out.first.size()},
 		{"waiting for room", len(c.out.room) + len(c.out.itemRoom)}, {"waiting for a slot", len(c.state.slots.waiting)},
 		{"bytes buffered", int(c.buffered.Load())}, {"notifications", len(c.state.notes.queue)},

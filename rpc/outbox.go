@@ -33,14 +33,14 @@ type outbox struct {
 	first    batch
 	posted   int  // bytes of those in first that did not wait for room
 	alone    bool // the last message wants its frame for itself
-	ring     []*source
+	ring     []*sendStream
 	items    int // encoded bytes that the ring's sources hold
-	sources  map[uint64]*source
+	sending  map[uint64]*sendStream
 	scratch  []byte         // to build a stream's message in
 	room     chan struct{}  // closed when there may be room in the first lane, or credit, where somebody waits for that
 	limited  bool           // notifications need credit
 	credit   flow.Credit    // for them
-	itemRoom []*source      // who waits for room in the second
+	itemRoom []*sendStream  // who waits for room in the second
 	flushing bool           // some goroutine is in session.flush
 	detached bool           // there is no socket: nobody flushes
 	replay   *replay.Buffer // of frames, where the session can be resumed
@@ -90,7 +90,7 @@ func (o *outbox) send(ctx context.Context, gone <-chan struct{}, b *buffer, wait
 // unless the request is nested, which is one made for a call of the peer's. Its frame
 // is noted in p before anybody can take it; the sources start when it has been
 // written.
-func (o *outbox) request(ctx context.Context, gone <-chan struct{}, b *buffer, nested bool, p *pendingCall, sources []*source) (flush bool, err error) {
+func (o *outbox) request(ctx context.Context, gone <-chan struct{}, b *buffer, nested bool, p *pendingCall, sources []*sendStream) (flush bool, err error) {
 	if err := o.enter(ctx, gone, nested); err != nil {
 		return false, err
 	}
@@ -268,7 +268,7 @@ func (o *outbox) acknowledge() bool {
 }
 
 // enqueue gives s a turn in the ring, if it has none.
-func (o *outbox) enqueue(s *source) (flush bool) {
+func (o *outbox) enqueue(s *sendStream) (flush bool) {
 	if !s.queued {
 		s.queued = true
 		o.ring = append(o.ring, s)
@@ -336,12 +336,12 @@ func (o *outbox) takeItems(b *batch) {
 // close takes nothing in any more; what was put before is still flushed, unless it
 // is to be dropped. It returns the sources that were open, and from which frame on
 // nothing has reached a socket or will.
-func (o *outbox) close(drop bool) (open []*source, unsent uint64) {
+func (o *outbox) close(drop bool) (open []*sendStream, unsent uint64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	open = slices.Collect(maps.Values(o.sources))
-	o.sources, o.ring, o.room, o.itemRoom = nil, nil, nil, nil
+	open = slices.Collect(maps.Values(o.sending))
+	o.sending, o.ring, o.room, o.itemRoom = nil, nil, nil, nil
 	if !drop {
 		return open, math.MaxUint64
 	}

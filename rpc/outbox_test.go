@@ -22,7 +22,7 @@ func TestOutboxForgetsWhoWaits(t *testing.T) {
 		t.Errorf("a caller that gave up has left %v allocations", n)
 	}
 	c := &session{out: outbox{form: wire.JSON, items: itemsSize}}
-	s := &source{c: c, credit: flow.NewCredit(10, 10)}
+	s := &sendStream{c: c, credit: flow.NewCredit(10, 10)}
 	for range 100 {
 		if s.mayPut(1) {
 			t.Fatal("there is no room")

@@ -127,7 +127,7 @@ func (c *session) request(ctx context.Context, call *Call) (id uint64, p *pendin
 	if len(streams) > 0 {
 		acct = newAccount()
 	}
-	sources, names, err := c.produce(call.Method.Name, streams, acct, false)
+	sources, names, err := c.openSendStreams(call.Method.Name, pumpsOf(streams), acct, false)
 	if err != nil {
 		c.release()
 		return 0, nil, notSent(CodeLimitReached, err)
@@ -169,7 +169,7 @@ func (c *session) request(ctx context.Context, call *Call) (id uint64, p *pendin
 
 // sendRequest encodes a request, or with id 0 a notification, and puts it into
 // the outbox.
-func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, p *pendingCall, sources []*source, names [][]byte) error {
+func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, p *pendingCall, sources []*sendStream, names [][]byte) error {
 	buf := messagePool.Get().(*buffer)
 	head := wire.Head{Method: call.Method.Name, Body: call.Params != nil}
 	var raw [20]byte
@@ -221,7 +221,7 @@ func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params
 }
 
 // put puts the request of p, or where that is nil a notification, into the outbox.
-func (c *session) put(ctx context.Context, buf *buffer, p *pendingCall, sources []*source) (flush bool, err error) {
+func (c *session) put(ctx context.Context, buf *buffer, p *pendingCall, sources []*sendStream) (flush bool, err error) {
 	if p == nil {
 		return c.putNotification(ctx, buf)
 	}

@@ -62,7 +62,7 @@ func (c *session) refuseRest(calls map[string]*incoming) {
 func (o *outbox) endSubscriptions(end []byte) (flush bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, s := range o.sources {
+	for _, s := range o.sending {
 		if s.sub != nil && !s.ended {
 			s.stopped, s.ended, s.end = true, true, end
 			s.take(&o.first)

@@ -6,28 +6,25 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// produce makes sources of the streams that a message is about to introduce,
-// and the names that it has them under. In plain mode they are subscriptions to
-// method. served says that the message is an answer.
-func (c *session) produce(method string, streams []*contract.Stream, acct *account, served bool) (sources []*source, names [][]byte, err error) {
-	if len(streams) == 0 {
+// openSendStreams makes a send stream for each producer of a message that is about to
+// be sent, and the names that it has them under, nil for a nil producer. In plain mode
+// they are subscriptions to method. served says that the message is an answer.
+func (c *session) openSendStreams(method string, producers []producer, acct *account, served bool) (streams []*sendStream, names [][]byte, err error) {
+	if len(producers) == 0 {
 		return nil, nil, nil
 	}
-	var handles []uint64
+	handles := make([]uint64, len(producers)) // 0 for none
 	c.update(func(s *connState) {
 		before := s.nextHandle
-		for _, st := range streams {
-			if st.Local == nil && st.Err == nil {
-				handles = append(handles, 0)
-				continue
+		for i, p := range producers {
+			if p != nil {
+				s.nextHandle++
+				s.countSource(served, 1)
+				handles[i] = s.nextHandle
 			}
-			s.nextHandle++
-			s.countSource(served, 1)
-			handles = append(handles, s.nextHandle)
 		}
 		switch {
 		case s.nextHandle-before > wire.MaxStreams && c.mode == modeWirecall:
@@ -41,22 +38,22 @@ func (c *session) produce(method string, streams []*contract.Stream, acct *accou
 	for i, h := range handles {
 		var name []byte
 		if h != 0 {
-			src := c.newSource(producerOf(streams[i]), h, acct)
-			src.served = served
-			sources = append(sources, src)
+			s := c.newSendStream(producers[i], h, acct)
+			s.served = served
+			streams = append(streams, s)
 			name = c.streamName(nil, h)
 			if c.mode == modePlain {
-				src.sub = newSubscription(c.form, method, name)
+				s.sub = newSubscription(c.form, method, name)
 			}
 		}
 		names = append(names, name)
 	}
 	if err != nil {
-		c.update(func(s *connState) { s.countSource(served, -len(sources)) })
+		c.update(func(s *connState) { s.countSource(served, -len(streams)) })
 		return nil, nil, err
 	}
-	c.out.open(sources)
-	return sources, names, nil
+	c.out.open(streams)
+	return streams, names, nil
 }
 
 // countSource counts n sources, of answers or of calls of ours.
@@ -78,16 +75,8 @@ func (c *session) streamName(dst []byte, handle uint64) []byte {
 
 var errMessageStreams = fmt.Errorf("a message can introduce %d streams at most", wire.MaxStreams)
 
-func producerOf(s *contract.Stream) contract.Producer {
-	if s.Local != nil {
-		return s.Local
-	}
-	err := s.Err
-	return func(func(any) bool) error { return err }
-}
-
 // discard takes sources back that no message has introduced.
-func (c *session) discard(sources []*source) {
+func (c *session) discard(sources []*sendStream) {
 	if len(sources) == 0 {
 		return
 	}
@@ -95,39 +84,39 @@ func (c *session) discard(sources []*source) {
 	c.update(func(s *connState) { s.countSource(sources[0].served, -len(sources)) })
 }
 
-func (o *outbox) open(sources []*source) {
+func (o *outbox) open(sources []*sendStream) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		return
 	}
-	if o.sources == nil {
-		o.sources = make(map[uint64]*source)
+	if o.sending == nil {
+		o.sending = make(map[uint64]*sendStream)
 	}
 	for _, s := range sources {
-		o.sources[s.handle] = s
+		o.sending[s.handle] = s
 	}
 }
 
 // produced returns the sources that are open.
-func (o *outbox) produced() []*source {
+func (o *outbox) produced() []*sendStream {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return slices.Collect(maps.Values(o.sources))
+	return slices.Collect(maps.Values(o.sending))
 }
 
-func (o *outbox) forget(sources []*source) {
+func (o *outbox) forget(sources []*sendStream) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, s := range sources {
-		delete(o.sources, s.handle)
+		delete(o.sending, s.handle)
 	}
 }
 
-func (o *outbox) source(handle uint64) *source {
+func (o *outbox) sendStream(handle uint64) *sendStream {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.sources[handle]
+	return o.sending[handle]
 }
 
 // takeFinished reports the sources whose end has been said since it was last

@@ -95,7 +95,7 @@ func (c *session) unsubscribe(m *wire.Message) []byte {
 	open := false
 	hex, _ := strings.CutPrefix(id, "0x")
 	handle, err := strconv.ParseUint(hex, 16, 64)
-	if s := c.out.source(handle); s != nil && err == nil {
+	if s := c.out.sendStream(handle); s != nil && err == nil {
 		open = s.unsubscribe()
 	}
 	msg := c.form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
@@ -107,8 +107,8 @@ func (c *session) unsubscribes(method string) bool {
 	return ok && c.methods.lookup([]byte(method)) == nil && c.methods.lookup([]byte(ns+"_subscribe")) != nil
 }
 
-// unsubscribe silences the source, which drops what waits.
-func (s *source) unsubscribe() bool {
+// unsubscribe silences the stream, which drops what waits.
+func (s *sendStream) unsubscribe() bool {
 	o := &s.c.out
 	o.mu.Lock()
 	open := !s.sub.silent && !s.ended

@@ -7,45 +7,52 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/buffers"
-	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A source is a stream that this side produces. Its pump, a goroutine, runs the
-// user's iterator; what it yields is encoded there and waits in pend until the
-// flusher gives the source its turn.
-type source struct {
-	c       *session
-	handle  uint64
-	produce contract.Producer
-	acct    *account
-	served  bool        // part of an answer
-	settled atomic.Bool // acct has been told
-	sub     *subscription
+// A sendStream is a stream that this side produces. Its producer runs on a goroutine
+// of its own and hands encoded items to put; they wait in pend until the flusher gives
+// the stream its turn.
+type sendStream struct {
+	c        *session
+	handle   uint64
+	producer producer
+	acct     *account
+	served   bool        // part of an answer
+	settled  atomic.Bool // acct has been told
+	sub      *subscription
 
-	scratch []byte // the pump's: room for a frame's head, then an item; no large one between items
-	likely  int    // the pump's: how large the next item probably is, as the last one was
-	failure error  // the pump's: why it stopped by itself
+	// The producer's:
+	scratch []byte // room for a frame's head, then an item; no large one between items
+	likely  int    // how large the next item probably is, as the last one was
+	failure error  // why the stream cannot go on
 
 	// The rest belongs to the outbox and is guarded by its mutex.
-	pend    []byte // encoded items, to be one message; a chunk
+	pend    []byte // encoded items, to be one message; a pooled buffer
 	n       int    // how many
-	lens    []int  // of each, where the source is a plain subscription
+	lens    []int  // of each, where the stream is a plain subscription
 	large   large  // or one item, in a frame
 	queued  bool   // in the ring
 	noted   bool   // among those who wait for room
-	waiting bool   // the pump is in wait
+	waiting bool   // the producer is in wait
 	wake    chan struct{}
 	credit  flow.Credit
 	stopped bool // no item may follow
 	why     error
-	ended   bool // the pump is done: only the end is left to say
+	ended   bool // the producer is done: only the end is left to say
 	end     []byte
 }
 
-func (c *session) newSource(p contract.Producer, handle uint64, acct *account) *source {
-	s := &source{c: c, handle: handle, produce: p, acct: acct, wake: make(chan struct{}, 1)}
+// A producer runs what yields a stream's items.
+type producer interface {
+	// produce encodes items into what next returns and hands them to put, until put
+	// does not want more. It calls finish at the end, in any case.
+	produce(s *sendStream)
+}
+
+func (c *session) newSendStream(p producer, handle uint64, acct *account) *sendStream {
+	s := &sendStream{c: c, handle: handle, producer: p, acct: acct, wake: make(chan struct{}, 1)}
 	s.credit = flow.NewCredit(c.limits.WindowItems, c.limits.WindowBytes)
 	if c.mode == modeWirecall {
 		s.credit = flow.NewCredit(flow.InitialItems, flow.InitialBytes)
@@ -53,60 +60,38 @@ func (c *session) newSource(p contract.Producer, handle uint64, acct *account) *
 	return s
 }
 
-// run is the pump. It always enters the user's iterator once, so that what that
-// holds is released; where the stream is not wanted any more the first yield
-// returns false.
-func (s *source) run() {
-	err := errExited
-	defer func() { // also where the iterator ends the goroutine
-		s.finish(err)
-		s.settle() // not before: it may end the call's context, which must find us finished
-	}()
-	err = s.guard()
+// run is the producer's goroutine.
+func (s *sendStream) run() {
+	defer s.settle() // not before finish: it may end the call's context
+	s.producer.produce(s)
 }
 
-// guard turns a panic of the user's iterator into the stream's error.
-func (s *source) guard() (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = s.c.panicked("stream", r)
+// next returns what the next item is to be appended to. It waits for credit if the
+// item is probably large, and reports false if no item may follow.
+func (s *sendStream) next() (buf []byte, ok bool) {
+	if s.sub == nil && s.likely >= largeMessage {
+		if !s.awaitCredit(s.likely) {
+			return nil, false
 		}
-	}()
-	return s.produce(s.emit)
+		if s.scratch == nil {
+			s.scratch = buffers.Get(s.likely + 2*wire.ItemRoom)
+		}
+	}
+	return slices.Grow(s.scratch[:0], 2*wire.ItemRoom)[:wire.ItemRoom], true
 }
 
-// emit encodes and sends one item, waiting for credit and for room. It is the
-// loop body of the user's iterator.
-func (s *source) emit(item any) bool {
-	for {
-		if s.sub == nil && s.likely >= largeMessage && !s.awaitCredit(s.likely) {
-			return false
-		}
-		b, ok := s.encode(item)
-		switch {
-		case !ok:
-			return false
-		case s.sub != nil || len(b) < largeMessage:
-			ok = s.put(b)
-			s.trim()
-			return ok
-		case s.hasCredit(len(b)):
-			return s.putLarge(len(b))
-		}
-		s.trim() // the peer may let it wait for ever: it is encoded again when it may go out
-	}
-}
+// A putResult says what has become of an item.
+type putResult uint8
 
-// encode encodes an item into scratch.
-func (s *source) encode(item any) (b []byte, ok bool) {
-	if s.scratch == nil && s.likely >= largeMessage {
-		s.scratch = buffers.Get(s.likely + 2*wire.ItemRoom)
-	}
-	b, err := encodeTo(slices.Grow(s.scratch[:0], 2*wire.ItemRoom)[:wire.ItemRoom], s.c.codec, item, s.depth())
-	if err != nil {
-		s.failure = Errorf(CodeInternal, "rpc: a stream item cannot be encoded: %w", err)
-		return nil, false
-	}
+const (
+	putStopped putResult = iota // the stream takes no more
+	putDone
+	putAgain // the item has to wait for credit, perhaps for ever: it is to be encoded again
+)
+
+// put sends the item that was appended to what next returned, waiting for room and,
+// if it is small, for credit.
+func (s *sendStream) put(b []byte) putResult {
 	s.scratch = b
 	b = b[wire.ItemRoom:]
 	if s.sub != nil {
@@ -114,15 +99,29 @@ func (s *source) encode(item any) (b []byte, ok bool) {
 	}
 	if peer := s.c.peerMessage(); len(b)+messageOverhead > peer {
 		s.failure = Errorf(CodeTooLarge, "rpc: a stream item of %d bytes is over the peer's limit of %d for a message", len(b), peer)
-		return nil, false
+		return putStopped
 	}
 	s.likely = len(b)
-	return b, true
+	ok := false
+	switch {
+	case s.sub != nil || len(b) < largeMessage:
+		ok = s.putSmall(b)
+		s.trim()
+	case s.hasCredit(len(b)):
+		ok = s.putLarge(len(b))
+	default:
+		s.trim()
+		return putAgain
+	}
+	if !ok {
+		return putStopped
+	}
+	return putDone
 }
 
 // trim gives back the room for an item where that is large: the next may be long in
 // coming.
-func (s *source) trim() {
+func (s *sendStream) trim() {
 	if cap(s.scratch) > 2*largeMessage {
 		buffers.Put(s.scratch)
 		s.scratch = nil
@@ -134,7 +133,7 @@ func (s *source) trim() {
 
 // hasCredit reports whether the consumer takes an item of n bytes, or nothing is to
 // be waited for any more.
-func (s *source) hasCredit(n int) bool {
+func (s *sendStream) hasCredit(n int) bool {
 	s.c.out.mu.Lock()
 	defer s.c.out.mu.Unlock()
 	return s.credit.Allows(n) || s.stopped || s.c.out.closed
@@ -142,7 +141,7 @@ func (s *source) hasCredit(n int) bool {
 
 // awaitCredit waits until the consumer takes an item of n bytes. It returns false
 // if it takes none any more.
-func (s *source) awaitCredit(n int) bool {
+func (s *sendStream) awaitCredit(n int) bool {
 	o := &s.c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -156,7 +155,7 @@ func (s *source) awaitCredit(n int) bool {
 }
 
 // depth is how deep an item may nest.
-func (s *source) depth() int {
+func (s *sendStream) depth() int {
 	if s.served {
 		return wire.CallerDepth
 	}
@@ -164,7 +163,7 @@ func (s *source) depth() int {
 }
 
 // putLarge puts the item of n bytes in scratch, which goes with it.
-func (s *source) putLarge(n int) bool {
+func (s *sendStream) putLarge(n int) bool {
 	buf, frame := s.c.form.ItemFrame(s.scratch, s.handle)
 	if s.scratch = nil; !s.await(n) {
 		return false
@@ -174,7 +173,8 @@ func (s *source) putLarge(n int) bool {
 	return true
 }
 
-func (s *source) put(b []byte) bool {
+// putSmall puts an item among those that wait.
+func (s *sendStream) putSmall(b []byte) bool {
 	if !s.await(len(b)) {
 		return false
 	}
@@ -190,7 +190,7 @@ func (s *source) put(b []byte) bool {
 
 // await waits until an item of n bytes may go out. The outbox's mutex is held
 // then, until placed is called, unless none may go out any more.
-func (s *source) await(n int) bool {
+func (s *sendStream) await(n int) bool {
 	o := &s.c.out
 	o.mu.Lock()
 	for !s.mayPut(n) {
@@ -210,7 +210,7 @@ func (s *source) await(n int) bool {
 }
 
 // placed counts an item of n bytes, that takes so many, and lets the mutex go.
-func (s *source) placed(n, takes int) {
+func (s *sendStream) placed(n, takes int) {
 	o := &s.c.out
 	o.items += takes
 	o.grow(takes)
@@ -228,10 +228,10 @@ func (s *source) placed(n, takes int) {
 }
 
 // held is how many bytes wait.
-func (s *source) held() int { return len(s.pend) + len(s.large.frame) }
+func (s *sendStream) held() int { return len(s.pend) + len(s.large.frame) }
 
 // mayPut says whether an item of n bytes may go out now.
-func (s *source) mayPut(n int) bool {
+func (s *sendStream) mayPut(n int) bool {
 	o := &s.c.out
 	switch {
 	case s.stopped || o.closed:
@@ -255,7 +255,7 @@ var errSlowConsumer = &Error{Code: CodeSlowConsumer, Message: "slow consumer: th
 // wait returns when something has changed. A plain subscription has no credit
 // to hold it back, so that a client which does not read loses it in the end. One
 // that reads, however slowly, does not.
-func (s *source) wait() error {
+func (s *sendStream) wait() error {
 	if s.sub == nil {
 		<-s.wake
 		return nil
@@ -279,7 +279,7 @@ func (s *source) wait() error {
 }
 
 // signal wakes the pump where it waits. The outbox's mutex is held.
-func (s *source) signal() {
+func (s *sendStream) signal() {
 	if s.waiting {
 		s.waiting = false
 		s.wake <- struct{}{}
@@ -288,7 +288,7 @@ func (s *source) signal() {
 
 // stop lets no further item out. why is what the stream ends with, nil where
 // the consumer asked for it.
-func (s *source) stop(why error) {
+func (s *sendStream) stop(why error) {
 	s.c.out.mu.Lock()
 	if !s.stopped {
 		s.stopped, s.why = true, why
@@ -299,17 +299,17 @@ func (s *source) stop(why error) {
 }
 
 // settle tells the call that this stream has ended or is no longer wanted.
-func (s *source) settle() {
+func (s *sendStream) settle() {
 	if s.acct != nil && !s.settled.Swap(true) {
 		s.acct.done()
 	}
 }
 
-// finish says the stream's end, once, behind its items.
-func (s *source) finish(err error) {
+// finish ends the stream behind its items. end is the encoded error, nil where the
+// stream is complete.
+func (s *sendStream) finish(end []byte) {
 	buffers.Put(s.scratch)
 	s.scratch = nil
-	end := s.encodeEnd(s.reason(err))
 	o := &s.c.out
 	o.mu.Lock()
 	s.stopped, s.ended, s.end = true, true, end
@@ -325,7 +325,7 @@ func (s *source) finish(err error) {
 
 // reason returns why the stream ends, nil where it is complete. err is what the
 // iterator yielded. No item follows.
-func (s *source) reason(err error) error {
+func (s *sendStream) reason(err error) error {
 	if err == nil {
 		err = s.failure
 	}
@@ -342,23 +342,10 @@ func (s *source) reason(err error) error {
 	return s.cut()
 }
 
-// encodeEnd is the error object of the end, nil where all is well. It runs the
-// error's code, so it must not hold the outbox's mutex.
-func (s *source) encodeEnd(err error) []byte {
-	if err == nil {
-		return nil
-	}
-	e := s.c.errorObject(hasRun(err))
-	if len(e)+messageOverhead > s.c.peerMessage() {
-		return s.c.errorObject(errErrorTooLarge)
-	}
-	return e
-}
-
 // cut returns why the user's iterator may have returned before its time: code
 // that goes by a context returns in silence when that ends, often before the
-// context's end has stopped the source, and must not seem to be complete.
-func (s *source) cut() error {
+// context's end has stopped the stream, and must not seem to be complete.
+func (s *sendStream) cut() error {
 	if err := context.Cause(s.acct.ctx); err != nil {
 		return err
 	}
@@ -366,7 +353,7 @@ func (s *source) cut() error {
 }
 
 // take puts what waits into b: the outbox's mutex is held, it is our turn.
-func (s *source) take(b *batch) {
+func (s *sendStream) take(b *batch) {
 	o := &s.c.out
 	switch {
 	case s.sub != nil:
@@ -388,7 +375,7 @@ func (s *source) take(b *batch) {
 	s.pend = nil
 	if s.ended {
 		s.takeEnd(b)
-		delete(o.sources, s.handle)
+		delete(o.sending, s.handle)
 		if s.served {
 			o.finishedServed++
 		} else {
@@ -399,7 +386,7 @@ func (s *source) take(b *batch) {
 }
 
 // takeEnd puts the end into b.
-func (s *source) takeEnd(b *batch) {
+func (s *sendStream) takeEnd(b *batch) {
 	o := &s.c.out
 	if s.sub == nil {
 		o.scratch = o.form.AppendEnd(o.scratch[:0], methodEnd, s.handle, s.end)
@@ -412,7 +399,7 @@ func (s *source) takeEnd(b *batch) {
 }
 
 // received applies a credit of the consumer's.
-func (s *source) received(taken uint64, items, bytes int) error {
+func (s *sendStream) received(taken uint64, items, bytes int) error {
 	s.c.out.mu.Lock()
 	defer s.c.out.mu.Unlock()
 	if err := s.credit.Grant(taken, items, bytes); err != nil {

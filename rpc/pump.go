@@ -1,0 +1,84 @@
+package rpc
+
+import (
+	"github.com/wirecall/wirecall/internal/contract"
+)
+
+// A pump produces a stream of the user's: it runs the iterator and encodes what that
+// yields.
+type pump struct {
+	stream  *sendStream
+	iterate contract.Producer
+}
+
+// pumpsOf returns the producers of streams, nil for a nil iterator.
+func pumpsOf(streams []*contract.Stream) []producer {
+	if len(streams) == 0 {
+		return nil
+	}
+	pumps := make([]producer, len(streams))
+	for i, s := range streams {
+		switch err := s.Err; {
+		case s.Local != nil:
+			pumps[i] = &pump{iterate: s.Local}
+		case err != nil:
+			pumps[i] = &pump{iterate: func(func(any) bool) error { return err }}
+		}
+	}
+	return pumps
+}
+
+// produce always enters the iterator once, so that what that holds is released. If
+// the stream is not wanted any more the first yield returns false.
+func (p *pump) produce(s *sendStream) {
+	p.stream = s
+	err := errExited
+	defer func() { // also where the iterator ends the goroutine
+		s.finish(p.encodeEnd(s.reason(err)))
+	}()
+	err = p.guard()
+}
+
+// guard turns a panic of the iterator into the stream's error.
+func (p *pump) guard() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = p.stream.c.panicked("stream", r)
+		}
+	}()
+	return p.iterate(p.emit)
+}
+
+// emit encodes and sends one item, waiting for credit and for room. It is the loop
+// body of the iterator.
+func (p *pump) emit(item any) bool {
+	s := p.stream
+	for {
+		buf, ok := s.next()
+		if !ok {
+			return false
+		}
+		b, err := encodeTo(buf, s.c.codec, item, s.depth())
+		if err != nil {
+			s.failure = Errorf(CodeInternal, "rpc: a stream item cannot be encoded: %w", err)
+			return false
+		}
+		if result := s.put(b); result != putAgain {
+			return result == putDone
+		}
+	}
+}
+
+// encodeEnd returns the error object of the end, nil where the stream is complete.
+// It runs the error's code.
+func (p *pump) encodeEnd(err error) []byte {
+	if err == nil {
+		return nil
+	}
+	c := p.stream.c
+	e := c.errorObject(hasRun(err))
+	if len(e)+messageOverhead > c.peerMessage() {
+		return c.errorObject(errErrorTooLarge)
+	}
+	return e
+}
