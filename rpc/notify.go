@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/flow"
@@ -17,15 +16,6 @@ import (
 const notifyPatience = 10 * time.Second
 
 var errNoCredit = errors.New("the peer takes no more notifications until it has handled some")
-
-// notify sends a notification, waiting under ctx for room and for credit.
-func (c *session) notify(ctx context.Context, call *Call) error {
-	params := call.params()
-	if call.sends() || call.receives() {
-		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method.Name)
-	}
-	return c.sendRequest(ctx, 0, call, &params, nil, nil, nil)
-}
 
 // putNotification puts an encoded notification into the outbox. In a handler that
 // serves the same peer it does not wait for credit without end, or the two could

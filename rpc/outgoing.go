@@ -92,122 +92,130 @@ func (b *buffer) free(n int) {
 	messagePool.Put(b)
 }
 
-// roundTrip makes a call and waits for its answer.
-func (c *session) roundTrip(ctx context.Context, call *Call) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if c.mode != modeWirecall && (!c.client || call.sends() || call.receives()) {
-		return errNeedsWirecall
-	}
-	if call.Method.Notify {
-		return c.notify(ctx, call)
-	}
-	if err := c.acquire(ctx); err != nil {
-		return err
-	}
-	id, p, err := c.request(ctx, call)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-p.done:
-		return c.answered(ctx, call, p)
-	case <-ctx.Done():
-		c.abandon(id, p)
-		return context.Cause(ctx)
-	}
+// A requestHead is what a request says beside its parameters.
+type requestHead struct {
+	method  string
+	meta    map[string]string
+	streams []producer // among the parameters, in their order; nil for a nil iterator
+	notify  bool
+	body    bool // there are parameters
 }
 
-// request sends the call. Its parameters' streams start when it has been written.
-func (c *session) request(ctx context.Context, call *Call) (id uint64, p *pendingCall, err error) {
-	params := call.params()
+// A request is a call or a notification that is being sent: begin makes it, its
+// parameters are appended to msg.bytes, and send sends it. abort undoes begin.
+type request struct {
+	c       *session
+	method  string
+	id      uint64 // 0 for a notification
+	call    *pendingCall
+	streams []*sendStream
+	names   [][]byte // of streams, in the message
+	msg     *buffer
+	sent    bool
+}
+
+// begin waits under ctx until the peer takes another call, and makes a request whose
+// message has everything before the parameters.
+func (c *session) begin(ctx context.Context, head *requestHead) (r request, err error) {
+	r = request{c: c, method: head.method}
+	if !head.notify {
+		if err := c.acquire(ctx); err != nil {
+			return r, err
+		}
+		if err := r.open(ctx, head.streams); err != nil {
+			return r, err
+		}
+	}
+	h := wire.Head{Method: head.method, Body: head.body}
+	var raw [20]byte
+	if r.id > 0 {
+		h.ID = c.form.AppendID(raw[:0], r.id)
+	}
+	if c.mode == modeWirecall { // strict JSON-RPC servers refuse other members
+		h.Meta = head.meta
+		if r.id > 0 {
+			h.Timeout = timeLeft(ctx)
+		}
+	}
+	for _, s := range r.streams {
+		h.Streams = append(h.Streams, s.handle)
+	}
+	r.msg = messagePool.Get().(*buffer)
+	r.msg.bytes = c.form.AppendRequest(r.msg.begin(c.form), &h)
+	return r, nil
+}
+
+// open takes an id and the place in the table of calls, for which a slot has been
+// acquired, and opens the streams among the parameters.
+func (r *request) open(ctx context.Context, producers []producer) (err error) {
+	c := r.c
 	var acct *account
-	streams := params.streams()
-	if len(streams) > 0 {
+	if len(producers) > 0 {
 		acct = newAccount()
 	}
-	sources, names, err := c.openSendStreams(call.Method.Name, pumpsOf(streams), acct, false)
+	r.streams, r.names, err = c.openSendStreams(r.method, producers, acct, false)
 	if err != nil {
 		c.release()
-		return 0, nil, notSent(CodeLimitReached, err)
+		return notSent(CodeLimitReached, err)
 	}
 	c.update(func(s *connState) {
 		s.nextID++
-		id = s.nextID
+		r.id = s.nextID
 		if s.ended {
 			err = notSent(CodeUnavailable, s.cause)
 			return
 		}
-		p = s.spareCall()
-		p.frame = notPut
-		s.calls[id] = p
+		r.call = s.spareCall()
+		r.call.frame = notPut
+		s.calls[r.id] = r.call
 	})
-	sent := false
-	defer func(id uint64) { // also where the parameters' own code panics
-		if !sent {
-			c.forget(id)
-			c.discard(sources)
-			for _, s := range sources {
-				s.settle()
-			}
-		}
-	}(id)
 	if acct != nil {
-		acct.add(ctx, len(sources), sources, nil)
+		acct.add(ctx, len(r.streams), r.streams, nil)
 		acct.done()
 	}
-	if err == nil {
-		err = c.sendRequest(ctx, id, call, &params, p, sources, names)
-	}
 	if err != nil {
-		return 0, nil, err
+		r.close()
 	}
-	sent = true
-	return id, p, nil
+	return err
 }
 
-// sendRequest encodes a request, or with id 0 a notification, and puts it into
-// the outbox.
-func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params *payload, p *pendingCall, sources []*sendStream, names [][]byte) error {
-	buf := messagePool.Get().(*buffer)
-	head := wire.Head{Method: call.Method.Name, Body: call.Params != nil}
-	var raw [20]byte
-	if id > 0 {
-		head.ID = c.form.AppendID(raw[:0], id)
+// abort takes back a request that was not sent. It has no effect on one that was, and
+// is to be deferred, as the parameters' own code may panic.
+func (r *request) abort() {
+	if r.sent {
+		return
 	}
-	if c.mode == modeWirecall { // strict JSON-RPC servers refuse other members
-		head.Meta = sentMetadata(ctx)
-		if id > 0 {
-			head.Timeout = timeLeft(ctx)
-		}
+	if r.msg != nil {
+		r.msg.free(0)
 	}
-	for _, s := range sources {
-		head.Streams = append(head.Streams, s.handle)
+	if r.id > 0 {
+		r.close()
 	}
-	msg := c.form.AppendRequest(buf.begin(c.form), &head)
-	if call.Params != nil {
-		enc := encoder{c.form, c.codec, names, wire.CalleeDepth}
-		if params.record == nil {
-			enc.depth++ // it is the array or object around the values
-		}
-		var err error
-		from := len(msg)
-		if msg, err = enc.append(msg, params); err != nil {
-			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: the parameters cannot be encoded: %w", call.Method.Name, err))
-		}
-		if k := c.form.Kind(msg[from:]); k != wire.Object && k != wire.Array && k != wire.Null {
-			return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: parameters must be an object or an array, not a bare %T", call.Method.Name, call.Params))
-		}
+}
+
+// close undoes open.
+func (r *request) close() {
+	r.c.forget(r.id)
+	r.c.discard(r.streams)
+	for _, s := range r.streams {
+		s.settle()
 	}
-	buf.bytes = c.form.AppendTail(msg)
-	size := len(buf.bytes) - c.form.FrameRoom()
-	defer buf.free(size)
+}
+
+// send puts the request into the send queue, waiting under ctx for room. The streams
+// among its parameters start when it has been written.
+func (r *request) send(ctx context.Context) error {
+	c := r.c
+	r.msg.bytes = c.form.AppendTail(r.msg.bytes)
+	size := len(r.msg.bytes) - c.form.FrameRoom()
 	if peer := c.peerMessage(); size > peer {
-		return notSent(CodeTooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", call.Method.Name, size, peer))
+		return notSent(CodeTooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", r.method, size, peer))
 	}
-	flush, err := c.put(ctx, buf, p, sources)
+	flush, err := r.put(ctx)
 	switch err {
+	case nil:
+		r.sent = true
+		r.msg.free(size)
 	case errOutboxClosed:
 		<-c.ctx.Done() // at once: see end
 		err = notSent(CodeUnavailable, c.err())
@@ -220,16 +228,28 @@ func (c *session) sendRequest(ctx context.Context, id uint64, call *Call, params
 	return err
 }
 
-// put puts the request of p, or where that is nil a notification, into the outbox.
-func (c *session) put(ctx context.Context, buf *buffer, p *pendingCall, sources []*sendStream) (flush bool, err error) {
-	if p == nil {
-		return c.putNotification(ctx, buf)
+func (r *request) put(ctx context.Context) (flush bool, err error) {
+	c := r.c
+	if r.call == nil {
+		return c.putNotification(ctx, r.msg)
 	}
-	flush, err = c.out.request(ctx, c.ctx.Done(), buf, false, p, sources)
+	flush, err = c.out.request(ctx, c.ctx.Done(), r.msg, false, r.call, r.streams)
 	if err == errOutboxMoved && c.serves(ctx) { // which is not worth a look before
-		flush, err = c.out.request(ctx, c.ctx.Done(), buf, true, p, sources)
+		flush, err = c.out.request(ctx, c.ctx.Done(), r.msg, true, r.call, r.streams)
 	}
 	return flush, err
+}
+
+// wait waits for the answer to a request that was sent. If ctx ends first it leaves
+// the call, and returns ctx's cause.
+func (r *request) wait(ctx context.Context) error {
+	select {
+	case <-r.call.done:
+		return nil
+	case <-ctx.Done():
+		r.c.abandon(r.id, r.call)
+		return context.Cause(ctx)
+	}
 }
 
 // timeLeft is the timeout that travels: whole milliseconds, rounded up. A deadline
@@ -249,62 +269,6 @@ func timeLeft(ctx context.Context) int64 {
 		return 0
 	}
 	return max(ms, 1)
-}
-
-// answered stores what the answer to a call carries.
-func (c *session) answered(ctx context.Context, call *Call, p *pendingCall) error {
-	defer c.free(p)
-	if r, ok := ctx.Value(responseKey{}).(*responseMetadata); ok && p.meta != nil {
-		r.add(p.meta)
-	}
-	unclaimed := p.streams
-	defer func() { // also where the result's own code panics
-		for _, k := range unclaimed {
-			k.cancel(context.Canceled)
-		}
-	}()
-	err := recognize(p.err)
-	if err == nil {
-		unclaimed, err = c.result(ctx, call, p)
-	}
-	return err
-}
-
-func (c *session) result(ctx context.Context, call *Call, p *pendingCall) (unclaimed []*sink, err error) {
-	if call.Result == nil {
-		return p.streams, nil
-	}
-	dec := decoder{form: c.form, codec: c.codec, sinks: p.streams}
-	result := call.result()
-	err = c.checkResult(p, &result)
-	if err == nil {
-		result.reset()
-		err = dec.decode(p.result, &result)
-	}
-	if err != nil {
-		return p.streams, &Error{Code: CodeInternal, cause: err,
-			Message: fmt.Sprintf("rpc: %s: the result cannot be decoded: %v", call.Method.Name, err)}
-	}
-	if len(dec.claimed) > 0 {
-		c.forgetLost()
-		adopt(ctx, dec.claimed)
-	}
-	return dec.sinks, nil
-}
-
-// checkResult looks at how deep a result nests where it may be too deep.
-func (c *session) checkResult(p *pendingCall, result *payload) error {
-	if !p.deep {
-		return nil
-	}
-	depth := wire.CallerDepth
-	if result.record != nil {
-		depth++
-	}
-	if c.form.Check(p.result, depth) != nil {
-		return fmt.Errorf("nested deeper than %d", wire.CallerDepth)
-	}
-	return nil
 }
 
 // adopt puts result streams, whose items may have come already, under ctx.
