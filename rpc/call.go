@@ -87,6 +87,9 @@ type Method struct {
 	// at any time.
 	Cursor string
 
+	// Options are what the directives wirecall:option say, for interceptors and tools.
+	Options []Option
+
 	// New returns fresh values for a call's Params and Result; either may be
 	// nil where the method has none. A nil New is one that returns two nils.
 	New func() (params, result any)
@@ -94,6 +97,20 @@ type Method struct {
 	// Serve runs the implementation, which the Service has.
 	Serve func(ctx context.Context, impl any, c *Call) error
 }
+
+// Option returns the value of the option with that key, or "" where there is none.
+func (m *Method) Option(key string) string {
+	for _, o := range m.Options {
+		if o.Key == key {
+			return o.Value
+		}
+	}
+	return ""
+}
+
+// An Option is something that interceptors and tools need to know of a method. Tools
+// put their name and a point before their keys, such as mcp.tool.
+type Option struct{ Key, Value string }
 
 // A Service is an implementation with the methods that the wire may call.
 type Service struct {

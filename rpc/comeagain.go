@@ -8,7 +8,7 @@ import (
 )
 
 // ComeAgain returns an error with which a handler ends a stream that has a cursor
-// (//wirecall:resume): the client makes the call again behind the last item that its
+// (//wirecall:cursor): the client makes the call again behind the last item that its
 // loop was given, and the loop goes on. The client does so after 1 to 1.5 times d, at
 // random; as long as no item comes in between, its pauses double up to 30 seconds. d
 // is at most an hour. Where the server shuts down the call is made on another one, or

@@ -29,7 +29,7 @@
 //     producer's code ends at its next yield, which returns false. Its context
 //     ends when the last result stream of the call has ended.
 //   - A stream ends with its connection, with an error. Where its method declares
-//     a cursor, by a wirecall:resume directive, a generated client goes on behind
+//     a cursor, by a wirecall:cursor directive, a generated client goes on behind
 //     the last item that was delivered as soon as its Caller reaches a server
 //     again; see gen1.Cursor.
 //   - The caller's context governs the streams of its call: when it ends, what is

@@ -88,7 +88,7 @@ type Subject interface {
 	// Follow streams the numbers behind after, one a second. Where it has come to last
 	// it asks the consumer to come again.
 	//
-	//wirecall:resume after=N
+	//wirecall:cursor after=N
 	Follow(ctx context.Context, after, last int) (iter.Seq2[Mark, error], error)
 
 	// Stubborn is Tick without a look at the context between items.

@@ -15,7 +15,7 @@
 //	type Room interface {
 //		// Messages streams what was said after the given id.
 //		//
-//		//wirecall:resume after=ID
+//		//wirecall:cursor after=ID
 //		Messages(ctx context.Context, after int64) (iter.Seq2[Message, error], error)
 //	}
 //
@@ -34,7 +34,7 @@
 //	//wirecall:unordered           a notification does not hold up the calls of its
 //	                               service that come behind it, a call does not
 //	                               wait for notifications
-//	//wirecall:resume PARAM=FIELD  its stream continues after the item whose field
+//	//wirecall:cursor PARAM=FIELD  its stream continues after the item whose field
 //	                               FIELD was given as the parameter PARAM; where it
 //	                               is lost the client calls again, so that it is
 //	                               idempotent as well
@@ -43,6 +43,9 @@
 //
 //	//wirecall:json all            generate JSON for types of any size
 //	//wirecall:json none           generate no JSON
+//	//wirecall:option KEY=VALUE    what interceptors and tools need to know; may stand
+//	                               once for each KEY, and a method's replaces the
+//	                               service's
 //
 // Names on the wire are letters, digits and _ - . / after a letter, and do not
 // begin with rpc. The methods of embedded interfaces are named after the marked
@@ -58,6 +61,8 @@
 //	Room         RoomService        *RoomClient   NewRoomClient
 //	ChatService  NewChatService     *ChatClient   NewChatClient
 //	room         roomService        *roomClient   newRoomClient
+//
+// and a constant for the name of each method on the wire, such as RoomMessagesMethod.
 //
 // A trailing Service is dropped from the interface's name, and from the
 // service's name on the wire, before anything is added; where that would give

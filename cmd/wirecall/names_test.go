@@ -59,7 +59,7 @@ type SERVICE interface {
 	Box(PARAM other.T) (Box[ITEM], error)
 	Lists(PARAM []ITEM) (RESULT [][]ITEM, err error)
 	Watch(ctx context.Context, PARAM ITEM) (RESULT iter.Seq2[ITEM, error], most iter.Seq2[other.T, error], err error)
-	//wirecall:resume PARAM=FIELD
+	//wirecall:cursor PARAM=FIELD
 	Follow(ctx context.Context, PARAM int64) (iter.Seq2[*ITEM, error], error)
 	//wirecall:notify
 	Say(PARAM map[string]ITEM) error
@@ -140,7 +140,7 @@ func TestEveryNameCanBeTaken(t *testing.T) {
 			}
 			text := sinkWith(role, name)
 			if name == "_" {
-				text = strings.ReplaceAll(text, "//wirecall:resume _=Field", "")
+				text = strings.ReplaceAll(text, "//wirecall:cursor _=Field", "")
 			}
 			writeFile(t, filepath.Join(dir, pkg, "sink.go"), text)
 		}

@@ -35,7 +35,7 @@ type Room interface {
 	// Messages streams what was said after the given id, first what is stored, then
 	// what is posted from now on, in the order of the ids.
 	//
-	//wirecall:resume after=ID
+	//wirecall:cursor after=ID
 	Messages(ctx context.Context, after int64) (iter.Seq2[Message, error], error)
 
 	// Watch returns who is in the room, the given name included, and a stream of

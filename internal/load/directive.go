@@ -16,11 +16,12 @@ import (
 //	//wirecall:notify
 //	//wirecall:idempotent
 //	//wirecall:unordered
-//	//wirecall:resume PARAMETER=FIELD
+//	//wirecall:cursor PARAMETER=FIELD
 //	//wirecall:json all|none
+//	//wirecall:option KEY=VALUE
 //
-// The first belongs to interfaces, the last to both, the others to methods, and
-// each may stand once. Arguments are words, or Go strings in quotes.
+// The first belongs to interfaces, the last two to both, the others to methods. Each
+// may stand once, option once for each key. Arguments are words, or Go strings in quotes.
 type directive struct {
 	verb       string
 	key, value string // as in name=Chat; a lone word is a value
@@ -55,8 +56,12 @@ func parseDirective(text string) (*directive, error) {
 		err = out.service(words)
 	case "name":
 		err = out.name(words)
+	case "cursor":
+		err = out.cursor(words)
 	case "resume":
-		err = out.resume(words)
+		err = errors.New("//wirecall:resume is now //wirecall:cursor, with the same argument")
+	case "option":
+		err = out.option(words)
 	case "json":
 		if len(words) != 1 || words[0] != "all" && words[0] != "none" {
 			err = errors.New("write //wirecall:json all or //wirecall:json none")
@@ -68,7 +73,7 @@ func parseDirective(text string) (*directive, error) {
 			err = fmt.Errorf("//wirecall:%s takes no arguments", d.Name)
 		}
 	default:
-		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered, resume and json", d.Name)
+		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered, cursor, json and option", d.Name)
 	}
 	if err != nil {
 		return nil, err
@@ -96,15 +101,30 @@ func (d *directive) name(words []string) error {
 	return checkName(d.value)
 }
 
-func (d *directive) resume(words []string) error {
+func (d *directive) cursor(words []string) error {
 	if len(words) == 1 {
 		d.key, d.value, _ = strings.Cut(words[0], "=")
 	}
 	if !token.IsIdentifier(d.key) || !token.IsIdentifier(d.value) {
-		return errors.New("write //wirecall:resume PARAMETER=FIELD, such as after=ID")
+		return errors.New("write //wirecall:cursor PARAMETER=FIELD, such as after=ID")
 	}
 	return nil
 }
+
+func (d *directive) option(words []string) error {
+	ok := false
+	if len(words) == 1 {
+		d.key, d.value, ok = strings.Cut(words[0], "=")
+	}
+	if !ok || !sane.MatchString(d.key) {
+		return errors.New("write //wirecall:option KEY=VALUE, such as role=writer, or \"note=two words\"; a KEY has letters, digits and _ - . /, a letter first")
+	}
+	return nil
+}
+
+// repeatable reports whether directives of a verb may stand more than once in a place,
+// with different keys.
+func repeatable(verb string) bool { return verb == "option" }
 
 // sane is what a name on the wire may be made of. It leaves out whatever would
 // need escaping in JSON, a URL or a shell.

@@ -16,8 +16,16 @@ func TestParseDirective(t *testing.T) {
 		"//wirecall:idempotent ":               {verb: "idempotent"},
 		"//wirecall:json none":                 {verb: "json", value: "none"},
 		"//wirecall:unordered":                 {verb: "unordered"},
-		"//wirecall:resume after=ID":           {verb: "resume", key: "after", value: "ID"},
-		"//wirecall:resume größe=Größe":        {verb: "resume", key: "größe", value: "Größe"},
+		"//wirecall:option role=writer":        {verb: "option", key: "role", value: "writer"},
+		"//wirecall:option mcp.tool=":          {verb: "option", key: "mcp.tool"},
+		`//wirecall:option "a=two words, b=c"`: {verb: "option", key: "a", value: "two words, b=c"},
+		"//wirecall:option role":               {verb: "error"},
+		"//wirecall:option role writer":        {verb: "error"},
+		"//wirecall:option =writer":            {verb: "error"},
+		`//wirecall:option "a b=c"`:            {verb: "error"},
+		"//wirecall:resume after=ID":           {verb: "error"},
+		"//wirecall:cursor after=ID":           {verb: "cursor", key: "after", value: "ID"},
+		"//wirecall:cursor größe=Größe":        {verb: "cursor", key: "größe", value: "Größe"},
 		"// wirecall: makes code":              {},
 		"// see wirecall:service":              {},
 		"//go:generate wirecall:service":       {},
@@ -38,10 +46,10 @@ func TestParseDirective(t *testing.T) {
 		`//wirecall:name "\x00"`:               {verb: "error"},
 		"//wirecall:name -x":                   {verb: "error"},
 		"//wirecall:notify now":                {verb: "error"},
-		"//wirecall:resume after":              {verb: "error"},
-		"//wirecall:resume after=a.b":          {verb: "error"},
-		"//wirecall:resume func=ID":            {verb: "error"},
-		"//wirecall:resume after=ID before=ID": {verb: "error"},
+		"//wirecall:cursor after":              {verb: "error"},
+		"//wirecall:cursor after=a.b":          {verb: "error"},
+		"//wirecall:cursor func=ID":            {verb: "error"},
+		"//wirecall:cursor after=ID before=ID": {verb: "error"},
 	} {
 		got, err := parseDirective(text)
 		if err != nil {
@@ -58,7 +66,7 @@ func TestParseDirective(t *testing.T) {
 
 func FuzzParseDirective(f *testing.F) {
 	for _, text := range []string{
-		"//wirecall:service", "//wirecall:service name=Chat", "//wirecall:name \"x\"", "//wirecall:resume after=ID",
+		"//wirecall:service", "//wirecall:service name=Chat", "//wirecall:name \"x\"", "//wirecall:cursor after=ID",
 		"// wirecall:notify", "//wirecall:", "//wirecall:name `", "//wirecall:name \"\\u0000\"", "//go:generate x",
 	} {
 		f.Add(text)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/token"
 	"go/types"
+	"slices"
 	"strings"
 
 	"github.com/wirecall/wirecall/internal/model"
@@ -24,9 +25,8 @@ type methodLoader struct {
 	foreign types.Type
 }
 
-// method is the model of one method, or nil if its signature cannot be one. json is
-// what its service says.
-func (w *pkgLoader) method(s *model.Service, owner *types.TypeName, fn *types.Func, json model.JSON) *model.Method {
+// method is the model of one method of d, or nil if its signature cannot be one.
+func (w *pkgLoader) method(s *model.Service, d *decl, owner *types.TypeName, fn *types.Func) *model.Method {
 	m := &methodLoader{pkgLoader: w, sig: fn.Signature(), who: s.Name + "." + fn.Name(), at: fn.Pos()}
 	if fn.Pkg() != owner.Pkg() {
 		m.at = owner.Pos()
@@ -39,11 +39,11 @@ func (w *pkgLoader) method(s *model.Service, owner *types.TypeName, fn *types.Fu
 		return nil
 	}
 	doc := w.doc(fn)
-	m.out = &model.Method{JSON: json, Name: fn.Name(), Wire: s.Wire + "." + fn.Name(), Doc: doc.Text(), Pos: w.pos(m.at)}
+	m.out = &model.Method{JSON: d.json, Options: slices.Clone(d.options), Name: fn.Name(), Wire: s.Wire + "." + fn.Name(), Doc: doc.Text(), Pos: w.pos(m.at)}
 	m.params()
 	m.results()
-	for _, d := range w.directives(doc) {
-		m.directive(d)
+	for _, own := range w.directives(doc) {
+		m.directive(own)
 	}
 	m.rules()
 	return m.out
@@ -162,9 +162,21 @@ func (m *methodLoader) directive(d placedDirective) {
 		m.out.JSON = model.JSON(d.value)
 	case "unordered":
 		m.out.Unordered = true
-	case "resume":
-		m.resume(d)
+	case "cursor":
+		m.cursor(d)
+	case "option":
+		m.out.Options = withOption(m.out.Options, model.Option{Key: d.key, Value: d.value})
 	}
+}
+
+// withOption is options with one more, in the place of one that has its key.
+func withOption(options []model.Option, o model.Option) []model.Option {
+	i := slices.IndexFunc(options, func(other model.Option) bool { return other.Key == o.Key })
+	if i < 0 {
+		return append(options, o)
+	}
+	options[i] = o
+	return options
 }
 
 // rules refuses what the method as a whole must not be.
@@ -200,8 +212,8 @@ func streams(values []*model.Value) (n int) {
 	return n
 }
 
-// resume refuses a cursor that cannot continue the stream.
-func (m *methodLoader) resume(d placedDirective) {
+// cursor refuses a cursor that cannot continue the stream.
+func (m *methodLoader) cursor(d placedDirective) {
 	var item types.Type
 	for v := range m.sig.Results().Variables() {
 		if s, ok := stream(v.Type()); ok {
@@ -209,12 +221,12 @@ func (m *methodLoader) resume(d placedDirective) {
 		}
 	}
 	if item == nil || len(m.out.Results) != 1 || streams(m.out.Params) > 0 {
-		m.refusef(d.pos, "%s: only a method whose one result is a stream, and that is sent none, can resume", m.who)
+		m.refusef(d.pos, "%s: only a method whose one result is a stream, and that is sent none, can have a cursor", m.who)
 		return
 	}
 	param := m.param(d.key)
 	if param == nil {
-		m.refusef(d.pos, "%s: it has no parameter %s to resume after", m.who, d.key)
+		m.refusef(d.pos, "%s: it has no parameter %s to continue after", m.who, d.key)
 		return
 	}
 	field, nilable := m.field(item, d.value)
@@ -227,7 +239,7 @@ func (m *methodLoader) resume(d placedDirective) {
 			d.key, m.typeString(param.Type()), d.value, m.typeString(field.Type()))
 		return
 	}
-	m.out.Resume = &model.Resume{Param: d.key, Field: d.value, Nilable: nilable}
+	m.out.Cursor = &model.Cursor{Param: d.key, Field: d.value, Nilable: nilable}
 	m.out.Idempotent = true
 }
 

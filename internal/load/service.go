@@ -81,8 +81,11 @@ type decl struct {
 	spec  *ast.TypeSpec
 	doc   *ast.CommentGroup
 	wire  string // given in the directive, or empty
-	json  model.JSON
 	build buildConstraint
+
+	// What holds for all its methods that do not say otherwise.
+	json    model.JSON
+	options []model.Option
 }
 
 // find returns the marked interfaces of one file, and refuses directives
@@ -120,13 +123,16 @@ func (w *pkgLoader) find(f *ast.File) []*decl {
 // marked returns spec as a marked interface, or nil if it is none.
 func (w *pkgLoader) marked(spec *ast.TypeSpec, doc *ast.CommentGroup) *decl {
 	var found *decl
+	var all decl // what the other directives say
 	directives := w.directives(doc)
-	isService := func(d placedDirective) bool { return d.verb == "service" }
-	json := slices.IndexFunc(directives, func(d placedDirective) bool { return d.verb == "json" })
-	for i, d := range directives {
+	service := slices.ContainsFunc(directives, func(d placedDirective) bool { return d.verb == "service" })
+	for _, d := range directives {
 		switch {
-		case i == json && slices.ContainsFunc(directives, isService):
-		case !isService(d):
+		case service && d.verb == "json":
+			all.json = model.JSON(d.value)
+		case service && d.verb == "option":
+			all.options = append(all.options, model.Option{Key: d.key, Value: d.value})
+		case d.verb != "service":
 			w.refusef(d.pos, "//wirecall:%s is out of place: it belongs in the comment right above %s", d.verb, place(d.verb))
 		case spec.TypeParams != nil:
 			w.refusef(d.pos, "%s: a generic interface cannot be a service: mark one that embeds an instance, such as type %[2]s interface{ %[1]s[%[3]s] }",
@@ -137,8 +143,8 @@ func (w *pkgLoader) marked(spec *ast.TypeSpec, doc *ast.CommentGroup) *decl {
 			found = &decl{spec: spec, doc: doc, wire: d.value}
 		}
 	}
-	if found != nil && json >= 0 {
-		found.json = model.JSON(directives[json].value)
+	if found != nil {
+		found.json, found.options = all.json, all.options
 	}
 	return found
 }
@@ -180,7 +186,7 @@ func place(verb string) string {
 	switch verb {
 	case "service":
 		return "an interface"
-	case "json":
+	case "json", "option":
 		return "a marked interface or a method of an interface"
 	}
 	return "a method of an interface"
@@ -192,7 +198,8 @@ type placedDirective struct {
 	pos token.Pos
 }
 
-// directives reads those in a comment, and refuses a second of the same name.
+// directives reads those in a comment, and refuses a second of the same name, or, where
+// that may stand more than once, of the same key.
 func (w *pkgLoader) directives(doc *ast.CommentGroup) []placedDirective {
 	var out []placedDirective
 	if doc == nil {
@@ -207,13 +214,24 @@ func (w *pkgLoader) directives(doc *ast.CommentGroup) []placedDirective {
 		if d == nil {
 			continue
 		}
-		if slices.ContainsFunc(out, func(o placedDirective) bool { return o.verb == d.verb }) {
-			w.refusef(c.Pos(), "//wirecall:%s stands here twice", d.verb)
+		if what, twice := repeated(out, d); twice {
+			w.refusef(c.Pos(), "//wirecall:%s stands here twice", what)
 			continue
 		}
 		out = append(out, placedDirective{d, c.Pos()})
 	}
 	return out
+}
+
+// repeated reports whether d stands among the others already, and as what.
+func repeated(others []placedDirective, d *directive) (what string, twice bool) {
+	what = d.verb
+	if repeatable(d.verb) {
+		what += " " + d.key
+	}
+	return what, slices.ContainsFunc(others, func(o placedDirective) bool {
+		return o.verb == d.verb && (o.key == d.key || !repeatable(d.verb))
+	})
 }
 
 // service adds one marked interface to the model.
@@ -247,7 +265,7 @@ func (w *pkgLoader) service(d *decl) {
 		w.refusef(name.Pos(), "%s: %v; give it another with //wirecall:service name=NAME", name.Name, err)
 	}
 	for _, fn := range w.methodsOf(it) {
-		if m := w.method(s, obj, fn, d.json); m != nil {
+		if m := w.method(s, d, obj, fn); m != nil {
 			s.Methods = append(s.Methods, m)
 		}
 	}

@@ -84,8 +84,11 @@ func (m *Method) String() string {
 			parts = append(parts, flag.name)
 		}
 	}
-	if m.Resume != nil {
-		parts = append(parts, "resume "+m.Resume.Param+"="+m.Resume.Field)
+	if m.Cursor != nil {
+		parts = append(parts, "cursor "+m.Cursor.Param+"="+m.Cursor.Field)
+	}
+	for _, o := range m.Options {
+		parts = append(parts, "option "+o.Key+"="+o.Value)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -48,10 +48,11 @@ type Method struct {
 	Error    bool // an error comes last
 
 	Notify     bool
-	Idempotent bool    // one that resumes is
-	JSON       JSON    // what is generated for the JSON of its types
-	Unordered  bool    // it neither holds up the calls of its service nor waits for its notifications
-	Resume     *Resume // nil where a stream does not continue
+	Idempotent bool     // one with a cursor is
+	JSON       JSON     // what is generated for the JSON of its types
+	Unordered  bool     // it neither holds up the calls of its service nor waits for its notifications
+	Cursor     *Cursor  // nil where a stream does not continue
+	Options    []Option // in the order written, the service's first; of one key there is one
 }
 
 // JSON is for which types of a method JSON is generated: for those that are small
@@ -72,15 +73,18 @@ type Value struct {
 	Named  bool // the source has the name
 }
 
-// Resume says that a stream continues after the item whose field Field is
+// Cursor says that a stream continues after the item whose field Field is
 // what parameter Param holds.
-type Resume struct {
+type Cursor struct {
 	Param, Field string
 
 	// Nilable is what may be nil on the way to the field: "" is the item itself,
 	// anything else an embedded pointer in it.
 	Nilable []string
 }
+
+// An Option is what a service or a method says to interceptors and tools.
+type Option struct{ Key, Value string }
 
 // A Def says what a named type looks like on the wire. An instance of a
 // generic type is a Def of its own.

@@ -26,7 +26,7 @@ import (
 type Fleet interface {
 	// Numbers streams the numbers after the given one, one in a while.
 	//
-	//wirecall:resume after=N
+	//wirecall:cursor after=N
 	Numbers(ctx context.Context, after int) (iter.Seq2[Number, error], error)
 
 	// Usage tells what the server's process costs.

@@ -23,11 +23,23 @@ func (e *emitter) method(n *names, p *plan) {
 		g.Line().Id("Name").Op(":").Id(n.constant(p.Method))
 		g.Id("Service").Op(":").Lit(n.s.Wire)
 		p.described(g)
+		if len(p.Options) > 0 {
+			set("Options", options(p.Options))
+		}
 		set("New", jen.Func().Params().Params(jen.Any(), jen.Any()).
 			Add(onLine(jen.Return(fresh(p.params, nil), fresh(p.result, p.Results)))))
 		set("Serve", jen.Func().Params(jen.Id(p.ctx).Qual("context", "Context"), jen.Id(p.impl).Any(), jen.Id(p.c).Op("*").Qual(rpcPath, "Call")).
 			Add(p.serveResult()).BlockFunc(func(g *jen.Group) { p.serve(n, g) }))
 		g.Line()
+	})
+}
+
+// options emits []rpc.Option{{Key: "role", Value: "writer"}}.
+func options(all []model.Option) jen.Code {
+	return jen.Index().Qual(rpcPath, "Option").ValuesFunc(func(g *jen.Group) {
+		for _, o := range all {
+			g.Values(jen.Id("Key").Op(":").Lit(o.Key), jen.Id("Value").Op(":").Lit(o.Value))
+		}
 	})
 }
 
@@ -47,8 +59,8 @@ func (p *plan) described(g *jen.Group) {
 			g.Id(flag.name).Op(":").True()
 		}
 	}
-	if p.Resume != nil {
-		g.Id("Cursor").Op(":").Lit(p.Resume.Param)
+	if p.Cursor != nil {
+		g.Id("Cursor").Op(":").Lit(p.Cursor.Param)
 	}
 }
 
@@ -210,8 +222,8 @@ func (e *emitter) clientMethod(n *names, p *plan) {
 	}
 	e.doc(doc)
 	body := p.body
-	if p.Resume != nil {
-		body = p.resumed
+	if p.Cursor != nil {
+		body = p.continued
 	}
 	e.Func().Params(jen.Id(p.c).Op("*").Id(n.client)).Id(p.Name).
 		ParamsFunc(p.signature).Add(p.signatureResults()).BlockFunc(body)

@@ -17,7 +17,7 @@ type plan struct {
 	// is written here only where the package uses that name for something that
 	// the method needs.
 	c, ctx, p, r, err, impl string
-	call, item              string   // where it resumes
+	call, item              string   // where it has a cursor
 	args, outs              []string // locals for parameters and results
 }
 
@@ -43,7 +43,7 @@ func (e *emitter) plan(n *names, m *model.Method) *plan {
 	}
 	l := e.locals(n, p)
 	p.impl, p.c, p.ctx, p.p, p.r, p.err = l.take("impl"), l.take("c"), l.take("ctx"), l.take("p"), l.take("r"), l.take("err")
-	if m.Resume != nil {
+	if m.Cursor != nil {
 		p.call, p.item = l.take("call"), l.take("m")
 	}
 	for _, v := range m.Params {

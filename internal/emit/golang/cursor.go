@@ -8,7 +8,7 @@ import (
 	"github.com/wirecall/wirecall/internal/model"
 )
 
-// resumed emits the body of a client's method whose stream resumes:
+// continued emits the body of a client's method whose stream has a cursor:
 //
 //	p := roomMessagesParams{after}
 //	var r gen1.Stream
@@ -17,7 +17,7 @@ import (
 //	return gen1.Cursor(ctx, c.caller, &call, func(m Message) { p.After = m.ID }), err
 //
 // The call is made of a copy, for interceptors may change it.
-func (p *plan) resumed(g *jen.Group) {
+func (p *plan) continued(g *jen.Group) {
 	g.Id(p.p).Op(":=").Add(p.paramsLiteral())
 	g.Var().Id(p.r).Add(p.resultType())
 	g.Id(p.call).Op(":=").Add(p.callLiteral(jen.Op("&").Id(p.p)))
@@ -33,13 +33,13 @@ func (p *plan) resumed(g *jen.Group) {
 
 // moved emits { p.After = m.ID }, where there is such a field.
 func (p *plan) moved() jen.Code {
-	i := slices.IndexFunc(p.Params, func(v *model.Value) bool { return v.Named && v.Name == p.Resume.Param })
-	set := jen.Id(p.p).Dot(p.params.fields[i].name).Op("=").Id(p.item).Dot(p.Resume.Field)
-	if len(p.Resume.Nilable) == 0 {
+	i := slices.IndexFunc(p.Params, func(v *model.Value) bool { return v.Named && v.Name == p.Cursor.Param })
+	set := jen.Id(p.p).Dot(p.params.fields[i].name).Op("=").Id(p.item).Dot(p.Cursor.Field)
+	if len(p.Cursor.Nilable) == 0 {
 		return onLine(set)
 	}
 	var there *jen.Statement
-	for _, name := range p.Resume.Nilable {
+	for _, name := range p.Cursor.Nilable {
 		x := jen.Id(p.item)
 		if name != "" {
 			x.Dot(name)
