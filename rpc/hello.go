@@ -222,14 +222,3 @@ func (c *session) onlyMessage(frame []byte) (*wire.Message, error) {
 	}
 	return m, nil
 }
-
-// postAlone is post with a frame for the message alone.
-func (c *session) postAlone(msg []byte) {
-	flush, over := c.out.post(msg, true)
-	if flush {
-		go c.flush(false)
-	}
-	if over {
-		c.fail(errNotReading, closeTimeout)
-	}
-}

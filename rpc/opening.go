@@ -178,8 +178,11 @@ func (o *opening) hello(m *wire.Message) (*session, error) {
 	}
 	o.link.bind(c)
 	c.alive()
-	c.postAlone(o.form.AppendTail(msg))
+	flush, _ := c.out.post(o.form.AppendTail(msg), true) // before a shutdown can say goaway
 	o.server.take(c)
+	if flush { // now the client may see its session, and the server shows it
+		go c.flush(false)
+	}
 	return c, nil
 }
 
