@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -88,6 +90,17 @@ func (r *registry) register(s Service) {
 		serve := func(ctx context.Context, c *Call) error { return m.Serve(ctx, s.Impl, c) }
 		r.methods[m.Name] = &registeredMethod{m, serve, service}
 	}
+}
+
+// sorted returns the methods in the order of their names.
+func (r *registry) sorted() []*Method {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var all []*Method
+	for _, name := range slices.Sorted(maps.Keys(r.methods)) {
+		all = append(all, r.methods[name].Method)
+	}
+	return all
 }
 
 func (r *registry) lookup(name []byte) *registeredMethod {

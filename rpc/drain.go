@@ -178,8 +178,10 @@ func (c *session) servesCall(in *incoming) bool {
 // for 250 ms, for half of that time and 5 s at most. When ctx ends first, what they
 // wait for is answered with CodeUnavailable.
 //
-// Stop the http.Server as well, for its listeners and for POST requests.
+// Shutdown closes the listeners of Serve. Stop the http.Server as well, for its own
+// and for POST requests.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.init()
 	until, _ := ctx.Deadline()
 	openings := s.stop(until)
 	for _, c := range s.sessions() {
@@ -218,8 +220,10 @@ func (s *Server) awaitAll(ctx context.Context, openings []*opening) bool {
 	return true
 }
 
-// Close ends the server and every connection at once.
+// Close ends the server and every connection at once, and closes the listeners of
+// Serve.
 func (s *Server) Close() error {
+	s.init()
 	s.stop(time.Time{})
 	s.endAll(ErrClosed)
 	return nil
@@ -252,6 +256,9 @@ func (s *Server) stop(until time.Time) []*opening {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped, s.until = true, until
+	for ln := range s.listeners {
+		(*ln).Close()
+	}
 	return slices.Collect(maps.Keys(s.openings))
 }
 

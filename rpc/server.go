@@ -22,7 +22,12 @@ import (
 // The context of a connection's handlers has the values of the request that
 // opened it: authenticate in an http.Handler around the Server, put what you
 // found into the request's context, and handlers find it in theirs.
+//
+// The zero Server equals NewServer(nil). Its methods may be called by any number of
+// goroutines at once.
 type Server struct {
+	setup sync.Once // sets config and what comes before the mutex
+
 	config  *config
 	codecs  []codec.Codec
 	origins []string // see originPatterns
@@ -31,13 +36,17 @@ type Server struct {
 
 	most int // sockets
 
-	mu       sync.Mutex
-	stopped  bool
-	until    time.Time // when a shutdown ends, zero for no time
-	openings map[*opening]struct{}
-	conns    map[*session]struct{}
-	sockets  int
+	mu        sync.Mutex
+	stopped   bool
+	until     time.Time // when a shutdown ends, zero for no time
+	listeners map[*net.Listener]struct{}
+	openings  map[*opening]struct{}
+	conns     map[*session]struct{}
+	sockets   int
 }
+
+// ErrServerClosed is returned by Server.Serve after Close or Shutdown.
+var ErrServerClosed = errors.New("rpc: server closed")
 
 // NewServer makes a Server. A nil opts means the defaults. It panics with the
 // error of opts.Validate, which names the field: a codec that the wire does not
@@ -49,18 +58,32 @@ func NewServer(opts *ServerOptions) *Server {
 	if err := opts.Validate(); err != nil {
 		panic(fmt.Errorf("rpc: NewServer: %w", err))
 	}
-	s := &Server{origins: originPatterns(opts.Origins), subprotocols: opts.Subprotocols, most: opts.MaxConnections, openings: make(map[*opening]struct{}), conns: make(map[*session]struct{})}
+	s := new(Server)
+	s.setup.Do(func() { s.configure(opts) })
+	return s
+}
+
+// init gives a zero Server the defaults. Each exported method begins with it.
+func (s *Server) init() {
+	s.setup.Do(func() { s.configure(&ServerOptions{}) })
+}
+
+func (s *Server) configure(opts *ServerOptions) {
+	s.origins, s.subprotocols, s.most = originPatterns(opts.Origins), opts.Subprotocols, opts.MaxConnections
 	s.codecs = append(s.codecs, opts.Codecs...)
 	s.codecs = append(s.codecs, codec.JSON)
 	s.config = opts.conn().config()
 	s.config.onLeave = s.remove
 	s.config.sessions = newSessions(opts.Sessions)
-	return s
+	s.listeners = make(map[*net.Listener]struct{})
+	s.openings = make(map[*opening]struct{})
+	s.conns = make(map[*session]struct{})
 }
 
 // Register adds services. It panics where a method's name is taken, as
 // http.Handle does. Services may be added while the server runs.
 func (s *Server) Register(services ...Service) {
+	s.init()
 	for _, svc := range services {
 		s.config.methods.register(svc)
 	}
@@ -70,6 +93,7 @@ func (s *Server) Register(services ...Service) {
 // or batch. Requests of browser pages from origins that are not allowed are
 // refused with 403.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.init()
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if !s.allows(origin, r.Host) {
 			http.Error(w, fmt.Sprintf("origin %.100q is not allowed: see rpc.ServerOptions.Origins", origin), http.StatusForbidden)
@@ -112,12 +136,19 @@ func isHandshake(r *http.Request) bool {
 // session too where that has lost the connection and waits for its client: do not
 // cancel ctx because ServeConn has returned.
 func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
+	s.init()
 	if !s.enter() {
 		rwc.Close()
 		return errFull
 	}
+	return s.serveConn(ctx, rwc, s.leave)
+}
+
+// serveConn serves a connection whose socket has been counted. closed is called when
+// that has been closed.
+func (s *Server) serveConn(ctx context.Context, rwc io.ReadWriteCloser, closed func()) error {
 	l := newLineLink(rwc, s.config.limits.MessageBytes, s.config.limits.WriteTimeout)
-	l.closed = s.leave
+	l.closed = closed
 	o := s.newOpening(ctx, l, codec.JSON, true)
 	stop := context.AfterFunc(ctx, func() { o.end(context.Cause(ctx), closeShutdown) })
 	c, err := o.run()
@@ -133,38 +164,6 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 		return err
 	}
 	return l.broken()
-}
-
-// Serve accepts connections and serves each as ServeConn does, until ln fails,
-// and returns that failure. Close ln to end it. Where ln fails for the moment
-// only, as for want of descriptors, Serve tries again after up to a second, as
-// http.Server does.
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	for wait := acceptWait; ; {
-		conn, err := ln.Accept()
-		switch {
-		case err == nil:
-			wait = acceptWait
-			go s.ServeConn(ctx, conn)
-		case !passes(err):
-			return err
-		default:
-			time.Sleep(wait)
-			wait = min(2*wait, time.Second)
-		}
-	}
-}
-
-const acceptWait = 5 * time.Millisecond
-
-// passes reports whether a listener that has failed with err may yet go on.
-func passes(err error) bool {
-	e, ok := errors.AsType[interface {
-		error
-		Temporary() bool
-		Timeout() bool
-	}](err)
-	return ok && e.Temporary() && !e.Timeout()
 }
 
 var errFull = errors.New("too many connections")

@@ -1,0 +1,82 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+)
+
+// Serve accepts connections and serves each as ServeConn does. It returns
+// ErrServerClosed at once after Close or Shutdown, which close ln, and otherwise
+// the cause of ctx's end, which closes ln and ends the connections, or the error that
+// ln failed with. Serve closes ln in any case. It does not wait for connections:
+// Shutdown does.
+//
+// If ln fails for the moment only, as without file descriptors, Serve tries again
+// after up to a second, as http.Server does.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	s.init()
+	defer ln.Close()
+	if !s.listens(&ln) {
+		return ErrServerClosed
+	}
+	defer s.unlisten(&ln)
+	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	for wait := acceptWait; ; {
+		conn, err := ln.Accept()
+		switch {
+		case err == nil:
+			wait = acceptWait
+			go s.ServeConn(ctx, conn)
+		case s.stopping():
+			return ErrServerClosed
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !passes(err):
+			return err
+		default:
+			sleep(ctx, wait)
+			wait = min(2*wait, time.Second)
+		}
+	}
+}
+
+const acceptWait = 5 * time.Millisecond
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// passes reports whether a listener that has failed with err may yet go on.
+func passes(err error) bool {
+	e, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+		Timeout() bool
+	}](err)
+	return ok && e.Temporary() && !e.Timeout()
+}
+
+// listens notes a listener, by a pointer since its type may not be comparable, that the end of the server closes, unless the server has
+// ended.
+func (s *Server) listens(ln *net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		s.listeners[ln] = struct{}{}
+	}
+	return !s.stopped
+}
+
+func (s *Server) unlisten(ln *net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, ln)
+}
