@@ -17,6 +17,7 @@ type jsonPlan struct {
 	structs []*coding              // those that functions are written for
 	roots   []*coding              // the types that are registered
 	left    []string               // what is left to encoding/json, and why
+	reach   *reachFinder           // nil until it is needed
 
 	v, s, i, f, dst string // the local identifiers of the functions
 }
@@ -129,9 +130,9 @@ func (e *emitter) coding(t *model.Type) *coding {
 		c = coding{append: "AppendRaw", decode: "Raw", mayFail: true}
 	case def != nil && def.Own:
 		return e.leave(t, "methods of its own write or read its JSON")
-	case def != nil && e.recursive(def):
+	case def != nil && e.reach(def).recursive:
 		return e.leave(t, "it can hold values of its own type")
-	case def != nil && e.varies(def):
+	case def != nil && e.reach(def).varies:
 		return e.leave(t, "it holds what may be another type in other builds")
 	case ok:
 	case is.Kind == model.Any && def == nil:

@@ -127,35 +127,3 @@ func (e *emitter) holdsOwn(t *model.Type, seen map[string]bool) bool {
 	}
 	return false
 }
-
-// recursive reports whether values of a type can hold others of that type. They
-// can be nested more deeply than encoding/json allows, and in a circle.
-func (e *emitter) recursive(def *model.Def) bool {
-	return e.reaches(def.Is, map[*model.Def]bool{}, func(_ *model.Type, d *model.Def) bool { return d == def })
-}
-
-// varies reports whether values of a type can hold others of a type that is
-// another in other builds. What is generated for it would differ too.
-func (e *emitter) varies(def *model.Def) bool {
-	return e.reaches(def.Is, map[*model.Def]bool{}, func(t *model.Type, d *model.Def) bool { return t.Varies || d != nil && d.Varies })
-}
-
-// reaches reports whether values of t can hold values of a type that is looked
-// for.
-func (e *emitter) reaches(t *model.Type, seen map[*model.Def]bool, target func(*model.Type, *model.Def) bool) bool {
-	for t != nil && t.Kind == model.Named {
-		d := e.json.defs[typeKey(t)]
-		switch {
-		case d == nil, d.Own, seen[d]:
-			return false
-		case target(t, d):
-			return true
-		}
-		seen[d] = true
-		t = d.Is
-	}
-	return t != nil && (target(t, nil) || e.reaches(t.Key, seen, target) || e.reaches(t.Elem, seen, target) ||
-		slices.ContainsFunc(t.Fields, func(f *model.Field) bool {
-			return (f.Wire != "" || f.Flat) && e.reaches(f.Type, seen, target)
-		}))
-}
