@@ -37,7 +37,13 @@ func TestCorpus(t *testing.T) {
 	for _, v := range values {
 		t.Run(fmt.Sprintf("%T", v), func(t *testing.T) {
 			t.Parallel()
-			for seed := range uint64(*rounds) {
+			var seed uint64
+			defer func() {
+				if t.Failed() {
+					t.Logf("the seed is %d", seed)
+				}
+			}()
+			for seed = range uint64(*rounds) {
 				f := &filler{rand.New(rand.NewPCG(seed, 0))}
 				in := reflect.New(reflect.TypeOf(v).Elem())
 				f.fill(in.Elem(), 0)
