@@ -4,6 +4,7 @@
 //	generated code -> rpc/gen1 -> rpc -> internal/contract, codec, internal/wire; codec/cbor -> codec -> internal/wire
 //	codec, codec/jsongen -> internal/jsontypes
 //	internal/wire, internal/jsontypes, codec/jsongen -> internal/jsonscan; internal/wire, codec/cbor -> internal/cborscan
+//	rpc -> internal/transport -> internal/buffers
 package internal_test
 
 import (
@@ -33,6 +34,7 @@ var allowed = map[string][]string{
 	"internal/flow":      {},
 	"internal/replay":    {"internal/buffers"},
 	"internal/workers":   {},
+	"internal/transport": {"internal/buffers"},
 	"internal/backoff":   {},
 	"internal/jsonscan":  {},
 	"internal/jsontypes": {"internal/jsonscan"},
@@ -50,6 +52,7 @@ var allowed = map[string][]string{
 		"internal/contract",
 		"internal/flow",
 		"internal/replay",
+		"internal/transport",
 		"internal/wire",
 		"internal/workers",
 	},
@@ -62,7 +65,7 @@ var allowed = map[string][]string{
 var kept = map[string]string{
 	"golang.org/x/tools/*":          "internal/load",
 	"github.com/dave/jennifer/*":    "internal/emit/golang",
-	"github.com/coder/websocket":    "rpc",
+	"github.com/coder/websocket":    "internal/transport",
 	"github.com/rogpeppe/*":         "cmd/wirecall",
 	"github.com/fxamacker/cbor/v2*": "codec/cbor",
 }

@@ -62,7 +62,7 @@ func (b *batch) count() int {
 	return n
 }
 
-// written is how many frames have been given to the link.
+// written is how many frames have been given to the transport.
 func (b *batch) written() int { return b.next + b.nextLarge }
 
 // left reports whether there are frames to write.

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"github.com/wirecall/wirecall/internal/transport"
 	"iter"
 	"sync"
 	"sync/atomic"
@@ -168,7 +169,7 @@ func (c *Conn) Close() error {
 	all := append([]*session{c.session.Load()}, c.leaving...)
 	c.mu.Unlock()
 	for _, s := range all {
-		s.fail(ErrClosed, closeNormal)
+		s.fail(ErrClosed, transport.CloseNormal)
 	}
 	for _, s := range all {
 		s.awaitTorn()

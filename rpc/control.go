@@ -9,6 +9,7 @@ import (
 
 	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/flow"
+	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -70,7 +71,7 @@ func (c *session) hold(raw []byte) (held, chunk []byte) {
 		return nil, nil
 	}
 	if c.alone {
-		if b := c.link.keep(4 * len(raw)); b != nil {
+		if b := c.transport.TakeBuffer(4 * len(raw)); b != nil {
 			return raw, b
 		}
 	}
@@ -277,19 +278,17 @@ func (c *session) control(method string, args ...int64) {
 		c.flush(true)
 	}
 	if over {
-		c.fail(errNotReading, closeTimeout)
+		c.fail(transport.ErrNotReading, transport.CloseTimeout)
 	}
 }
 
 // ping asks the peer for a sign of life.
-func (c *session) ping(l link) {
+func (c *session) ping(t transport.Transport) {
 	if c.mode == modeWirecall {
 		c.post(c.form.AppendControl(nil, methodPing, time.Now().UnixMilli()))
 		return
 	}
-	if p, ok := l.(interface{ ping() }); ok {
-		p.ping()
-		return
+	if !t.Ping(closeGrace) {
+		c.silent = 0 // plain lines have no ping: nobody can tell
 	}
-	c.silent = 0 // plain lines have no ping: nobody can tell
 }

@@ -8,15 +8,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -110,7 +108,7 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 }
 
 // dial makes a socket, with the WebSocket handshake where it needs one.
-func (d *dialer) dial(ctx context.Context) (link, mode, error) {
+func (d *dialer) dial(ctx context.Context) (transport.Transport, mode, error) {
 	if d.url.Scheme != "tcp" && d.url.Scheme != "unix" {
 		return d.dialWebSocket(ctx)
 	}
@@ -118,7 +116,7 @@ func (d *dialer) dial(ctx context.Context) (link, mode, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	return newLineLink(conn, d.config.limits.MessageBytes, d.config.limits.WriteTimeout), modeUnknown, nil
+	return transport.NewLines(conn, d.config.lineOptions(nil)), modeUnknown, nil
 }
 
 // parseURL parses a URL to dial. Its errors have nothing of one that may hold a
@@ -185,7 +183,7 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*C
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
 	cfg := opts.config()
-	c := newSession(ctx, cfg, codec.JSON, newLineLink(rwc, cfg.limits.MessageBytes, cfg.limits.WriteTimeout), modeUnknown)
+	c := newSession(ctx, cfg, codec.JSON, transport.NewLines(rwc, cfg.lineOptions(nil)), modeUnknown)
 	if err := c.open(ctx); err != nil {
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
@@ -199,56 +197,39 @@ func (c *session) open(ctx context.Context) error {
 	if c.mode != modePlain {
 		if err := c.sayHello(ctx); err != nil {
 			c.end(err)
-			c.link.cut() // without a word, which could take longer than ctx allows
+			c.transport.Close() // without a word, which could take longer than ctx allows
 			return err
 		}
 	}
-	c.link.bind(c)
+	c.transport.Bind(c)
 	return nil
 }
 
-func (d *dialer) dialWebSocket(ctx context.Context) (link, mode, error) {
-	hs := &handshake{base: http.DefaultTransport, stall: d.config.limits.WriteTimeout}
-	client := http.Client{}
+func (d *dialer) dialWebSocket(ctx context.Context) (transport.Transport, mode, error) {
+	o := &transport.DialOptions{
+		Options:     d.config.webSocketOptions(nil),
+		Header:      d.opts.Header,
+		Subprotocol: subprotocol(d.codec),
+		Binary:      d.codec.Format() == wire.CBOR,
+	}
 	switch {
 	case d.opts.HTTPClient != nil:
-		client = *d.opts.HTTPClient
-		if client.Transport != nil {
-			hs.base = client.Transport
-		}
+		o.Client = *d.opts.HTTPClient
 	case d.opts.NetDial != nil:
-		hs.base = d.transport
+		o.Client.Transport = d.transport
 	}
-	client.Transport = hs
-	if client.Timeout > 0 { // coder/websocket's rule for it ends before release can be called
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, client.Timeout)
-		defer cancel()
-		client.Timeout = 0
-	}
-	ws, resp, err := websocket.Dial(ctx, d.url.String(), &websocket.DialOptions{
-		HTTPClient:     &client,
-		HTTPHeader:     d.opts.Header,
-		Host:           d.opts.Header.Get("Host"),
-		Subprotocols:   []string{subprotocol(d.codec)},
-		OnPingReceived: func(ctx context.Context, b []byte) bool { return hs.wire.pong(ctx, b) },
-		OnPongReceived: func(context.Context, []byte) { hs.wire.heard() },
-	})
-	if err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
+	ws, resp, err := transport.Dial(ctx, d.url.String(), o)
+	switch {
+	case err != nil:
 		return nil, 0, refusedHandshake(resp, netError(err))
-	}
-	hs.release()
-	m := modePlain
-	if ws.Subprotocol() != "" {
-		m = modeWirecall
-	} else if d.codec.Format() != wire.JSON {
-		hs.wire.shut()
+	case ws.Subprotocol() != "":
+		return ws, modeWirecall, nil
+	case d.codec.Format() != wire.JSON:
+		ws.Close()
 		return nil, 0, fmt.Errorf("the server does not offer %s", subprotocol(d.codec))
 	}
-	return newWSLink(hs.wire, ws, d.codec, m, d.config.limits.MessageBytes), m, nil
+	ws.Plain()
+	return ws, modePlain, nil
 }
 
 // refusedHandshake says what the server answered, which is what one needs to
@@ -283,34 +264,4 @@ func retryAfter(header string) time.Duration {
 		return min(max(time.Until(at), 0), maxRetry)
 	}
 	return 0
-}
-
-// A handshake is the transport of one WebSocket handshake. It puts a wireConn
-// in the place of the upgraded connection, above TLS, whatever made that.
-type handshake struct {
-	base    http.RoundTripper
-	stall   time.Duration
-	wire    *wireConn
-	release func() bool // ends the rule of the request's context over wire
-}
-
-func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
-	var sock net.Conn
-	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-		GotConn: func(info httptrace.GotConnInfo) { sock = info.Conn },
-	}))
-	base, err := tunneled(h.base, r)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := base.RoundTrip(r)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-		return resp, err
-	}
-	if rwc, ok := resp.Body.(io.ReadWriteCloser); ok {
-		h.wire = newWireConn(rwc, sock, h.stall)
-		h.release = context.AfterFunc(r.Context(), h.wire.shut) // net/http has let go of it
-		resp.Body = h.wire
-	}
-	return resp, nil
 }

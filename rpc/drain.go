@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -233,10 +234,10 @@ func (s *Server) Close() error {
 func (s *Server) endAll(cause error) {
 	openings := s.stop(time.Time{})
 	for _, o := range openings {
-		o.end(cause, closeShutdown)
+		o.end(cause, transport.CloseShutdown)
 	}
 	for _, c := range s.sessions() {
-		c.fail(cause, closeShutdown)
+		c.fail(cause, transport.CloseShutdown)
 	}
 	late, cancel := context.WithTimeout(context.Background(), 2*closeGrace)
 	defer cancel()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/replay"
+	"github.com/wirecall/wirecall/internal/transport"
 )
 
 // How a session ends: with a word to the peer (fail), because the peer has said
@@ -15,66 +16,66 @@ import (
 var errDrained = errors.New(messageShuttingDown)
 
 // fail ends the session with a word to the peer.
-func (c *session) fail(cause error, code closeCode) {
+func (c *session) fail(cause error, code transport.CloseCode) {
 	if c.finish(cause, code) {
 		go c.shut(cause, code)
-	} else if code != closeTimeout {
+	} else if code != transport.CloseTimeout {
 		c.dropNotes(cause)
 	}
 }
 
-// lost hears from the flusher that its link has failed. A peer that has closed may
+// lost hears from the flusher that its transport has failed. A peer that has closed may
 // have sent something before, which the reader still finds: it has closeGrace to come
 // to the end.
 func (c *session) lost(err error) {
-	l := c.link
+	t := c.transport
 	switch {
-	case c.detach(l, err):
-	case err == errNotReading || c.unsubscribed.Load() || c.err() != nil: // it has not closed, or nothing is wanted
-		c.drop(l, err)
+	case c.detach(t, err):
+	case err == transport.ErrNotReading || c.unsubscribed.Load() || c.err() != nil: // it has not closed, or nothing is wanted
+		c.drop(t, err)
 	default:
 		c.out.detach()
-		time.AfterFunc(closeGrace, func() { c.drop(l, err) })
+		time.AfterFunc(closeGrace, func() { c.drop(t, err) })
 	}
 }
 
 // drop ends the session without a word, and closes its socket at once.
-func (c *session) drop(l link, err error) {
+func (c *session) drop(t transport.Transport, err error) {
 	c.end(err)
-	l.cut()
+	t.Close()
 }
 
 // gone ends a session whose peer has nothing more to say. What was put, and
 // coder/websocket's answer to a close, or to what broke WebSocket's rules, still
 // has closeGrace to leave.
-func (c *session) gone(l link, err error) {
-	if broken := l.broken(); broken == errNotReading {
+func (c *session) gone(t transport.Transport, err error) {
+	if broken := t.Err(); broken == transport.ErrNotReading {
 		err = broken
 	}
 	first := c.end(err)
-	grace := time.AfterFunc(closeGrace, l.cut)
+	grace := time.AfterFunc(closeGrace, t.Close)
 	defer grace.Stop()
 	<-c.out.drained()
-	if first {
-		l.linger()
+	if first && t.CloseWrite() {
+		t.Discard()
 	}
-	l.cut()
+	t.Close()
 }
 
 // shut lets what was put leave, says goodbye, and closes. A peer that does not
 // take it has closeGrace for all of it.
-func (c *session) shut(cause error, code closeCode) {
+func (c *session) shut(cause error, code transport.CloseCode) {
 	c.mu.Lock()
-	l := c.link
+	t := c.transport
 	c.mu.Unlock()
-	grace := time.AfterFunc(closeGrace, l.cut)
+	grace := time.AfterFunc(closeGrace, t.Close)
 	defer grace.Stop()
 	<-c.out.drained()
 	reason := cause.Error()
 	if errors.Is(cause, ErrClosed) {
 		reason = ""
 	}
-	l.shut(code, reason)
+	closeTransport(t, c, code, reason)
 }
 
 // end is finish where the peer gets nothing more.
@@ -83,7 +84,7 @@ func (c *session) end(cause error) (first bool) { return c.finish(cause, 0) }
 // finish makes everybody hear the cause, once. It reports whether it was the first.
 // code is what the peer is told, for which what was put before is sent; it is 0 if
 // the peer gets nothing more.
-func (c *session) finish(cause error, code closeCode) (first bool) {
+func (c *session) finish(cause error, code transport.CloseCode) (first bool) {
 	c.mu.Lock()
 	if c.state.ended {
 		c.mu.Unlock()
@@ -162,11 +163,11 @@ func (c *session) leave() {
 	}
 }
 
-func breachCode(err error) closeCode {
+func breachCode(err error) transport.CloseCode {
 	if errors.Is(err, replay.ErrCounting) {
-		return closeCounting
+		return transport.CloseCounting
 	}
-	return closeProtocol
+	return transport.CloseViolation
 }
 
 var errMovedOn = &Error{Code: CodeUnavailable, Message: "the stream goes on with another session", ran: ranMaybe, lost: true}

@@ -55,7 +55,7 @@ func TestEndWhileTheNextIsAdopted(t *testing.T) {
 }
 
 func dialedSession(conn *Conn) *session {
-	s := newSession(context.Background(), conn.config, codec.JSON, noLink{}, modeWirecall)
+	s := newSession(context.Background(), conn.config, codec.JSON, noTransport{}, modeWirecall)
 	s.conn = conn
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/wirecall/wirecall/internal/transport"
 	"reflect"
 	"sync"
 	"time"
@@ -227,7 +228,7 @@ func hasRun(err error) error {
 // lostCall is what a caller gets for a session that ended with cause while its
 // call was unanswered.
 func (c *session) lostCall(cause error) *Error {
-	if _, goodbye := cause.(closedError); !goodbye && c.resume.Load() != nil && cause != ErrClosed {
+	if _, goodbye := cause.(transport.CloseError); !goodbye && c.resume.Load() != nil && cause != ErrClosed {
 		return &Error{Code: CodeSessionLost, Message: cause.Error(), ran: ranMaybe, cause: cause, lost: true}
 	}
 	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), ran: ranMaybe, cause: cause, lost: cause != ErrClosed}

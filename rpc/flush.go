@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"github.com/wirecall/wirecall/internal/transport"
 	"runtime"
 	"time"
 )
@@ -23,7 +24,7 @@ const enough = 2 * frameSize
 // everything, or not known of this kind of socket, a goroutine goes on.
 func (c *session) flush(caller bool) {
 	for round := 0; ; {
-		done, err := c.link.flush(!caller)
+		done, err := c.transport.Flush(!caller)
 		if done {
 			c.unflushed = 0
 		}
@@ -44,7 +45,7 @@ func (c *session) flush(caller bool) {
 		}
 		c.produceNow()
 		runtime.Gosched()
-		if !c.out.take(&c.batch, c.link.pending) {
+		if !c.out.take(&c.batch, c.transport.Pending) {
 			return
 		}
 		round++
@@ -63,7 +64,7 @@ func (c *session) write() error {
 		}
 	}
 	before := c.batch.written()
-	err := c.batch.write(enough, c.link.write)
+	err := c.batch.write(enough, c.transport.WriteFrame)
 	if r := c.resume.Load(); r != nil && r.sent.NeedsAck() {
 		c.out.post(c.form.AppendControl(nil, methodPing, time.Now().UnixMilli()), false) // this flush goes on to it
 	}
@@ -71,10 +72,10 @@ func (c *session) write() error {
 	return err
 }
 
-// unwritten is how many frames, the last that were taken, no link has written anything
+// unwritten is how many frames, the last that were taken, no transport has written anything
 // of when one has failed. Those that were given to it in vain the next one gets first.
 func (c *session) unwritten() int {
-	if c.link.wrote() {
+	if c.transport.Wrote() {
 		c.unflushed = 0
 	}
 	return c.batch.count() - c.batch.written() + c.unflushed
@@ -89,9 +90,9 @@ func (c *session) produceNow() {
 	c.batch.starts = c.batch.starts[:0]
 }
 
-// kick starts a flush on a goroutine of its own where none is under way. The
+// Kick starts a flush on a goroutine of its own where none is under way. The
 // reader, and whoever else must not write, calls it.
-func (c *session) kick() {
+func (c *session) Kick() {
 	c.out.mu.Lock()
 	start := c.out.claim()
 	c.out.mu.Unlock()
@@ -107,6 +108,6 @@ func (c *session) post(msg []byte) {
 		go c.flush(false)
 	}
 	if over {
-		c.fail(errNotReading, closeTimeout)
+		c.fail(transport.ErrNotReading, transport.CloseTimeout)
 	}
 }

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"github.com/wirecall/wirecall/internal/transport"
 	"io"
 	"time"
 )
@@ -17,15 +18,15 @@ var errHalfClosed = &Error{Code: CodeCanceled, Message: "canceled: the client ha
 
 // halfClosed reports whether reading ended with err because a plain client sends
 // nothing more.
-func (c *session) halfClosed(l link, err error) bool {
-	_, lines := l.(*lineLink)
+func (c *session) halfClosed(t transport.Transport, err error) bool {
+	_, lines := t.(*transport.Lines)
 	return lines && err == io.EOF && c.mode == modePlain && !c.client
 }
 
 // serveRest returns when what was received has been served and answered, a write has
 // failed or halfOpen is over; the session has ended then. Subscriptions, which could
 // go on for ever, end first. The reader calls it.
-func (c *session) serveRest(l link) {
+func (c *session) serveRest(t transport.Transport) {
 	c.unsubscribed.Store(true)
 	for _, s := range c.out.produced() {
 		s.stop(errHalfClosed)
@@ -44,5 +45,5 @@ func (c *session) serveRest(l link) {
 	case <-c.ctx.Done():
 	case <-late.C:
 	}
-	c.gone(l, io.EOF)
+	c.gone(t, io.EOF)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/flow"
+	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -86,7 +87,7 @@ func (c *session) meet(h hello) {
 func (c *session) sayHello(ctx context.Context) error {
 	c.state.nextID = 1
 	var h hello
-	err := c.exchange(ctx, c.link, methodHello, c.hello(), &h)
+	err := c.exchange(ctx, c.transport, methodHello, c.hello(), &h)
 	if err != nil {
 		if e, ok := err.(*Error); ok && !refusesHello(e) && c.form == wire.JSON {
 			c.speakPlain()
@@ -125,23 +126,23 @@ func (c *session) speakPlain() {
 	c.mode = modePlain
 	c.out.single = true
 	c.message.Store(math.MaxInt32)
-	if ws, ok := c.link.(*wsLink); ok {
-		ws.text = true
+	if ws, ok := c.transport.(*transport.WebSocket); ok {
+		ws.Plain()
 	}
 }
 
 // exchange makes one of the requests that a connection begins with, alone in
 // its frame as its answer is. An *Error is the server's answer.
-func (c *session) exchange(ctx context.Context, l link, method string, params, result any) error {
+func (c *session) exchange(ctx context.Context, t transport.Transport, method string, params, result any) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.HandshakeTimeout, errNoAnswer)
 	defer cancel()
-	defer context.AfterFunc(ctx, l.cut)()
+	defer context.AfterFunc(ctx, t.Close)()
 	msg := c.form.AppendRequest(nil, &wire.Head{ID: c.form.AppendID(nil, 1), Method: method, Body: true})
 	msg, err := c.codec.AppendWithin(msg, params, wire.CallerDepth)
 	if err != nil {
 		return err
 	}
-	answer, err := c.ask(ctx, l, c.form.AppendTail(msg))
+	answer, err := c.ask(ctx, t, c.form.AppendTail(msg))
 	if err != nil {
 		return err
 	}
@@ -155,21 +156,21 @@ func (c *session) exchange(ctx context.Context, l link, method string, params, r
 }
 
 // ask sends msg and returns what the server answers, or fails when ctx ends. The
-// end of ctx cuts l, but not every stream's Read returns because of that (standard
+// end of ctx closes t, but not every stream's Read returns because of that (standard
 // input's does not), so that a goroutine of its own reads.
-func (c *session) ask(ctx context.Context, l link, msg []byte) (*wire.Message, error) {
+func (c *session) ask(ctx context.Context, t transport.Transport, msg []byte) (*wire.Message, error) {
 	var answer *wire.Message
 	var err error
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
-		answer, err = c.converse(l, msg)
+		answer, err = c.converse(t, msg)
 	}()
 	select {
 	case <-answered:
 	case <-ctx.Done():
 	}
-	if ctx.Err() != nil { // then l is cut, even if an answer has come
+	if ctx.Err() != nil { // then t is closed, even if an answer has come
 		return nil, context.Cause(ctx)
 	}
 	return answer, err
@@ -177,14 +178,14 @@ func (c *session) ask(ctx context.Context, l link, msg []byte) (*wire.Message, e
 
 // converse writes msg and reads one frame. Before the first answer there is nothing
 // else that a server may send.
-func (c *session) converse(l link, msg []byte) (*wire.Message, error) {
-	if err := l.write(c.form.AppendToFrame(nil, msg, true)); err != nil {
+func (c *session) converse(t transport.Transport, msg []byte) (*wire.Message, error) {
+	if err := t.WriteFrame(c.form.AppendToFrame(nil, msg, true)); err != nil {
 		return nil, err
 	}
-	if _, err := l.flush(true); err != nil {
+	if _, err := t.Flush(true); err != nil {
 		return nil, err
 	}
-	frame, err := l.read()
+	frame, err := readFrame(t, true)
 	if err != nil {
 		return nil, err
 	}

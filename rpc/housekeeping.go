@@ -1,29 +1,33 @@
 package rpc
 
-import "context"
+import (
+	"context"
+
+	"github.com/wirecall/wirecall/internal/transport"
+)
 
 // housekeeping pings a silent peer, cuts a dead one, and gives up the streams
 // that the garbage collector found lost. It runs on its timer's goroutine.
 func (c *session) housekeeping() {
 	c.forgetLost()
-	var l link
+	var t transport.Transport
 	c.update(func(s *connState) {
 		if s.attached {
-			l = c.link
+			t = c.transport
 		}
 	})
-	if c.heard.Swap(false) || l == nil || c.reads(l) {
+	if c.heard.Swap(false) || t == nil || c.reads(t) {
 		c.silent = 0
 	} else {
 		c.silent++
 	}
 	switch {
-	case c.silent >= 3 && !c.detach(l, errSilent):
-		c.fail(errSilent, closeTimeout)
-		l.cut()
+	case c.silent >= 3 && !c.detach(t, errSilent):
+		c.fail(errSilent, transport.CloseTimeout)
+		t.Close()
 		return
 	case c.silent > 0 && c.silent < 3:
-		c.ping(l)
+		c.ping(t)
 	}
 	c.update(func(s *connState) {
 		if !s.ended {
@@ -34,8 +38,8 @@ func (c *session) housekeeping() {
 
 // reads reports whether the peer has taken some, and not all, of what waits for it in
 // the system since this was asked last: its answer to a ping is behind the rest.
-func (c *session) reads(l link) bool {
-	taken, more := l.progress()
+func (c *session) reads(t transport.Transport) bool {
+	taken, more := t.Progress()
 	moved := taken != c.taken
 	c.taken = taken
 	return moved && more

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/flow"
+	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -157,13 +158,13 @@ func (n *notes) settle() (lingered bool) {
 // behind a goodbye of the peer's, the end of a socket, and the silence of a peer.
 // Otherwise they are dropped: behind a breach, and if it is this side that ends the
 // session. code is what the peer is told of the end. The session's mutex is held.
-func (c *session) lingerOverNotes(n *notes, cause error, code closeCode) (lingers bool) {
-	closed, goodbye := errors.AsType[closedError](cause)
+func (c *session) lingerOverNotes(n *notes, cause error, code transport.CloseCode) (lingers bool) {
+	closed, goodbye := errors.AsType[transport.CloseError](cause)
 	switch {
 	case !n.running,
-		code != 0 && code != closeTimeout,
-		goodbye && closed.code >= closeProtocol,
-		c.link == (noLink{}): // a POST, which nobody waits for any more
+		code != 0 && code != transport.CloseTimeout,
+		goodbye && closed.Code >= transport.CloseViolation,
+		c.transport == (noTransport{}): // a POST, which nobody waits for any more
 		return false
 	}
 	n.linger = time.AfterFunc(c.limits.LingerTimeout, func() { c.dropNotes(cause) })

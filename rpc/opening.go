@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -22,7 +23,7 @@ import (
 type opening struct {
 	server    *Server
 	ctx       context.Context // with the values for handlers
-	link      link
+	transport transport.Transport
 	codec     codec.Codec
 	form      wire.Format
 	lines     bool // the first line tells wirecall from plain JSON-RPC
@@ -30,23 +31,23 @@ type opening struct {
 	refused   bool // the reader's: a resume was
 	closed    chan struct{}
 
-	flushing sync.Mutex // held around link.flush
+	flushing sync.Mutex // held around transport.Flush
 
 	mu    sync.Mutex
 	timer *time.Timer
 	held  bool  // a session is about to take the transport: see hold
 	cause error // of the end, nil before
-	code  closeCode
+	code  transport.CloseCode
 }
 
 var errHandshake = errors.New("no hello within the time for the handshake")
 
 // newOpening makes an opening, which run follows.
-func (s *Server) newOpening(ctx context.Context, l link, cd codec.Codec, lines bool) *opening {
-	o := &opening{server: s, ctx: ctx, link: l, codec: cd, form: cd.Format(), lines: lines, closed: make(chan struct{})}
+func (s *Server) newOpening(ctx context.Context, t transport.Transport, cd codec.Codec, lines bool) *opening {
+	o := &opening{server: s, ctx: ctx, transport: t, codec: cd, form: cd.Format(), lines: lines, closed: make(chan struct{})}
 	o.principal = s.config.principalOf(ctx)
-	l.bind(o)
-	o.timer = time.AfterFunc(s.config.limits.HandshakeTimeout, func() { o.end(errHandshake, closeTimeout) })
+	t.Bind(o)
+	o.timer = time.AfterFunc(s.config.limits.HandshakeTimeout, func() { o.end(errHandshake, transport.CloseTimeout) })
 	return o
 }
 
@@ -56,7 +57,7 @@ func (o *opening) run() (*session, error) {
 	defer close(o.closed)
 	defer o.server.opened(o)
 	if !o.server.opens(o) {
-		o.end(errDrained, closeShutdown)
+		o.end(errDrained, transport.CloseShutdown)
 	}
 	c, err := o.session()
 	o.mu.Lock()
@@ -78,7 +79,7 @@ func (o *opening) run() (*session, error) {
 // session reads frames until one begins or resumes a session.
 func (o *opening) session() (*session, error) {
 	for {
-		frame, err := o.link.read()
+		frame, err := readFrame(o.transport, !o.refused)
 		if err == nil {
 			var c *session
 			if c, err = o.receive(frame); c != nil {
@@ -87,9 +88,9 @@ func (o *opening) session() (*session, error) {
 			if err != nil {
 				o.end(err, breachCode(err))
 			}
-		} else if breach, ok := err.(breachError); ok {
+		} else if breach, ok := err.(transport.FrameError); ok {
 			if o.lines {
-				o.write(o.form.AppendError(nil, nil, &wire.Error{Code: int(breach.code), Message: breach.what}, nil))
+				o.write(o.form.AppendError(nil, nil, &wire.Error{Code: int(frameErrorCode(breach)), Message: breach.Message}, nil))
 			}
 			o.end(err, breachCode(err))
 		}
@@ -145,8 +146,8 @@ func (o *opening) plain(frame []byte) (*session, error) {
 	if err := o.hold(); err != nil {
 		return nil, err
 	}
-	o.link.bind(c)
-	c.alive()
+	o.transport.Bind(c)
+	c.Heard()
 	o.server.take(c)
 	c.plain(frame)
 	return c, nil
@@ -176,8 +177,8 @@ func (o *opening) hello(m *wire.Message) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.link.bind(c)
-	c.alive()
+	o.transport.Bind(c)
+	c.Heard()
 	flush, _ := c.out.post(o.form.AppendTail(msg), true) // before a shutdown can say goaway
 	o.server.take(c)
 	if flush { // now the client may see its session, and the server shows it
@@ -204,7 +205,7 @@ func (o *opening) resume(m *wire.Message) (*session, error) {
 	if err := o.hold(); err != nil {
 		return nil, err
 	}
-	err := c.attach(o.link, &params, func() []byte {
+	err := c.attach(o.transport, &params, func() []byte {
 		msg := c.form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
 		msg, _ = c.codec.Append(msg, resumeResult{Received: c.resume.Load().received.Load()})
 		return c.form.AppendToFrame(nil, c.form.AppendTail(msg), true)
@@ -223,14 +224,14 @@ func (o *opening) refuse(id []byte, why error) error {
 
 // write sends a message in a frame of its own.
 func (o *opening) write(msg []byte) error {
-	if err := o.link.write(o.form.AppendToFrame(nil, msg, true)); err != nil {
+	if err := o.transport.WriteFrame(o.form.AppendToFrame(nil, msg, true)); err != nil {
 		return err
 	}
 	return o.flush()
 }
 
-// kick has what is ready flushed: a pong, a close frame.
-func (o *opening) kick() { go o.flush() }
+// Kick has what is ready flushed: a pong, a close frame.
+func (o *opening) Kick() { go o.flush() }
 
 // flush writes what is ready, unless a session is about to do so.
 func (o *opening) flush() error {
@@ -242,18 +243,15 @@ func (o *opening) flush() error {
 	if held {
 		return nil
 	}
-	_, err := o.link.flush(true)
+	_, err := o.transport.Flush(true)
 	return err
 }
 
-// alive is for an owner that pings its peer.
-func (o *opening) alive() {}
-
-// wirecall reports whether the client has spoken wirecall.
-func (o *opening) wirecall() bool { return o.refused }
+// Heard is for an owner that pings its peer.
+func (o *opening) Heard() {}
 
 // goodbye is for a client that would otherwise come back for its session.
-func (o *opening) goodbye(closeCode, string) []byte { return nil }
+func (o *opening) goodbye(transport.CloseCode, string) []byte { return nil }
 
 // awaitTorn waits for the reader to have gone.
 func (o *opening) awaitTorn() {
@@ -266,7 +264,7 @@ func (o *opening) awaitTorn() {
 }
 
 func (o *opening) newSession(m mode) *session {
-	c := newSession(o.ctx, o.server.config, o.codec, o.link, m)
+	c := newSession(o.ctx, o.server.config, o.codec, o.transport, m)
 	c.out.single = c.out.single || o.lines
 	c.principal = o.principal
 	return c
@@ -307,7 +305,7 @@ func (o *opening) release() {
 
 // end closes the transport, unless it has ended or a session has it. While it is
 // held the reader does, in its session's way if there is one by then.
-func (o *opening) end(cause error, code closeCode) {
+func (o *opening) end(cause error, code transport.CloseCode) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.cause != nil {
@@ -321,21 +319,21 @@ func (o *opening) end(cause error, code closeCode) {
 
 // shut says goodbye and closes.
 func (o *opening) shut() {
-	grace := time.AfterFunc(closeGrace, o.link.cut)
+	grace := time.AfterFunc(closeGrace, o.transport.Close)
 	defer grace.Stop()
-	o.link.shut(o.code, o.cause.Error())
+	closeTransport(o.transport, o, o.code, o.cause.Error())
 	o.log(o.cause)
 }
 
 // abandon closes a transport whose client is gone. What coder/websocket has to answer
 // to a close frame still leaves.
 func (o *opening) abandon(why error) {
-	grace := time.AfterFunc(closeGrace, o.link.cut)
+	grace := time.AfterFunc(closeGrace, o.transport.Close)
 	defer grace.Stop()
-	if err := o.flush(); err == nil && why == io.EOF {
-		o.link.linger()
+	if err := o.flush(); err == nil && why == io.EOF && o.transport.CloseWrite() {
+		o.transport.Discard()
 	}
-	o.link.cut()
+	o.transport.Close()
 	o.log(why)
 }
 
@@ -349,6 +347,6 @@ func (o *opening) drain() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.held && o.cause == nil && o.timer.Stop() {
-		o.timer = time.AfterFunc(quietFor, func() { o.end(errDrained, closeShutdown) })
+		o.timer = time.AfterFunc(quietFor, func() { o.end(errDrained, transport.CloseShutdown) })
 	}
 }

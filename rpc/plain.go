@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -158,7 +159,7 @@ func (c *session) plainNotification(m *wire.Message) {
 		return
 	}
 	if err := c.incomingNotification(m, 0); err != nil {
-		c.fail(err, closePolicy)
+		c.fail(err, transport.ClosePolicy)
 	}
 }
 
@@ -280,7 +281,7 @@ func (b *messageBatch) refusal() []byte {
 			continue
 		}
 		msg := c.refusal(m.ID, e)
-		if size += len(msg) + 1; size > c.limits.BatchReplyBytes || c.link == (noLink{}) {
+		if size += len(msg) + 1; size > c.limits.BatchReplyBytes || c.transport == (noTransport{}) {
 			return c.refusal(nil, e)
 		}
 		b.replies = append(b.replies, msg)

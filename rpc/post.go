@@ -6,8 +6,10 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/transport"
 )
 
 // servePOST answers one message or one batch: JSON-RPC over HTTP, for curl and
@@ -57,7 +59,7 @@ func isJSON(contentType string) bool {
 // answerPOST runs what body asks for, as a connection of its own that ends with
 // the answer, or with ctx, when nobody waits for one.
 func (s *Server) answerPOST(ctx context.Context, body []byte) (msg []byte, ok bool) {
-	c := newSession(ctx, s.config, codec.JSON, noLink{}, modePlain)
+	c := newSession(ctx, s.config, codec.JSON, noTransport{}, modePlain)
 	stop := context.AfterFunc(ctx, func() { c.end(context.Cause(ctx)) })
 	defer stop()
 	answered := make(chan []byte, 1)
@@ -80,18 +82,20 @@ func (s *Server) answerPOST(ctx context.Context, body []byte) (msg []byte, ok bo
 	}
 }
 
-// noLink is the link of a connection that has none.
-type noLink struct{}
+// noTransport is the transport of a session that has none.
+type noTransport struct{}
 
-func (noLink) read() ([]byte, error)    { return nil, io.EOF }
-func (noLink) keep(int) []byte          { return nil }
-func (noLink) write([]byte) error       { return nil }
-func (noLink) flush(bool) (bool, error) { return true, nil }
-func (noLink) pending() bool            { return false }
-func (noLink) progress() (int64, bool)  { return 0, false }
-func (noLink) wrote() bool              { return true }
-func (noLink) shut(closeCode, string)   {}
-func (noLink) linger()                  {}
-func (noLink) cut()                     {}
-func (noLink) bind(linkOwner)           {}
-func (noLink) broken() error            { return nil }
+func (noTransport) ReadFrame() ([]byte, error)                      { return nil, io.EOF }
+func (noTransport) TakeBuffer(int) []byte                           { return nil }
+func (noTransport) WriteFrame([]byte) error                         { return nil }
+func (noTransport) Flush(bool) (bool, error)                        { return true, nil }
+func (noTransport) Wrote() bool                                     { return true }
+func (noTransport) Pending() bool                                   { return false }
+func (noTransport) Progress() (int64, bool)                         { return 0, false }
+func (noTransport) Ping(time.Duration) bool                         { return false }
+func (noTransport) Bind(transport.Owner)                            {}
+func (noTransport) CloseWrite() bool                                { return false }
+func (noTransport) Discard()                                        {}
+func (noTransport) CloseHandshake(transport.CloseCode, string) bool { return true }
+func (noTransport) Close()                                          {}
+func (noTransport) Err() error                                      { return nil }

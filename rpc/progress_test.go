@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/contract"
+	"github.com/wirecall/wirecall/internal/transport"
 )
 
 // A slowPeer is a plain client whose system takes a little now and then, which makes
@@ -40,12 +41,11 @@ func newSlowPeer(t *testing.T, limits Limits) *slowPeer {
 	}}})
 	near, far := net.Pipe()
 	p.conn = far
-	l := newLineLink(near, 1<<20, p.server.config.limits.WriteTimeout)
-	holdFor(l.wireConn, &p.took)
-	c := newSession(context.Background(), p.server.config, p.server.codecs[0], l, modePlain)
-	l.bind(c)
+	held := holding{transport.NewLines(near, p.server.config.lineOptions(nil)), &p.took}
+	c := newSession(context.Background(), p.server.config, p.server.codecs[0], held, modePlain)
+	held.Bind(c)
 	p.server.admit(c)
-	go c.read(l)
+	go c.read(held)
 	t.Cleanup(func() {
 		far.Close()
 		p.server.Close()
@@ -54,11 +54,14 @@ func newSlowPeer(t *testing.T, limits Limits) *slowPeer {
 	return p
 }
 
-// holdFor has the system hold what is written through w, and a megabyte before it,
-// but for what the peer took.
-func holdFor(w *wireConn, took *atomic.Int64) {
-	w.unsent = func() int { return 1<<20 + int(w.written.Load()-took.Load()) }
+// holding is a transport of which the system always holds some, and the peer has taken
+// what took says.
+type holding struct {
+	transport.Transport
+	took *atomic.Int64
 }
+
+func (h holding) Progress() (taken int64, more bool) { return h.took.Load(), true }
 
 // reads has the peer's system take a byte each second.
 func (p *slowPeer) reads(seconds int) {
@@ -68,37 +71,20 @@ func (p *slowPeer) reads(seconds int) {
 	}
 }
 
-// A plain client keeps its subscription, and its connection, for as long as it takes
-// something, however long it takes until another write fits; and for no longer.
+// A plain client keeps its subscription for as long as it takes something, however long
+// it takes until another write fits; and for no longer.
 func TestSlowReaderIsNoStalledOne(t *testing.T) {
-	for name, test := range map[string]struct {
-		limits Limits
-		lost   func(*slowPeer) bool
-	}{
-		"subscription": {Limits{WriteTimeout: time.Hour, IdleTimeout: time.Hour}, func(p *slowPeer) bool { return len(p.ended) > 0 }},
-		"write":        {Limits{WriteTimeout: 4 * time.Second, IdleTimeout: time.Hour}, (*slowPeer).cut},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := newSlowPeer(t, test.limits)
-				p.reads(300)
-				if synctest.Wait(); test.lost(p) {
-					t.Fatal("lost by a peer that reads")
-				}
-				time.Sleep(11 * time.Second)
-				if synctest.Wait(); !test.lost(p) {
-					t.Error("kept by a peer that does not read")
-				}
-			})
-		})
-	}
-}
-
-// cut reports whether the connection has ended.
-func (p *slowPeer) cut() bool {
-	p.server.mu.Lock()
-	defer p.server.mu.Unlock()
-	return len(p.server.conns) == 0
+	synctest.Test(t, func(t *testing.T) {
+		p := newSlowPeer(t, Limits{WriteTimeout: time.Hour, IdleTimeout: time.Hour})
+		p.reads(300)
+		if synctest.Wait(); len(p.ended) > 0 {
+			t.Fatal("lost by a peer that reads")
+		}
+		time.Sleep(11 * time.Second)
+		if synctest.Wait(); len(p.ended) == 0 {
+			t.Error("kept by a peer that does not read")
+		}
+	})
 }
 
 // Who takes something is alive: an answer to a ping would be behind what it has not
@@ -108,11 +94,10 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 		near, far := net.Pipe()
 		go io.Copy(io.Discard, far)
 		var took atomic.Int64
-		l := newLineLink(near, 1<<20, time.Minute)
-		holdFor(l.wireConn, &took)
 		cfg := (&ConnOptions{Limits: Limits{IdleTimeout: 30 * time.Second}}).config()
-		c := newSession(context.Background(), cfg, NewServer(nil).codecs[0], l, modeWirecall)
-		l.bind(c)
+		held := holding{transport.NewLines(near, cfg.lineOptions(nil)), &took}
+		c := newSession(context.Background(), cfg, NewServer(nil).codecs[0], held, modeWirecall)
+		held.Bind(c)
 		c.start()
 		for range 600 {
 			time.Sleep(time.Second)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/backoff"
+	"github.com/wirecall/wirecall/internal/transport"
 )
 
 // Reconnect says how a dialed connection is made again when its socket is lost.
@@ -150,15 +151,15 @@ func isFinal(cause error) bool {
 	if isRefusal(cause) {
 		return true
 	}
-	e, ok := errors.AsType[closedError](cause)
+	e, ok := errors.AsType[transport.CloseError](cause)
 	if !ok {
 		return false
 	}
-	switch e.code {
-	case closeNormal, 1002, 1003, 1007, 1008, 1009, 1010: // RFC 6455, section 7.4.1
+	switch e.Code {
+	case transport.CloseNormal, 1002, 1003, 1007, 1008, 1009, 1010: // RFC 6455, section 7.4.1
 		return true
 	}
-	return e.code >= closeProtocol && e.code < 5000
+	return e.Code >= transport.CloseViolation && e.Code < 5000
 }
 
 // isRefusal reports whether the server does not take the client's credentials.
@@ -306,22 +307,22 @@ func (c *Conn) settled(err error) bool {
 func (c *Conn) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*c.limits.HandshakeTimeout, errNoAnswer)
 	defer cancel()
-	l, m, err := c.dialer.dial(ctx)
+	t, m, err := c.dialer.dial(ctx)
 	if err != nil {
 		return err
 	}
 	if old := c.session.Load(); old != nil && old.waits() {
-		err := old.takeUp(ctx, l)
+		err := old.takeUp(ctx, t)
 		if err == nil {
 			return nil
 		}
 		if e, ok := err.(*Error); !ok || e.Code != CodeSessionLost && e.Code != CodeMethodNotFound {
-			l.cut()
+			t.Close()
 			return err
 		}
 		old.end(err) // the server knows it no more: on with a new one
 	}
-	s := newSession(c.values, c.config, c.dialer.codec, l, m)
+	s := newSession(c.values, c.config, c.dialer.codec, t, m)
 	s.conn = c
 	if err := s.open(ctx); err != nil {
 		return err
@@ -364,11 +365,11 @@ func (c *Conn) adopt(s *session) {
 	c.mu.Unlock()
 	switch {
 	case closed:
-		s.fail(ErrClosed, closeNormal)
+		s.fail(ErrClosed, transport.CloseNormal)
 	case old != nil:
 		old.move()
 	}
 	if oldest != nil {
-		oldest.fail(errTooManyLeaving, closeShutdown)
+		oldest.fail(errTooManyLeaving, transport.CloseShutdown)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/replay"
+	"github.com/wirecall/wirecall/internal/transport"
 )
 
 // A session whose peers have agreed on it outlives its socket: a cut detaches
@@ -105,7 +106,7 @@ func (c *session) writeAck() error {
 	msg := c.form.AppendControl(nil, methodAck, int64(received), int64(r.sent.Next()))
 	frame := c.form.AppendToFrame(nil, msg, true)
 	r.sent.Keep(frame)
-	return c.link.write(frame)
+	return c.transport.WriteFrame(frame)
 }
 
 // acknowledged takes in an ack of the peer's.
@@ -126,22 +127,22 @@ func (c *session) acknowledged(params []byte, n int) error {
 
 // detach leaves the session without a socket, and reports whether it lives on:
 // where l's end was a cut, and it can be resumed.
-func (c *session) detach(l link, cause error) bool {
+func (c *session) detach(t transport.Transport, cause error) bool {
 	r := c.resume.Load()
-	if r == nil || !isCut(l, cause) {
+	if r == nil || !isCut(t, cause) {
 		return false
 	}
 	alive, first := false, false
 	c.update(func(s *connState) {
 		alive = !s.ended && !s.draining && !s.leaving
-		if first = alive && s.attached && c.link == l; first {
+		if first = alive && s.attached && c.transport == t; first {
 			s.attached = false
 			r.expiry.Reset(r.window)
 		}
 	})
 	if first {
 		c.out.detach()
-		l.cut()
+		t.Close()
 		if c.sessions != nil {
 			c.sessions.detached(c)
 		}
@@ -152,9 +153,9 @@ func (c *session) detach(l link, cause error) bool {
 
 // watch has a session that waits for its client end with the context of l, its last
 // socket, which stop is of. Any other no longer depends on that.
-func (c *session) watch(l link, stop func() bool) {
+func (c *session) watch(t transport.Transport, stop func() bool) {
 	c.update(func(s *connState) {
-		if !s.ended && !s.attached && c.link == l {
+		if !s.ended && !s.attached && c.transport == t {
 			s.unwatch = stop
 		} else {
 			stop()
@@ -169,16 +170,16 @@ func (s *connState) stopWatching() {
 	}
 }
 
-// isCut reports whether the end of a link is that of its socket alone.
-func isCut(l link, cause error) bool {
-	if closed, ok := errors.AsType[closedError](cause); ok {
-		switch closed.code {
-		case 1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015, closeCut, closeExpired: // the first eight are what browsers and proxies send
+// isCut reports whether the end of a transport is that of its socket alone.
+func isCut(t transport.Transport, cause error) bool {
+	if closed, ok := errors.AsType[transport.CloseError](cause); ok {
+		switch closed.Code {
+		case 1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015, transport.CloseCut, transport.CloseExpired: // the first eight are what browsers and proxies send
 			return true
 		}
 		return false
 	}
-	return l.broken() != nil || cause == errSilent
+	return t.Err() != nil || cause == errSilent
 }
 
 // expire ends a session that is still detached. A socket that comes now is too
@@ -201,7 +202,7 @@ func (c *session) expire(cause error) {
 // then does not count. Where it fails nothing has been written to l, and the session
 // has ended, unless a later attempt was accepted meanwhile, which has it then.
 // Otherwise the caller goes on to read l.
-func (c *session) attach(l link, peer *resumeParams, first func() []byte) error {
+func (c *session) attach(t transport.Transport, peer *resumeParams, first func() []byte) error {
 	r := c.resume.Load()
 	r.taking <- struct{}{}
 	defer func() { <-r.taking }()
@@ -223,7 +224,7 @@ func (c *session) attach(l link, peer *resumeParams, first func() []byte) error 
 	c.out.attach() // nobody else writes, nor says goodbye, before what follows
 	c.update(func(s *connState) {
 		if err = cmp.Or(s.cause, s.expired); err == nil {
-			c.link = l
+			c.transport = t
 			s.attached, s.reading = true, make(chan struct{})
 			c.carried.Store(false)
 			s.stopWatching()
@@ -234,13 +235,13 @@ func (c *session) attach(l link, peer *resumeParams, first func() []byte) error 
 		c.out.quit()
 		return err
 	}
-	l.bind(c)
+	t.Bind(c)
 	c.heard.Store(true)
 	if first != nil {
-		_ = l.write(first()) // if it fails the reader will know
+		_ = t.WriteFrame(first()) // if it fails the reader will know
 	}
 	for frame := range frames {
-		_ = l.write(frame)
+		_ = t.WriteFrame(frame)
 	}
 	if c.sessions != nil {
 		c.sessions.attached(c)
@@ -264,7 +265,7 @@ func (c *session) leaveSocket() (err error) {
 	}
 	c.out.detach()
 	if was {
-		c.link.cut()
+		c.transport.Close()
 	}
 	if reading != nil {
 		<-reading
@@ -288,22 +289,22 @@ type (
 )
 
 // takeUp is the client's: it resumes the session on a new socket.
-func (c *session) takeUp(ctx context.Context, l link) error {
+func (c *session) takeUp(ctx context.Context, t transport.Transport) error {
 	if err := c.leaveSocket(); err != nil {
 		return err
 	}
 	r := c.resume.Load()
 	var answer resumeResult
 	params := resumeParams{r.token, r.attempt.Add(1), r.received.Load(), r.sent.Dropped()}
-	if err := c.exchange(ctx, l, methodResume, params, &answer); err != nil {
+	if err := c.exchange(ctx, t, methodResume, params, &answer); err != nil {
 		return err
 	}
 	if answer.Session != "" {
 		r.token = answer.Session
 	}
-	if err := c.attach(l, &resumeParams{Attempt: params.Attempt, Received: answer.Received}, nil); err != nil {
+	if err := c.attach(t, &resumeParams{Attempt: params.Attempt, Received: answer.Received}, nil); err != nil {
 		return err
 	}
-	go c.read(l)
+	go c.read(t)
 	return nil
 }

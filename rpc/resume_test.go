@@ -5,19 +5,19 @@ import (
 	"errors"
 	"net"
 	"testing"
-	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// A cuttable is a link that knows whether it has been cut.
+// A cuttable is a transport that records whether it has been closed.
 type cuttable struct {
-	noLink
+	noTransport
 	dead  bool
 	onCut func() // may be nil
 }
 
-func (l *cuttable) cut() {
+func (l *cuttable) Close() {
 	l.dead = true
 	if l.onCut != nil {
 		l.onCut()
@@ -28,7 +28,7 @@ func (l *cuttable) cut() {
 func detachedSession(ss *sessions) *session {
 	cfg := (&ConnOptions{}).config()
 	cfg.sessions = ss
-	c := newSession(context.Background(), cfg, codec.JSON, noLink{}, modeWirecall)
+	c := newSession(context.Background(), cfg, codec.JSON, noTransport{}, modeWirecall)
 	ss.open(c, 1<<20, &hello{})
 	c.out.detach()
 	return c
@@ -68,10 +68,10 @@ func TestTakeoverInTheWrongOrder(t *testing.T) {
 	if err := c.attach(&cuttable{}, &resumeParams{Attempt: 1}, nil); err != errNotKnown {
 		t.Errorf("the earlier attempt: %v", err)
 	}
-	if c.err() != nil || later.dead || c.link != later {
+	if c.err() != nil || later.dead || c.transport != later {
 		t.Errorf("the session has left the later socket: %v", c.err())
 	}
-	later.cut()
+	later.Close()
 	c.end(ErrClosed)
 }
 
@@ -86,18 +86,18 @@ func TestEndDuringDetach(t *testing.T) {
 	}
 }
 
-// A breaking is a link whose socket breaks when something is to be written, of which
+// A breaking is a transport whose socket breaks when something is to be written, of which
 // it has taken some or nothing.
 type breaking struct {
-	noLink
+	noTransport
 	some, ready bool
 }
 
-func (l *breaking) write([]byte) error { l.ready = true; return nil }
-func (l *breaking) wrote() bool        { return l.some }
-func (l *breaking) broken() error      { return errTaken }
+func (l *breaking) WriteFrame([]byte) error { l.ready = true; return nil }
+func (l *breaking) Wrote() bool             { return l.some }
+func (l *breaking) Err() error              { return errTaken }
 
-func (l *breaking) flush(bool) (done bool, err error) {
+func (l *breaking) Flush(bool) (done bool, err error) {
 	if l.ready {
 		return false, errTaken
 	}
@@ -136,17 +136,17 @@ func TestUnwrittenRequestHasNotRun(t *testing.T) {
 	}
 }
 
-// A socket that we have cut has failed, whoever hears of it first: coder/websocket,
+// A socket that we have closed has failed, whoever hears of it first: coder/websocket,
 // which is closed beside it, may know before anybody has read or written in vain.
 func TestCutLinkIsBroken(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()
-	l := newLineLink(near, 1<<20, time.Second)
-	if l.broken() != nil {
-		t.Fatal(l.broken())
+	l := transport.NewLines(near, transport.Options{})
+	if l.Err() != nil {
+		t.Fatal(l.Err())
 	}
-	l.cut()
+	l.Close()
 	if !isCut(l, net.ErrClosed) {
-		t.Error("the end of a link that was cut is not taken for a cut")
+		t.Error("the end of a transport that we closed is not taken for a cut")
 	}
 }

@@ -260,7 +260,7 @@ func (s *sendStream) wait() error {
 		<-s.wake
 		return nil
 	}
-	taken, _ := s.c.link.progress()
+	taken, _ := s.c.transport.Progress()
 	t := time.NewTimer(subscribeWait)
 	defer t.Stop()
 	for {
@@ -269,7 +269,7 @@ func (s *sendStream) wait() error {
 			return nil
 		case <-t.C:
 		}
-		now, _ := s.c.link.progress()
+		now, _ := s.c.transport.Progress()
 		if now == taken {
 			return errSlowConsumer
 		}

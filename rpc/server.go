@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/transport"
 )
 
 // A Server serves services over WebSocket connections and HTTP POST, as an
@@ -147,23 +148,22 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 // serveConn serves a connection whose socket has been counted. closed is called when
 // that has been closed.
 func (s *Server) serveConn(ctx context.Context, rwc io.ReadWriteCloser, closed func()) error {
-	l := newLineLink(rwc, s.config.limits.MessageBytes, s.config.limits.WriteTimeout)
-	l.closed = closed
-	o := s.newOpening(ctx, l, codec.JSON, true)
-	stop := context.AfterFunc(ctx, func() { o.end(context.Cause(ctx), closeShutdown) })
+	t := transport.NewLines(rwc, s.config.lineOptions(closed))
+	o := s.newOpening(ctx, t, codec.JSON, true)
+	stop := context.AfterFunc(ctx, func() { o.end(context.Cause(ctx), transport.CloseShutdown) })
 	c, err := o.run()
 	stop()
 	if c == nil {
 		return err
 	}
-	stop = context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx), closeShutdown) })
-	defer func() { c.watch(l, stop) }()
-	c.read(l)
+	stop = context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx), transport.CloseShutdown) })
+	defer func() { c.watch(t, stop) }()
+	c.read(t)
 	if err := c.err(); err != nil {
 		c.awaitNotes(context.Background()) // ctx's end drops them
 		return err
 	}
-	return l.broken()
+	return t.Err()
 }
 
 var errFull = errors.New("too many connections")
@@ -197,7 +197,7 @@ func (s *Server) admit(c *session) bool {
 	}
 	s.mu.Unlock()
 	if stopped {
-		c.drop(c.link, errDrained)
+		c.drop(c.transport, errDrained)
 		c.stopReading()
 	}
 	return !stopped

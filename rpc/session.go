@@ -11,32 +11,33 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 	"github.com/wirecall/wirecall/internal/workers"
 )
 
 // A session is what two peers have with each other: the calls and streams in
-// flight both ways, and the outbox. A link carries it.
+// flight both ways, and the outbox. A transport carries it.
 type session struct {
 	*config
-	conn   *Conn // what users hold of it
-	link   link
-	client bool // this side dialed
-	mode   mode // written by the reader before anything is served
-	codec  codec.Codec
-	form   wire.Format
+	conn      *Conn // what users hold of it
+	transport transport.Transport
+	client    bool // this side dialed
+	mode      mode // written by the reader before anything is served
+	codec     codec.Codec
+	form      wire.Format
 
 	ctx    context.Context         // ends when the connection does; its cause says why
 	cancel context.CancelCauseFunc // the first call wins
 	drains chan struct{}           // closed when the server shuts down
-	torn   chan struct{}           // closed when the link is closed and its reader gone
+	torn   chan struct{}           // closed when the transport is closed and its reader gone
 
 	incomingMessage wire.Message // the reader's
 	odd             bool         // the reader's: see reportOdd
 	alone           bool         // the reader's: nothing else is in its frame
 	out             outbox
 	batch           batch // the flusher's
-	unflushed       int   // the flusher's: frames given to the link since it had written everything
+	unflushed       int   // the flusher's: frames given to the transport since it had written everything
 	buffered        atomic.Int64
 	logged          logged
 	message         atomic.Int64 // the peer's limit
@@ -105,24 +106,10 @@ const (
 	modeWirecall
 )
 
-type closeCode int
-
-const (
-	closeNormal   closeCode = 1000
-	closeCut      closeCode = 4000 // 4000 to 4499: reconnect
-	closeShutdown closeCode = 4001
-	closeTimeout  closeCode = 4002
-	closeExpired  closeCode = 4003 // the client's credentials ran out: it comes back with others
-	closeProtocol closeCode = 4500 // 4500 to 4999: do not
-	closeCounting closeCode = 4501
-	closePolicy   closeCode = 4502
-)
-
 // messageOverhead is more than an envelope adds to what it carries.
 const messageOverhead = 512
 
 var (
-	errNotReading    = errors.New("the peer does not read")
 	errSilent        = errors.New("the peer has been silent for too long")
 	errNoAnswer      = errors.New("the server does not answer rpc.hello: is it a wirecall server, and does nothing in between hold its answer back?")
 	errNotAnAnswer   = errors.New("the server's first frame is no answer")
@@ -132,8 +119,8 @@ var (
 type sessionKey struct{}
 
 // newSession makes a session that does nothing before start.
-func newSession(ctx context.Context, cfg *config, cd codec.Codec, l link, m mode) *session {
-	c := &session{config: cfg, link: l, mode: m, codec: cd, form: cd.Format(), torn: make(chan struct{}), drains: make(chan struct{})}
+func newSession(ctx context.Context, cfg *config, cd codec.Codec, t transport.Transport, m mode) *session {
+	c := &session{config: cfg, transport: t, mode: m, codec: cd, form: cd.Format(), torn: make(chan struct{}), drains: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), sessionKey{}, c))
 	c.conn = newConn(cfg)
 	c.conn.session.Store(c)
@@ -162,7 +149,7 @@ func stoppedTimer(f func()) *time.Timer {
 // start begins to read, and to keep house.
 func (c *session) start() {
 	c.keep()
-	go c.read(c.link)
+	go c.read(c.transport)
 }
 
 // keep begins to keep house, for the reader that is about to begin.
@@ -189,41 +176,57 @@ func (c *session) setTimer(at **time.Timer, f func(), d time.Duration) {
 }
 
 // read is the reader: it takes in frames, and neither waits for anything but
-// the link nor runs a line of a user's.
-func (c *session) read(l link) {
-	err, breach := c.readFrames(l)
+// the transport nor runs a line of a user's.
+func (c *session) read(t transport.Transport) {
+	err, breach := c.readFrames(t)
 	defer c.stopReading()
 	switch {
 	case breach:
 		c.breached.Store(true)
-		if b, ok := err.(breachError); ok && c.mode != modeWirecall && !c.client {
-			c.post(c.fault(nil, &wire.Fault{Code: int(b.code), Message: b.what}))
+		if b, ok := err.(transport.FrameError); ok && c.mode != modeWirecall && !c.client {
+			c.post(c.fault(nil, &wire.Fault{Code: int(frameErrorCode(b)), Message: b.Message}))
 		}
 		c.fail(err, breachCode(err))
-	case c.halfClosed(l, err):
-		c.serveRest(l)
-	case !c.detach(l, err):
-		c.gone(l, err)
+	case c.halfClosed(t, err):
+		c.serveRest(t)
+	case !c.detach(t, err):
+		c.gone(t, err)
 	}
 }
 
-// alive notes a sign of life.
-func (c *session) alive() { c.heard.Store(true) }
+// Heard implements transport.Owner.
+func (c *session) Heard() { c.heard.Store(true) }
 
-func (c *session) wirecall() bool { return c.mode == modeWirecall }
+// readFrame reads a frame. On lines the last may have no line feed: it was cut, unless
+// the peer is plain, as what pipes carry often ends so.
+func readFrame(t transport.Transport, plain bool) ([]byte, error) {
+	frame, err := t.ReadFrame()
+	if plain && frame != nil {
+		err = nil
+	}
+	return frame, err
+}
+
+// frameErrorCode is what a plain peer is told of a frame that is none.
+func frameErrorCode(e transport.FrameError) Code {
+	if e.TooLarge {
+		return CodeTooLarge
+	}
+	return CodeInvalidRequest
+}
 
 // readFrames returns why nothing more is read, and whether that is a breach of
 // the protocol.
-func (c *session) readFrames(l link) (err error, breach bool) {
+func (c *session) readFrames(t transport.Transport) (err error, breach bool) {
 	for {
-		frame, err := l.read()
+		frame, err := readFrame(t, c.mode != modeWirecall)
 		if err != nil {
-			_, breach := err.(breachError)
+			_, breach := err.(transport.FrameError)
 			return err, breach
 		}
 		c.heard.Store(true)
 		if err := c.receive(frame); err != nil {
-			_, goodbye := err.(closedError)
+			_, goodbye := err.(transport.CloseError)
 			return err, !goodbye
 		}
 	}
@@ -257,7 +260,7 @@ func (c *session) receive(frame []byte) error {
 	switch err.(type) {
 	case nil:
 		c.counted(r)
-	case closedError: // it stands for a close frame, which does not count
+	case transport.CloseError: // it stands for a close frame, which does not count
 		r.received.Add(^uint64(0))
 	}
 	return err
@@ -279,7 +282,7 @@ func (c *session) update(f func(*connState)) {
 	}
 	c.mu.Unlock()
 	if done {
-		c.fail(errDrained, closeShutdown)
+		c.fail(errDrained, transport.CloseShutdown)
 	}
 }
 

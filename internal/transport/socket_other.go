@@ -1,14 +1,14 @@
 //go:build !unix
 
-package rpc
+package transport
 
 import (
 	"errors"
 	"net"
 )
 
-// A socket is for systems whose sockets can be asked without waiting. Elsewhere
-// a goroutine does all the writing, and whoever reads holds a buffer.
+// A socket is for systems where it can be read and written without waiting. On others
+// a goroutine does all the writing, and a reader that waits holds a buffer.
 type socket struct{}
 
 func newSocket(net.Conn) *socket { return nil }

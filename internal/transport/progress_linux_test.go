@@ -1,4 +1,4 @@
-package rpc
+package transport
 
 import (
 	"crypto/tls"
@@ -15,12 +15,12 @@ func TestProgressOfSockets(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
 			near, far := socketPair(t, network)
-			w := newWireConn(near, near, time.Minute)
-			w.append(make([]byte, 64<<20))
-			if done, err := w.flush(false); done || err != nil {
+			c := newConn(near, near, &Options{Stall: time.Minute})
+			c.append(make([]byte, 64<<20))
+			if done, err := c.Flush(false); done || err != nil {
 				t.Fatalf("the socket takes 64 MiB at once: %v", err)
 			}
-			awaitProgress(t, w, far)
+			awaitProgress(t, c, far)
 		})
 	}
 }
@@ -36,24 +36,24 @@ func TestProgressUnderTLS(t *testing.T) {
 	if err := server.Handshake(); err != nil {
 		t.Fatal(err)
 	}
-	w := newWireConn(server, server, time.Minute)
-	w.append(make([]byte, 64<<20))
+	c := newConn(server, server, &Options{Stall: time.Minute})
+	c.append(make([]byte, 64<<20))
 	flushed := make(chan error)
 	go func() {
-		_, err := w.flush(true)
+		_, err := c.Flush(true)
 		flushed <- err
 	}()
-	awaitProgress(t, w, client)
-	w.shut()
+	awaitProgress(t, c, client)
+	c.Close()
 	if err := <-flushed; err == nil {
 		t.Error("the flush has ended without an error")
 	}
 }
 
-// awaitProgress reads from the other end of w until that is seen, more than once.
-func awaitProgress(t *testing.T, w *wireConn, r io.Reader) {
+// awaitProgress reads from the other end of c until that is seen, more than once.
+func awaitProgress(t *testing.T, c *conn, r io.Reader) {
 	t.Helper()
-	last, _ := w.progress()
+	last, _ := c.Progress()
 	for range 3 {
 		now := last
 		for now <= last && t.Context().Err() == nil {
@@ -61,7 +61,7 @@ func awaitProgress(t *testing.T, w *wireConn, r io.Reader) {
 				t.Fatal(err)
 			}
 			runtime.Gosched()
-			now, _ = w.progress()
+			now, _ = c.Progress()
 		}
 		last = now
 	}

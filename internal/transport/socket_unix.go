@@ -1,6 +1,6 @@
 //go:build unix
 
-package rpc
+package transport
 
 import (
 	"io"
@@ -11,18 +11,17 @@ import (
 	"github.com/wirecall/wirecall/internal/buffers"
 )
 
-// A socket is read and written by its descriptor. It goes round the runtime's
-// poller where that would make one wait: it offers only deadlines to write "now
-// or not at all", which cost more than the write; and a Read that waits has to
-// be given its buffer before there is anything to put into it.
+// A socket is read and written by its descriptor, where package net would wait: it has
+// only deadlines for a write that must not, which cost more than the write; and a Read
+// that waits needs its buffer before there is anything to put into it.
 type socket struct {
 	raw   syscall.RawConn
 	addrs net.Conn
 
-	doRead, doWrite func(fd uintptr) bool // once, or each would be allocated
+	doRead, doWrite func(fd uintptr) bool // made once: each conversion allocates
 
-	in      []byte // the chunk that was read
-	want    int    // how much the next may be
+	in      []byte // the buffer that was read into
+	want    int    // bytes that the next should hold
 	readErr error
 
 	p        []byte
@@ -44,8 +43,8 @@ func newSocket(conn net.Conn) *socket {
 	return s
 }
 
-// read waits until there is something to read, and reads it into a chunk, which
-// is the caller's. A chunk that was filled is followed by a larger one.
+// read waits until there is something to read, and returns it in a buffer that the
+// caller puts back. A buffer that was filled is followed by a larger one.
 func (s *socket) read() ([]byte, error) {
 	s.in, s.readErr = nil, nil
 	err := s.raw.Read(s.doRead)
@@ -96,7 +95,8 @@ func (s *socket) writeOnce(fd uintptr) bool {
 	}
 }
 
-// write returns how much of p was taken at once; nothing is no error.
+// write returns how many bytes of p the socket has taken without waiting. None is not
+// an error.
 func (s *socket) write(p []byte) (int, error) {
 	s.p, s.n, s.writeErr = p, 0, nil
 	err := s.raw.Write(s.doWrite)

@@ -1,4 +1,4 @@
-package rpc
+package transport
 
 import (
 	"net"
@@ -6,10 +6,10 @@ import (
 	"unsafe"
 )
 
-// unsentOf returns a function that tells how many bytes the system holds of what was
-// written to conn: those that the peer's has not acknowledged. It is nil where conn
-// is no socket, nor a TLS connection over one.
-func unsentOf(conn any) func() int {
+// unackedOf returns a function for how many bytes the system holds of what was written
+// to conn: those that the peer's system has not acknowledged. It is nil if conn is
+// neither a socket nor a TLS connection over one.
+func unackedOf(conn any) func() int {
 	if over, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = over.NetConn()
 	}

@@ -1,4 +1,4 @@
-package rpc
+package transport
 
 import (
 	"bufio"
@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// net/http asks an HTTP proxy for a tunnel (CONNECT) where there is TLS to the server.
-// Otherwise it sends the proxy the request itself, and few proxies pass on one that
-// upgrades its connection: so handshakes of ws:// are given tunnels here.
+// net/http asks an HTTP proxy for a tunnel (CONNECT) if there is TLS to the server.
+// Otherwise it sends the proxy the request itself, and few proxies forward one that
+// upgrades its connection: so handshakes of ws:// get tunnels here.
 
-// mostProxyAnswer is how much of a proxy's answer to CONNECT is read, in bytes.
-const mostProxyAnswer = 64 << 10
+// maxProxyAnswer is how many bytes of a proxy's answer to CONNECT are read.
+const maxProxyAnswer = 64 << 10
 
-// errProxyURL is in the place of net/http's, which quotes the URL with its password.
+// errProxyURL replaces net/http's error, which quotes the URL with its password.
 var errProxyURL = errors.New("the proxy of the HTTPClient's Transport, or of HTTP_PROXY or HTTPS_PROXY, has no valid URL")
 
-// tunneled returns the transport for a handshake: base, or a copy of it whose
+// tunneled returns the http.RoundTripper for a handshake: base, or a copy of it whose
 // connections go through tunnels of the proxy that base has for r.
 func tunneled(base http.RoundTripper, r *http.Request) (http.RoundTripper, error) {
 	t, ok := base.(*http.Transport)
@@ -47,7 +47,7 @@ func tunneled(base http.RoundTripper, r *http.Request) (http.RoundTripper, error
 	return through, nil
 }
 
-// dialTunnel opens a connection to addr through a proxy, which is reached as t says.
+// dialTunnel opens a connection to addr through a proxy, which it dials as t does.
 func dialTunnel(ctx context.Context, t *http.Transport, proxy *url.URL, addr string) (net.Conn, error) {
 	conn, err := dialProxy(ctx, t, proxy)
 	if err != nil {
@@ -99,7 +99,7 @@ func dialProxy(ctx context.Context, t *http.Transport, proxy *url.URL) (net.Conn
 	return secure, nil
 }
 
-// askForTunnel makes a tunnel to addr of a connection to the proxy.
+// askForTunnel turns a connection to the proxy into a tunnel to addr.
 func askForTunnel(ctx context.Context, conn net.Conn, t *http.Transport, proxy *url.URL, addr string) error {
 	h, err := connectHeader(ctx, t, proxy, addr)
 	if err != nil {
@@ -109,8 +109,8 @@ func askForTunnel(ctx context.Context, conn net.Conn, t *http.Transport, proxy *
 	if err := req.Write(conn); err != nil {
 		return err
 	}
-	// What is buffered is the answer alone: the server says nothing before it is asked.
-	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, mostProxyAnswer)), req)
+	// No more than the answer is buffered: the server sends nothing before it is asked.
+	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxProxyAnswer)), req)
 	if err != nil {
 		return fmt.Errorf("the proxy's answer: %w", err)
 	}
@@ -125,7 +125,8 @@ func askForTunnel(ctx context.Context, conn net.Conn, t *http.Transport, proxy *
 	return nil
 }
 
-// connectHeader returns what t adds to a CONNECT, and who asks for it.
+// connectHeader returns the header that t has for a CONNECT, with the proxy's
+// credentials.
 func connectHeader(ctx context.Context, t *http.Transport, proxy *url.URL, addr string) (http.Header, error) {
 	h := t.ProxyConnectHeader.Clone()
 	if t.GetProxyConnectHeader != nil {

@@ -1,0 +1,82 @@
+package transport
+
+import (
+	"bufio"
+	"maps"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// Accept answers a WebSocket handshake, and selects the given subprotocol, "" for
+// none, whatever else the client offers. Frames are binary, or else text. It does not
+// look at the origin. If it fails it has answered the request. It uses neither w nor r
+// after it has returned.
+func Accept(w http.ResponseWriter, r *http.Request, subprotocol string, binary bool, o Options) (*WebSocket, error) {
+	c := &conn{stall: o.Stall}
+	opts := &websocket.AcceptOptions{
+		InsecureSkipVerify: true,
+		OnPingReceived:     c.onPing,
+		OnPongReceived:     c.onPong,
+	}
+	if subprotocol != "" {
+		opts.Subprotocols = []string{subprotocol}
+	}
+	ws, err := websocket.Accept(&hijacker{w, c}, offering(r, subprotocol), opts)
+	if err != nil {
+		return nil, err
+	}
+	c.onClose = o.OnClose
+	return newWebSocket(c, ws, messageType(binary), o.MaxFrame), nil
+}
+
+func messageType(binary bool) websocket.MessageType {
+	if binary {
+		return websocket.MessageBinary
+	}
+	return websocket.MessageText
+}
+
+// offering returns r with name, if it is not empty, as the only subprotocol offered.
+func offering(r *http.Request, name string) *http.Request {
+	r = r.WithContext(r.Context())
+	r.Header = maps.Clone(r.Header)
+	delete(r.Header, "Sec-Websocket-Protocol")
+	if name != "" {
+		r.Header["Sec-Websocket-Protocol"] = []string{name}
+	}
+	return r
+}
+
+// readAhead is how many bytes are read at once if the socket cannot be waited for
+// without a buffer.
+const readAhead = 4 << 10
+
+// A hijacker gives coder/websocket a conn in the place of the connection, and small
+// buffers in the place of net/http's. The conn must not refer to it: what is behind
+// the ResponseWriter would live as long as the connection.
+type hijacker struct {
+	http.ResponseWriter
+	conn *conn
+}
+
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	below, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	below.SetDeadline(time.Time{}) // the http.Server's was for the request
+	c := h.conn
+	c.connect(below, below)
+	// What the client has sent after its request may be buffered already.
+	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
+	c.unread = append([]byte(nil), early...)
+	size := readAhead
+	if c.readsSocket() {
+		c.unbuffered, size = true, minBuffer
+	}
+	nc := &netConn{byteStream{c}, below}
+	return nc, bufio.NewReadWriter(bufio.NewReaderSize(nc, size), bufio.NewWriterSize(nc, minBuffer)), nil
+}

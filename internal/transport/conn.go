@@ -1,0 +1,124 @@
+package transport
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A conn stands between frames and the byte stream that carries them. It keeps what
+// is written until Flush, so that not even coder/websocket's reader, which answers
+// pings, waits for a peer that does not read.
+//
+// It reads ahead, into a buffer that it holds only while something in it is unread.
+type conn struct {
+	rwc     io.ReadWriteCloser
+	sock    *socket       // nil if it cannot be read and written without waiting
+	unacked func() int    // how many written bytes the system holds; nil if that is not known
+	stall   time.Duration // without progress
+	onClose func()        // may be nil
+
+	owner     atomic.Pointer[Owner] // nil before Bind
+	broken    atomic.Pointer[error] // the first error
+	accepted  atomic.Bool           // a WebSocket: its handshake has succeeded
+	closeOnce sync.Once
+
+	// By the reader and, in a closing handshake, coder/websocket. See read.go.
+	readMu     sync.Mutex
+	direct     bool // rwc holds nothing back: sock may be read in its place
+	unbuffered bool // nor does whoever reads from this: see await
+	buf        []byte
+	unread     []byte // the rest of buf
+	readErr    error  // the end
+
+	// See write.go.
+	writeMu sync.Mutex
+	ready   []byte // what was written, for the next Flush
+	pongs   int    // among ready
+
+	// The flusher's.
+	sending []byte // what Flush has taken, from sent on
+	sent    int
+	wrote   bool
+
+	written atomic.Int64 // bytes
+}
+
+func newConn(rwc io.ReadWriteCloser, sock any, o *Options) *conn {
+	c := &conn{stall: o.Stall, onClose: o.OnClose}
+	c.connect(rwc, sock)
+	return c
+}
+
+// connect gives c its byte stream, and the socket below that.
+func (c *conn) connect(rwc io.ReadWriteCloser, sock any) {
+	c.rwc = rwc
+	c.sock = socketOf(sock)
+	c.unacked = unackedOf(sock)
+	c.direct = socketOf(rwc) != nil
+}
+
+// socketOf returns nil for all types but those of package net: another type may have
+// methods that must not be bypassed, or a socket that blocks.
+func socketOf(conn any) *socket {
+	switch conn := conn.(type) {
+	case *net.TCPConn:
+		return newSocket(conn)
+	case *net.UnixConn:
+		return newSocket(conn)
+	}
+	return nil
+}
+
+// Bind implements Transport.
+func (c *conn) Bind(o Owner) {
+	c.owner.Store(&o)
+	if c.Pending() {
+		o.Kick()
+	}
+}
+
+func (c *conn) kick() {
+	if o := c.owner.Load(); o != nil {
+		(*o).Kick()
+	}
+}
+
+func (c *conn) heard() {
+	if o := c.owner.Load(); o != nil {
+		(*o).Heard()
+	}
+}
+
+// Err implements Transport.
+func (c *conn) Err() error {
+	if err := c.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// fail sets what Err returns, if it is the first.
+func (c *conn) fail(err error) { c.broken.CompareAndSwap(nil, &err) }
+
+// CloseWrite implements Transport.
+func (c *conn) CloseWrite() bool {
+	half, ok := c.rwc.(interface{ CloseWrite() error })
+	return ok && half.CloseWrite() == nil
+}
+
+// Discard implements Transport.
+func (c *conn) Discard() { io.Copy(io.Discard, c.rwc) }
+
+// Close implements Transport.
+func (c *conn) Close() {
+	c.fail(net.ErrClosed) // first, or what reads and writes now fails with is taken for the cause
+	c.closeOnce.Do(func() {
+		c.rwc.Close()
+		if c.onClose != nil {
+			c.onClose()
+		}
+	})
+}

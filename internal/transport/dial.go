@@ -1,0 +1,91 @@
+package transport
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+
+	"github.com/coder/websocket"
+)
+
+// DialOptions are those of a WebSocket that Dial opens.
+type DialOptions struct {
+	Options
+
+	// Client makes the handshake. Its Timeout bounds the handshake alone.
+	Client http.Client
+
+	// Header is sent with the handshake. Its Host, if any, replaces the URL's.
+	Header http.Header
+
+	// Subprotocol is offered to the server, which may select none.
+	Subprotocol string
+
+	// Binary has frames sent and expected as binary messages, not text.
+	Binary bool
+}
+
+// Dial makes a WebSocket handshake. ctx bounds the handshake only. If the server refuses it,
+// the response is returned beside the error, with the beginning of its body.
+func Dial(ctx context.Context, url string, o *DialOptions) (*WebSocket, *http.Response, error) {
+	client := o.Client
+	hs := &handshake{base: client.Transport, options: &o.Options}
+	if hs.base == nil {
+		hs.base = http.DefaultTransport
+	}
+	client.Transport = hs
+	if client.Timeout > 0 { // coder/websocket would apply it to the connection, until release
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, client.Timeout)
+		defer cancel()
+		client.Timeout = 0
+	}
+	ws, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+		HTTPClient:     &client,
+		HTTPHeader:     o.Header,
+		Host:           o.Header.Get("Host"),
+		Subprotocols:   []string{o.Subprotocol},
+		OnPingReceived: func(ctx context.Context, b []byte) bool { return hs.conn.onPing(ctx, b) },
+		OnPongReceived: func(ctx context.Context, b []byte) { hs.conn.onPong(ctx, b) },
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, resp, err
+	}
+	hs.release()
+	return newWebSocket(hs.conn, ws, messageType(o.Binary), o.MaxFrame), resp, nil
+}
+
+// A handshake is the http.RoundTripper of one WebSocket handshake. It puts a conn in
+// the place of the upgraded connection, above TLS, whatever made that.
+type handshake struct {
+	base    http.RoundTripper
+	options *Options
+	conn    *conn
+	release func() bool // ends the rule of the request's context over conn
+}
+
+func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
+	var sock net.Conn
+	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { sock = info.Conn },
+	}))
+	base, err := tunneled(h.base, r)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := base.RoundTrip(r)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		return resp, err
+	}
+	if rwc, ok := resp.Body.(io.ReadWriteCloser); ok {
+		h.conn = newConn(rwc, sock, h.options)
+		h.release = context.AfterFunc(r.Context(), h.conn.Close) // net/http no longer applies it
+		resp.Body = byteStream{h.conn}
+	}
+	return resp, nil
+}

@@ -1,0 +1,163 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+
+	"github.com/wirecall/wirecall/internal/buffers"
+)
+
+// A WebSocket is a Transport whose frames are WebSocket messages of one type.
+// coder/websocket reads and writes them, from and into a conn. It is never given a
+// caller's context, whose end would close the connection.
+type WebSocket struct {
+	*conn
+	ws    *websocket.Conn
+	typ   websocket.MessageType
+	plain bool // see Plain
+	frame []byte
+
+	closing  sync.Once
+	lastSize int // of a frame: the next is likely to be as large
+}
+
+func newWebSocket(c *conn, ws *websocket.Conn, typ websocket.MessageType, maxFrame int) *WebSocket {
+	c.accepted.Store(true)
+	ws.SetReadLimit(int64(maxFrame) + 64) // the frame may have more than a message: line feeds, a header
+	return &WebSocket{conn: c, ws: ws, typ: typ}
+}
+
+// Subprotocol returns the one that the handshake has selected, "" if none.
+func (w *WebSocket) Subprotocol() string { return w.ws.Subprotocol() }
+
+// Plain is for a peer that speaks JSON-RPC and nothing else: frames are read as text or
+// binary, and the connection closes with RFC 6455's codes. It must be called before
+// the first ReadFrame.
+func (w *WebSocket) Plain() { w.plain = true }
+
+// ReadFrame implements Transport.
+func (w *WebSocket) ReadFrame() ([]byte, error) {
+	buffers.Put(w.frame) // a connection that waits holds none
+	w.frame = nil
+	w.await() // here and not in the library, where the stack is twice as deep
+	typ, r, err := w.ws.Reader(context.Background())
+	if err != nil {
+		return nil, readError(err)
+	}
+	if typ != w.typ && !w.plain {
+		return nil, FrameError{Message: fmt.Sprintf("a frame is %s: this connection uses %s", typeName(typ), typeName(w.typ))}
+	}
+	w.frame = buffers.Get(w.lastSize)
+	for {
+		if w.frame = buffers.Grow(w.frame, 1); len(w.frame) == cap(w.frame) {
+			w.frame = append(w.frame, 0)[:len(w.frame)]
+		}
+		n, err := r.Read(w.frame[len(w.frame):cap(w.frame)])
+		w.frame = w.frame[:len(w.frame)+n]
+		if err == io.EOF && !w.readEnded() { // coder/websocket returns the same if the socket has ended within the frame
+			w.lastSize = len(w.frame)
+			return w.frame, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// TakeBuffer implements Transport.
+func (w *WebSocket) TakeBuffer(limit int) []byte {
+	b := w.frame
+	if cap(b) > limit {
+		return nil
+	}
+	w.frame = nil
+	return b
+}
+
+func typeName(typ websocket.MessageType) string {
+	if typ == websocket.MessageText {
+		return "text"
+	}
+	return "binary"
+}
+
+// readError is what ended a WebSocket, in fewer words than the library's.
+func readError(err error) error {
+	if e, ok := errors.AsType[websocket.CloseError](err); ok {
+		return CloseError{CloseCode(e.Code), e.Reason, e}
+	}
+	for _, short := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed} {
+		if errors.Is(err, short) {
+			return short
+		}
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return e
+	}
+	return err
+}
+
+// WriteFrame implements Transport.
+func (w *WebSocket) WriteFrame(frame []byte) error {
+	return w.ws.Write(context.Background(), w.typ, frame)
+}
+
+// Ping implements Transport.
+func (w *WebSocket) Ping(timeout time.Duration) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	_ = w.ws.Ping(ctx)
+	return true
+}
+
+// CloseHandshake implements Transport.
+func (w *WebSocket) CloseHandshake(code CloseCode, reason string) bool {
+	if w.plain {
+		code = code.plain()
+	}
+	w.ws.Close(websocket.StatusCode(code), closeReason(reason))
+	w.Close()
+	return true
+}
+
+// plain returns the code of RFC 6455 that comes nearest.
+func (c CloseCode) plain() CloseCode {
+	switch {
+	case c == CloseShutdown:
+		return closeGoingAway
+	case c >= CloseCut:
+		return closePolicyViolation
+	}
+	return c
+}
+
+// maxReason is how many bytes of a reason fit a close frame, roughly: RFC 6455,
+// section 5.5, has 125 for a control frame.
+const maxReason = 120
+
+// closeReason returns valid UTF-8, as a reason may quote a user's error, that fits.
+func closeReason(reason string) string {
+	reason = strings.ToValidUTF8(reason, "\ufffd")
+	for len(reason) > maxReason {
+		_, size := utf8.DecodeLastRuneInString(reason)
+		reason = reason[:len(reason)-size]
+	}
+	return reason
+}
+
+// Close implements Transport. It also closes the websocket.Conn, which refers to
+// itself and has a finalizer until then: such things are never collected. That waits
+// for the reader, which may be the caller.
+func (w *WebSocket) Close() {
+	w.conn.Close()
+	w.closing.Do(func() { go w.ws.CloseNow() })
+}

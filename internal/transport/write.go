@@ -1,0 +1,122 @@
+package transport
+
+import (
+	"context"
+
+	"github.com/wirecall/wirecall/internal/buffers"
+)
+
+// write is an io.Writer's, for coder/websocket.
+func (c *conn) write(p []byte) {
+	c.writeMu.Lock()
+	c.append(p)
+	c.writeMu.Unlock()
+	c.kick()
+}
+
+// append buffers p for Flush. The mutex is held.
+func (c *conn) append(p []byte) {
+	c.ready = append(buffers.Grow(c.ready, len(p)), p...)
+}
+
+// maxPongs is how many pongs may wait while the peer does not read. All but the last
+// may be left out: RFC 6455, section 5.5.3.
+const maxPongs = 64
+
+// onPing reports whether a ping is to be answered. coder/websocket calls it.
+func (c *conn) onPing(context.Context, []byte) bool {
+	c.writeMu.Lock()
+	defer c.writeMu.Unlock()
+	c.pongs++
+	return c.pongs <= maxPongs
+}
+
+// onPong counts an answer to our ping as a sign of life. coder/websocket calls it.
+func (c *conn) onPong(context.Context, []byte) { c.heard() }
+
+// Pending implements Transport.
+func (c *conn) Pending() bool {
+	c.writeMu.Lock()
+	defer c.writeMu.Unlock()
+	return len(c.ready) > 0
+}
+
+// Wrote implements Transport.
+func (c *conn) Wrote() bool { return c.wrote }
+
+// Flush implements Transport.
+func (c *conn) Flush(wait bool) (done bool, err error) {
+	for {
+		if c.sent == len(c.sending) && !c.refill() {
+			c.wrote = false
+			return true, nil
+		}
+		if err := c.send(wait); err != nil {
+			c.fail(err)
+			return false, c.Err()
+		}
+		if c.sent < len(c.sending) && !wait {
+			return false, nil
+		}
+	}
+}
+
+// refill takes what is ready, and reports whether anything is.
+func (c *conn) refill() bool {
+	c.writeMu.Lock()
+	defer c.writeMu.Unlock()
+	if len(c.ready) == 0 {
+		buffers.Put(c.sending)
+		buffers.Put(c.ready)
+		c.sending, c.ready, c.sent = nil, nil, 0
+	} else {
+		c.sending, c.ready, c.sent = c.ready, c.sending[:0], 0
+	}
+	c.pongs = 0
+	return len(c.sending) > 0
+}
+
+// A stall watch judges one write, so writes that wait are small. A socket is offered
+// everything that it takes without waiting; when it is full it is enough to see a
+// little go. Any other byte stream gets what fits a TLS record.
+const (
+	socketPiece = 1 << 10
+	streamPiece = 16 << 10
+)
+
+// send writes what the socket takes without waiting or, if that is nothing and it may
+// wait, one piece.
+func (c *conn) send(wait bool) error {
+	rest := c.sending[c.sent:]
+	if c.sock != nil {
+		n, err := c.sock.write(rest)
+		c.advance(n)
+		if err != nil || n > 0 || !wait {
+			return err
+		}
+	}
+	if !wait {
+		return nil
+	}
+	piece := streamPiece
+	if c.sock != nil {
+		piece = socketPiece
+	}
+	return c.sendPiece(rest[:min(piece, len(rest))])
+}
+
+// sendPiece writes p, and waits for that.
+func (c *conn) sendPiece(p []byte) error {
+	watch := c.watchStall()
+	defer watch.stop()
+	n, err := c.rwc.Write(p)
+	c.advance(n)
+	return err
+}
+
+// advance counts bytes that have been written.
+func (c *conn) advance(n int) {
+	c.sent += n
+	c.wrote = c.wrote || n > 0
+	c.written.Add(int64(n))
+}
