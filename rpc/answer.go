@@ -2,73 +2,73 @@ package rpc
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 
-	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// answer sends what the handler returned and starts the streams among it. They
-// are started also where nobody wants them: their producers must clean up.
-func (in *incoming) answer(call *Call, err error) {
-	c := in.c
-	result := call.result()
-	streams := result.streams()
-	canceled := c.answering(in)
-	switch {
-	case in.id == nil:
-		if err != nil {
-			c.report(in.ctx, slog.LevelWarn, "notification failed", slog.String("method", in.method.Name), slog.Any("error", briefError(err)))
+// close takes the call off the open ones, so that no cancel reaches it any more, and
+// reports whether one had.
+func (in *incoming) close() (canceled bool) {
+	in.c.update(func(s *connState) {
+		canceled = in.canceled
+		in.answered = true
+		if in.id != nil && s.incoming[string(callKeyOf(in.id))] == in {
+			delete(s.incoming, string(callKeyOf(in.id)))
 		}
-	case canceled:
-		err = &Error{Code: CodeCanceled, Message: "canceled by the caller"}
-		if in.withdrawn {
-			err = &Error{Code: CodeCanceled, Message: "canceled by the caller", ran: ranNo}
-		}
-	case err == nil:
-		if streams, err = in.respond(&result, streams); err == nil {
-			return
-		}
-	}
-	if in.id != nil {
-		in.fail(err)
-	}
-	c.enterOnce(streams)
+	})
+	return canceled
 }
 
-// respond sends the result and begins its streams. It returns the streams where
-// it fails.
-func (in *incoming) respond(result *payload, streams []*contract.Stream) ([]*contract.Stream, error) {
+// An answer is the result of a call that is being sent: beginResult makes it, the result is
+// appended to msg.bytes, and send sends it. abort undoes beginResult.
+type answer struct {
+	in      *incoming
+	streams []*sendStream
+	names   [][]byte // of streams, in the message
+	msg     *buffer
+	sent    bool
+}
+
+// beginResult makes an answer with such streams, a nil producer being a nil iterator.
+func (in *incoming) beginResult(producers []producer) (a answer, err error) {
 	c := in.c
-	sources, names, err := c.openSendStreams(in.method.Name, pumpsOf(streams), &in.acct, true)
+	a.in = in
+	a.streams, a.names, err = c.openSendStreams(in.method.name, producers, &in.acct, true)
 	if err != nil {
-		return streams, &Error{Code: CodeLimitReached, Message: err.Error(), ran: ranMaybe}
+		return a, &Error{Code: CodeLimitReached, Message: err.Error(), ran: ranMaybe}
 	}
 	head := wire.Head{ID: in.id, Meta: in.responseMetadata(), Body: true}
 	if c.mode == modeWirecall {
-		for _, s := range sources {
+		for _, s := range a.streams {
 			head.Streams = append(head.Streams, s.handle)
 		}
 	}
-	buf := messagePool.Get().(*buffer)
-	enc := encoder{c.form, c.codec, names, wire.CallerDepth}
-	msg, err := in.encode(c.form.AppendResponse(buf.begin(c.form), &head), &enc, result)
-	buf.bytes = c.form.AppendTail(msg)
-	size := len(buf.bytes) - c.form.FrameRoom()
-	defer buf.free(size)
-	switch {
-	case err != nil:
-	case size > c.peerMessage():
-		err = Errorf(CodeTooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", in.method.Name, size, c.peerMessage())
+	a.msg = messagePool.Get().(*buffer)
+	a.msg.bytes = c.form.AppendResponse(a.msg.begin(c.form), &head)
+	return a, nil
+}
+
+// abort takes back an answer that was not sent. It has no effect on one that was.
+func (a *answer) abort() {
+	if !a.sent {
+		a.msg.free(0)
+		a.in.c.discard(a.streams)
 	}
-	if err != nil {
-		c.discard(sources)
-		return streams, err
+}
+
+// send sends the answer and starts its streams. It fails if the answer is too large.
+func (a *answer) send() error {
+	in, c := a.in, a.in.c
+	a.msg.bytes = c.form.AppendTail(a.msg.bytes)
+	size := len(a.msg.bytes) - c.form.FrameRoom()
+	if peer := c.peerMessage(); size > peer {
+		return Errorf(CodeTooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", in.method.name, size, peer)
 	}
-	in.acct.add(in.ctx, len(sources), sources, nil)
-	in.send(buf)
-	for _, s := range sources {
+	a.sent = true
+	in.acct.add(in.ctx, len(a.streams), a.streams, nil)
+	in.send(a.msg)
+	a.msg.free(size)
+	for _, s := range a.streams {
 		if c.unsubscribed.Load() {
 			s.stop(errHalfClosed)
 		}
@@ -77,27 +77,14 @@ func (in *incoming) respond(result *payload, streams []*contract.Stream) ([]*con
 	if in.acct.cursor && c.out.isLate() {
 		c.out.comeAgain()
 	}
-	return nil, nil
-}
-
-// encode appends the result.
-func (in *incoming) encode(dst []byte, enc *encoder, result *payload) (msg []byte, err error) {
-	defer func() {
-		if r := recover(); r != nil { // a type's own encoding
-			msg, err = dst, in.c.panicked(in.method.Name, r)
-		}
-	}()
-	if msg, err = enc.append(dst, result); err != nil {
-		err = &Error{Code: CodeInternal, Message: fmt.Sprintf("rpc: %s: the result cannot be encoded: %v", in.method.Name, err)}
-	}
-	return msg, err
+	return nil
 }
 
 // fail answers with an error.
-func (in *incoming) fail(err error) {
+func (in *incoming) fail(e *wire.Error) {
 	c := in.c
 	room := make([]byte, c.form.FrameRoom(), smallBuffer)
-	msg := c.form.AppendError(room, in.id, c.crossing(err), in.responseMetadata())
+	msg := c.form.AppendError(room, in.id, e, in.responseMetadata())
 	if len(msg)-len(room) > c.peerMessage() {
 		msg = c.form.AppendError(room, in.id, c.errorMembers(errErrorTooLarge, nil), nil)
 	}
@@ -123,40 +110,5 @@ func (in *incoming) send(b *buffer) {
 	}
 	if flush, err := in.c.out.send(context.Background(), in.c.ctx.Done(), b, &in.c.unanswered); err == nil && flush {
 		in.c.flush(true)
-	}
-}
-
-// answering takes the call off the open ones, so that no cancel reaches it any
-// more, and reports whether one had.
-func (c *session) answering(in *incoming) (canceled bool) {
-	c.update(func(s *connState) {
-		canceled = in.canceled
-		in.answered = true
-		if in.id != nil && s.incoming[string(callKeyOf(in.id))] == in {
-			delete(s.incoming, string(callKeyOf(in.id)))
-		}
-	})
-	return canceled
-}
-
-// enterOnce runs the producers of streams that nobody will read, so that what
-// they hold is released: their first yield returns false. A call that has been
-// answered no longer counts, so they do by themselves until they return.
-func (c *session) enterOnce(streams []*contract.Stream) {
-	for _, st := range streams {
-		produce := st.Local
-		if produce == nil {
-			continue
-		}
-		c.update(func(s *connState) { s.cleanups++ })
-		go func() {
-			defer c.update(func(s *connState) { s.cleanups-- })
-			defer func() {
-				if r := recover(); r != nil {
-					c.panicked("stream", r)
-				}
-			}()
-			produce(func(any) bool { return false })
-		}()
 	}
 }

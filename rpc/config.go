@@ -67,12 +67,8 @@ type registry struct {
 // A registeredMethod is a method of a Service that was registered.
 type registeredMethod struct {
 	*Method
-	handler Handler       // serves it by the Service's implementation
-	service *registration // nil for a method that nobody has registered
+	served *servedMethod
 }
-
-// A registration stands for a Service that was registered: its methods share one.
-type registration struct{ _ byte }
 
 // register panics on a name that is taken, as http.Handle does: it is a mistake
 // in the program, found when it starts.
@@ -82,13 +78,16 @@ func (r *registry) register(s Service) {
 	if r.methods == nil {
 		r.methods = make(map[string]*registeredMethod)
 	}
-	service := new(registration)
+	order := new(ordering)
 	for _, m := range s.Methods {
 		if _, dup := r.methods[m.Name]; dup {
 			panic(fmt.Sprintf("rpc: method %q is registered twice", m.Name))
 		}
-		serve := func(ctx context.Context, c *Call) error { return m.Serve(ctx, s.Impl, c) }
-		r.methods[m.Name] = &registeredMethod{m, serve, service}
+		served := serves(m, func(ctx context.Context, c *Call) error { return m.Serve(ctx, s.Impl, c) })
+		if !m.Unordered {
+			served.order = order
+		}
+		r.methods[m.Name] = &registeredMethod{m, served}
 	}
 }
 
@@ -103,8 +102,19 @@ func (r *registry) sorted() []*Method {
 	return all
 }
 
-func (r *registry) lookup(name []byte) *registeredMethod {
+// lookup returns the method of that name, nil if there is none.
+func (r *registry) lookup(name []byte) *servedMethod {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.methods[string(name)]
+	if m := r.methods[string(name)]; m != nil {
+		return m.served
+	}
+	return nil
+}
+
+// unknown returns a method whose calls fail.
+func unknown(name string) *servedMethod {
+	return serves(&Method{Name: name}, func(context.Context, *Call) error {
+		return &Error{Code: CodeMethodNotFound, Message: "method not found"}
+	})
 }

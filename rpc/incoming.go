@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 
@@ -14,8 +13,8 @@ import (
 // reader has seen it until it has been answered and its streams have ended.
 type incoming struct {
 	c      *session
-	method *registeredMethod
-	call   Call
+	served served // that this is part of
+	method *servedMethod
 	id     []byte       // raw; nil for a notification
 	idRoom [16]byte     // for an ordinary one
 	params []byte       // raw, a chunk
@@ -37,6 +36,37 @@ type incoming struct {
 	canceled  bool              // by the caller; guarded by the connection's mutex
 	answered  bool              // guarded by the same: response is final
 	response  map[string]string // metadata
+}
+
+// A servedMethod is a method that the peer may call.
+type servedMethod struct {
+	name   string
+	cursor bool          // its stream is continued by another call
+	order  *ordering     // that its calls and notifications keep with others; nil for none
+	new    func() served // makes what serves one call
+}
+
+// An ordering is kept by the calls and notifications of all methods that share it:
+// those of one service.
+type ordering struct{ _ byte }
+
+// A served is what serves one call. It has the incoming as a part of it, or each call
+// would be allocated twice.
+type served interface {
+	// core returns that part.
+	core() *incoming
+
+	// serve runs the handler and answers the call, by release and then answer or
+	// fail, also where the handler ends the goroutine.
+	serve()
+}
+
+// newIncoming makes a call or a notification of method.
+func (c *session) newIncoming(method *servedMethod) *incoming {
+	s := method.new()
+	in := s.core()
+	in.c, in.served, in.method = c, s, method
+	return in
 }
 
 // A callContext is the connection's context with the call among its values.
@@ -127,7 +157,7 @@ func (c *session) incomingRequest(id int64, m *wire.Message) error {
 			s.handlers--
 			c.unanswered.Add(-1)
 			delete(s.incoming, string(callKeyOf(m.ID)))
-			in.release()
+			in.unreserve()
 			refusal = &Error{Code: CodeLimitReached, Message: overStreams("callee", c.limits.Streams, false).Error(), ran: ranNo}
 		}
 		err = nil
@@ -149,7 +179,7 @@ func (c *session) incomingRequest(id int64, m *wire.Message) error {
 // and counts it. A cancelled call whose handler still runs is still there. What is
 // counted is what the peer can count, or one that keeps to the limit would be
 // refused: not notifications, and not a handler whose answer the peer may have.
-func (c *session) admit(s *connState, id int64, m *wire.Message, method *registeredMethod) (*incoming, *Error) {
+func (c *session) admit(s *connState, id int64, m *wire.Message, method *servedMethod) (*incoming, *Error) {
 	switch {
 	case s.bounded && (c.mode == modePlain || id > s.taken):
 		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, ran: ranNo}
@@ -160,7 +190,7 @@ func (c *session) admit(s *connState, id int64, m *wire.Message, method *registe
 		s.cleanups >= c.limits.Calls:
 		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", ran: ranNo}
 	}
-	in := &incoming{c: c, method: method}
+	in := c.newIncoming(method)
 	if !in.reserve(m) {
 		return nil, &Error{Code: CodeLimitReached, Message: errBufferedFull.Message, ran: ranNo}
 	}
@@ -199,7 +229,7 @@ func (in *incoming) reserve(m *wire.Message) bool {
 	return in.c.reserve(in.held)
 }
 
-func (in *incoming) release() { in.c.buffered.Add(-int64(in.held)) }
+func (in *incoming) unreserve() { in.c.buffered.Add(-int64(in.held)) }
 
 // accept makes an admitted call ready and gives it to a worker.
 func (c *session) accept(in *incoming, m *wire.Message) {
@@ -238,7 +268,7 @@ func (in *incoming) begin(ctx context.Context, timeout int64) {
 		limited, stop := context.WithTimeout(ctx, milliseconds(timeout))
 		ctx, in.end = limited, func(cause error) { cancel(cause); stop() }
 	}
-	in.acct = account{open: 1, cancel: in.end, told: timeout <= 0, cursor: in.method.Cursor != ""}
+	in.acct = account{open: 1, cancel: in.end, told: timeout <= 0, cursor: in.method.cursor}
 	c.mu.Lock()
 	in.ctx = ctx
 	canceled := in.canceled
@@ -261,26 +291,26 @@ func (c *session) refuse(id []byte, e *Error) {
 	c.post(c.refusal(id, e))
 }
 
-// run is a worker's: the handler, and its answer, also where the handler ends the
-// goroutine, as testing.T.FailNow does.
+// run is a worker's.
 func (in *incoming) run() {
-	call := &in.call
-	*call = Call{Method: in.method.Method, Served: true}
-	err := errExited
 	defer func() {
-		for _, k := range in.sinks {
-			k.cancel(context.Canceled)
-		}
-		in.forget()
-		in.release()
-		in.answer(call, err)
 		in.acct.done()
 		in.c.update(func(s *connState) { s.handlers-- })
 		if in.c.mode == modePlain {
 			in.c.startPlain(nil)
 		}
 	}()
-	err = in.serve(call)
+	in.served.serve()
+}
+
+// release gives back what only the handler needs: the parameters, and the streams
+// among them that nobody has claimed.
+func (in *incoming) release() {
+	for _, k := range in.sinks {
+		k.cancel(context.Canceled)
+	}
+	in.forget()
+	in.unreserve()
 }
 
 // forget gives back what the parameters are in.
@@ -291,92 +321,6 @@ func (in *incoming) forget() {
 		buffers.Put(in.params)
 	}
 	in.params, in.large = nil, nil
-}
-
-func (in *incoming) new() (params, result any) {
-	if in.method.New == nil {
-		return nil, nil
-	}
-	return in.method.New()
-}
-
-// fits refuses a method whose streams the connection cannot carry, before it
-// runs: plain JSON-RPC has no form for those among the parameters, and a batch
-// or a POST no place for any.
-func (in *incoming) fits(call *Call) error {
-	if in.c.mode != modePlain {
-		return nil
-	}
-	if call.sends() || in.reply != nil && call.receives() {
-		return errNeedsWirecall
-	}
-	return nil
-}
-
-// decode stores the parameters and claims their streams.
-func (in *incoming) decode(params payload) error {
-	if len(in.params) == 0 || params.value == nil {
-		return nil
-	}
-	if in.deep {
-		if in.c.form.Check(in.params, wire.CalleeDepth+1) != nil { // they are in an array or object
-			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("invalid params: nested deeper than %d", wire.CalleeDepth), ran: ranNo}
-		}
-	}
-	dec := decoder{form: in.c.form, codec: in.c.codec, sinks: in.sinks}
-	if err := dec.decode(in.params, &params); err != nil {
-		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + brief(err.Error())}
-	}
-	in.sinks = dec.sinks
-	return nil
-}
-
-// errExited is the error of user code that did not return.
-var errExited error = &Error{Code: CodeInternal, Message: messageInternal}
-
-// serve runs the user's code. A panic there ends the call and nothing else.
-func (in *incoming) serve(call *Call) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = in.c.panicked(call.Method.Name, r)
-		}
-	}()
-	if in.withdrawn {
-		return in.neverRun()
-	}
-	call.Params, call.Result = in.new()
-	if err := in.fits(call); err != nil {
-		return err
-	}
-	if err := in.decode(call.params()); err != nil {
-		return err
-	}
-	handler := in.method.handler
-	if in.c.intercepts {
-		handler = in.fromAnew()
-	}
-	return hasRun(in.c.serveChain(handler)(in.ctx, call))
-}
-
-// fromAnew is the handler for interceptors, which may run it more than once. Each
-// time it finds an empty result. The streams of the result before are nobody's.
-func (in *incoming) fromAnew() Handler {
-	ran := false
-	return func(ctx context.Context, call *Call) error {
-		if ran {
-			result := call.result()
-			in.c.enterOnce(result.streams())
-			result.reset()
-		}
-		ran = true
-		return in.method.handler(ctx, call)
-	}
-}
-
-// neverRun is the error of a call whose context has ended before it could start.
-func (in *incoming) neverRun() error {
-	cause := cmp.Or(context.Cause(in.ctx), in.c.err(), context.Canceled)
-	return &Error{Code: wireError(cause, false).Code, Message: cause.Error() + " before the call could start", ran: ranNo}
 }
 
 // cancelRequest hears that the peer no longer wants an answer.

@@ -21,7 +21,7 @@ type notes struct {
 	settled chan struct{}           // closed when that is over, where somebody waits for it
 	ctx     context.Context         // of their handlers: it may outlive that of the session; nil while none runs
 	cancel  context.CancelCauseFunc // its end
-	last    map[*registration]*hold // the last of each service, while it holds calls up
+	last    map[*ordering]*hold     // the last of each service, while it holds calls up
 	window  *flow.Window            // in wirecall mode: what the peer may send, of any method; nil before the first
 }
 
@@ -56,12 +56,13 @@ var errNotifications = errors.New("too many notifications wait: the peer sends t
 func (c *session) incomingNotification(m *wire.Message, size int) error {
 	method := c.methods.lookup(m.Method)
 	if method == nil {
-		method = &registeredMethod{Method: &Method{Name: brief(m.Method)}, handler: noMethod}
+		method = unknown(brief(m.Method))
 	}
 	if len(m.Streams) > 0 && c.mode == modeWirecall {
 		return errors.New("a notification with streams")
 	}
-	in := &incoming{c: c, method: method, size: size}
+	in := c.newIncoming(method)
+	in.size = size
 	if c.mode != modeWirecall && !in.reserve(m) {
 		return errNotifications
 	}
@@ -86,10 +87,6 @@ func (c *session) incomingNotification(m *wire.Message, size int) error {
 		go c.runNotes()
 	}
 	return err
-}
-
-func noMethod(context.Context, *Call) error {
-	return &Error{Code: CodeMethodNotFound, Message: "method not found"}
 }
 
 // runNotes runs what is queued, in order, until nothing is.
@@ -202,7 +199,7 @@ func (c *session) dropNotes(cause error) {
 		}
 		dropped = len(s.notes.queue)
 		for _, in := range s.notes.queue {
-			in.release()
+			in.unreserve()
 		}
 		s.notes.queue = nil
 		lingered = s.notes.settle()

@@ -27,27 +27,23 @@ type hold struct {
 	waiting  []*incoming // calls, in the order in which they came
 }
 
-// orders reports whether calls of a method wait for notifications, and whether a
-// notification of it holds calls up.
-func (m *registeredMethod) orders() bool { return m.service != nil && !m.Unordered }
-
 // holdUp makes a notification, which is being queued, hold calls of its service up.
 func (c *session) holdUp(s *connState, in *incoming) {
-	if !in.method.orders() {
+	if in.method.order == nil {
 		return
 	}
 	in.hold = &hold{in: in}
 	if s.notes.last == nil {
-		s.notes.last = make(map[*registration]*hold)
+		s.notes.last = make(map[*ordering]*hold)
 	}
-	s.notes.last[in.method.service] = in.hold
+	s.notes.last[in.method.order] = in.hold
 	c.holds.Add(1)
 }
 
 // order notes which notification a call, which is being admitted, must wait for.
 func (c *session) order(s *connState, in *incoming) {
-	if c.holds.Load() > 0 && in.method.orders() {
-		in.hold = s.notes.last[in.method.service]
+	if c.holds.Load() > 0 && in.method.order != nil {
+		in.hold = s.notes.last[in.method.order]
 	}
 }
 
@@ -63,8 +59,8 @@ func (in *incoming) letGo() {
 		h.released = true
 		start, h.waiting = h.waiting, nil
 		c.holds.Add(-1)
-		if s.notes.last[in.method.service] == h {
-			delete(s.notes.last, in.method.service)
+		if s.notes.last[in.method.order] == h {
+			delete(s.notes.last, in.method.order)
 		}
 		for _, call := range start {
 			call.hold = nil
@@ -95,12 +91,12 @@ func (c *session) wait(in *incoming) (waits bool) {
 			in.hold = nil
 			return
 		}
-		held = in.hold.in.method.Name
+		held = in.hold.in.method.name
 		in.hold.waiting = append(in.hold.waiting, in)
 		patience := time.AfterFunc(orderPatience, func() {
 			if c.unwait(in, false) {
 				c.report(in.ctx, slog.LevelWarn, "a call has waited for a notification of its service that came before it, and starts now: has the notification come to a stand?",
-					slog.String("method", in.method.Name), slog.String("notification", held), slog.Duration("waited", orderPatience))
+					slog.String("method", in.method.name), slog.String("notification", held), slog.Duration("waited", orderPatience))
 			}
 		})
 		unwatch := context.AfterFunc(in.ctx, func() { c.unwait(in, true) })
