@@ -21,31 +21,32 @@ const floorMessage = 64 << 10
 // answered them, which it may never do.
 const maxCalls = 16 << 10
 
-// hello is what both sides tell each other first.
+// hello is what both sides tell each other first. Its numbers go to 2^53-1 on
+// every processor.
 type hello struct {
-	Version int `json:"v"`
-	Calls   int `json:"calls"`
-	Streams int `json:"streams"`
-	Message int `json:"message"`
+	Version int64 `json:"v"`
+	Calls   int64 `json:"calls"`
+	Streams int64 `json:"streams"`
+	Message int64 `json:"message"`
 
 	// Notes is how many notifications this side takes before it grants more, and
 	// NoteBytes how many bytes of them. What is left out is flow.InitialItems and
 	// flow.InitialBytes.
-	Notes     int `json:"notes,omitempty"`
-	NoteBytes int `json:"noteBytes,omitempty"`
+	Notes     int64 `json:"notes,omitempty"`
+	NoteBytes int64 `json:"noteBytes,omitempty"`
 
 	// Replay is how many bytes this side keeps to resume the session; 0 or
 	// nothing is a side that does not. Where both do, the server's answer has
 	// the session's token, and for how many milliseconds it can be cut off.
-	Replay  int    `json:"replay,omitempty"`
+	Replay  int64  `json:"replay,omitempty"`
 	Session string `json:"session,omitempty"`
 	Window  int64  `json:"window,omitempty"`
 }
 
 func (c *session) hello() hello {
 	notes, bytes := c.limits.notifications()
-	return hello{Version: 1, Calls: c.limits.Calls, Streams: c.limits.Streams, Message: c.limits.MessageBytes,
-		Notes: notes, NoteBytes: bytes, Replay: c.replayBuffer}
+	return hello{Version: 1, Calls: int64(c.limits.Calls), Streams: int64(c.limits.Streams), Message: int64(c.limits.MessageBytes),
+		Notes: int64(notes), NoteBytes: int64(bytes), Replay: int64(c.replayBuffer)}
 }
 
 // check reports what is wrong with what the peer says.
@@ -57,7 +58,7 @@ func (h hello) check() error {
 	case notes < flow.InitialItems || noteBytes < flow.InitialBytes:
 		return fmt.Errorf("hello {Notes:%d NoteBytes:%d}: want %d and %d at least", h.Notes, h.NoteBytes, flow.InitialItems, flow.InitialBytes)
 	}
-	for _, n := range []int64{int64(h.Calls), int64(h.Streams), int64(h.Message), int64(notes), int64(noteBytes), int64(h.Replay), h.Window} {
+	for _, n := range []int64{h.Calls, h.Streams, h.Message, notes, noteBytes, h.Replay, h.Window} {
 		if n < 0 || n > wire.MaxInteger {
 			return fmt.Errorf("hello: %d is not from 0 to 2^53-1", n)
 		}
@@ -66,19 +67,23 @@ func (h hello) check() error {
 }
 
 // notifications is how many the peer takes, and how many bytes of them.
-func (h hello) notifications() (items, bytes int) {
+func (h hello) notifications() (items, bytes int64) {
 	return cmp.Or(h.Notes, flow.InitialItems), cmp.Or(h.NoteBytes, flow.InitialBytes)
 }
 
 // meet takes over the peer's limits, which are checked.
 func (c *session) meet(h hello) {
-	c.message.Store(int64(h.Message))
-	c.out.limitNotifications(h.notifications())
+	c.message.Store(int64(fitting(h.Message)))
+	items, bytes := h.notifications()
+	c.out.limitNotifications(fitting(items), fitting(bytes))
 	c.update(func(s *connState) {
-		s.slots.set(min(h.Calls, maxCalls), len(s.calls))
-		s.peerStreams = h.Streams
+		s.slots.set(int(min(h.Calls, maxCalls)), len(s.calls))
+		s.peerStreams = fitting(h.Streams)
 	})
 }
+
+// fitting is a number of the peer's, or the largest int where that is less.
+func fitting(n int64) int { return int(min(n, math.MaxInt)) }
 
 // sayHello is the client's: it sends hello and waits for the answer, before
 // there is a reader. A server that answers with an error which is not one of
@@ -100,7 +105,7 @@ func (c *session) sayHello(ctx context.Context) error {
 	}
 	c.mode = modeWirecall
 	if h.Session != "" && h.Replay > 0 && h.Window > 0 && c.replayBuffer > 0 {
-		c.resumable(&resumption{token: h.Session, window: milliseconds(h.Window)}, c.replayBuffer, h.Replay, 0)
+		c.resumable(&resumption{token: h.Session, window: milliseconds(h.Window)}, c.replayBuffer, fitting(h.Replay), 0)
 	}
 	c.meet(h)
 	return nil

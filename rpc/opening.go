@@ -170,7 +170,7 @@ func (o *opening) hello(m *wire.Message) (*session, error) {
 		return nil, err
 	}
 	if c.sessions != nil && h.Replay > 0 {
-		c.sessions.open(c, h.Replay, &answer)
+		c.sessions.open(c, fitting(h.Replay), &answer)
 	}
 	msg := o.form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
 	msg, err := o.codec.AppendWithin(msg, answer, wire.CallerDepth)

@@ -159,7 +159,7 @@ func use(t *testing.T, options any) (err error) {
 func TestLargestOptions(t *testing.T) {
 	var l rpc.Limits
 	for _, v := range reflect.ValueOf(&l).Elem().Fields() {
-		v.SetInt(math.MaxInt64)
+		v.SetInt(1<<(v.Type().Bits()-1) - 1)
 	}
 	r := rpc.Reconnect{MinDelay: math.MaxInt64, MaxDelay: math.MaxInt64, DrainSpread: math.MaxInt64}
 	synctest.Test(t, func(t *testing.T) {

@@ -108,7 +108,7 @@ func (ss *sessions) open(c *session, peerKeeps int, answer *hello) {
 	r := &resumption{id: randomText(12), window: ss.options.Window, owner: c.principal}
 	secret := randomText(24)
 	r.secret = sha256.Sum256([]byte(secret))
-	answer.Session, answer.Window, answer.Replay = r.id+"."+secret, r.window.Milliseconds(), c.limits.ReplayBytes
+	answer.Session, answer.Window, answer.Replay = r.id+"."+secret, r.window.Milliseconds(), int64(c.limits.ReplayBytes)
 	c.resumable(r, c.limits.ReplayBytes, peerKeeps, 1)
 	c.out.grown = func(n int) { ss.grown(c, n) }
 	c.update(func(s *connState) {

@@ -86,7 +86,7 @@ func step(t *testing.T, p *pair, op byte, arg int) {
 	case 4:
 		p.Drop(ctx, counted(arg))
 	case 5:
-		p.Tell(ctx, arg)
+		p.Tell(ctx, int64(arg))
 	case 6:
 		if s, err := p.Back(ctx, "back"); err == nil && s != "back" {
 			t.Errorf("Back: %q", s)

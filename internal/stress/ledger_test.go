@@ -122,7 +122,7 @@ func (g *ledger) source() *source {
 
 // tell sends the source's next notification through c.
 func (s *source) tell(ctx context.Context, c Load) error {
-	if err := c.Tell(ctx, s.id*perSource+s.sent); err != nil && !s.lossy {
+	if err := c.Tell(ctx, int64(s.id)*perSource+int64(s.sent)); err != nil && !s.lossy {
 		return fmt.Errorf("notification %d of %d: %w", s.sent, s.id, err)
 	}
 	s.mu.Lock()
@@ -146,12 +146,13 @@ func (s *source) settle() {
 }
 
 // note notes that Tell has run.
-func (g *ledger) note(n int) {
+func (g *ledger) note(number int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.ran++
-	s := g.sources[n/perSource]
-	if n %= perSource; s == nil {
+	n := int(number % perSource)
+	s := g.sources[int(number/perSource)]
+	if s == nil {
 		g.complain("notification %d comes twice", n)
 		return
 	}

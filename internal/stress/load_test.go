@@ -66,7 +66,7 @@ type Load interface {
 	// Tell is a notification.
 	//
 	//wirecall:notify
-	Tell(ctx context.Context, n int) error
+	Tell(ctx context.Context, n int64) error
 }
 
 // An Item is one of a counted stream.
@@ -266,12 +266,12 @@ func (l *load) Chat(ctx context.Context, n int) error {
 	return nil
 }
 
-func (l *load) Tell(_ context.Context, n int) error {
+func (l *load) Tell(_ context.Context, n int64) error {
 	if l.done != nil {
 		l.done.note(n)
 	}
 	if l.told != nil {
-		l.told <- n
+		l.told <- int(n)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func TestNotificationsInOrder(t *testing.T) {
 		impl.told = make(chan int, 10)
 		for from := 0; from < 2000; from += 500 { // of the 1,024 that may wait
 			for i := range 500 {
-				if err := p.Tell(t.Context(), from+i); err != nil {
+				if err := p.Tell(t.Context(), int64(from+i)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -476,7 +476,7 @@ func (p *loadChatParams) Field(int) any {
 }
 
 // Tell is a notification.
-func (c *LoadClient) Tell(ctx context.Context, n int) error {
+func (c *LoadClient) Tell(ctx context.Context, n int64) error {
 	return c.caller.Call(ctx, &rpc.Call{Method: &loadTell, Params: &loadTellParams{n}})
 }
 
@@ -490,7 +490,7 @@ var loadTell = rpc.Method{
 }
 
 type loadTellParams struct {
-	N int
+	N int64
 }
 
 func (p *loadTellParams) Field(int) any {
