@@ -162,19 +162,21 @@ func (c *Conn) over(err error) error {
 // cause, the contexts of its handlers end, and what had been sent is given a
 // second to leave. It may be called from anywhere and any number of times.
 func (c *Conn) Close() error {
+	c.close(ErrClosed)
+	return nil
+}
+
+func (c *Conn) close(cause error) {
 	if c.dialer != nil {
-		c.end(ErrClosed)
+		c.end(cause)
 	}
-	c.mu.Lock()
-	all := append([]*session{c.session.Load()}, c.leaving...)
-	c.mu.Unlock()
+	all := c.allSessions()
 	for _, s := range all {
-		s.fail(ErrClosed, transport.CloseNormal)
+		s.fail(cause, transport.CloseNormal)
 	}
 	for _, s := range all {
 		s.awaitTorn()
 	}
-	return nil
 }
 
 // Done is closed when the connection has ended, and will not be made again.
@@ -230,6 +232,11 @@ type State struct {
 	// beside it until what runs there has finished.
 	Session int
 
+	// Retry is when the next attempt to connect begins, where one is scheduled. It
+	// is past while that attempt runs, and zero while the connection is there and
+	// after its end.
+	Retry time.Time
+
 	// Resumable says that a cut now would lose nothing: both sides keep what
 	// the other has not acknowledged.
 	Resumable bool
@@ -254,8 +261,8 @@ func (c *Conn) State() State {
 	return st
 }
 
-// States yields the connection's state, and again whenever its phase, cause or session
-// is another, until ctx ends or the connection does. States that do not last
+// States yields the connection's state, and again whenever its phase, cause, session
+// or next attempt is another, until ctx ends or the connection does. States that do not last
 // until the loop comes back may be left out; the last never is.
 func (c *Conn) States(ctx context.Context) iter.Seq[State] {
 	return func(yield func(State) bool) {

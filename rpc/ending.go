@@ -71,11 +71,18 @@ func (c *session) shut(cause error, code transport.CloseCode) {
 	grace := time.AfterFunc(closeGrace, t.Close)
 	defer grace.Stop()
 	<-c.out.drained()
-	reason := cause.Error()
-	if errors.Is(cause, ErrClosed) {
-		reason = ""
+	closeTransport(t, c, code, reasonOf(cause))
+}
+
+// reasonOf returns what the peer is told of a cause.
+func reasonOf(cause error) string {
+	if closed, ok := cause.(closedHere); ok {
+		return closed.reason
 	}
-	closeTransport(t, c, code, reason)
+	if errors.Is(cause, ErrClosed) {
+		return ""
+	}
+	return cause.Error()
 }
 
 // end is finish where the peer gets nothing more.
@@ -85,6 +92,7 @@ func (c *session) end(cause error) (first bool) { return c.finish(cause, 0) }
 // code is what the peer is told, for which what was put before is sent; it is 0 if
 // the peer gets nothing more.
 func (c *session) finish(cause error, code transport.CloseCode) (first bool) {
+	cause = closedByPeer(cause)
 	c.mu.Lock()
 	if c.state.ended {
 		c.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/wirecall/wirecall/internal/transport"
 	"reflect"
 	"sync"
 	"time"
@@ -228,10 +227,10 @@ func hasRun(err error) error {
 // lostCall is what a caller gets for a session that ended with cause while its
 // call was unanswered.
 func (c *session) lostCall(cause error) *Error {
-	if _, goodbye := cause.(transport.CloseError); !goodbye && c.resume.Load() != nil && cause != ErrClosed {
+	if _, goodbye := cause.(*CloseError); !goodbye && c.resume.Load() != nil && !errors.Is(cause, ErrClosed) {
 		return &Error{Code: CodeSessionLost, Message: cause.Error(), ran: ranMaybe, cause: cause, lost: true}
 	}
-	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), ran: ranMaybe, cause: cause, lost: cause != ErrClosed}
+	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), ran: ranMaybe, cause: cause, lost: !errors.Is(cause, ErrClosed)}
 }
 
 // unsentCall is what a caller gets for a session that ended with cause where its call

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"time"
 
@@ -93,6 +94,7 @@ func (noTransport) Wrote() bool                                     { return tru
 func (noTransport) Pending() bool                                   { return false }
 func (noTransport) Progress() (int64, bool)                         { return 0, false }
 func (noTransport) Ping(time.Duration) bool                         { return false }
+func (noTransport) RemoteAddr() net.Addr                            { return nil }
 func (noTransport) Bind(transport.Owner)                            {}
 func (noTransport) CloseWrite() bool                                { return false }
 func (noTransport) Discard()                                        {}

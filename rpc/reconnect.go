@@ -69,9 +69,17 @@ func (c *Conn) set(p Phase, cause error) {
 		return
 	}
 	c.state.Phase, c.state.Cause = p, cause
-	if p == Connected {
-		c.since = time.Now()
+	switch p {
+	case Connected:
+		c.since, c.state.Retry = time.Now(), time.Time{}
+	case Closed:
+		c.state.Retry = time.Time{}
 	}
+	c.notify()
+}
+
+// notify wakes those who watch the state. The mutex is held.
+func (c *Conn) notify() {
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
@@ -228,7 +236,8 @@ func (c *Conn) judge(s *session, lasted time.Duration) {
 	}
 }
 
-// nextDelay is how long to wait before the next try.
+// nextDelay returns how long to wait before the next try, of which it tells the
+// state's watchers.
 func (c *Conn) nextDelay() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -240,6 +249,8 @@ func (c *Conn) nextDelay() time.Duration {
 	}
 	d = max(d, c.least)
 	c.least = 0
+	c.state.Retry = time.Now().Add(d)
+	c.notify()
 	return d
 }
 

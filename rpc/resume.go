@@ -146,7 +146,7 @@ func (c *session) detach(t transport.Transport, cause error) bool {
 		if c.sessions != nil {
 			c.sessions.detached(c)
 		}
-		c.conn.detached(c, cause)
+		c.conn.detached(c, closedByPeer(cause))
 	}
 	return alive
 }

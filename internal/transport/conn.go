@@ -16,6 +16,7 @@ import (
 type conn struct {
 	rwc     io.ReadWriteCloser
 	sock    *socket       // nil if it cannot be read and written without waiting
+	remote  net.Addr      // nil if the byte stream has none
 	unacked func() int    // how many written bytes the system holds; nil if that is not known
 	stall   time.Duration // without progress
 	onClose func()        // may be nil
@@ -55,6 +56,9 @@ func newConn(rwc io.ReadWriteCloser, sock any, o *Options) *conn {
 // connect gives c its byte stream, and the socket below that.
 func (c *conn) connect(rwc io.ReadWriteCloser, sock any) {
 	c.rwc = rwc
+	if addressed, ok := sock.(interface{ RemoteAddr() net.Addr }); ok {
+		c.remote = addressed.RemoteAddr()
+	}
 	c.sock = socketOf(sock)
 	c.unacked = unackedOf(sock)
 	c.direct = socketOf(rwc) != nil
@@ -79,6 +83,9 @@ func (c *conn) Bind(o Owner) {
 		o.Kick()
 	}
 }
+
+// RemoteAddr implements Transport.
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
 
 func (c *conn) kick() {
 	if o := c.owner.Load(); o != nil {

@@ -7,7 +7,10 @@
 // goroutine that flushes and waits.
 package transport
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // A Transport moves the frames of one connection.
 //
@@ -50,6 +53,9 @@ type Transport interface {
 	// Ping sends a ping, and returns when the peer has answered it, or after
 	// timeout. It returns false, and does nothing, if the transport has no pings.
 	Ping(timeout time.Duration) bool
+
+	// RemoteAddr returns the peer's address, or nil if the byte stream has none.
+	RemoteAddr() net.Addr
 
 	// Bind gives the transport to its owner. Before that nothing is flushed unless
 	// somebody calls Flush. It may be bound again to another owner.

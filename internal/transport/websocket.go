@@ -140,14 +140,14 @@ func (c CloseCode) plain() CloseCode {
 	return c
 }
 
-// maxReason is how many bytes of a reason fit a close frame, roughly: RFC 6455,
-// section 5.5, has 125 for a control frame.
-const maxReason = 120
+// MaxReason is how many bytes of a reason fit a close frame: RFC 6455, section 5.5,
+// has 125 for a control frame, and two are the code.
+const MaxReason = 123
 
 // closeReason returns valid UTF-8, as a reason may quote a user's error, that fits.
 func closeReason(reason string) string {
 	reason = strings.ToValidUTF8(reason, "\ufffd")
-	for len(reason) > maxReason {
+	for len(reason) > MaxReason {
 		_, size := utf8.DecodeLastRuneInString(reason)
 		reason = reason[:len(reason)-size]
 	}

@@ -134,7 +134,7 @@ func TestCloseHandshake(t *testing.T) {
 		}()
 		_, err := client.ReadFrame()
 		e, ok := errors.AsType[transport.CloseError](err)
-		if !ok || e.Code != test.want || e.Reason != strings.Repeat("é\ufffd", 24) {
+		if !ok || e.Code != test.want || e.Reason != strings.Repeat("é\ufffd", 24)+"é" {
 			t.Errorf("%d, plain %v: %v", test.code, test.plain, err)
 		}
 		<-closed

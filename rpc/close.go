@@ -1,0 +1,60 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/wirecall/wirecall/internal/transport"
+)
+
+// A CloseError says that the peer has closed the connection, in so many words: a
+// WebSocket close frame (RFC 6455, section 5.5.1), or the same over lines.
+type CloseError struct {
+	Code   int    // RFC 6455, section 7.4, or one of wirecall's from 4000 on
+	Reason string // what the peer said, at most 123 bytes over a WebSocket
+
+	cause transport.CloseError
+}
+
+func (e *CloseError) Error() string {
+	if e.Reason == "" {
+		return fmt.Sprintf("the peer closed it (%d)", e.Code)
+	}
+	return fmt.Sprintf("the peer closed it: %s (%d)", e.Reason, e.Code)
+}
+
+func (e *CloseError) Unwrap() error { return e.cause }
+
+// closedByPeer returns err as users are given it: a close frame as a *CloseError.
+func closedByPeer(err error) error {
+	if e, ok := err.(transport.CloseError); ok {
+		return &CloseError{int(e.Code), e.Reason, e}
+	}
+	return err
+}
+
+// A closedHere is ErrClosed with what the peer is told.
+type closedHere struct{ reason string }
+
+func (e closedHere) Error() string { return ErrClosed.Error() + ": " + e.reason }
+
+func (e closedHere) Is(target error) bool { return target == ErrClosed }
+
+// CloseWithReason is Close with words for the peer: the error that ends its side is a
+// *CloseError with code 1000 and the reason, of at most 123 bytes of UTF-8 (RFC 6455,
+// section 5.5). A longer one is an error, and the connection stays open. A client
+// that is told so does not connect again. Over lines only a session that can be
+// resumed has a place for the reason; the peer of any other sees the end.
+func (c *Conn) CloseWithReason(reason string) error {
+	switch {
+	case len(reason) > transport.MaxReason:
+		return fmt.Errorf("rpc: a reason of %d bytes: a close frame has room for %d", len(reason), transport.MaxReason)
+	case !utf8.ValidString(reason):
+		return errors.New("rpc: the reason is not UTF-8")
+	case reason == "":
+		return c.Close()
+	}
+	c.close(closedHere{reason})
+	return nil
+}

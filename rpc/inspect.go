@@ -1,0 +1,84 @@
+package rpc
+
+import (
+	"context"
+	"net"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/transport"
+)
+
+// ConnFromContext returns the connection that the call of a handler's context came
+// over: what Peer returns, and false in a POST and outside of handlers.
+func ConnFromContext(ctx context.Context) (*Conn, bool) {
+	s, ok := ctx.Value(sessionKey{}).(*session)
+	if !ok {
+		return nil, false
+	}
+	if _, none := s.socket().(noTransport); none {
+		return nil, false
+	}
+	return s.conn, true
+}
+
+// RemoteAddr returns the address of the other end of the latest socket: that of a
+// proxy, if there is one. It is nil for byte streams that have none.
+func (c *Conn) RemoteAddr() net.Addr { return c.session.Load().socket().RemoteAddr() }
+
+// Codec returns what values are encoded with.
+func (c *Conn) Codec() codec.Codec { return c.session.Load().codec }
+
+// Plain reports whether the peer speaks JSON-RPC 2.0 and nothing else: there are no
+// streams but subscriptions, and a server cannot call such a client.
+func (c *Conn) Plain() bool { return c.session.Load().mode != modeWirecall }
+
+// socket returns the transport of the latest socket.
+func (c *session) socket() transport.Transport {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.transport
+}
+
+// Stats are what a connection holds at one moment. Numbers that only grow are an
+// Observer's to count.
+type Stats struct {
+	CallsMade     int // calls of this side that have no answer
+	CallsServed   int // calls and notifications of the peer that run or wait to
+	StreamsSent   int // streams that this side produces
+	StreamsTaken  int // streams that the peer produces
+	QueuedBytes   int // to be written: see Limits.SendQueueBytes
+	BufferedBytes int // received for the application: see Limits.BufferedBytes
+	ReplayBytes   int // sent and not acknowledged: see Limits.ReplayBytes
+}
+
+// Stats returns what the connection holds now, in sessions whose server shuts down
+// as well.
+func (c *Conn) Stats() (st Stats) {
+	for _, s := range c.allSessions() {
+		s.addStats(&st)
+	}
+	return st
+}
+
+// allSessions returns the current session and those that are being left.
+func (c *Conn) allSessions() []*session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]*session{c.session.Load()}, c.leaving...)
+}
+
+func (c *session) addStats(st *Stats) {
+	c.mu.Lock()
+	st.CallsMade += len(c.state.calls)
+	st.CallsServed += c.state.handlers
+	st.StreamsSent += c.state.sources
+	st.StreamsTaken += len(c.state.sinks)
+	c.mu.Unlock()
+	st.BufferedBytes += int(c.buffered.Load())
+	c.out.mu.Lock()
+	st.QueuedBytes += c.out.first.size() + c.out.items
+	c.out.mu.Unlock()
+	if r := c.resume.Load(); r != nil {
+		st.ReplayBytes += r.sent.Held()
+	}
+}
