@@ -187,8 +187,7 @@ func TestCases(t *testing.T) {
 			c.compare(t, "accepted", got)
 		})
 	}
-	goCommand(t, dir, "vet", "./...")
-	goCommand(t, dir, "test", "./...")
+	goCommand(t, dir, "test", "-vet=all", "./...")
 }
 
 // TestRefusals generates all refused cases in one run, which must find every

@@ -581,6 +581,9 @@ func TestWorkspace(t *testing.T) {
 }
 
 func TestVendor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles the vendored runtime")
+	}
 	dir := newPackage(t, map[string]string{
 		"lib/go.mod": "module example.com/lib\n\ngo 1.26.0\n",
 		"lib/lib.go": "package lib\n\ntype T struct{ N int }\n",
