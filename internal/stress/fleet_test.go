@@ -231,6 +231,9 @@ func TestFleet(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("it reads /proc")
 	}
+	if testing.Short() {
+		t.Skip("it dials hundreds of connections to another process")
+	}
 	n, grace := 200, 4_000
 	if *long {
 		n, grace = 10_000, 20_000

@@ -14,10 +14,13 @@ import (
 
 var long = flag.Bool("long", false, "run the tests at their full size")
 
-// scale is n, or with -long many times n.
+// scale is n, or with -long many times n, or with -short a part of n.
 func scale(n, times int) int {
-	if *long {
+	switch {
+	case *long:
 		return n * times
+	case testing.Short():
+		return max(1, n/5)
 	}
 	return n
 }
