@@ -134,7 +134,7 @@ func TestEveryNameCanBeTaken(t *testing.T) {
 	checker := newChecker(t, dir, "example.com/names", "./sink")
 	step := 1
 	if testing.Short() {
-		step = 5
+		step = 20
 	}
 	for role := range roles {
 		for i, name := range names {
