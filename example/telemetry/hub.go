@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -127,7 +128,7 @@ func (h *Hub) since(version uint64) (news []Status, now uint64, changed <-chan s
 			ds = append(ds, d)
 		}
 	}
-	slices.SortFunc(ds, func(a, b *device) int { return int(a.version) - int(b.version) })
+	slices.SortFunc(ds, func(a, b *device) int { return cmp.Compare(a.version, b.version) })
 	for _, d := range ds {
 		news = append(news, d.Status)
 	}
