@@ -3,11 +3,11 @@ package rpc
 import (
 	"context"
 	"errors"
-	"github.com/wirecall/wirecall/internal/transport"
 	"iter"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/transport"
 )
 
 // A Conn is a connection to a peer. It is a Caller, and serves the calls that
@@ -18,32 +18,14 @@ import (
 // DialOptions.Reconnect.
 type Conn struct {
 	*config
-	session atomic.Pointer[session] // what calls go to
-	invoke  Handler                 // roundTrip, and the interceptors around it
-	dialer  *dialer                 // nil where the connection is its first socket's
-
-	// The rest is a dialed connection's.
-	ctx    context.Context // ends with it; its cause says why
-	cancel context.CancelCauseFunc
-	values context.Context // of its handlers
-
-	mu      sync.Mutex
-	state   State
-	changed chan struct{} // closed when the state is another
-	dialing bool          // redial runs
-	hurry   chan struct{} // tells redial that a call waits
-	older   atomic.Int32  // how many leaving has
-	since   time.Time     // when the state became Connected
-	tries   int           // to connect, since a connection was of use
-	brief   int           // connections in a row that were of use and did not last
-	least   time.Duration // before the next try, as the server has said
-	asked   time.Time     // when Reconnect was last heeded
-	now     chan struct{} // ends redial's pause
-	leaving []*session    // older ones, whose server shuts down
+	session  atomic.Pointer[session] // what calls go to
+	invoke   Handler                 // roundTrip, and the interceptors around it
+	lifetime lifetime
 }
 
 func newConn(cfg *config) *Conn {
 	c := &Conn{config: cfg}
+	c.lifetime = onlySession{c}
 	c.invoke = cfg.callChain(c.roundTrip)
 	return c
 }
@@ -65,77 +47,18 @@ func (c *Conn) Call(ctx context.Context, call *Call) error {
 	return err
 }
 
-// roundTrip makes a call: what interceptors are wrapped around.
+// roundTrip makes a call, again if need be: what interceptors are wrapped around.
 func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 	for {
-		s := c.sessionFor(ctx)
-		if c.dialer != nil && c.dialer.opts.Reconnect.FailFast {
-			if st := c.State(); st.Phase != Connected {
-				return c.over(notSent(CodeUnavailable, st.Cause))
-			}
-		}
-		err := s.roundTrip(ctx, call)
-		if err == nil || c.dialer == nil || !repeats(s, call, err) || s.serves(ctx) && s.err() == nil {
+		s, err := c.lifetime.pick(ctx)
+		if err != nil {
 			return err
 		}
-		if err := c.await(ctx, s, err); err != nil {
-			return err
-		}
-	}
-}
-
-// sessionFor returns the session that a call under ctx is to be made in: the one
-// whose call it is made for, while that goes on beside the current one.
-func (c *Conn) sessionFor(ctx context.Context) *session {
-	if c.older.Load() > 0 {
-		if in := callOf(ctx); in != nil && in.c.conn == c && in.c.serves(ctx) && in.c.err() == nil {
-			return in.c
-		}
-	}
-	return c.session.Load()
-}
-
-// repeats reports whether a call that failed with err is to be made again on the
-// next session: s takes no more, and the call has not run, or may run twice.
-func repeats(s *session, call *Call, err error) bool {
-	over := false
-	s.update(func(st *connState) { over = st.ended || st.leaving })
-	switch e, ok := errors.AsType[*Error](err); {
-	case !over || !ok:
-		return false
-	case !e.came && e.ran == ranNo: // it has not left
-		return true
-	case call.sends(): // which have begun
-		return false
-	}
-	return call.Method.Idempotent && lost(err) || s.peerLeaving() && NotRun(err)
-}
-
-// await waits for a session that comes after s. It fails with err, of the call
-// that waits, or with what the connection has ended with, where there will be none
-// or the options say not to wait.
-func (c *Conn) await(ctx context.Context, s *session, err error) error {
-	for {
-		c.mu.Lock()
-		changed := c.changed
-		c.mu.Unlock()
-		switch re := &c.dialer.opts.Reconnect; {
-		case c.ctx.Err() != nil:
-			return c.over(err)
-		case re.FailFast || re.Disabled:
-			return err
-		case c.session.Load() != s:
+		if err = s.roundTrip(ctx, call); err == nil {
 			return nil
 		}
-		select {
-		case c.hurry <- struct{}{}:
-		default:
-		}
-		select {
-		case <-changed:
-		case <-c.ctx.Done():
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err = c.lifetime.await(ctx, s, call, err); err != nil {
+			return err
 		}
 	}
 }
@@ -167,10 +90,8 @@ func (c *Conn) Close() error {
 }
 
 func (c *Conn) close(cause error) {
-	if c.dialer != nil {
-		c.end(cause)
-	}
-	all := c.allSessions()
+	c.lifetime.end(cause)
+	all := c.lifetime.sessions()
 	for _, s := range all {
 		s.fail(cause, transport.CloseNormal)
 	}
@@ -181,18 +102,12 @@ func (c *Conn) close(cause error) {
 
 // Done is closed when the connection has ended, and will not be made again.
 func (c *Conn) Done() <-chan struct{} {
-	if c.dialer != nil {
-		return c.ctx.Done()
-	}
-	return c.session.Load().ctx.Done()
+	return c.lifetime.done()
 }
 
 // Err returns why the connection has ended, nil before.
 func (c *Conn) Err() error {
-	if c.dialer != nil {
-		return context.Cause(c.ctx)
-	}
-	return c.session.Load().err()
+	return c.lifetime.err()
 }
 
 // A Phase is one of the states of a Conn.
@@ -245,16 +160,7 @@ type State struct {
 // State returns the connection's state.
 func (c *Conn) State() State {
 	s := c.session.Load()
-	st := State{Phase: Connected, Session: 1}
-	if c.dialer != nil {
-		c.mu.Lock()
-		st = c.state
-		c.mu.Unlock()
-	} else if err := s.err(); err != nil {
-		st.Phase, st.Cause = Closed, err
-	} else if s.waits() {
-		st.Phase = Detached
-	}
+	st := c.lifetime.state()
 	if r := s.resume.Load(); r != nil && s.err() == nil && st.Phase != Closed {
 		st.Resumable = r.sent.Complete()
 	}
@@ -267,12 +173,7 @@ func (c *Conn) State() State {
 func (c *Conn) States(ctx context.Context) iter.Seq[State] {
 	return func(yield func(State) bool) {
 		for {
-			changed := c.Done()
-			if c.dialer != nil {
-				c.mu.Lock()
-				changed = c.changed
-				c.mu.Unlock()
-			}
+			changed := c.lifetime.changed()
 			if st := c.State(); !yield(st) || st.Phase == Closed {
 				return
 			}

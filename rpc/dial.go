@@ -46,18 +46,16 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 		return nil, dialError(rawURL, err)
 	}
 	c := newConn(d.config)
-	c.dialer, c.values = d, context.WithoutCancel(ctx)
-	c.ctx, c.cancel = context.WithCancelCause(c.values)
-	c.changed, c.hurry, c.now = make(chan struct{}), make(chan struct{}, 1), make(chan struct{}, 1)
+	r := newRedialer(c, d, context.WithoutCancel(ctx))
 	for n := 0; ; n++ {
-		err := c.connect(ctx)
+		err := r.connect(ctx)
 		if err == nil {
 			return c, nil
 		}
-		if !d.opts.Reconnect.RetryFirst || isFinal(err) || ctx.Err() != nil {
+		if !r.options.RetryFirst || isFinal(err) || ctx.Err() != nil {
 			return nil, dialError(rawURL, err)
 		}
-		t := time.NewTimer(max(d.opts.Reconnect.delay(n), stretched(err)))
+		t := time.NewTimer(max(r.options.delay(n), stretched(err)))
 		select {
 		case <-t.C:
 		case <-ctx.Done():

@@ -152,7 +152,7 @@ func (c *session) peerLeaves(params []byte) error {
 	if c.out.move(c.form.AppendControl(nil, methodMoved)) {
 		go c.flush(false)
 	}
-	c.conn.goaway(c, v)
+	c.conn.lifetime.goaway(c, v)
 	return nil
 }
 

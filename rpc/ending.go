@@ -159,7 +159,7 @@ func (c *session) finish(cause error, code transport.CloseCode) (first bool) {
 	if !lingers {
 		c.leave()
 	}
-	c.conn.ended(c, cause)
+	c.conn.lifetime.ended(c, cause)
 	return true
 }
 

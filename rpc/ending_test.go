@@ -39,18 +39,17 @@ func TestEndWhileTheNextIsAdopted(t *testing.T) {
 	}
 	for i := range 20_000 {
 		conn := newConn(d.config)
-		conn.dialer, conn.dialing = d, true
-		conn.changed, conn.hurry = make(chan struct{}), make(chan struct{}, 1)
-		conn.ctx, conn.cancel = context.WithCancelCause(context.Background())
+		r := newRedialer(conn, d, context.Background())
+		r.dialing = true
 		old, next := dialedSession(conn), dialedSession(conn)
 		conn.session.Store(old)
 		ended := meanwhile(i, func() { old.end(errors.New("over")) })
-		conn.adopt(next)
+		r.adopt(next)
 		<-ended
-		if st := conn.State(); st.Phase != Connected || len(conn.leaving) > 0 || !conn.settled(nil) {
-			t.Fatalf("%+v beside %d older sessions", st, len(conn.leaving))
+		if st := conn.State(); st.Phase != Connected || len(r.leaving) > 0 || !r.settled(nil) {
+			t.Fatalf("%+v beside %d older sessions", st, len(r.leaving))
 		}
-		conn.end(ErrClosed)
+		r.end(ErrClosed)
 	}
 }
 

@@ -54,17 +54,10 @@ type Stats struct {
 // Stats returns what the connection holds now, in sessions whose server shuts down
 // as well.
 func (c *Conn) Stats() (st Stats) {
-	for _, s := range c.allSessions() {
+	for _, s := range c.lifetime.sessions() {
 		s.addStats(&st)
 	}
 	return st
-}
-
-// allSessions returns the current session and those that are being left.
-func (c *Conn) allSessions() []*session {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return append([]*session{c.session.Load()}, c.leaving...)
 }
 
 func (c *session) addStats(st *Stats) {

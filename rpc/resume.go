@@ -146,9 +146,16 @@ func (c *session) detach(t transport.Transport, cause error) bool {
 		if c.sessions != nil {
 			c.sessions.detached(c)
 		}
-		c.conn.detached(c, closedByPeer(cause))
+		c.conn.lifetime.detached(c, closedByPeer(cause))
 	}
 	return alive
+}
+
+// waits reports whether a session is without a socket.
+func (c *session) waits() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.state.ended && !c.state.attached && c.resume.Load() != nil
 }
 
 // watch has a session that waits for its client end with the context of l, its last
@@ -246,7 +253,7 @@ func (c *session) attach(t transport.Transport, peer *resumeParams, first func()
 	if c.sessions != nil {
 		c.sessions.attached(c)
 	}
-	c.conn.attached()
+	c.conn.lifetime.attached()
 	go c.flush(false)
 	return nil
 }

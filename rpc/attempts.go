@@ -1,0 +1,47 @@
+package rpc
+
+import (
+	"time"
+
+	"github.com/wirecall/wirecall/internal/backoff"
+)
+
+// attempts counts the attempts to connect, for their delays.
+type attempts struct {
+	failed int           // since a connection was of use
+	brief  int           // connections in a row that were of use and did not last
+	least  time.Duration // before the next attempt, as the server has said
+}
+
+// proven is how long a connection lasts that is taken for a good one, even if it has
+// carried nothing.
+const proven = 5 * time.Second
+
+// judge begins the backoff anew if the connection that is lost was of use. If one that
+// was is lost within a second again and again, the delays grow nevertheless, up to a
+// second. After a breach of the protocol the connection must have lasted for longest.
+func (a *attempts) judge(carried, breached bool, lasted, longest time.Duration) {
+	switch {
+	case breached && lasted < longest:
+		return
+	case carried || lasted >= proven:
+		a.failed = 0
+	}
+	if carried && lasted < time.Second {
+		a.brief++
+	} else {
+		a.brief = 0
+	}
+}
+
+// next counts an attempt, and returns how long to wait before it.
+func (a *attempts) next(r *Reconnect) time.Duration {
+	d := r.delay(a.failed)
+	a.failed++
+	if a.brief > 1 {
+		d = max(d, backoff.Doubled(r.MinDelay, time.Second, a.brief-1))
+	}
+	d = max(d, a.least)
+	a.least = 0
+	return d
+}

@@ -1,0 +1,76 @@
+package rpc
+
+import (
+	"context"
+)
+
+// A lifetime decides how long a Conn lasts and in which session its calls are made.
+// That of a dialed connection is a redialer; any other ends with its only session.
+//
+// The methods may be called from any goroutine. Those that a session calls, attached
+// and those below it, do not block.
+type lifetime interface {
+	// pick returns the session for a call under ctx. It fails if the call is not to
+	// be made now.
+	pick(ctx context.Context) (*session, error)
+
+	// await returns nil if call, which failed with err in s, is to be made again, as
+	// soon as there is another session. Otherwise it returns why the call fails.
+	await(ctx context.Context, s *session, call *Call, err error) error
+
+	// reconnect has an attempt made at once; see Conn.Reconnect.
+	reconnect()
+
+	// end ends the Conn, but none of its sessions.
+	end(cause error)
+
+	// sessions returns those that may not have ended.
+	sessions() []*session
+
+	// done is closed when the Conn has ended; err returns why, nil before.
+	done() <-chan struct{}
+	err() error
+
+	// state is Conn.State but for Resumable. changed is closed when it is another.
+	state() State
+	changed() <-chan struct{}
+
+	// attached is called when a session has a new transport, detached when it has
+	// lost it and may be resumed, ended when it has ended, and goaway when its server
+	// shuts down: within the first of ms milliseconds, if there is one.
+	attached()
+	detached(s *session, cause error)
+	ended(s *session, cause error)
+	goaway(s *session, ms []int64)
+}
+
+// onlySession is the lifetime of a Conn that was not dialed.
+type onlySession struct{ conn *Conn }
+
+func (o onlySession) session() *session { return o.conn.session.Load() }
+
+func (o onlySession) pick(context.Context) (*session, error) { return o.session(), nil }
+
+func (o onlySession) await(_ context.Context, _ *session, _ *Call, err error) error { return err }
+
+func (o onlySession) reconnect()               {}
+func (o onlySession) end(error)                {}
+func (o onlySession) sessions() []*session     { return []*session{o.session()} }
+func (o onlySession) done() <-chan struct{}    { return o.session().ctx.Done() }
+func (o onlySession) err() error               { return o.session().err() }
+func (o onlySession) changed() <-chan struct{} { return o.done() }
+
+func (o onlySession) state() State {
+	st := State{Phase: Connected, Session: 1}
+	if s := o.session(); s.err() != nil {
+		st.Phase, st.Cause = Closed, s.err()
+	} else if s.waits() {
+		st.Phase = Detached
+	}
+	return st
+}
+
+func (o onlySession) attached()                {}
+func (o onlySession) detached(*session, error) {}
+func (o onlySession) ended(*session, error)    {}
+func (o onlySession) goaway(*session, []int64) {}
