@@ -102,6 +102,9 @@ func TestOrder(t *testing.T) {
 
 // The scenarios work, and what only they can measure is found by its name.
 func TestScenario(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the runtime, with counters")
+	}
 	root := filepath.Join("..", "..")
 	program := filepath.Join(t.TempDir(), "scenario")
 	if err := build(root, program); err != nil {
