@@ -57,13 +57,19 @@ func load(ctx context.Context, cfg Config) (outs []Output, problems model.Proble
 	if err != nil {
 		return nil, nil, err
 	}
-	folders, problems := l.folders(pkgs)
 	l.compile(ctx, cfg, withServices(pkgs))
+	outs, problems = l.outputs(pkgs)
+	return outs, problems, nil
+}
+
+// outputs returns the outputs of the packages that the go command has listed.
+func (l *loader) outputs(pkgs []*packages.Package) (outs []Output, problems model.Problems) {
+	folders, problems := l.folders(pkgs)
 	for _, f := range folders {
 		o, p := l.folder(f)
 		outs, problems = append(outs, o...), append(problems, p...)
 	}
-	return outs, problems, nil
+	return outs, problems
 }
 
 // A folder is a package with its test variants; each may be nil.
