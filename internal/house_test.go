@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 
 	"internal/buffers":   {},
 	"internal/contract":  {},
+	"internal/fault":     {},
 	"internal/flow":      {},
 	"internal/replay":    {"internal/buffers"},
 	"internal/workers":   {},
@@ -50,6 +51,7 @@ var allowed = map[string][]string{
 		"internal/backoff",
 		"internal/buffers",
 		"internal/contract",
+		"internal/fault",
 		"internal/flow",
 		"internal/replay",
 		"internal/transport",

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -35,7 +36,7 @@ func (in *incoming) beginResult(producers []producer) (a answer, err error) {
 	a.in = in
 	a.streams, a.names, err = c.openSendStreams(in.method.name, producers, &in.acct, true)
 	if err != nil {
-		return a, &Error{Code: CodeLimitReached, Message: err.Error(), ran: ranMaybe}
+		return a, &fault.Error{Code: fault.LimitReached, Message: err.Error(), Ran: fault.Maybe}
 	}
 	head := wire.Head{ID: in.id, Meta: in.responseMetadata(), Body: true}
 	if c.mode == modeWirecall {
@@ -62,7 +63,7 @@ func (a *answer) send() error {
 	a.msg.bytes = c.form.AppendTail(a.msg.bytes)
 	size := len(a.msg.bytes) - c.form.FrameRoom()
 	if peer := c.peerMessage(); size > peer {
-		return Errorf(CodeTooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", in.method.name, size, peer)
+		return fault.Errorf(fault.TooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", in.method.name, size, peer)
 	}
 	a.sent = true
 	in.acct.add(in.ctx, len(a.streams), a.streams, nil)
@@ -81,12 +82,12 @@ func (a *answer) send() error {
 }
 
 // fail answers with an error.
-func (in *incoming) fail(e *wire.Error) {
+func (in *incoming) fail(e *fault.Error) {
 	c := in.c
 	room := make([]byte, c.form.FrameRoom(), smallBuffer)
-	msg := c.form.AppendError(room, in.id, e, in.responseMetadata())
+	msg := c.form.AppendError(room, in.id, c.members(e), in.responseMetadata())
 	if len(msg)-len(room) > c.peerMessage() {
-		msg = c.form.AppendError(room, in.id, c.errorMembers(errErrorTooLarge, nil), nil)
+		msg = c.form.AppendError(room, in.id, c.members(errErrorTooLarge), nil)
 	}
 	in.send(&buffer{msg})
 }

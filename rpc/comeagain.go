@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/backoff"
+	"github.com/wirecall/wirecall/internal/fault"
 )
 
 // ComeAgain returns an error with which a handler ends a stream that has a cursor
@@ -35,37 +36,10 @@ const (
 // came before.
 func comeAgainDelay(err error, n int) time.Duration {
 	retry, _ := RetryAfter(err)
-	d := min(retry, maxRetry)
+	d := min(retry, fault.MaxRetry)
 	if n > 0 {
 		d = max(d, leastComeAgain)
 		d = backoff.Doubled(d, max(d, mostComeAgain), n)
 	}
 	return backoff.Between(d, d+d/2)
-}
-
-// drainRetry is what a server that shuts down says.
-const drainRetry = 500 * time.Millisecond
-
-// comeAgain ends the streams that have a cursor: the context of their calls ends, and
-// what their producers do then does not change what they end with.
-func (o *outbox) comeAgain() {
-	var open []*sendStream
-	o.mu.Lock()
-	o.late = true
-	for _, s := range o.sending {
-		if s.acct.cursor {
-			open = append(open, s)
-		}
-	}
-	o.mu.Unlock()
-	for _, s := range open {
-		s.stop(ComeAgain(drainRetry))
-	}
-}
-
-// isLate reports whether comeAgain has been called.
-func (o *outbox) isLate() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.late
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
@@ -54,7 +55,7 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 		if err != nil {
 			return err
 		}
-		if err = s.roundTrip(ctx, call); err == nil {
+		if err = s.public(s.roundTrip(ctx, call)); err == nil {
 			return nil
 		}
 		if err = c.lifetime.await(ctx, s, call, err); err != nil {
@@ -70,13 +71,13 @@ func (c *Conn) over(err error) error {
 	if cause == nil || errors.Is(err, cause) && !isRefusal(cause) {
 		return err
 	}
-	e := &Error{Code: CodeUnavailable, Message: cause.Error(), ran: ranMaybe, cause: cause}
+	e := &Error{Code: CodeUnavailable, Message: cause.Error(), ran: fault.Maybe, cause: cause}
 	if isRefusal(cause) {
 		refusal, _ := errors.AsType[*Error](cause)
 		e.Code = refusal.Code
 	}
 	if NotRun(err) {
-		e.ran = ranNo
+		e.ran = fault.No
 	}
 	return e
 }

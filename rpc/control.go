@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/buffers"
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
@@ -201,7 +202,7 @@ func (c *session) items(params []byte) error {
 
 // breach ends a stream whose producer broke the rules, or that we cannot hold:
 // its reader hears why once it has taken what came before.
-func (c *session) breach(k *sink, err *Error) {
+func (c *session) breach(k *sink, err *fault.Error) {
 	k.end(err)
 	c.post(c.form.AppendEnd(nil, methodCancel, k.handle, c.errorObject(err)))
 }

@@ -119,7 +119,8 @@ func (c *cursor) pause(end error) error {
 	case c.ctx.Err() != nil:
 		return context.Cause(c.ctx)
 	case ok && conn.Err() != nil:
-		return conn.over(conn.session.Load().lostCall(conn.Err()))
+		s := conn.session.Load()
+		return conn.over(s.public(s.lostCall(conn.Err())))
 	}
 	return nil
 }

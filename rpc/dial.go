@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -156,7 +157,7 @@ func dialError(rawURL string, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		code, retry = e.Code, e.Retry
 	}
-	return &Error{Code: code, Message: fmt.Sprintf("rpc: dial %s: %v", shownURL(rawURL), err), Retry: retry, ran: ranNo, cause: err}
+	return &Error{Code: code, Message: fmt.Sprintf("rpc: dial %s: %v", shownURL(rawURL), err), Retry: retry, ran: fault.No, cause: err}
 }
 
 // netError is an error without the URL that net/http and net/url put before it.
@@ -193,7 +194,7 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*C
 func (c *session) open(ctx context.Context) error {
 	c.client = true
 	if c.mode != modePlain {
-		if err := c.sayHello(ctx); err != nil {
+		if err := c.public(c.sayHello(ctx)); err != nil {
 			c.end(err)
 			c.transport.Close() // without a word, which could take longer than ctx allows
 			return err
@@ -256,10 +257,10 @@ func refusedHandshake(resp *http.Response, err error) error {
 func retryAfter(header string) time.Duration {
 	seconds, err := strconv.ParseUint(header, 10, 32)
 	if err == nil || errors.Is(err, strconv.ErrRange) { // it is the largest then
-		return min(time.Duration(seconds)*time.Second, maxRetry)
+		return min(time.Duration(seconds)*time.Second, fault.MaxRetry)
 	}
 	if at, err := http.ParseTime(header); err == nil {
-		return min(max(time.Until(at), 0), maxRetry)
+		return min(max(time.Until(at), 0), fault.MaxRetry)
 	}
 	return 0
 }

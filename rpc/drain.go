@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -147,7 +148,7 @@ func (c *session) peerLeaves(params []byte) error {
 		if len(v) > 1 {
 			s.last = min(s.last, v[1])
 		}
-		s.slots.fail(notSent(CodeUnavailable, errDrained))
+		s.slots.fail(fault.NotSent(fault.Unavailable, errDrained))
 	})
 	if c.out.move(c.form.AppendControl(nil, methodMoved)) {
 		go c.flush(false)
@@ -226,7 +227,7 @@ func (s *Server) awaitAll(ctx context.Context, openings []*opening) bool {
 func (s *Server) Close() error {
 	s.init()
 	s.stop(time.Time{})
-	s.endAll(ErrClosed)
+	s.endAll(fault.ErrClosed)
 	return nil
 }
 

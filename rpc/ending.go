@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/replay"
 	"github.com/wirecall/wirecall/internal/transport"
 )
@@ -13,7 +14,7 @@ import (
 // goodbye or is gone (gone), or because its socket failed and it cannot be resumed
 // (lost). All of them come to end, which is the one place that tells everybody.
 
-var errDrained = errors.New(messageShuttingDown)
+var errDrained = errors.New(fault.MessageShuttingDown)
 
 // fail ends the session with a word to the peer.
 func (c *session) fail(cause error, code transport.CloseCode) {
@@ -79,7 +80,7 @@ func reasonOf(cause error) string {
 	if closed, ok := cause.(closedHere); ok {
 		return closed.reason
 	}
-	if errors.Is(cause, ErrClosed) {
+	if errors.Is(cause, fault.ErrClosed) {
 		return ""
 	}
 	return cause.Error()
@@ -101,7 +102,7 @@ func (c *session) finish(cause error, code transport.CloseCode) (first bool) {
 	c.state.ended, c.state.cause = true, cause
 	calls, sinks := c.state.calls, c.state.sinks
 	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
-	c.state.slots.fail(notSent(CodeUnavailable, cause))
+	c.state.slots.fail(fault.NotSent(fault.Unavailable, cause))
 	c.state.stopWatching()
 	lingers := c.lingerOverNotes(&c.state.notes, cause, code)
 	timers := []*time.Timer{c.keeper, c.patience}
@@ -178,7 +179,7 @@ func breachCode(err error) transport.CloseCode {
 	return transport.CloseViolation
 }
 
-var errMovedOn = &Error{Code: CodeUnavailable, Message: "the stream goes on with another session", ran: ranMaybe, lost: true}
+var errMovedOn = &fault.Error{Code: fault.Unavailable, Message: "the stream goes on with another session", Ran: fault.Maybe, Lost: true}
 
 // move ends the streams that go on elsewhere behind a cursor.
 func (c *session) move() {
@@ -205,4 +206,22 @@ func (c *session) awaitTorn() {
 	case <-c.torn:
 	case <-t.C:
 	}
+}
+
+// lostCall is what a caller gets for a session that ended with cause while its
+// call was unanswered.
+func (c *session) lostCall(cause error) *fault.Error {
+	closed := errors.Is(cause, fault.ErrClosed)
+	if _, goodbye := errors.AsType[transport.CloseError](cause); !goodbye && c.resume.Load() != nil && !closed {
+		return &fault.Error{Code: fault.SessionLost, Message: cause.Error(), Ran: fault.Maybe, Cause: cause, Lost: true}
+	}
+	return &fault.Error{Code: fault.Unavailable, Message: fault.MessageConnectionLost + ": " + cause.Error(), Ran: fault.Maybe, Cause: cause, Lost: !closed}
+}
+
+// unsentCall is what a caller gets for a session that ended with cause where its call
+// has surely not run.
+func (c *session) unsentCall(cause error) *fault.Error {
+	e := c.lostCall(cause)
+	e.Ran = fault.No
+	return e
 }

@@ -7,20 +7,15 @@ import (
 	"reflect"
 	"sync"
 	"time"
-)
 
-// The messages of errors that the runtime makes.
-const (
-	messageInternal       = "internal error"
-	messageShuttingDown   = "shutting down"
-	messageConnectionLost = "connection lost"
+	"github.com/wirecall/wirecall/internal/fault"
 )
 
 // ErrClosed is the cause of what ends because this side closed the connection.
-var ErrClosed = errors.New("rpc: connection closed")
+var ErrClosed = fault.ErrClosed
 
 // ErrStreamUsed is what ranging over a stream for the second time yields.
-var ErrStreamUsed = errors.New("rpc: stream ranged over twice")
+var ErrStreamUsed = fault.ErrStreamUsed
 
 // An Error is an error as it crosses the wire. A handler may return one to
 // choose the code; on the other side errors.As finds it in what a call returns
@@ -38,11 +33,11 @@ type Error struct {
 	// whose stream ended with CodeComeAgain.
 	Retry time.Duration
 
-	ran   ran // whether the call was executed, as the runtime itself says
-	data  errorData
-	cause error // what it was made of, on the side that made it or the typed error decoded from the data
-	lost  bool  // it is that of a session which has ended
-	came  bool  // over the wire
+	ran      fault.Ran // whether the call was executed, as the runtime itself says
+	data     errorData
+	cause    error // what it was made of, on the side that made it or the typed error decoded from the data
+	lost     bool  // it is that of a session which has ended
+	received bool  // from the peer
 }
 
 // Errorf makes an Error with a formatted message. Where the format has %w, the
@@ -163,27 +158,13 @@ func wireError(err error, hide bool) *Error {
 	}
 	switch code := CodeOf(err); {
 	case errors.Is(err, ErrClosed):
-		return &Error{Code: code, Message: messageConnectionLost}
+		return &Error{Code: code, Message: fault.MessageConnectionLost}
 	case code == CodeUnknown && hide:
-		return &Error{Code: CodeInternal, Message: messageInternal}
+		return &Error{Code: CodeInternal, Message: fault.MessageInternal}
 	default:
 		return &Error{Code: code, Message: err.Error()}
 	}
 }
-
-var errErrorTooLarge = &Error{Code: CodeTooLarge, Message: "the error is over the receiver's limit for a message"}
-
-// ran is what the runtime says of a call that failed: the error object's member
-// of this name. The application cannot say it.
-type ran uint8
-
-const (
-	ranUnsaid ran = iota
-	ranNo         // the call was not executed
-	ranMaybe      // this side does not know
-)
-
-func (r ran) String() string { return [...]string{"", "no", "maybe"}[r] }
 
 // NotRun reports whether err says that the call it came from was not executed, so
 // that making it again elsewhere or later is safe whatever the method does. Only
@@ -191,7 +172,7 @@ func (r ran) String() string { return [...]string{"", "no", "maybe"}[r] }
 // error has no part in it. A plain JSON-RPC server cannot say it.
 func NotRun(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && e.ran == ranNo
+	return ok && e.ran == fault.No
 }
 
 // RetryAfter returns how long to wait before making the call again, if the error
@@ -205,15 +186,6 @@ func RetryAfter(err error) (d time.Duration, ok bool) {
 	return e.Retry, true
 }
 
-// maxRetry is the longest Error.Retry that crosses.
-const maxRetry = time.Hour
-
-// retryMillis is e.Retry as it crosses.
-func (e *Error) retryMillis() int64 {
-	d := min(max(e.Retry, 0), maxRetry)
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
-}
-
 // hasRun is err as a handler's own: what it says of another call, which the
 // handler made, is not said of the handler's.
 func hasRun(err error) error {
@@ -222,23 +194,6 @@ func hasRun(err error) error {
 	}
 	e, _ := errors.AsType[*Error](err)
 	return &Error{Code: e.Code, Message: err.Error(), Retry: e.Retry, data: e.data, cause: err}
-}
-
-// lostCall is what a caller gets for a session that ended with cause while its
-// call was unanswered.
-func (c *session) lostCall(cause error) *Error {
-	if _, goodbye := cause.(*CloseError); !goodbye && c.resume.Load() != nil && !errors.Is(cause, ErrClosed) {
-		return &Error{Code: CodeSessionLost, Message: cause.Error(), ran: ranMaybe, cause: cause, lost: true}
-	}
-	return &Error{Code: CodeUnavailable, Message: messageConnectionLost + ": " + cause.Error(), ran: ranMaybe, cause: cause, lost: !errors.Is(cause, ErrClosed)}
-}
-
-// unsentCall is what a caller gets for a session that ended with cause where its call
-// has surely not run.
-func (c *session) unsentCall(cause error) *Error {
-	e := c.lostCall(cause)
-	e.ran = ranNo
-	return e
 }
 
 // lost reports whether err is that of a session which has ended for another
@@ -250,5 +205,5 @@ func lost(err error) bool {
 
 // notSent is what a caller gets for a call that never left.
 func notSent(code Code, cause error) *Error {
-	return &Error{Code: code, Message: cause.Error(), ran: ranNo, cause: cause}
+	return &Error{Code: code, Message: cause.Error(), ran: fault.No, cause: cause}
 }

@@ -70,7 +70,7 @@ func (c *session) answered(ctx context.Context, call *Call, p *pendingCall) erro
 			k.cancel(context.Canceled)
 		}
 	}()
-	err := recognize(p.err)
+	err := recognize(c.public(p.err))
 	if err == nil {
 		unclaimed, err = c.result(ctx, call, p)
 	}

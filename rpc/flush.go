@@ -1,9 +1,10 @@
 package rpc
 
 import (
-	"github.com/wirecall/wirecall/internal/transport"
 	"runtime"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/transport"
 )
 
 // flushRounds is how often a caller writes what others have put meanwhile

@@ -1,9 +1,11 @@
 package rpc
 
 import (
-	"github.com/wirecall/wirecall/internal/transport"
 	"io"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/transport"
 )
 
 // A plain client that serves nothing may close its sending side behind its requests,
@@ -14,7 +16,7 @@ import (
 // that is gone altogether looks the same until something is written to it.
 const halfOpen = 30 * time.Second
 
-var errHalfClosed = &Error{Code: CodeCanceled, Message: "canceled: the client has closed its side of the connection"}
+var errHalfClosed = &fault.Error{Code: fault.Canceled, Message: "canceled: the client has closed its side of the connection"}
 
 // halfClosed reports whether reading ended with err because a plain client sends
 // nothing more.

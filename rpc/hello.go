@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
@@ -94,7 +95,7 @@ func (c *session) sayHello(ctx context.Context) error {
 	var h hello
 	err := c.exchange(ctx, c.transport, methodHello, c.hello(), &h)
 	if err != nil {
-		if e, ok := err.(*Error); ok && !refusesHello(e) && c.form == wire.JSON {
+		if e, ok := err.(*fault.Error); ok && !refusesHello(e) && c.form == wire.JSON {
 			c.speakPlain()
 			return nil
 		}
@@ -117,9 +118,9 @@ func milliseconds(n int64) time.Duration {
 }
 
 // refusesHello reports whether an error is how a wirecall server refuses a client.
-func refusesHello(e *Error) bool {
+func refusesHello(e *fault.Error) bool {
 	switch e.Code {
-	case CodeLimitReached, CodeUnavailable, CodeUnauthenticated, CodePermissionDenied:
+	case fault.LimitReached, fault.Unavailable, fault.Unauthenticated, fault.PermissionDenied:
 		return true
 	}
 	return false
@@ -195,9 +196,9 @@ func (c *session) converse(t transport.Transport, msg []byte) (*wire.Message, er
 		return nil, err
 	}
 	m, err := c.onlyMessage(frame)
-	switch fault, ok := err.(*wire.Fault); {
+	switch invalid, ok := err.(*wire.Fault); {
 	case ok && m.ID != nil && !m.Request: // an answer of a server that knows another JSON-RPC
-		return nil, &Error{Code: Code(fault.Code), Message: fault.Message}
+		return nil, &fault.Error{Code: invalid.Code, Message: invalid.Message}
 	case err != nil:
 		return nil, err
 	case m.Method != nil:

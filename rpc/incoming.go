@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/wirecall/wirecall/internal/buffers"
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -109,33 +110,12 @@ func (in *incoming) setMetadata(key, value string) {
 	in.response[key] = value
 }
 
-// noPeer is the peer where there is none.
-type noPeer struct{}
-
-func (noPeer) Call(_ context.Context, call *Call) error {
-	call.failStreams(errNeedsWirecall)
-	return errNeedsWirecall
-}
-
-// Peer returns the other side of the connection that ctx's call came over, to
-// be called in turn: give it to a generated client. It may be kept after the
-// handler has returned, and works until the connection ends. It is never nil:
-// where nobody can be called, as outside of handlers, in a POST or in plain
-// mode, its calls fail with CodeNeedsWirecall. In a handler it is a *Conn, whose
-// Done tells those who keep it when the peer has gone.
-func Peer(ctx context.Context) Caller {
-	if c, ok := ctx.Value(sessionKey{}).(*session); ok {
-		return c.conn
-	}
-	return noPeer{}
-}
-
 // request takes in a request of the peer's in wirecall mode. The reader calls
 // it. What it returns is the peer's breach of the protocol.
 func (c *session) incomingRequest(id int64, m *wire.Message) error {
 	method := c.methods.lookup(m.Method)
 	var in *incoming
-	var refusal *Error
+	var refusal *fault.Error
 	var sinks []*sink
 	var err error
 	c.update(func(s *connState) {
@@ -158,7 +138,7 @@ func (c *session) incomingRequest(id int64, m *wire.Message) error {
 			c.unanswered.Add(-1)
 			delete(s.incoming, string(callKeyOf(m.ID)))
 			in.unreserve()
-			refusal = &Error{Code: CodeLimitReached, Message: overStreams("callee", c.limits.Streams, false).Error(), ran: ranNo}
+			refusal = &fault.Error{Code: fault.LimitReached, Message: overStreams("callee", c.limits.Streams, false).Error(), Ran: fault.No}
 		}
 		err = nil
 	})
@@ -179,20 +159,20 @@ func (c *session) incomingRequest(id int64, m *wire.Message) error {
 // and counts it. A cancelled call whose handler still runs is still there. What is
 // counted is what the peer can count, or one that keeps to the limit would be
 // refused: not notifications, and not a handler whose answer the peer may have.
-func (c *session) admit(s *connState, id int64, m *wire.Message, method *servedMethod) (*incoming, *Error) {
+func (c *session) admit(s *connState, id int64, m *wire.Message, method *servedMethod) (*incoming, *fault.Error) {
 	switch {
 	case s.bounded && (c.mode == modePlain || id > s.taken):
-		return nil, &Error{Code: CodeUnavailable, Message: messageShuttingDown, ran: ranNo}
+		return nil, &fault.Error{Code: fault.Unavailable, Message: fault.MessageShuttingDown, Ran: fault.No}
 	case method == nil:
-		return nil, &Error{Code: CodeMethodNotFound, Message: "method not found: " + brief(m.Method)}
+		return nil, &fault.Error{Code: fault.MethodNotFound, Message: "method not found: " + brief(m.Method)}
 	case c.mode == modePlain && len(s.waiting) >= maxWaiting,
 		c.mode != modePlain && c.unanswered.Load() >= int64(c.limits.Calls),
 		s.cleanups >= c.limits.Calls:
-		return nil, &Error{Code: CodeLimitReached, Message: "too many calls at once", ran: ranNo}
+		return nil, &fault.Error{Code: fault.LimitReached, Message: "too many calls at once", Ran: fault.No}
 	}
 	in := c.newIncoming(method)
 	if !in.reserve(m) {
-		return nil, &Error{Code: CodeLimitReached, Message: errBufferedFull.Message, ran: ranNo}
+		return nil, &fault.Error{Code: fault.LimitReached, Message: errBufferedFull.Message, Ran: fault.No}
 	}
 	s.handlers++
 	c.order(s, in)
@@ -287,7 +267,7 @@ func (in *incoming) cancel() {
 }
 
 // refuse answers a request that does not run. The reader calls it.
-func (c *session) refuse(id []byte, e *Error) {
+func (c *session) refuse(id []byte, e *fault.Error) {
 	c.post(c.refusal(id, e))
 }
 

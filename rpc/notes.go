@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
@@ -204,7 +205,7 @@ func (c *session) dropNotes(cause error) {
 		s.notes.queue = nil
 		lingered = s.notes.settle()
 	})
-	if dropped > 0 && !errors.Is(cause, ErrClosed) {
+	if dropped > 0 && !errors.Is(cause, fault.ErrClosed) {
 		go c.report(c.ctx, slog.LevelWarn, "notifications dropped at the end of the connection",
 			slog.Int("count", dropped), slog.Any("cause", briefError(cause)))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/flow"
 )
 
@@ -31,7 +32,7 @@ func (c *session) putNotification(ctx context.Context, buf *buffer) (flush bool,
 	}
 	flush, err = c.out.sendNotification(ctx, c.ctx.Done(), buf, c.servesCall(in), patience)
 	if err == errNoCredit {
-		err = notSent(CodeLimitReached, err)
+		err = fault.NotSent(fault.LimitReached, err)
 	}
 	return flush, err
 }

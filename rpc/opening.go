@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -219,7 +220,7 @@ func (o *opening) resume(m *wire.Message) (*session, error) {
 
 // refuse answers a resume that cannot be.
 func (o *opening) refuse(id []byte, why error) error {
-	return o.write(o.form.AppendError(nil, id, &wire.Error{Code: int(CodeSessionLost), Message: why.Error()}, nil))
+	return o.write(o.form.AppendError(nil, id, &wire.Error{Code: fault.SessionLost, Message: why.Error()}, nil))
 }
 
 // write sends a message in a frame of its own.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/buffers"
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -156,13 +157,13 @@ func (r *request) open(ctx context.Context, producers []producer) (err error) {
 	r.streams, r.names, err = c.openSendStreams(r.method, producers, acct, false)
 	if err != nil {
 		c.release()
-		return notSent(CodeLimitReached, err)
+		return fault.NotSent(fault.LimitReached, err)
 	}
 	c.update(func(s *connState) {
 		s.nextID++
 		r.id = s.nextID
 		if s.ended {
-			err = notSent(CodeUnavailable, s.cause)
+			err = fault.NotSent(fault.Unavailable, s.cause)
 			return
 		}
 		r.call = s.spareCall()
@@ -209,7 +210,7 @@ func (r *request) send(ctx context.Context) error {
 	r.msg.bytes = c.form.AppendTail(r.msg.bytes)
 	size := len(r.msg.bytes) - c.form.FrameRoom()
 	if peer := c.peerMessage(); size > peer {
-		return notSent(CodeTooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", r.method, size, peer))
+		return fault.NotSent(fault.TooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", r.method, size, peer))
 	}
 	flush, err := r.put(ctx)
 	switch err {
@@ -218,9 +219,9 @@ func (r *request) send(ctx context.Context) error {
 		r.msg.free(size)
 	case errOutboxClosed:
 		<-c.ctx.Done() // at once: see end
-		err = notSent(CodeUnavailable, c.err())
+		err = fault.NotSent(fault.Unavailable, c.err())
 	case errOutboxMoved:
-		err = notSent(CodeUnavailable, errDrained)
+		err = fault.NotSent(fault.Unavailable, errDrained)
 	}
 	if flush {
 		c.flush(true)
@@ -356,27 +357,27 @@ func (c *session) answer(m *wire.Message) error {
 	case m.Error != nil:
 		p.err = c.receivedError(m.Error)
 	case err != nil:
-		p.err = &Error{Code: CodeLimitReached, Message: overStreams("caller", c.limits.Streams, true).Error(), ran: ranMaybe}
+		p.err = &fault.Error{Code: fault.LimitReached, Message: overStreams("caller", c.limits.Streams, true).Error(), Ran: fault.Maybe}
 	}
 	p.done <- struct{}{}
 	return nil
 }
 
-// receivedError makes an Error of an error object. A number that is no number, and
+// receivedError makes an error of an error object. A number that is no number, and
 // a word for ran that is not known, say nothing.
-func (c *session) receivedError(raw []byte) *Error {
-	e := &Error{came: true}
+func (c *session) receivedError(raw []byte) *fault.Error {
+	e := &fault.Error{Received: true}
 	for name, member := range c.form.Object(raw) {
 		switch name {
 		case "code":
-			e.Code = CodeUnknown // also where an int has no room for it
+			e.Code = fault.Unknown // also where an int has no room for it
 			if code, _ := c.form.Int(member); int64(int(code)) == code {
-				e.Code = Code(code)
+				e.Code = int(code)
 			}
 		case "message":
 			e.Message, _ = c.form.String(member)
 		case "data":
-			e.data = errorData{raw: append([]byte(nil), member...), codec: c.codec}
+			e.Data = append([]byte(nil), member...)
 		}
 		if c.mode != modePlain {
 			c.receivedMember(e, name, member)
@@ -386,17 +387,14 @@ func (c *session) receivedError(raw []byte) *Error {
 }
 
 // receivedMember takes in what only wirecall mode has in an error object.
-func (c *session) receivedMember(e *Error, name string, raw []byte) {
+func (c *session) receivedMember(e *fault.Error, name string, raw []byte) {
 	switch name {
 	case "ran":
-		if word, _ := c.form.String(raw); word == ranNo.String() {
-			e.ran = ranNo
-		} else {
-			e.ran = ranMaybe
-		}
+		word, _ := c.form.String(raw)
+		e.Ran = fault.ParseRan(word)
 	case "retry":
 		if ms, ok := c.form.Int(raw); ok && ms > 0 {
-			e.Retry = time.Duration(min(ms, maxRetry.Milliseconds())) * time.Millisecond
+			e.Retry = time.Duration(min(ms, fault.MaxRetry.Milliseconds())) * time.Millisecond
 		}
 	}
 }

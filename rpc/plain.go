@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -94,7 +95,7 @@ func (c *session) plainAnswered(m *wire.Message, invalid error) {
 	if invalid != nil {
 		c.reportOdd(invalid)
 		if id, ok := c.callID(m.ID); ok {
-			c.failCall(id, Errorf(CodeInternal, "rpc: the server's answer is not one of JSON-RPC 2.0: %v", invalid))
+			c.failCall(id, fault.Errorf(fault.Internal, "rpc: the server's answer is not one of JSON-RPC 2.0: %v", invalid))
 		}
 		return
 	}
@@ -174,13 +175,13 @@ func (c *session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 	}
 	method := c.methods.lookup(m.Method)
 	var in *incoming
-	var refusal *Error
+	var refusal *fault.Error
 	c.update(func(s *connState) {
 		if s.ended {
 			return
 		}
 		if _, open := s.incoming[string(callKeyOf(m.ID))]; open {
-			refusal = &Error{Code: CodeInvalidRequest, Message: "invalid request: the id is that of a call which is not answered yet"}
+			refusal = &fault.Error{Code: fault.InvalidRequest, Message: "invalid request: the id is that of a call which is not answered yet"}
 			return
 		}
 		in, refusal = c.admit(s, 0, m, method)
@@ -240,7 +241,7 @@ type messageBatch struct {
 func newBatch(c *session, frame []byte, post, send func([]byte)) *messageBatch {
 	b := &messageBatch{c: c, post: post, send: send}
 	if c.form.Check(frame, wire.MaxDepth+1) != nil { // the messages in it are within MaxDepth
-		b.refuse(&wire.Fault{Code: int(CodeParse), Message: "parse error: the batch is not valid JSON"})
+		b.refuse(&wire.Fault{Code: fault.Parse, Message: "parse error: the batch is not valid JSON"})
 		return nil
 	}
 	for raw := range c.form.Array(frame) {
@@ -251,7 +252,7 @@ func newBatch(c *session, frame []byte, post, send func([]byte)) *messageBatch {
 		return nil
 	}
 	if len(b.parts) == 0 {
-		b.refuse(&wire.Fault{Code: int(CodeInvalidRequest), Message: "invalid request: an empty batch"})
+		b.refuse(&wire.Fault{Code: fault.InvalidRequest, Message: "invalid request: an empty batch"})
 		return nil
 	}
 	b.replies = make([][]byte, len(b.parts))
@@ -273,7 +274,7 @@ func (b *messageBatch) refuse(f *wire.Fault) {
 // and where even that would be too long, it is one error.
 func (b *messageBatch) refusal() []byte {
 	c := b.c
-	e := &Error{Code: CodeLimitReached, Message: fmt.Sprintf("the batch has %d messages, the limit is %d", len(b.parts), c.limits.BatchMessages)}
+	e := &fault.Error{Code: fault.LimitReached, Message: fmt.Sprintf("the batch has %d messages, the limit is %d", len(b.parts), c.limits.BatchMessages)}
 	size := 0
 	for _, raw := range b.parts {
 		m := &c.incomingMessage
@@ -335,7 +336,7 @@ func (b *messageBatch) tooLarge(msg []byte) []byte {
 		ID json.RawMessage `json:"id"`
 	}
 	_ = json.Unmarshal(msg, &r)
-	return b.c.refusal(r.ID, &Error{Code: CodeTooLarge, Message: "the answer to the batch is over its limit"})
+	return b.c.refusal(r.ID, &fault.Error{Code: fault.TooLarge, Message: "the answer to the batch is over its limit"})
 }
 
 // join is the whole answer; empty where there were only notifications.

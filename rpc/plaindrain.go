@@ -1,6 +1,10 @@
 package rpc
 
-import "time"
+import (
+	"time"
+
+	"github.com/wirecall/wirecall/internal/fault"
+)
 
 // A plain client knows no word for a shutdown: what it sends meanwhile is served, until
 // it has sent nothing for a moment; then its new requests are refused, and the
@@ -43,7 +47,7 @@ func (c *session) refuseNew() {
 // refuseRest says that a shutdown leaves calls of a plain client unanswered, and its
 // subscriptions without an end.
 func (c *session) refuseRest(calls map[string]*incoming) {
-	why := &Error{Code: CodeUnavailable, Message: messageShuttingDown}
+	why := &fault.Error{Code: fault.Unavailable, Message: fault.MessageShuttingDown}
 	for _, in := range calls {
 		msg := c.refusal(in.id, why)
 		if in.reply != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
@@ -21,7 +22,7 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if s.stopping() {
-		http.Error(w, messageShuttingDown, http.StatusServiceUnavailable)
+		http.Error(w, fault.MessageShuttingDown, http.StatusServiceUnavailable)
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.config.limits.MessageBytes)))

@@ -76,7 +76,7 @@ func (p *pump) encodeEnd(err error) []byte {
 		return nil
 	}
 	c := p.stream.c
-	e := c.errorObject(hasRun(err))
+	e := c.errorObject(c.crossing(hasRun(c.public(err))))
 	if len(e)+messageOverhead > c.peerMessage() {
 		return c.errorObject(errErrorTooLarge)
 	}

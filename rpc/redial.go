@@ -104,7 +104,7 @@ func (r *redialer) connect(ctx context.Context) error {
 		return err
 	}
 	if old := r.conn.session.Load(); old != nil && old.waits() {
-		err := old.takeUp(ctx, t)
+		err := old.public(old.takeUp(ctx, t))
 		if err == nil {
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/backoff"
+	"github.com/wirecall/wirecall/internal/fault"
 )
 
 // A redialer is the lifetime of a dialed connection: it connects again when the
@@ -178,7 +179,7 @@ func repeats(s *session, call *Call, err error) bool {
 	switch e, ok := errors.AsType[*Error](err); {
 	case !over || !ok:
 		return false
-	case !e.came && e.ran == ranNo: // it has not left
+	case !e.received && e.ran == fault.No: // it has not left
 		return true
 	case call.sends(): // which have begun
 		return false

@@ -130,8 +130,8 @@ func TestUnwrittenRequestHasNotRun(t *testing.T) {
 			c.stopReading()
 		}
 		c.end(errSessionLost)
-		if <-call.done; NotRun(call.err) == (took[0] || took[1]) {
-			t.Errorf("sockets that took something %v: %v, not run: %v", took, call.err, NotRun(call.err))
+		if <-call.done; NotRun(c.public(call.err)) == (took[0] || took[1]) {
+			t.Errorf("sockets that took something %v: %v, not run: %v", took, call.err, NotRun(c.public(call.err)))
 		}
 	}
 }

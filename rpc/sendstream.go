@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/buffers"
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -98,7 +99,7 @@ func (s *sendStream) put(b []byte) putResult {
 		b = s.sub.item(b)
 	}
 	if peer := s.c.peerMessage(); len(b)+messageOverhead > peer {
-		s.failure = Errorf(CodeTooLarge, "rpc: a stream item of %d bytes is over the peer's limit of %d for a message", len(b), peer)
+		s.failure = fault.Errorf(fault.TooLarge, "rpc: a stream item of %d bytes is over the peer's limit of %d for a message", len(b), peer)
 		return putStopped
 	}
 	s.likely = len(b)
@@ -250,7 +251,7 @@ func (s *sendStream) mayPut(n int) bool {
 	return true
 }
 
-var errSlowConsumer = &Error{Code: CodeSlowConsumer, Message: "slow consumer: the subscription was not read"}
+var errSlowConsumer = &fault.Error{Code: fault.SlowConsumer, Message: "slow consumer: the subscription was not read"}
 
 // wait returns when something has changed. A plain subscription has no credit
 // to hold it back, so that a client which does not read loses it in the end. One
@@ -334,7 +335,7 @@ func (s *sendStream) reason(err error) error {
 	stopped := s.stopped
 	s.stopped = true
 	switch {
-	case err != nil && !(stopped && isComeAgain(s.why)): // which is why the iterator was to return
+	case err != nil && !(stopped && fault.Is(s.why, fault.ComeAgain)): // which is why the iterator was to return
 		return err
 	case stopped:
 		return s.why

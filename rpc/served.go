@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/wirecall/wirecall/internal/contract"
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -36,7 +37,7 @@ func (s *servedCall) serve() {
 }
 
 // errExited is the error of user code that did not return.
-var errExited error = &Error{Code: CodeInternal, Message: messageInternal}
+var errExited error = &Error{Code: CodeInternal, Message: fault.MessageInternal}
 
 // fits refuses a method whose streams the connection cannot carry, before it
 // runs: plain JSON-RPC has no form for those among the parameters, and a batch
@@ -58,7 +59,7 @@ func (s *servedCall) decode(params payload) error {
 	}
 	if s.deep {
 		if s.c.form.Check(s.params, wire.CalleeDepth+1) != nil { // they are in an array or object
-			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("invalid params: nested deeper than %d", wire.CalleeDepth), ran: ranNo}
+			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("invalid params: nested deeper than %d", wire.CalleeDepth), ran: fault.No}
 		}
 	}
 	dec := decoder{form: s.c.form, codec: s.c.codec, sinks: s.sinks}
@@ -114,7 +115,7 @@ func (s *servedCall) fromAnew() Handler {
 // neverRun is the error of a call whose context has ended before it could start.
 func (s *servedCall) neverRun() error {
 	cause := cmp.Or(context.Cause(s.ctx), s.c.err(), context.Canceled)
-	return &Error{Code: wireError(cause, false).Code, Message: cause.Error() + " before the call could start", ran: ranNo}
+	return &Error{Code: wireError(cause, false).Code, Message: cause.Error() + " before the call could start", ran: fault.No}
 }
 
 // answer sends what the handler returned and starts the streams among it. They are
@@ -144,7 +145,7 @@ func (s *servedCall) answer(err error) {
 func (s *servedCall) canceledError() error {
 	e := &Error{Code: CodeCanceled, Message: "canceled by the caller"}
 	if s.withdrawn {
-		e.ran = ranNo
+		e.ran = fault.No
 	}
 	return e
 }

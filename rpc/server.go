@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
@@ -116,7 +117,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "Upgrade")
 		http.Error(w, "want a WebSocket handshake or a POST of JSON-RPC", http.StatusUpgradeRequired)
 	case s.stopping():
-		http.Error(w, messageShuttingDown, http.StatusServiceUnavailable)
+		http.Error(w, fault.MessageShuttingDown, http.StatusServiceUnavailable)
 	default:
 		s.serveWebSocket(w, r)
 	}

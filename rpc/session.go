@@ -3,14 +3,13 @@ package rpc
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 	"github.com/wirecall/wirecall/internal/workers"
@@ -110,10 +109,9 @@ const (
 const messageOverhead = 512
 
 var (
-	errSilent        = errors.New("the peer has been silent for too long")
-	errNoAnswer      = errors.New("the server does not answer rpc.hello: is it a wirecall server, and does nothing in between hold its answer back?")
-	errNotAnAnswer   = errors.New("the server's first frame is no answer")
-	errNeedsWirecall = &Error{Code: CodeNeedsWirecall, Message: "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC", ran: ranNo}
+	errSilent      = errors.New("the peer has been silent for too long")
+	errNoAnswer    = errors.New("the server does not answer rpc.hello: is it a wirecall server, and does nothing in between hold its answer back?")
+	errNotAnAnswer = errors.New("the server's first frame is no answer")
 )
 
 type sessionKey struct{}
@@ -208,11 +206,11 @@ func readFrame(t transport.Transport, plain bool) ([]byte, error) {
 }
 
 // frameErrorCode is what a plain peer is told of a frame that is none.
-func frameErrorCode(e transport.FrameError) Code {
+func frameErrorCode(e transport.FrameError) int {
 	if e.TooLarge {
-		return CodeTooLarge
+		return fault.TooLarge
 	}
-	return CodeInvalidRequest
+	return fault.InvalidRequest
 }
 
 // readFrames returns why nothing more is read, and whether that is a breach of
@@ -306,44 +304,24 @@ func (c *session) reserve(n int) bool {
 
 func (c *session) peerMessage() int { return int(c.message.Load()) }
 
-// panicked logs what a user's code panicked with and makes the error of it that
-// crosses.
-func (c *session) panicked(where string, r any) error {
-	c.report(c.ctx, slog.LevelError, "panic in user code", panicAttrs(where, r)...)
-	return &Error{Code: CodeInternal, Message: messageInternal}
-}
-
-// panicAttrs says in the log what user code panicked with.
-func panicAttrs(where string, r any) []slog.Attr {
-	return []slog.Attr{slog.String("where", where), slog.Any("panic", r), slog.String("stack", string(debug.Stack()))}
-}
-
-// crossing is err as it crosses. The error's own code may panic.
-func (c *session) crossing(err error) (w *wire.Error) {
-	defer func() {
-		if r := recover(); r != nil {
-			c.panicked("error", r)
-			w = &wire.Error{Code: int(CodeInternal), Message: messageInternal}
-		}
-	}()
-	e := wireError(err, c.hideErrors)
-	return c.errorMembers(e, e.encoded(c.codec))
-}
-
-func (c *session) errorObject(err error) []byte {
-	return c.form.AppendErrorObject(nil, c.crossing(err))
-}
-
-// errorMembers is e with its encoded data as this connection's mode carries it.
-func (c *session) errorMembers(e *Error, data []byte) *wire.Error {
-	w := &wire.Error{Code: int(e.Code), Message: e.Message, Data: data}
+// members is e as this connection's mode carries it.
+func (c *session) members(e *fault.Error) *wire.Error {
+	w := &wire.Error{Code: e.Code, Message: e.Message, Data: e.Data}
 	if c.mode == modeWirecall {
-		w.Ran, w.Retry = e.ran.String(), e.retryMillis()
+		w.Ran, w.Retry = e.Ran.String(), e.RetryMillis()
 	}
 	return w
 }
 
+// errorObject is e as the value of a member.
+func (c *session) errorObject(e *fault.Error) []byte {
+	return c.form.AppendErrorObject(nil, c.members(e))
+}
+
+// errErrorTooLarge is sent in place of an error that the peer does not take.
+var errErrorTooLarge = &fault.Error{Code: fault.TooLarge, Message: "the error is over the receiver's limit for a message"}
+
 // refusal is the answer to a request that does not run.
-func (c *session) refusal(id []byte, e *Error) []byte {
-	return c.form.AppendError(nil, id, c.errorMembers(e, e.encoded(c.codec)), nil)
+func (c *session) refusal(id []byte, e *fault.Error) []byte {
+	return c.form.AppendError(nil, id, c.members(e), nil)
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/wirecall/wirecall/internal/buffers"
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/flow"
 )
 
@@ -180,7 +181,7 @@ func freeItems(items []largeItem) (n int) {
 
 // receive takes in the items of one message. The reader calls it; it reports what
 // is wrong with the producer, or with us, that ends the stream.
-func (k *sink) receive(items iter.Seq[[]byte]) *Error {
+func (k *sink) receive(items iter.Seq[[]byte]) *fault.Error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.over != nil || k.cancelled != nil { // for this side it has ended: nothing of it may be taken in again
@@ -192,7 +193,7 @@ func (k *sink) receive(items iter.Seq[[]byte]) *Error {
 			return errOverrun
 		}
 		if k.c.incomingMessage.Deep && k.c.form.Check(raw, k.depth) != nil {
-			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("a stream item is nested deeper than %d", k.depth)}
+			return &fault.Error{Code: fault.InvalidParams, Message: fmt.Sprintf("a stream item is nested deeper than %d", k.depth)}
 		}
 		if !k.c.reserve(len(raw)) {
 			return errBufferedFull
@@ -239,7 +240,7 @@ func (k *sink) drop(why error) bool {
 		return false
 	}
 	if why == nil {
-		why = ErrStreamUsed
+		why = fault.ErrStreamUsed
 	}
 	k.cancelled = why
 	k.dropped.Store(true)
@@ -289,6 +290,6 @@ func (k *sink) forgotten() {
 }
 
 var (
-	errOverrun      = &Error{Code: CodeFlowControl, Message: "more stream items than the credit allowed"}
-	errBufferedFull = &Error{Code: CodeLimitReached, Message: "the connection holds too many bytes that its application has not taken"}
+	errOverrun      = &fault.Error{Code: fault.FlowControl, Message: "more stream items than the credit allowed"}
+	errBufferedFull = &fault.Error{Code: fault.LimitReached, Message: "the connection holds too many bytes that its application has not taken"}
 )

@@ -3,6 +3,8 @@ package rpc
 import (
 	"context"
 	"errors"
+
+	"github.com/wirecall/wirecall/internal/fault"
 )
 
 // slots are the calls that the peer serves at once, as far as it has told.
@@ -26,13 +28,13 @@ func (c *session) acquire(ctx context.Context) (err error) {
 	c.update(func(s *connState) {
 		switch {
 		case s.ended:
-			err = notSent(CodeUnavailable, s.cause)
+			err = fault.NotSent(fault.Unavailable, s.cause)
 		case s.leaving && !c.serves(ctx) || s.draining && !serving:
-			err = notSent(CodeUnavailable, errDrained)
+			err = fault.NotSent(fault.Unavailable, errDrained)
 		case s.slots.free > 0:
 			s.slots.free--
 		case serving:
-			err = notSent(CodeLimitReached, errNoSlot)
+			err = fault.NotSent(fault.LimitReached, errNoSlot)
 		default:
 			wait = make(chan error, 1)
 			s.slots.waiting = append(s.slots.waiting, wait)

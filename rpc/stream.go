@@ -39,7 +39,7 @@ func (s *incomingStream) Each(f func(contract.Item) bool) error {
 			return nil
 		}
 		if err != nil {
-			return recognize(err)
+			return recognize(s.c.public(err))
 		}
 		if item.raw = raw; !f(item) {
 			return nil

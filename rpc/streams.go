@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -129,7 +131,7 @@ func (o *outbox) takeFinished() (served, own int) {
 	return served, own
 }
 
-var errStreamLimit = &Error{Code: CodeLimitReached, Message: "too many streams at once"}
+var errStreamLimit = &fault.Error{Code: fault.LimitReached, Message: "too many streams at once"}
 
 // overStreams says whose limit of streams a call is over, and what became of it.
 func overStreams(whose string, limit int, ran bool) error {
@@ -190,4 +192,31 @@ func (c *session) sink(handle int64) *sink {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state.sinks[uint64(handle)]
+}
+
+// drainRetry is what a server that shuts down says.
+const drainRetry = 500 * time.Millisecond
+
+// comeAgain ends the streams that have a cursor: the context of their calls ends, and
+// what their producers do then does not change what they end with.
+func (o *outbox) comeAgain() {
+	var open []*sendStream
+	o.mu.Lock()
+	o.late = true
+	for _, s := range o.sending {
+		if s.acct.cursor {
+			open = append(open, s)
+		}
+	}
+	o.mu.Unlock()
+	for _, s := range open {
+		s.stop(&fault.Error{Code: fault.ComeAgain, Message: "come again", Retry: drainRetry})
+	}
+}
+
+// isLate reports whether comeAgain has been called.
+func (o *outbox) isLate() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.late
 }

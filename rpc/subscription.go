@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -90,7 +91,7 @@ func (c *session) unsubscribe(m *wire.Message) []byte {
 		n++
 	}
 	if n != 1 || id == "" {
-		return c.refusal(m.ID, &Error{Code: CodeInvalidParams, Message: "invalid params: want [id of a subscription]"})
+		return c.refusal(m.ID, &fault.Error{Code: fault.InvalidParams, Message: "invalid params: want [id of a subscription]"})
 	}
 	open := false
 	hex, _ := strings.CutPrefix(id, "0x")

@@ -1,0 +1,48 @@
+package rpc
+
+import (
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/wirecall/wirecall/internal/fault"
+)
+
+// This file has the border between the errors of the engine, which are bytes, and
+// those of users, which are Go values.
+
+// public returns err as users get it: an *Error of their own in place of the engine's.
+func (c *session) public(err error) error {
+	f, ok := err.(*fault.Error)
+	if !ok {
+		return err
+	}
+	e := &Error{Code: Code(f.Code), Message: f.Message, Retry: f.Retry, ran: f.Ran, cause: f.Cause, lost: f.Lost, received: f.Received}
+	if f.Data != nil {
+		e.data = errorData{raw: f.Data, codec: c.codec}
+	}
+	return e
+}
+
+// crossing returns err as it crosses. The error's own code may panic.
+func (c *session) crossing(err error) (f *fault.Error) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.panicked("error", r)
+			f = &fault.Error{Code: fault.Internal, Message: fault.MessageInternal}
+		}
+	}()
+	e := wireError(c.public(err), c.hideErrors)
+	return &fault.Error{Code: int(e.Code), Message: e.Message, Data: e.encoded(c.codec), Ran: e.ran, Retry: e.Retry}
+}
+
+// panicked logs what a user's code panicked with and returns the error that crosses
+// for it.
+func (c *session) panicked(where string, r any) error {
+	c.report(c.ctx, slog.LevelError, "panic in user code", panicAttrs(where, r)...)
+	return &Error{Code: CodeInternal, Message: fault.MessageInternal}
+}
+
+// panicAttrs says in the log what user code panicked with.
+func panicAttrs(where string, r any) []slog.Attr {
+	return []slog.Attr{slog.String("where", where), slog.Any("panic", r), slog.String("stack", string(debug.Stack()))}
+}

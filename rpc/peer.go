@@ -1,0 +1,30 @@
+package rpc
+
+import (
+	"context"
+
+	"github.com/wirecall/wirecall/internal/fault"
+)
+
+var errNeedsWirecall = &Error{Code: CodeNeedsWirecall, Message: "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC", ran: fault.No}
+
+// noPeer is the peer where there is none.
+type noPeer struct{}
+
+func (noPeer) Call(_ context.Context, call *Call) error {
+	call.failStreams(errNeedsWirecall)
+	return errNeedsWirecall
+}
+
+// Peer returns the other side of the connection that ctx's call came over, to
+// be called in turn: give it to a generated client. It may be kept after the
+// handler has returned, and works until the connection ends. It is never nil:
+// where nobody can be called, as outside of handlers, in a POST or in plain
+// mode, its calls fail with CodeNeedsWirecall. In a handler it is a *Conn, whose
+// Done tells those who keep it when the peer has gone.
+func Peer(ctx context.Context) Caller {
+	if c, ok := ctx.Value(sessionKey{}).(*session); ok {
+		return c.conn
+	}
+	return noPeer{}
+}
