@@ -67,7 +67,8 @@
 // A trailing Service is dropped from the interface's name, and from the
 // service's name on the wire, before anything is added; where that would give
 // the interface's own name again the function is called New… instead. Where the
-// package declares one of these names itself gen refuses to go on.
+// package declares one of these names itself gen refuses to go on, and in tests
+// where go test would run the function, such as TestService.
 //
 // The file is under the build constraint of the files that its interfaces are in.
 // Where the names of those end in a system or an architecture so does that of the

@@ -32,7 +32,7 @@ type pkgLoader struct {
 func (l *loader) pkg(v *variant, files []string, seen map[string]*model.Service) (*model.Package, model.Problems) {
 	p := v.pkg
 	w := &pkgLoader{loader: l, defs: map[string]*model.Def{}, seen: map[typeName]bool{}, foreigns: map[typeName]*foreign{}, endless: map[*types.TypeName]bool{}}
-	w.out = &model.Package{Path: p.PkgPath, Name: p.Name, Declared: v.declared, Elsewhere: v.elsewhere}
+	w.out = &model.Package{Path: p.PkgPath, Name: p.Name, Tests: v.kind != forPackage, Declared: v.declared, Elsewhere: v.elsewhere}
 	var found []*decl
 	for _, f := range l.parseAll(files) {
 		found = append(found, w.find(f)...)

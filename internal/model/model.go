@@ -12,6 +12,8 @@ type Package struct {
 	Name  string // in its package clause
 	Build string // the build constraint that its services are under, or empty
 
+	Tests bool // the output is a file of tests
+
 	Suffix string // of the output's name, where that says a part of the constraint, such as _linux
 
 	Services []*Service // in the order of their files and declarations

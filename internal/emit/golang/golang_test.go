@@ -2,6 +2,7 @@ package golang
 
 import (
 	"flag"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -116,6 +117,25 @@ func TestCheck(t *testing.T) {
 		}
 		if declares(t, out, name) {
 			t.Errorf("%s is declared again in\n%s", name, out)
+		}
+	}
+}
+
+// TestCheckOfTests is which interfaces are refused in files of tests, where go test
+// would run what is generated for them.
+func TestCheckOfTests(t *testing.T) {
+	for name, refused := range map[string]bool{"Test": true, "TestRoom": true, "Benchmark": true, "FuzzService": false, "Fuzz": true, "ExampleRoom": true,
+		"Tester": false, "Examples": false, "test": false, "Room": false} {
+		for _, tests := range []bool{true, false} {
+			p := packageOf(*methodKinds["nothing"])
+			p.Services[0].Name, p.Tests = name, tests
+			want := ""
+			if refused && tests {
+				want = fmt.Sprintf("%s: the go command takes %[1]sService, which is generated for it, for a test: rename the interface", name)
+			}
+			if got := Check(p).Error(); got != want {
+				t.Errorf("%s, in tests %t: got %q, want %q", name, tests, got, want)
+			}
 		}
 	}
 }

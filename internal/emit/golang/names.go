@@ -85,6 +85,9 @@ func Check(p *model.Package) (problems model.Problems) {
 	}
 	for _, s := range p.Services {
 		n := serviceNames(s)
+		if p.Tests && isTest(n.server) {
+			problems = append(problems, model.Problem{Pos: s.Pos, Text: fmt.Sprintf("%s: the go command takes %s, which is generated for it, for a test: rename the interface", s.Name, n.server)})
+		}
 		made := []string{n.server, n.client, n.newClient}
 		for _, m := range s.Methods {
 			made = append(made, n.constant(m))
@@ -100,6 +103,18 @@ func Check(p *model.Package) (problems model.Problems) {
 		}
 	}
 	return problems
+}
+
+// isTest reports whether go test takes a function of that name in a file of tests for
+// one to run, and go vet refuses its signature.
+func isTest(name string) bool {
+	for _, prefix := range []string{"Test", "Benchmark", "Fuzz", "Example"} {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			r, _ := utf8.DecodeRuneInString(rest)
+			return !unicode.IsLower(r)
+		}
+	}
+	return false
 }
 
 // own takes a name that nobody sees, or one like it.
