@@ -25,23 +25,37 @@ const maxCalls = 16 << 10
 // hello is what both sides tell each other first. Its numbers go to 2^53-1 on
 // every processor.
 type hello struct {
-	Version int64 `json:"v"`
-	Calls   int64 `json:"calls"`
-	Streams int64 `json:"streams"`
-	Message int64 `json:"message"`
+	Version int64
+	Calls   int64
+	Streams int64
+	Message int64
 
 	// Notes is how many notifications this side takes before it grants more, and
 	// NoteBytes how many bytes of them. What is left out is flow.InitialItems and
 	// flow.InitialBytes.
-	Notes     int64 `json:"notes,omitempty"`
-	NoteBytes int64 `json:"noteBytes,omitempty"`
+	Notes     int64
+	NoteBytes int64
 
 	// Replay is how many bytes this side keeps to resume the session; 0 or
 	// nothing is a side that does not. Where both do, the server's answer has
 	// the session's token, and for how many milliseconds it can be cut off.
-	Replay  int64  `json:"replay,omitempty"`
-	Session string `json:"session,omitempty"`
-	Window  int64  `json:"window,omitempty"`
+	Replay  int64
+	Session string
+	Window  int64
+}
+
+func (h *hello) members() []member {
+	return []member{
+		{name: "v", number: &h.Version},
+		{name: "calls", number: &h.Calls},
+		{name: "streams", number: &h.Streams},
+		{name: "message", number: &h.Message},
+		{name: "notes", number: &h.Notes, optional: true},
+		{name: "noteBytes", number: &h.NoteBytes, optional: true},
+		{name: "replay", number: &h.Replay, optional: true},
+		{name: "session", text: &h.Session, optional: true},
+		{name: "window", number: &h.Window, optional: true},
+	}
 }
 
 func (c *session) hello() hello {
@@ -92,8 +106,8 @@ func fitting(n int64) int { return int(min(n, math.MaxInt)) }
 // subprotocol: it is spoken to in plain mode.
 func (c *session) sayHello(ctx context.Context) error {
 	c.state.nextID = 1
-	var h hello
-	err := c.exchange(ctx, c.transport, methodHello, c.hello(), &h)
+	own, h := c.hello(), hello{}
+	err := c.exchange(ctx, c.transport, methodHello, own.members(), h.members())
 	if err != nil {
 		if e, ok := err.(*fault.Error); ok && !refusesHello(e) && c.form == wire.JSON {
 			c.speakPlain()
@@ -139,15 +153,12 @@ func (c *session) speakPlain() {
 
 // exchange makes one of the requests that a connection begins with, alone in
 // its frame as its answer is. An *Error is the server's answer.
-func (c *session) exchange(ctx context.Context, t transport.Transport, method string, params, result any) error {
+func (c *session) exchange(ctx context.Context, t transport.Transport, method string, params, result []member) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.limits.HandshakeTimeout, errNoAnswer)
 	defer cancel()
 	defer context.AfterFunc(ctx, t.Close)()
 	msg := c.form.AppendRequest(nil, &wire.Head{ID: c.form.AppendID(nil, 1), Method: method, Body: true})
-	msg, err := c.codec.AppendWithin(msg, params, wire.CallerDepth)
-	if err != nil {
-		return err
-	}
+	msg = appendMembers(c.form, msg, params)
 	answer, err := c.ask(ctx, t, c.form.AppendTail(msg))
 	if err != nil {
 		return err
@@ -155,7 +166,7 @@ func (c *session) exchange(ctx context.Context, t transport.Transport, method st
 	if answer.Error != nil {
 		return c.receivedError(answer.Error)
 	}
-	if err := c.codec.Decode(answer.Result, result); err != nil {
+	if err := readMembers(c.form, answer.Result, result); err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}
 	return nil

@@ -157,7 +157,7 @@ func (o *opening) plain(frame []byte) (*session, error) {
 // hello begins a session.
 func (o *opening) hello(m *wire.Message) (*session, error) {
 	var h hello
-	if err := o.codec.Decode(m.Params, &h); err != nil {
+	if err := readMembers(o.form, m.Params, h.members()); err != nil {
 		return nil, fmt.Errorf("hello: %w", err)
 	}
 	if err := h.check(); err != nil {
@@ -174,10 +174,7 @@ func (o *opening) hello(m *wire.Message) (*session, error) {
 		c.sessions.open(c, fitting(h.Replay), &answer)
 	}
 	msg := o.form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
-	msg, err := o.codec.AppendWithin(msg, answer, wire.CallerDepth)
-	if err != nil {
-		return nil, err
-	}
+	msg = appendMembers(o.form, msg, answer.members())
 	o.transport.Bind(c)
 	c.Heard()
 	flush, _ := c.out.post(o.form.AppendTail(msg), true) // before a shutdown can say goaway
@@ -192,7 +189,7 @@ func (o *opening) hello(m *wire.Message) (*session, error) {
 // have it the client is told so, once, and may say hello.
 func (o *opening) resume(m *wire.Message) (*session, error) {
 	var params resumeParams
-	if o.codec.Decode(m.Params, &params) != nil || max(params.Attempt, params.Received, params.Dropped) > wire.MaxInteger {
+	if readMembers(o.form, m.Params, params.members()) != nil || !params.valid() {
 		params = resumeParams{} // nothing is nobody's token
 	}
 	if o.refused {
@@ -208,7 +205,8 @@ func (o *opening) resume(m *wire.Message) (*session, error) {
 	}
 	err := c.attach(o.transport, &params, func() []byte {
 		msg := c.form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
-		msg, _ = c.codec.Append(msg, resumeResult{Received: c.resume.Load().received.Load()})
+		result := resumeResult{Received: int64(c.resume.Load().received.Load())}
+		msg = appendMembers(c.form, msg, result.members())
 		return c.form.AppendToFrame(nil, c.form.AppendTail(msg), true)
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/wirecall/wirecall/internal/replay"
 	"github.com/wirecall/wirecall/internal/transport"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A session whose peers have agreed on it outlives its socket: a cut detaches
@@ -213,14 +214,14 @@ func (c *session) attach(t transport.Transport, peer *resumeParams, first func()
 	r := c.resume.Load()
 	r.taking <- struct{}{}
 	defer func() { <-r.taking }()
-	if peer.Attempt < r.attempt.Load() {
+	if uint64(peer.Attempt) < r.attempt.Load() {
 		return errNotKnown
 	}
 	if err := c.leaveSocket(); err != nil {
 		return err
 	}
-	frames, err := r.sent.After(peer.Received)
-	if have := r.received.Load(); err == nil && have < peer.Dropped {
+	frames, err := r.sent.After(uint64(peer.Received))
+	if have := r.received.Load(); err == nil && have < uint64(peer.Dropped) {
 		err = fmt.Errorf("frames %d to %d are no longer kept by the peer", have+1, peer.Dropped)
 	}
 	if err != nil {
@@ -281,19 +282,37 @@ func (c *session) leaveSocket() (err error) {
 	return nil
 }
 
-// The request that resumes a session, and its answer.
-type (
-	resumeParams struct {
-		Session  string `json:"session"`
-		Attempt  uint64 `json:"attempt"` // rises with each request that the client writes for the session
-		Received uint64 `json:"received"`
-		Dropped  uint64 `json:"dropped,omitempty"` // the last frame that the client no longer keeps
+// resumeParams are those of the request that resumes a session.
+type resumeParams struct {
+	Session  string
+	Attempt  int64 // rises with each request that the client writes for the session
+	Received int64
+	Dropped  int64 // the last frame that the client no longer keeps
+}
+
+func (p *resumeParams) members() []member {
+	return []member{
+		{name: "session", text: &p.Session},
+		{name: "attempt", number: &p.Attempt},
+		{name: "received", number: &p.Received},
+		{name: "dropped", number: &p.Dropped, optional: true},
 	}
-	resumeResult struct {
-		Received uint64 `json:"received"`
-		Session  string `json:"session,omitempty"` // another token, which replaces the one that was used
-	}
-)
+}
+
+// valid reports whether all numbers are from 0 to 2^53-1.
+func (p *resumeParams) valid() bool {
+	return min(p.Attempt, p.Received, p.Dropped) >= 0 && max(p.Attempt, p.Received, p.Dropped) <= wire.MaxInteger
+}
+
+// A resumeResult is the answer to the request.
+type resumeResult struct {
+	Received int64
+	Session  string // another token, which replaces the one that was used
+}
+
+func (r *resumeResult) members() []member {
+	return []member{{name: "received", number: &r.Received}, {name: "session", text: &r.Session, optional: true}}
+}
 
 // takeUp is the client's: it resumes the session on a new socket.
 func (c *session) takeUp(ctx context.Context, t transport.Transport) error {
@@ -302,8 +321,8 @@ func (c *session) takeUp(ctx context.Context, t transport.Transport) error {
 	}
 	r := c.resume.Load()
 	var answer resumeResult
-	params := resumeParams{r.token, r.attempt.Add(1), r.received.Load(), r.sent.Dropped()}
-	if err := c.exchange(ctx, t, methodResume, params, &answer); err != nil {
+	params := resumeParams{r.token, int64(r.attempt.Add(1)), int64(r.received.Load()), int64(r.sent.Dropped())}
+	if err := c.exchange(ctx, t, methodResume, params.members(), answer.members()); err != nil {
 		return err
 	}
 	if answer.Session != "" {

@@ -143,7 +143,7 @@ func (ss *sessions) find(o *opening, params *resumeParams) *session {
 		return nil
 	}
 	r := c.resume.Load()
-	if subtle.ConstantTimeCompare(sum[:], r.secret[:]) == 0 || o.principal != r.owner || !r.accept(params.Attempt) {
+	if subtle.ConstantTimeCompare(sum[:], r.secret[:]) == 0 || o.principal != r.owner || !r.accept(uint64(params.Attempt)) {
 		return nil
 	}
 	return c

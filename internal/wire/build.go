@@ -241,6 +241,9 @@ func (f Format) name(dst []byte, name string) []byte {
 	return append(dst, '"', ':')
 }
 
+// AppendInt appends an integer.
+func (f Format) AppendInt(dst []byte, n int64) []byte { return f.int(dst, n) }
+
 func (f Format) int(dst []byte, n int64) []byte {
 	if f == CBOR {
 		return cborscan.AppendInt(dst, n)
