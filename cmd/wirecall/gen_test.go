@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -119,7 +120,14 @@ func TestCheckLargeFiles(t *testing.T) {
 	}
 	var stdout bytes.Buffer
 	s := &session{dir: t.TempDir(), stdout: &stdout}
-	err := s.check([]change{{file: "wirecall_gen.go", old: lines("old %d\n"), new: lines("new %d\n")}})
+	old, new := lines("old %d\n"), lines("new %d\n")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := s.check([]change{{file: "wirecall_gen.go", old: old, new: new}})
+	runtime.ReadMemStats(&after)
+	if got, limit := after.TotalAlloc-before.TotalAlloc, uint64(50*len(old)); got > limit {
+		t.Errorf("%d bytes were allocated, want at most %d", got, limit)
+	}
 	if err == nil || !strings.Contains(stdout.String(), "\n-old 999\n") || !strings.Contains(stdout.String(), "\n+new 999\n") {
 		t.Errorf("%v\n%.200s", err, &stdout)
 	}
