@@ -90,6 +90,10 @@ type Method struct {
 	// Options are what the directives wirecall:option say, for interceptors and tools.
 	Options []Option
 
+	// Errors are those that the directives wirecall:error declare: a call's error, and
+	// those that its streams end with, are told apart by them.
+	Errors []*ErrorType
+
 	// New returns fresh values for a call's Params and Result; either may be
 	// nil where the method has none. A nil New is one that returns two nils.
 	New func() (params, result any)

@@ -1,10 +1,6 @@
 package rpc
 
-import (
-	"context"
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // A Code says of which kind an error is, to programs. JSON-RPC 2.0 reserves -32768
 // to -32000, in which wirecall's own are; all other numbers are the application's.
@@ -44,8 +40,7 @@ const (
 	CodePermissionDenied Code = -32015
 	CodeTooLarge         Code = -32016 // a message over the receiver's limit
 
-	codeApplicationFloor Code = -32768 // JSON-RPC reserves -32768 to -32000
-	codeApplicationCeil  Code = -32000
+	CodeApplication Code = 1 // a declared error that has no code of its own
 )
 
 var codeNames = map[Code]string{
@@ -67,6 +62,7 @@ var codeNames = map[Code]string{
 	CodeUnauthenticated:  "unauthenticated",
 	CodePermissionDenied: "permission denied",
 	CodeTooLarge:         "too large",
+	CodeApplication:      "application error",
 }
 
 // String returns what the code means, in words, and "code N" for one of the
@@ -81,26 +77,15 @@ func (c Code) String() string {
 // Error makes a Code an error, which reads as String does.
 func (c Code) Error() string { return c.String() }
 
-// CodeOf returns the code of err: that of the first *Error or Code among what err
-// wraps, outermost first; that of the context package's errors and of ErrClosed
-// (CodeUnavailable); CodeUnknown for any other error, and 0 for nil.
+// CodeOf returns the code of err: that of the first among what err wraps, outermost
+// first, which is an *Error, a Code, one of the context package's errors, or ErrClosed
+// (CodeUnavailable). It is CodeUnknown for any other error, and 0 for nil.
 func CodeOf(err error) Code {
 	if err == nil {
 		return 0
 	}
-	var e *Error
-	var code Code
-	switch {
-	case errors.As(err, &e):
+	if e := declaredErrors(nil).find(err); e != nil {
 		return e.Code
-	case errors.As(err, &code):
-		return code
-	case errors.Is(err, context.DeadlineExceeded):
-		return CodeDeadlineExceeded
-	case errors.Is(err, context.Canceled):
-		return CodeCanceled
-	case errors.Is(err, ErrClosed):
-		return CodeUnavailable
 	}
 	return CodeUnknown
 }

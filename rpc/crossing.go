@@ -16,23 +16,28 @@ func (c *session) public(err error) error {
 	if !ok {
 		return err
 	}
-	e := &Error{Code: Code(f.Code), Message: f.Message, Retry: f.Retry, ran: f.Ran, cause: f.Cause, lost: f.Lost, received: f.Received}
+	e := &Error{Code: Code(f.Code), Type: f.Type, Message: f.Message, Retry: f.Retry, ran: f.Ran, cause: f.Cause, lost: f.Lost, received: f.Received}
 	if f.Data != nil {
 		e.data = errorData{raw: f.Data, codec: c.codec}
 	}
 	return e
 }
 
-// crossing returns err as it crosses. The error's own code may panic.
-func (c *session) crossing(err error) (f *fault.Error) {
+// crossing returns err as it crosses from a method with these declared errors. The
+// error's own code may panic.
+func (c *session) crossing(err error, declared declaredErrors) (f *fault.Error) {
 	defer func() {
 		if r := recover(); r != nil {
 			c.panicked("error", r)
 			f = &fault.Error{Code: fault.Internal, Message: fault.MessageInternal}
 		}
 	}()
-	e := wireError(c.public(err), c.hideErrors)
-	return &fault.Error{Code: int(e.Code), Message: e.Message, Data: e.encoded(c.codec), Ran: e.ran, Retry: e.Retry}
+	e := wireError(c.public(err), declared, c.hideErrors)
+	f = &fault.Error{Code: int(e.Code), Message: e.Message, Data: e.encoded(c.codec), Ran: e.ran, Retry: e.Retry}
+	if len(e.Type) <= fault.MaxType {
+		f.Type = e.Type
+	}
+	return f
 }
 
 // panicked logs what a user's code panicked with and returns the error that crosses

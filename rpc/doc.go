@@ -63,10 +63,10 @@
 //
 // # Errors
 //
-// An error that a handler returns crosses with its message. A Code, an *Error, or a type
-// that implements Coder, keeps its code and its data, and a type that both sides
-// have given to RegisterError is found by errors.As again. The errors of package
-// context are found by errors.Is. A panic crosses as "internal error", and goes
+// An error that a handler returns crosses with its message. A Code or an *Error
+// keeps its code and its data. One that the method declares, by a wirecall:error
+// directive, is found by errors.As again. The errors of package context are found
+// by errors.Is. A panic crosses as "internal error", and goes
 // to the logger with its stack. Beside an error no other result crosses, but a
 // stream's: it yields the error too.
 //

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
-	"sync"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/fault"
@@ -27,6 +25,10 @@ type Error struct {
 	Code    Code
 	Message string
 
+	// Type is the name of a declared error, such as "auction.NotFound", or "". It
+	// crosses in wirecall mode, up to 128 bytes.
+	Type string
+
 	// Retry is how long the caller should wait before it makes the call again; 0
 	// says nothing. It crosses in wirecall mode, in whole milliseconds and up to an
 	// hour. The runtime itself does not repeat a call because of it, except one
@@ -35,7 +37,7 @@ type Error struct {
 
 	ran      fault.Ran // whether the call was executed, as the runtime itself says
 	data     errorData
-	cause    error // what it was made of, on the side that made it or the typed error decoded from the data
+	cause    error // what it was made of, on the side that made it; otherwise the declared error, if it is one
 	lost     bool  // it is that of a session which has ended
 	received bool  // from the peer
 }
@@ -55,8 +57,8 @@ func (e *Error) Error() string {
 	return e.Message
 }
 
-// Unwrap returns the typed error that RegisterError's type was decoded to, or
-// the local cause, or nil.
+// Unwrap returns the declared error that was decoded from a received Error, or the
+// local cause, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
 // Is reports whether target is e's Code, or the context package's error behind it.
@@ -85,85 +87,21 @@ func (e *Error) WithData(data any) *Error {
 // that has received it. It fails where e carries none.
 func (e *Error) Decode(v any) error { return e.data.decode(v) }
 
-// ErrorCode makes *Error a Coder.
-func (e *Error) ErrorCode() int { return int(e.Code) }
-
-// A Coder is an error that knows its code on the wire. When a handler returns
-// one, or an error that wraps one, the code and the encoded error itself, as
-// data, cross beside its message. Register the type with RegisterError, and
-// errors.As finds it on the other side again.
-type Coder interface {
-	error
-	ErrorCode() int
-}
-
-var registered sync.Map // Code → reflect.Type
-
-// RegisterError makes errors of type T recognizable where they arrive: an error
-// with T's code is decoded to a T, which errors.As then finds. Call it for the
-// error types of a service from an init function in the package that defines
-// them, so that both sides have it. The code is what the zero T (for a pointer
-// type, a new one) says; it panics if that is JSON-RPC's own or already taken.
-func RegisterError[T Coder]() {
-	t := reflect.TypeFor[T]()
-	code := Code(newCoder(t).Interface().(Coder).ErrorCode())
-	if code >= codeApplicationFloor && code <= codeApplicationCeil || code == CodeCanceled {
-		panic(fmt.Sprintf("rpc: %v has code %d, which the protocol reserves (%d to %d)", t, int(code), int(codeApplicationFloor), int(codeApplicationCeil)))
-	}
-	if prev, dup := registered.LoadOrStore(code, t); dup && prev != t {
-		panic(fmt.Sprintf("rpc: code %d of %v is taken by %v", int(code), t, prev))
-	}
-}
-
-func newCoder(t reflect.Type) reflect.Value {
-	if t.Kind() == reflect.Pointer {
-		return reflect.New(t.Elem())
-	}
-	return reflect.New(t).Elem()
-}
-
-// recognize gives an Error that was received its registered type. It runs that
-// type's code, so it is for the goroutine that gets the error, and before
-// anyone else has it.
-func recognize(err error) error {
-	e, ok := err.(*Error)
-	if !ok || e.data.raw == nil {
-		return err
-	}
-	if t, ok := registered.Load(e.Code); ok {
-		v := reflect.New(t.(reflect.Type))
-		if e.data.decode(v.Interface()) == nil {
-			e.cause, _ = v.Elem().Interface().(error)
-		}
-	}
-	return err
-}
-
-// wireError is err as it crosses: what the other side may know and no more.
-func wireError(err error, hide bool) *Error {
-	var e *Error
-	var coder Coder
-	var code Code
+// wireError is err as it crosses from a method with these declared errors: what the
+// other side may know and no more. The message is that of all of err.
+func wireError(err error, declared declaredErrors, hide bool) *Error {
+	e := declared.find(err)
 	switch {
-	case errors.As(err, &coder):
-		if !errors.As(coder, &e) {
-			e = &Error{Code: Code(coder.ErrorCode()), data: errorData{value: coder}}
-		}
-		if msg := err.Error(); msg != e.Message {
-			e = &Error{Code: e.Code, Message: msg, Retry: e.Retry, ran: e.ran, data: e.data}
-		}
-		return e
-	case errors.As(err, &code):
-		return &Error{Code: code, Message: err.Error()}
-	}
-	switch code := CodeOf(err); {
-	case errors.Is(err, ErrClosed):
-		return &Error{Code: code, Message: fault.MessageConnectionLost}
-	case code == CodeUnknown && hide:
+	case e == nil && hide:
 		return &Error{Code: CodeInternal, Message: fault.MessageInternal}
-	default:
-		return &Error{Code: code, Message: err.Error()}
+	case e == nil:
+		return &Error{Code: CodeUnknown, Message: err.Error()}
+	case e == errClosedHere || e.Message == err.Error():
+		return e
 	}
+	whole := *e
+	whole.Message, whole.cause = err.Error(), nil
+	return &whole
 }
 
 // NotRun reports whether err says that the call it came from was not executed, so
@@ -193,7 +131,9 @@ func hasRun(err error) error {
 		return err
 	}
 	e, _ := errors.AsType[*Error](err)
-	return &Error{Code: e.Code, Message: err.Error(), Retry: e.Retry, data: e.data, cause: err}
+	own := *e
+	own.ran, own.Message, own.cause = fault.Unsaid, err.Error(), err
+	return &own
 }
 
 // lost reports whether err is that of a session which has ended for another

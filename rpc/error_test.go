@@ -20,27 +20,26 @@ type slowError struct{}
 var slowErrorGo chan func() // of the bubble
 
 func (*slowError) Error() string                { return "slow" }
-func (*slowError) ErrorCode() int               { return 4711 }
 func (*slowError) UnmarshalJSON([]byte) error   { (<-slowErrorGo)(); return nil }
 func (*slowError) MarshalJSON() ([]byte, error) { return []byte("{}"), nil }
 
-func init() { rpc.RegisterError[*slowError]() }
+var slowErrors = []*rpc.ErrorType{gen1.Error[*slowError]("test.Slow", 4711)}
 
-// A registered error is decoded by whoever gets it, and holds up nobody else.
-func TestRegisteredErrorIsDecodedByItsReceiver(t *testing.T) {
+// A declared error is decoded by whoever gets it, and holds up nobody else.
+func TestDeclaredErrorIsDecodedByItsReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slowErrorGo = make(chan func())
-		conn := rpctest.Connect(t, method("Test.Nop", nil, nop),
-			method("Test.Slow", nil, func(context.Context, *rpc.Call) error { return new(slowError) }),
+		slow := declaring(slowErrors, method("Test.Slow", nil, func(context.Context, *rpc.Call) error { return new(slowError) }),
 			streamMethod("Test.Stream", func(context.Context) gen1.Stream {
 				return gen1.Send(func(yield func(int, error) bool) { yield(0, new(slowError)) })
 			}))
+		conn := rpctest.Connect(t, method("Test.Nop", nil, nop), slow)
 		var s gen1.Stream
-		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Stream"), Result: &s}); err != nil {
+		if err := conn.Call(t.Context(), &rpc.Call{Method: slow.Methods[1], Result: &s}); err != nil {
 			t.Fatal(err)
 		}
 		got := make(chan error, 2)
-		go func() { got <- conn.Call(t.Context(), &rpc.Call{Method: to("Test.Slow")}) }()
+		go func() { got <- conn.Call(t.Context(), &rpc.Call{Method: slow.Methods[0]}) }()
 		go func() {
 			for _, err := range gen1.Receive[int](s) {
 				got <- err

@@ -3,7 +3,6 @@ package rpc
 import (
 	"encoding/json"
 	"errors"
-	"reflect"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/wire"
@@ -14,6 +13,7 @@ type errorData struct {
 	value any         // what the application gave
 	raw   []byte      // or what was received
 	codec codec.Codec // that decodes raw
+	typed error       // the declared error that was decoded from raw
 }
 
 // decode stores the data in what v points to.
@@ -64,16 +64,13 @@ func (e *Error) encoded(cd codec.Codec) (raw []byte) {
 }
 
 // passedOn is the value of data that came in one form and goes on in the other: of
-// its registered type if it has one. Otherwise JSON stands between the two, as it
+// its declared type if that is known here. Otherwise JSON stands between the two, as it
 // keeps integers of any size; byte strings become base64. It is nil where JSON has
 // no place for it.
 func (e *Error) passedOn() any {
 	d := &e.data
-	if t, ok := registered.Load(e.Code); ok {
-		v := reflect.New(t.(reflect.Type))
-		if d.decode(v.Interface()) == nil {
-			return v.Interface()
-		}
+	if d.typed != nil {
+		return d.typed
 	}
 	if d.codec.Format() == wire.JSON {
 		return json.RawMessage(d.raw)

@@ -112,8 +112,8 @@ func ExamplePeer() {
 	// Output: restarted web at once <nil>
 }
 
-// deploy.UnknownService has an ErrorCode, and its package has registered it.
-func ExampleRegisterError() {
+// Status declares that its error may be a *deploy.UnknownService.
+func ExampleErrorType() {
 	srv := rpc.NewServer(nil)
 	srv.Register(deploy.ClusterService(cluster{}))
 	hs := httptest.NewServer(srv)

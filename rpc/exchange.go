@@ -21,7 +21,7 @@ func (c *session) roundTrip(ctx context.Context, call *Call) error {
 	}
 	params := call.params()
 	r, err := c.begin(ctx, &requestHead{
-		method: call.Method.Name, meta: sentMetadata(ctx), streams: pumpsOf(params.streams()), notify: notify, body: call.Params != nil,
+		method: call.Method.Name, meta: sentMetadata(ctx), streams: pumpsOf(params.streams(), call.Method), notify: notify, body: call.Params != nil,
 	})
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (c *session) answered(ctx context.Context, call *Call, p *pendingCall) erro
 			k.cancel(context.Canceled)
 		}
 	}()
-	err := recognize(c.public(p.err))
+	err := declaredErrors(call.Method.Errors).recognize(c.public(p.err))
 	if err == nil {
 		unclaimed, err = c.result(ctx, call, p)
 	}
@@ -81,7 +81,7 @@ func (c *session) result(ctx context.Context, call *Call, p *pendingCall) (uncla
 	if call.Result == nil {
 		return p.streams, nil
 	}
-	dec := decoder{form: c.form, codec: c.codec, sinks: p.streams}
+	dec := decoder{form: c.form, codec: c.codec, errors: call.Method.Errors, sinks: p.streams}
 	result := call.result()
 	err = c.checkResult(p, &result)
 	if err == nil {

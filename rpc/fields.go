@@ -143,7 +143,8 @@ func resetValue(v any) {
 type decoder struct {
 	form    wire.Format
 	codec   codec.Codec
-	sinks   []*sink // not claimed yet
+	errors  declaredErrors // with which the streams may end
+	sinks   []*sink        // not claimed yet
 	claimed []*sink
 }
 
@@ -155,7 +156,7 @@ func (d *decoder) claim(raw []byte) (contract.Stream, error) {
 			rest := make([]*sink, 0, len(d.sinks))
 			d.sinks = append(append(rest, d.sinks[:i]...), d.sinks[i+1:]...)
 			d.claimed = append(d.claimed, k)
-			return contract.Stream{Remote: newIncomingStream(k)}, nil
+			return contract.Stream{Remote: newIncomingStream(k, d.errors)}, nil
 		}
 	}
 	return contract.Stream{}, errors.New("not a stream that the message lists")

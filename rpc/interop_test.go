@@ -20,6 +20,7 @@ import (
 // transports put all of them to use over every one.
 //
 //wirecall:service
+//wirecall:error interopError 7001
 type Interop interface {
 	Echo(ctx context.Context, p Parcel) (Parcel, error)
 	Swap(ctx context.Context, a, b string) (first, second string, err error)
@@ -55,6 +56,7 @@ type Interop interface {
 // Asked is what a client of Interop serves.
 //
 //wirecall:service
+//wirecall:error interopError 7001
 type Asked interface {
 	Answer(ctx context.Context, question string) (string, error)
 	Letters(ctx context.Context, word string) (iter.Seq2[string, error], error)
@@ -74,10 +76,7 @@ type interopError struct {
 	Retries int `json:"retries"`
 }
 
-func (e interopError) Error() string  { return fmt.Sprintf("gave up after %d", e.Retries) }
-func (e interopError) ErrorCode() int { return 7001 }
-
-func init() { rpc.RegisterError[interopError]() }
+func (e interopError) Error() string { return fmt.Sprintf("gave up after %d", e.Retries) }
 
 type interop struct {
 	waiting chan struct{} // a Wait has begun

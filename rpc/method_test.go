@@ -17,6 +17,18 @@ func method(name string, newValues func() (params, result any), serve rpc.Handle
 	return rpc.Service{Name: "Test", Methods: []*rpc.Method{m}}
 }
 
+// declaring is a service of the methods of others, which declare errors.
+func declaring(errors []*rpc.ErrorType, services ...rpc.Service) rpc.Service {
+	all := rpc.Service{Name: "Test"}
+	for _, s := range services {
+		for _, m := range s.Methods {
+			m.Errors = errors
+			all.Methods = append(all.Methods, m)
+		}
+	}
+	return all
+}
+
 // served is what a Method has for a handler that needs no implementation.
 func served(serve rpc.Handler) func(context.Context, any, *rpc.Call) error {
 	return func(ctx context.Context, _ any, c *rpc.Call) error { return serve(ctx, c) }

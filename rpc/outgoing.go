@@ -389,6 +389,10 @@ func (c *session) receivedError(raw []byte) *fault.Error {
 // receivedMember takes in what only wirecall mode has in an error object.
 func (c *session) receivedMember(e *fault.Error, name string, raw []byte) {
 	switch name {
+	case "type":
+		if t, _ := c.form.String(raw); len(t) <= fault.MaxType {
+			e.Type = t
+		}
 	case "ran":
 		word, _ := c.form.String(raw)
 		e.Ran = fault.ParseRan(word)

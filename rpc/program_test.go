@@ -266,7 +266,7 @@ func verdict(err error) string {
 	if w, ok := errors.AsType[*wound](err); ok {
 		say("(a wound %d deep)", w.Depth)
 	}
-	for _, target := range []error{context.Canceled, context.DeadlineExceeded} {
+	for _, target := range []error{context.Canceled, context.DeadlineExceeded, errGone} {
 		if errors.Is(err, target) && err != target {
 			say("(%v)", target)
 		}

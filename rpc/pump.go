@@ -9,10 +9,11 @@ import (
 type pump struct {
 	stream  *sendStream
 	iterate contract.Producer
+	errors  declaredErrors // of the method
 }
 
 // pumpsOf returns the producers of streams, nil for a nil iterator.
-func pumpsOf(streams []*contract.Stream) []producer {
+func pumpsOf(streams []*contract.Stream, method *Method) []producer {
 	if len(streams) == 0 {
 		return nil
 	}
@@ -20,9 +21,9 @@ func pumpsOf(streams []*contract.Stream) []producer {
 	for i, s := range streams {
 		switch err := s.Err; {
 		case s.Local != nil:
-			pumps[i] = &pump{iterate: s.Local}
+			pumps[i] = &pump{iterate: s.Local, errors: method.Errors}
 		case err != nil:
-			pumps[i] = &pump{iterate: func(func(any) bool) error { return err }}
+			pumps[i] = &pump{iterate: func(func(any) bool) error { return err }, errors: method.Errors}
 		}
 	}
 	return pumps
@@ -76,7 +77,7 @@ func (p *pump) encodeEnd(err error) []byte {
 		return nil
 	}
 	c := p.stream.c
-	e := c.errorObject(c.crossing(hasRun(c.public(err))))
+	e := c.errorObject(c.crossing(hasRun(c.public(err)), p.errors))
 	if len(e)+messageOverhead > c.peerMessage() {
 		return c.errorObject(errErrorTooLarge)
 	}

@@ -62,7 +62,7 @@ func (s *servedCall) decode(params payload) error {
 			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("invalid params: nested deeper than %d", wire.CalleeDepth), ran: fault.No}
 		}
 	}
-	dec := decoder{form: s.c.form, codec: s.c.codec, sinks: s.sinks}
+	dec := decoder{form: s.c.form, codec: s.c.codec, errors: s.call.Method.Errors, sinks: s.sinks}
 	if err := dec.decode(s.params, &params); err != nil {
 		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + brief(err.Error())}
 	}
@@ -115,7 +115,7 @@ func (s *servedCall) fromAnew() Handler {
 // neverRun is the error of a call whose context has ended before it could start.
 func (s *servedCall) neverRun() error {
 	cause := cmp.Or(context.Cause(s.ctx), s.c.err(), context.Canceled)
-	return &Error{Code: wireError(cause, false).Code, Message: cause.Error() + " before the call could start", ran: fault.No}
+	return &Error{Code: CodeOf(cause), Message: cause.Error() + " before the call could start", ran: fault.No}
 }
 
 // answer sends what the handler returned and starts the streams among it. They are
@@ -137,7 +137,7 @@ func (s *servedCall) answer(err error) {
 		}
 	}
 	if s.id != nil {
-		s.fail(s.c.crossing(err))
+		s.fail(s.c.crossing(err, s.call.Method.Errors))
 	}
 	s.c.enterOnce(streams)
 }
@@ -152,7 +152,7 @@ func (s *servedCall) canceledError() error {
 
 // respond sends the result.
 func (s *servedCall) respond(result *payload, streams []*contract.Stream) error {
-	a, err := s.beginResult(pumpsOf(streams))
+	a, err := s.beginResult(pumpsOf(streams, s.call.Method))
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,8 @@ import (
 // and every way to behave.
 //
 //wirecall:service name=Test
+//wirecall:error wound 1002
+//wirecall:error errGone name=Test.Gone
 type Subject interface {
 	// Add returns a+b.
 	Add(ctx context.Context, a, b int) (int, error)
@@ -137,15 +139,14 @@ type Subject interface {
 // A Mark is an item of a stream with a cursor.
 type Mark struct{ N int }
 
-// A wound is an error with a code and data of its own.
+// A wound is an error that Subject declares.
 type wound struct {
 	Depth int `json:"depth"`
 }
 
-func (w *wound) Error() string  { return "a wound" }
-func (w *wound) ErrorCode() int { return 1002 }
+func (w *wound) Error() string { return "a wound" }
 
-func init() { rpc.RegisterError[*wound]() }
+var errGone = errors.New("gone")
 
 // failure is an error for each way to fail that a handler has.
 func failure(how string) error {
@@ -160,6 +161,8 @@ func failure(how string) error {
 		return &wound{Depth: 3}
 	case "wrapped":
 		return fmt.Errorf("while testing: %w", &wound{Depth: 3})
+	case "gone":
+		return errGone
 	case "unauthenticated":
 		return rpc.Errorf(rpc.CodeUnauthenticated, "who are you?")
 	case "denied":

@@ -308,7 +308,7 @@ func (c *session) peerMessage() int { return int(c.message.Load()) }
 func (c *session) members(e *fault.Error) *wire.Error {
 	w := &wire.Error{Code: e.Code, Message: e.Message, Data: e.Data}
 	if c.mode == modeWirecall {
-		w.Ran, w.Retry = e.Ran.String(), e.RetryMillis()
+		w.Type, w.Ran, w.Retry = e.Type, e.Ran.String(), e.RetryMillis()
 	}
 	return w
 }

@@ -16,11 +16,12 @@ import (
 // garbage collector can tell when the user has lost it.
 type incomingStream struct {
 	*sink
-	used atomic.Bool
+	errors declaredErrors // with which it may end
+	used   atomic.Bool
 }
 
-func newIncomingStream(k *sink) *incomingStream {
-	s := &incomingStream{sink: k}
+func newIncomingStream(k *sink, errors declaredErrors) *incomingStream {
+	s := &incomingStream{sink: k, errors: errors}
 	runtime.AddCleanup(s, (*sink).forgotten, k)
 	return s
 }
@@ -39,7 +40,7 @@ func (s *incomingStream) Each(f func(contract.Item) bool) error {
 			return nil
 		}
 		if err != nil {
-			return recognize(s.c.public(err))
+			return s.errors.recognize(s.c.public(err))
 		}
 		if item.raw = raw; !f(item) {
 			return nil

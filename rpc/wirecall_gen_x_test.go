@@ -47,6 +47,8 @@ var _ Interop = (*InteropClient)(nil)
 // NewInteropClient returns a client of Interop that calls through caller.
 func NewInteropClient(caller rpc.Caller) *InteropClient { return &InteropClient{caller} }
 
+var interopInteropError = gen1.Error[interopError]("rpc_test.interopError", 7001)
+
 // Echo calls Interop.Echo.
 func (c *InteropClient) Echo(ctx context.Context, p_ Parcel) (Parcel, error) {
 	var r Parcel
@@ -56,7 +58,8 @@ func (c *InteropClient) Echo(ctx context.Context, p_ Parcel) (Parcel, error) {
 
 var interopEcho = rpc.Method{
 	Name: InteropEchoMethod, Service: "Interop", Params: []string{"p"},
-	New: func() (any, any) { return new(interopEchoParams), new(Parcel) },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return new(interopEchoParams), new(Parcel) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*interopEchoParams), c.Result.(*Parcel)
 		*r, err = impl.(Interop).Echo(ctx, p.P)
@@ -81,7 +84,8 @@ func (c *InteropClient) Swap(ctx context.Context, a string, b string) (first str
 
 var interopSwap = rpc.Method{
 	Name: InteropSwapMethod, Service: "Interop", Params: []string{"a", "b"}, Results: []string{"first", "second"},
-	New: func() (any, any) { return new(interopSwapParams), new(interopSwapResult) },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return new(interopSwapParams), new(interopSwapResult) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*interopSwapParams), c.Result.(*interopSwapResult)
 		r.First, r.Second, err = impl.(Interop).Swap(ctx, p.A, p.B)
@@ -124,7 +128,8 @@ func (c *InteropClient) Fail(ctx context.Context, kind string) error {
 
 var interopFail = rpc.Method{
 	Name: InteropFailMethod, Service: "Interop", Params: []string{"kind"},
-	New: func() (any, any) { return new(interopFailParams), nil },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return new(interopFailParams), nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p := c.Params.(*interopFailParams)
 		return impl.(Interop).Fail(ctx, p.Kind)
@@ -148,7 +153,8 @@ func (c *InteropClient) Caller(ctx context.Context) (string, error) {
 
 var interopCaller = rpc.Method{
 	Name: InteropCallerMethod, Service: "Interop",
-	New: func() (any, any) { return nil, new(string) },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return nil, new(string) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		r := c.Result.(*string)
 		*r, err = impl.(Interop).Caller(ctx)
@@ -165,7 +171,8 @@ func (c *InteropClient) TimeLeft(ctx context.Context) (time.Duration, error) {
 
 var interopTimeLeft = rpc.Method{
 	Name: InteropTimeLeftMethod, Service: "Interop",
-	New: func() (any, any) { return nil, new(time.Duration) },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return nil, new(time.Duration) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		r := c.Result.(*time.Duration)
 		*r, err = impl.(Interop).TimeLeft(ctx)
@@ -181,7 +188,8 @@ func (c *InteropClient) Wait(ctx context.Context) error {
 
 var interopWait = rpc.Method{
 	Name: InteropWaitMethod, Service: "Interop",
-	New: func() (any, any) { return nil, nil },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return nil, nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		return impl.(Interop).Wait(ctx)
 	},
@@ -194,7 +202,8 @@ func (c *InteropClient) Begun(ctx context.Context) error {
 
 var interopBegun = rpc.Method{
 	Name: InteropBegunMethod, Service: "Interop",
-	New: func() (any, any) { return nil, nil },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return nil, nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		return impl.(Interop).Begun(ctx)
 	},
@@ -209,7 +218,8 @@ func (c *InteropClient) Left(ctx context.Context) (string, error) {
 
 var interopLeft = rpc.Method{
 	Name: InteropLeftMethod, Service: "Interop",
-	New: func() (any, any) { return nil, new(string) },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return nil, new(string) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		r := c.Result.(*string)
 		*r, err = impl.(Interop).Left(ctx)
@@ -248,7 +258,8 @@ func (c *InteropClient) Notes(ctx context.Context, n int) ([]string, error) {
 
 var interopNotes = rpc.Method{
 	Name: InteropNotesMethod, Service: "Interop", Params: []string{"n"},
-	New: func() (any, any) { return new(interopNotesParams), new([]string) },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return new(interopNotesParams), new([]string) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*interopNotesParams), c.Result.(*[]string)
 		*r, err = impl.(Interop).Notes(ctx, p.N)
@@ -273,7 +284,8 @@ func (c *InteropClient) Count(ctx context.Context, n int, end string) (iter.Seq2
 
 var interopCount = rpc.Method{
 	Name: InteropCountMethod, Service: "Interop", Params: []string{"n", "end"},
-	New: func() (any, any) { return new(interopCountParams), new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return new(interopCountParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*interopCountParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Interop).Count(ctx, p.N, p.End)
@@ -305,7 +317,8 @@ func (c *InteropClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (in
 
 var interopSum = rpc.Method{
 	Name: InteropSumMethod, Service: "Interop", Params: []string{"nums"},
-	New: func() (any, any) { return new(interopSumParams), new(int) },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return new(interopSumParams), new(int) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*interopSumParams), c.Result.(*int)
 		*r, err = impl.(Interop).Sum(ctx, gen1.Receive[int](p.Nums))
@@ -330,7 +343,8 @@ func (c *InteropClient) Upper(ctx context.Context, words iter.Seq2[string, error
 
 var interopUpper = rpc.Method{
 	Name: InteropUpperMethod, Service: "Interop", Params: []string{"words"},
-	New: func() (any, any) { return new(interopUpperParams), new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return new(interopUpperParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*interopUpperParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Interop).Upper(ctx, gen1.Receive[string](p.Words))
@@ -356,7 +370,8 @@ func (c *InteropClient) Watch(ctx context.Context, name string) (now int, change
 
 var interopWatch = rpc.Method{
 	Name: InteropWatchMethod, Service: "Interop", Params: []string{"name"}, Results: []string{"now", "changes"},
-	New: func() (any, any) { return new(interopWatchParams), new(interopWatchResult) },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return new(interopWatchParams), new(interopWatchResult) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*interopWatchParams), c.Result.(*interopWatchResult)
 		now, changes, err := impl.(Interop).Watch(ctx, p.Name)
@@ -396,7 +411,8 @@ func (c *InteropClient) Forward(ctx context.Context, question string) (string, e
 
 var interopForward = rpc.Method{
 	Name: InteropForwardMethod, Service: "Interop", Params: []string{"question"},
-	New: func() (any, any) { return new(interopForwardParams), new(string) },
+	Errors: []*rpc.ErrorType{interopInteropError},
+	New:    func() (any, any) { return new(interopForwardParams), new(string) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*interopForwardParams), c.Result.(*string)
 		*r, err = impl.(Interop).Forward(ctx, p.Question)
@@ -431,6 +447,8 @@ var _ Asked = (*AskedClient)(nil)
 // NewAskedClient returns a client of Asked that calls through caller.
 func NewAskedClient(caller rpc.Caller) *AskedClient { return &AskedClient{caller} }
 
+var askedInteropError = gen1.Error[interopError]("rpc_test.interopError", 7001)
+
 // Answer calls Asked.Answer.
 func (c *AskedClient) Answer(ctx context.Context, question string) (string, error) {
 	var r string
@@ -440,7 +458,8 @@ func (c *AskedClient) Answer(ctx context.Context, question string) (string, erro
 
 var askedAnswer = rpc.Method{
 	Name: AskedAnswerMethod, Service: "Asked", Params: []string{"question"},
-	New: func() (any, any) { return new(askedAnswerParams), new(string) },
+	Errors: []*rpc.ErrorType{askedInteropError},
+	New:    func() (any, any) { return new(askedAnswerParams), new(string) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*askedAnswerParams), c.Result.(*string)
 		*r, err = impl.(Asked).Answer(ctx, p.Question)
@@ -465,7 +484,8 @@ func (c *AskedClient) Letters(ctx context.Context, word string) (iter.Seq2[strin
 
 var askedLetters = rpc.Method{
 	Name: AskedLettersMethod, Service: "Asked", Params: []string{"word"},
-	New: func() (any, any) { return new(askedLettersParams), new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{askedInteropError},
+	New:    func() (any, any) { return new(askedLettersParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*askedLettersParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Asked).Letters(ctx, p.Word)
@@ -535,6 +555,10 @@ var _ Subject = (*SubjectClient)(nil)
 // NewSubjectClient returns a client of Subject that calls through caller.
 func NewSubjectClient(caller rpc.Caller) *SubjectClient { return &SubjectClient{caller} }
 
+var subjectWound = gen1.Error[*wound]("rpc_test.wound", 1002)
+
+var subjectErrGone = gen1.ErrorValue("Test.Gone", rpc.CodeApplication, errGone)
+
 // Add returns a+b.
 func (c *SubjectClient) Add(ctx context.Context, a int, b int) (int, error) {
 	var r int
@@ -544,7 +568,8 @@ func (c *SubjectClient) Add(ctx context.Context, a int, b int) (int, error) {
 
 var subjectAdd = rpc.Method{
 	Name: SubjectAddMethod, Service: "Test", Params: []string{"a", "b"},
-	New: func() (any, any) { return new(subjectAddParams), new(int) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectAddParams), new(int) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectAddParams), c.Result.(*int)
 		*r, err = impl.(Subject).Add(ctx, p.A, p.B)
@@ -575,7 +600,8 @@ func (c *SubjectClient) Divide(ctx context.Context, a int, b int) (quotient int,
 
 var subjectDivide = rpc.Method{
 	Name: SubjectDivideMethod, Service: "Test", Params: []string{"a", "b"}, Results: []string{"quotient", "remainder"},
-	New: func() (any, any) { return new(subjectDivideParams), new(subjectDivideResult) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectDivideParams), new(subjectDivideResult) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectDivideParams), c.Result.(*subjectDivideResult)
 		r.Quotient, r.Remainder, err = impl.(Subject).Divide(ctx, p.A, p.B)
@@ -618,7 +644,8 @@ func (c *SubjectClient) Nothing(ctx context.Context) error {
 
 var subjectNothing = rpc.Method{
 	Name: SubjectNothingMethod, Service: "Test",
-	New: func() (any, any) { return nil, nil },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		return impl.(Subject).Nothing(ctx)
 	},
@@ -633,7 +660,8 @@ func (c *SubjectClient) Say(ctx context.Context, v any) (any, error) {
 
 var subjectSay = rpc.Method{
 	Name: SubjectSayMethod, Service: "Test", Params: []string{"v"},
-	New: func() (any, any) { return new(subjectSayParams), new(any) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectSayParams), new(any) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectSayParams), c.Result.(*any)
 		*r, err = impl.(Subject).Say(ctx, p.V)
@@ -658,7 +686,8 @@ func (c *SubjectClient) Sleep(ctx context.Context, ms int) (string, error) {
 
 var subjectSleep = rpc.Method{
 	Name: SubjectSleepMethod, Service: "Test", Params: []string{"ms"},
-	New: func() (any, any) { return new(subjectSleepParams), new(string) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectSleepParams), new(string) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectSleepParams), c.Result.(*string)
 		*r, err = impl.(Subject).Sleep(ctx, p.Ms)
@@ -683,7 +712,8 @@ func (c *SubjectClient) Linger(ctx context.Context, ms int) (string, error) {
 
 var subjectLinger = rpc.Method{
 	Name: SubjectLingerMethod, Service: "Test", Params: []string{"ms"},
-	New: func() (any, any) { return new(subjectLingerParams), new(string) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectLingerParams), new(string) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectLingerParams), c.Result.(*string)
 		*r, err = impl.(Subject).Linger(ctx, p.Ms)
@@ -708,7 +738,8 @@ func (c *SubjectClient) Left(ctx context.Context) (int64, error) {
 
 var subjectLeft = rpc.Method{
 	Name: SubjectLeftMethod, Service: "Test",
-	New: func() (any, any) { return nil, new(int64) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, new(int64) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		r := c.Result.(*int64)
 		*r, err = impl.(Subject).Left(ctx)
@@ -726,7 +757,8 @@ func (c *SubjectClient) Meta(ctx context.Context) (map[string]string, error) {
 
 var subjectMeta = rpc.Method{
 	Name: SubjectMetaMethod, Service: "Test",
-	New: func() (any, any) { return nil, new(map[string]string) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, new(map[string]string) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		r := c.Result.(*map[string]string)
 		*r, err = impl.(Subject).Meta(ctx)
@@ -741,7 +773,8 @@ func (c *SubjectClient) Fail(ctx context.Context, how string) error {
 
 var subjectFail = rpc.Method{
 	Name: SubjectFailMethod, Service: "Test", Params: []string{"how"},
-	New: func() (any, any) { return new(subjectFailParams), nil },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectFailParams), nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p := c.Params.(*subjectFailParams)
 		return impl.(Subject).Fail(ctx, p.How)
@@ -763,7 +796,8 @@ func (c *SubjectClient) Panic(ctx context.Context) error {
 
 var subjectPanic = rpc.Method{
 	Name: SubjectPanicMethod, Service: "Test",
-	New: func() (any, any) { return nil, nil },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		return impl.(Subject).Panic(ctx)
 	},
@@ -778,7 +812,8 @@ func (c *SubjectClient) Big(ctx context.Context, n int) (string, error) {
 
 var subjectBig = rpc.Method{
 	Name: SubjectBigMethod, Service: "Test", Params: []string{"n"},
-	New: func() (any, any) { return new(subjectBigParams), new(string) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectBigParams), new(string) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectBigParams), c.Result.(*string)
 		*r, err = impl.(Subject).Big(ctx, p.N)
@@ -803,7 +838,8 @@ func (c *SubjectClient) Odd(ctx context.Context) (any, error) {
 
 var subjectOdd = rpc.Method{
 	Name: SubjectOddMethod, Service: "Test",
-	New: func() (any, any) { return nil, new(any) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, new(any) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		r := c.Result.(*any)
 		*r, err = impl.(Subject).Odd(ctx)
@@ -820,7 +856,8 @@ func (c *SubjectClient) Bomb(ctx context.Context) (any, error) {
 
 var subjectBomb = rpc.Method{
 	Name: SubjectBombMethod, Service: "Test",
-	New: func() (any, any) { return nil, new(any) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, new(any) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		r := c.Result.(*any)
 		*r, err = impl.(Subject).Bomb(ctx)
@@ -835,7 +872,8 @@ func (c *SubjectClient) Defuse(ctx context.Context, b *bomb) error {
 
 var subjectDefuse = rpc.Method{
 	Name: SubjectDefuseMethod, Service: "Test", Params: []string{"b"},
-	New: func() (any, any) { return new(subjectDefuseParams), nil },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectDefuseParams), nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p := c.Params.(*subjectDefuseParams)
 		return impl.(Subject).Defuse(ctx, p.B)
@@ -859,7 +897,8 @@ func (c *SubjectClient) Ask(ctx context.Context, a int, b int) (int, error) {
 
 var subjectAsk = rpc.Method{
 	Name: SubjectAskMethod, Service: "Test", Params: []string{"a", "b"},
-	New: func() (any, any) { return new(subjectAskParams), new(int) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectAskParams), new(int) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectAskParams), c.Result.(*int)
 		*r, err = impl.(Subject).Ask(ctx, p.A, p.B)
@@ -888,7 +927,8 @@ func (c *SubjectClient) AskTwice(ctx context.Context) error {
 
 var subjectAskTwice = rpc.Method{
 	Name: SubjectAskTwiceMethod, Service: "Test",
-	New: func() (any, any) { return nil, nil },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		return impl.(Subject).AskTwice(ctx)
 	},
@@ -931,7 +971,8 @@ func (c *SubjectClient) Notes(ctx context.Context) ([]string, error) {
 
 var subjectNotes = rpc.Method{
 	Name: SubjectNotesMethod, Service: "Test",
-	New: func() (any, any) { return nil, new([]string) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, new([]string) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		r := c.Result.(*[]string)
 		*r, err = impl.(Subject).Notes(ctx)
@@ -948,7 +989,8 @@ func (c *SubjectClient) Count(ctx context.Context, n int) (iter.Seq2[int, error]
 
 var subjectCount = rpc.Method{
 	Name: SubjectCountMethod, Service: "Test", Params: []string{"n"},
-	New: func() (any, any) { return new(subjectCountParams), new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectCountParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectCountParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Count(ctx, p.N)
@@ -974,7 +1016,8 @@ func (c *SubjectClient) Endless(ctx context.Context) (iter.Seq2[int, error], err
 
 var subjectEndless = rpc.Method{
 	Name: SubjectEndlessMethod, Service: "Test",
-	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		r := c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Endless(ctx)
@@ -992,7 +1035,8 @@ func (c *SubjectClient) Tick(ctx context.Context, n int) (iter.Seq2[int, error],
 
 var subjectTick = rpc.Method{
 	Name: SubjectTickMethod, Service: "Test", Params: []string{"n"},
-	New: func() (any, any) { return new(subjectTickParams), new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectTickParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectTickParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Tick(ctx, p.N)
@@ -1021,7 +1065,8 @@ func (c *SubjectClient) Follow(ctx context.Context, after int, last int) (iter.S
 
 var subjectFollow = rpc.Method{
 	Name: SubjectFollowMethod, Service: "Test", Params: []string{"after", "last"}, Idempotent: true, Cursor: "after",
-	New: func() (any, any) { return new(subjectFollowParams), new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectFollowParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectFollowParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Follow(ctx, p.After, p.Last)
@@ -1053,7 +1098,8 @@ func (c *SubjectClient) Stubborn(ctx context.Context, n int) (iter.Seq2[int, err
 
 var subjectStubborn = rpc.Method{
 	Name: SubjectStubbornMethod, Service: "Test", Params: []string{"n"},
-	New: func() (any, any) { return new(subjectStubbornParams), new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectStubbornParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectStubbornParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Stubborn(ctx, p.N)
@@ -1079,7 +1125,8 @@ func (c *SubjectClient) Blobs(ctx context.Context, n int, size int) (iter.Seq2[s
 
 var subjectBlobs = rpc.Method{
 	Name: SubjectBlobsMethod, Service: "Test", Params: []string{"n", "size"},
-	New: func() (any, any) { return new(subjectBlobsParams), new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectBlobsParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectBlobsParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Blobs(ctx, p.N, p.Size)
@@ -1111,7 +1158,8 @@ func (c *SubjectClient) Break(ctx context.Context, n int, how string) (iter.Seq2
 
 var subjectBreak = rpc.Method{
 	Name: SubjectBreakMethod, Service: "Test", Params: []string{"n", "how"},
-	New: func() (any, any) { return new(subjectBreakParams), new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectBreakParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectBreakParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Break(ctx, p.N, p.How)
@@ -1143,7 +1191,8 @@ func (c *SubjectClient) Both(ctx context.Context) (iter.Seq2[int, error], error)
 
 var subjectBoth = rpc.Method{
 	Name: SubjectBothMethod, Service: "Test",
-	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		r := c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Both(ctx)
@@ -1161,7 +1210,8 @@ func (c *SubjectClient) Late(ctx context.Context, ms int) (iter.Seq2[int, error]
 
 var subjectLate = rpc.Method{
 	Name: SubjectLateMethod, Service: "Test", Params: []string{"ms"},
-	New: func() (any, any) { return new(subjectLateParams), new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectLateParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectLateParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Late(ctx, p.Ms)
@@ -1187,7 +1237,8 @@ func (c *SubjectClient) None(ctx context.Context) (iter.Seq2[int, error], error)
 
 var subjectNone = rpc.Method{
 	Name: SubjectNoneMethod, Service: "Test",
-	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		r := c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).None(ctx)
@@ -1205,7 +1256,8 @@ func (c *SubjectClient) Watch(ctx context.Context) (now int, changes iter.Seq2[i
 
 var subjectWatch = rpc.Method{
 	Name: SubjectWatchMethod, Service: "Test", Results: []string{"now", "changes"},
-	New: func() (any, any) { return nil, new(subjectWatchResult) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, new(subjectWatchResult) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		r := c.Result.(*subjectWatchResult)
 		now, changes, err := impl.(Subject).Watch(ctx)
@@ -1237,7 +1289,8 @@ func (c *SubjectClient) Two(ctx context.Context) (odd iter.Seq2[int, error], eve
 
 var subjectTwo = rpc.Method{
 	Name: SubjectTwoMethod, Service: "Test", Results: []string{"odd", "even"},
-	New: func() (any, any) { return nil, new(subjectTwoResult) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, new(subjectTwoResult) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		r := c.Result.(*subjectTwoResult)
 		odd, even, err := impl.(Subject).Two(ctx)
@@ -1269,7 +1322,8 @@ func (c *SubjectClient) Stuck(ctx context.Context) (iter.Seq2[any, error], error
 
 var subjectStuck = rpc.Method{
 	Name: SubjectStuckMethod, Service: "Test",
-	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return nil, new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		r := c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Stuck(ctx)
@@ -1287,7 +1341,8 @@ func (c *SubjectClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (in
 
 var subjectSum = rpc.Method{
 	Name: SubjectSumMethod, Service: "Test", Params: []string{"nums"},
-	New: func() (any, any) { return new(subjectSumParams), new(int) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectSumParams), new(int) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectSumParams), c.Result.(*int)
 		*r, err = impl.(Subject).Sum(ctx, gen1.Receive[int](p.Nums))
@@ -1312,7 +1367,8 @@ func (c *SubjectClient) First(ctx context.Context, nums iter.Seq2[int, error]) (
 
 var subjectFirst = rpc.Method{
 	Name: SubjectFirstMethod, Service: "Test", Params: []string{"nums"},
-	New: func() (any, any) { return new(subjectFirstParams), new(int) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectFirstParams), new(int) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectFirstParams), c.Result.(*int)
 		*r, err = impl.(Subject).First(ctx, gen1.Receive[int](p.Nums))
@@ -1337,7 +1393,8 @@ func (c *SubjectClient) Ignore(ctx context.Context, nums iter.Seq2[int, error], 
 
 var subjectIgnore = rpc.Method{
 	Name: SubjectIgnoreMethod, Service: "Test", Params: []string{"nums", "ms"},
-	New: func() (any, any) { return new(subjectIgnoreParams), new(string) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectIgnoreParams), new(string) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectIgnoreParams), c.Result.(*string)
 		*r, err = impl.(Subject).Ignore(ctx, gen1.Receive[int](p.Nums), p.Ms)
@@ -1368,7 +1425,8 @@ func (c *SubjectClient) Slow(ctx context.Context, nums iter.Seq2[int, error]) (i
 
 var subjectSlow = rpc.Method{
 	Name: SubjectSlowMethod, Service: "Test", Params: []string{"nums"},
-	New: func() (any, any) { return new(subjectSlowParams), new(int) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectSlowParams), new(int) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectSlowParams), c.Result.(*int)
 		*r, err = impl.(Subject).Slow(ctx, gen1.Receive[int](p.Nums))
@@ -1393,7 +1451,8 @@ func (c *SubjectClient) Echo(ctx context.Context, lines iter.Seq2[string, error]
 
 var subjectEcho = rpc.Method{
 	Name: SubjectEchoMethod, Service: "Test", Params: []string{"lines"},
-	New: func() (any, any) { return new(subjectEchoParams), new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
+	New:    func() (any, any) { return new(subjectEchoParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectEchoParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Echo(ctx, gen1.Receive[string](p.Lines))

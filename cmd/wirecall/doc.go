@@ -46,6 +46,11 @@
 //	//wirecall:option KEY=VALUE    what interceptors and tools need to know; may stand
 //	                               once for each KEY, and a method's replaces the
 //	                               service's
+//	//wirecall:error TYPE [CODE] [name=NAME]
+//	                               it returns errors of TYPE, a type or a variable of
+//	                               this package or of one that it imports; callers
+//	                               find them by errors.As. CODE is 1 if left out,
+//	                               NAME the package's name and TYPE's
 //
 // Names on the wire are letters, digits and _ - . / after a letter, and do not
 // begin with rpc. The methods of embedded interfaces are named after the marked

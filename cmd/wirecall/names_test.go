@@ -57,7 +57,12 @@ type Box[T any] struct {
 	All   []T
 }
 
+type FAILED struct{ Why string }
+
+func (*FAILED) Error() string { return "" }
+
 //wirecall:service name=Sink
+//wirecall:error FAILED 7
 type SERVICE interface {
 	METHOD(ctx context.Context, PARAM ITEM, more ...*ITEM) (RESULT ITEM, count int, err error)
 	Box(PARAM other.T) (Box[ITEM], error)
@@ -74,7 +79,7 @@ type SERVICE interface {
 
 // roles are the places in the sink that a name can take, and what they are
 // otherwise.
-var roles = map[string]string{"ITEM": "Item", "FIELD": "Field", "EMBEDDED": "Embedded", "OTHER": "other", "SERVICE": "Service",
+var roles = map[string]string{"ITEM": "Item", "FIELD": "Field", "EMBEDDED": "Embedded", "FAILED": "Failed", "OTHER": "other", "SERVICE": "Service",
 	"METHOD": "Method", "PARAM": "param", "RESULT": "result", "": ""}
 
 // sinkWith is the sink with a name in one role. The role "" is a function that
@@ -107,7 +112,7 @@ func possible(role, name string) bool {
 	case "PARAM", "RESULT":
 		return !slices.Contains([]string{"ctx", "more", "count", "err", "most", "param", "result"}, strings.ToLower(name))
 	}
-	taken := []string{"init", "Field", "Item", "Embedded", "Inner", "Word", "Box", "Service", "Method", "Lists", "Watch", "Follow", "Say", "Send", "Quit",
+	taken := []string{"init", "Field", "Item", "Embedded", "Failed", "Inner", "Word", "Box", "Service", "Method", "Lists", "Watch", "Follow", "Say", "Send", "Quit",
 		"Text", "Quoted", "At", "Raw", "Number", "List", "Map", "Array", "Any", "Inside", "Other"}
 	used := []string{"any", "bool", "byte", "error", "float64", "int", "int64", "string"} // by the sink
 	imports := []string{"context", "json", "iter", "time", "other"}

@@ -17,8 +17,6 @@ import (
 	"fmt"
 	"iter"
 	"time"
-
-	"github.com/wirecall/wirecall/rpc"
 )
 
 //go:generate go tool wirecall gen
@@ -26,6 +24,7 @@ import (
 // Room is one chat room.
 //
 //wirecall:service
+//wirecall:error TooLong 1001
 type Room interface {
 	// Post stores a message and returns it as stored. A text or an author of too
 	// many bytes is refused with a *TooLong, unless the request is even over
@@ -92,8 +91,3 @@ type TooLong struct {
 func (e *TooLong) Error() string {
 	return fmt.Sprintf("the %s has %d bytes, the room takes %d", e.What, e.Size, e.Max)
 }
-
-// ErrorCode is the error's code on the wire.
-func (e *TooLong) ErrorCode() int { return 1001 }
-
-func init() { rpc.RegisterError[*TooLong]() }

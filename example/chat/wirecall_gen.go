@@ -36,6 +36,8 @@ var _ Room = (*RoomClient)(nil)
 // NewRoomClient returns a client of Room that calls through caller.
 func NewRoomClient(caller rpc.Caller) *RoomClient { return &RoomClient{caller} }
 
+var roomTooLong = gen1.Error[*TooLong]("chat.TooLong", 1001)
+
 // Post stores a message and returns it as stored. A text or an author of too
 // many bytes is refused with a *TooLong, unless the request is even over
 // rpc.Limits.MessageBytes: then it is not sent, with rpc.CodeTooLarge.
@@ -47,7 +49,8 @@ func (c *RoomClient) Post(ctx context.Context, author string, text string) (Mess
 
 var roomPost = rpc.Method{
 	Name: RoomPostMethod, Service: "Room", Params: []string{"author", "text"},
-	New: func() (any, any) { return new(roomPostParams), new(Message) },
+	Errors: []*rpc.ErrorType{roomTooLong},
+	New:    func() (any, any) { return new(roomPostParams), new(Message) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*roomPostParams), c.Result.(*Message)
 		*r, err = impl.(Room).Post(ctx, p.Author, p.Text)
@@ -81,7 +84,8 @@ func (c *RoomClient) Messages(ctx context.Context, after int64) (iter.Seq2[Messa
 
 var roomMessages = rpc.Method{
 	Name: RoomMessagesMethod, Service: "Room", Params: []string{"after"}, Idempotent: true, Cursor: "after",
-	New: func() (any, any) { return new(roomMessagesParams), new(gen1.Stream) },
+	Errors: []*rpc.ErrorType{roomTooLong},
+	New:    func() (any, any) { return new(roomMessagesParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*roomMessagesParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Room).Messages(ctx, p.After)
@@ -109,7 +113,8 @@ func (c *RoomClient) Watch(ctx context.Context, name string) (now State, changes
 
 var roomWatch = rpc.Method{
 	Name: RoomWatchMethod, Service: "Room", Params: []string{"name"}, Results: []string{"now", "changes"},
-	New: func() (any, any) { return new(roomWatchParams), new(roomWatchResult) },
+	Errors: []*rpc.ErrorType{roomTooLong},
+	New:    func() (any, any) { return new(roomWatchParams), new(roomWatchResult) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*roomWatchParams), c.Result.(*roomWatchResult)
 		now, changes, err := impl.(Room).Watch(ctx, p.Name)
@@ -150,7 +155,8 @@ func (c *RoomClient) Import(ctx context.Context, messages iter.Seq2[Message, err
 
 var roomImport = rpc.Method{
 	Name: RoomImportMethod, Service: "Room", Params: []string{"messages"},
-	New: func() (any, any) { return new(roomImportParams), new(int) },
+	Errors: []*rpc.ErrorType{roomTooLong},
+	New:    func() (any, any) { return new(roomImportParams), new(int) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*roomImportParams), c.Result.(*int)
 		*r, err = impl.(Room).Import(ctx, gen1.Receive[Message](p.Messages))

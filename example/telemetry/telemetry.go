@@ -17,8 +17,6 @@ import (
 	"fmt"
 	"iter"
 	"time"
-
-	"github.com/wirecall/wirecall/rpc"
 )
 
 //go:generate go tool wirecall gen
@@ -31,6 +29,8 @@ type Intake interface {
 	// connection, and takes its readings until they end; it returns how many. A
 	// device that reports again replaces itself: what it began before ends with
 	// a *Replaced.
+	//
+	//wirecall:error Replaced 2004
 	Report(ctx context.Context, device string, interval time.Duration, readings iter.Seq2[Reading, error]) (int, error)
 }
 
@@ -46,6 +46,10 @@ type Fleet interface {
 	// SetInterval makes a device measure at an interval, and returns the one it
 	// had. The error is an *UnknownDevice, an *OfflineDevice, or what the device
 	// says, such as a *BadInterval.
+	//
+	//wirecall:error UnknownDevice 2001
+	//wirecall:error OfflineDevice 2002
+	//wirecall:error BadInterval 2003
 	SetInterval(ctx context.Context, device string, interval time.Duration) (was time.Duration, err error)
 }
 
@@ -55,6 +59,8 @@ type Fleet interface {
 type Device interface {
 	// SetInterval makes the device measure at an interval, and returns the one it
 	// had. The error is a *BadInterval where it cannot.
+	//
+	//wirecall:error BadInterval 2003
 	SetInterval(ctx context.Context, interval time.Duration) (was time.Duration, err error)
 }
 
@@ -98,22 +104,3 @@ func (e *BadInterval) Error() string {
 	return fmt.Sprintf("the interval must be between %v and %v", e.Min, e.Max)
 }
 func (e *Replaced) Error() string { return "replaced by a later report of the same device" }
-
-// ErrorCode is the error's code on the wire.
-func (e *UnknownDevice) ErrorCode() int { return 2001 }
-
-// ErrorCode is the error's code on the wire.
-func (e *OfflineDevice) ErrorCode() int { return 2002 }
-
-// ErrorCode is the error's code on the wire.
-func (e *BadInterval) ErrorCode() int { return 2003 }
-
-// ErrorCode is the error's code on the wire.
-func (e *Replaced) ErrorCode() int { return 2004 }
-
-func init() {
-	rpc.RegisterError[*UnknownDevice]()
-	rpc.RegisterError[*OfflineDevice]()
-	rpc.RegisterError[*BadInterval]()
-	rpc.RegisterError[*Replaced]()
-}

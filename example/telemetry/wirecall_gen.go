@@ -33,6 +33,8 @@ var _ Intake = (*IntakeClient)(nil)
 // NewIntakeClient returns a client of Intake that calls through caller.
 func NewIntakeClient(caller rpc.Caller) *IntakeClient { return &IntakeClient{caller} }
 
+var intakeReplaced = gen1.Error[*Replaced]("telemetry.Replaced", 2004)
+
 // Report brings a device online, which must serve Device on the same
 // connection, and takes its readings until they end; it returns how many. A
 // device that reports again replaces itself: what it began before ends with
@@ -45,7 +47,8 @@ func (c *IntakeClient) Report(ctx context.Context, device string, interval time.
 
 var intakeReport = rpc.Method{
 	Name: IntakeReportMethod, Service: "Intake", Params: []string{"device", "interval", "readings"},
-	New: func() (any, any) { return new(intakeReportParams), new(int) },
+	Errors: []*rpc.ErrorType{intakeReplaced},
+	New:    func() (any, any) { return new(intakeReportParams), new(int) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*intakeReportParams), c.Result.(*int)
 		*r, err = impl.(Intake).Report(ctx, p.Device, p.Interval, gen1.Receive[Reading](p.Readings))
@@ -88,6 +91,12 @@ var _ Fleet = (*FleetClient)(nil)
 
 // NewFleetClient returns a client of Fleet that calls through caller.
 func NewFleetClient(caller rpc.Caller) *FleetClient { return &FleetClient{caller} }
+
+var fleetUnknownDevice = gen1.Error[*UnknownDevice]("telemetry.UnknownDevice", 2001)
+
+var fleetOfflineDevice = gen1.Error[*OfflineDevice]("telemetry.OfflineDevice", 2002)
+
+var fleetBadInterval = gen1.Error[*BadInterval]("telemetry.BadInterval", 2003)
 
 // Watch returns all devices that have ever reported, by name, and a stream of
 // what becomes of them. Who reads slowly is not told of every step: what comes
@@ -134,7 +143,8 @@ func (c *FleetClient) SetInterval(ctx context.Context, device string, interval t
 
 var fleetSetInterval = rpc.Method{
 	Name: FleetSetIntervalMethod, Service: "Fleet", Params: []string{"device", "interval"},
-	New: func() (any, any) { return new(fleetSetIntervalParams), new(time.Duration) },
+	Errors: []*rpc.ErrorType{fleetUnknownDevice, fleetOfflineDevice, fleetBadInterval},
+	New:    func() (any, any) { return new(fleetSetIntervalParams), new(time.Duration) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*fleetSetIntervalParams), c.Result.(*time.Duration)
 		*r, err = impl.(Fleet).SetInterval(ctx, p.Device, p.Interval)
@@ -174,6 +184,8 @@ var _ Device = (*DeviceClient)(nil)
 // NewDeviceClient returns a client of Device that calls through caller.
 func NewDeviceClient(caller rpc.Caller) *DeviceClient { return &DeviceClient{caller} }
 
+var deviceBadInterval = gen1.Error[*BadInterval]("telemetry.BadInterval", 2003)
+
 // SetInterval makes the device measure at an interval, and returns the one it
 // had. The error is a *BadInterval where it cannot.
 func (c *DeviceClient) SetInterval(ctx context.Context, interval time.Duration) (was time.Duration, err error) {
@@ -184,7 +196,8 @@ func (c *DeviceClient) SetInterval(ctx context.Context, interval time.Duration) 
 
 var deviceSetInterval = rpc.Method{
 	Name: DeviceSetIntervalMethod, Service: "Device", Params: []string{"interval"},
-	New: func() (any, any) { return new(deviceSetIntervalParams), new(time.Duration) },
+	Errors: []*rpc.ErrorType{deviceBadInterval},
+	New:    func() (any, any) { return new(deviceSetIntervalParams), new(time.Duration) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*deviceSetIntervalParams), c.Result.(*time.Duration)
 		*r, err = impl.(Device).SetInterval(ctx, p.Interval)

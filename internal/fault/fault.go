@@ -48,11 +48,15 @@ var ErrStreamUsed = errors.New("rpc: stream ranged over twice")
 // MaxRetry is the longest Error.Retry that crosses.
 const MaxRetry = time.Hour
 
+// MaxType is how many bytes Error.Type may have on the wire.
+const MaxType = 128
+
 // An Error is an error that a peer has sent, that this side sends, or that a session
 // reports of its own end.
 type Error struct {
 	Code    int
 	Message string
+	Type    string        // the name of a declared error; empty for none
 	Data    []byte        // encoded in the connection's format; nil for none
 	Retry   time.Duration // how long the caller should wait before it makes the call again; 0 for unknown
 

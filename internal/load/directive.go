@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/token"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -19,12 +20,14 @@ import (
 //	//wirecall:cursor PARAMETER=FIELD
 //	//wirecall:json all|none
 //	//wirecall:option KEY=VALUE
+//	//wirecall:error TYPE [CODE] [name=NAME]
 //
-// The first belongs to interfaces, the last two to both, the others to methods. Each
-// may stand once, option once for each key. Arguments are words, or Go strings in quotes.
+// The first belongs to interfaces, the last three to both, the others to methods. Each
+// may stand once, option once for each key and error once for each type. Arguments are words, or Go strings in quotes.
 type directive struct {
 	verb       string
-	key, value string // as in name=Chat; a lone word is a value
+	key, value string // as in name=Chat; a lone word is a value; of an error its type and its name
+	code       int    // of an error; 0 for none
 }
 
 // marked matches what a directive looks like with a space too many.
@@ -62,6 +65,8 @@ func parseDirective(text string) (*directive, error) {
 		err = errors.New("//wirecall:resume is now //wirecall:cursor, with the same argument")
 	case "option":
 		err = out.option(words)
+	case "error":
+		err = out.error(words)
 	case "json":
 		if len(words) != 1 || words[0] != "all" && words[0] != "none" {
 			err = errors.New("write //wirecall:json all or //wirecall:json none")
@@ -73,7 +78,7 @@ func parseDirective(text string) (*directive, error) {
 			err = fmt.Errorf("//wirecall:%s takes no arguments", d.Name)
 		}
 	default:
-		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered, cursor, json and option", d.Name)
+		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered, cursor, json, option and error", d.Name)
 	}
 	if err != nil {
 		return nil, err
@@ -122,9 +127,41 @@ func (d *directive) option(words []string) error {
 	return nil
 }
 
+var errError = errors.New("write //wirecall:error TYPE, with a CODE and name=NAME behind it if wanted, such as //wirecall:error TooLong 1001")
+
+func (d *directive) error(words []string) error {
+	if len(words) == 0 {
+		return errError
+	}
+	d.key = words[0]
+	pkg, name, qualified := strings.Cut(d.key, ".")
+	if !token.IsIdentifier(pkg) || qualified && !token.IsIdentifier(name) {
+		return errError
+	}
+	words = words[1:]
+	if len(words) > 0 && !strings.Contains(words[0], "=") {
+		code, err := strconv.ParseInt(words[0], 10, 32)
+		if err != nil {
+			return errError
+		}
+		if d.code = int(code); reservedCode(d.code) {
+			return fmt.Errorf("the code %d is the protocol's own: use one that is not 0, -32800, or from -32768 to -32000", code)
+		}
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return nil
+	}
+	var ok bool
+	if d.value, ok = strings.CutPrefix(words[0], "name="); !ok || len(words) > 1 {
+		return errError
+	}
+	return checkName(d.value)
+}
+
 // repeatable reports whether directives of a verb may stand more than once in a place,
 // with different keys.
-func repeatable(verb string) bool { return verb == "option" }
+func repeatable(verb string) bool { return verb == "option" || verb == "error" }
 
 // sane is what a name on the wire may be made of. It leaves out whatever would
 // need escaping in JSON, a URL or a shell.

@@ -39,12 +39,14 @@ func (w *pkgLoader) method(s *model.Service, d *decl, owner *types.TypeName, fn 
 		return nil
 	}
 	doc := w.doc(fn)
-	m.out = &model.Method{JSON: d.json, Options: slices.Clone(d.options), Name: fn.Name(), Wire: s.Wire + "." + fn.Name(), Doc: doc.Text(), Pos: w.pos(m.at)}
+	m.out = &model.Method{JSON: d.json, Options: slices.Clone(d.options), Errors: slices.Clone(d.errors), Name: fn.Name(), Wire: s.Wire + "." + fn.Name(), Doc: doc.Text(), Pos: w.pos(m.at)}
 	m.params()
 	m.results()
-	for _, own := range w.directives(doc) {
+	directives := w.directives(doc)
+	for _, own := range directives {
 		m.directive(own)
 	}
+	m.errors(w.declaredErrors(directives, fn.Pkg(), m.who), m.at)
 	m.rules()
 	return m.out
 }

@@ -86,6 +86,8 @@ type decl struct {
 	// What holds for all its methods that do not say otherwise.
 	json    model.JSON
 	options []model.Option
+	raised  []placedDirective // that declare errors
+	errors  []*model.Error    // which are these
 }
 
 // find returns the marked interfaces of one file, and refuses directives
@@ -132,6 +134,8 @@ func (w *pkgLoader) marked(spec *ast.TypeSpec, doc *ast.CommentGroup) *decl {
 			all.json = model.JSON(d.value)
 		case service && d.verb == "option":
 			all.options = append(all.options, model.Option{Key: d.key, Value: d.value})
+		case service && d.verb == "error":
+			all.raised = append(all.raised, d)
 		case d.verb != "service":
 			w.refusef(d.pos, "//wirecall:%s is out of place: it belongs in the comment right above %s", d.verb, place(d.verb))
 		case spec.TypeParams != nil:
@@ -144,7 +148,7 @@ func (w *pkgLoader) marked(spec *ast.TypeSpec, doc *ast.CommentGroup) *decl {
 		}
 	}
 	if found != nil {
-		found.json, found.options = all.json, all.options
+		found.json, found.options, found.raised = all.json, all.options, all.raised
 	}
 	return found
 }
@@ -186,7 +190,7 @@ func place(verb string) string {
 	switch verb {
 	case "service":
 		return "an interface"
-	case "json", "option":
+	case "json", "option", "error":
 		return "a marked interface or a method of an interface"
 	}
 	return "a method of an interface"
@@ -264,6 +268,7 @@ func (w *pkgLoader) service(d *decl) {
 	if err := checkName(s.Wire); err != nil {
 		w.refusef(name.Pos(), "%s: %v; give it another with //wirecall:service name=NAME", name.Name, err)
 	}
+	d.errors = w.declaredErrors(d.raised, obj.Pkg(), name.Name)
 	for _, fn := range w.methodsOf(it) {
 		if m := w.method(s, d, obj, fn); m != nil {
 			s.Methods = append(s.Methods, m)

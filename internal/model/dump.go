@@ -90,7 +90,18 @@ func (m *Method) String() string {
 	for _, o := range m.Options {
 		parts = append(parts, "option "+o.Key+"="+o.Value)
 	}
+	for _, e := range m.Errors {
+		parts = append(parts, e.String())
+	}
 	return strings.Join(parts, ", ")
+}
+
+func (e *Error) String() string {
+	what := e.Pkg.Name + "." + e.Ident
+	if e.Type != nil {
+		what = e.Type.String()
+	}
+	return fmt.Sprintf("error %s = %s %d", what, e.Name, e.Code)
 }
 
 // Dump is the whole model as text, for tests.

@@ -55,6 +55,7 @@ type Method struct {
 	Unordered  bool     // it neither holds up the calls of its service nor waits for its notifications
 	Cursor     *Cursor  // nil where a stream does not continue
 	Options    []Option // in the order written, the service's first; of one key there is one
+	Errors     []*Error // that it declares, its service's first
 }
 
 // JSON is for which types of a method JSON is generated: for those that are small
@@ -84,6 +85,19 @@ type Cursor struct {
 	// anything else an embedded pointer in it.
 	Nilable []string
 }
+
+// An Error is one that a method declares, so that callers are given what it returned.
+type Error struct {
+	Name string // on the wire, such as "auction.NotFound"
+	Code int
+	Type *Type // of its values; nil for a variable
+
+	Pkg   Import // the package that declares the type or the variable
+	Ident string // and its name there
+}
+
+// Is reports whether two errors are of one type or one variable.
+func (e *Error) Is(o *Error) bool { return e.Pkg == o.Pkg && e.Ident == o.Ident }
 
 // An Option is what a service or a method says to interceptors and tools.
 type Option struct{ Key, Value string }

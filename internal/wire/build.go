@@ -84,6 +84,7 @@ func (f Format) AppendTail(dst []byte) []byte {
 type Error struct {
 	Code    int
 	Message string
+	Type    string // the name of a declared error; empty for none
 	Data    []byte // raw; nil for none
 	Ran     string // "no" or "maybe"; empty for none
 	Retry   int64  // in milliseconds; 0 for none
@@ -106,7 +107,7 @@ func (f Format) AppendError(dst []byte, id []byte, e *Error, meta map[string]str
 func (f Format) AppendErrorObject(dst []byte, e *Error) []byte {
 	if f == CBOR {
 		members := uint64(2)
-		for _, there := range [...]bool{e.Data != nil, e.Ran != "", e.Retry != 0} {
+		for _, there := range [...]bool{e.Type != "", e.Data != nil, e.Ran != "", e.Retry != 0} {
 			if there {
 				members++
 			}
@@ -118,6 +119,9 @@ func (f Format) AppendErrorObject(dst []byte, e *Error) []byte {
 	}
 	dst = f.int(dst, int64(e.Code))
 	dst = f.AppendString(f.name(dst, "message"), e.Message)
+	if e.Type != "" {
+		dst = f.AppendString(f.name(dst, "type"), e.Type)
+	}
 	if e.Ran != "" {
 		dst = f.AppendString(f.name(dst, "ran"), e.Ran)
 	}

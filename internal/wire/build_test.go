@@ -46,7 +46,7 @@ func items(f Format, n int) []byte {
 
 // samples is one of each kind of message.
 func samples(f Format) map[string][]byte {
-	object := f.AppendErrorObject(nil, &Error{Code: 1002, Message: "feed lost", Data: body(f), Ran: "maybe", Retry: 500})
+	object := f.AppendErrorObject(nil, &Error{Code: 1002, Message: "feed lost", Type: "feeds.Lost", Data: body(f), Ran: "maybe", Retry: 500})
 	return map[string][]byte{
 		"request":  request(f),
 		"response": response(f),

@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-
-	"github.com/wirecall/wirecall/rpc"
 )
 
 //go:generate go tool wirecall gen
@@ -18,6 +16,8 @@ import (
 type Cluster interface {
 	// Status returns what runs of a service. For one that is not deployed the
 	// error is an *UnknownService.
+	//
+	//wirecall:error UnknownService 404
 	Status(ctx context.Context, service string) (Status, error)
 
 	// Heartbeat says that an instance is alive. Nobody answers.
@@ -87,9 +87,3 @@ type UnknownService struct {
 
 // Error says which service is not deployed.
 func (e *UnknownService) Error() string { return fmt.Sprintf("%s is not deployed", e.Service) }
-
-// ErrorCode is the error's code on the wire. Any number outside of JSON-RPC's
-// own range will do.
-func (e *UnknownService) ErrorCode() int { return 404 }
-
-func init() { rpc.RegisterError[*UnknownService]() }

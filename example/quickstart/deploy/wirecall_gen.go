@@ -39,6 +39,8 @@ var _ Cluster = (*ClusterClient)(nil)
 // NewClusterClient returns a client of Cluster that calls through caller.
 func NewClusterClient(caller rpc.Caller) *ClusterClient { return &ClusterClient{caller} }
 
+var clusterUnknownService = gen1.Error[*UnknownService]("deploy.UnknownService", 404)
+
 // Status returns what runs of a service. For one that is not deployed the
 // error is an *UnknownService.
 func (c *ClusterClient) Status(ctx context.Context, service string) (Status, error) {
@@ -49,7 +51,8 @@ func (c *ClusterClient) Status(ctx context.Context, service string) (Status, err
 
 var clusterStatus = rpc.Method{
 	Name: ClusterStatusMethod, Service: "Cluster", Params: []string{"service"},
-	New: func() (any, any) { return new(clusterStatusParams), new(Status) },
+	Errors: []*rpc.ErrorType{clusterUnknownService},
+	New:    func() (any, any) { return new(clusterStatusParams), new(Status) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*clusterStatusParams), c.Result.(*Status)
 		*r, err = impl.(Cluster).Status(ctx, p.Service)

@@ -72,6 +72,7 @@ func (e *emitter) service(s *model.Service) {
 	e.server(n, plans)
 	e.Line()
 	e.client(n)
+	e.errors(n, plans)
 	for _, p := range plans {
 		e.Line()
 		e.clientMethod(n, p)

@@ -26,6 +26,13 @@ func (e *emitter) method(n *names, p *plan) {
 		if len(p.Options) > 0 {
 			set("Options", options(p.Options))
 		}
+		if len(p.errors) > 0 {
+			set("Errors", jen.Index().Op("*").Qual(rpcPath, "ErrorType").ValuesFunc(func(g *jen.Group) {
+				for _, name := range p.errors {
+					g.Id(name)
+				}
+			}))
+		}
 		set("New", jen.Func().Params().Params(jen.Any(), jen.Any()).
 			Add(onLine(jen.Return(fresh(p.params, nil), fresh(p.result, p.Results)))))
 		set("Serve", jen.Func().Params(jen.Id(p.ctx).Qual("context", "Context"), jen.Id(p.impl).Any(), jen.Id(p.c).Op("*").Qual(rpcPath, "Call")).

@@ -150,6 +150,9 @@ func (e *emitter) nameImports() {
 	need := map[string]string{rpcPath: "rpc", genPath: "gen1", "context": "context"}
 	for _, s := range e.pkg.Services {
 		for _, m := range s.Methods {
+			for _, err := range m.Errors {
+				need[err.Pkg.Path] = err.Pkg.Name
+			}
 			for _, v := range slices.Concat(m.Params, m.Results) {
 				v.Type.Names(func(pkg model.Import, _ string) { need[pkg.Path] = pkg.Name })
 				if v.Stream {

@@ -9,9 +9,10 @@ import (
 // A plan is a method with all its identifiers chosen.
 type plan struct {
 	*model.Method
-	method string  // the variable that describes it
-	params *record // nil where there are none
-	result *record // nil unless there are several
+	method string   // the variable that describes it
+	errors []string // those that describe its errors
+	params *record  // nil where there are none
+	result *record  // nil unless there are several
 
 	// Identifiers in the functions that are generated. They differ from what
 	// is written here only where the package uses that name for something that

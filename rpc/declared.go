@@ -1,0 +1,121 @@
+package rpc
+
+import (
+	"context"
+
+	"github.com/wirecall/wirecall/internal/contract"
+	"github.com/wirecall/wirecall/internal/fault"
+)
+
+// An ErrorType is an error that a method declares, by a wirecall:error directive. A
+// handler's error that is one, or wraps one, crosses with its name and code, and with
+// the error's encoding as data; on the other side errors.As finds it in what the call
+// returns, or a stream of it yields. Generated code has a variable for each.
+type ErrorType struct {
+	Name string // on the wire, such as "auction.NotFound"
+	Code Code
+
+	// Funcs are what package gen1 makes.
+	Funcs contract.ErrorFuncs
+}
+
+// declaredErrors are those of a method.
+type declaredErrors []*ErrorType
+
+// match returns what crosses for err itself, not what it wraps, without a message;
+// nil if it is not declared.
+func (d declaredErrors) match(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	for _, t := range d {
+		if data, ok := t.Funcs.Match(err); ok {
+			return &Error{Code: t.Code, Type: t.Name, data: errorData{value: data}}
+		}
+	}
+	return nil
+}
+
+// find returns what decides how err crosses: the first among what it wraps,
+// outermost first, that is a declared error or has a code. It is nil if there is none.
+func (d declaredErrors) find(err error) *Error {
+	for err != nil {
+		if e := d.self(err); e != nil {
+			return e
+		}
+		switch wrapper := err.(type) {
+		case interface{ Unwrap() error }:
+			err = wrapper.Unwrap()
+		case interface{ Unwrap() []error }:
+			for _, err := range wrapper.Unwrap() {
+				if e := d.find(err); e != nil {
+					return e
+				}
+			}
+			return nil
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// self is find for err itself.
+func (d declaredErrors) self(err error) *Error {
+	if e := d.match(err); e != nil {
+		return e
+	}
+	switch e := err.(type) {
+	case *Error:
+		if own := d.match(e.data.typed); own != nil { // of another service: it crosses as this one's
+			own.Retry, own.ran = e.Retry, e.ran
+			return own
+		}
+		return e
+	case Code:
+		return &Error{Code: e}
+	}
+	switch {
+	case contract.IsSelf(err, context.DeadlineExceeded):
+		return &Error{Code: CodeDeadlineExceeded}
+	case contract.IsSelf(err, context.Canceled):
+		return &Error{Code: CodeCanceled}
+	case err == ErrClosed:
+		return errClosedHere
+	}
+	return nil
+}
+
+var errClosedHere = &Error{Code: CodeUnavailable, Message: fault.MessageConnectionLost}
+
+// recognize gives an Error that was received its declared type. It runs that
+// type's code, so it is for the goroutine that gets the error, and before anyone
+// else has it.
+func (d declaredErrors) recognize(err error) error {
+	e, ok := err.(*Error)
+	if !ok || !e.received {
+		return err
+	}
+	if t := d.typeOf(e); t != nil {
+		if typed, err := t.Funcs.Decode(e.data.decode); err == nil {
+			e.data.typed, e.cause = typed, typed
+		}
+	}
+	return err
+}
+
+// typeOf is the type of an Error that was received: by its name, or where it has none
+// by its code, if that is of one type only.
+func (d declaredErrors) typeOf(e *Error) (found *ErrorType) {
+	for _, t := range d {
+		switch {
+		case e.Type != "" && t.Name == e.Type:
+			return t
+		case e.Type == "" && t.Code == e.Code && found != nil:
+			return nil
+		case e.Type == "" && t.Code == e.Code:
+			found = t
+		}
+	}
+	return found
+}
