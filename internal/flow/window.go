@@ -78,14 +78,27 @@ func (w *Window) Starve() {
 	if w.judge() {
 		return
 	}
-	for _, g := range w.past {
-		out := w.receivedBytes - g.at
-		all := out >= half(g.room) && (out <= g.room || out-w.last < half(g.room)) // as Allows has it
-		if g.limit > 0 && (w.received == g.limit || w.received < g.limit && all) {
+	for i := range w.past {
+		if w.exhausts(&w.past[i]) {
 			w.wait = wait{since: time.Now(), items: w.received, bytes: w.receivedBytes}
 			return
 		}
 	}
+}
+
+// exhausts reports whether what has come is all that g allows, if the next item is as
+// large as the last. See Credit.Allows.
+func (w *Window) exhausts(g *grant) bool {
+	out := w.receivedBytes - g.at
+	switch {
+	case g.limit == 0 || w.received > g.limit:
+		return false
+	case w.received == g.limit:
+		return true
+	case out < half(g.room) || out+w.last <= g.room: // another is allowed
+		return false
+	}
+	return out <= g.room || out-w.last < half(g.room) // the last was allowed
 }
 
 // Refill notes that the consumer has something to take again.
