@@ -13,7 +13,7 @@ func (s *Server) Connections() iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
 		s.init()
 		for _, c := range s.sessions() {
-			if !yield(c.conn) {
+			if !yield(connOf(c)) {
 				return
 			}
 		}

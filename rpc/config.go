@@ -7,32 +7,42 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // config is what the options of either side come down to.
 type config struct {
-	limits     Limits
+	settings
 	methods    *registry
+	codecs     [2]codec.Codec        // by their formats
 	callChain  func(Handler) Handler // around calls that this side makes
 	serveChain func(Handler) Handler // around calls that it serves
 	intercepts bool                  // there are interceptors in serveChain
 	hideErrors bool
-	log        *slog.Logger
-	onLeave    func(*session) // see session.leave
-
-	replayBuffer int       // bytes kept to resume a session; 0 is none
-	sessions     *sessions // a server's that can be resumed, nil where none can
 }
+
+// codecOf returns the codec of values in a session.
+func codecOf(s *session) codec.Codec { return connOf(s).codecs[s.form] }
+
+// connOf returns the connection that a session belongs to.
+func connOf(s *session) *Conn { return s.events.(*Conn) }
 
 func (o *ConnOptions) config() *config {
 	cfg := &config{
-		limits:     o.Limits.withDefaults(),
 		methods:    &registry{},
+		codecs:     [2]codec.Codec{wire.JSON: codec.JSON},
 		callChain:  chain(o.CallInterceptors),
 		serveChain: chain(o.ServeInterceptors),
 		intercepts: len(o.ServeInterceptors) > 0,
 		hideErrors: o.HideErrors,
-		log:        logger(o.Logger),
+	}
+	cfg.settings = settings{limits: o.Limits.withDefaults(), log: logger(o.Logger), lookup: cfg.methods.lookup, unknown: unknown, cause: closedByPeer}
+	cfg.events = func(s *session) events {
+		c := newConn(cfg)
+		c.session.Store(s)
+		return c
 	}
 	for _, s := range o.Services {
 		cfg.methods.register(s)

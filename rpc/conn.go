@@ -31,6 +31,12 @@ func newConn(cfg *config) *Conn {
 	return c
 }
 
+// The events of its sessions are the lifetime's.
+func (c *Conn) attached()                        { c.lifetime.attached() }
+func (c *Conn) detached(s *session, cause error) { c.lifetime.detached(s, cause) }
+func (c *Conn) ended(s *session, cause error)    { c.lifetime.ended(s, cause) }
+func (c *Conn) goaway(s *session, ms []int64)    { c.lifetime.goaway(s, ms) }
+
 // Call makes a call; see Caller. A connection that a Server holds to a plain
 // JSON-RPC client cannot: its calls fail with CodeNeedsWirecall.
 //
@@ -55,7 +61,7 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 		if err != nil {
 			return err
 		}
-		if err = s.public(s.roundTrip(ctx, call)); err == nil {
+		if err = public(s, roundTrip(ctx, s, call)); err == nil {
 			return nil
 		}
 		if err = c.lifetime.await(ctx, s, call, err); err != nil {

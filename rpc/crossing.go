@@ -11,29 +11,29 @@ import (
 // those of users, which are Go values.
 
 // public returns err as users get it: an *Error of their own in place of the engine's.
-func (c *session) public(err error) error {
+func public(c *session, err error) error {
 	f, ok := err.(*fault.Error)
 	if !ok {
 		return err
 	}
 	e := &Error{Code: Code(f.Code), Type: f.Type, Message: f.Message, Retry: f.Retry, ran: f.Ran, cause: f.Cause, lost: f.Lost, received: f.Received}
 	if f.Data != nil {
-		e.data = errorData{raw: f.Data, codec: c.codec}
+		e.data = errorData{raw: f.Data, codec: codecOf(c)}
 	}
 	return e
 }
 
 // crossing returns err as it crosses from a method with these declared errors. The
 // error's own code may panic.
-func (c *session) crossing(err error, declared declaredErrors) (f *fault.Error) {
+func crossing(c *session, err error, declared declaredErrors) (f *fault.Error) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.panicked("error", r)
+			panicked(c, "error", r)
 			f = &fault.Error{Code: fault.Internal, Message: fault.MessageInternal}
 		}
 	}()
-	e := wireError(c.public(err), declared, c.hideErrors)
-	f = &fault.Error{Code: int(e.Code), Message: e.Message, Data: e.encoded(c.codec), Ran: e.ran, Retry: e.Retry}
+	e := wireError(public(c, err), declared, connOf(c).hideErrors)
+	f = &fault.Error{Code: int(e.Code), Message: e.Message, Data: e.encoded(codecOf(c)), Ran: e.ran, Retry: e.Retry}
 	if len(e.Type) <= fault.MaxType {
 		f.Type = e.Type
 	}
@@ -42,7 +42,7 @@ func (c *session) crossing(err error, declared declaredErrors) (f *fault.Error) 
 
 // panicked logs what a user's code panicked with and returns the error that crosses
 // for it.
-func (c *session) panicked(where string, r any) error {
+func panicked(c *session, where string, r any) error {
 	c.report(c.ctx, slog.LevelError, "panic in user code", panicAttrs(where, r)...)
 	return &Error{Code: CodeInternal, Message: fault.MessageInternal}
 }

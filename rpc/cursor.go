@@ -120,7 +120,7 @@ func (c *cursor) pause(end error) error {
 		return context.Cause(c.ctx)
 	case ok && conn.Err() != nil:
 		s := conn.session.Load()
-		return conn.over(s.public(s.lostCall(conn.Err())))
+		return conn.over(public(s, s.lostCall(conn.Err())))
 	}
 	return nil
 }

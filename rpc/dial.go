@@ -100,6 +100,7 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 		d.netDial = new(net.Dialer).DialContext
 	}
 	d.config = o.conn().config()
+	d.config.codecs[d.codec.Format()] = d.codec
 	if o.Resume {
 		d.config.replayBuffer = d.config.limits.ReplayBytes
 	}
@@ -182,19 +183,19 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*C
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
 	cfg := opts.config()
-	c := newSession(ctx, cfg, codec.JSON, transport.NewLines(rwc, cfg.lineOptions(nil)), modeUnknown)
-	if err := c.open(ctx); err != nil {
+	c := newSession(ctx, &cfg.settings, wire.JSON, transport.NewLines(rwc, cfg.lineOptions(nil)), modeUnknown, nil)
+	if err := public(c, c.open(ctx)); err != nil {
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
 	c.start()
-	return c.conn, nil
+	return connOf(c), nil
 }
 
 // open begins a dialed session. On success start follows.
 func (c *session) open(ctx context.Context) error {
 	c.client = true
 	if c.mode != modePlain {
-		if err := c.public(c.sayHello(ctx)); err != nil {
+		if err := c.sayHello(ctx); err != nil {
 			c.end(err)
 			c.transport.Close() // without a word, which could take longer than ctx allows
 			return err

@@ -153,7 +153,7 @@ func (c *session) peerLeaves(params []byte) error {
 	if c.out.move(c.form.AppendControl(nil, methodMoved)) {
 		go c.flush(false)
 	}
-	c.conn.lifetime.goaway(c, v)
+	c.events.goaway(c, v)
 	return nil
 }
 

@@ -93,7 +93,7 @@ func (c *session) end(cause error) (first bool) { return c.finish(cause, 0) }
 // code is what the peer is told, for which what was put before is sent; it is 0 if
 // the peer gets nothing more.
 func (c *session) finish(cause error, code transport.CloseCode) (first bool) {
-	cause = closedByPeer(cause)
+	cause = c.cause(cause)
 	c.mu.Lock()
 	if c.state.ended {
 		c.mu.Unlock()
@@ -160,7 +160,7 @@ func (c *session) finish(cause error, code transport.CloseCode) (first bool) {
 	if !lingers {
 		c.leave()
 	}
-	c.conn.lifetime.ended(c, cause)
+	c.events.ended(c, cause)
 	return true
 }
 

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A session that is cut while a shutdown comes to it ends, whatever comes first: no
@@ -54,8 +54,7 @@ func TestEndWhileTheNextIsAdopted(t *testing.T) {
 }
 
 func dialedSession(conn *Conn) *session {
-	s := newSession(context.Background(), conn.config, codec.JSON, noTransport{}, modeWirecall)
-	s.conn = conn
+	s := newSession(context.Background(), &conn.settings, wire.JSON, noTransport{}, modeWirecall, conn)
 	return s
 }
 

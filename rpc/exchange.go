@@ -8,7 +8,7 @@ import (
 )
 
 // roundTrip makes a call and waits for its answer.
-func (c *session) roundTrip(ctx context.Context, call *Call) error {
+func roundTrip(ctx context.Context, c *session, call *Call) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -27,7 +27,7 @@ func (c *session) roundTrip(ctx context.Context, call *Call) error {
 		return err
 	}
 	defer r.abort()
-	if err := c.encodeParams(&r, &params); err != nil {
+	if err := encodeParams(&r, &params); err != nil {
 		return err
 	}
 	if err := r.send(ctx); err != nil || notify {
@@ -36,15 +36,16 @@ func (c *session) roundTrip(ctx context.Context, call *Call) error {
 	if err := r.wait(ctx); err != nil {
 		return err
 	}
-	return c.answered(ctx, call, r.call)
+	return answered(ctx, c, call, r.call)
 }
 
 // encodeParams appends the parameters of a call.
-func (c *session) encodeParams(r *request, params *payload) (err error) {
+func encodeParams(r *request, params *payload) (err error) {
+	c := r.c
 	if params.value == nil {
 		return nil
 	}
-	enc := encoder{c.form, c.codec, r.names, wire.CalleeDepth}
+	enc := encoder{c.form, codecOf(c), r.names, wire.CalleeDepth}
 	if params.record == nil {
 		enc.depth++ // it is the array or object around the values
 	}
@@ -59,7 +60,7 @@ func (c *session) encodeParams(r *request, params *payload) (err error) {
 }
 
 // answered stores what the answer to a call carries.
-func (c *session) answered(ctx context.Context, call *Call, p *pendingCall) error {
+func answered(ctx context.Context, c *session, call *Call, p *pendingCall) error {
 	defer c.free(p)
 	if r, ok := ctx.Value(responseKey{}).(*responseMetadata); ok && p.meta != nil {
 		r.add(p.meta)
@@ -70,20 +71,20 @@ func (c *session) answered(ctx context.Context, call *Call, p *pendingCall) erro
 			k.cancel(context.Canceled)
 		}
 	}()
-	err := declaredErrors(call.Method.Errors).recognize(c.public(p.err))
+	err := declaredErrors(call.Method.Errors).recognize(public(c, p.err))
 	if err == nil {
-		unclaimed, err = c.result(ctx, call, p)
+		unclaimed, err = result(ctx, c, call, p)
 	}
 	return err
 }
 
-func (c *session) result(ctx context.Context, call *Call, p *pendingCall) (unclaimed []*sink, err error) {
+func result(ctx context.Context, c *session, call *Call, p *pendingCall) (unclaimed []*sink, err error) {
 	if call.Result == nil {
 		return p.streams, nil
 	}
-	dec := decoder{form: c.form, codec: c.codec, errors: call.Method.Errors, sinks: p.streams}
+	dec := decoder{form: c.form, codec: codecOf(c), errors: call.Method.Errors, sinks: p.streams}
 	result := call.result()
-	err = c.checkResult(p, &result)
+	err = checkResult(c, p, &result)
 	if err == nil {
 		result.reset()
 		err = dec.decode(p.result, &result)
@@ -100,7 +101,7 @@ func (c *session) result(ctx context.Context, call *Call, p *pendingCall) (uncla
 }
 
 // checkResult looks at how deep a result nests where it may be too deep.
-func (c *session) checkResult(p *pendingCall, result *payload) error {
+func checkResult(c *session, p *pendingCall, result *payload) error {
 	if !p.deep {
 		return nil
 	}

@@ -113,7 +113,7 @@ func (in *incoming) setMetadata(key, value string) {
 // request takes in a request of the peer's in wirecall mode. The reader calls
 // it. What it returns is the peer's breach of the protocol.
 func (c *session) incomingRequest(id int64, m *wire.Message) error {
-	method := c.methods.lookup(m.Method)
+	method := c.lookup(m.Method)
 	var in *incoming
 	var refusal *fault.Error
 	var sinks []*sink

@@ -18,7 +18,7 @@ func ConnFromContext(ctx context.Context) (*Conn, bool) {
 	if _, none := s.socket().(noTransport); none {
 		return nil, false
 	}
-	return s.conn, true
+	return connOf(s), true
 }
 
 // RemoteAddr returns the address of the other end of the latest socket: that of a
@@ -26,7 +26,7 @@ func ConnFromContext(ctx context.Context) (*Conn, bool) {
 func (c *Conn) RemoteAddr() net.Addr { return c.session.Load().socket().RemoteAddr() }
 
 // Codec returns what values are encoded with.
-func (c *Conn) Codec() codec.Codec { return c.session.Load().codec }
+func (c *Conn) Codec() codec.Codec { return codecOf(c.session.Load()) }
 
 // Plain reports whether the peer speaks JSON-RPC 2.0 and nothing else: there are no
 // streams but subscriptions, and a server cannot call such a client.

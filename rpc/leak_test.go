@@ -95,7 +95,7 @@ func ends(t *testing.T, srv *Server, opts *ConnOptions) (client, server *Conn) {
 	srv.mu.Lock()
 	defer srv.mu.Unlock()
 	for c := range srv.conns {
-		server = c.conn
+		server = connOf(c)
 	}
 	t.Cleanup(func() {
 		client.Close()

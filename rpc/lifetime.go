@@ -35,13 +35,7 @@ type lifetime interface {
 	state() State
 	changed() <-chan struct{}
 
-	// attached is called when a session has a new transport, detached when it has
-	// lost it and may be resumed, ended when it has ended, and goaway when its server
-	// shuts down: within the first of ms milliseconds, if there is one.
-	attached()
-	detached(s *session, cause error)
-	ended(s *session, cause error)
-	goaway(s *session, ms []int64)
+	events
 }
 
 // onlySession is the lifetime of a Conn that was not dialed.

@@ -55,9 +55,9 @@ var errNotifications = errors.New("too many notifications wait: the peer sends t
 // 4.1), but the log is, where the others run: the reader must not wait for a
 // slog.Handler.
 func (c *session) incomingNotification(m *wire.Message, size int) error {
-	method := c.methods.lookup(m.Method)
+	method := c.lookup(m.Method)
 	if method == nil {
-		method = unknown(brief(m.Method))
+		method = c.unknown(brief(m.Method))
 	}
 	if len(m.Streams) > 0 && c.mode == modeWirecall {
 		return errors.New("a notification with streams")

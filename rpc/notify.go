@@ -24,7 +24,7 @@ var errNoCredit = errors.New("the peer takes no more notifications until it has 
 // grant may wait for, and for notifyPatience in that of a call.
 func (c *session) putNotification(ctx context.Context, buf *buffer) (flush bool, err error) {
 	in, patience := callOf(ctx), time.Duration(-1)
-	if in != nil && in.c.conn == c.conn {
+	if in != nil && in.c.events == c.events {
 		if patience = notifyPatience; in.id == nil {
 			patience = 0
 			in.letGo()

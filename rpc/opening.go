@@ -9,11 +9,19 @@ import (
 	"sync"
 	"time"
 
-	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
+
+// An openingHost has openings: a server.
+type openingHost interface {
+	// opens takes an opening on, unless the server has been stopped, and opened is
+	// called when the opening is over. take takes on the session that came of it.
+	opens(o *opening) bool
+	opened(o *opening)
+	take(s *session)
+}
 
 // An opening is a server's transport before it has a session: until its client has
 // sent rpc.hello, which begins a session, rpc.resume, which gives the transport to
@@ -22,10 +30,10 @@ import (
 // One goroutine, its reader, runs it and then the session's reading. Its timer, and
 // a server that shuts down, may end it from others.
 type opening struct {
-	server    *Server
+	*settings
+	host      openingHost
 	ctx       context.Context // with the values for handlers
 	transport transport.Transport
-	codec     codec.Codec
 	form      wire.Format
 	lines     bool // the first line tells wirecall from plain JSON-RPC
 	principal string
@@ -44,11 +52,11 @@ type opening struct {
 var errHandshake = errors.New("no hello within the time for the handshake")
 
 // newOpening makes an opening, which run follows.
-func (s *Server) newOpening(ctx context.Context, t transport.Transport, cd codec.Codec, lines bool) *opening {
-	o := &opening{server: s, ctx: ctx, transport: t, codec: cd, form: cd.Format(), lines: lines, closed: make(chan struct{})}
-	o.principal = s.config.principalOf(ctx)
+func newOpening(ctx context.Context, set *settings, h openingHost, t transport.Transport, form wire.Format, lines bool) *opening {
+	o := &opening{settings: set, host: h, ctx: ctx, transport: t, form: form, lines: lines, closed: make(chan struct{})}
+	o.principal = set.identify(ctx)
 	t.Bind(o)
-	o.timer = time.AfterFunc(s.config.limits.HandshakeTimeout, func() { o.end(errHandshake, transport.CloseTimeout) })
+	o.timer = time.AfterFunc(o.limits.HandshakeTimeout, func() { o.end(errHandshake, transport.CloseTimeout) })
 	return o
 }
 
@@ -56,8 +64,8 @@ func (s *Server) newOpening(ctx context.Context, t transport.Transport, cd codec
 // is none it returns why.
 func (o *opening) run() (*session, error) {
 	defer close(o.closed)
-	defer o.server.opened(o)
-	if !o.server.opens(o) {
+	defer o.host.opened(o)
+	if !o.host.opens(o) {
 		o.end(errDrained, transport.CloseShutdown)
 	}
 	c, err := o.session()
@@ -115,8 +123,8 @@ func (o *opening) receive(frame []byte) (*session, error) {
 			return nil, err
 		case n > 1:
 			return nil, fmt.Errorf("%s must be alone in its frame", m.Method)
-		case len(msg) > o.server.config.limits.MessageBytes:
-			return nil, fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), o.server.config.limits.MessageBytes)
+		case len(msg) > o.limits.MessageBytes:
+			return nil, fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), o.limits.MessageBytes)
 		}
 		if err := o.form.Decode(msg, m); err != nil {
 			return nil, err
@@ -149,7 +157,7 @@ func (o *opening) plain(frame []byte) (*session, error) {
 	}
 	o.transport.Bind(c)
 	c.Heard()
-	o.server.take(c)
+	o.host.take(c)
 	c.plain(frame)
 	return c, nil
 }
@@ -178,7 +186,7 @@ func (o *opening) hello(m *wire.Message) (*session, error) {
 	o.transport.Bind(c)
 	c.Heard()
 	flush, _ := c.out.post(o.form.AppendTail(msg), true) // before a shutdown can say goaway
-	o.server.take(c)
+	o.host.take(c)
 	if flush { // now the client may see its session, and the server shows it
 		go c.flush(false)
 	}
@@ -196,7 +204,7 @@ func (o *opening) resume(m *wire.Message) (*session, error) {
 		return nil, errors.New("a session was refused already: say " + methodHello)
 	}
 	o.refused = true
-	c := o.server.config.sessions.find(o, &params)
+	c := o.sessions.find(o, &params)
 	if c == nil {
 		return nil, o.refuse(m.ID, errNotKnown)
 	}
@@ -263,7 +271,7 @@ func (o *opening) awaitTorn() {
 }
 
 func (o *opening) newSession(m mode) *session {
-	c := newSession(o.ctx, o.server.config, o.codec, o.transport, m)
+	c := newSession(o.ctx, o.settings, o.form, o.transport, m, nil)
 	c.out.single = c.out.single || o.lines
 	c.principal = o.principal
 	return c
@@ -298,7 +306,7 @@ func (o *opening) release() {
 	if o.cause != nil {
 		go o.shut()
 	} else {
-		o.timer.Reset(o.server.config.limits.HandshakeTimeout)
+		o.timer.Reset(o.limits.HandshakeTimeout)
 	}
 }
 
@@ -321,7 +329,7 @@ func (o *opening) shut() {
 	grace := time.AfterFunc(closeGrace, o.transport.Close)
 	defer grace.Stop()
 	closeTransport(o.transport, o, o.code, o.cause.Error())
-	o.log(o.cause)
+	o.logEnd(o.cause)
 }
 
 // abandon closes a transport whose client is gone. What coder/websocket has to answer
@@ -333,11 +341,11 @@ func (o *opening) abandon(why error) {
 		o.transport.Discard()
 	}
 	o.transport.Close()
-	o.log(why)
+	o.logEnd(why)
 }
 
-func (o *opening) log(why error) {
-	o.server.config.log.LogAttrs(o.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", briefError(why)))
+func (o *opening) logEnd(why error) {
+	o.settings.log.LogAttrs(o.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", briefError(why)))
 }
 
 // drain bounds the time for the first frame, since the server shuts down. A session

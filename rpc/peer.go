@@ -24,7 +24,7 @@ func (noPeer) Call(_ context.Context, call *Call) error {
 // Done tells those who keep it when the peer has gone.
 func Peer(ctx context.Context) Caller {
 	if c, ok := ctx.Value(sessionKey{}).(*session); ok {
-		return c.conn
+		return connOf(c)
 	}
 	return noPeer{}
 }

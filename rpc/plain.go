@@ -156,7 +156,7 @@ func (c *session) plainNotification(m *wire.Message) {
 	case string(m.Method) == methodCancelRequest:
 		_ = c.controlMessage(m, 0)
 		return
-	case bytes.HasPrefix(m.Method, []byte("$/")) && c.methods.lookup(m.Method) == nil:
+	case bytes.HasPrefix(m.Method, []byte("$/")) && c.lookup(m.Method) == nil:
 		return
 	}
 	if err := c.incomingNotification(m, 0); err != nil {
@@ -173,7 +173,7 @@ func (c *session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 		answer(done)
 		return
 	}
-	method := c.methods.lookup(m.Method)
+	method := c.lookup(m.Method)
 	var in *incoming
 	var refusal *fault.Error
 	c.update(func(s *connState) {

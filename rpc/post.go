@@ -9,9 +9,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // servePOST answers one message or one batch: JSON-RPC over HTTP, for curl and
@@ -61,7 +61,7 @@ func isJSON(contentType string) bool {
 // answerPOST runs what body asks for, as a connection of its own that ends with
 // the answer, or with ctx, when nobody waits for one.
 func (s *Server) answerPOST(ctx context.Context, body []byte) (msg []byte, ok bool) {
-	c := newSession(ctx, s.config, codec.JSON, noTransport{}, modePlain)
+	c := newSession(ctx, &s.config.settings, wire.JSON, noTransport{}, modePlain, nil)
 	stop := context.AfterFunc(ctx, func() { c.end(context.Cause(ctx)) })
 	defer stop()
 	answered := make(chan []byte, 1)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/transport"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A slowPeer is a plain client whose system takes a little now and then, which makes
@@ -42,7 +43,7 @@ func newSlowPeer(t *testing.T, limits Limits) *slowPeer {
 	near, far := net.Pipe()
 	p.conn = far
 	held := holding{transport.NewLines(near, p.server.config.lineOptions(nil)), &p.took}
-	c := newSession(context.Background(), p.server.config, p.server.codecs[0], held, modePlain)
+	c := newSession(context.Background(), &p.server.config.settings, wire.JSON, held, modePlain, nil)
 	held.Bind(c)
 	p.server.admit(c)
 	go c.read(held)
@@ -96,7 +97,7 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 		var took atomic.Int64
 		cfg := (&ConnOptions{Limits: Limits{IdleTimeout: 30 * time.Second}}).config()
 		held := holding{transport.NewLines(near, cfg.lineOptions(nil)), &took}
-		c := newSession(context.Background(), cfg, NewServer(nil).codecs[0], held, modeWirecall)
+		c := newSession(context.Background(), &cfg.settings, wire.JSON, held, modeWirecall, nil)
 		held.Bind(c)
 		c.start()
 		for range 600 {
@@ -111,6 +112,6 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 			t.Errorf("the peer takes nothing more: %v", err)
 		}
 		far.Close()
-		c.conn.Close()
+		connOf(c).Close()
 	})
 }

@@ -44,7 +44,7 @@ func (p *pump) produce(s *sendStream) {
 func (p *pump) guard() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = p.stream.c.panicked("stream", r)
+			err = panicked(p.stream.c, "stream", r)
 		}
 	}()
 	return p.iterate(p.emit)
@@ -59,7 +59,7 @@ func (p *pump) emit(item any) bool {
 		if !ok {
 			return false
 		}
-		b, err := encodeTo(buf, s.c.codec, item, s.depth())
+		b, err := encodeTo(buf, codecOf(s.c), item, s.depth())
 		if err != nil {
 			s.failure = Errorf(CodeInternal, "rpc: a stream item cannot be encoded: %w", err)
 			return false
@@ -77,7 +77,7 @@ func (p *pump) encodeEnd(err error) []byte {
 		return nil
 	}
 	c := p.stream.c
-	e := c.errorObject(c.crossing(hasRun(c.public(err)), p.errors))
+	e := c.errorObject(crossing(c, hasRun(public(c, err)), p.errors))
 	if len(e)+messageOverhead > c.peerMessage() {
 		return c.errorObject(errErrorTooLarge)
 	}

@@ -104,7 +104,7 @@ func (r *redialer) connect(ctx context.Context) error {
 		return err
 	}
 	if old := r.conn.session.Load(); old != nil && old.waits() {
-		err := old.public(old.takeUp(ctx, t))
+		err := public(old, old.takeUp(ctx, t))
 		if err == nil {
 			return nil
 		}
@@ -114,9 +114,8 @@ func (r *redialer) connect(ctx context.Context) error {
 		}
 		old.end(err) // the server knows it no more: on with a new one
 	}
-	s := newSession(r.values, r.conn.config, r.dialer.codec, t, m)
-	s.conn = r.conn
-	if err := s.open(ctx); err != nil {
+	s := newSession(r.values, &r.conn.settings, r.dialer.codec.Format(), t, m, r.conn)
+	if err := public(s, s.open(ctx)); err != nil {
 		return err
 	}
 	r.adopt(s)

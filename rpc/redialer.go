@@ -164,7 +164,7 @@ func (r *redialer) pick(ctx context.Context) (*session, error) {
 		}
 	}
 	if r.older.Load() > 0 {
-		if in := callOf(ctx); in != nil && in.c.conn == r.conn && in.c.serves(ctx) && in.c.err() == nil {
+		if in := callOf(ctx); in != nil && in.c.events == events(r.conn) && in.c.serves(ctx) && in.c.err() == nil {
 			return in.c, nil
 		}
 	}

@@ -147,7 +147,7 @@ func (c *session) detach(t transport.Transport, cause error) bool {
 		if c.sessions != nil {
 			c.sessions.detached(c)
 		}
-		c.conn.lifetime.detached(c, closedByPeer(cause))
+		c.events.detached(c, c.cause(cause))
 	}
 	return alive
 }
@@ -254,7 +254,7 @@ func (c *session) attach(t transport.Transport, peer *resumeParams, first func()
 	if c.sessions != nil {
 		c.sessions.attached(c)
 	}
-	c.conn.lifetime.attached()
+	c.events.attached()
 	go c.flush(false)
 	return nil
 }

@@ -6,8 +6,8 @@ import (
 	"net"
 	"testing"
 
-	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/transport"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A cuttable is a transport that records whether it has been closed.
@@ -28,7 +28,7 @@ func (l *cuttable) Close() {
 func detachedSession(ss *sessions) *session {
 	cfg := (&ConnOptions{}).config()
 	cfg.sessions = ss
-	c := newSession(context.Background(), cfg, codec.JSON, noTransport{}, modeWirecall)
+	c := newSession(context.Background(), &cfg.settings, wire.JSON, noTransport{}, modeWirecall, nil)
 	ss.open(c, 1<<20, &hello{})
 	c.out.detach()
 	return c
@@ -130,8 +130,8 @@ func TestUnwrittenRequestHasNotRun(t *testing.T) {
 			c.stopReading()
 		}
 		c.end(errSessionLost)
-		if <-call.done; NotRun(c.public(call.err)) == (took[0] || took[1]) {
-			t.Errorf("sockets that took something %v: %v, not run: %v", took, call.err, NotRun(c.public(call.err)))
+		if <-call.done; NotRun(public(c, call.err)) == (took[0] || took[1]) {
+			t.Errorf("sockets that took something %v: %v, not run: %v", took, call.err, NotRun(public(c, call.err)))
 		}
 	}
 }

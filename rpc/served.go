@@ -62,7 +62,7 @@ func (s *servedCall) decode(params payload) error {
 			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("invalid params: nested deeper than %d", wire.CalleeDepth), ran: fault.No}
 		}
 	}
-	dec := decoder{form: s.c.form, codec: s.c.codec, errors: s.call.Method.Errors, sinks: s.sinks}
+	dec := decoder{form: s.c.form, codec: codecOf(s.c), errors: s.call.Method.Errors, sinks: s.sinks}
 	if err := dec.decode(s.params, &params); err != nil {
 		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + brief(err.Error())}
 	}
@@ -75,7 +75,7 @@ func (s *servedCall) run() (err error) {
 	call := &s.call
 	defer func() {
 		if r := recover(); r != nil {
-			err = s.c.panicked(call.Method.Name, r)
+			err = panicked(s.c, call.Method.Name, r)
 		}
 	}()
 	if s.withdrawn {
@@ -91,10 +91,10 @@ func (s *servedCall) run() (err error) {
 		return err
 	}
 	handler := s.handler
-	if s.c.intercepts {
+	if connOf(s.c).intercepts {
 		handler = s.fromAnew()
 	}
-	return hasRun(s.c.serveChain(handler)(s.ctx, call))
+	return hasRun(connOf(s.c).serveChain(handler)(s.ctx, call))
 }
 
 // fromAnew is the handler for interceptors, which may run it more than once. Each
@@ -104,7 +104,7 @@ func (s *servedCall) fromAnew() Handler {
 	return func(ctx context.Context, call *Call) error {
 		if ran {
 			result := call.result()
-			s.c.enterOnce(result.streams())
+			enterOnce(s.c, result.streams())
 			result.reset()
 		}
 		ran = true
@@ -137,9 +137,9 @@ func (s *servedCall) answer(err error) {
 		}
 	}
 	if s.id != nil {
-		s.fail(s.c.crossing(err, s.call.Method.Errors))
+		s.fail(crossing(s.c, err, s.call.Method.Errors))
 	}
-	s.c.enterOnce(streams)
+	enterOnce(s.c, streams)
 }
 
 func (s *servedCall) canceledError() error {
@@ -157,7 +157,7 @@ func (s *servedCall) respond(result *payload, streams []*contract.Stream) error 
 		return err
 	}
 	defer a.abort()
-	enc := encoder{s.c.form, s.c.codec, a.names, wire.CallerDepth}
+	enc := encoder{s.c.form, codecOf(s.c), a.names, wire.CallerDepth}
 	if a.msg.bytes, err = s.encode(a.msg.bytes, &enc, result); err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func (s *servedCall) respond(result *payload, streams []*contract.Stream) error 
 func (s *servedCall) encode(dst []byte, enc *encoder, result *payload) (msg []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil { // a type's own encoding
-			msg, err = dst, s.c.panicked(s.method.name, r)
+			msg, err = dst, panicked(s.c, s.method.name, r)
 		}
 	}()
 	if msg, err = enc.append(dst, result); err != nil {
@@ -180,7 +180,7 @@ func (s *servedCall) encode(dst []byte, enc *encoder, result *payload) (msg []by
 // enterOnce runs the producers of streams that nobody will read, so that what
 // they hold is released: their first yield returns false. A call that has been
 // answered no longer counts, so they do by themselves until they return.
-func (c *session) enterOnce(streams []*contract.Stream) {
+func enterOnce(c *session, streams []*contract.Stream) {
 	for _, st := range streams {
 		produce := st.Local
 		if produce == nil {
@@ -191,7 +191,7 @@ func (c *session) enterOnce(streams []*contract.Stream) {
 			defer c.update(func(s *connState) { s.cleanups-- })
 			defer func() {
 				if r := recover(); r != nil {
-					c.panicked("stream", r)
+					panicked(c, "stream", r)
 				}
 			}()
 			produce(func(any) bool { return false })

@@ -14,6 +14,7 @@ import (
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A Server serves services over WebSocket connections and HTTP POST, as an
@@ -77,6 +78,10 @@ func (s *Server) configure(opts *ServerOptions) {
 	s.config = opts.conn().config()
 	s.config.onLeave = s.remove
 	s.config.sessions = newSessions(opts.Sessions)
+	s.config.identify = s.config.principalOf(opts.Sessions)
+	for _, cd := range opts.Codecs {
+		s.config.codecs[cd.Format()] = cd
+	}
 	s.listeners = make(map[*net.Listener]struct{})
 	s.openings = make(map[*opening]struct{})
 	s.conns = make(map[*session]struct{})
@@ -150,7 +155,7 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 // that has been closed.
 func (s *Server) serveConn(ctx context.Context, rwc io.ReadWriteCloser, closed func()) error {
 	t := transport.NewLines(rwc, s.config.lineOptions(closed))
-	o := s.newOpening(ctx, t, codec.JSON, true)
+	o := newOpening(ctx, &s.config.settings, s, t, wire.JSON, true)
 	stop := context.AfterFunc(ctx, func() { o.end(context.Cause(ctx), transport.CloseShutdown) })
 	c, err := o.run()
 	stop()

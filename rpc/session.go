@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
@@ -18,12 +17,11 @@ import (
 // A session is what two peers have with each other: the calls and streams in
 // flight both ways, and the outbox. A transport carries it.
 type session struct {
-	*config
-	conn      *Conn // what users hold of it
+	*settings
+	events    events
 	transport transport.Transport
 	client    bool // this side dialed
 	mode      mode // written by the reader before anything is served
-	codec     codec.Codec
 	form      wire.Format
 
 	ctx    context.Context         // ends when the connection does; its cause says why
@@ -116,13 +114,15 @@ var (
 
 type sessionKey struct{}
 
-// newSession makes a session that does nothing before start.
-func newSession(ctx context.Context, cfg *config, cd codec.Codec, t transport.Transport, m mode) *session {
-	c := &session{config: cfg, transport: t, mode: m, codec: cd, form: cd.Format(), torn: make(chan struct{}), drains: make(chan struct{})}
+// newSession makes a session that does nothing before start. A nil e are the events
+// that the settings make.
+func newSession(ctx context.Context, set *settings, form wire.Format, t transport.Transport, m mode, e events) *session {
+	c := &session{settings: set, transport: t, mode: m, form: form, events: e, torn: make(chan struct{}), drains: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), sessionKey{}, c))
-	c.conn = newConn(cfg)
-	c.conn.session.Store(c)
-	c.out = outbox{form: c.form, single: m != modeWirecall, soft: cfg.limits.SendQueueBytes}
+	if e == nil {
+		c.events = set.events(c)
+	}
+	c.out = outbox{form: c.form, single: m != modeWirecall, soft: set.limits.SendQueueBytes}
 	c.message.Store(math.MaxInt32)
 	if m == modeWirecall {
 		c.message.Store(floorMessage)

@@ -2,58 +2,14 @@ package rpc
 
 import (
 	"container/list"
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
-	"time"
 )
-
-// SessionOptions are how a Server keeps the sessions of clients that were cut
-// off. The zero value of each field means its default; numbers below zero, and a
-// Window below a millisecond, are refused.
-type SessionOptions struct {
-	// Window is how long a session waits for its client to come back. Handlers
-	// go on meanwhile. The default is 2 minutes.
-	Window time.Duration
-
-	// Principal tells whose a connection is, from the values that a middleware
-	// has put into its request's context. A session is resumed only by the
-	// principal that began it; for everybody else it does not exist. The default
-	// is that whoever has the token may: it has 192 random bits, is sent only to
-	// the client, and never logged.
-	Principal func(ctx context.Context) string
-
-	// MaxDetached is how many sessions may wait for their clients at once,
-	// MaxDetachedBytes how many bytes they may hold together, of which 16 KiB are a
-	// session's own and 8 KiB each call's and stream's, and MaxPerPrincipal how
-	// many of them one principal may have, where there is a Principal and it is
-	// not empty. Over a limit the one that has waited longest is given up. The
-	// defaults are 10,000, 256 MiB and 100.
-	MaxDetached      int
-	MaxDetachedBytes int
-	MaxPerPrincipal  int
-}
-
-func (o SessionOptions) withDefaults() SessionOptions {
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&o.MaxDetached, 10_000)
-	def(&o.MaxDetachedBytes, 256<<20)
-	def(&o.MaxPerPrincipal, 100)
-	if o.Window == 0 {
-		o.Window = 2 * time.Minute
-	}
-	return o
-}
 
 // sessions are those of a server that can be resumed.
 type sessions struct {
@@ -85,22 +41,6 @@ func newSessions(o *SessionOptions) *sessions {
 		waits:    make(map[*session]*list.Element),
 		byPerson: make(map[string]int),
 	}
-}
-
-// principalOf returns whose a connection with the values of ctx is, "" where nobody
-// asks. It runs the user's code, and so not on a reader. Where that panics the
-// connection is nobody's, and nobody can resume its session.
-func (cfg *config) principalOf(ctx context.Context) (principal string) {
-	if cfg.sessions == nil || cfg.sessions.options.Principal == nil {
-		return ""
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			cfg.log.LogAttrs(ctx, slog.LevelError, "panic in user code", panicAttrs("SessionOptions.Principal", r)...)
-			principal = randomText(24)
-		}
-	}()
-	return cfg.sessions.options.Principal(ctx)
 }
 
 // open makes c resumable and tells its client how.

@@ -22,7 +22,7 @@ func (c *session) acquire(ctx context.Context) (err error) {
 	var wait chan error
 	in := callOf(ctx)
 	serving := in != nil && in.c == c
-	if in != nil && in.id == nil && in.c.conn == c.conn {
+	if in != nil && in.id == nil && in.c.events == c.events {
 		in.letGo()
 	}
 	c.update(func(s *connState) {

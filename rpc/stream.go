@@ -40,7 +40,7 @@ func (s *incomingStream) Each(f func(contract.Item) bool) error {
 			return nil
 		}
 		if err != nil {
-			return s.errors.recognize(s.c.public(err))
+			return s.errors.recognize(public(s.c, err))
 		}
 		if item.raw = raw; !f(item) {
 			return nil
@@ -55,7 +55,7 @@ type wireItem struct {
 
 // Decode makes a wireItem a contract.Item.
 func (w *wireItem) Decode(v any) error {
-	if err := decodeFrom(w.raw, w.k.c.codec, v); err != nil {
+	if err := decodeFrom(w.raw, codecOf(w.k.c), v); err != nil {
 		return fmt.Errorf("rpc: a stream item cannot be decoded: %w", err)
 	}
 	return nil

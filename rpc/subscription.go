@@ -105,7 +105,7 @@ func (c *session) unsubscribe(m *wire.Message) []byte {
 
 func (c *session) unsubscribes(method string) bool {
 	ns, ok := strings.CutSuffix(method, "_unsubscribe")
-	return ok && c.methods.lookup([]byte(method)) == nil && c.methods.lookup([]byte(ns+"_subscribe")) != nil
+	return ok && c.lookup([]byte(method)) == nil && c.lookup([]byte(ns+"_subscribe")) != nil
 }
 
 // unsubscribe silences the stream, which drops what waits.

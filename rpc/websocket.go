@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -33,7 +32,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		s.servePlainWebSocket(r.Context(), t)
 		return
 	}
-	o := s.newOpening(r.Context(), t, cd, false)
+	o := newOpening(r.Context(), &s.config.settings, s, t, cd.Format(), false)
 	go func() {
 		if c, _ := o.run(); c != nil {
 			c.read(t)
@@ -44,8 +43,8 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 // servePlainWebSocket begins a session for a client that knows no hello.
 func (s *Server) servePlainWebSocket(ctx context.Context, t *transport.WebSocket) {
 	t.Plain()
-	c := newSession(ctx, s.config, codec.JSON, t, modePlain)
-	c.principal = s.config.principalOf(ctx)
+	c := newSession(ctx, &s.config.settings, wire.JSON, t, modePlain, nil)
+	c.principal = s.config.identify(ctx)
 	t.Bind(c)
 	if s.admit(c) {
 		go c.read(t)

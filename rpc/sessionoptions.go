@@ -1,0 +1,67 @@
+package rpc
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"time"
+)
+
+// SessionOptions are how a Server keeps the sessions of clients that were cut
+// off. The zero value of each field means its default; numbers below zero, and a
+// Window below a millisecond, are refused.
+type SessionOptions struct {
+	// Window is how long a session waits for its client to come back. Handlers
+	// go on meanwhile. The default is 2 minutes.
+	Window time.Duration
+
+	// Principal tells whose a connection is, from the values that a middleware
+	// has put into its request's context. A session is resumed only by the
+	// principal that began it; for everybody else it does not exist. The default
+	// is that whoever has the token may: it has 192 random bits, is sent only to
+	// the client, and never logged.
+	Principal func(ctx context.Context) string
+
+	// MaxDetached is how many sessions may wait for their clients at once,
+	// MaxDetachedBytes how many bytes they may hold together, of which 16 KiB are a
+	// session's own and 8 KiB each call's and stream's, and MaxPerPrincipal how
+	// many of them one principal may have, where there is a Principal and it is
+	// not empty. Over a limit the one that has waited longest is given up. The
+	// defaults are 10,000, 256 MiB and 100.
+	MaxDetached      int
+	MaxDetachedBytes int
+	MaxPerPrincipal  int
+}
+
+func (o SessionOptions) withDefaults() SessionOptions {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&o.MaxDetached, 10_000)
+	def(&o.MaxDetachedBytes, 256<<20)
+	def(&o.MaxPerPrincipal, 100)
+	if o.Window == 0 {
+		o.Window = 2 * time.Minute
+	}
+	return o
+}
+
+// principalOf returns what says whose a connection with the values of a context is:
+// "" where nobody asks. It runs the user's code, and so not on a reader. Where that
+// panics the connection is nobody's, and nobody can resume its session.
+func (c *config) principalOf(o *SessionOptions) func(context.Context) string {
+	if o == nil || o.Principal == nil {
+		return func(context.Context) string { return "" }
+	}
+	return func(ctx context.Context) (principal string) {
+		defer func() {
+			if r := recover(); r != nil {
+				c.log.LogAttrs(ctx, slog.LevelError, "panic in user code", panicAttrs("SessionOptions.Principal", r)...)
+				principal = rand.Text()
+			}
+		}()
+		return o.Principal(ctx)
+	}
+}
