@@ -87,7 +87,7 @@ func (in *incoming) fail(e *fault.Error) {
 	room := make([]byte, c.form.FrameRoom(), smallBuffer)
 	msg := c.form.AppendError(room, in.id, c.members(e), in.responseMetadata())
 	if len(msg)-len(room) > c.peerMessage() {
-		msg = c.form.AppendError(room, in.id, c.members(errErrorTooLarge), nil)
+		msg = c.form.AppendError(room, in.id, c.members(c.shortened(e)), nil)
 	}
 	in.send(&buffer{msg})
 }

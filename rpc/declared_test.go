@@ -147,3 +147,33 @@ func TestGatewayGivesItsOwnName(t *testing.T) {
 		t.Errorf("got %#v", err)
 	}
 }
+
+// TestErrorsOverTheLimit checks what arrives of an error that the caller does not take
+// as a whole, of a call and at the end of a stream: its code and name in any case, its
+// message without its data if there is room for that, or the beginning of it.
+func TestErrorsOverTheLimit(t *testing.T) {
+	big := strings.Repeat("x", 100_000)
+	for name, fail := range map[string]*rpc.Error{
+		"data":    rpc.Errorf(404, "no such lot").WithData(big),
+		"message": rpc.Errorf(404, "no such lot%s", big),
+		"both":    rpc.Errorf(404, "no such lot%s", big).WithData(big),
+	} {
+		fail.Type = "lots.Missing"
+		call, stream := failing(fail).Methods[0], failing(fail).Methods[1]
+		conn := rpctest.Pair(t, server(nil, failing(fail)), &rpc.ConnOptions{Limits: rpc.Limits{MessageBytes: 64 << 10}})
+		var s gen1.Stream
+		if err := conn.Call(t.Context(), &rpc.Call{Method: stream, Result: &s}); err != nil {
+			t.Fatal(err)
+		}
+		_, ended := collect(gen1.Receive[int](s))
+		for what, err := range map[string]error{"call": conn.Call(t.Context(), &rpc.Call{Method: call}), "stream": ended} {
+			e, ok := errors.AsType[*rpc.Error](err)
+			whole := name == "data"
+			if !ok || e.Code != 404 || e.Type != "lots.Missing" || whole != (e.Message == "no such lot") || !strings.HasPrefix(e.Message, "no such lot") {
+				t.Errorf("%s, %s: %.100v", what, name, err)
+			} else if e.Decode(new(string)) == nil {
+				t.Errorf("%s, %s: the data has come", what, name)
+			}
+		}
+	}
+}

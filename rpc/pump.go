@@ -77,9 +77,10 @@ func (p *pump) encodeEnd(err error) []byte {
 		return nil
 	}
 	c := p.stream.c
-	e := c.errorObject(crossing(c, hasRun(public(c, err)), p.errors))
-	if len(e)+messageOverhead > c.peerMessage() {
-		return c.errorObject(errErrorTooLarge)
+	e := crossing(c, hasRun(public(c, err)), p.errors)
+	object := c.errorObject(e)
+	if len(object)+messageOverhead > c.peerMessage() {
+		return c.errorObject(c.shortened(e))
 	}
-	return e
+	return object
 }

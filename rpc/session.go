@@ -318,8 +318,17 @@ func (c *session) errorObject(e *fault.Error) []byte {
 	return c.form.AppendErrorObject(nil, c.members(e))
 }
 
-// errErrorTooLarge is sent in place of an error that the peer does not take.
-var errErrorTooLarge = &fault.Error{Code: fault.TooLarge, Message: "the error is over the receiver's limit for a message"}
+// shortened returns e, which is over the peer's limit for a message, as the peer takes
+// it: without its data, and if its message is too long by itself with the beginning of
+// that.
+func (c *session) shortened(e *fault.Error) *fault.Error {
+	short := *e
+	short.Data = nil
+	if escaped := 6 * len(e.Message); escaped+messageOverhead > c.peerMessage() {
+		short.Message = brief(e.Message)
+	}
+	return &short
+}
 
 // refusal is the answer to a request that does not run.
 func (c *session) refusal(id []byte, e *fault.Error) []byte {
