@@ -2,32 +2,16 @@ package internal_test
 
 import (
 	"bytes"
-	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	modversion "golang.org/x/mod/module"
 	"golang.org/x/mod/zip"
 )
-
-// A block is one fenced block of the README.
-type block struct {
-	lang, file, text string
-}
-
-var fence = regexp.MustCompile("(?m)(?:^<!-- file: (.*) -->\n)?^```(\\w*)\n((?s:.*?))^```\n")
-
-func blocks(text string) (bs []block) {
-	for _, m := range fence.FindAllStringSubmatch(text, -1) {
-		bs = append(bs, block{lang: m[2], file: m[1], text: m[3]})
-	}
-	return bs
-}
 
 func readme(t *testing.T) (start, all string) {
 	t.Helper()
@@ -123,40 +107,4 @@ func sh(t *testing.T, dir string, env []string, script string) string {
 		t.Fatalf("%s\n%v\n%s", script, err, stderr.String())
 	}
 	return string(out)
-}
-
-// Every other piece of Go in the README is a piece of a file here, which is
-// compiled and tested.
-func TestReadmeSnippets(t *testing.T) {
-	var code strings.Builder
-	examples, err := os.ReadFile("../rpc/example_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	code.Write(examples)
-	err = filepath.WalkDir("../example", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".go" {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		code.Write(b)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, all := readme(t)
-	n := 0
-	for _, b := range blocks(all) {
-		if b.lang != "go" || b.file != "" {
-			continue
-		}
-		n++
-		if !strings.Contains(code.String(), b.text) {
-			t.Errorf("not to be found in the examples:\n%s", b.text)
-		}
-	}
-	if n == 0 {
-		t.Error("no snippet was found")
-	}
 }

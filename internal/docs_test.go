@@ -1,0 +1,163 @@
+package internal_test
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// A block is one fenced block of a page.
+type block struct {
+	lang, file, text string
+}
+
+var fence = regexp.MustCompile("(?m)(?:^<!-- file: (.*) -->\n)?^```(\\w*)\n((?s:.*?))^```\n")
+
+func blocks(text string) (bs []block) {
+	for _, m := range fence.FindAllStringSubmatch(text, -1) {
+		bs = append(bs, block{lang: m[2], file: m[1], text: m[3]})
+	}
+	return bs
+}
+
+// found returns the files under .. whose paths match, slashed and relative to it.
+// Folders of dependencies, and hidden ones, are left out.
+func found(t *testing.T, match func(name string) bool) (names []string) {
+	t.Helper()
+	root := os.DirFS("..")
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".github" || d.Name() == "node_modules"):
+			return fs.SkipDir
+		case !d.IsDir() && match(name):
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func contents(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// isPage reports whether a file is the README or a page of docs.
+func isPage(name string) bool {
+	ok, _ := path.Match("docs/*.md", name)
+	return ok || name == "README.md"
+}
+
+// Each piece of Go in the README and in docs is a piece of an example, which is
+// compiled and tested. It may be indented less than there.
+func TestSnippets(t *testing.T) {
+	var code []string
+	for _, name := range found(t, func(name string) bool {
+		return path.Ext(name) == ".go" && (strings.HasPrefix(name, "example/") || strings.HasPrefix(name, "docs/") || name == "rpc/example_test.go")
+	}) {
+		code = append(code, strings.Split(contents(t, name), "\n")...)
+	}
+	n := 0
+	for _, page := range found(t, isPage) {
+		for _, b := range blocks(contents(t, page)) {
+			if b.lang != "go" || b.file != "" {
+				continue
+			}
+			n++
+			if !hasLines(code, strings.Split(strings.TrimSuffix(b.text, "\n"), "\n")) {
+				t.Errorf("%s: not to be found in the examples:\n%s", page, b.text)
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no snippet was found")
+	}
+}
+
+// hasLines reports whether lines follow each other in code, each behind the same
+// indentation.
+func hasLines(code, lines []string) bool {
+	for i := range code[:len(code)-len(lines)+1] {
+		indent, ok := strings.CutSuffix(code[i], lines[0])
+		if ok && strings.Trim(indent, "\t") == "" && slices.EqualFunc(code[i:i+len(lines)], lines, func(have, want string) bool {
+			return have == want && want == "" || want != "" && have == indent+want
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	code    = regexp.MustCompile("(?s)(?:^|\n)```.*?\n```|`[^`\n]*`")
+	link    = regexp.MustCompile(`\]\(([^()\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+)
+
+// A relative link in a Markdown file leads to a file, and its fragment to a heading
+// there.
+func TestLinks(t *testing.T) {
+	n := 0
+	for _, page := range found(t, func(name string) bool { return path.Ext(name) == ".md" }) {
+		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(contents(t, page), ""), -1) {
+			target, fragment, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, ":") {
+				continue // another site
+			}
+			n++
+			file := page
+			if target != "" {
+				file = path.Join(path.Dir(page), target)
+			}
+			if _, err := os.Stat(filepath.Join("..", filepath.FromSlash(file))); err != nil {
+				t.Errorf("%s: %s leads nowhere", page, m[1])
+			} else if fragment != "" && !slices.Contains(anchors(contents(t, file)), fragment) {
+				t.Errorf("%s: %s has no heading %s", page, file, fragment)
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no link was found")
+	}
+}
+
+// anchors returns the fragments that GitHub gives the headings of a page.
+func anchors(text string) (as []string) {
+	for _, m := range heading.FindAllStringSubmatch(regexp.MustCompile("(?ms)^```.*?^```").ReplaceAllString(text, ""), -1) {
+		as = append(as, strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, m[1]))
+	}
+	return as
+}
+
+// The README leads to each page of docs.
+func TestContents(t *testing.T) {
+	readme := contents(t, "README.md")
+	for _, page := range found(t, isPage) {
+		if page != "README.md" && !strings.Contains(readme, "]("+page+")") {
+			t.Errorf("the README has no link to %s", page)
+		}
+	}
+}
