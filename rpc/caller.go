@@ -67,5 +67,5 @@ func (s *Server) connect(ctx context.Context) (*Conn, error) {
 	go s.serveConn(ctx, far, func() {})
 	limits := s.config.limits
 	limits.HandshakeTimeout, limits.IdleTimeout = 0, -1
-	return NewConn(ctx, near, &ConnOptions{Limits: limits, Logger: s.config.log})
+	return NewConn(ctx, near, &ConnOptions{Limits: Limits(limits), Logger: s.config.log})
 }

@@ -39,6 +39,9 @@ type closedHere struct{ reason string }
 
 func (e closedHere) Error() string { return ErrClosed.Error() + ": " + e.reason }
 
+// CloseReason is what the peer is told.
+func (e closedHere) CloseReason() string { return e.reason }
+
 func (e closedHere) Is(target error) bool { return target == ErrClosed }
 
 // CloseWithReason is Close with words for the peer: the error that ends its side is a

@@ -38,7 +38,7 @@ func (o *ConnOptions) config() *config {
 		intercepts: len(o.ServeInterceptors) > 0,
 		hideErrors: o.HideErrors,
 	}
-	cfg.settings = settings{limits: o.Limits.withDefaults(), log: logger(o.Logger), lookup: cfg.methods.lookup, unknown: unknown, cause: closedByPeer}
+	cfg.settings = settings{limits: engineLimits(o.Limits.withDefaults()), log: logger(o.Logger), lookup: cfg.methods.lookup, unknown: unknown, cause: closedByPeer}
 	cfg.events = func(s *session) events {
 		c := newConn(cfg)
 		c.session.Store(s)

@@ -191,20 +191,6 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*C
 	return connOf(c), nil
 }
 
-// open begins a dialed session. On success start follows.
-func (c *session) open(ctx context.Context) error {
-	c.client = true
-	if c.mode != modePlain {
-		if err := c.sayHello(ctx); err != nil {
-			c.end(err)
-			c.transport.Close() // without a word, which could take longer than ctx allows
-			return err
-		}
-	}
-	c.transport.Bind(c)
-	return nil
-}
-
 func (d *dialer) dialWebSocket(ctx context.Context) (transport.Transport, mode, error) {
 	o := &transport.DialOptions{
 		Options:     d.config.webSocketOptions(nil),

@@ -2,12 +2,9 @@ package rpc
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/fault"
-	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -29,18 +26,6 @@ type departure struct {
 
 // patience is how long a peer has at most to answer $/goaway with $/moved.
 const patience = 10 * time.Second
-
-// Draining is closed when the server that serves the call of ctx shuts down.
-// Shutdown waits for streams: a handler whose stream would never end selects on
-// this as well, and ends it. A stream with a cursor need not: its clients continue
-// it elsewhere, and Shutdown ends what is left. Outside of handlers it is nil, and
-// so never ready.
-func Draining(ctx context.Context) <-chan struct{} {
-	if c, ok := ctx.Value(sessionKey{}).(*session); ok {
-		return c.drains
-	}
-	return nil
-}
 
 // goaway asks the peer to take new work elsewhere. What it has sent by then, and what
 // runs, may come to its end until the deadline, a zero one being none. A session
@@ -163,110 +148,4 @@ func (c *session) serves(ctx context.Context) bool { return c.servesCall(callOf(
 
 func (c *session) servesCall(in *incoming) bool {
 	return in != nil && in.c == c && in.id != nil && in.ctx.Err() == nil
-}
-
-// Shutdown ends the server without losing work: connections that come from now on
-// are refused; wirecall peers are asked to take new work elsewhere, and what they had
-// sent by then is still served; calls and streams that are under way may finish; each
-// connection ends when nothing is open on it any more. Notifications of peers that
-// have closed before are handled as well. When ctx ends first, the rest
-// fails with CodeUnavailable and Shutdown returns ctx's cause. A session that has no
-// socket, or loses it now, ends with what it has in flight.
-//
-// A peer has half of the time until ctx's deadline, and 10 s at most, to say that it
-// has taken its work elsewhere. Then the server refuses its further calls, as not
-// having run, and ends streams with a cursor, as ComeAgain does. Plain JSON-RPC
-// clients cannot be asked: they are served until nothing of theirs has been in flight
-// for 250 ms, for half of that time and 5 s at most. When ctx ends first, what they
-// wait for is answered with CodeUnavailable.
-//
-// Shutdown closes the listeners of Serve. Stop the http.Server as well, for its own
-// and for POST requests.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.init()
-	until, _ := ctx.Deadline()
-	openings := s.stop(until)
-	for _, c := range s.sessions() {
-		c.goaway(until)
-	}
-	for _, o := range openings {
-		o.drain()
-	}
-	if !s.awaitAll(ctx, openings) {
-		s.endAll(errDrained)
-		return context.Cause(ctx)
-	}
-	return nil
-}
-
-// awaitAll waits until no session is left, nor an opening that could become one. It
-// reports whether that was before the end of ctx.
-func (s *Server) awaitAll(ctx context.Context, openings []*opening) bool {
-	for _, o := range openings {
-		select {
-		case <-o.closed:
-		case <-ctx.Done():
-			return false
-		}
-	}
-	for _, c := range s.sessions() {
-		select {
-		case <-c.torn:
-		case <-ctx.Done():
-			return false
-		}
-		if !c.awaitNotes(ctx) {
-			return false
-		}
-	}
-	return true
-}
-
-// Close ends the server and every connection at once, and closes the listeners of
-// Serve.
-func (s *Server) Close() error {
-	s.init()
-	s.stop(time.Time{})
-	s.endAll(fault.ErrClosed)
-	return nil
-}
-
-// endAll ends all connections side by side and waits until their readers have gone.
-func (s *Server) endAll(cause error) {
-	openings := s.stop(time.Time{})
-	for _, o := range openings {
-		o.end(cause, transport.CloseShutdown)
-	}
-	for _, c := range s.sessions() {
-		c.fail(cause, transport.CloseShutdown)
-	}
-	late, cancel := context.WithTimeout(context.Background(), 2*closeGrace)
-	defer cancel()
-	for _, o := range openings {
-		select {
-		case <-o.closed:
-		case <-late.Done():
-		}
-	}
-	for _, c := range s.sessions() {
-		c.awaitTorn()
-	}
-}
-
-// stop lets no connection in any more, and returns the openings that are there.
-func (s *Server) stop(until time.Time) []*opening {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stopped, s.until = true, until
-	for ln := range s.listeners {
-		(*ln).Close()
-	}
-	return slices.Collect(maps.Keys(s.openings))
-}
-
-// sessions returns those that are there.
-func (s *Server) sessions() []*session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.conns))
 }

@@ -77,8 +77,8 @@ func (c *session) shut(cause error, code transport.CloseCode) {
 
 // reasonOf returns what the peer is told of a cause.
 func reasonOf(cause error) string {
-	if closed, ok := cause.(closedHere); ok {
-		return closed.reason
+	if closed, ok := cause.(interface{ CloseReason() string }); ok {
+		return closed.CloseReason()
 	}
 	if errors.Is(cause, fault.ErrClosed) {
 		return ""

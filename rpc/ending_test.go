@@ -12,7 +12,7 @@ import (
 // A session that is cut while a shutdown comes to it ends, whatever comes first: no
 // client can take it up any more, and Shutdown would wait for its window.
 func TestCutWhileShutdownBegins(t *testing.T) {
-	ss := newSessions(&SessionOptions{})
+	ss := (&SessionOptions{}).registry()
 	for i := range 20_000 {
 		c, l := detachedSession(ss), &breaking{}
 		c.state.handlers = 1 // that runs until its context ends

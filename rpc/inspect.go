@@ -5,7 +5,6 @@ import (
 	"net"
 
 	"github.com/wirecall/wirecall/codec"
-	"github.com/wirecall/wirecall/internal/transport"
 )
 
 // ConnFromContext returns the connection that the call of a handler's context came
@@ -32,13 +31,6 @@ func (c *Conn) Codec() codec.Codec { return codecOf(c.session.Load()) }
 // streams but subscriptions, and a server cannot call such a client.
 func (c *Conn) Plain() bool { return c.session.Load().mode != modeWirecall }
 
-// socket returns the transport of the latest socket.
-func (c *session) socket() transport.Transport {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.transport
-}
-
 // Stats are what a connection holds at one moment. Numbers that only grow are an
 // Observer's to count.
 type Stats struct {
@@ -55,23 +47,17 @@ type Stats struct {
 // as well.
 func (c *Conn) Stats() (st Stats) {
 	for _, s := range c.lifetime.sessions() {
-		s.addStats(&st)
+		st.add(s.stats())
 	}
 	return st
 }
 
-func (c *session) addStats(st *Stats) {
-	c.mu.Lock()
-	st.CallsMade += len(c.state.calls)
-	st.CallsServed += c.state.handlers
-	st.StreamsSent += c.state.sources
-	st.StreamsTaken += len(c.state.sinks)
-	c.mu.Unlock()
-	st.BufferedBytes += int(c.buffered.Load())
-	c.out.mu.Lock()
-	st.QueuedBytes += c.out.first.size() + c.out.items
-	c.out.mu.Unlock()
-	if r := c.resume.Load(); r != nil {
-		st.ReplayBytes += r.sent.Held()
-	}
+func (st *Stats) add(s engineStats) {
+	st.CallsMade += s.CallsMade
+	st.CallsServed += s.CallsServed
+	st.StreamsSent += s.StreamsSent
+	st.StreamsTaken += s.StreamsTaken
+	st.QueuedBytes += s.QueuedBytes
+	st.BufferedBytes += s.BufferedBytes
+	st.ReplayBytes += s.ReplayBytes
 }

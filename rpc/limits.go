@@ -2,8 +2,6 @@ package rpc
 
 import (
 	"time"
-
-	"github.com/wirecall/wirecall/internal/flow"
 )
 
 // Limits bound what one connection may cost this side. The zero value of each
@@ -104,20 +102,6 @@ type Limits struct {
 	// handlers end. Calls are cancelled at once. Server.Shutdown and ServeConn wait
 	// for these notifications, Close drops them. The default is 5 s.
 	LingerTimeout time.Duration
-}
-
-const (
-	closeGrace    = time.Second // for a last flush and the closing handshake
-	frameSize     = 32 << 10    // a frame of several messages, at most
-	sourceSize    = 16 << 10    // encoded items of one stream that wait for a frame
-	itemsSize     = 64 << 10    // encoded items of all streams that wait
-	subscribeWait = 5 * time.Second
-)
-
-// notifications is what a wirecall peer is told about the notifications that it
-// may send: the protocol has a least and a most.
-func (l Limits) notifications() (items, bytes int) {
-	return min(max(l.Notifications, flow.InitialItems), flow.MaxItems), max(l.NotificationBytes, flow.InitialBytes)
 }
 
 // withDefaults is l with every zero replaced.

@@ -30,7 +30,7 @@ func (n *notes) idle() bool { return !n.running && len(n.queue) == 0 }
 
 // allow counts a notification of so many bytes, and reports whether the peer may
 // send it.
-func (n *notes) allow(size int, l *Limits) bool {
+func (n *notes) allow(size int, l *engineLimits) bool {
 	if n.window == nil {
 		items, bytes := l.notifications()
 		w := flow.NewAnnouncedWindow(items, bytes) // by hello

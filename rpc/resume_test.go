@@ -37,7 +37,7 @@ func detachedSession(ss *sessions) *session {
 // Where a session's time is over while a new socket takes it up, it has either
 // ended before, or lives.
 func TestExpiryDuringTakeover(t *testing.T) {
-	ss := newSessions(&SessionOptions{})
+	ss := (&SessionOptions{}).registry()
 	for range 5_000 {
 		c, l, done := detachedSession(ss), &cuttable{}, make(chan struct{})
 		go func() {
@@ -56,7 +56,7 @@ func TestExpiryDuringTakeover(t *testing.T) {
 // Of two attempts to resume that are accepted in their order the later one keeps the
 // session, also where the earlier one comes to take it last.
 func TestTakeoverInTheWrongOrder(t *testing.T) {
-	c := detachedSession(newSessions(&SessionOptions{}))
+	c := detachedSession((&SessionOptions{}).registry())
 	r := c.resume.Load()
 	if !r.accept(1) || !r.accept(2) {
 		t.Fatal("attempts in their order are not accepted")
@@ -77,7 +77,7 @@ func TestTakeoverInTheWrongOrder(t *testing.T) {
 
 // A session that ends while it is being detached does not wait for its client.
 func TestEndDuringDetach(t *testing.T) {
-	ss := newSessions(&SessionOptions{})
+	ss := (&SessionOptions{}).registry()
 	c := detachedSession(ss)
 	c.end(errors.New("over"))
 	ss.detached(c)
@@ -110,7 +110,7 @@ var errTaken = errors.New("the socket has been taken away")
 // sockets that the session had.
 func TestUnwrittenRequestHasNotRun(t *testing.T) {
 	for _, took := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
-		c := detachedSession(newSessions(&SessionOptions{}))
+		c := detachedSession((&SessionOptions{}).registry())
 		c.resume.Load().sent.Init(1<<20, 0) // which is the answer to hello
 		call := &pendingCall{done: make(chan struct{}, 1)}
 		call.frame = notPut

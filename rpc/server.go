@@ -77,7 +77,7 @@ func (s *Server) configure(opts *ServerOptions) {
 	s.codecs = append(s.codecs, codec.JSON)
 	s.config = opts.conn().config()
 	s.config.onLeave = s.remove
-	s.config.sessions = newSessions(opts.Sessions)
+	s.config.sessions = opts.Sessions.registry()
 	s.config.identify = s.config.principalOf(opts.Sessions)
 	for _, cd := range opts.Codecs {
 		s.config.codecs[cd.Format()] = cd

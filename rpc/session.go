@@ -334,3 +334,51 @@ func (c *session) shortened(e *fault.Error) *fault.Error {
 func (c *session) refusal(id []byte, e *fault.Error) []byte {
 	return c.form.AppendError(nil, id, c.members(e), nil)
 }
+
+// open begins a dialed session. On success start follows.
+func (c *session) open(ctx context.Context) error {
+	c.client = true
+	if c.mode != modePlain {
+		if err := c.sayHello(ctx); err != nil {
+			c.end(err)
+			c.transport.Close() // without a word, which could take longer than ctx allows
+			return err
+		}
+	}
+	c.transport.Bind(c)
+	return nil
+}
+
+// socket returns the transport of the latest socket.
+func (c *session) socket() transport.Transport {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.transport
+}
+
+// engineStats are what a session holds at one moment: rpc.Stats, which documents them.
+type engineStats struct {
+	CallsMade, CallsServed                  int
+	StreamsSent, StreamsTaken               int
+	QueuedBytes, BufferedBytes, ReplayBytes int
+}
+
+func (c *session) stats() (st engineStats) {
+	c.mu.Lock()
+	st.CallsMade = len(c.state.calls)
+	st.CallsServed = c.state.handlers
+	st.StreamsSent = c.state.sources
+	st.StreamsTaken = len(c.state.sinks)
+	c.mu.Unlock()
+	st.BufferedBytes = int(c.buffered.Load())
+	c.out.mu.Lock()
+	st.QueuedBytes = c.out.first.size() + c.out.items
+	c.out.mu.Unlock()
+	if r := c.resume.Load(); r != nil {
+		st.ReplayBytes = r.sent.Held()
+	}
+	return st
+}
+
+// Draining is closed when this side shuts down.
+func (c *session) Draining() <-chan struct{} { return c.drains }

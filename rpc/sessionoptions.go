@@ -33,6 +33,15 @@ type SessionOptions struct {
 	MaxPerPrincipal  int
 }
 
+// registry makes the registry of a server's sessions, nil where it has none.
+func (o *SessionOptions) registry() *sessions {
+	if o == nil {
+		return nil
+	}
+	d := o.withDefaults()
+	return newSessions(registryBounds{d.Window, d.MaxDetached, d.MaxDetachedBytes, d.MaxPerPrincipal})
+}
+
 func (o SessionOptions) withDefaults() SessionOptions {
 	def := func(v *int, d int) {
 		if *v == 0 {

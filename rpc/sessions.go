@@ -9,11 +9,12 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 )
 
 // sessions are those of a server that can be resumed.
 type sessions struct {
-	options SessionOptions
+	bounds registryBounds
 
 	mu       sync.Mutex
 	byID     map[string]*session
@@ -30,12 +31,16 @@ type sessionWait struct {
 	bytes   int
 }
 
-func newSessions(o *SessionOptions) *sessions {
-	if o == nil {
-		return nil
-	}
+// registryBounds are how long, and within which bounds, sessions wait for their
+// clients: rpc.SessionOptions, which documents them.
+type registryBounds struct {
+	Window                                         time.Duration
+	MaxDetached, MaxDetachedBytes, MaxPerPrincipal int
+}
+
+func newSessions(b registryBounds) *sessions {
 	return &sessions{
-		options:  o.withDefaults(),
+		bounds:   b,
 		byID:     make(map[string]*session),
 		waiting:  list.New(),
 		waits:    make(map[*session]*list.Element),
@@ -45,7 +50,7 @@ func newSessions(o *SessionOptions) *sessions {
 
 // open makes c resumable and tells its client how.
 func (ss *sessions) open(c *session, peerKeeps int, answer *hello) {
-	r := &resumption{id: randomText(12), window: ss.options.Window, owner: c.principal}
+	r := &resumption{id: randomText(12), window: ss.bounds.Window, owner: c.principal}
 	secret := randomText(24)
 	r.secret = sha256.Sum256([]byte(secret))
 	answer.Session, answer.Window, answer.Replay = r.id+"."+secret, r.window.Milliseconds(), int64(c.limits.ReplayBytes)
@@ -117,7 +122,7 @@ func (ss *sessions) detached(c *session) {
 	ss.waits[c] = ss.waiting.PushBack(w)
 	ss.bytes += w.bytes
 	ss.byPerson[w.owner]++
-	if w.owner != "" && ss.byPerson[w.owner] > ss.options.MaxPerPrincipal {
+	if w.owner != "" && ss.byPerson[w.owner] > ss.bounds.MaxPerPrincipal {
 		for e := ss.waiting.Front(); ; e = e.Next() {
 			if e.Value.(*sessionWait).owner == w.owner {
 				over = append(over, ss.forget(e))
@@ -132,7 +137,7 @@ func (ss *sessions) detached(c *session) {
 
 // overLimit takes those off that are too many. The mutex is held.
 func (ss *sessions) overLimit() (over []*session) {
-	for ss.waiting.Len() > ss.options.MaxDetached || ss.bytes > ss.options.MaxDetachedBytes && ss.waiting.Len() > 0 {
+	for ss.waiting.Len() > ss.bounds.MaxDetached || ss.bytes > ss.bounds.MaxDetachedBytes && ss.waiting.Len() > 0 {
 		over = append(over, ss.forget(ss.waiting.Front()))
 	}
 	return over

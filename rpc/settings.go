@@ -7,7 +7,7 @@ import (
 
 // settings are what the sessions of one side have in common.
 type settings struct {
-	limits Limits
+	limits engineLimits
 	log    *slog.Logger
 
 	lookup  func(name []byte) *servedMethod // the method of that name, nil if it is not served
