@@ -21,6 +21,9 @@ type config struct {
 	serveChain func(Handler) Handler // around calls that it serves
 	intercepts bool                  // there are interceptors in serveChain
 	hideErrors bool
+	observers  *observers // of no functions if there are none
+
+	streamInterceptors []StreamInterceptor
 }
 
 // codecOf returns the codec of values in a session.
@@ -39,6 +42,10 @@ func (o *ConnOptions) config() *config {
 		hideErrors: o.HideErrors,
 	}
 	cfg.settings = settings{limits: engineLimits(o.Limits.withDefaults()), log: logger(o.Logger), lookup: cfg.methods.lookup, unknown: unknown, cause: closedByPeer}
+	cfg.observers, cfg.streamInterceptors = newObservers(o.Observers, cfg.log), o.StreamInterceptors
+	if len(cfg.observers.call) > 0 {
+		cfg.refused = cfg.observeRefusal
+	}
 	cfg.events = func(s *session) events {
 		c := newConn(cfg)
 		c.session.Store(s)
@@ -113,6 +120,16 @@ func (r *registry) sorted() []*Method {
 }
 
 // lookup returns the method of that name, nil if there is none.
+// method returns the method of a name, nil where there is none.
+func (r *registry) method(name []byte) *Method {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if m := r.methods[string(name)]; m != nil {
+		return m.Method
+	}
+	return nil
+}
+
 func (r *registry) lookup(name []byte) *servedMethod {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -22,6 +22,7 @@ type Conn struct {
 	session  atomic.Pointer[session] // what calls go to
 	invoke   Handler                 // roundTrip, and the interceptors around it
 	lifetime lifetime
+	observed observedSessions
 }
 
 func newConn(cfg *config) *Conn {
@@ -34,8 +35,12 @@ func newConn(cfg *config) *Conn {
 // The events of its sessions are the lifetime's.
 func (c *Conn) attached()                        { c.lifetime.attached() }
 func (c *Conn) detached(s *session, cause error) { c.lifetime.detached(s, cause) }
-func (c *Conn) ended(s *session, cause error)    { c.lifetime.ended(s, cause) }
 func (c *Conn) goaway(s *session, ms []int64)    { c.lifetime.goaway(s, ms) }
+
+func (c *Conn) ended(s *session, cause error) {
+	c.lifetime.ended(s, cause)
+	c.observeEnd(s, cause)
+}
 
 // Call makes a call; see Caller. A connection that a Server holds to a plain
 // JSON-RPC client cannot: its calls fail with CodeNeedsWirecall.
@@ -47,7 +52,12 @@ func (c *Conn) goaway(s *session, ms []int64)    { c.lifetime.goaway(s, ms) }
 // call which has surely not run, or whose method is idempotent, is made again
 // on the new one.
 func (c *Conn) Call(ctx context.Context, call *Call) error {
-	err := c.invoke(ctx, call)
+	var err error
+	if len(c.observers.call) > 0 {
+		err = c.observe(ctx, call)
+	} else {
+		err = c.invoke(ctx, call)
+	}
 	if err != nil {
 		call.failStreams(err)
 	}

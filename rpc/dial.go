@@ -51,6 +51,9 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 	for n := 0; ; n++ {
 		err := r.connect(ctx)
 		if err == nil {
+			if len(c.observers.state) > 0 {
+				go c.observers.watchState(c)
+			}
 			return c, nil
 		}
 		if !r.options.RetryFirst || isFinal(err) || ctx.Err() != nil {
@@ -187,6 +190,7 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*C
 	if err := public(c, c.open(ctx)); err != nil {
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
+	connOf(c).observeSession(c, nil)
 	c.start()
 	return connOf(c), nil
 }

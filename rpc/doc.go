@@ -124,6 +124,9 @@
 //	remover          WebSocket that is cut   coder/websocket, for our reader   the reader has gone
 //	log              line that the reader    the user's slog.Handler           at once
 //	                 would have to write
+//	observer         dialed connection       the user's Observer.State         the connection ends
+//	                 with an observer of
+//	                 its states
 //	acceptor         connection of Serve     is the reader of its socket       the reader does
 //
 // ToChan starts one as well, which ends with its stream or its context.

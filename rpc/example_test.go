@@ -135,12 +135,13 @@ func ExampleErrorType() {
 // An interceptor is wrapped around calls, on the side that makes them or on the
 // side that serves them.
 func ExampleInterceptor() {
-	logged := func(ctx context.Context, c *rpc.Call, next rpc.Handler) error {
-		err := next(ctx, c)
-		fmt.Println(c.Method.Name, err)
-		return err
+	guarded := func(ctx context.Context, c *rpc.Call, next rpc.Handler) error {
+		if rpc.Metadata(ctx)["tenant"] == "" {
+			return rpc.Errorf(rpc.CodePermissionDenied, "%s: whose cluster?", c.Method.Name)
+		}
+		return next(ctx, c)
 	}
-	srv := rpc.NewServer(&rpc.ServerOptions{ServeInterceptors: []rpc.Interceptor{logged}})
+	srv := rpc.NewServer(&rpc.ServerOptions{ServeInterceptors: []rpc.Interceptor{guarded}})
 	srv.Register(deploy.ClusterService(cluster{}))
 	hs := httptest.NewServer(srv)
 	defer hs.Close()
@@ -151,8 +152,24 @@ func ExampleInterceptor() {
 		log.Fatal(err)
 	}
 	defer conn.Close()
-	deploy.NewClusterClient(conn).Status(ctx, "wep")
-	// Output: Cluster.Status wep is not deployed
+	_, err = deploy.NewClusterClient(conn).Status(ctx, "web")
+	fmt.Println(err)
+	// Output: Cluster.Status: whose cluster?
+}
+
+func ExampleObserver() {
+	logged := &rpc.Observer{Call: func(ctx context.Context, c *rpc.Call) (context.Context, func(rpc.CallResult)) {
+		return ctx, func(r rpc.CallResult) { fmt.Println(c.Method.Name, r.Err) }
+	}}
+	srv := rpc.NewServer(&rpc.ServerOptions{Observers: []*rpc.Observer{logged}})
+	srv.Register(deploy.ClusterService(cluster{}))
+	caller := srv.Caller(context.Background())
+	deploy.NewClusterClient(caller).Status(context.Background(), "wep")
+	caller.Call(context.Background(), &rpc.Call{Method: &rpc.Method{Name: "Cluster.Nothing"}})
+	srv.Close()
+	// Output:
+	// Cluster.Status wep is not deployed
+	// Cluster.Nothing method not found: Cluster.Nothing
 }
 
 // Metadata travels beside a call, in both directions.

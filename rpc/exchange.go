@@ -20,16 +20,20 @@ func roundTrip(ctx context.Context, c *session, call *Call) error {
 		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method.Name)
 	}
 	params := call.params()
+	producers := pumpsOf(params.streams(), call.Method)
+	watchSent(ctx, c, call, &params, producers)
 	r, err := c.begin(ctx, &requestHead{
-		method: call.Method.Name, meta: sentMetadata(ctx), streams: pumpsOf(params.streams(), call.Method), notify: notify, body: call.Params != nil,
+		method: call.Method.Name, meta: sentMetadata(ctx), streams: producers, notify: notify, body: call.Params != nil,
 	})
 	if err != nil {
 		return err
 	}
 	defer r.abort()
+	from := len(r.msg.bytes)
 	if err := encodeParams(&r, &params); err != nil {
 		return err
 	}
+	watchedBy(ctx, c).params(len(r.msg.bytes) - from)
 	if err := r.send(ctx); err != nil || notify {
 		return err
 	}
@@ -71,6 +75,7 @@ func answered(ctx context.Context, c *session, call *Call, p *pendingCall) error
 			k.cancel(context.Canceled)
 		}
 	}()
+	watchedBy(ctx, c).results(len(p.result))
 	err := declaredErrors(call.Method.Errors).recognize(public(c, p.err))
 	if err == nil {
 		unclaimed, err = result(ctx, c, call, p)
@@ -93,6 +98,7 @@ func result(ctx context.Context, c *session, call *Call, p *pendingCall) (unclai
 		return p.streams, &Error{Code: CodeInternal, cause: err,
 			Message: fmt.Sprintf("rpc: %s: the result cannot be decoded: %v", call.Method.Name, err)}
 	}
+	watchReceived(ctx, c, call, &result)
 	if len(dec.claimed) > 0 {
 		c.forgetLost()
 		adopt(ctx, dec.claimed)

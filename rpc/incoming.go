@@ -146,6 +146,9 @@ func (c *session) incomingRequest(id int64, m *wire.Message) error {
 	case err != nil:
 		return err
 	case refusal != nil:
+		if c.refused != nil {
+			c.refused(c, m.Method, refusal)
+		}
 		c.refuse(m.ID, refusal)
 		c.cancelAll(sinks)
 	case in != nil:

@@ -23,6 +23,12 @@ type ConnOptions struct {
 	CallInterceptors  []Interceptor
 	ServeInterceptors []Interceptor
 
+	// StreamInterceptors are called for each stream, the first outermost: see there.
+	StreamInterceptors []StreamInterceptor
+
+	// Observers are told what happens: connections, calls, streams.
+	Observers []*Observer
+
 	// HideErrors replaces the message of an ordinary Go error that a handler
 	// returns with "internal error". Errors with a code cross as they are.
 	HideErrors bool
@@ -69,12 +75,14 @@ type DialOptions struct {
 
 	// The other fields are those of ConnOptions.
 
-	Services          []Service
-	Limits            Limits
-	CallInterceptors  []Interceptor
-	ServeInterceptors []Interceptor
-	HideErrors        bool
-	Logger            *slog.Logger
+	Services           []Service
+	Limits             Limits
+	CallInterceptors   []Interceptor
+	ServeInterceptors  []Interceptor
+	StreamInterceptors []StreamInterceptor
+	Observers          []*Observer
+	HideErrors         bool
+	Logger             *slog.Logger
 }
 
 // ServerOptions configure a Server. The zero value of each field is the
@@ -120,6 +128,12 @@ type ServerOptions struct {
 	ServeInterceptors []Interceptor
 	CallInterceptors  []Interceptor
 
+	// StreamInterceptors are called for each stream, the first outermost: see there.
+	StreamInterceptors []StreamInterceptor
+
+	// Observers are told what happens: connections, calls, streams.
+	Observers []*Observer
+
 	// HideErrors replaces the message of an ordinary Go error that a handler
 	// returns with "internal error". Errors with a code cross as they are.
 	HideErrors bool
@@ -132,22 +146,26 @@ type ServerOptions struct {
 // conn returns the options that a dialed connection shares with others.
 func (o *DialOptions) conn() *ConnOptions {
 	return &ConnOptions{
-		Services:          o.Services,
-		Limits:            o.Limits,
-		CallInterceptors:  o.CallInterceptors,
-		ServeInterceptors: o.ServeInterceptors,
-		HideErrors:        o.HideErrors,
-		Logger:            o.Logger,
+		Services:           o.Services,
+		Limits:             o.Limits,
+		CallInterceptors:   o.CallInterceptors,
+		ServeInterceptors:  o.ServeInterceptors,
+		StreamInterceptors: o.StreamInterceptors,
+		Observers:          o.Observers,
+		HideErrors:         o.HideErrors,
+		Logger:             o.Logger,
 	}
 }
 
 // conn returns the options of each of the server's connections.
 func (o *ServerOptions) conn() *ConnOptions {
 	return &ConnOptions{
-		Limits:            o.Limits,
-		CallInterceptors:  o.CallInterceptors,
-		ServeInterceptors: o.ServeInterceptors,
-		HideErrors:        o.HideErrors,
-		Logger:            o.Logger,
+		Limits:             o.Limits,
+		CallInterceptors:   o.CallInterceptors,
+		ServeInterceptors:  o.ServeInterceptors,
+		StreamInterceptors: o.StreamInterceptors,
+		Observers:          o.Observers,
+		HideErrors:         o.HideErrors,
+		Logger:             o.Logger,
 	}
 }

@@ -188,6 +188,9 @@ func (c *session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 	})
 	switch {
 	case refusal != nil:
+		if c.refused != nil {
+			c.refused(c, m.Method, refusal)
+		}
 		answer(c.refusal(m.ID, refusal))
 	case in != nil:
 		in.reply = reply

@@ -10,6 +10,9 @@ type pump struct {
 	stream  *sendStream
 	iterate contract.Producer
 	errors  declaredErrors // of the method
+
+	begin func() *watchedStream // nil where nobody watches
+	watch *watchedStream        // what that has returned
 }
 
 // pumpsOf returns the producers of streams, nil for a nil iterator.
@@ -35,7 +38,13 @@ func (p *pump) produce(s *sendStream) {
 	p.stream = s
 	err := errExited
 	defer func() { // also where the iterator ends the goroutine
-		s.finish(p.encodeEnd(s.reason(err)))
+		left := p.watch != nil && s.left()
+		why := s.reason(err)
+		s.finish(p.encodeEnd(why))
+		if p.watch != nil {
+			p.watch.result.Blocked = s.blocked
+			p.watch.ranged(given(s.c, why, p.errors), left)
+		}
 	}()
 	err = p.guard()
 }
@@ -47,7 +56,25 @@ func (p *pump) guard() (err error) {
 			err = panicked(p.stream.c, "stream", r)
 		}
 	}()
+	if p.begin != nil {
+		p.watch, p.stream.timed = p.begin(), true
+		return p.iterate(p.emitWatched)
+	}
 	return p.iterate(p.emit)
+}
+
+// emitWatched is emit for a stream that is watched.
+func (p *pump) emitWatched(item any) bool {
+	if err := p.watch.check(item); err != nil {
+		p.stream.failure = err
+		return false
+	}
+	if !p.emit(item) {
+		return false
+	}
+	p.watch.count(1, p.stream.likely)
+	p.watch.tell()
+	return true
 }
 
 // emit encodes and sends one item, waiting for credit and for room. It is the loop

@@ -118,6 +118,7 @@ func (r *redialer) connect(ctx context.Context) error {
 	if err := public(s, s.open(ctx)); err != nil {
 		return err
 	}
+	r.conn.observeSession(s, nil)
 	r.adopt(s)
 	s.start()
 	return nil

@@ -28,6 +28,8 @@ type sendStream struct {
 	scratch []byte // room for a frame's head, then an item; no large one between items
 	likely  int    // how large the next item probably is, as the last one was
 	failure error  // why the stream cannot go on
+	timed   bool   // measures blocked, the time spent in wait
+	blocked time.Duration
 
 	// The rest belongs to the outbox and is guarded by its mutex.
 	pend    []byte // encoded items, to be one message; a pooled buffer
@@ -149,7 +151,7 @@ func (s *sendStream) awaitCredit(n int) bool {
 	for !s.credit.Allows(n) && !s.stopped && !o.closed {
 		s.waiting = true
 		o.mu.Unlock()
-		<-s.wake
+		s.timedWait()
 		o.mu.Lock()
 	}
 	return !s.stopped && !o.closed
@@ -201,7 +203,7 @@ func (s *sendStream) await(n int) bool {
 		}
 		s.waiting = true
 		o.mu.Unlock()
-		if err := s.wait(); err != nil {
+		if err := s.timedWait(); err != nil {
 			s.failure = err
 			return false
 		}
@@ -249,6 +251,15 @@ func (s *sendStream) mayPut(n int) bool {
 		return false
 	}
 	return true
+}
+
+// timedWait is wait, which it measures if that is wanted.
+func (s *sendStream) timedWait() error {
+	if s.timed {
+		begun := time.Now()
+		defer func() { s.blocked += time.Since(begun) }()
+	}
+	return s.wait()
 }
 
 var errSlowConsumer = &fault.Error{Code: fault.SlowConsumer, Message: "slow consumer: the subscription was not read"}
@@ -322,6 +333,13 @@ func (s *sendStream) finish(end []byte) {
 	if flush {
 		go s.c.flush(false)
 	}
+}
+
+// left reports whether the consumer wants no more.
+func (s *sendStream) left() bool {
+	s.c.out.mu.Lock()
+	defer s.c.out.mu.Unlock()
+	return s.stopped && s.why == nil
 }
 
 // reason returns why the stream ends, nil where it is complete. err is what the

@@ -16,6 +16,7 @@ type servedCall struct {
 	incoming
 	handler Handler
 	call    Call
+	watch   *watchedCall // nil where nobody observes it
 }
 
 // serves returns the method m, served by handler.
@@ -28,12 +29,17 @@ func serves(m *Method, handler Handler) *servedMethod {
 func (s *servedCall) core() *incoming { return &s.incoming }
 
 func (s *servedCall) serve() {
-	err := errExited
+	ctx, err := s.ctx, errExited
+	ctx, s.watch = connOf(s.c).observers.beginCall(ctx, &s.call)
+	s.watch.params(len(s.params))
 	defer func() {
 		s.release()
-		s.answer(err)
+		err = s.answer(err)
+		if s.watch != nil {
+			s.watch.end(given(s.c, err, s.call.Method.Errors))
+		}
 	}()
-	err = s.run()
+	err = s.run(ctx)
 }
 
 // errExited is the error of user code that did not return.
@@ -71,11 +77,11 @@ func (s *servedCall) decode(params payload) error {
 }
 
 // run runs the user's code. A panic there ends the call and nothing else.
-func (s *servedCall) run() (err error) {
+func (s *servedCall) run(ctx context.Context) (err error) {
 	call := &s.call
 	defer func() {
 		if r := recover(); r != nil {
-			err = panicked(s.c, call.Method.Name, r)
+			err = s.panicked(r)
 		}
 	}()
 	if s.withdrawn {
@@ -87,14 +93,24 @@ func (s *servedCall) run() (err error) {
 	if err := s.fits(); err != nil {
 		return err
 	}
-	if err := s.decode(call.params()); err != nil {
+	params := call.params()
+	if err := s.decode(params); err != nil {
 		return err
 	}
+	watchReceived(ctx, s.c, call, &params)
 	handler := s.handler
-	if connOf(s.c).intercepts {
+	if connOf(s.c).intercepts || s.watch != nil {
 		handler = s.fromAnew()
 	}
-	return hasRun(connOf(s.c).serveChain(handler)(s.ctx, call))
+	return hasRun(connOf(s.c).serveChain(handler)(ctx, call))
+}
+
+// panicked logs what a user's code has panicked with, and returns the error of that.
+func (s *servedCall) panicked(r any) error {
+	if s.watch != nil {
+		s.watch.result.Panic = r
+	}
+	return panicked(s.c, s.method.name, r)
 }
 
 // fromAnew is the handler for interceptors, which may run it more than once. Each
@@ -108,6 +124,9 @@ func (s *servedCall) fromAnew() Handler {
 			result.reset()
 		}
 		ran = true
+		if s.watch != nil {
+			s.watch.result.Ran = true
+		}
 		return s.handler(ctx, call)
 	}
 }
@@ -119,8 +138,9 @@ func (s *servedCall) neverRun() error {
 }
 
 // answer sends what the handler returned and starts the streams among it. They are
-// started also where nobody wants them: their producers must clean up.
-func (s *servedCall) answer(err error) {
+// started also where nobody wants them: their producers must clean up. It returns the
+// error that the caller is given.
+func (s *servedCall) answer(err error) error {
 	result := s.call.result()
 	streams := result.streams()
 	canceled := s.close()
@@ -133,13 +153,14 @@ func (s *servedCall) answer(err error) {
 		err = s.canceledError()
 	case err == nil:
 		if err = s.respond(&result, streams); err == nil {
-			return
+			return nil
 		}
 	}
 	if s.id != nil {
 		s.fail(crossing(s.c, err, s.call.Method.Errors))
 	}
 	enterOnce(s.c, streams)
+	return err
 }
 
 func (s *servedCall) canceledError() error {
@@ -152,15 +173,19 @@ func (s *servedCall) canceledError() error {
 
 // respond sends the result.
 func (s *servedCall) respond(result *payload, streams []*contract.Stream) error {
-	a, err := s.beginResult(pumpsOf(streams, s.call.Method))
+	producers := pumpsOf(streams, s.call.Method)
+	watchSent(s.ctx, s.c, &s.call, result, producers)
+	a, err := s.beginResult(producers)
 	if err != nil {
 		return err
 	}
 	defer a.abort()
+	from := len(a.msg.bytes)
 	enc := encoder{s.c.form, codecOf(s.c), a.names, wire.CallerDepth}
 	if a.msg.bytes, err = s.encode(a.msg.bytes, &enc, result); err != nil {
 		return err
 	}
+	s.watch.results(len(a.msg.bytes) - from)
 	return a.send()
 }
 
@@ -168,7 +193,7 @@ func (s *servedCall) respond(result *payload, streams []*contract.Stream) error 
 func (s *servedCall) encode(dst []byte, enc *encoder, result *payload) (msg []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil { // a type's own encoding
-			msg, err = dst, panicked(s.c, s.method.name, r)
+			msg, err = dst, s.panicked(r)
 		}
 	}()
 	if msg, err = enc.append(dst, result); err != nil {

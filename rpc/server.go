@@ -211,7 +211,11 @@ func (s *Server) admit(c *session) bool {
 
 // take takes on the session of an opening. Where the server has been stopped since
 // the opening began, the session has as long as others to finish.
-func (s *Server) take(c *session) {
+func (s *Server) take(c *session) { s.takeFrom(c, nil) }
+
+// takeFrom is take for a session that has come of a WebSocket handshake, nil for none.
+func (s *Server) takeFrom(c *session, handshake *http.Request) {
+	connOf(c).observeSession(c, handshake)
 	c.keep()
 	s.mu.Lock()
 	s.conns[c] = struct{}{}

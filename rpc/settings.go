@@ -3,6 +3,8 @@ package rpc
 import (
 	"context"
 	"log/slog"
+
+	"github.com/wirecall/wirecall/internal/fault"
 )
 
 // settings are what the sessions of one side have in common.
@@ -19,6 +21,8 @@ type settings struct {
 	sessions     *sessions                    // a server's that can be resumed, nil where none can
 	identify     func(context.Context) string // whose connection it is that has such a context; a server's
 	onLeave      func(*session)               // see session.leave
+
+	refused func(s *session, method []byte, e *fault.Error) // is told of requests that do not run; nil for nobody. It must not block
 }
 
 // events are what a session reports to the connection that it belongs to. The

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ type incomingStream struct {
 	*sink
 	errors declaredErrors // with which it may end
 	used   atomic.Bool
+	watch  *watchedStream // nil where nobody watches
 }
 
 func newIncomingStream(k *sink, errors declaredErrors) *incomingStream {
@@ -33,6 +35,9 @@ func (s *incomingStream) Each(f func(contract.Item) bool) error {
 	}
 	defer runtime.KeepAlive(s)
 	defer s.leave()
+	if s.watch != nil {
+		return s.eachWatched(f)
+	}
 	item := &wireItem{k: s.sink} // one for all, or each would be allocated
 	for {
 		raw, err := s.next()
@@ -48,6 +53,27 @@ func (s *incomingStream) Each(f func(contract.Item) bool) error {
 	}
 }
 
+// eachWatched is Each for a stream that is watched.
+func (s *incomingStream) eachWatched(f func(contract.Item) bool) (err error) {
+	item := &watchedItem{wireItem: wireItem{k: s.sink}, watch: s.watch}
+	left := false
+	defer func() { s.watch.ranged(cmp.Or(err, item.err), left) }() // also where the loop's body panics
+	for {
+		raw, err := s.watch.next(s.sink)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return s.errors.recognize(public(s.c, err))
+		}
+		left = true
+		if item.raw = raw; !f(item) {
+			return nil
+		}
+		left = false
+	}
+}
+
 type wireItem struct {
 	k   *sink
 	raw []byte
@@ -59,6 +85,21 @@ func (w *wireItem) Decode(v any) error {
 		return fmt.Errorf("rpc: a stream item cannot be decoded: %w", err)
 	}
 	return nil
+}
+
+// A watchedItem passes through interceptors when it has been decoded.
+type watchedItem struct {
+	wireItem
+	watch *watchedStream
+	err   error
+}
+
+// Decode makes a watchedItem a contract.Item.
+func (w *watchedItem) Decode(v any) error {
+	if w.err = w.wireItem.Decode(v); w.err == nil {
+		w.err = w.watch.check(v)
+	}
+	return w.err
 }
 
 // FromChan is an iterator over what ch carries, for a service that has a

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,7 +104,11 @@ func (o *ConnOptions) Validate() error {
 	if o == nil {
 		return nil
 	}
-	return firstError(o.Limits.Validate(), checkInterceptors("CallInterceptors", o.CallInterceptors), checkInterceptors("ServeInterceptors", o.ServeInterceptors))
+	return firstError(o.Limits.Validate(),
+		checkNotNil("CallInterceptors", o.CallInterceptors, func(f Interceptor) bool { return f == nil }),
+		checkNotNil("ServeInterceptors", o.ServeInterceptors, func(f Interceptor) bool { return f == nil }),
+		checkNotNil("StreamInterceptors", o.StreamInterceptors, func(f StreamInterceptor) bool { return f == nil }),
+		checkNotNil("Observers", o.Observers, func(o *Observer) bool { return o == nil }))
 }
 
 // Validate returns an error that names the first field of o that cannot be meant,
@@ -183,11 +188,10 @@ func (o *ServerOptions) Validate() error {
 	return firstError(checkSubprotocols(o.Subprotocols), checkNumbers("ServerOptions", *o, ""), o.Sessions.Validate(), o.conn().Validate())
 }
 
-func checkInterceptors(name string, is []Interceptor) error {
-	for i, f := range is {
-		if f == nil {
-			return fmt.Errorf("%s[%d] is nil", name, i)
-		}
+// checkNotNil refuses a list with an element that is nil.
+func checkNotNil[T any](name string, list []T, isNil func(T) bool) error {
+	if i := slices.IndexFunc(list, isNil); i >= 0 {
+		return fmt.Errorf("%s[%d] is nil", name, i)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 
@@ -29,10 +28,14 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return // Accept has answered
 	}
 	if m == modePlain {
-		s.servePlainWebSocket(r.Context(), t)
+		s.servePlainWebSocket(r, t)
 		return
 	}
-	o := newOpening(r.Context(), &s.config.settings, s, t, cd.Format(), false)
+	var host openingHost = s
+	if len(s.config.observers.conn) > 0 {
+		host = handshakeHost{s, r}
+	}
+	o := newOpening(r.Context(), &s.config.settings, host, t, cd.Format(), false)
 	go func() {
 		if c, _ := o.run(); c != nil {
 			c.read(t)
@@ -40,12 +43,22 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}()
 }
 
+// A handshakeHost is the host of an opening that has come of a request.
+type handshakeHost struct {
+	*Server
+	request *http.Request
+}
+
+func (h handshakeHost) take(c *session) { h.takeFrom(c, h.request) }
+
 // servePlainWebSocket begins a session for a client that knows no hello.
-func (s *Server) servePlainWebSocket(ctx context.Context, t *transport.WebSocket) {
+func (s *Server) servePlainWebSocket(r *http.Request, t *transport.WebSocket) {
+	ctx := r.Context()
 	t.Plain()
 	c := newSession(ctx, &s.config.settings, wire.JSON, t, modePlain, nil)
 	c.principal = s.config.identify(ctx)
 	t.Bind(c)
+	connOf(c).observeSession(c, r)
 	if s.admit(c) {
 		go c.read(t)
 	}

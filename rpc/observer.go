@@ -1,0 +1,295 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/wirecall/wirecall/internal/fault"
+)
+
+// An Observer is told what happens on a connection: for metrics, logs and traces. A
+// nil function costs nothing. A function that panics is logged, and otherwise as if
+// it had returned. Functions must return at once, as some are called by the goroutine
+// that reads from the connection, and may be called by several goroutines at once.
+type Observer struct {
+	// Conn is called once for each session, when that begins, with the context of
+	// its handlers. The request is the WebSocket handshake that a server has
+	// received, and otherwise nil; it must not be kept. end, which may be nil, is
+	// called with the session's end: an *CloseError for the peer's close frame, or
+	// ErrClosed, among others. A POST has no session.
+	Conn func(ctx context.Context, conn *Conn, handshake *http.Request) (end func(error))
+
+	// State is called when the state of a connection that Dial has made is another,
+	// as Conn.States yields it, by one goroutine for each connection.
+	State func(*Conn, State)
+
+	// Call is called for each call and notification, in front of all interceptors:
+	// those that this side makes, and those that it serves, as Call.Served tells.
+	// The latter have no Params yet. Calls that are refused before there is a
+	// handler are observed as well; one to a method that nobody has registered has a
+	// Method with a name alone. The context that it returns is that of the
+	// interceptors and the handler, and must be made of ctx; nil is ctx. end, which
+	// may be nil, is called when the call has been answered. Streams may go on.
+	Call func(ctx context.Context, call *Call) (under context.Context, end func(CallResult))
+
+	// Stream is called for each stream, when its producer begins, or on the
+	// consumer's side when the call that has it comes or is answered. ctx is the
+	// call's. items, which may be nil, is told how many items have been sent, one by
+	// one, or taken by the loop that ranges over them, as many as came together, and
+	// their bytes as encoded. end, which may be nil, is called at the end of the
+	// stream.
+	Stream func(ctx context.Context, stream *StreamInfo) (items func(n, bytes int), end func(StreamResult))
+}
+
+// A CallResult is how a call has ended.
+type CallResult struct {
+	// Err is what the caller gets, nil for a result. On the side that serves the
+	// call it unwraps to what was the reason: an error whose text HideErrors
+	// withholds, say. Nobody gets that of a notification.
+	Err error
+
+	// Panic is what the handler, or the encoding of its result, has panicked with.
+	Panic any
+
+	// Ran reports whether the handler has been entered; on the side that makes the
+	// call, whether it may have been.
+	Ran bool
+
+	// ParamBytes and ResultBytes are the sizes of the parameters and of the result as
+	// encoded, as far as it came to that. A result that is an error has none.
+	ParamBytes, ResultBytes int
+}
+
+// A StreamInfo says which stream an Observer or a StreamInterceptor is called for.
+type StreamInfo struct {
+	Call *Call
+	Name string // of the parameter or the result; empty for the only result
+	Sent bool   // this side produces it
+}
+
+// A StreamResult is how a stream has ended.
+type StreamResult struct {
+	// Err is nil for a stream that is complete, context.Canceled for one that its
+	// consumer has left, and otherwise the error that the consumer gets.
+	Err error
+
+	// Items and Bytes are what the items functions have been told in all.
+	Items, Bytes int64
+
+	// Blocked is how long the producer has waited for its consumer, or the consumer
+	// for its producer.
+	Blocked time.Duration
+}
+
+// A StreamInterceptor is called for each stream of a call, and returns what its items
+// are to pass, in front of their encoding on the side that produces them, and behind
+// their decoding on the other; nil is nothing. An item is a pointer to its value,
+// which may be changed. An error ends the stream, and is what its consumer gets.
+type StreamInterceptor func(ctx context.Context, stream *StreamInfo) func(item any) error
+
+// observers are the functions that are not nil.
+type observers struct {
+	log    *slog.Logger
+	conn   []func(context.Context, *Conn, *http.Request) func(error)
+	state  []func(*Conn, State)
+	call   []func(context.Context, *Call) (context.Context, func(CallResult))
+	stream []func(context.Context, *StreamInfo) (func(int, int), func(StreamResult))
+}
+
+func newObservers(list []*Observer, log *slog.Logger) *observers {
+	o := &observers{log: log}
+	for _, each := range list {
+		o.conn = appendNotNil(o.conn, each.Conn, each.Conn != nil)
+		o.state = appendNotNil(o.state, each.State, each.State != nil)
+		o.call = appendNotNil(o.call, each.Call, each.Call != nil)
+		o.stream = appendNotNil(o.stream, each.Stream, each.Stream != nil)
+	}
+	return o
+}
+
+func appendNotNil[T any](list []T, f T, there bool) []T {
+	if there {
+		list = append(list, f)
+	}
+	return list
+}
+
+// guard runs what an observer is to do.
+func (o *observers) guard(f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			o.log.Error("panic in an rpc.Observer", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+}
+
+// beginConn returns what is to be called with the end of the session.
+func (o *observers) beginConn(ctx context.Context, conn *Conn, handshake *http.Request) (ends []func(error)) {
+	for _, f := range o.conn {
+		o.guard(func() {
+			if end := f(ctx, conn, handshake); end != nil {
+				ends = append(ends, end)
+			}
+		})
+	}
+	return ends
+}
+
+func (o *observers) endConn(ends []func(error), cause error) {
+	for _, end := range ends {
+		o.guard(func() { end(cause) })
+	}
+}
+
+// observeSession tells observers that a session has begun, and notes what they are to
+// be told of its end.
+func (c *Conn) observeSession(s *session, handshake *http.Request) {
+	ends := c.observers.beginConn(s.ctx, c, handshake)
+	if len(ends) == 0 {
+		return
+	}
+	c.observed.mu.Lock()
+	ended := s.hasEnded()
+	if !ended {
+		if c.observed.ends == nil {
+			c.observed.ends = make(map[*session][]func(error))
+		}
+		c.observed.ends[s] = ends
+	}
+	c.observed.mu.Unlock()
+	if ended {
+		c.observers.endConn(ends, s.err())
+	}
+}
+
+// An observedSessions holds what observers are to be told of the end of sessions.
+type observedSessions struct {
+	mu   sync.Mutex
+	ends map[*session][]func(error)
+}
+
+// observeEnd tells observers that a session has ended.
+func (c *Conn) observeEnd(s *session, cause error) {
+	if len(c.observers.conn) == 0 {
+		return
+	}
+	c.observed.mu.Lock()
+	ends := c.observed.ends[s]
+	delete(c.observed.ends, s)
+	c.observed.mu.Unlock()
+	c.observers.endConn(ends, cause)
+}
+
+// watchState tells observers of the states of a dialed connection, until its end.
+func (o *observers) watchState(conn *Conn) {
+	for st := range conn.States(context.Background()) {
+		for _, f := range o.state {
+			o.guard(func() { f(conn, st) })
+		}
+	}
+}
+
+// A watchedCall is a call that observers are told of.
+type watchedCall struct {
+	observers *observers
+	ends      []func(CallResult)
+	result    CallResult
+}
+
+// beginCall returns nil, and ctx, where nobody observes calls.
+func (o *observers) beginCall(ctx context.Context, call *Call) (context.Context, *watchedCall) {
+	if len(o.call) == 0 {
+		return ctx, nil
+	}
+	w := &watchedCall{observers: o}
+	for _, f := range o.call {
+		o.guard(func() {
+			under, end := f(ctx, call)
+			if under != nil {
+				ctx = under
+			}
+			if end != nil {
+				w.ends = append(w.ends, end)
+			}
+		})
+	}
+	return ctx, w
+}
+
+// end tells observers what has come of the call, the last that were asked first.
+func (w *watchedCall) end(err error) {
+	w.result.Err = err
+	for i := len(w.ends) - 1; i >= 0; i-- {
+		w.observers.guard(func() { w.ends[i](w.result) })
+	}
+}
+
+type watchedKey struct{}
+
+// watchedBy returns the call that is made under ctx in a session, nil where nobody
+// observes it.
+func watchedBy(ctx context.Context, s *session) *watchedCall {
+	if len(connOf(s).observers.call) == 0 {
+		return nil
+	}
+	w, _ := ctx.Value(watchedKey{}).(*watchedCall)
+	return w
+}
+
+// params and results note how large those are, as encoded. They may be called for nil.
+func (w *watchedCall) params(size int) {
+	if w != nil {
+		w.result.ParamBytes = size
+	}
+}
+
+func (w *watchedCall) results(size int) {
+	if w != nil {
+		w.result.ResultBytes = size
+	}
+}
+
+// observe makes a call that observers are told of.
+func (c *Conn) observe(ctx context.Context, call *Call) error {
+	ctx, w := c.observers.beginCall(ctx, call)
+	err := c.invoke(context.WithValue(ctx, watchedKey{}, w), call)
+	w.result.Ran = !NotRun(err)
+	w.end(err)
+	return err
+}
+
+// observeRefusal tells observers of a request that does not run.
+func (c *config) observeRefusal(s *session, name []byte, e *fault.Error) {
+	method := c.methods.method(name)
+	if method == nil {
+		method = &Method{Name: brief(string(name))}
+	}
+	_, w := c.observers.beginCall(s.ctx, &Call{Method: method, Served: true})
+	w.end(public(s, e))
+}
+
+// given returns err, of a method with such errors, as its caller is given it.
+func given(c *session, err error, declared declaredErrors) (got error) {
+	if err == nil {
+		return nil
+	}
+	defer func() {
+		if recover() != nil { // crossing has logged it
+			got = &Error{Code: CodeInternal, Message: fault.MessageInternal}
+		}
+	}()
+	err = public(c, err)
+	e := wireError(err, declared, connOf(c).hideErrors)
+	if e == err {
+		return err
+	}
+	shown := *e
+	shown.cause = err
+	return &shown
+}

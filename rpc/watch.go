@@ -1,0 +1,168 @@
+package rpc
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/wirecall/wirecall/internal/contract"
+)
+
+// A watchedStream is a stream that observers are told of, or whose items pass
+// interceptors. But for end it belongs to the goroutine that produces or ranges.
+type watchedStream struct {
+	observers *observers
+	checks    []func(any) error
+	items     []func(n, bytes int)
+	ends      []func(StreamResult)
+	ended     sync.Once
+	unwatch   []func() bool // of contexts that end a stream over which nobody ranges
+
+	result  StreamResult
+	n, size int // not told yet
+}
+
+// watches reports whether anybody wants to be told of streams.
+func (c *config) watches() bool { return len(c.observers.stream) > 0 || len(c.streamInterceptors) > 0 }
+
+// watchStream begins to watch a stream. It runs the user's code.
+func (c *config) watchStream(ctx context.Context, info *StreamInfo) *watchedStream {
+	w := &watchedStream{observers: c.observers}
+	for _, intercept := range c.streamInterceptors {
+		if check := intercept(ctx, info); check != nil {
+			w.checks = append(w.checks, check)
+		}
+	}
+	for _, f := range c.observers.stream {
+		c.observers.guard(func() {
+			items, end := f(ctx, info)
+			if items != nil {
+				w.items = append(w.items, items)
+			}
+			if end != nil {
+				w.ends = append(w.ends, end)
+			}
+		})
+	}
+	return w
+}
+
+// check passes an item through the interceptors.
+func (w *watchedStream) check(item any) error {
+	for _, check := range w.checks {
+		if err := check(item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count notes items that tell reports.
+func (w *watchedStream) count(n, size int) {
+	w.n += n
+	w.size += size
+}
+
+func (w *watchedStream) tell() {
+	if w.n == 0 {
+		return
+	}
+	w.result.Items += int64(w.n)
+	w.result.Bytes += int64(w.size)
+	for _, f := range w.items {
+		w.observers.guard(func() { f(w.n, w.size) })
+	}
+	w.n, w.size = 0, 0
+}
+
+// end tells observers how the stream has ended, once.
+func (w *watchedStream) end(err error) {
+	w.ended.Do(func() {
+		w.tell()
+		w.result.Err = err
+		for _, f := range w.ends {
+			w.observers.guard(func() { f(w.result) })
+		}
+	})
+}
+
+// next returns the next item of a stream that comes, as sink.next does.
+func (w *watchedStream) next(k *sink) ([]byte, error) {
+	if k.pos < len(k.curEnds) {
+		raw, err := k.next()
+		w.count(1, len(raw))
+		return raw, err
+	}
+	w.tell()
+	begun := time.Now()
+	raw, err := k.next()
+	w.result.Blocked += time.Since(begun)
+	if err == nil {
+		w.count(1, len(raw))
+	}
+	return raw, err
+}
+
+// streamNames returns the names of p.streams.
+func (p *payload) streamNames() (names []string) {
+	if p.record == nil {
+		return []string{""}
+	}
+	for i, name := range p.names {
+		if _, ok := p.record.Field(i).(*contract.Stream); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// watchSent has the producers of streams watched that are to be sent.
+func watchSent(ctx context.Context, s *session, call *Call, p *payload, producers []producer) {
+	c := connOf(s)
+	if len(producers) == 0 || !c.watches() {
+		return
+	}
+	names := p.streamNames()
+	for i, each := range producers {
+		if each, ok := each.(*pump); ok {
+			each.begin = func() *watchedStream {
+				return c.watchStream(ctx, &StreamInfo{Call: call, Name: names[i], Sent: true})
+			}
+		}
+	}
+}
+
+// watchReceived watches the streams that have been decoded. One over which nobody
+// ranges has ended with ctx, or with the session.
+func watchReceived(ctx context.Context, c *session, call *Call, p *payload) {
+	if !connOf(c).watches() || !p.hasStreams() {
+		return
+	}
+	names := p.streamNames()
+	for i, each := range p.streams() {
+		s, ok := each.Remote.(*incomingStream)
+		if !ok {
+			continue
+		}
+		w := connOf(c).watchStream(ctx, &StreamInfo{Call: call, Name: names[i]})
+		s.watch = w
+		for _, over := range []context.Context{ctx, c.ctx} {
+			w.unwatch = append(w.unwatch, context.AfterFunc(over, func() {
+				if !s.used.Load() {
+					w.end(context.Cause(over))
+				}
+			}))
+		}
+	}
+}
+
+// ranged ends the watch of a range. left reports whether the loop was left.
+func (w *watchedStream) ranged(err error, left bool) {
+	for _, stop := range w.unwatch {
+		stop()
+	}
+	if err == nil && left {
+		err = context.Canceled
+	}
+	w.end(err)
+}
