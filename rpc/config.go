@@ -30,7 +30,7 @@ type config struct {
 func codecOf(s *session) codec.Codec { return connOf(s).codecs[s.form] }
 
 // connOf returns the connection that a session belongs to.
-func connOf(s *session) *Conn { return s.events.(*Conn) }
+func connOf(s *session) *Conn { return (*Conn)(s.events.(*connEvents)) }
 
 func (o *ConnOptions) config() *config {
 	cfg := &config{
@@ -49,7 +49,7 @@ func (o *ConnOptions) config() *config {
 	cfg.events = func(s *session) events {
 		c := newConn(cfg)
 		c.session.Store(s)
-		return c
+		return (*connEvents)(c)
 	}
 	for _, s := range o.Services {
 		cfg.methods.register(s)

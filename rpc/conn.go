@@ -32,14 +32,16 @@ func newConn(cfg *config) *Conn {
 	return c
 }
 
-// The events of its sessions are the lifetime's.
-func (c *Conn) attached()                        { c.lifetime.attached() }
-func (c *Conn) detached(s *session, cause error) { c.lifetime.detached(s, cause) }
-func (c *Conn) goaway(s *session, ms []int64)    { c.lifetime.goaway(s, ms) }
+// connEvents is a Conn as its sessions know it.
+type connEvents Conn
 
-func (c *Conn) ended(s *session, cause error) {
+func (c *connEvents) attached()                        { c.lifetime.attached() }
+func (c *connEvents) detached(s *session, cause error) { c.lifetime.detached(s, cause) }
+func (c *connEvents) goaway(s *session, ms []int64)    { c.lifetime.goaway(s, ms) }
+
+func (c *connEvents) ended(s *session, cause error) {
 	c.lifetime.ended(s, cause)
-	c.observeEnd(s, cause)
+	(*Conn)(c).observeEnd(s, cause)
 }
 
 // Call makes a call; see Caller. A connection that a Server holds to a plain
@@ -178,9 +180,7 @@ type State struct {
 func (c *Conn) State() State {
 	s := c.session.Load()
 	st := c.lifetime.state()
-	if r := s.resume.Load(); r != nil && s.err() == nil && st.Phase != Closed {
-		st.Resumable = r.sent.Complete()
-	}
+	st.Resumable = st.Phase != Closed && s.canResume()
 	return st
 }
 

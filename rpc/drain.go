@@ -116,6 +116,14 @@ func (c *session) peerLeaving() bool {
 	return c.state.leaving
 }
 
+// over reports whether the session takes no more calls: it has ended, or its peer
+// shuts down.
+func (c *session) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state.ended || c.state.leaving
+}
+
 // peerMoved takes in $/moved.
 func (c *session) peerMoved() {
 	c.update(func(s *connState) { s.moved = s.draining || s.moved })

@@ -54,7 +54,7 @@ func TestEndWhileTheNextIsAdopted(t *testing.T) {
 }
 
 func dialedSession(conn *Conn) *session {
-	s := newSession(context.Background(), &conn.settings, wire.JSON, noTransport{}, modeWirecall, conn)
+	s := newSession(context.Background(), &conn.settings, wire.JSON, noTransport{}, modeWirecall, (*connEvents)(conn))
 	return s
 }
 

@@ -10,8 +10,8 @@ import (
 // ConnFromContext returns the connection that the call of a handler's context came
 // over: what Peer returns, and false in a POST and outside of handlers.
 func ConnFromContext(ctx context.Context) (*Conn, bool) {
-	s, ok := ctx.Value(sessionKey{}).(*session)
-	if !ok {
+	s := sessionOf(ctx)
+	if s == nil {
 		return nil, false
 	}
 	if _, none := s.socket().(noTransport); none {

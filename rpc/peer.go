@@ -23,7 +23,7 @@ func (noPeer) Call(_ context.Context, call *Call) error {
 // mode, its calls fail with CodeNeedsWirecall. In a handler it is a *Conn, whose
 // Done tells those who keep it when the peer has gone.
 func Peer(ctx context.Context) Caller {
-	if c, ok := ctx.Value(sessionKey{}).(*session); ok {
+	if c := sessionOf(ctx); c != nil {
 		return connOf(c)
 	}
 	return noPeer{}

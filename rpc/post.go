@@ -1,14 +1,12 @@
 package rpc
 
 import (
-	"context"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 
 	"github.com/wirecall/wirecall/internal/fault"
-	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // servePOST answers one message or one batch: JSON-RPC over HTTP, for curl and
@@ -30,7 +28,7 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has gone
 	}
-	msg, ok := s.answerPOST(r.Context(), body)
+	msg, ok := answerPlain(r.Context(), &s.config.settings, body)
 	switch {
 	case !ok:
 	case len(msg) == 0:
@@ -53,30 +51,4 @@ func isJSON(contentType string) bool {
 		return true
 	}
 	return false
-}
-
-// answerPOST runs what body asks for, as a connection of its own that ends with
-// the answer, or with ctx, when nobody waits for one.
-func (s *Server) answerPOST(ctx context.Context, body []byte) (msg []byte, ok bool) {
-	c := newSession(ctx, &s.config.settings, wire.JSON, noTransport{}, modePlain, nil)
-	stop := context.AfterFunc(ctx, func() { c.end(context.Cause(ctx)) })
-	defer stop()
-	answered := make(chan []byte, 1)
-	reply := func(msg []byte) { answered <- append([]byte(nil), msg...) }
-	if isBatch(body) {
-		if b := newBatch(c, body, reply, reply); b != nil {
-			b.run()
-		}
-	} else {
-		c.plainMessage(body, reply)
-	}
-	select {
-	case msg := <-answered:
-		c.endWhenIdle() // notifications have no answer to wait for, but may finish
-		<-c.ctx.Done()
-		return msg, ctx.Err() == nil
-	case <-ctx.Done():
-		c.end(context.Cause(ctx)) // stop may come before the AfterFunc does
-		return nil, false
-	}
 }

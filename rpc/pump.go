@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"github.com/wirecall/wirecall/internal/contract"
+	"github.com/wirecall/wirecall/internal/fault"
 )
 
 // A pump produces a stream of the user's: it runs the iterator and encodes what that
@@ -40,7 +41,7 @@ func (p *pump) produce(s *sendStream) {
 	defer func() { // also where the iterator ends the goroutine
 		left := p.watch != nil && s.left()
 		why := s.reason(err)
-		s.finish(p.encodeEnd(why))
+		s.finish(p.end(why))
 		if p.watch != nil {
 			p.watch.result.Blocked = s.blocked
 			p.watch.ranged(given(s.c, why, p.errors), left)
@@ -97,17 +98,12 @@ func (p *pump) emit(item any) bool {
 	}
 }
 
-// encodeEnd returns the error object of the end, nil where the stream is complete.
-// It runs the error's code.
-func (p *pump) encodeEnd(err error) []byte {
+// end is the error that the stream ends with as it crosses, nil where the stream is
+// complete. It runs the error's code.
+func (p *pump) end(err error) *fault.Error {
 	if err == nil {
 		return nil
 	}
 	c := p.stream.c
-	e := crossing(c, hasRun(public(c, err)), p.errors)
-	object := c.errorObject(e)
-	if len(object)+messageOverhead > c.peerMessage() {
-		return c.errorObject(c.shortened(e))
-	}
-	return object
+	return crossing(c, hasRun(public(c, err)), p.errors)
 }

@@ -114,7 +114,7 @@ func (r *redialer) connect(ctx context.Context) error {
 		}
 		old.end(err) // the server knows it no more: on with a new one
 	}
-	s := newSession(r.values, &r.conn.settings, r.dialer.codec.Format(), t, m, r.conn)
+	s := newSession(r.values, &r.conn.settings, r.dialer.codec.Format(), t, m, (*connEvents)(r.conn))
 	if err := public(s, s.open(ctx)); err != nil {
 		return err
 	}

@@ -164,7 +164,7 @@ func (r *redialer) pick(ctx context.Context) (*session, error) {
 		}
 	}
 	if r.older.Load() > 0 {
-		if in := callOf(ctx); in != nil && in.c.events == events(r.conn) && in.c.serves(ctx) && in.c.err() == nil {
+		if in := callOf(ctx); in != nil && connOf(in.c) == r.conn && in.c.serves(ctx) && in.c.err() == nil {
 			return in.c, nil
 		}
 	}
@@ -174,8 +174,7 @@ func (r *redialer) pick(ctx context.Context) (*session, error) {
 // repeats reports whether a call that failed with err is to be made again on the
 // next session: s takes no more, and the call has not run, or may run twice.
 func repeats(s *session, call *Call, err error) bool {
-	over := false
-	s.update(func(st *connState) { over = st.ended || st.leaving })
+	over := s.over()
 	switch e, ok := errors.AsType[*Error](err); {
 	case !over || !ok:
 		return false

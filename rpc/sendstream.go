@@ -317,11 +317,11 @@ func (s *sendStream) settle() {
 	}
 }
 
-// finish ends the stream behind its items. end is the encoded error, nil where the
-// stream is complete.
-func (s *sendStream) finish(end []byte) {
+// finish ends the stream behind its items with an error, nil where it is complete.
+func (s *sendStream) finish(err *fault.Error) {
 	buffers.Put(s.scratch)
 	s.scratch = nil
+	end := s.encodeEnd(err)
 	o := &s.c.out
 	o.mu.Lock()
 	s.stopped, s.ended, s.end = true, true, end
@@ -340,6 +340,18 @@ func (s *sendStream) left() bool {
 	s.c.out.mu.Lock()
 	defer s.c.out.mu.Unlock()
 	return s.stopped && s.why == nil
+}
+
+// encodeEnd returns the error object of the end, nil where there is none.
+func (s *sendStream) encodeEnd(err *fault.Error) []byte {
+	if err == nil {
+		return nil
+	}
+	object := s.c.errorObject(err)
+	if len(object)+messageOverhead > s.c.peerMessage() {
+		return s.c.errorObject(s.c.shortened(err))
+	}
+	return object
 }
 
 // reason returns why the stream ends, nil where it is complete. err is what the

@@ -211,15 +211,13 @@ func enterOnce(c *session, streams []*contract.Stream) {
 		if produce == nil {
 			continue
 		}
-		c.update(func(s *connState) { s.cleanups++ })
-		go func() {
-			defer c.update(func(s *connState) { s.cleanups-- })
+		c.cleanUp(func() {
 			defer func() {
 				if r := recover(); r != nil {
 					panicked(c, "stream", r)
 				}
 			}()
 			produce(func(any) bool { return false })
-		}()
+		})
 	}
 }

@@ -155,7 +155,7 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 // that has been closed.
 func (s *Server) serveConn(ctx context.Context, rwc io.ReadWriteCloser, closed func()) error {
 	t := transport.NewLines(rwc, s.config.lineOptions(closed))
-	o := newOpening(ctx, &s.config.settings, s, t, wire.JSON, true)
+	o := newOpening(ctx, &s.config.settings, (*serverHost)(s), t, wire.JSON, true)
 	stop := context.AfterFunc(ctx, func() { o.end(context.Cause(ctx), transport.CloseShutdown) })
 	c, err := o.run()
 	stop()
@@ -203,15 +203,17 @@ func (s *Server) admit(c *session) bool {
 	}
 	s.mu.Unlock()
 	if stopped {
-		c.drop(c.transport, errDrained)
-		c.stopReading()
+		c.refuseStart(errDrained)
 	}
 	return !stopped
 }
 
+// serverHost is a Server as its openings know it.
+type serverHost Server
+
 // take takes on the session of an opening. Where the server has been stopped since
 // the opening began, the session has as long as others to finish.
-func (s *Server) take(c *session) { s.takeFrom(c, nil) }
+func (s *serverHost) take(c *session) { (*Server)(s).takeFrom(c, nil) }
 
 // takeFrom is take for a session that has come of a WebSocket handshake, nil for none.
 func (s *Server) takeFrom(c *session, handshake *http.Request) {
@@ -227,7 +229,7 @@ func (s *Server) takeFrom(c *session, handshake *http.Request) {
 }
 
 // opens takes on an opening, unless the server has been stopped.
-func (s *Server) opens(o *opening) bool {
+func (s *serverHost) opens(o *opening) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.stopped {
@@ -237,7 +239,7 @@ func (s *Server) opens(o *opening) bool {
 }
 
 // opened is for when an opening is over.
-func (s *Server) opened(o *opening) {
+func (s *serverHost) opened(o *opening) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.openings, o)

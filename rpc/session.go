@@ -114,6 +114,12 @@ var (
 
 type sessionKey struct{}
 
+// sessionOf returns the session whose handlers have ctx, nil outside of handlers.
+func sessionOf(ctx context.Context) *session {
+	c, _ := ctx.Value(sessionKey{}).(*session)
+	return c
+}
+
 // newSession makes a session that does nothing before start. A nil e are the events
 // that the settings make.
 func newSession(ctx context.Context, set *settings, form wire.Format, t transport.Transport, m mode, e events) *session {
@@ -382,3 +388,15 @@ func (c *session) stats() (st engineStats) {
 
 // Draining is closed when this side shuts down.
 func (c *session) Draining() <-chan struct{} { return c.drains }
+
+// refuseStart ends a session whose reader was about to begin.
+func (c *session) refuseStart(cause error) {
+	c.drop(c.transport, cause)
+	c.stopReading()
+}
+
+// canResume reports whether a cut now would lose nothing.
+func (c *session) canResume() bool {
+	r := c.resume.Load()
+	return r != nil && c.err() == nil && r.sent.Complete()
+}

@@ -16,7 +16,7 @@ import (
 // it elsewhere, and Shutdown ends what is left. Outside of handlers it is nil, and
 // so never ready.
 func Draining(ctx context.Context) <-chan struct{} {
-	if c, ok := ctx.Value(sessionKey{}).(*session); ok {
+	if c := sessionOf(ctx); c != nil {
 		return c.Draining()
 	}
 	return nil

@@ -220,3 +220,12 @@ func (o *outbox) isLate() bool {
 	defer o.mu.Unlock()
 	return o.late
 }
+
+// cleanUp runs f on a goroutine of its own. The session is not idle until it returns.
+func (c *session) cleanUp(f func()) {
+	c.update(func(s *connState) { s.cleanups++ })
+	go func() {
+		defer c.update(func(s *connState) { s.cleanups-- })
+		f()
+	}()
+}

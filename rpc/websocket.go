@@ -31,9 +31,9 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		s.servePlainWebSocket(r, t)
 		return
 	}
-	var host openingHost = s
+	var host openingHost = (*serverHost)(s)
 	if len(s.config.observers.conn) > 0 {
-		host = handshakeHost{s, r}
+		host = handshakeHost{(*serverHost)(s), r}
 	}
 	o := newOpening(r.Context(), &s.config.settings, host, t, cd.Format(), false)
 	go func() {
@@ -45,11 +45,11 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 
 // A handshakeHost is the host of an opening that has come of a request.
 type handshakeHost struct {
-	*Server
+	*serverHost
 	request *http.Request
 }
 
-func (h handshakeHost) take(c *session) { h.takeFrom(c, h.request) }
+func (h handshakeHost) take(c *session) { (*Server)(h.serverHost).takeFrom(c, h.request) }
 
 // servePlainWebSocket begins a session for a client that knows no hello.
 func (s *Server) servePlainWebSocket(r *http.Request, t *transport.WebSocket) {
