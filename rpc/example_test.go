@@ -157,6 +157,33 @@ func ExampleInterceptor() {
 	// Output: Cluster.Status: whose cluster?
 }
 
+// An option says of a method what interceptors need to know: here who may call it,
+// which deploy.Cluster says for all of its methods, and again for Restart.
+func ExampleMethod_Option() {
+	type roleKey struct{}
+	admitted := func(ctx context.Context, c *rpc.Call, next rpc.Handler) error {
+		switch role := c.Method.Option("role"); role {
+		case "viewer", ctx.Value(roleKey{}):
+			return next(ctx, c)
+		default: // also "": nobody has said who may call it
+			return rpc.Errorf(rpc.CodePermissionDenied, "%s needs the role %q", c.Method.Name, role)
+		}
+	}
+	srv := rpc.NewServer(&rpc.ServerOptions{ServeInterceptors: []rpc.Interceptor{admitted}})
+	srv.Register(deploy.ClusterService(cluster{}))
+	defer srv.Close()
+
+	ctx := context.Background()
+	client := deploy.NewClusterClient(srv.Caller(context.WithValue(ctx, roleKey{}, "viewer")))
+	status, err := client.Status(ctx, "web")
+	fmt.Println(status.Version, err)
+	_, err = client.Restart(ctx, "web")
+	fmt.Println(err)
+	// Output:
+	// v1.4 <nil>
+	// Cluster.Restart needs the role "admin"
+}
+
 func ExampleObserver() {
 	logged := &rpc.Observer{Call: func(ctx context.Context, c *rpc.Call) (context.Context, func(rpc.CallResult)) {
 		return ctx, func(r rpc.CallResult) { fmt.Println(c.Method.Name, r.Err) }

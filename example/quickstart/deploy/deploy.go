@@ -13,6 +13,7 @@ import (
 // Cluster is what operators ask of a cluster.
 //
 //wirecall:service
+//wirecall:option role=viewer
 type Cluster interface {
 	// Status returns what runs of a service. For one that is not deployed the
 	// error is an *UnknownService.
@@ -40,6 +41,8 @@ type Cluster interface {
 	Check(ctx context.Context, lines iter.Seq2[string, error]) (iter.Seq2[string, error], error)
 
 	// Restart asks the operator how, and then restarts a service.
+	//
+	//wirecall:option role=admin
 	Restart(ctx context.Context, service string) (report string, err error)
 
 	// Logs streams what a service logs, for as long as someone reads it.

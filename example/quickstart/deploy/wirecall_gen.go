@@ -51,8 +51,9 @@ func (c *ClusterClient) Status(ctx context.Context, service string) (Status, err
 
 var clusterStatus = rpc.Method{
 	Name: ClusterStatusMethod, Service: "Cluster", Params: []string{"service"},
-	Errors: []*rpc.ErrorType{clusterUnknownService},
-	New:    func() (any, any) { return new(clusterStatusParams), new(Status) },
+	Options: []rpc.Option{{Key: "role", Value: "viewer"}},
+	Errors:  []*rpc.ErrorType{clusterUnknownService},
+	New:     func() (any, any) { return new(clusterStatusParams), new(Status) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*clusterStatusParams), c.Result.(*Status)
 		*r, err = impl.(Cluster).Status(ctx, p.Service)
@@ -75,7 +76,8 @@ func (c *ClusterClient) Heartbeat(ctx context.Context, instance int) error {
 
 var clusterHeartbeat = rpc.Method{
 	Name: ClusterHeartbeatMethod, Service: "Cluster", Params: []string{"instance"}, Notify: true,
-	New: func() (any, any) { return new(clusterHeartbeatParams), nil },
+	Options: []rpc.Option{{Key: "role", Value: "viewer"}},
+	New:     func() (any, any) { return new(clusterHeartbeatParams), nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p := c.Params.(*clusterHeartbeatParams)
 		return impl.(Cluster).Heartbeat(ctx, p.Instance)
@@ -99,7 +101,8 @@ func (c *ClusterClient) Deploy(ctx context.Context, service string, version stri
 
 var clusterDeploy = rpc.Method{
 	Name: ClusterDeployMethod, Service: "Cluster", Params: []string{"service", "version"},
-	New: func() (any, any) { return new(clusterDeployParams), new(gen1.Stream) },
+	Options: []rpc.Option{{Key: "role", Value: "viewer"}},
+	New:     func() (any, any) { return new(clusterDeployParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*clusterDeployParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Cluster).Deploy(ctx, p.Service, p.Version)
@@ -132,7 +135,8 @@ func (c *ClusterClient) Instances(ctx context.Context) (now map[string]int, chan
 
 var clusterInstances = rpc.Method{
 	Name: ClusterInstancesMethod, Service: "Cluster", Results: []string{"now", "changes"},
-	New: func() (any, any) { return nil, new(clusterInstancesResult) },
+	Options: []rpc.Option{{Key: "role", Value: "viewer"}},
+	New:     func() (any, any) { return nil, new(clusterInstancesResult) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		r := c.Result.(*clusterInstancesResult)
 		now, changes, err := impl.(Cluster).Instances(ctx)
@@ -165,7 +169,8 @@ func (c *ClusterClient) Start(ctx context.Context, orders iter.Seq2[Order, error
 
 var clusterStart = rpc.Method{
 	Name: ClusterStartMethod, Service: "Cluster", Params: []string{"orders"},
-	New: func() (any, any) { return new(clusterStartParams), new(int) },
+	Options: []rpc.Option{{Key: "role", Value: "viewer"}},
+	New:     func() (any, any) { return new(clusterStartParams), new(int) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*clusterStartParams), c.Result.(*int)
 		*r, err = impl.(Cluster).Start(ctx, gen1.Receive[Order](p.Orders))
@@ -190,7 +195,8 @@ func (c *ClusterClient) Check(ctx context.Context, lines iter.Seq2[string, error
 
 var clusterCheck = rpc.Method{
 	Name: ClusterCheckMethod, Service: "Cluster", Params: []string{"lines"},
-	New: func() (any, any) { return new(clusterCheckParams), new(gen1.Stream) },
+	Options: []rpc.Option{{Key: "role", Value: "viewer"}},
+	New:     func() (any, any) { return new(clusterCheckParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*clusterCheckParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Cluster).Check(ctx, gen1.Receive[string](p.Lines))
@@ -216,7 +222,8 @@ func (c *ClusterClient) Restart(ctx context.Context, service string) (report str
 
 var clusterRestart = rpc.Method{
 	Name: ClusterRestartMethod, Service: "Cluster", Params: []string{"service"},
-	New: func() (any, any) { return new(clusterRestartParams), new(string) },
+	Options: []rpc.Option{{Key: "role", Value: "admin"}},
+	New:     func() (any, any) { return new(clusterRestartParams), new(string) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*clusterRestartParams), c.Result.(*string)
 		*r, err = impl.(Cluster).Restart(ctx, p.Service)
@@ -241,7 +248,8 @@ func (c *ClusterClient) Logs(ctx context.Context, service string) iter.Seq2[stri
 
 var clusterLogs = rpc.Method{
 	Name: ClusterLogsMethod, Service: "Cluster", Params: []string{"service"},
-	New: func() (any, any) { return new(clusterLogsParams), new(gen1.Stream) },
+	Options: []rpc.Option{{Key: "role", Value: "viewer"}},
+	New:     func() (any, any) { return new(clusterLogsParams), new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*clusterLogsParams), c.Result.(*gen1.Stream)
 		r0 := impl.(Cluster).Logs(ctx, p.Service)
