@@ -18,7 +18,7 @@ type Caller interface {
 // A Call is one call or notification, as interceptors on either end see it.
 type Call struct {
 	// Method is the method that is called. It is never nil, and read-only: other
-	// calls share it.
+	// calls share it. An interceptor that needs another one sets a copy.
 	Method *Method
 
 	// Params holds the parameters: nil where there are none, otherwise a
@@ -35,9 +35,9 @@ type Call struct {
 	Served bool
 }
 
-// Param returns a pointer to the parameter of that name, or nil where the method has
-// none or Params is no generated struct. A parameter that is a stream has no type
-// that is of use.
+// Param returns a pointer to the parameter of that name, such as a *string, or nil if
+// the method has none or Params is no generated struct. Whoever changes what it points
+// to changes the call. Of a parameter that is a stream the type is of no use.
 func (c *Call) Param(name string) any {
 	record, ok := c.Params.(contract.Record)
 	if i := slices.Index(c.Method.Params, name); ok && i >= 0 {
@@ -75,7 +75,11 @@ type Method struct {
 	// results where there are several.
 	Params, Results []string
 
-	Notify     bool // declared as a notification: nobody answers, and a call returns when the message is on its way
+	// Notify says that it is declared as a notification: nobody answers, and a call
+	// returns when the message is on its way. A peer may send as a notification what is
+	// not declared as one.
+	Notify bool
+
 	Idempotent bool // declared as safe to repeat, so that a call is made again where its answer was lost
 
 	// Unordered takes the method out of the order of its service: a notification

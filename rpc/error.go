@@ -73,9 +73,11 @@ func (e *Error) Is(target error) bool {
 	return ok && e.Code == code
 }
 
-// WithData returns a copy of e that carries data, in place of what e carries. It
-// crosses beside the message, encoded by the connection's codec; the receiver calls
-// Decode. Data that cannot be encoded does not cross. Nil is no data.
+// WithData returns a copy of e that carries data, in place of what e carries, so that
+// an Error in a package variable can be the beginning of many. The data crosses beside
+// the message, encoded by the connection's codec; the receiver calls Decode. It does not
+// cross if it cannot be encoded, or is over the receiver's limit for a message. Nil is
+// no data.
 func (e *Error) WithData(data any) *Error {
 	c := *e
 	c.data = errorData{value: data}

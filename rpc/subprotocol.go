@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -60,17 +59,6 @@ func (s *Server) selectSubprotocol(names []string) (string, codec.Codec, mode) {
 		return "", codec.JSON, modePlain
 	}
 	return names[i], codec.JSON, modePlain
-}
-
-// offering returns r with name as the only subprotocol that it offers, if it is one.
-func offering(r *http.Request, name string) *http.Request {
-	r = r.WithContext(r.Context())
-	r.Header = maps.Clone(r.Header)
-	delete(r.Header, "Sec-Websocket-Protocol")
-	if name != "" {
-		r.Header["Sec-Websocket-Protocol"] = []string{name}
-	}
-	return r
 }
 
 func checkSubprotocols(names []string) error {
