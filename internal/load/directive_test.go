@@ -1,6 +1,7 @@
 package load
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -75,7 +76,7 @@ func TestParseDirective(t *testing.T) {
 func FuzzParseDirective(f *testing.F) {
 	for _, text := range []string{
 		"//wirecall:service", "//wirecall:service name=Chat", "//wirecall:name \"x\"", "//wirecall:cursor after=ID",
-		"// wirecall:notify", "//wirecall:", "//wirecall:name `", "//wirecall:name \"\\u0000\"", "//go:generate x",
+		"//wirecall:option \"name=a b\"", "//wirecall:error chat.TooLong -7 name=x", "// wirecall:notify", "//wirecall:", "//wirecall:name `", "//wirecall:name \"\\u0000\"", "//go:generate x",
 	} {
 		f.Add(text)
 	}
@@ -89,7 +90,7 @@ func FuzzParseDirective(f *testing.F) {
 		case !strings.HasPrefix(text, "//wirecall:"+d.verb):
 			t.Fatalf("%q is a %s", text, d.verb)
 		}
-		if d.verb == "name" || d.key == "name" {
+		if slices.Contains([]string{"service", "name", "error"}, d.verb) { // its value is a name on the wire, or empty
 			if strings.HasPrefix(d.value, "rpc.") || strings.ContainsFunc(d.value, func(r rune) bool { return r <= ' ' || strings.ContainsRune("$\"\\<>&", r) }) {
 				t.Fatalf("%q is the name %q", text, d.value)
 			}

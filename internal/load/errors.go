@@ -50,6 +50,10 @@ func (w *pkgLoader) declaredError(d placedDirective, from *types.Package, who st
 	}
 	switch obj := obj.(type) {
 	case *types.Var:
+		if !w.canName(obj) {
+			w.refusef(d.pos, "%s: error %s: generated code cannot name %s.%s: export it, from where it may be used", who, d.key, pkg.Name, obj.Name())
+			return nil
+		}
 		if !types.Implements(obj.Type(), errorType) {
 			w.refusef(d.pos, "%s: %s is no error: a variable that is declared as one is of type error", who, d.key)
 			return nil

@@ -161,10 +161,10 @@ func (t *typeLoader) ref(obj *types.TypeName, args *types.TypeList) *model.Type 
 	return ref
 }
 
-// canName reports whether the output can name a type, its arguments aside.
-func (t *typeLoader) canName(obj *types.TypeName) bool {
+// canName reports whether the output can name a type, its arguments aside, or a variable.
+func (w *pkgLoader) canName(obj types.Object) bool {
 	path := obj.Pkg().Path()
-	return path == t.out.Path || obj.Exported() && importable(t.out.Path, path) && !strings.HasPrefix(path, "vendor/")
+	return path == w.out.Path || obj.Exported() && importable(w.out.Path, path) && !strings.HasPrefix(path, "vendor/")
 }
 
 // nameable refuses a type that the output would have to write and cannot.
