@@ -1,10 +1,11 @@
 // Package internal_test holds the code against the picture of how it is cut:
 //
 //	cmd/wirecall -> internal/load, internal/emit/* -> internal/model
-//	generated code -> rpc/gen1 -> rpc -> internal/contract, codec, internal/wire; codec/cbor -> codec -> internal/wire
+//	generated code -> rpc/gen1 -> rpc -> internal/session, internal/contract, codec; codec/cbor -> codec -> internal/wire
+//	internal/session -> internal/transport, internal/replay, internal/flow, internal/workers, internal/wire
 //	codec, codec/jsongen -> internal/jsontypes
 //	internal/wire, internal/jsontypes, codec/jsongen -> internal/jsonscan; internal/wire, codec/cbor -> internal/cborscan
-//	rpc -> internal/transport -> internal/buffers
+//	internal/transport, internal/replay -> internal/buffers
 package internal_test
 
 import (
@@ -46,17 +47,25 @@ var allowed = map[string][]string{
 	"codec/jsongen": {"internal/jsonscan", "internal/jsontypes"},
 	"codec/cbor":    {"codec", "internal/wire", "internal/cborscan"},
 
-	"rpc": {
-		"codec",
-		"internal/backoff",
+	"internal/racing": {}, // for tests
+	"internal/session": {
 		"internal/buffers",
-		"internal/contract",
 		"internal/fault",
 		"internal/flow",
 		"internal/replay",
 		"internal/transport",
 		"internal/wire",
 		"internal/workers",
+	},
+
+	"rpc": {
+		"codec",
+		"internal/backoff",
+		"internal/contract",
+		"internal/fault",
+		"internal/session",
+		"internal/transport",
+		"internal/wire",
 	},
 	"rpc/gen1": {"rpc", "internal/contract"},
 	"rpc/*":    {"rpc", "codec", "codec/*", "internal/wire"},

@@ -1,6 +1,10 @@
 package rpc
 
-import "context"
+import (
+	"context"
+
+	"github.com/wirecall/wirecall/internal/session"
+)
 
 // Async lets the calls of a notification's service that came behind it start before
 // its handler has returned. A handler that waits for something which such a call
@@ -12,7 +16,7 @@ import "context"
 // have returned, or after ten seconds. The directive //wirecall:unordered on a method
 // takes it out of that order.
 func Async(ctx context.Context) {
-	if in := callOf(ctx); in != nil && in.id == nil {
-		in.letGo()
+	if in := session.CallFromContext(ctx); in != nil && in.ID == nil {
+		in.LetGo()
 	}
 }

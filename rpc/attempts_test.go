@@ -8,7 +8,7 @@ import (
 // What a connection was good for decides whether the delays begin anew.
 func TestAttempts(t *testing.T) {
 	options := Reconnect{MinDelay: 100 * time.Millisecond, MaxDelay: 30 * time.Second}
-	const brief, long = time.Millisecond, time.Minute
+	const Brief, long = time.Millisecond, time.Minute
 	for name, test := range map[string]struct {
 		before            attempts
 		carried, breached bool
@@ -18,15 +18,15 @@ func TestAttempts(t *testing.T) {
 		"of use":                      {attempts{failed: 5}, true, false, 2 * time.Second, 0, 100 * time.Millisecond},
 		"of no use":                   {attempts{failed: 5}, false, false, 2 * time.Second, 1600 * time.Millisecond, 3200 * time.Millisecond},
 		"of no use, but lasting":      {attempts{failed: 5}, false, false, proven, 0, 100 * time.Millisecond},
-		"first brief one":             {attempts{}, true, false, brief, 0, 100 * time.Millisecond},
-		"second brief one":            {attempts{brief: 1}, true, false, brief, 200 * time.Millisecond, 200 * time.Millisecond},
-		"tenth brief one":             {attempts{brief: 9}, true, false, brief, time.Second, time.Second},
+		"first brief one":             {attempts{}, true, false, Brief, 0, 100 * time.Millisecond},
+		"second brief one":            {attempts{brief: 1}, true, false, Brief, 200 * time.Millisecond, 200 * time.Millisecond},
+		"tenth brief one":             {attempts{brief: 9}, true, false, Brief, time.Second, time.Second},
 		"longer after brief ones":     {attempts{brief: 9}, true, false, time.Second, 0, 100 * time.Millisecond},
 		"broke the protocol":          {attempts{failed: 5}, true, true, 29 * time.Second, 1600 * time.Millisecond, 3200 * time.Millisecond},
 		"broke the protocol late":     {attempts{failed: 5}, true, true, long, 0, 100 * time.Millisecond},
 		"told to stay away":           {attempts{least: time.Minute}, true, false, long, time.Minute, time.Minute},
-		"told to stay away for less":  {attempts{failed: 9, least: time.Second}, false, false, brief, 15 * time.Second, 30 * time.Second},
-		"not for longer than longest": {attempts{failed: 99}, false, false, brief, 15 * time.Second, 30 * time.Second},
+		"told to stay away for less":  {attempts{failed: 9, least: time.Second}, false, false, Brief, 15 * time.Second, 30 * time.Second},
+		"not for longer than longest": {attempts{failed: 99}, false, false, Brief, 15 * time.Second, 30 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := test.before

@@ -65,7 +65,7 @@ func (l *localCaller) Call(ctx context.Context, call *Call) error {
 func (s *Server) connect(ctx context.Context) (*Conn, error) {
 	near, far := net.Pipe()
 	go s.serveConn(ctx, far, func() {})
-	limits := s.config.limits
+	limits := s.config.Limits
 	limits.HandshakeTimeout, limits.IdleTimeout = 0, -1
-	return NewConn(ctx, near, &ConnOptions{Limits: Limits(limits), Logger: s.config.log})
+	return NewConn(ctx, near, &ConnOptions{Limits: Limits(limits), Logger: s.config.Log})
 }

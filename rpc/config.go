@@ -9,12 +9,13 @@ import (
 	"sync"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // config is what the options of either side come down to.
 type config struct {
-	settings
+	session.Settings
 	methods    *registry
 	codecs     [2]codec.Codec        // by their formats
 	callChain  func(Handler) Handler // around calls that this side makes
@@ -27,10 +28,10 @@ type config struct {
 }
 
 // codecOf returns the codec of values in a session.
-func codecOf(s *session) codec.Codec { return connOf(s).codecs[s.form] }
+func codecOf(s *session.Session) codec.Codec { return connOf(s).codecs[s.Format] }
 
 // connOf returns the connection that a session belongs to.
-func connOf(s *session) *Conn { return (*Conn)(s.events.(*connEvents)) }
+func connOf(s *session.Session) *Conn { return (*Conn)(s.Events.(*connEvents)) }
 
 func (o *ConnOptions) config() *config {
 	cfg := &config{
@@ -41,12 +42,12 @@ func (o *ConnOptions) config() *config {
 		intercepts: len(o.ServeInterceptors) > 0,
 		hideErrors: o.HideErrors,
 	}
-	cfg.settings = settings{limits: engineLimits(o.Limits.withDefaults()), log: logger(o.Logger), lookup: cfg.methods.lookup, unknown: unknown, cause: closedByPeer}
-	cfg.observers, cfg.streamInterceptors = newObservers(o.Observers, cfg.log), o.StreamInterceptors
+	cfg.Settings = session.Settings{Limits: session.Limits(o.Limits.withDefaults()), Log: logger(o.Logger), Lookup: cfg.methods.lookup, Unknown: unknown, Cause: closedByPeer}
+	cfg.observers, cfg.streamInterceptors = newObservers(o.Observers, cfg.Log), o.StreamInterceptors
 	if len(cfg.observers.call) > 0 {
-		cfg.refused = cfg.observeRefusal
+		cfg.Refused = cfg.observeRefusal
 	}
-	cfg.events = func(s *session) events {
+	cfg.Events = func(s *session.Session) session.Events {
 		c := newConn(cfg)
 		c.session.Store(s)
 		return (*connEvents)(c)
@@ -84,7 +85,7 @@ type registry struct {
 // A registeredMethod is a method of a Service that was registered.
 type registeredMethod struct {
 	*Method
-	served *servedMethod
+	served *session.Method
 }
 
 // register panics on a name that is taken, as http.Handle does: it is a mistake
@@ -95,16 +96,16 @@ func (r *registry) register(s Service) {
 	if r.methods == nil {
 		r.methods = make(map[string]*registeredMethod)
 	}
-	order := new(ordering)
+	order := new(session.Ordering)
 	for _, m := range s.Methods {
 		if _, dup := r.methods[m.Name]; dup {
 			panic(fmt.Sprintf("rpc: method %q is registered twice", m.Name))
 		}
-		served := serves(m, func(ctx context.Context, c *Call) error { return m.Serve(ctx, s.Impl, c) })
+		Served := serves(m, func(ctx context.Context, c *Call) error { return m.Serve(ctx, s.Impl, c) })
 		if !m.Unordered {
-			served.order = order
+			Served.Order = order
 		}
-		r.methods[m.Name] = &registeredMethod{m, served}
+		r.methods[m.Name] = &registeredMethod{m, Served}
 	}
 }
 
@@ -130,7 +131,7 @@ func (r *registry) method(name []byte) *Method {
 	return nil
 }
 
-func (r *registry) lookup(name []byte) *servedMethod {
+func (r *registry) lookup(name []byte) *session.Method {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if m := r.methods[string(name)]; m != nil {
@@ -140,7 +141,7 @@ func (r *registry) lookup(name []byte) *servedMethod {
 }
 
 // unknown returns a method whose calls fail.
-func unknown(name string) *servedMethod {
+func unknown(name string) *session.Method {
 	return serves(&Method{Name: name}, func(context.Context, *Call) error {
 		return &Error{Code: CodeMethodNotFound, Message: "method not found"}
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
@@ -19,8 +20,8 @@ import (
 // DialOptions.Reconnect.
 type Conn struct {
 	*config
-	session  atomic.Pointer[session] // what calls go to
-	invoke   Handler                 // roundTrip, and the interceptors around it
+	session  atomic.Pointer[session.Session] // what calls go to
+	invoke   Handler                         // roundTrip, and the interceptors around it
 	lifetime lifetime
 	observed observedSessions
 }
@@ -35,12 +36,12 @@ func newConn(cfg *config) *Conn {
 // connEvents is a Conn as its sessions know it.
 type connEvents Conn
 
-func (c *connEvents) attached()                        { c.lifetime.attached() }
-func (c *connEvents) detached(s *session, cause error) { c.lifetime.detached(s, cause) }
-func (c *connEvents) goaway(s *session, ms []int64)    { c.lifetime.goaway(s, ms) }
+func (c *connEvents) Attached()                                { c.lifetime.Attached() }
+func (c *connEvents) Detached(s *session.Session, cause error) { c.lifetime.Detached(s, cause) }
+func (c *connEvents) Goaway(s *session.Session, ms []int64)    { c.lifetime.Goaway(s, ms) }
 
-func (c *connEvents) ended(s *session, cause error) {
-	c.lifetime.ended(s, cause)
+func (c *connEvents) Ended(s *session.Session, cause error) {
+	c.lifetime.Ended(s, cause)
 	(*Conn)(c).observeEnd(s, cause)
 }
 
@@ -112,10 +113,10 @@ func (c *Conn) close(cause error) {
 	c.lifetime.end(cause)
 	all := c.lifetime.sessions()
 	for _, s := range all {
-		s.fail(cause, transport.CloseNormal)
+		s.Fail(cause, transport.CloseNormal)
 	}
 	for _, s := range all {
-		s.awaitTorn()
+		s.AwaitReader()
 	}
 }
 
@@ -180,7 +181,7 @@ type State struct {
 func (c *Conn) State() State {
 	s := c.session.Load()
 	st := c.lifetime.state()
-	st.Resumable = st.Phase != Closed && s.canResume()
+	st.Resumable = st.Phase != Closed && s.CanResume()
 	return st
 }
 

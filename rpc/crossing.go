@@ -5,13 +5,14 @@ import (
 	"runtime/debug"
 
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // This file has the border between the errors of the engine, which are bytes, and
 // those of users, which are Go values.
 
 // public returns err as users get it: an *Error of their own in place of the engine's.
-func public(c *session, err error) error {
+func public(c *session.Session, err error) error {
 	f, ok := err.(*fault.Error)
 	if !ok {
 		return err
@@ -25,7 +26,7 @@ func public(c *session, err error) error {
 
 // crossing returns err as it crosses from a method with these declared errors. The
 // error's own code may panic.
-func crossing(c *session, err error, declared declaredErrors) (f *fault.Error) {
+func crossing(c *session.Session, err error, declared declaredErrors) (f *fault.Error) {
 	defer func() {
 		if r := recover(); r != nil {
 			panicked(c, "error", r)
@@ -42,8 +43,8 @@ func crossing(c *session, err error, declared declaredErrors) (f *fault.Error) {
 
 // panicked logs what a user's code panicked with and returns the error that crosses
 // for it.
-func panicked(c *session, where string, r any) error {
-	c.report(c.ctx, slog.LevelError, "panic in user code", panicAttrs(where, r)...)
+func panicked(c *session.Session, where string, r any) error {
+	c.Report(c.Ctx, slog.LevelError, "panic in user code", panicAttrs(where, r)...)
 	return &Error{Code: CodeInternal, Message: fault.MessageInternal}
 }
 

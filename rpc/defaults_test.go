@@ -11,12 +11,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // What is said of the defaults, in three places, is what they are.
 func TestDefaultsAreAsDocumented(t *testing.T) {
 	limits := written(Limits{}.withDefaults())
-	sessions := written(SessionOptions{}.withDefaults())
+	Registry := written(SessionOptions{}.withDefaults())
 	_, readme := section(t, "../README.md", "\n## Limits\n")
 	all, security := section(t, "../SECURITY.md", "\n## Limits\n")
 	perConnection, waiting, _ := strings.Cut(security, "rpc.SessionOptions")
@@ -27,8 +29,8 @@ func TestDefaultsAreAsDocumented(t *testing.T) {
 	} {
 		agree(t, where, limits, told)
 	}
-	agree(t, "SECURITY.md", sessions, table(waiting))
-	agree(t, "sessionoptions.go", sessions, comments(t, "sessionoptions.go", "SessionOptions", sessions))
+	agree(t, "SECURITY.md", Registry, table(waiting))
+	agree(t, "sessionoptions.go", Registry, comments(t, "sessionoptions.go", "SessionOptions", Registry))
 	if !strings.Contains(all, "22 MiB") || worst(Limits{}.withDefaults())>>20 != 22 {
 		t.Errorf("a connection holds %d bytes at worst, which SECURITY.md does not say", worst(Limits{}.withDefaults()))
 	}
@@ -36,7 +38,7 @@ func TestDefaultsAreAsDocumented(t *testing.T) {
 
 // worst is how much a connection may hold, roughly.
 func worst(l Limits) int {
-	return l.BufferedBytes + l.MessageBytes + 2*l.SendQueueBytes + l.MessageBytes + itemsSize + l.NotificationBytes + l.ReplayBytes
+	return l.BufferedBytes + l.MessageBytes + 2*l.SendQueueBytes + l.MessageBytes + session.ItemsSize + l.NotificationBytes + l.ReplayBytes
 }
 
 func agree(t *testing.T, where string, want, told map[string]string) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -105,13 +106,13 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 	d.config = o.conn().config()
 	d.config.codecs[d.codec.Format()] = d.codec
 	if o.Resume {
-		d.config.replayBuffer = d.config.limits.ReplayBytes
+		d.config.ReplayBytes = d.config.Limits.ReplayBytes
 	}
 	return d, nil
 }
 
 // dial makes a socket, with the WebSocket handshake where it needs one.
-func (d *dialer) dial(ctx context.Context) (transport.Transport, mode, error) {
+func (d *dialer) dial(ctx context.Context) (transport.Transport, session.Mode, error) {
 	if d.url.Scheme != "tcp" && d.url.Scheme != "unix" {
 		return d.dialWebSocket(ctx)
 	}
@@ -119,7 +120,7 @@ func (d *dialer) dial(ctx context.Context) (transport.Transport, mode, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	return transport.NewLines(conn, d.config.lineOptions(nil)), modeUnknown, nil
+	return transport.NewLines(conn, d.config.lineOptions(nil)), session.ModeUnknown, nil
 }
 
 // parseURL parses a URL to dial. Its errors have nothing of one that may hold a
@@ -186,16 +187,16 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*C
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
 	cfg := opts.config()
-	c := newSession(ctx, &cfg.settings, wire.JSON, transport.NewLines(rwc, cfg.lineOptions(nil)), modeUnknown, nil)
-	if err := public(c, c.open(ctx)); err != nil {
+	c := session.New(ctx, &cfg.Settings, wire.JSON, transport.NewLines(rwc, cfg.lineOptions(nil)), session.ModeUnknown, nil)
+	if err := public(c, c.Open(ctx)); err != nil {
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
 	connOf(c).observeSession(c, nil)
-	c.start()
+	c.Start()
 	return connOf(c), nil
 }
 
-func (d *dialer) dialWebSocket(ctx context.Context) (transport.Transport, mode, error) {
+func (d *dialer) dialWebSocket(ctx context.Context) (transport.Transport, session.Mode, error) {
 	o := &transport.DialOptions{
 		Options:     d.config.webSocketOptions(nil),
 		Header:      d.opts.Header,
@@ -213,13 +214,13 @@ func (d *dialer) dialWebSocket(ctx context.Context) (transport.Transport, mode, 
 	case err != nil:
 		return nil, 0, refusedHandshake(resp, netError(err))
 	case ws.Subprotocol() != "":
-		return ws, modeWirecall, nil
+		return ws, session.ModeWirecall, nil
 	case d.codec.Format() != wire.JSON:
 		ws.Close()
 		return nil, 0, fmt.Errorf("the server does not offer %s", subprotocol(d.codec))
 	}
 	ws.Plain()
-	return ws, modePlain, nil
+	return ws, session.ModePlain, nil
 }
 
 // refusedHandshake says what the server answered, which is what one needs to

@@ -8,6 +8,7 @@ import (
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/contract"
+	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -143,17 +144,17 @@ func resetValue(v any) {
 type decoder struct {
 	form    wire.Format
 	codec   codec.Codec
-	errors  declaredErrors // with which the streams may end
-	sinks   []*sink        // not claimed yet
-	claimed []*sink
+	errors  declaredErrors        // with which the streams may end
+	sinks   []*session.RecvStream // not claimed yet
+	claimed []*session.RecvStream
 }
 
 // claim turns the wire's name for a stream into the stream.
 func (d *decoder) claim(raw []byte) (contract.Stream, error) {
 	h, ok := d.form.Int(raw)
 	for i, k := range d.sinks {
-		if ok && k.handle == uint64(h) {
-			rest := make([]*sink, 0, len(d.sinks))
+		if ok && k.Handle == uint64(h) {
+			rest := make([]*session.RecvStream, 0, len(d.sinks))
 			d.sinks = append(append(rest, d.sinks[:i]...), d.sinks[i+1:]...)
 			d.claimed = append(d.claimed, k)
 			return contract.Stream{Remote: newIncomingStream(k, d.errors)}, nil

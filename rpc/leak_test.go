@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"net"
 	"testing"
@@ -104,35 +103,6 @@ func ends(t *testing.T, srv *Server, opts *ConnOptions) (client, server *Conn) {
 	return client, server
 }
 
-// holds says what a connection still holds, "" where it is nothing.
-func holds(conn *Conn) (s string) {
-	c := conn.session.Load()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	waiting, parked := c.workers.Stats()
-	for _, held := range []struct {
-		what string
-		n    int
-	}{
-		{"calls", len(c.state.calls)}, {"incoming", len(c.state.incoming)}, {"handlers", c.state.handlers},
-		{"sinks", len(c.state.sinks)}, {"sources counted", c.state.sources}, {"sources", len(c.out.sending)},
-		{"in the ring", len(c.out.ring)}, {"bytes of items", c.out.items}, {"bytes to send", c.out.first.size()},
-		{"waiting for room", len(c.out.room) + len(c.out.itemRoom)}, {"waiting for a slot", len(c.state.slots.waiting)},
-		{"bytes buffered", int(c.buffered.Load())}, {"notifications", len(c.state.notes.queue)},
-		{"calls to run", waiting}, {"workers", parked},
-	} {
-		if held.n != 0 {
-			s += fmt.Sprintf("%d %s; ", held.n, held.what)
-		}
-	}
-	if c.out.flushing {
-		s += "flushing; "
-	}
-	return s
-}
-
 // Whatever a call did, nothing of it stays: no map entry, no count, no byte, no
 // goroutine (the bubble would notice) on either side.
 func TestNothingLeftBehind(t *testing.T) {
@@ -195,14 +165,14 @@ func TestNothingLeftBehind(t *testing.T) {
 				do(t, client)
 				time.Sleep(3 * time.Second) // workers go home
 				synctest.Wait()
-				if s := holds(client); s != "" {
+				if s := client.session.Load().Holds(); s != "" {
 					t.Errorf("the client holds %s", s)
 				}
-				if s := holds(server); s != "" {
+				if s := server.session.Load().Holds(); s != "" {
 					t.Errorf("the server holds %s", s)
 				}
-				if client.session.Load().state.slots.free != 256 {
-					t.Errorf("%d slots are free, want 256", client.session.Load().state.slots.free)
+				if free := client.session.Load().FreeCalls(); free != 256 {
+					t.Errorf("%d more calls are allowed, want 256", free)
 				}
 			})
 		})

@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"context"
+
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // A lifetime decides how long a Conn lasts and in which session its calls are made.
@@ -12,11 +14,11 @@ import (
 type lifetime interface {
 	// pick returns the session for a call under ctx. It fails if the call is not to
 	// be made now.
-	pick(ctx context.Context) (*session, error)
+	pick(ctx context.Context) (*session.Session, error)
 
 	// await returns nil if call, which failed with err in s, is to be made again, as
 	// soon as there is another session. Otherwise it returns why the call fails.
-	await(ctx context.Context, s *session, call *Call, err error) error
+	await(ctx context.Context, s *session.Session, call *Call, err error) error
 
 	// reconnect has an attempt made at once; see Conn.Reconnect.
 	reconnect()
@@ -25,7 +27,7 @@ type lifetime interface {
 	end(cause error)
 
 	// sessions returns those that may not have ended.
-	sessions() []*session
+	sessions() []*session.Session
 
 	// done is closed when the Conn has ended; err returns why, nil before.
 	done() <-chan struct{}
@@ -35,36 +37,38 @@ type lifetime interface {
 	state() State
 	changed() <-chan struct{}
 
-	events
+	session.Events
 }
 
 // onlySession is the lifetime of a Conn that was not dialed.
 type onlySession struct{ conn *Conn }
 
-func (o onlySession) session() *session { return o.conn.session.Load() }
+func (o onlySession) session() *session.Session { return o.conn.session.Load() }
 
-func (o onlySession) pick(context.Context) (*session, error) { return o.session(), nil }
+func (o onlySession) pick(context.Context) (*session.Session, error) { return o.session(), nil }
 
-func (o onlySession) await(_ context.Context, _ *session, _ *Call, err error) error { return err }
+func (o onlySession) await(_ context.Context, _ *session.Session, _ *Call, err error) error {
+	return err
+}
 
-func (o onlySession) reconnect()               {}
-func (o onlySession) end(error)                {}
-func (o onlySession) sessions() []*session     { return []*session{o.session()} }
-func (o onlySession) done() <-chan struct{}    { return o.session().ctx.Done() }
-func (o onlySession) err() error               { return o.session().err() }
-func (o onlySession) changed() <-chan struct{} { return o.done() }
+func (o onlySession) reconnect()                   {}
+func (o onlySession) end(error)                    {}
+func (o onlySession) sessions() []*session.Session { return []*session.Session{o.session()} }
+func (o onlySession) done() <-chan struct{}        { return o.session().Ctx.Done() }
+func (o onlySession) err() error                   { return o.session().Err() }
+func (o onlySession) changed() <-chan struct{}     { return o.done() }
 
 func (o onlySession) state() State {
 	st := State{Phase: Connected, Session: 1}
-	if s := o.session(); s.err() != nil {
-		st.Phase, st.Cause = Closed, s.err()
-	} else if s.waits() {
+	if s := o.session(); s.Err() != nil {
+		st.Phase, st.Cause = Closed, s.Err()
+	} else if s.IsDetached() {
 		st.Phase = Detached
 	}
 	return st
 }
 
-func (o onlySession) attached()                {}
-func (o onlySession) detached(*session, error) {}
-func (o onlySession) ended(*session, error)    {}
-func (o onlySession) goaway(*session, []int64) {}
+func (o onlySession) Attached()                        {}
+func (o onlySession) Detached(*session.Session, error) {}
+func (o onlySession) Ended(*session.Session, error)    {}
+func (o onlySession) Goaway(*session.Session, []int64) {}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"sync"
+
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // Metadata travels beside a call, in the message's member "meta": trace
@@ -33,8 +35,8 @@ func sentMetadata(ctx context.Context) map[string]string {
 // Metadata returns what the caller sent with the call that ctx belongs to, nil
 // outside of handlers. It is not passed on to calls that the handler makes.
 func Metadata(ctx context.Context) map[string]string {
-	if in := callOf(ctx); in != nil {
-		return in.metadata()
+	if in := session.CallFromContext(ctx); in != nil {
+		return in.Metadata()
 	}
 	return nil
 }
@@ -43,8 +45,8 @@ func Metadata(ctx context.Context) map[string]string {
 // belongs to. It has no effect once the handler has returned, and none outside
 // of handlers.
 func SetMetadata(ctx context.Context, key, value string) {
-	if in := callOf(ctx); in != nil {
-		in.setMetadata(key, value)
+	if in := session.CallFromContext(ctx); in != nil {
+		in.SetMetadata(key, value)
 	}
 }
 

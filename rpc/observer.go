@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // An Observer is told what happens on a connection: for metrics, logs and traces. A
@@ -149,33 +150,33 @@ func (o *observers) endConn(ends []func(error), cause error) {
 
 // observeSession tells observers that a session has begun, and notes what they are to
 // be told of its end.
-func (c *Conn) observeSession(s *session, handshake *http.Request) {
-	ends := c.observers.beginConn(s.ctx, c, handshake)
+func (c *Conn) observeSession(s *session.Session, handshake *http.Request) {
+	ends := c.observers.beginConn(s.Ctx, c, handshake)
 	if len(ends) == 0 {
 		return
 	}
 	c.observed.mu.Lock()
-	ended := s.hasEnded()
+	ended := s.HasEnded()
 	if !ended {
 		if c.observed.ends == nil {
-			c.observed.ends = make(map[*session][]func(error))
+			c.observed.ends = make(map[*session.Session][]func(error))
 		}
 		c.observed.ends[s] = ends
 	}
 	c.observed.mu.Unlock()
 	if ended {
-		c.observers.endConn(ends, s.err())
+		c.observers.endConn(ends, s.Err())
 	}
 }
 
 // An observedSessions holds what observers are to be told of the end of sessions.
 type observedSessions struct {
 	mu   sync.Mutex
-	ends map[*session][]func(error)
+	ends map[*session.Session][]func(error)
 }
 
 // observeEnd tells observers that a session has ended.
-func (c *Conn) observeEnd(s *session, cause error) {
+func (c *Conn) observeEnd(s *session.Session, cause error) {
 	if len(c.observers.conn) == 0 {
 		return
 	}
@@ -234,7 +235,7 @@ type watchedKey struct{}
 
 // watchedBy returns the call that is made under ctx in a session, nil where nobody
 // observes it.
-func watchedBy(ctx context.Context, s *session) *watchedCall {
+func watchedBy(ctx context.Context, s *session.Session) *watchedCall {
 	if len(connOf(s).observers.call) == 0 {
 		return nil
 	}
@@ -265,17 +266,17 @@ func (c *Conn) observe(ctx context.Context, call *Call) error {
 }
 
 // observeRefusal tells observers of a request that does not run.
-func (c *config) observeRefusal(s *session, name []byte, e *fault.Error) {
+func (c *config) observeRefusal(s *session.Session, name []byte, e *fault.Error) {
 	method := c.methods.method(name)
 	if method == nil {
-		method = &Method{Name: brief(string(name))}
+		method = &Method{Name: session.Brief(string(name))}
 	}
-	_, w := c.observers.beginCall(s.ctx, &Call{Method: method, Served: true})
+	_, w := c.observers.beginCall(s.Ctx, &Call{Method: method, Served: true})
 	w.end(public(s, e))
 }
 
 // given returns err, of a method with such errors, as its caller is given it.
-func given(c *session, err error, declared declaredErrors) (got error) {
+func given(c *session.Session, err error, declared declaredErrors) (got error) {
 	if err == nil {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 var errNeedsWirecall = &Error{Code: CodeNeedsWirecall, Message: "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC", ran: fault.No}
@@ -23,7 +24,7 @@ func (noPeer) Call(_ context.Context, call *Call) error {
 // mode, its calls fail with CodeNeedsWirecall. In a handler it is a *Conn, whose
 // Done tells those who keep it when the peer has gone.
 func Peer(ctx context.Context) Caller {
-	if c := sessionOf(ctx); c != nil {
+	if c := session.FromContext(ctx); c != nil {
 		return connOf(c)
 	}
 	return noPeer{}

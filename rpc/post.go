@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // servePOST answers one message or one batch: JSON-RPC over HTTP, for curl and
@@ -20,7 +21,7 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fault.MessageShuttingDown, http.StatusServiceUnavailable)
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.config.limits.MessageBytes)))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.config.Limits.MessageBytes)))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		http.Error(w, tooLarge.Error(), http.StatusRequestEntityTooLarge)
 		return
@@ -28,7 +29,7 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has gone
 	}
-	msg, ok := answerPlain(r.Context(), &s.config.settings, body)
+	msg, ok := session.AnswerPlain(r.Context(), &s.config.Settings, body)
 	switch {
 	case !ok:
 	case len(msg) == 0:

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/contract"
+	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -43,10 +43,10 @@ func newSlowPeer(t *testing.T, limits Limits) *slowPeer {
 	near, far := net.Pipe()
 	p.conn = far
 	held := holding{transport.NewLines(near, p.server.config.lineOptions(nil)), &p.took}
-	c := newSession(context.Background(), &p.server.config.settings, wire.JSON, held, modePlain, nil)
+	c := session.New(context.Background(), &p.server.config.Settings, wire.JSON, held, session.ModePlain, nil)
 	held.Bind(c)
 	p.server.admit(c)
-	go c.read(held)
+	go c.Read(held)
 	t.Cleanup(func() {
 		far.Close()
 		p.server.Close()
@@ -97,18 +97,18 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 		var took atomic.Int64
 		cfg := (&ConnOptions{Limits: Limits{IdleTimeout: 30 * time.Second}}).config()
 		held := holding{transport.NewLines(near, cfg.lineOptions(nil)), &took}
-		c := newSession(context.Background(), &cfg.settings, wire.JSON, held, modeWirecall, nil)
+		c := session.New(context.Background(), &cfg.Settings, wire.JSON, held, session.ModeWirecall, nil)
 		held.Bind(c)
-		c.start()
+		c.Start()
 		for range 600 {
 			time.Sleep(time.Second)
 			took.Add(1)
 		}
-		if err := c.err(); err != nil {
+		if err := c.Err(); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if err := c.err(); !errors.Is(err, errSilent) {
+		if err := c.Err(); err == nil || !strings.Contains(err.Error(), "silent") {
 			t.Errorf("the peer takes nothing more: %v", err)
 		}
 		far.Close()

@@ -3,12 +3,13 @@ package rpc
 import (
 	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // A pump produces a stream of the user's: it runs the iterator and encodes what that
 // yields.
 type pump struct {
-	stream  *sendStream
+	stream  *session.SendStream
 	iterate contract.Producer
 	errors  declaredErrors // of the method
 
@@ -17,11 +18,11 @@ type pump struct {
 }
 
 // pumpsOf returns the producers of streams, nil for a nil iterator.
-func pumpsOf(streams []*contract.Stream, method *Method) []producer {
+func pumpsOf(streams []*contract.Stream, method *Method) []session.Producer {
 	if len(streams) == 0 {
 		return nil
 	}
-	pumps := make([]producer, len(streams))
+	pumps := make([]session.Producer, len(streams))
 	for i, s := range streams {
 		switch err := s.Err; {
 		case s.Local != nil:
@@ -35,16 +36,16 @@ func pumpsOf(streams []*contract.Stream, method *Method) []producer {
 
 // produce always enters the iterator once, so that what that holds is released. If
 // the stream is not wanted any more the first yield returns false.
-func (p *pump) produce(s *sendStream) {
+func (p *pump) Produce(s *session.SendStream) {
 	p.stream = s
 	err := errExited
 	defer func() { // also where the iterator ends the goroutine
-		left := p.watch != nil && s.left()
-		why := s.reason(err)
-		s.finish(p.end(why))
+		left := p.watch != nil && s.Left()
+		why := s.Reason(err)
+		s.Finish(p.end(why))
 		if p.watch != nil {
-			p.watch.result.Blocked = s.blocked
-			p.watch.ranged(given(s.c, why, p.errors), left)
+			p.watch.result.Blocked = s.Blocked
+			p.watch.ranged(given(s.Session, why, p.errors), left)
 		}
 	}()
 	err = p.guard()
@@ -54,11 +55,11 @@ func (p *pump) produce(s *sendStream) {
 func (p *pump) guard() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = panicked(p.stream.c, "stream", r)
+			err = panicked(p.stream.Session, "stream", r)
 		}
 	}()
 	if p.begin != nil {
-		p.watch, p.stream.timed = p.begin(), true
+		p.watch, p.stream.Timed = p.begin(), true
 		return p.iterate(p.emitWatched)
 	}
 	return p.iterate(p.emit)
@@ -67,13 +68,13 @@ func (p *pump) guard() (err error) {
 // emitWatched is emit for a stream that is watched.
 func (p *pump) emitWatched(item any) bool {
 	if err := p.watch.check(item); err != nil {
-		p.stream.failure = err
+		p.stream.Failure = err
 		return false
 	}
 	if !p.emit(item) {
 		return false
 	}
-	p.watch.count(1, p.stream.likely)
+	p.watch.count(1, p.stream.Likely)
 	p.watch.tell()
 	return true
 }
@@ -83,17 +84,17 @@ func (p *pump) emitWatched(item any) bool {
 func (p *pump) emit(item any) bool {
 	s := p.stream
 	for {
-		buf, ok := s.next()
+		buf, ok := s.Next()
 		if !ok {
 			return false
 		}
-		b, err := encodeTo(buf, codecOf(s.c), item, s.depth())
+		b, err := encodeTo(buf, codecOf(s.Session), item, s.Depth())
 		if err != nil {
-			s.failure = Errorf(CodeInternal, "rpc: a stream item cannot be encoded: %w", err)
+			s.Failure = Errorf(CodeInternal, "rpc: a stream item cannot be encoded: %w", err)
 			return false
 		}
-		if result := s.put(b); result != putAgain {
-			return result == putDone
+		if result := s.Put(b); result != session.PutAgain {
+			return result == session.PutDone
 		}
 	}
 }
@@ -104,6 +105,6 @@ func (p *pump) end(err error) *fault.Error {
 	if err == nil {
 		return nil
 	}
-	c := p.stream.c
+	c := p.stream.Session
 	return crossing(c, hasRun(public(c, err)), p.errors)
 }

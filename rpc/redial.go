@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/backoff"
+	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
@@ -16,7 +17,7 @@ func (r *redialer) again(wait time.Duration) {
 	}
 	r.dialing = true
 	s := r.conn.session.Load()
-	r.attempts.judge(s.carried.Load(), s.breached.Load(), time.Since(r.since), r.options.MaxDelay)
+	r.attempts.judge(s.Carried.Load(), s.Breached.Load(), time.Since(r.since), r.options.MaxDelay)
 	lower(r.hurry) // of somebody who waited for something else
 	lower(r.now)
 	go r.redial(wait)
@@ -31,14 +32,14 @@ func (r *redialer) redial(spread time.Duration) {
 		err := r.connect(r.ctx)
 		if err != nil && isFinal(err) {
 			r.end(err)
-			r.conn.session.Load().end(err)
+			r.conn.session.Load().End(err)
 			return
 		}
 		if r.settled(err) {
 			return
 		}
-		if s := r.conn.session.Load(); err != nil && s.peerLeaving() {
-			s.move() // there may be no other server before this one is idle
+		if s := r.conn.session.Load(); err != nil && s.PeerLeaving() {
+			s.Move() // there may be no other server before this one is idle
 		}
 	}
 }
@@ -88,7 +89,7 @@ func (r *redialer) settled(err error) bool {
 	if err != nil && r.current.Phase != Connected {
 		r.set(r.current.Phase, err)
 	}
-	if r.current.Phase < Connected || r.current.Phase == Detached || r.conn.session.Load().peerLeaving() {
+	if r.current.Phase < Connected || r.current.Phase == Detached || r.conn.session.Load().PeerLeaving() {
 		return false
 	}
 	r.dialing = false
@@ -97,14 +98,14 @@ func (r *redialer) settled(err error) bool {
 
 // connect dials, and takes the session up again or begins a new one.
 func (r *redialer) connect(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 2*r.conn.limits.HandshakeTimeout, errNoAnswer)
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*r.conn.Limits.HandshakeTimeout, session.ErrNoAnswer)
 	defer cancel()
 	t, m, err := r.dialer.dial(ctx)
 	if err != nil {
 		return err
 	}
-	if old := r.conn.session.Load(); old != nil && old.waits() {
-		err := public(old, old.takeUp(ctx, t))
+	if old := r.conn.session.Load(); old != nil && old.IsDetached() {
+		err := public(old, old.Resume(ctx, t))
 		if err == nil {
 			return nil
 		}
@@ -112,15 +113,15 @@ func (r *redialer) connect(ctx context.Context) error {
 			t.Close()
 			return err
 		}
-		old.end(err) // the server knows it no more: on with a new one
+		old.End(err) // the server knows it no more: on with a new one
 	}
-	s := newSession(r.values, &r.conn.settings, r.dialer.codec.Format(), t, m, (*connEvents)(r.conn))
-	if err := public(s, s.open(ctx)); err != nil {
+	s := session.New(r.values, &r.conn.Settings, r.dialer.codec.Format(), t, m, (*connEvents)(r.conn))
+	if err := public(s, s.Open(ctx)); err != nil {
 		return err
 	}
 	r.conn.observeSession(s, nil)
 	r.adopt(s)
-	s.start()
+	s.Start()
 	return nil
 }
 
@@ -132,14 +133,14 @@ var errTooManyLeaving = errors.New("too many servers of one connection shut down
 
 // adopt makes s the session that calls go to. What runs in an older one that
 // goes on may finish there.
-func (r *redialer) adopt(s *session) {
+func (r *redialer) adopt(s *session.Session) {
 	old := r.conn.session.Load()
-	var oldest *session
+	var oldest *session.Session
 	r.mu.Lock()
 	r.conn.session.Store(s)
 	r.current.Session++
 	r.set(Connected, nil)
-	if old != nil && old.err() == nil {
+	if old != nil && old.Err() == nil {
 		if len(r.leaving) == maxLeaving {
 			oldest = r.leaving[0]
 		}
@@ -150,11 +151,11 @@ func (r *redialer) adopt(s *session) {
 	r.mu.Unlock()
 	switch {
 	case closed:
-		s.fail(ErrClosed, transport.CloseNormal)
+		s.Fail(ErrClosed, transport.CloseNormal)
 	case old != nil:
-		old.move()
+		old.Move()
 	}
 	if oldest != nil {
-		oldest.fail(errTooManyLeaving, transport.CloseShutdown)
+		oldest.Fail(errTooManyLeaving, transport.CloseShutdown)
 	}
 }

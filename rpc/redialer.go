@@ -10,6 +10,7 @@ import (
 
 	"github.com/wirecall/wirecall/internal/backoff"
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // A redialer is the lifetime of a dialed connection: it connects again when the
@@ -34,7 +35,7 @@ type redialer struct {
 	since    time.Time     // when the phase became Connected
 	asked    time.Time     // when reconnect last did something
 	attempts attempts
-	leaving  []*session // older sessions, whose servers shut down
+	leaving  []*session.Session // older sessions, whose servers shut down
 }
 
 // newRedialer makes c a dialed connection.
@@ -67,10 +68,10 @@ func (r *redialer) changed() <-chan struct{} {
 }
 
 // sessions implements lifetime.
-func (r *redialer) sessions() []*session {
+func (r *redialer) sessions() []*session.Session {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]*session{r.conn.session.Load()}, r.leaving...)
+	return append([]*session.Session{r.conn.session.Load()}, r.leaving...)
 }
 
 // set changes the state, unless the connection is closed. The mutex is held.
@@ -103,14 +104,14 @@ func (r *redialer) end(cause error) {
 }
 
 // attached implements lifetime.
-func (r *redialer) attached() {
+func (r *redialer) Attached() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.set(Connected, nil)
 }
 
 // detached implements lifetime.
-func (r *redialer) detached(s *session, cause error) {
+func (r *redialer) Detached(s *session.Session, cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.conn.session.Load() == s {
@@ -120,7 +121,7 @@ func (r *redialer) detached(s *session, cause error) {
 }
 
 // ended implements lifetime.
-func (r *redialer) ended(s *session, cause error) {
+func (r *redialer) Ended(s *session.Session, cause error) {
 	if r.ctx.Err() != nil {
 		return
 	}
@@ -128,7 +129,7 @@ func (r *redialer) ended(s *session, cause error) {
 	defer r.mu.Unlock()
 	switch {
 	case r.conn.session.Load() != s:
-		r.leaving = slices.DeleteFunc(r.leaving, func(old *session) bool { return old == s })
+		r.leaving = slices.DeleteFunc(r.leaving, func(old *session.Session) bool { return old == s })
 		r.older.Store(int32(len(r.leaving)))
 	case r.options.Disabled || isFinal(cause):
 		r.set(Closed, cause)
@@ -140,13 +141,13 @@ func (r *redialer) ended(s *session, cause error) {
 }
 
 // goaway implements lifetime.
-func (r *redialer) goaway(s *session, ms []int64) {
+func (r *redialer) Goaway(s *session.Session, ms []int64) {
 	if r.options.Disabled {
 		return
 	}
 	spread := r.options.DrainSpread
 	if len(ms) > 0 {
-		spread = min(spread, milliseconds(ms[0])/2)
+		spread = min(spread, session.Milliseconds(ms[0])/2)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -157,15 +158,15 @@ func (r *redialer) goaway(s *session, ms []int64) {
 
 // pick implements lifetime: a call that is made for one of the peer's is made in the
 // session of that, while it goes on beside the current one.
-func (r *redialer) pick(ctx context.Context) (*session, error) {
+func (r *redialer) pick(ctx context.Context) (*session.Session, error) {
 	if r.options.FailFast {
 		if st := r.state(); st.Phase != Connected {
 			return nil, r.conn.over(notSent(CodeUnavailable, st.Cause))
 		}
 	}
 	if r.older.Load() > 0 {
-		if in := callOf(ctx); in != nil && connOf(in.c) == r.conn && in.c.serves(ctx) && in.c.err() == nil {
-			return in.c, nil
+		if in := session.CallFromContext(ctx); in != nil && connOf(in.Session) == r.conn && in.Session.Serves(ctx) && in.Session.Err() == nil {
+			return in.Session, nil
 		}
 	}
 	return r.conn.session.Load(), nil
@@ -173,8 +174,8 @@ func (r *redialer) pick(ctx context.Context) (*session, error) {
 
 // repeats reports whether a call that failed with err is to be made again on the
 // next session: s takes no more, and the call has not run, or may run twice.
-func repeats(s *session, call *Call, err error) bool {
-	over := s.over()
+func repeats(s *session.Session, call *Call, err error) bool {
+	over := s.Over()
 	switch e, ok := errors.AsType[*Error](err); {
 	case !over || !ok:
 		return false
@@ -183,13 +184,13 @@ func repeats(s *session, call *Call, err error) bool {
 	case call.sends(): // which have begun
 		return false
 	}
-	return call.Method.Idempotent && lost(err) || s.peerLeaving() && NotRun(err)
+	return call.Method.Idempotent && lost(err) || s.PeerLeaving() && NotRun(err)
 }
 
 // await implements lifetime. The error is what the connection has ended with if there
 // will be no other session.
-func (r *redialer) await(ctx context.Context, s *session, call *Call, err error) error {
-	if !repeats(s, call, err) || s.serves(ctx) && s.err() == nil {
+func (r *redialer) await(ctx context.Context, s *session.Session, call *Call, err error) error {
+	if !repeats(s, call, err) || s.Serves(ctx) && s.Err() == nil {
 		return err
 	}
 	for {

@@ -8,35 +8,36 @@ import (
 
 	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A servedCall is a call or a notification of the peer's with its values.
 type servedCall struct {
-	incoming
+	session.Incoming
 	handler Handler
 	call    Call
 	watch   *watchedCall // nil where nobody observes it
 }
 
 // serves returns the method m, served by handler.
-func serves(m *Method, handler Handler) *servedMethod {
-	return &servedMethod{name: m.Name, cursor: m.Cursor != "", new: func() served {
+func serves(m *Method, handler Handler) *session.Method {
+	return &session.Method{Name: m.Name, Cursor: m.Cursor != "", New: func() session.Served {
 		return &servedCall{handler: handler, call: Call{Method: m, Served: true}}
 	}}
 }
 
-func (s *servedCall) core() *incoming { return &s.incoming }
+func (s *servedCall) Core() *session.Incoming { return &s.Incoming }
 
-func (s *servedCall) serve() {
-	ctx, err := s.ctx, errExited
-	ctx, s.watch = connOf(s.c).observers.beginCall(ctx, &s.call)
-	s.watch.params(len(s.params))
+func (s *servedCall) Serve() {
+	ctx, err := s.Ctx, errExited
+	ctx, s.watch = connOf(s.Session).observers.beginCall(ctx, &s.call)
+	s.watch.params(len(s.Params))
 	defer func() {
-		s.release()
+		s.Release()
 		err = s.answer(err)
 		if s.watch != nil {
-			s.watch.end(given(s.c, err, s.call.Method.Errors))
+			s.watch.end(given(s.Session, err, s.call.Method.Errors))
 		}
 	}()
 	err = s.run(ctx)
@@ -49,10 +50,10 @@ var errExited error = &Error{Code: CodeInternal, Message: fault.MessageInternal}
 // runs: plain JSON-RPC has no form for those among the parameters, and a batch
 // or a POST no place for any.
 func (s *servedCall) fits() error {
-	if s.c.mode != modePlain {
+	if s.Session.Mode != session.ModePlain {
 		return nil
 	}
-	if s.call.sends() || s.reply != nil && s.call.receives() {
+	if s.call.sends() || s.Reply != nil && s.call.receives() {
 		return errNeedsWirecall
 	}
 	return nil
@@ -60,19 +61,19 @@ func (s *servedCall) fits() error {
 
 // decode stores the parameters and claims their streams.
 func (s *servedCall) decode(params payload) error {
-	if len(s.params) == 0 || params.value == nil {
+	if len(s.Params) == 0 || params.value == nil {
 		return nil
 	}
-	if s.deep {
-		if s.c.form.Check(s.params, wire.CalleeDepth+1) != nil { // they are in an array or object
+	if s.Deep {
+		if s.Session.Format.Check(s.Params, wire.CalleeDepth+1) != nil { // they are in an array or object
 			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("invalid params: nested deeper than %d", wire.CalleeDepth), ran: fault.No}
 		}
 	}
-	dec := decoder{form: s.c.form, codec: codecOf(s.c), errors: s.call.Method.Errors, sinks: s.sinks}
-	if err := dec.decode(s.params, &params); err != nil {
-		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + brief(err.Error())}
+	dec := decoder{form: s.Session.Format, codec: codecOf(s.Session), errors: s.call.Method.Errors, sinks: s.Unclaimed}
+	if err := dec.decode(s.Params, &params); err != nil {
+		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + session.Brief(err.Error())}
 	}
-	s.sinks = dec.sinks
+	s.Unclaimed = dec.sinks
 	return nil
 }
 
@@ -84,7 +85,7 @@ func (s *servedCall) run(ctx context.Context) (err error) {
 			err = s.panicked(r)
 		}
 	}()
-	if s.withdrawn {
+	if s.Withdrawn {
 		return s.neverRun()
 	}
 	if call.Method.New != nil {
@@ -97,12 +98,12 @@ func (s *servedCall) run(ctx context.Context) (err error) {
 	if err := s.decode(params); err != nil {
 		return err
 	}
-	watchReceived(ctx, s.c, call, &params)
+	watchReceived(ctx, s.Session, call, &params)
 	handler := s.handler
-	if connOf(s.c).intercepts || s.watch != nil {
+	if connOf(s.Session).intercepts || s.watch != nil {
 		handler = s.fromAnew()
 	}
-	return hasRun(connOf(s.c).serveChain(handler)(ctx, call))
+	return hasRun(connOf(s.Session).serveChain(handler)(ctx, call))
 }
 
 // panicked logs what a user's code has panicked with, and returns the error of that.
@@ -110,7 +111,7 @@ func (s *servedCall) panicked(r any) error {
 	if s.watch != nil {
 		s.watch.result.Panic = r
 	}
-	return panicked(s.c, s.method.name, r)
+	return panicked(s.Session, s.Method.Name, r)
 }
 
 // fromAnew is the handler for interceptors, which may run it more than once. Each
@@ -120,7 +121,7 @@ func (s *servedCall) fromAnew() Handler {
 	return func(ctx context.Context, call *Call) error {
 		if ran {
 			result := call.result()
-			enterOnce(s.c, result.streams())
+			enterOnce(s.Session, result.streams())
 			result.reset()
 		}
 		ran = true
@@ -133,7 +134,7 @@ func (s *servedCall) fromAnew() Handler {
 
 // neverRun is the error of a call whose context has ended before it could start.
 func (s *servedCall) neverRun() error {
-	cause := cmp.Or(context.Cause(s.ctx), s.c.err(), context.Canceled)
+	cause := cmp.Or(context.Cause(s.Ctx), s.Session.Err(), context.Canceled)
 	return &Error{Code: CodeOf(cause), Message: cause.Error() + " before the call could start", ran: fault.No}
 }
 
@@ -143,11 +144,11 @@ func (s *servedCall) neverRun() error {
 func (s *servedCall) answer(err error) error {
 	result := s.call.result()
 	streams := result.streams()
-	canceled := s.close()
+	canceled := s.Close()
 	switch {
-	case s.id == nil:
+	case s.ID == nil:
 		if err != nil {
-			s.c.report(s.ctx, slog.LevelWarn, "notification failed", slog.String("method", s.method.name), slog.Any("error", briefError(err)))
+			s.Session.Report(s.Ctx, slog.LevelWarn, "notification failed", slog.String("method", s.Method.Name), slog.Any("error", session.BriefError(err)))
 		}
 	case canceled:
 		err = s.canceledError()
@@ -156,16 +157,16 @@ func (s *servedCall) answer(err error) error {
 			return nil
 		}
 	}
-	if s.id != nil {
-		s.fail(crossing(s.c, err, s.call.Method.Errors))
+	if s.ID != nil {
+		s.Fail(crossing(s.Session, err, s.call.Method.Errors))
 	}
-	enterOnce(s.c, streams)
+	enterOnce(s.Session, streams)
 	return err
 }
 
 func (s *servedCall) canceledError() error {
 	e := &Error{Code: CodeCanceled, Message: "canceled by the caller"}
-	if s.withdrawn {
+	if s.Withdrawn {
 		e.ran = fault.No
 	}
 	return e
@@ -174,19 +175,19 @@ func (s *servedCall) canceledError() error {
 // respond sends the result.
 func (s *servedCall) respond(result *payload, streams []*contract.Stream) error {
 	producers := pumpsOf(streams, s.call.Method)
-	watchSent(s.ctx, s.c, &s.call, result, producers)
-	a, err := s.beginResult(producers)
+	watchSent(s.Ctx, s.Session, &s.call, result, producers)
+	a, err := s.BeginResult(producers)
 	if err != nil {
 		return err
 	}
-	defer a.abort()
-	from := len(a.msg.bytes)
-	enc := encoder{s.c.form, codecOf(s.c), a.names, wire.CallerDepth}
-	if a.msg.bytes, err = s.encode(a.msg.bytes, &enc, result); err != nil {
+	defer a.Abort()
+	from := len(a.Message.Bytes)
+	enc := encoder{s.Session.Format, codecOf(s.Session), a.Names, wire.CallerDepth}
+	if a.Message.Bytes, err = s.encode(a.Message.Bytes, &enc, result); err != nil {
 		return err
 	}
-	s.watch.results(len(a.msg.bytes) - from)
-	return a.send()
+	s.watch.results(len(a.Message.Bytes) - from)
+	return a.Send()
 }
 
 // encode appends the result.
@@ -197,7 +198,7 @@ func (s *servedCall) encode(dst []byte, enc *encoder, result *payload) (msg []by
 		}
 	}()
 	if msg, err = enc.append(dst, result); err != nil {
-		err = &Error{Code: CodeInternal, Message: fmt.Sprintf("rpc: %s: the result cannot be encoded: %v", s.method.name, err)}
+		err = &Error{Code: CodeInternal, Message: fmt.Sprintf("rpc: %s: the result cannot be encoded: %v", s.Method.Name, err)}
 	}
 	return msg, err
 }
@@ -205,13 +206,13 @@ func (s *servedCall) encode(dst []byte, enc *encoder, result *payload) (msg []by
 // enterOnce runs the producers of streams that nobody will read, so that what
 // they hold is released: their first yield returns false. A call that has been
 // answered no longer counts, so they do by themselves until they return.
-func enterOnce(c *session, streams []*contract.Stream) {
+func enterOnce(c *session.Session, streams []*contract.Stream) {
 	for _, st := range streams {
 		produce := st.Local
 		if produce == nil {
 			continue
 		}
-		c.cleanUp(func() {
+		c.CleanUp(func() {
 			defer func() {
 				if r := recover(); r != nil {
 					panicked(c, "stream", r)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -43,8 +44,8 @@ type Server struct {
 	stopped   bool
 	until     time.Time // when a shutdown ends, zero for no time
 	listeners map[*net.Listener]struct{}
-	openings  map[*opening]struct{}
-	conns     map[*session]struct{}
+	openings  map[*session.Opening]struct{}
+	conns     map[*session.Session]struct{}
 	sockets   int
 }
 
@@ -76,15 +77,15 @@ func (s *Server) configure(opts *ServerOptions) {
 	s.codecs = append(s.codecs, opts.Codecs...)
 	s.codecs = append(s.codecs, codec.JSON)
 	s.config = opts.conn().config()
-	s.config.onLeave = s.remove
-	s.config.sessions = opts.Sessions.registry()
-	s.config.identify = s.config.principalOf(opts.Sessions)
+	s.config.OnLeave = s.remove
+	s.config.Registry = opts.Sessions.registry()
+	s.config.Identify = s.config.principalOf(opts.Sessions)
 	for _, cd := range opts.Codecs {
 		s.config.codecs[cd.Format()] = cd
 	}
 	s.listeners = make(map[*net.Listener]struct{})
-	s.openings = make(map[*opening]struct{})
-	s.conns = make(map[*session]struct{})
+	s.openings = make(map[*session.Opening]struct{})
+	s.conns = make(map[*session.Session]struct{})
 }
 
 // Register adds services. It panics where a method's name is taken, as
@@ -155,18 +156,18 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 // that has been closed.
 func (s *Server) serveConn(ctx context.Context, rwc io.ReadWriteCloser, closed func()) error {
 	t := transport.NewLines(rwc, s.config.lineOptions(closed))
-	o := newOpening(ctx, &s.config.settings, (*serverHost)(s), t, wire.JSON, true)
-	stop := context.AfterFunc(ctx, func() { o.end(context.Cause(ctx), transport.CloseShutdown) })
-	c, err := o.run()
+	o := session.NewOpening(ctx, &s.config.Settings, (*serverHost)(s), t, wire.JSON, true)
+	stop := context.AfterFunc(ctx, func() { o.End(context.Cause(ctx), transport.CloseShutdown) })
+	c, err := o.Run()
 	stop()
 	if c == nil {
 		return err
 	}
-	stop = context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx), transport.CloseShutdown) })
-	defer func() { c.watch(t, stop) }()
-	c.read(t)
-	if err := c.err(); err != nil {
-		c.awaitNotes(context.Background()) // ctx's end drops them
+	stop = context.AfterFunc(ctx, func() { c.Fail(context.Cause(ctx), transport.CloseShutdown) })
+	defer func() { c.WatchContext(t, stop) }()
+	c.Read(t)
+	if err := c.Err(); err != nil {
+		c.AwaitNotifications(context.Background()) // ctx's end drops them
 		return err
 	}
 	return t.Err()
@@ -194,8 +195,8 @@ func (s *Server) leave() {
 
 // admit takes on a session, whose reader is about to begin. A server that has been
 // stopped ends it and reports false.
-func (s *Server) admit(c *session) bool {
-	c.keep()
+func (s *Server) admit(c *session.Session) bool {
+	c.Keep()
 	s.mu.Lock()
 	stopped := s.stopped
 	if !stopped {
@@ -203,7 +204,7 @@ func (s *Server) admit(c *session) bool {
 	}
 	s.mu.Unlock()
 	if stopped {
-		c.refuseStart(errDrained)
+		c.RefuseStart(session.ErrDrained)
 	}
 	return !stopped
 }
@@ -213,23 +214,23 @@ type serverHost Server
 
 // take takes on the session of an opening. Where the server has been stopped since
 // the opening began, the session has as long as others to finish.
-func (s *serverHost) take(c *session) { (*Server)(s).takeFrom(c, nil) }
+func (s *serverHost) Take(c *session.Session) { (*Server)(s).takeFrom(c, nil) }
 
 // takeFrom is take for a session that has come of a WebSocket handshake, nil for none.
-func (s *Server) takeFrom(c *session, handshake *http.Request) {
+func (s *Server) takeFrom(c *session.Session, handshake *http.Request) {
 	connOf(c).observeSession(c, handshake)
-	c.keep()
+	c.Keep()
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
 	stopped, until := s.stopped, s.until
 	s.mu.Unlock()
 	if stopped {
-		c.goaway(until)
+		c.Goaway(until)
 	}
 }
 
 // opens takes on an opening, unless the server has been stopped.
-func (s *serverHost) opens(o *opening) bool {
+func (s *serverHost) Opens(o *session.Opening) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.stopped {
@@ -239,13 +240,13 @@ func (s *serverHost) opens(o *opening) bool {
 }
 
 // opened is for when an opening is over.
-func (s *serverHost) opened(o *opening) {
+func (s *serverHost) Opened(o *session.Opening) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.openings, o)
 }
 
-func (s *Server) remove(c *session) {
+func (s *Server) remove(c *session.Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)

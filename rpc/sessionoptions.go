@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // SessionOptions are how a Server keeps the sessions of clients that were cut
@@ -34,12 +36,14 @@ type SessionOptions struct {
 }
 
 // registry makes the registry of a server's sessions, nil where it has none.
-func (o *SessionOptions) registry() *sessions {
+func (o *SessionOptions) registry() *session.Registry {
 	if o == nil {
 		return nil
 	}
 	d := o.withDefaults()
-	return newSessions(registryBounds{d.Window, d.MaxDetached, d.MaxDetachedBytes, d.MaxPerPrincipal})
+	return session.NewRegistry(session.RegistryBounds{
+		Window: d.Window, MaxDetached: d.MaxDetached, MaxDetachedBytes: d.MaxDetachedBytes, MaxPerPrincipal: d.MaxPerPrincipal,
+	})
 }
 
 func (o SessionOptions) withDefaults() SessionOptions {
@@ -67,7 +71,7 @@ func (c *config) principalOf(o *SessionOptions) func(context.Context) string {
 	return func(ctx context.Context) (principal string) {
 		defer func() {
 			if r := recover(); r != nil {
-				c.log.LogAttrs(ctx, slog.LevelError, "panic in user code", panicAttrs("SessionOptions.Principal", r)...)
+				c.Log.LogAttrs(ctx, slog.LevelError, "panic in user code", panicAttrs("SessionOptions.Principal", r)...)
 				principal = rand.Text()
 			}
 		}()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
@@ -16,7 +17,7 @@ import (
 // it elsewhere, and Shutdown ends what is left. Outside of handlers it is nil, and
 // so never ready.
 func Draining(ctx context.Context) <-chan struct{} {
-	if c := sessionOf(ctx); c != nil {
+	if c := session.FromContext(ctx); c != nil {
 		return c.Draining()
 	}
 	return nil
@@ -44,13 +45,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	until, _ := ctx.Deadline()
 	openings := s.stop(until)
 	for _, c := range s.sessions() {
-		c.goaway(until)
+		c.Goaway(until)
 	}
 	for _, o := range openings {
-		o.drain()
+		o.Drain()
 	}
 	if !s.awaitAll(ctx, openings) {
-		s.endAll(errDrained)
+		s.endAll(session.ErrDrained)
 		return context.Cause(ctx)
 	}
 	return nil
@@ -58,21 +59,21 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // awaitAll waits until no session is left, nor an opening that could become one. It
 // reports whether that was before the end of ctx.
-func (s *Server) awaitAll(ctx context.Context, openings []*opening) bool {
+func (s *Server) awaitAll(ctx context.Context, openings []*session.Opening) bool {
 	for _, o := range openings {
 		select {
-		case <-o.closed:
+		case <-o.Done:
 		case <-ctx.Done():
 			return false
 		}
 	}
 	for _, c := range s.sessions() {
 		select {
-		case <-c.torn:
+		case <-c.ReaderDone:
 		case <-ctx.Done():
 			return false
 		}
-		if !c.awaitNotes(ctx) {
+		if !c.AwaitNotifications(ctx) {
 			return false
 		}
 	}
@@ -92,26 +93,26 @@ func (s *Server) Close() error {
 func (s *Server) endAll(cause error) {
 	openings := s.stop(time.Time{})
 	for _, o := range openings {
-		o.end(cause, transport.CloseShutdown)
+		o.End(cause, transport.CloseShutdown)
 	}
 	for _, c := range s.sessions() {
-		c.fail(cause, transport.CloseShutdown)
+		c.Fail(cause, transport.CloseShutdown)
 	}
-	late, cancel := context.WithTimeout(context.Background(), 2*closeGrace)
+	late, cancel := context.WithTimeout(context.Background(), 2*session.CloseGrace)
 	defer cancel()
 	for _, o := range openings {
 		select {
-		case <-o.closed:
+		case <-o.Done:
 		case <-late.Done():
 		}
 	}
 	for _, c := range s.sessions() {
-		c.awaitTorn()
+		c.AwaitReader()
 	}
 }
 
 // stop lets no connection in any more, and returns the openings that are there.
-func (s *Server) stop(until time.Time) []*opening {
+func (s *Server) stop(until time.Time) []*session.Opening {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped, s.until = true, until
@@ -122,7 +123,7 @@ func (s *Server) stop(until time.Time) []*opening {
 }
 
 // sessions returns those that are there.
-func (s *Server) sessions() []*session {
+func (s *Server) sessions() []*session.Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Keys(s.conns))

@@ -10,21 +10,22 @@ import (
 	"sync/atomic"
 
 	"github.com/wirecall/wirecall/internal/contract"
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // An incomingStream is what a user's iterator holds of a stream from the peer.
 // It is a value apart from the sink that the connection knows, so that the
 // garbage collector can tell when the user has lost it.
 type incomingStream struct {
-	*sink
+	*session.RecvStream
 	errors declaredErrors // with which it may end
 	used   atomic.Bool
 	watch  *watchedStream // nil where nobody watches
 }
 
-func newIncomingStream(k *sink, errors declaredErrors) *incomingStream {
-	s := &incomingStream{sink: k, errors: errors}
-	runtime.AddCleanup(s, (*sink).forgotten, k)
+func newIncomingStream(k *session.RecvStream, errors declaredErrors) *incomingStream {
+	s := &incomingStream{RecvStream: k, errors: errors}
+	runtime.AddCleanup(s, (*session.RecvStream).Forgotten, k)
 	return s
 }
 
@@ -34,18 +35,18 @@ func (s *incomingStream) Each(f func(contract.Item) bool) error {
 		return ErrStreamUsed
 	}
 	defer runtime.KeepAlive(s)
-	defer s.leave()
+	defer s.Leave()
 	if s.watch != nil {
 		return s.eachWatched(f)
 	}
-	item := &wireItem{k: s.sink} // one for all, or each would be allocated
+	item := &wireItem{k: s.RecvStream} // one for all, or each would be allocated
 	for {
-		raw, err := s.next()
+		raw, err := s.Next()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
-			return s.errors.recognize(public(s.c, err))
+			return s.errors.recognize(public(s.Session, err))
 		}
 		if item.raw = raw; !f(item) {
 			return nil
@@ -55,16 +56,16 @@ func (s *incomingStream) Each(f func(contract.Item) bool) error {
 
 // eachWatched is Each for a stream that is watched.
 func (s *incomingStream) eachWatched(f func(contract.Item) bool) (err error) {
-	item := &watchedItem{wireItem: wireItem{k: s.sink}, watch: s.watch}
+	item := &watchedItem{wireItem: wireItem{k: s.RecvStream}, watch: s.watch}
 	left := false
 	defer func() { s.watch.ranged(cmp.Or(err, item.err), left) }() // also where the loop's body panics
 	for {
-		raw, err := s.watch.next(s.sink)
+		raw, err := s.watch.next(s.RecvStream)
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
-			return s.errors.recognize(public(s.c, err))
+			return s.errors.recognize(public(s.Session, err))
 		}
 		left = true
 		if item.raw = raw; !f(item) {
@@ -75,13 +76,13 @@ func (s *incomingStream) eachWatched(f func(contract.Item) bool) (err error) {
 }
 
 type wireItem struct {
-	k   *sink
+	k   *session.RecvStream
 	raw []byte
 }
 
 // Decode makes a wireItem a contract.Item.
 func (w *wireItem) Decode(v any) error {
-	if err := decodeFrom(w.raw, codecOf(w.k.c), v); err != nil {
+	if err := decodeFrom(w.raw, codecOf(w.k.Session), v); err != nil {
 		return fmt.Errorf("rpc: a stream item cannot be decoded: %w", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // ourSubprotocols is what the names of wirecall's versions begin with. One that this
@@ -41,11 +42,11 @@ func offered(r *http.Request) []string {
 // or "", and the codec that goes with it: the first of wirecall's, which begins
 // wirecall mode, or else the first of the application's own, in plain mode. Names are
 // compared as they are written.
-func (s *Server) selectSubprotocol(names []string) (string, codec.Codec, mode) {
+func (s *Server) selectSubprotocol(names []string) (string, codec.Codec, session.Mode) {
 	for _, name := range names {
 		for _, cd := range s.codecs {
 			if name == subprotocol(cd) {
-				return name, cd, modeWirecall
+				return name, cd, session.ModeWirecall
 			}
 		}
 	}
@@ -56,9 +57,9 @@ func (s *Server) selectSubprotocol(names []string) (string, codec.Codec, mode) {
 		return slices.Contains(s.subprotocols, name)
 	})
 	if i < 0 {
-		return "", codec.JSON, modePlain
+		return "", codec.JSON, session.ModePlain
 	}
-	return names[i], codec.JSON, modePlain
+	return names[i], codec.JSON, session.ModePlain
 }
 
 func checkSubprotocols(names []string) error {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -65,8 +66,8 @@ func (l Limits) Validate() error {
 	switch err := checkNumbers("Limits", l, "IdleTimeout"); {
 	case err != nil:
 		return err
-	case l.MessageBytes != 0 && l.MessageBytes < floorMessage:
-		return fmt.Errorf("Limits.MessageBytes is %d: want %d at least, which every peer may send", l.MessageBytes, floorMessage)
+	case l.MessageBytes != 0 && l.MessageBytes < session.MinMessage:
+		return fmt.Errorf("Limits.MessageBytes is %d: want %d at least, which every peer may send", l.MessageBytes, session.MinMessage)
 	case l.MessageBytes != 0 && l.BufferedBytes != 0 && l.BufferedBytes < l.MessageBytes:
 		return fmt.Errorf("Limits.BufferedBytes is %d: want Limits.MessageBytes, %d, at least, or the largest messages could not be taken", l.BufferedBytes, l.MessageBytes)
 	}

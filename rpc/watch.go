@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/contract"
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // A watchedStream is a stream that observers are told of, or whose items pass
@@ -87,15 +88,15 @@ func (w *watchedStream) end(err error) {
 }
 
 // next returns the next item of a stream that comes, as sink.next does.
-func (w *watchedStream) next(k *sink) ([]byte, error) {
-	if k.pos < len(k.curEnds) {
-		raw, err := k.next()
+func (w *watchedStream) next(k *session.RecvStream) ([]byte, error) {
+	if k.Ready() {
+		raw, err := k.Next()
 		w.count(1, len(raw))
 		return raw, err
 	}
 	w.tell()
 	begun := time.Now()
-	raw, err := k.next()
+	raw, err := k.Next()
 	w.result.Blocked += time.Since(begun)
 	if err == nil {
 		w.count(1, len(raw))
@@ -117,7 +118,7 @@ func (p *payload) streamNames() (names []string) {
 }
 
 // watchSent has the producers of streams watched that are to be sent.
-func watchSent(ctx context.Context, s *session, call *Call, p *payload, producers []producer) {
+func watchSent(ctx context.Context, s *session.Session, call *Call, p *payload, producers []session.Producer) {
 	c := connOf(s)
 	if len(producers) == 0 || !c.watches() {
 		return
@@ -134,7 +135,7 @@ func watchSent(ctx context.Context, s *session, call *Call, p *payload, producer
 
 // watchReceived watches the streams that have been decoded. One over which nobody
 // ranges has ended with ctx, or with the session.
-func watchReceived(ctx context.Context, c *session, call *Call, p *payload) {
+func watchReceived(ctx context.Context, c *session.Session, call *Call, p *payload) {
 	if !connOf(c).watches() || !p.hasStreams() {
 		return
 	}
@@ -146,7 +147,7 @@ func watchReceived(ctx context.Context, c *session, call *Call, p *payload) {
 		}
 		w := connOf(c).watchStream(ctx, &StreamInfo{Call: call, Name: names[i]})
 		s.watch = w
-		for _, over := range []context.Context{ctx, c.ctx} {
+		for _, over := range []context.Context{ctx, c.Ctx} {
 			w.unwatch = append(w.unwatch, context.AfterFunc(over, func() {
 				if !s.used.Load() {
 					w.end(context.Cause(over))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -12,7 +13,7 @@ import (
 // one goroutine that stays, and the request's own stack is given back.
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if !hijackable(w) {
-		s.config.log.Error("a middleware in front of the rpc.Server hides the connection: its http.ResponseWriter needs Hijack or Unwrap (http.TimeoutHandler's has neither)", "writer", fmt.Sprintf("%T", w))
+		s.config.Log.Error("a middleware in front of the rpc.Server hides the connection: its http.ResponseWriter needs Hijack or Unwrap (http.TimeoutHandler's has neither)", "writer", fmt.Sprintf("%T", w))
 		http.Error(w, "the server cannot take over the connection: see its log", http.StatusNotImplemented)
 		return
 	}
@@ -27,18 +28,18 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		s.leave()
 		return // Accept has answered
 	}
-	if m == modePlain {
+	if m == session.ModePlain {
 		s.servePlainWebSocket(r, t)
 		return
 	}
-	var host openingHost = (*serverHost)(s)
+	var host session.Host = (*serverHost)(s)
 	if len(s.config.observers.conn) > 0 {
 		host = handshakeHost{(*serverHost)(s), r}
 	}
-	o := newOpening(r.Context(), &s.config.settings, host, t, cd.Format(), false)
+	o := session.NewOpening(r.Context(), &s.config.Settings, host, t, cd.Format(), false)
 	go func() {
-		if c, _ := o.run(); c != nil {
-			c.read(t)
+		if c, _ := o.Run(); c != nil {
+			c.Read(t)
 		}
 	}()
 }
@@ -49,18 +50,18 @@ type handshakeHost struct {
 	request *http.Request
 }
 
-func (h handshakeHost) take(c *session) { (*Server)(h.serverHost).takeFrom(c, h.request) }
+func (h handshakeHost) Take(c *session.Session) { (*Server)(h.serverHost).takeFrom(c, h.request) }
 
 // servePlainWebSocket begins a session for a client that knows no hello.
 func (s *Server) servePlainWebSocket(r *http.Request, t *transport.WebSocket) {
 	ctx := r.Context()
 	t.Plain()
-	c := newSession(ctx, &s.config.settings, wire.JSON, t, modePlain, nil)
-	c.principal = s.config.identify(ctx)
+	c := session.New(ctx, &s.config.Settings, wire.JSON, t, session.ModePlain, nil)
+	c.Principal = s.config.Identify(ctx)
 	t.Bind(c)
 	connOf(c).observeSession(c, r)
 	if s.admit(c) {
-		go c.read(t)
+		go c.Read(t)
 	}
 }
 
@@ -80,10 +81,10 @@ func hijackable(w http.ResponseWriter) bool {
 
 // webSocketOptions are those of a WebSocket, whose frames pack several messages.
 func (c *config) webSocketOptions(onClose func()) transport.Options {
-	return transport.Options{MaxFrame: max(c.limits.MessageBytes, frameSize), Stall: c.limits.WriteTimeout, OnClose: onClose}
+	return transport.Options{MaxFrame: max(c.Limits.MessageBytes, session.FrameSize), Stall: c.Limits.WriteTimeout, OnClose: onClose}
 }
 
 // lineOptions are those of lines, each of which is one message.
 func (c *config) lineOptions(onClose func()) transport.Options {
-	return transport.Options{MaxFrame: c.limits.MessageBytes, Stall: c.limits.WriteTimeout, OnClose: onClose}
+	return transport.Options{MaxFrame: c.Limits.MessageBytes, Stall: c.Limits.WriteTimeout, OnClose: onClose}
 }

@@ -1,0 +1,115 @@
+package session
+
+import (
+	"context"
+
+	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// close takes the call off the open ones, so that no cancel reaches it any more, and
+// reports whether one had.
+func (in *Incoming) Close() (canceled bool) {
+	in.Session.update(func(s *connState) {
+		canceled = in.canceled
+		in.answered = true
+		if in.ID != nil && s.incoming[string(callKeyOf(in.ID))] == in {
+			delete(s.incoming, string(callKeyOf(in.ID)))
+		}
+	})
+	return canceled
+}
+
+// An answer is the result of a call that is being sent: beginResult makes it, the result is
+// appended to msg.bytes, and send sends it. abort undoes beginResult.
+type answer struct {
+	in      *Incoming
+	streams []*SendStream
+	Names   [][]byte // of streams, in the message
+	Message *buffer
+	sent    bool
+}
+
+// beginResult makes an answer with such streams, a nil producer being a nil iterator.
+func (in *Incoming) BeginResult(producers []Producer) (a answer, err error) {
+	c := in.Session
+	a.in = in
+	a.streams, a.Names, err = c.openSendStreams(in.Method.Name, producers, &in.acct, true)
+	if err != nil {
+		return a, &fault.Error{Code: fault.LimitReached, Message: err.Error(), Ran: fault.Maybe}
+	}
+	head := wire.Head{ID: in.ID, Meta: in.responseMetadata(), Body: true}
+	if c.Mode == ModeWirecall {
+		for _, s := range a.streams {
+			head.Streams = append(head.Streams, s.handle)
+		}
+	}
+	a.Message = messagePool.Get().(*buffer)
+	a.Message.Bytes = c.Format.AppendResponse(a.Message.begin(c.Format), &head)
+	return a, nil
+}
+
+// abort takes back an answer that was not sent. It has no effect on one that was.
+func (a *answer) Abort() {
+	if !a.sent {
+		a.Message.free(0)
+		a.in.Session.discard(a.streams)
+	}
+}
+
+// send sends the answer and starts its streams. It fails if the answer is too large.
+func (a *answer) Send() error {
+	in, c := a.in, a.in.Session
+	a.Message.Bytes = c.Format.AppendTail(a.Message.Bytes)
+	size := len(a.Message.Bytes) - c.Format.FrameRoom()
+	if peer := c.peerMessage(); size > peer {
+		return fault.Errorf(fault.TooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", in.Method.Name, size, peer)
+	}
+	a.sent = true
+	in.acct.add(in.Ctx, len(a.streams), a.streams, nil)
+	in.send(a.Message)
+	a.Message.free(size)
+	for _, s := range a.streams {
+		if c.unsubscribed.Load() {
+			s.stop(errHalfClosed)
+		}
+		go s.run()
+	}
+	if in.acct.cursor && c.out.isLate() {
+		c.out.comeAgain()
+	}
+	return nil
+}
+
+// fail answers with an error.
+func (in *Incoming) Fail(e *fault.Error) {
+	c := in.Session
+	room := make([]byte, c.Format.FrameRoom(), smallBuffer)
+	msg := c.Format.AppendError(room, in.ID, c.members(e), in.responseMetadata())
+	if len(msg)-len(room) > c.peerMessage() {
+		msg = c.Format.AppendError(room, in.ID, c.members(c.shortened(e)), nil)
+	}
+	in.send(&buffer{msg})
+}
+
+// responseMetadata is what travels beside the answer: plain JSON-RPC has no place
+// for it.
+func (in *Incoming) responseMetadata() map[string]string {
+	if in.Session.Mode != ModeWirecall {
+		return nil
+	}
+	return in.response
+}
+
+// send gives the answer to whoever waits for it. An answer waits for room until
+// the connection ends: it has no context of its own to give up under.
+func (in *Incoming) send(b *buffer) {
+	if in.Reply != nil {
+		in.Reply(b.Bytes[in.Session.Format.FrameRoom():])
+		in.Session.unanswered.Add(-1) // not before: the answer to a batch may have to wait for room
+		return
+	}
+	if flush, err := in.Session.out.send(context.Background(), in.Session.Ctx.Done(), b, &in.Session.unanswered); err == nil && flush {
+		in.Session.flush(true)
+	}
+}

@@ -1,0 +1,42 @@
+package session
+
+import (
+	"time"
+
+	"github.com/wirecall/wirecall/internal/flow"
+)
+
+const (
+	CloseGrace    = time.Second // for a last flush and the closing handshake
+	FrameSize     = 32 << 10    // a frame of several messages, at most
+	sourceSize    = 16 << 10    // encoded items of one stream that wait for a frame
+	ItemsSize     = 64 << 10    // encoded items of all streams that wait
+	subscribeWait = 5 * time.Second
+)
+
+// engineLimits bound what a session may cost: rpc.Limits, which documents them, with
+// every default filled in.
+type Limits struct {
+	MessageBytes      int
+	Calls             int
+	Streams           int
+	BufferedBytes     int
+	Notifications     int
+	NotificationBytes int
+	BatchMessages     int
+	BatchReplyBytes   int
+	WindowItems       int
+	WindowBytes       int
+	SendQueueBytes    int
+	ReplayBytes       int
+	HandshakeTimeout  time.Duration
+	IdleTimeout       time.Duration
+	WriteTimeout      time.Duration
+	LingerTimeout     time.Duration
+}
+
+// notifications is what a wirecall peer is told about the notifications that it
+// may send: the protocol has a least and a most.
+func (l Limits) notifications() (items, bytes int) {
+	return min(max(l.Notifications, flow.InitialItems), flow.MaxItems), max(l.NotificationBytes, flow.InitialBytes)
+}

@@ -1,0 +1,242 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/flow"
+	"github.com/wirecall/wirecall/internal/transport"
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// floorMessage is the size of message that every peer takes before hello has
+// told of more.
+const MinMessage = 64 << 10
+
+// maxCalls is how many calls of ours may be unanswered, whatever the peer says
+// that it takes: those that nobody waits for any more are remembered until it has
+// answered them, which it may never do.
+const maxCalls = 16 << 10
+
+// hello is what both sides tell each other first. Its numbers go to 2^53-1 on
+// every processor.
+type hello struct {
+	Version int64
+	Calls   int64
+	Streams int64
+	Message int64
+
+	// Notes is how many notifications this side takes before it grants more, and
+	// NoteBytes how many bytes of them. What is left out is flow.InitialItems and
+	// flow.InitialBytes.
+	Notes     int64
+	NoteBytes int64
+
+	// Replay is how many bytes this side keeps to resume the session; 0 or
+	// nothing is a side that does not. Where both do, the server's answer has
+	// the session's token, and for how many milliseconds it can be cut off.
+	Replay  int64
+	Session string
+	Window  int64
+}
+
+func (h *hello) members() []member {
+	return []member{
+		{name: "v", number: &h.Version},
+		{name: "calls", number: &h.Calls},
+		{name: "streams", number: &h.Streams},
+		{name: "message", number: &h.Message},
+		{name: "notes", number: &h.Notes, optional: true},
+		{name: "noteBytes", number: &h.NoteBytes, optional: true},
+		{name: "replay", number: &h.Replay, optional: true},
+		{name: "session", text: &h.Session, optional: true},
+		{name: "window", number: &h.Window, optional: true},
+	}
+}
+
+func (c *Session) hello() hello {
+	notes, bytes := c.Limits.notifications()
+	return hello{Version: 1, Calls: int64(c.Limits.Calls), Streams: int64(c.Limits.Streams), Message: int64(c.Limits.MessageBytes),
+		Notes: int64(notes), NoteBytes: int64(bytes), Replay: int64(c.ReplayBytes)}
+}
+
+// check reports what is wrong with what the peer says.
+func (h hello) check() error {
+	notes, noteBytes := h.notifications()
+	switch {
+	case h.Version != 1 || h.Message < MinMessage:
+		return fmt.Errorf("hello {Version:%d Message:%d}: want version 1, and a message of %d at least", h.Version, h.Message, MinMessage)
+	case notes < flow.InitialItems || noteBytes < flow.InitialBytes:
+		return fmt.Errorf("hello {Notes:%d NoteBytes:%d}: want %d and %d at least", h.Notes, h.NoteBytes, flow.InitialItems, flow.InitialBytes)
+	}
+	for _, n := range []int64{h.Calls, h.Streams, h.Message, notes, noteBytes, h.Replay, h.Window} {
+		if n < 0 || n > wire.MaxInteger {
+			return fmt.Errorf("hello: %d is not from 0 to 2^53-1", n)
+		}
+	}
+	return nil
+}
+
+// notifications is how many the peer takes, and how many bytes of them.
+func (h hello) notifications() (items, bytes int64) {
+	return cmp.Or(h.Notes, flow.InitialItems), cmp.Or(h.NoteBytes, flow.InitialBytes)
+}
+
+// meet takes over the peer's limits, which are checked.
+func (c *Session) meet(h hello) {
+	c.message.Store(int64(fitting(h.Message)))
+	items, bytes := h.notifications()
+	c.out.limitNotifications(fitting(items), fitting(bytes))
+	c.update(func(s *connState) {
+		s.slots.set(int(min(h.Calls, maxCalls)), len(s.calls))
+		s.peerStreams = fitting(h.Streams)
+	})
+}
+
+// fitting is a number of the peer's, or the largest int where that is less.
+func fitting(n int64) int { return int(min(n, math.MaxInt)) }
+
+// sayHello is the client's: it sends hello and waits for the answer, before
+// there is a reader. A server that answers with an error which is not one of
+// wirecall's refusals does not know wirecall, though it may have echoed the
+// subprotocol: it is spoken to in plain mode.
+func (c *Session) sayHello(ctx context.Context) error {
+	c.state.nextID = 1
+	own, h := c.hello(), hello{}
+	err := c.exchange(ctx, c.transport, methodHello, own.members(), h.members())
+	if err != nil {
+		if e, ok := err.(*fault.Error); ok && !refusesHello(e) && c.Format == wire.JSON {
+			c.speakPlain()
+			return nil
+		}
+		return err
+	}
+	if err := h.check(); err != nil {
+		return err
+	}
+	c.Mode = ModeWirecall
+	if h.Session != "" && h.Replay > 0 && h.Window > 0 && c.ReplayBytes > 0 {
+		c.resumable(&resumption{token: h.Session, window: Milliseconds(h.Window)}, c.ReplayBytes, fitting(h.Replay), 0)
+	}
+	c.meet(h)
+	return nil
+}
+
+// milliseconds is a time that the peer has told.
+func Milliseconds(n int64) time.Duration {
+	return time.Duration(min(n, wire.MaxTimeout)) * time.Millisecond
+}
+
+// refusesHello reports whether an error is how a wirecall server refuses a client.
+func refusesHello(e *fault.Error) bool {
+	switch e.Code {
+	case fault.LimitReached, fault.Unavailable, fault.Unauthenticated, fault.PermissionDenied:
+		return true
+	}
+	return false
+}
+
+// speakPlain has the session speak JSON-RPC 2.0 and nothing else, before it has
+// sent anything but hello.
+func (c *Session) speakPlain() {
+	c.Mode = ModePlain
+	c.out.single = true
+	c.message.Store(math.MaxInt32)
+	if ws, ok := c.transport.(*transport.WebSocket); ok {
+		ws.Plain()
+	}
+}
+
+// exchange makes one of the requests that a connection begins with, alone in
+// its frame as its answer is. An *Error is the server's answer.
+func (c *Session) exchange(ctx context.Context, t transport.Transport, method string, params, result []member) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.Limits.HandshakeTimeout, ErrNoAnswer)
+	defer cancel()
+	defer context.AfterFunc(ctx, t.Close)()
+	msg := c.Format.AppendRequest(nil, &wire.Head{ID: c.Format.AppendID(nil, 1), Method: method, Body: true})
+	msg = appendMembers(c.Format, msg, params)
+	answer, err := c.ask(ctx, t, c.Format.AppendTail(msg))
+	if err != nil {
+		return err
+	}
+	if answer.Error != nil {
+		return c.receivedError(answer.Error)
+	}
+	if err := readMembers(c.Format, answer.Result, result); err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	return nil
+}
+
+// ask sends msg and returns what the server answers, or fails when ctx ends. The
+// end of ctx closes t, but not every stream's Read returns because of that (standard
+// input's does not), so that a goroutine of its own reads.
+func (c *Session) ask(ctx context.Context, t transport.Transport, msg []byte) (*wire.Message, error) {
+	var answer *wire.Message
+	var err error
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		answer, err = c.converse(t, msg)
+	}()
+	select {
+	case <-answered:
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil { // then t is closed, even if an answer has come
+		return nil, context.Cause(ctx)
+	}
+	return answer, err
+}
+
+// converse writes msg and reads one frame. Before the first answer there is nothing
+// else that a server may send.
+func (c *Session) converse(t transport.Transport, msg []byte) (*wire.Message, error) {
+	if err := t.WriteFrame(c.Format.AppendToFrame(nil, msg, true)); err != nil {
+		return nil, err
+	}
+	if _, err := t.Flush(true); err != nil {
+		return nil, err
+	}
+	frame, err := readFrame(t, true)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.onlyMessage(frame)
+	switch invalid, ok := err.(*wire.Fault); {
+	case ok && m.ID != nil && !m.Request: // an answer of a server that knows another JSON-RPC
+		return nil, &fault.Error{Code: invalid.Code, Message: invalid.Message}
+	case err != nil:
+		return nil, err
+	case m.Method != nil:
+		return nil, errNotAnAnswer
+	}
+	return m, nil
+}
+
+// onlyMessage decodes the only message of a frame. In JSON that is all of the frame: a server
+// that does not know wirecall may have line feeds in it and around it.
+func (c *Session) onlyMessage(frame []byte) (*wire.Message, error) {
+	m := &wire.Message{}
+	if c.Format == wire.JSON {
+		return m, c.Format.Decode(frame, m)
+	}
+	n := 0
+	for msg, err := range c.Format.Split(frame) {
+		if err == nil {
+			err = c.Format.Decode(msg, m)
+		}
+		if err != nil {
+			return m, err
+		}
+		n++
+	}
+	if n != 1 {
+		return m, errNotAnAnswer
+	}
+	return m, nil
+}

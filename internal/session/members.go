@@ -1,0 +1,74 @@
+package session
+
+import (
+	"fmt"
+
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// A member is one of an object that the runtime itself sends and receives, in
+// rpc.hello and rpc.resume.
+type member struct {
+	name     string
+	number   *int64  // its value is a number,
+	text     *string // or text
+	optional bool    // it is left out if it is 0 or empty
+}
+
+func (m *member) empty() bool {
+	if m.text != nil {
+		return *m.text == ""
+	}
+	return *m.number == 0
+}
+
+// appendMembers appends an object.
+func appendMembers(form wire.Format, dst []byte, members []member) []byte {
+	n := 0
+	for i := range members {
+		if !members[i].optional || !members[i].empty() {
+			n++
+		}
+	}
+	dst = form.AppendObject(dst, n)
+	first := true
+	for i := range members {
+		m := &members[i]
+		if m.optional && m.empty() {
+			continue
+		}
+		dst = form.AppendKey(dst, m.name, first)
+		first = false
+		if m.text != nil {
+			dst = form.AppendString(dst, *m.text)
+		} else {
+			dst = form.AppendInt(dst, *m.number)
+		}
+	}
+	return form.AppendObjectEnd(dst)
+}
+
+// readMembers stores what an object has of members. Others are ignored.
+func readMembers(form wire.Format, raw []byte, members []member) error {
+	if form.Kind(raw) != wire.Object {
+		return fmt.Errorf("want an object")
+	}
+	for name, value := range form.Object(raw) {
+		for i := range members {
+			m := &members[i]
+			if m.name != name || form.Kind(value) == wire.Null {
+				continue
+			}
+			ok := false
+			if m.text != nil {
+				*m.text, ok = form.String(value)
+			} else {
+				*m.number, ok = form.Int(value)
+			}
+			if !ok {
+				return fmt.Errorf("%s: %s is not of its type", name, Brief(value))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,359 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/transport"
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// An openingHost has openings: a server.
+type Host interface {
+	// opens takes an opening on, unless the server has been stopped, and opened is
+	// called when the opening is over. take takes on the session that came of it.
+	Opens(o *Opening) bool
+	Opened(o *Opening)
+	Take(s *Session)
+}
+
+// An opening is a server's transport before it has a session: until its client has
+// sent rpc.hello, which begins a session, rpc.resume, which gives the transport to
+// one that waits, or on lines anything else, which begins a plain session.
+//
+// One goroutine, its reader, runs it and then the session's reading. Its timer, and
+// a server that shuts down, may end it from others.
+type Opening struct {
+	*Settings
+	host      Host
+	ctx       context.Context // with the values for handlers
+	transport transport.Transport
+	form      wire.Format
+	lines     bool // the first line tells wirecall from plain JSON-RPC
+	principal string
+	refused   bool // the reader's: a resume was
+	Done      chan struct{}
+
+	flushing sync.Mutex // held around transport.Flush
+
+	mu    sync.Mutex
+	timer *time.Timer
+	held  bool  // a session is about to take the transport: see hold
+	cause error // of the end, nil before
+	code  transport.CloseCode
+}
+
+var errHandshake = errors.New("no hello within the time for the handshake")
+
+// newOpening makes an opening, which run follows.
+func NewOpening(ctx context.Context, set *Settings, h Host, t transport.Transport, form wire.Format, lines bool) *Opening {
+	o := &Opening{Settings: set, host: h, ctx: ctx, transport: t, form: form, lines: lines, Done: make(chan struct{})}
+	o.principal = set.Identify(ctx)
+	t.Bind(o)
+	o.timer = time.AfterFunc(o.Limits.HandshakeTimeout, func() { o.End(errHandshake, transport.CloseTimeout) })
+	return o
+}
+
+// run reads until there is a session, and returns it, ready for its reader. If there
+// is none it returns why.
+func (o *Opening) Run() (*Session, error) {
+	defer close(o.Done)
+	defer o.host.Opened(o)
+	if !o.host.Opens(o) {
+		o.End(ErrDrained, transport.CloseShutdown)
+	}
+	c, err := o.session()
+	o.mu.Lock()
+	o.timer.Stop()
+	cause, code := o.cause, o.code
+	o.mu.Unlock()
+	switch {
+	case c == nil && cause == nil:
+		o.abandon(err)
+		return nil, err
+	case c == nil:
+		return nil, cause
+	case cause != nil:
+		c.Fail(cause, code)
+	}
+	return c, nil
+}
+
+// session reads frames until one begins or resumes a session.
+func (o *Opening) session() (*Session, error) {
+	for {
+		frame, err := readFrame(o.transport, !o.refused)
+		if err == nil {
+			var c *Session
+			if c, err = o.receive(frame); c != nil {
+				return c, nil
+			}
+			if err != nil {
+				o.End(err, breachCode(err))
+			}
+		} else if breach, ok := err.(transport.FrameError); ok {
+			if o.lines {
+				o.write(o.form.AppendError(nil, nil, &wire.Error{Code: int(frameErrorCode(breach)), Message: breach.Message}, nil))
+			}
+			o.End(err, breachCode(err))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// receive takes in one frame. It returns neither a session nor an error if the
+// client may try again.
+func (o *Opening) receive(frame []byte) (*Session, error) {
+	m := &wire.Message{}
+	if o.lines && !o.refused && (o.form.Decode(frame, m) != nil || !isOpening(m)) {
+		return o.plain(frame)
+	}
+	n := 0
+	for msg, err := range o.form.Split(frame) {
+		switch n++; {
+		case err != nil:
+			return nil, err
+		case n > 1:
+			return nil, fmt.Errorf("%s must be alone in its frame", m.Method)
+		case len(msg) > o.Limits.MessageBytes:
+			return nil, fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), o.Limits.MessageBytes)
+		}
+		if err := o.form.Decode(msg, m); err != nil {
+			return nil, err
+		}
+		if !isOpening(m) {
+			return nil, errors.New("the first message must be " + methodHello + " or " + methodResume)
+		}
+	}
+	switch {
+	case n == 0:
+		return nil, errors.New("an empty frame")
+	case len(frame) > len(m.Method)+len(m.Params)+messageOverhead:
+		return nil, fmt.Errorf("%s must be alone in its frame", m.Method)
+	case string(m.Method) == methodResume:
+		return o.resume(m)
+	}
+	return o.hello(m)
+}
+
+// isOpening reports whether a message is one that begins wirecall mode.
+func isOpening(m *wire.Message) bool {
+	return m.ID != nil && (string(m.Method) == methodHello || string(m.Method) == methodResume)
+}
+
+// plain begins a session in plain mode with its first frame.
+func (o *Opening) plain(frame []byte) (*Session, error) {
+	c := o.newSession(ModePlain)
+	if err := o.hold(); err != nil {
+		return nil, err
+	}
+	o.transport.Bind(c)
+	c.Heard()
+	o.host.Take(c)
+	c.plain(frame)
+	return c, nil
+}
+
+// hello begins a session.
+func (o *Opening) hello(m *wire.Message) (*Session, error) {
+	var h hello
+	if err := readMembers(o.form, m.Params, h.members()); err != nil {
+		return nil, fmt.Errorf("hello: %w", err)
+	}
+	if err := h.check(); err != nil {
+		return nil, err
+	}
+	c := o.newSession(ModeWirecall)
+	answer := c.hello()
+	c.meet(h)
+	c.state.taken = 1
+	if err := o.hold(); err != nil {
+		return nil, err
+	}
+	if c.Registry != nil && h.Replay > 0 {
+		c.Registry.open(c, fitting(h.Replay), &answer)
+	}
+	msg := o.form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
+	msg = appendMembers(o.form, msg, answer.members())
+	o.transport.Bind(c)
+	c.Heard()
+	flush, _ := c.out.post(o.form.AppendTail(msg), true) // before a shutdown can say goaway
+	o.host.Take(c)
+	if flush { // now the client may see its session, and the server shows it
+		go c.flush(false)
+	}
+	return c, nil
+}
+
+// resume gives the transport to the session that the client asks for. If it may not
+// have it the client is told so, once, and may say hello.
+func (o *Opening) resume(m *wire.Message) (*Session, error) {
+	var params resumeParams
+	if readMembers(o.form, m.Params, params.members()) != nil || !params.valid() {
+		params = resumeParams{} // nothing is nobody's token
+	}
+	if o.refused {
+		return nil, errors.New("a session was refused already: say " + methodHello)
+	}
+	o.refused = true
+	c := o.Registry.find(o, &params)
+	if c == nil {
+		return nil, o.refuse(m.ID, errNotKnown)
+	}
+	if err := o.hold(); err != nil {
+		return nil, err
+	}
+	err := c.attach(o.transport, &params, func() []byte {
+		msg := c.Format.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
+		result := resumeResult{Received: int64(c.resume.Load().received.Load())}
+		msg = appendMembers(c.Format, msg, result.members())
+		return c.Format.AppendToFrame(nil, c.Format.AppendTail(msg), true)
+	})
+	if err != nil {
+		o.release()
+		return nil, o.refuse(m.ID, err)
+	}
+	return c, nil
+}
+
+// refuse answers a resume that cannot be.
+func (o *Opening) refuse(id []byte, why error) error {
+	return o.write(o.form.AppendError(nil, id, &wire.Error{Code: fault.SessionLost, Message: why.Error()}, nil))
+}
+
+// write sends a message in a frame of its own.
+func (o *Opening) write(msg []byte) error {
+	if err := o.transport.WriteFrame(o.form.AppendToFrame(nil, msg, true)); err != nil {
+		return err
+	}
+	return o.flush()
+}
+
+// Kick has what is ready flushed: a pong, a close frame.
+func (o *Opening) Kick() { go o.flush() }
+
+// flush writes what is ready, unless a session is about to do so.
+func (o *Opening) flush() error {
+	o.flushing.Lock()
+	defer o.flushing.Unlock()
+	o.mu.Lock()
+	held := o.held
+	o.mu.Unlock()
+	if held {
+		return nil
+	}
+	_, err := o.transport.Flush(true)
+	return err
+}
+
+// Heard is for an owner that pings its peer.
+func (o *Opening) Heard() {}
+
+// goodbye is for a client that would otherwise come back for its session.
+func (o *Opening) goodbye(transport.CloseCode, string) []byte { return nil }
+
+// awaitTorn waits for the reader to have gone.
+func (o *Opening) AwaitReader() {
+	t := time.NewTimer(2 * CloseGrace)
+	defer t.Stop()
+	select {
+	case <-o.Done:
+	case <-t.C:
+	}
+}
+
+func (o *Opening) newSession(m Mode) *Session {
+	c := New(o.ctx, o.Settings, o.form, o.transport, m, nil)
+	c.out.single = c.out.single || o.lines
+	c.Principal = o.principal
+	return c
+}
+
+// hold keeps others from closing the transport, which a session is about to take. It
+// returns why the opening has ended, if it has.
+func (o *Opening) hold() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.cause == nil {
+		o.held = true
+		o.timer.Stop()
+		o.awaitFlush()
+	}
+	return o.cause
+}
+
+// awaitFlush waits for a flush that has begun. The mutex is held before and after.
+func (o *Opening) awaitFlush() {
+	o.mu.Unlock()
+	defer o.mu.Lock()
+	o.flushing.Lock()
+	defer o.flushing.Unlock()
+}
+
+// release undoes hold, as no session has taken the transport.
+func (o *Opening) release() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.held = false
+	if o.cause != nil {
+		go o.shut()
+	} else {
+		o.timer.Reset(o.Limits.HandshakeTimeout)
+	}
+}
+
+// end closes the transport, unless it has ended or a session has it. While it is
+// held the reader does, in its session's way if there is one by then.
+func (o *Opening) End(cause error, code transport.CloseCode) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.cause != nil {
+		return
+	}
+	o.cause, o.code = cause, code
+	if !o.held {
+		go o.shut()
+	}
+}
+
+// shut says goodbye and closes.
+func (o *Opening) shut() {
+	grace := time.AfterFunc(CloseGrace, o.transport.Close)
+	defer grace.Stop()
+	closeTransport(o.transport, o, o.code, o.cause.Error())
+	o.logEnd(o.cause)
+}
+
+// abandon closes a transport whose client is gone. What coder/websocket has to answer
+// to a close frame still leaves.
+func (o *Opening) abandon(why error) {
+	grace := time.AfterFunc(CloseGrace, o.transport.Close)
+	defer grace.Stop()
+	if err := o.flush(); err == nil && why == io.EOF && o.transport.CloseWrite() {
+		o.transport.Discard()
+	}
+	o.transport.Close()
+	o.logEnd(why)
+}
+
+func (o *Opening) logEnd(why error) {
+	o.Settings.Log.LogAttrs(o.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", BriefError(why)))
+}
+
+// drain bounds the time for the first frame, since the server shuts down. A session
+// that begins meanwhile is drained in turn.
+func (o *Opening) Drain() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.held && o.cause == nil && o.timer.Stop() {
+		o.timer = time.AfterFunc(quietFor, func() { o.End(ErrDrained, transport.CloseShutdown) })
+	}
+}

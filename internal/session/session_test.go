@@ -1,0 +1,32 @@
+package session
+
+import (
+	"log/slog"
+	"time"
+)
+
+// testSettings are settings whose session reports to nobody and serves nothing.
+func testSettings() *Settings {
+	return &Settings{
+		Limits: Limits{
+			MessageBytes: 1 << 20, Calls: 256, Streams: 256, BufferedBytes: 16 << 20, Notifications: 4096, NotificationBytes: 1 << 20,
+			BatchMessages: 1000, BatchReplyBytes: 4 << 20, WindowItems: 64, WindowBytes: 64 << 10, SendQueueBytes: 1 << 20, ReplayBytes: 1 << 20,
+			HandshakeTimeout: 10 * time.Second, IdleTimeout: time.Minute, WriteTimeout: 30 * time.Second, LingerTimeout: 5 * time.Second,
+		},
+		Log:    slog.New(slog.DiscardHandler),
+		Lookup: func([]byte) *Method { return nil },
+		Events: func(*Session) Events { return noEvents{} },
+		Cause:  func(err error) error { return err },
+	}
+}
+
+func testRegistry() *Registry {
+	return NewRegistry(RegistryBounds{Window: 2 * time.Minute, MaxDetached: 10_000, MaxDetachedBytes: 256 << 20, MaxPerPrincipal: 100})
+}
+
+type noEvents struct{}
+
+func (noEvents) Attached()                {}
+func (noEvents) Detached(*Session, error) {}
+func (noEvents) Ended(*Session, error)    {}
+func (noEvents) Goaway(*Session, []int64) {}
