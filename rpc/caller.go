@@ -64,7 +64,9 @@ func (l *localCaller) Call(ctx context.Context, call *Call) error {
 // connect makes a connection to the server in memory, which ends with ctx.
 func (s *Server) connect(ctx context.Context) (*Conn, error) {
 	near, far := net.Pipe()
-	go s.serveConn(ctx, far, func() {})
+	set := s.config.Settings
+	set.Authenticate = nil // ctx is the program's own
+	go s.serveConn(ctx, &set, far, func() {})
 	limits := s.config.Limits
 	limits.HandshakeTimeout, limits.IdleTimeout = 0, -1
 	return NewConn(ctx, near, &ConnOptions{Limits: Limits(limits), Logger: s.config.Log})

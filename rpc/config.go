@@ -47,6 +47,7 @@ func (o *ConnOptions) config() *config {
 	if len(cfg.observers.call) > 0 {
 		cfg.Refused = cfg.observeRefusal
 	}
+	cfg.Token = o.Token
 	cfg.Events = func(s *session.Session) session.Events {
 		c := newConn(cfg)
 		c.session.Store(s)

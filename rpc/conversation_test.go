@@ -86,6 +86,8 @@ type conversation struct {
 	file, name string
 	limits     rpc.Limits
 	sessions   *rpc.SessionOptions // nil where our side keeps none
+	auth       []string            // the tokens of our side as a client, in turn
+	asks       bool                // our side as a server authenticates
 	lines      []scriptLine
 	over       string // the subprotocol that wirecall mode goes over; empty for lines
 }
@@ -170,6 +172,14 @@ func (c *conversation) limit(t *testing.T, l scriptLine) {
 		of, text = reflect.ValueOf(c.sessions), strings.TrimSpace(rest)
 	}
 	name, value, _ := strings.Cut(text, " ")
+	switch name {
+	case "Authenticate":
+		c.asks = true
+		return
+	case "Token":
+		c.auth = strings.Fields(value)
+		return
+	}
 	f := of.Elem().FieldByName(name)
 	if !f.IsValid() {
 		t.Fatalf("%s:%d: no limit is called %s", c.file, l.n, name)

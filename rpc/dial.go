@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -196,10 +197,31 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*C
 	return connOf(c), nil
 }
 
+// header returns the headers of a WebSocket handshake.
+func (d *dialer) header(ctx context.Context) (http.Header, error) {
+	if d.opts.HeaderFunc == nil {
+		return d.opts.Header, nil
+	}
+	latest, err := d.opts.HeaderFunc(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("DialOptions.HeaderFunc: %w", err)
+	}
+	all := d.opts.Header.Clone()
+	if all == nil {
+		all = make(http.Header)
+	}
+	maps.Copy(all, latest)
+	return all, checkHeader(all)
+}
+
 func (d *dialer) dialWebSocket(ctx context.Context) (transport.Transport, session.Mode, error) {
+	header, err := d.header(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
 	o := &transport.DialOptions{
 		Options:     d.config.webSocketOptions(nil),
-		Header:      d.opts.Header,
+		Header:      header,
 		Subprotocol: subprotocol(d.codec),
 		Binary:      d.codec.Format() == wire.CBOR,
 	}

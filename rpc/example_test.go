@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"time"
 
 	"github.com/wirecall/wirecall/example/quickstart/deploy"
 	"github.com/wirecall/wirecall/rpc"
@@ -182,6 +184,43 @@ func ExampleMethod_Option() {
 	// Output:
 	// v1.4 <nil>
 	// Cluster.Restart needs the role "admin"
+}
+
+type userKey struct{}
+
+// verify is where an application looks at its tokens.
+func verify(token string) (user string, expires time.Time, err error) {
+	user, ok := strings.CutPrefix(token, "token of ")
+	if !ok {
+		return "", time.Time{}, rpc.Errorf(rpc.CodeUnauthenticated, "no token")
+	}
+	return user, time.Now().Add(time.Hour), nil
+}
+
+func ExampleServerOptions_authenticate() {
+	srv := rpc.NewServer(&rpc.ServerOptions{
+		Authenticate: func(ctx context.Context, token string) (context.Context, error) {
+			user, expires, err := verify(token)
+			if err != nil {
+				return nil, err
+			}
+			ctx, cancel := context.WithDeadline(context.WithValue(ctx, userKey{}, user), expires)
+			context.AfterFunc(ctx, cancel)
+			return ctx, nil
+		},
+	})
+	hs := httptest.NewServer(srv)
+	defer hs.Close()
+
+	ctx := context.Background()
+	conn, err := rpc.Dial(ctx, hs.URL, &rpc.DialOptions{Token: func(context.Context) (string, error) { return "token of ann", nil }})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	_, err = rpc.Dial(ctx, hs.URL, nil)
+	fmt.Println(rpc.CodeOf(err) == rpc.CodeUnauthenticated)
+	// Output: true
 }
 
 func ExampleObserver() {

@@ -23,6 +23,11 @@ type ConnOptions struct {
 	CallInterceptors  []Interceptor
 	ServeInterceptors []Interceptor
 
+	// Token returns what the server is to know this side by, at most 16 KiB. It is
+	// asked for before each session and each resume of one, and once more if the
+	// server does not accept it. A server that does not speak wirecall is not told.
+	Token func(ctx context.Context) (string, error)
+
 	// StreamInterceptors are called for each stream, the first outermost: see there.
 	StreamInterceptors []StreamInterceptor
 
@@ -50,6 +55,11 @@ type DialOptions struct {
 	// sets (Connection, Upgrade, Sec-WebSocket-*) are refused, and so is any
 	// header with tcp and unix, which have no handshake.
 	Header http.Header
+
+	// HeaderFunc returns headers for each WebSocket handshake, in place of those of
+	// the same name in Header: for credentials that expire. An error is that of the
+	// attempt to connect.
+	HeaderFunc func(ctx context.Context) (http.Header, error)
 
 	// HTTPClient makes the WebSocket handshake: its Transport has the TLS
 	// configuration and the proxies, and its Timeout bounds the handshake alone.
@@ -81,6 +91,7 @@ type DialOptions struct {
 	ServeInterceptors  []Interceptor
 	StreamInterceptors []StreamInterceptor
 	Observers          []*Observer
+	Token              func(ctx context.Context) (string, error)
 	HideErrors         bool
 	Logger             *slog.Logger
 }
@@ -113,6 +124,18 @@ type ServerOptions struct {
 	// socket is closed. The default is no limit: how many a machine can carry is
 	// known where it runs.
 	MaxConnections int
+
+	// Authenticate checks who a client is: of each session, each resume of one, each
+	// POST and each plain WebSocket. token is what its DialOptions.Token has returned,
+	// or else the bearer token of its HTTP request, or empty. ctx has the values of
+	// the request, which a middleware may have set. The context that is returned must
+	// be made of it, and is that of the handlers which start later, also in a session
+	// that goes on; its deadline is when the credentials expire: then the socket is
+	// closed. An error refuses the client, with CodeUnauthenticated unless it has
+	// CodePermissionDenied, CodeUnavailable or CodeLimitReached; the client is told
+	// the message of an *Error and of no other. It may be called by several
+	// goroutines at once. Server.Caller does not call it.
+	Authenticate func(ctx context.Context, token string) (context.Context, error)
 
 	// Sessions, if not nil, lets a client that was cut off continue its session,
 	// with everything that was in flight. The client asks for it with
@@ -152,6 +175,7 @@ func (o *DialOptions) conn() *ConnOptions {
 		ServeInterceptors:  o.ServeInterceptors,
 		StreamInterceptors: o.StreamInterceptors,
 		Observers:          o.Observers,
+		Token:              o.Token,
 		HideErrors:         o.HideErrors,
 		Logger:             o.Logger,
 	}

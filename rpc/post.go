@@ -21,6 +21,10 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fault.MessageShuttingDown, http.StatusServiceUnavailable)
 		return
 	}
+	ctx, ok := s.authenticateHTTP(w, r)
+	if !ok {
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.config.Limits.MessageBytes)))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		http.Error(w, tooLarge.Error(), http.StatusRequestEntityTooLarge)
@@ -29,7 +33,7 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has gone
 	}
-	msg, ok := session.AnswerPlain(r.Context(), &s.config.Settings, body)
+	msg, ok := session.AnswerPlain(ctx, &s.config.Settings, body)
 	switch {
 	case !ok:
 	case len(msg) == 0:

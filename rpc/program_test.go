@@ -51,7 +51,11 @@ func newProgram(t *testing.T, c *conversation) *program {
 	if c.byClient() {
 		return p
 	}
-	p.srv = rpc.NewServer(&rpc.ServerOptions{Limits: c.limits, Sessions: c.sessions, Codecs: []codec.Codec{cbor.Codec}})
+	opts := &rpc.ServerOptions{Limits: c.limits, Sessions: c.sessions, Codecs: []codec.Codec{cbor.Codec}}
+	if c.asks {
+		opts.Authenticate = tokens
+	}
+	p.srv = rpc.NewServer(opts)
 	p.srv.Register(services()...)
 	if c.over != "" {
 		p.web = serveWS(t, p.srv)

@@ -212,10 +212,14 @@ func (p *program) acceptWS(ctx context.Context, lines net.Conn) {
 
 // connect gets its sockets from dialed.
 func (p *program) connect() (*rpc.Conn, error) {
-	if p.over == "" && p.sessions == nil {
-		return rpc.NewConn(p.ctx, <-p.dialed, &rpc.ConnOptions{Limits: p.limits, Services: services()})
+	var token tokenFunc
+	if p.auth != nil {
+		token = inTurn(p.auth...)
 	}
-	opts := &rpc.DialOptions{Limits: p.limits, Services: services()}
+	if p.over == "" && p.sessions == nil {
+		return rpc.NewConn(p.ctx, <-p.dialed, &rpc.ConnOptions{Limits: p.limits, Services: services(), Token: token})
+	}
+	opts := &rpc.DialOptions{Limits: p.limits, Services: services(), Token: token}
 	opts.Resume, opts.Reconnect.Disabled = p.sessions != nil, p.sessions == nil
 	opts.NetDial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		select {

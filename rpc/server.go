@@ -80,6 +80,7 @@ func (s *Server) configure(opts *ServerOptions) {
 	s.config.OnLeave = s.remove
 	s.config.Registry = opts.Sessions.registry()
 	s.config.Identify = s.config.principalOf(opts.Sessions)
+	s.config.Authenticate = s.config.authenticator(opts.Authenticate)
 	for _, cd := range opts.Codecs {
 		s.config.codecs[cd.Format()] = cd
 	}
@@ -149,14 +150,14 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 		rwc.Close()
 		return errFull
 	}
-	return s.serveConn(ctx, rwc, s.leave)
+	return s.serveConn(ctx, &s.config.Settings, rwc, s.leave)
 }
 
 // serveConn serves a connection whose socket has been counted. closed is called when
 // that has been closed.
-func (s *Server) serveConn(ctx context.Context, rwc io.ReadWriteCloser, closed func()) error {
+func (s *Server) serveConn(ctx context.Context, set *session.Settings, rwc io.ReadWriteCloser, closed func()) error {
 	t := transport.NewLines(rwc, s.config.lineOptions(closed))
-	o := session.NewOpening(ctx, &s.config.Settings, (*serverHost)(s), t, wire.JSON, true)
+	o := session.NewOpening(ctx, set, (*serverHost)(s), t, wire.JSON, true)
 	stop := context.AfterFunc(ctx, func() { o.End(context.Cause(ctx), transport.CloseShutdown) })
 	c, err := o.Run()
 	stop()

@@ -147,6 +147,8 @@ func (o *DialOptions) validateFor(scheme string) error {
 		return fmt.Errorf("DialOptions.Codec is %s, and lines over %s:// carry only JSON: leave it nil", o.Codec.Name(), scheme)
 	case o.Header != nil:
 		return withoutHandshake("DialOptions.Header", scheme)
+	case o.HeaderFunc != nil:
+		return withoutHandshake("DialOptions.HeaderFunc", scheme)
 	case o.HTTPClient != nil:
 		return withoutHandshake("DialOptions.HTTPClient", scheme)
 	}

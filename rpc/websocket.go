@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -23,20 +24,28 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name, cd, m := s.selectSubprotocol(offered(r))
+	ctx, ok := r.Context(), true
+	if m == session.ModePlain {
+		if ctx, ok = s.authenticateHTTP(w, r); !ok {
+			s.leave()
+			return
+		}
+	}
 	t, err := transport.Accept(w, r, name, cd.Format() == wire.CBOR, s.config.webSocketOptions(s.leave))
 	if err != nil {
 		s.leave()
 		return // Accept has answered
 	}
 	if m == session.ModePlain {
-		s.servePlainWebSocket(r, t)
+		s.servePlainWebSocket(ctx, r, t)
 		return
 	}
 	var host session.Host = (*serverHost)(s)
 	if len(s.config.observers.conn) > 0 {
 		host = handshakeHost{(*serverHost)(s), r}
 	}
-	o := session.NewOpening(r.Context(), &s.config.Settings, host, t, cd.Format(), false)
+	o := session.NewOpening(ctx, &s.config.Settings, host, t, cd.Format(), false)
+	o.Bearer = bearerToken(r)
 	go func() {
 		if c, _ := o.Run(); c != nil {
 			c.Read(t)
@@ -53,11 +62,11 @@ type handshakeHost struct {
 func (h handshakeHost) Take(c *session.Session) { (*Server)(h.serverHost).takeFrom(c, h.request) }
 
 // servePlainWebSocket begins a session for a client that knows no hello.
-func (s *Server) servePlainWebSocket(r *http.Request, t *transport.WebSocket) {
-	ctx := r.Context()
+func (s *Server) servePlainWebSocket(ctx context.Context, r *http.Request, t *transport.WebSocket) {
 	t.Plain()
 	c := session.New(ctx, &s.config.Settings, wire.JSON, t, session.ModePlain, nil)
 	c.Principal = s.config.Identify(ctx)
+	c.Lasts(ctx, t)
 	t.Bind(c)
 	connOf(c).observeSession(c, r)
 	if s.admit(c) {

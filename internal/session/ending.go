@@ -105,7 +105,7 @@ func (c *Session) finish(cause error, code transport.CloseCode) (first bool) {
 	c.state.slots.fail(fault.NotSent(fault.Unavailable, cause))
 	c.state.stopWatching()
 	lingers := c.lingerOverNotes(&c.state.notes, cause, code)
-	timers := []*time.Timer{c.keeper, c.patience}
+	timers := []*time.Timer{c.keeper, c.patience, c.state.credentials}
 	told := code != 0 && c.state.attached || !c.Client && c.Mode != ModeWirecall // a plain client may have half closed
 	last := c.state.last
 	var unanswered map[string]*Incoming

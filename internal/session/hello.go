@@ -42,6 +42,9 @@ type hello struct {
 	Replay  int64
 	Session string
 	Window  int64
+
+	// Auth is the client's credentials, and nothing where it has none.
+	Auth string
 }
 
 func (h *hello) members() []member {
@@ -55,6 +58,7 @@ func (h *hello) members() []member {
 		{name: "replay", number: &h.Replay, optional: true},
 		{name: "session", text: &h.Session, optional: true},
 		{name: "window", number: &h.Window, optional: true},
+		{name: "auth", text: &h.Auth, optional: true},
 	}
 }
 
@@ -77,6 +81,9 @@ func (h hello) check() error {
 		if n < 0 || n > wire.MaxInteger {
 			return fmt.Errorf("hello: %d is not from 0 to 2^53-1", n)
 		}
+	}
+	if len(h.Auth) > MaxToken {
+		return fmt.Errorf("hello: a token of %d bytes: want %d at most", len(h.Auth), MaxToken)
 	}
 	return nil
 }
@@ -107,7 +114,10 @@ func fitting(n int64) int { return int(min(n, math.MaxInt)) }
 func (c *Session) sayHello(ctx context.Context) error {
 	c.state.nextID = 1
 	own, h := c.hello(), hello{}
-	err := c.exchange(ctx, c.transport, methodHello, own.members(), h.members())
+	err := c.withCredentials(ctx, func(token string) error {
+		own.Auth = token
+		return c.exchange(ctx, c.transport, methodHello, own.members(), h.members())
+	})
 	if err != nil {
 		if e, ok := err.(*fault.Error); ok && !refusesHello(e) && c.Format == wire.JSON {
 			c.speakPlain()

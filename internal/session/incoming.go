@@ -217,7 +217,7 @@ func (in *Incoming) unreserve() { in.Session.buffered.Add(-int64(in.held)) }
 // accept makes an admitted call ready and gives it to a worker.
 func (c *Session) accept(in *Incoming, m *wire.Message) {
 	in.keep(m, in.hold != nil)
-	in.begin(c.Ctx, m.Timeout)
+	in.begin(c.current.Load(), m.Timeout)
 	c.dispatch(in)
 }
 

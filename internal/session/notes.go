@@ -111,7 +111,7 @@ func (c *Session) runNotes() {
 			s.notes.queue = s.notes.queue[1:]
 			s.handlers++
 			if s.notes.ctx == nil {
-				s.notes.ctx, s.notes.cancel = context.WithCancelCause(context.WithoutCancel(c.Ctx))
+				s.notes.ctx, s.notes.cancel = context.WithCancelCause(context.WithoutCancel(c.current.Load()))
 			}
 			ctx = s.notes.ctx
 		})

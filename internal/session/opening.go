@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,9 +36,12 @@ type Opening struct {
 	ctx       context.Context // with the values for handlers
 	transport transport.Transport
 	form      wire.Format
-	lines     bool // the first line tells wirecall from plain JSON-RPC
-	principal string
-	refused   bool // the reader's: a resume was
+	lines     bool            // the first line tells wirecall from plain JSON-RPC
+	Bearer    string          // the token of the HTTP request; empty for none
+	values    context.Context // the reader's: ctx, and what the authentication adds
+	principal string          // the reader's
+	refused   bool            // the reader's: a resume was
+	denied    int             // the reader's: how often the credentials were
 	Done      chan struct{}
 
 	flushing sync.Mutex // held around transport.Flush
@@ -53,8 +57,7 @@ var errHandshake = errors.New("no hello within the time for the handshake")
 
 // newOpening makes an opening, which run follows.
 func NewOpening(ctx context.Context, set *Settings, h Host, t transport.Transport, form wire.Format, lines bool) *Opening {
-	o := &Opening{Settings: set, host: h, ctx: ctx, transport: t, form: form, lines: lines, Done: make(chan struct{})}
-	o.principal = set.Identify(ctx)
+	o := &Opening{Settings: set, host: h, ctx: ctx, values: ctx, transport: t, form: form, lines: lines, Done: make(chan struct{})}
 	t.Bind(o)
 	o.timer = time.AfterFunc(o.Limits.HandshakeTimeout, func() { o.End(errHandshake, transport.CloseTimeout) })
 	return o
@@ -151,6 +154,13 @@ func isOpening(m *wire.Message) bool {
 
 // plain begins a session in plain mode with its first frame.
 func (o *Opening) plain(frame []byte) (*Session, error) {
+	if refusal := o.identified(""); refusal != nil {
+		m := &wire.Message{}
+		if o.form.DecodePlain(frame, m) == nil && m.ID != nil {
+			o.deny(m.ID, refusal)
+		}
+		return nil, refusal
+	}
 	c := o.newSession(ModePlain)
 	if err := o.hold(); err != nil {
 		return nil, err
@@ -170,6 +180,9 @@ func (o *Opening) hello(m *wire.Message) (*Session, error) {
 	}
 	if err := h.check(); err != nil {
 		return nil, err
+	}
+	if refusal := o.identified(h.Auth); refusal != nil {
+		return nil, o.deny(m.ID, refusal)
 	}
 	c := o.newSession(ModeWirecall)
 	answer := c.hello()
@@ -203,6 +216,9 @@ func (o *Opening) resume(m *wire.Message) (*Session, error) {
 	if o.refused {
 		return nil, errors.New("a session was refused already: say " + methodHello)
 	}
+	if refusal := o.identified(params.Auth); refusal != nil {
+		return nil, o.deny(m.ID, refusal)
+	}
 	o.refused = true
 	c := o.Registry.find(o, &params)
 	if c == nil {
@@ -221,7 +237,31 @@ func (o *Opening) resume(m *wire.Message) (*Session, error) {
 		o.release()
 		return nil, o.refuse(m.ID, err)
 	}
+	c.renew(o.values)
+	c.Lasts(o.values, o.transport)
 	return c, nil
+}
+
+// identified authenticates the client, by the token of its message or else by that of
+// its HTTP request, and notes whose connection it is.
+func (o *Opening) identified(token string) (refusal *fault.Error) {
+	if o.Authenticate != nil {
+		ctx, refusal := o.Authenticate(o.ctx, cmp.Or(token, o.Bearer))
+		if refusal != nil {
+			return refusal
+		}
+		o.values = ctx
+	}
+	o.principal = o.Identify(o.values)
+	return nil
+}
+
+// deny answers a request whose credentials are refused. The client may try once more.
+func (o *Opening) deny(id []byte, e *fault.Error) error {
+	if o.denied++; o.denied > 2 {
+		return e
+	}
+	return o.write(o.form.AppendError(nil, id, &wire.Error{Code: e.Code, Message: e.Message, Retry: e.RetryMillis()}, nil))
 }
 
 // refuse answers a resume that cannot be.
@@ -271,9 +311,10 @@ func (o *Opening) AwaitReader() {
 }
 
 func (o *Opening) newSession(m Mode) *Session {
-	c := New(o.ctx, o.Settings, o.form, o.transport, m, nil)
+	c := New(o.values, o.Settings, o.form, o.transport, m, nil)
 	c.out.single = c.out.single || o.lines
 	c.Principal = o.principal
+	c.Lasts(o.values, o.transport)
 	return c
 }
 

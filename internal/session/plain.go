@@ -219,7 +219,7 @@ func (c *Session) startPlain(in *Incoming) {
 		}
 	})
 	if in != nil {
-		in.begin(c.Ctx, 0)
+		in.begin(c.current.Load(), 0)
 		c.dispatch(in)
 	}
 }

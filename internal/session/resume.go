@@ -288,6 +288,7 @@ type resumeParams struct {
 	Attempt  int64 // rises with each request that the client writes for the session
 	Received int64
 	Dropped  int64 // the last frame that the client no longer keeps
+	Auth     string
 }
 
 func (p *resumeParams) members() []member {
@@ -296,12 +297,13 @@ func (p *resumeParams) members() []member {
 		{name: "attempt", number: &p.Attempt},
 		{name: "received", number: &p.Received},
 		{name: "dropped", number: &p.Dropped, optional: true},
+		{name: "auth", text: &p.Auth, optional: true},
 	}
 }
 
-// valid reports whether all numbers are from 0 to 2^53-1.
+// valid reports whether all numbers are from 0 to 2^53-1, and the token is not too long.
 func (p *resumeParams) valid() bool {
-	return min(p.Attempt, p.Received, p.Dropped) >= 0 && max(p.Attempt, p.Received, p.Dropped) <= wire.MaxInteger
+	return min(p.Attempt, p.Received, p.Dropped) >= 0 && max(p.Attempt, p.Received, p.Dropped) <= wire.MaxInteger && len(p.Auth) <= MaxToken
 }
 
 // A resumeResult is the answer to the request.
@@ -321,8 +323,12 @@ func (c *Session) Resume(ctx context.Context, t transport.Transport) error {
 	}
 	r := c.resume.Load()
 	var answer resumeResult
-	params := resumeParams{r.token, int64(r.attempt.Add(1)), int64(r.received.Load()), int64(r.sent.Dropped())}
-	if err := c.exchange(ctx, t, methodResume, params.members(), answer.members()); err != nil {
+	var params resumeParams
+	err := c.withCredentials(ctx, func(token string) error {
+		params = resumeParams{r.token, int64(r.attempt.Add(1)), int64(r.received.Load()), int64(r.sent.Dropped()), token}
+		return c.exchange(ctx, t, methodResume, params.members(), answer.members())
+	})
+	if err != nil {
 		return err
 	}
 	if answer.Session != "" {

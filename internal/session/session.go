@@ -24,10 +24,13 @@ type Session struct {
 	Mode      Mode // written by the reader before anything is served
 	Format    wire.Format
 
-	Ctx        context.Context         // ends when the connection does; its cause says why
-	cancel     context.CancelCauseFunc // the first call wins
-	drains     chan struct{}           // closed when the server shuts down
-	ReaderDone chan struct{}           // closed when the transport is closed and its reader gone
+	Ctx    context.Context         // ends when the connection does; its cause says why
+	cancel context.CancelCauseFunc // the first call wins
+
+	lifetime   context.Context                  // ctx without the values of a handshake
+	current    atomic.Pointer[handshakeContext] // that of calls which begin now
+	drains     chan struct{}                    // closed when the server shuts down
+	ReaderDone chan struct{}                    // closed when the transport is closed and its reader gone
 
 	incomingMessage wire.Message // the reader's
 	odd             bool         // the reader's: see reportOdd
@@ -61,12 +64,13 @@ type Session struct {
 
 // connState is what decides about the connection's life, and who is part of it.
 type connState struct {
-	ended    bool // no more
-	cause    error
-	expired  error         // why it is about to end, detached
-	attached bool          // to a socket
-	reading  chan struct{} // closed when the reader of that has gone, nil then
-	unwatch  func() bool   // lets a detached session outlive the context of its last socket; nil where there is none
+	ended       bool // no more
+	cause       error
+	expired     error         // why it is about to end, detached
+	attached    bool          // to a socket
+	reading     chan struct{} // closed when the reader of that has gone, nil then
+	unwatch     func() bool   // lets a detached session outlive the context of its last socket; nil where there is none
+	credentials *time.Timer   // closes the transport when they have expired; nil for no end
 	departure
 
 	calls      map[uint64]*OutgoingCall
@@ -124,7 +128,8 @@ func FromContext(ctx context.Context) *Session {
 // that the settings make.
 func New(ctx context.Context, set *Settings, form wire.Format, t transport.Transport, m Mode, e Events) *Session {
 	c := &Session{Settings: set, transport: t, Mode: m, Format: form, Events: e, ReaderDone: make(chan struct{}), drains: make(chan struct{})}
-	c.Ctx, c.cancel = context.WithCancelCause(context.WithValue(context.WithoutCancel(ctx), sessionKey{}, c))
+	c.lifetime, c.cancel = context.WithCancelCause(context.WithValue(context.Background(), sessionKey{}, c))
+	c.Ctx = c.renew(ctx)
 	if e == nil {
 		c.Events = set.Events(c)
 	}

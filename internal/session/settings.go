@@ -22,6 +22,9 @@ type Settings struct {
 	Identify    func(context.Context) string // whose connection it is that has such a context; a server's
 	OnLeave     func(*Session)               // see session.leave
 
+	Token        func(context.Context) (string, error)                                   // a client's credentials; nil for none
+	Authenticate func(ctx context.Context, token string) (context.Context, *fault.Error) // a server's; nil takes everybody
+
 	Refused func(s *Session, method []byte, e *fault.Error) // is told of requests that do not run; nil for nobody. It must not block
 }
 

@@ -1,0 +1,86 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/transport"
+)
+
+// MaxToken is the size in bytes of the largest token that a hello may have.
+const MaxToken = 16 << 10
+
+var errExpired = errors.New("the credentials have expired")
+
+// A handshakeContext is the parent of the contexts of calls: it ends with the session,
+// and has the values of one handshake. Each resume has another, for calls that begin
+// behind it.
+type handshakeContext struct {
+	context.Context // the session's lifetime
+	values          context.Context
+}
+
+func (h *handshakeContext) Value(key any) any {
+	if v := h.Context.Value(key); v != nil {
+		return v
+	}
+	return h.values.Value(key)
+}
+
+// renew gives calls that begin from now on the values of a handshake's context.
+func (c *Session) renew(ctx context.Context) context.Context {
+	h := &handshakeContext{c.lifetime, context.WithoutCancel(ctx)}
+	c.current.Store(h)
+	return h
+}
+
+// Lasts bounds the time on a transport by the deadline of ctx, where that has one: it
+// is that of the client's credentials.
+func (c *Session) Lasts(ctx context.Context, t transport.Transport) {
+	deadline, ok := ctx.Deadline()
+	c.update(func(s *connState) {
+		if s.credentials != nil {
+			s.credentials.Stop()
+			s.credentials = nil
+		}
+		if ok && !s.ended {
+			s.credentials = time.AfterFunc(time.Until(deadline), func() { c.expireCredentials(t) })
+		}
+	})
+}
+
+// expireCredentials cuts the client off, which comes back with other credentials. A
+// session that can be resumed goes on.
+func (c *Session) expireCredentials(t transport.Transport) {
+	cause := transport.CloseError{Code: transport.CloseExpired, Reason: errExpired.Error()}
+	if !c.detach(t, cause) {
+		c.Fail(errExpired, transport.CloseExpired)
+	}
+}
+
+// withCredentials makes a request of the client's with its token. If the server does
+// not accept that it is made once more, with a token that is asked for again.
+func (c *Session) withCredentials(ctx context.Context, request func(token string) error) error {
+	if c.Token == nil {
+		return request("")
+	}
+	err := c.withToken(ctx, request)
+	if e, ok := err.(*fault.Error); ok && e.Code == fault.Unauthenticated {
+		return c.withToken(ctx, request)
+	}
+	return err
+}
+
+func (c *Session) withToken(ctx context.Context, request func(token string) error) error {
+	token, err := c.Token(ctx)
+	switch {
+	case err != nil:
+		return err
+	case len(token) > MaxToken:
+		return fmt.Errorf("a token of %d bytes: want %d at most", len(token), MaxToken)
+	}
+	return request(token)
+}

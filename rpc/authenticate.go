@@ -1,0 +1,88 @@
+package rpc
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/wirecall/wirecall/internal/fault"
+)
+
+// An authentication is ServerOptions.Authenticate.
+type authentication = func(ctx context.Context, token string) (context.Context, error)
+
+// messageUnauthenticated is what a client is told of an error that is not made for it.
+const messageUnauthenticated = "the credentials are not accepted"
+
+// authenticator returns f for openings; a nil f is none. Where f panics the client is
+// refused.
+func (c *config) authenticator(f authentication) func(context.Context, string) (context.Context, *fault.Error) {
+	if f == nil {
+		return nil
+	}
+	return func(ctx context.Context, token string) (under context.Context, refusal *fault.Error) {
+		defer func() {
+			if r := recover(); r != nil {
+				c.Log.LogAttrs(ctx, slog.LevelError, "panic in user code", panicAttrs("ServerOptions.Authenticate", r)...)
+				refusal = &fault.Error{Code: fault.Unauthenticated, Message: messageUnauthenticated, Ran: fault.No}
+			}
+		}()
+		under, err := f(ctx, token)
+		if err != nil {
+			return nil, refusalOf(err)
+		}
+		if under == nil {
+			under = ctx
+		}
+		return under, nil
+	}
+}
+
+// refusalOf returns what a client is told of the error of an authentication: an Error's
+// own message, and nothing of any other's.
+func refusalOf(err error) *fault.Error {
+	f := &fault.Error{Code: fault.Unauthenticated, Message: messageUnauthenticated, Ran: fault.No}
+	switch code := CodeOf(err); code {
+	case CodeUnauthenticated, CodePermissionDenied, CodeUnavailable, CodeLimitReached:
+		f.Code = int(code)
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		f.Message, f.Retry = cmp.Or(e.Message, f.Message), e.Retry
+	}
+	return f
+}
+
+// authenticateHTTP authenticates a request by its bearer token, and returns the context
+// for its handlers. It answers a request that is refused, and then reports false.
+func (s *Server) authenticateHTTP(w http.ResponseWriter, r *http.Request) (context.Context, bool) {
+	if s.config.Authenticate == nil {
+		return r.Context(), true
+	}
+	ctx, refusal := s.config.Authenticate(r.Context(), bearerToken(r))
+	if refusal == nil {
+		return ctx, true
+	}
+	status := http.StatusServiceUnavailable
+	switch refusal.Code {
+	case fault.Unauthenticated:
+		status = http.StatusUnauthorized
+		w.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110, section 11.6.1
+	case fault.PermissionDenied:
+		status = http.StatusForbidden
+	}
+	http.Error(w, refusal.Message, status)
+	return nil, false
+}
+
+// bearerToken returns the token of the header Authorization (RFC 6750, section 2.1), or
+// nothing.
+func bearerToken(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}

@@ -1,0 +1,249 @@
+package rpc_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+type tokenKey struct{}
+
+type tokenFunc = func(context.Context) (string, error)
+
+// tokens accepts those that are not called bad, and makes them the principal of the
+// connection, for an hour or as long as they say.
+func tokens(ctx context.Context, token string) (context.Context, error) {
+	switch {
+	case token == "":
+		return nil, errors.New("a secret reason")
+	case strings.HasPrefix(token, "bad"):
+		return nil, rpc.Errorf(rpc.CodeUnauthenticated, "%s has expired", token)
+	case token == "banned":
+		return nil, rpc.Errorf(rpc.CodePermissionDenied, "not you")
+	}
+	ctx = context.WithValue(ctx, tokenKey{}, token)
+	if _, lasts, ok := strings.Cut(token, " for "); ok {
+		d, _ := time.ParseDuration(lasts)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d)
+		context.AfterFunc(ctx, cancel)
+	}
+	return ctx, nil
+}
+
+// whoami returns the token that its connection has been authenticated with, now and
+// after so many seconds.
+func whoami() rpc.Service {
+	return method("Test.Who", func() (any, any) { return new([]int), new([]string) }, func(ctx context.Context, c *rpc.Call) error {
+		who := func() string { s, _ := ctx.Value(tokenKey{}).(string); return s }
+		before := who()
+		if p := *c.Params.(*[]int); len(p) > 0 {
+			time.Sleep(time.Duration(p[0]) * time.Second)
+		}
+		*c.Result.(*[]string) = []string{before, who()}
+		return nil
+	})
+}
+
+func who(ctx context.Context, caller rpc.Caller, seconds ...int) (was []string, err error) {
+	err = caller.Call(ctx, &rpc.Call{Method: to("Test.Who"), Params: &seconds, Result: &was})
+	return was, err
+}
+
+// inTurn returns one token after the other, and the last again and again.
+func inTurn(list ...string) tokenFunc {
+	var n atomic.Int64
+	return func(context.Context) (string, error) { return list[min(int(n.Add(1)), len(list))-1], nil }
+}
+
+// A client is who its token says. One that is not accepted is asked for once more, and
+// then the connection has failed with the server's reason.
+func TestAuthenticate(t *testing.T) {
+	fails := func(context.Context) (string, error) { return "", errors.New("no key") }
+	for name, test := range map[string]struct {
+		token func() tokenFunc
+		want  string
+		code  rpc.Code
+		says  string
+	}{
+		"accepted":        {func() tokenFunc { return inTurn("ann") }, "ann", 0, ""},
+		"the second time": {func() tokenFunc { return inTurn("bad1", "bob") }, "bob", 0, ""},
+		"never":           {func() tokenFunc { return inTurn("bad1", "bad2", "cid") }, "", rpc.CodeUnauthenticated, "bad2 has expired"},
+		"denied":          {func() tokenFunc { return inTurn("banned", "dan") }, "", rpc.CodePermissionDenied, "not you"},
+		"none":            {func() tokenFunc { return nil }, "", rpc.CodeUnauthenticated, "the credentials are not accepted"},
+		"broken":          {func() tokenFunc { return fails }, "", rpc.CodeUnavailable, "no key"},
+		"too long":        {func() tokenFunc { return inTurn(strings.Repeat("x", 16<<10+1)) }, "", rpc.CodeUnavailable, "a token of 16385 bytes: want 16384 at most"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, func(t *testing.T, scheme string) {
+				srv := server(&rpc.ServerOptions{Authenticate: tokens}, whoami())
+				network := new(rpctest.Network)
+				ln := network.Listen()
+				if scheme == "ws" {
+					go http.Serve(ln, srv)
+				} else {
+					go srv.Serve(t.Context(), ln)
+				}
+				defer srv.Close()
+				defer ln.Close()
+				conn, err := rpc.Dial(t.Context(), scheme+"://server", &rpc.DialOptions{NetDial: network.Dial, Token: test.token()})
+				if test.code != 0 {
+					if rpc.CodeOf(err) != test.code || !strings.HasSuffix(err.Error(), test.says) {
+						t.Errorf("%v, want %v: %s", err, test.code, test.says)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				if was, err := who(t.Context(), conn); err != nil || was[0] != test.want {
+					t.Errorf("%v, %v", was, err)
+				}
+			})
+		})
+	}
+}
+
+// Credentials that expire cut the connection off: it comes back with others, its
+// session goes on, and calls that start later are made by those.
+func TestCredentialsExpire(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		b := breakable(t, scheme, &rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Authenticate: tokens},
+			&rpc.DialOptions{Resume: true, Token: inTurn("first for 10s", "second")}, whoami())
+		running := make(chan []string)
+		go func() {
+			was, err := who(t.Context(), b, 20)
+			if err != nil {
+				t.Error(err)
+			}
+			running <- was
+		}()
+		time.Sleep(15 * time.Second)
+		if was, err := who(t.Context(), b); err != nil || was[0] != "second" {
+			t.Errorf("later: %q, %v", was, err)
+		}
+		if was := <-running; !slices.Equal(was, []string{"first for 10s", "first for 10s"}) {
+			t.Errorf("what runs has %q", was)
+		}
+		if st := b.State(); st.Session != 1 {
+			t.Errorf("it is session %d", st.Session)
+		}
+	})
+}
+
+// Without sessions the client begins another.
+func TestCredentialsExpireWithoutSessions(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		b := breakable(t, scheme, &rpc.ServerOptions{Authenticate: tokens}, &rpc.DialOptions{Token: inTurn("first for 10s", "second")}, whoami())
+		time.Sleep(15 * time.Second)
+		if was, err := who(t.Context(), b); err != nil || was[0] != "second" {
+			t.Errorf("%q, %v", was, err)
+		}
+		if st := b.State(); st.Session != 2 {
+			t.Errorf("it is session %d", st.Session)
+		}
+	})
+}
+
+// A session is resumed only by its principal, whoever has authenticated.
+func TestResumeByAnotherPrincipal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		principal := func(ctx context.Context) string { s, _ := ctx.Value(tokenKey{}).(string); return s }
+		b := breakable(t, "tcp", &rpc.ServerOptions{Sessions: &rpc.SessionOptions{Principal: principal}, Authenticate: tokens},
+			&rpc.DialOptions{Resume: true, Token: inTurn("ann", "bob")}, whoami())
+		b.network.Cut()
+		synctest.Wait()
+		if was, err := who(t.Context(), b); err != nil || was[0] != "bob" {
+			t.Errorf("%q, %v", was, err)
+		}
+		if st := b.State(); st.Session != 2 {
+			t.Errorf("bob has session %d", st.Session)
+		}
+	})
+}
+
+// POST and plain WebSockets pass Authenticate with their bearer tokens, and lines in
+// plain mode without one.
+func TestAuthenticateStrangers(t *testing.T) {
+	srv := server(&rpc.ServerOptions{Authenticate: tokens}, whoami())
+	ts := httptest.NewServer(srv)
+	defer ts.Close()
+	defer srv.Close()
+	for token, want := range map[string]int{"": 401, "Bearer bad": 401, "Bearer banned": 403, "bearer ann": 200, "Basic ann": 401} {
+		r := post(`{"jsonrpc":"2.0","id":1,"method":"Test.Who"}`)
+		r.Header.Set("Authorization", token)
+		w := httptest.NewRecorder()
+		srv.ServeHTTP(w, r)
+		if w.Code != want || w.Code == 200 && !strings.Contains(w.Body.String(), `["ann","ann"]`) || strings.Contains(w.Body.String(), "secret") {
+			t.Errorf("POST with %q: %d %s", token, w.Code, w.Body)
+		}
+		if has := w.Header().Get("WWW-Authenticate") != ""; has != (want == 401) {
+			t.Errorf("%q: a challenge: %v", token, has)
+		}
+		r, _ = http.NewRequest(http.MethodGet, ts.URL, nil)
+		r.Header = http.Header{"Authorization": {token}, "Connection": {"Upgrade"}, "Upgrade": {"websocket"},
+			"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}}
+		resp, err := ts.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if want == 200 {
+			want = 101
+		}
+		if resp.StatusCode != want {
+			t.Errorf("a plain WebSocket with %q: %s", token, resp.Status)
+		}
+	}
+	near, far := net.Pipe()
+	go srv.ServeConn(t.Context(), far)
+	p := newPeer(t, near)
+	p.say(`{"jsonrpc":"2.0","id":1,"method":"Test.Who"}`)
+	p.hear(`{"jsonrpc":"2.0","id":1,"error":{"code":-32014,"message":"the credentials are not accepted"}}`)
+}
+
+// A function makes the headers of each handshake, over those that stay.
+func TestHeaderFunc(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen []string
+		network := new(rpctest.Network)
+		ln := network.Listen()
+		srv := server(nil, whoami())
+		go http.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			seen = append(seen, r.Header.Get("Authorization")+" "+r.Header.Get("X-Fixed"))
+			srv.ServeHTTP(w, r)
+		}))
+		token := inTurn("one", "two")
+		conn, err := rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{NetDial: network.Dial, Header: http.Header{"X-Fixed": {"x"}, "Authorization": {"zero"}},
+			HeaderFunc: func(ctx context.Context) (http.Header, error) {
+				s, err := token(ctx)
+				return http.Header{"Authorization": {s}}, err
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		network.Cut()
+		synctest.Wait()
+		if _, err := who(t.Context(), conn); err != nil {
+			t.Error(err)
+		}
+		if want := []string{"one x", "two x"}; !slices.Equal(seen, want) {
+			t.Errorf("%q, want %q", seen, want)
+		}
+		conn.Close()
+		srv.Close()
+		ln.Close()
+	})
+}
