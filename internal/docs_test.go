@@ -1,12 +1,16 @@
 package internal_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -160,4 +164,63 @@ func TestContents(t *testing.T) {
 			t.Errorf("the README has no link to %s", page)
 		}
 	}
+}
+
+var (
+	row  = regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|")
+	verb = regexp.MustCompile(`%[-+# 0-9.]*[a-zA-Z]`)
+)
+
+// Each message that the page on troubleshooting explains is in the code.
+func TestMessages(t *testing.T) {
+	var texts strings.Builder
+	for _, name := range found(t, func(name string) bool {
+		top, _, _ := strings.Cut(name, "/")
+		return path.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") && slices.Contains([]string{"rpc", "internal", "cmd", "codec"}, top)
+	}) {
+		for _, text := range literals(t, name) {
+			texts.WriteString(verb.ReplaceAllString(text, "…") + "…\n")
+		}
+	}
+	n := 0
+	for _, m := range row.FindAllStringSubmatch(contents(t, "docs/troubleshooting.md"), -1) {
+		for message := range strings.SplitSeq(strings.Trim(m[1], "`"), "`, `") {
+			if n++; !strings.Contains(texts.String(), message) {
+				t.Errorf("no text in the code is %q", message)
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no message was found")
+	}
+}
+
+// literals returns the texts of a Go file, and of each that is added up of them as a
+// whole, with … for what is not one.
+func literals(t *testing.T, name string) (texts []string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", filepath.FromSlash(name)), nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BasicLit, *ast.BinaryExpr:
+			texts = append(texts, literal(n.(ast.Expr)))
+		}
+		return true
+	})
+	return texts
+}
+
+func literal(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BinaryExpr:
+		return literal(e.X) + literal(e.Y)
+	case *ast.BasicLit:
+		if text, err := strconv.Unquote(e.Value); err == nil && e.Kind == token.STRING {
+			return text
+		}
+	}
+	return "…"
 }

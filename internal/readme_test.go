@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,15 +14,15 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-func readme(t *testing.T) (start, all string) {
+// section returns the part of the README between two texts.
+func section(t *testing.T, from, to string) string {
 	t.Helper()
-	b, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
+	_, part, _ := strings.Cut(contents(t, "README.md"), from)
+	part, _, ok := strings.Cut(part, to)
+	if !ok {
+		t.Fatalf("the README has no %q", from)
 	}
-	_, start, _ = strings.Cut(string(b), "\n## Start\n")
-	start, _, _ = strings.Cut(start, "\n## ")
-	return start, string(b)
+	return part
 }
 
 // The section Start is followed to the letter, in an empty folder, with this
@@ -31,7 +32,7 @@ func TestReadmeStart(t *testing.T) {
 		t.Skip("it compiles all modules in another place")
 	}
 	dir, env := t.TempDir(), publish(t)
-	start, _ := readme(t)
+	start := section(t, "\n## Start\n", "\n### ")
 	var out, want string
 	for _, b := range blocks(start) {
 		switch {
@@ -45,6 +46,36 @@ func TestReadmeStart(t *testing.T) {
 	}
 	if out != want {
 		t.Errorf("the program of the README prints\n%s\nwant\n%s", out, want)
+	}
+}
+
+// So are the commands for who has a checkout and no published version, from a
+// folder beside it.
+func TestReadmeCheckout(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles the generator")
+	}
+	checkout, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "hello")
+	for _, b := range blocks(section(t, "\n## Start\n", "\n### ")) {
+		if b.file != "" {
+			write(t, filepath.Join(dir, b.file), []byte(b.text))
+		}
+	}
+	text := section(t, "\n### From a checkout\n", "\n### ")
+	workspace := regexp.MustCompile("`go work init .*`").FindString(text)
+	for _, script := range []string{
+		"go mod init hello",
+		blocks(text)[0].text,
+		"go generate ./... && go mod tidy && go vet ./...",
+		"rm go.mod go.sum && go mod init hello",
+		strings.Trim(workspace, "`"),
+		"go tool wirecall gen -check ./... && go vet ./...",
+	} {
+		sh(t, dir, []string{"GOWORK="}, strings.ReplaceAll(script, "../wirecall", "'"+checkout+"'"))
 	}
 }
 

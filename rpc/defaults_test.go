@@ -18,19 +18,20 @@ import (
 // What is said of the defaults, in three places, is what they are.
 func TestDefaultsAreAsDocumented(t *testing.T) {
 	limits := written(Limits{}.withDefaults())
-	Registry := written(SessionOptions{}.withDefaults())
-	_, readme := section(t, "../README.md", "\n## Limits\n")
+	sessions := written(SessionOptions{}.withDefaults())
+	page, _ := section(t, "../docs/limits.md", "\n## Memory\n")
+	page, _, _ = strings.Cut(page, "\n## Memory\n")
 	all, security := section(t, "../SECURITY.md", "\n## Limits\n")
 	perConnection, waiting, _ := strings.Cut(security, "rpc.SessionOptions")
 	for where, told := range map[string]map[string]string{
-		"README.md":   table(readme),
-		"SECURITY.md": table(perConnection),
-		"limits.go":   comments(t, "limits.go", "Limits", limits),
+		"docs/limits.md": table(page),
+		"SECURITY.md":    table(perConnection),
+		"limits.go":      comments(t, "limits.go", "Limits", limits),
 	} {
 		agree(t, where, limits, told)
 	}
-	agree(t, "SECURITY.md", Registry, table(waiting))
-	agree(t, "sessionoptions.go", Registry, comments(t, "sessionoptions.go", "SessionOptions", Registry))
+	agree(t, "SECURITY.md", sessions, table(waiting))
+	agree(t, "sessionoptions.go", sessions, comments(t, "sessionoptions.go", "SessionOptions", sessions))
 	if !strings.Contains(all, "22 MiB") || worst(Limits{}.withDefaults())>>20 != 22 {
 		t.Errorf("a connection holds %d bytes at worst, which SECURITY.md does not say", worst(Limits{}.withDefaults()))
 	}

@@ -1,0 +1,142 @@
+package docs_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/wirecall/wirecall/example/files"
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+// logTo logs what fails, and what connects.
+func logTo(log *slog.Logger) *rpc.Observer {
+	return &rpc.Observer{
+		Conn: func(ctx context.Context, conn *rpc.Conn, _ *http.Request) func(error) {
+			log := log.With("peer", conn.RemoteAddr())
+			log.InfoContext(ctx, "session begins")
+			return func(err error) { log.InfoContext(ctx, "session ends", "cause", err) }
+		},
+		Call: func(ctx context.Context, c *rpc.Call) (context.Context, func(rpc.CallResult)) {
+			return ctx, func(r rpc.CallResult) {
+				if r.Err != nil {
+					log.WarnContext(ctx, "call failed", "method", c.Method.Name, "error", r.Err, "ran", r.Ran)
+				}
+			}
+		},
+		Stream: func(ctx context.Context, s *rpc.StreamInfo) (func(n, bytes int), func(rpc.StreamResult)) {
+			return nil, func(r rpc.StreamResult) {
+				if r.Err != nil {
+					log.WarnContext(ctx, "stream failed", "method", s.Call.Method.Name, "stream", s.Name, "items", r.Items, "error", r.Err)
+				}
+			}
+		},
+	}
+}
+
+// Metrics counts. A real one has a client of Prometheus or OpenTelemetry in place of
+// the map.
+type Metrics struct {
+	mu     sync.Mutex
+	counts map[string]int64
+}
+
+// Add adds n to the counter of a name.
+func (m *Metrics) Add(name string, n int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.counts[name] += n
+}
+
+// observer counts calls by method and code, and items while streams run.
+func (m *Metrics) observer() *rpc.Observer {
+	return &rpc.Observer{
+		Conn: func(context.Context, *rpc.Conn, *http.Request) func(error) {
+			m.Add("sessions", 1)
+			return func(error) { m.Add("sessions", -1) }
+		},
+		Call: func(ctx context.Context, c *rpc.Call) (context.Context, func(rpc.CallResult)) {
+			start := time.Now()
+			return ctx, func(r rpc.CallResult) {
+				m.Add(fmt.Sprintf("calls %s %v", c.Method.Name, rpc.CodeOf(r.Err)), 1)
+				m.Add("milliseconds "+c.Method.Name, time.Since(start).Milliseconds())
+			}
+		},
+		Stream: func(ctx context.Context, s *rpc.StreamInfo) (func(n, bytes int), func(rpc.StreamResult)) {
+			name := s.Call.Method.Name
+			items := func(n, bytes int) {
+				m.Add("items "+name, int64(n))
+				m.Add("bytes "+name, int64(bytes))
+			}
+			return items, func(r rpc.StreamResult) {
+				m.Add(fmt.Sprintf("streams %s %v", name, rpc.CodeOf(r.Err)), 1)
+			}
+		},
+	}
+}
+
+// A stranger's calls, a call that fails and streams in both directions are counted
+// and logged.
+func TestObservers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}}))
+		metrics := &Metrics{counts: make(map[string]int64)}
+		srv := rpc.NewServer(&rpc.ServerOptions{Observers: []*rpc.Observer{metrics.observer(), logTo(log)}})
+		srv.Register(files.StoreService(&files.Memory{}))
+		conn := rpctest.Pair(t, srv, nil)
+		store := files.NewStoreClient(conn)
+
+		store.Put(t.Context(), "a", 0, rpc.Of([]byte("one"), []byte("two")))
+		store.Stat(t.Context(), "b")
+		chunks, err := store.Get(t.Context(), "a", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rpc.Collect(chunks); err != nil {
+			t.Error(err)
+		}
+		conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Store.Nonsense"}})
+		conn.Close()
+		synctest.Wait()
+
+		var counted []string
+		for _, name := range slices.Sorted(maps.Keys(metrics.counts)) {
+			if n := metrics.counts[name]; !strings.HasPrefix(name, "bytes ") && n != 0 {
+				counted = append(counted, fmt.Sprint(name, " ", n))
+			}
+		}
+		want := []string{
+			"calls Store.Get code 0 1", "calls Store.Nonsense method not found 1", "calls Store.Put code 0 1", "calls Store.Stat code 404 1",
+			"items Store.Get 1", "items Store.Put 2", "streams Store.Get code 0 1", "streams Store.Put code 0 1",
+		}
+		if !slices.Equal(counted, want) {
+			t.Errorf("counted\n%s\nwant\n%s", strings.Join(counted, "\n"), strings.Join(want, "\n"))
+		}
+		for _, want := range []string{
+			`level=INFO msg="session begins" peer=`,
+			`level=WARN msg="call failed" method=Store.Stat error="there is no file \"b\"" ran=true`,
+			`level=WARN msg="call failed" method=Store.Nonsense`,
+			`level=INFO msg="session ends" peer=`,
+		} {
+			if !strings.Contains(lines.String(), want) {
+				t.Errorf("the log has no %s:\n%s", want, lines.String())
+			}
+		}
+	})
+}

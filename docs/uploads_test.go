@@ -1,0 +1,133 @@
+package docs_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"testing"
+	"testing/synctest"
+
+	"github.com/wirecall/wirecall/example/files"
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+// pieces streams what r has, in pieces of at most 32 KiB.
+func pieces(r io.Reader) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		buf := make([]byte, 32<<10) // an item may be changed when yield has returned
+		for {
+			n, err := r.Read(buf)
+			if n > 0 && !yield(buf[:n], nil) || err == io.EOF {
+				return
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}
+
+// upload puts a file, and goes on where the server is after an error. It gives up
+// where an attempt has not brought it any further.
+func upload(ctx context.Context, store files.Store, name string, file io.ReaderAt, size int64) error {
+	for at, last := int64(0), int64(-1); ; {
+		_, err := store.Put(ctx, name, at, pieces(io.NewSectionReader(file, at, size-at)))
+		if err == nil || ctx.Err() != nil || at == last {
+			return err
+		}
+		last = at
+		at, err = store.Stat(ctx, name)
+		if _, missing := errors.AsType[*files.NotFound](err); err != nil && !missing {
+			return err
+		}
+	}
+}
+
+func download(ctx context.Context, store files.Store, name string, w io.Writer) error {
+	chunks, err := store.Get(ctx, name, 0)
+	if err != nil {
+		return err
+	}
+	for chunk, err := range chunks {
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(chunk.Data); err != nil {
+			return err // leaving the loop ends the stream
+		}
+	}
+	return nil
+}
+
+// A cutter cuts a network when a file has been read, or written, up to a byte.
+type cutter struct {
+	network *rpctest.Network
+	at      int64
+	bytes.Buffer
+	content []byte
+}
+
+func (c *cutter) ReadAt(p []byte, off int64) (int, error) {
+	if c.at > 0 && off >= c.at {
+		c.network.Cut()
+		c.at = 0
+	}
+	return bytes.NewReader(c.content).ReadAt(p, off)
+}
+
+func (c *cutter) Write(p []byte) (int, error) {
+	if c.at > 0 && int64(c.Len()) >= c.at {
+		c.network.Cut()
+		c.at = 0
+	}
+	return c.Buffer.Write(p)
+}
+
+// A file arrives whole over connections that are cut in both directions, without
+// sessions.
+func TestUploadAndDownload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := rpc.NewServer(nil)
+		srv.Register(files.StoreService(&files.Memory{}))
+		network := &rpctest.Network{}
+		web := &http.Server{Handler: srv}
+		go web.Serve(network.Listen())
+		defer web.Close()
+		defer srv.Close()
+		conn, err := rpc.Dial(t.Context(), "ws://any", &rpc.DialOptions{NetDial: network.Dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		store := files.NewStoreClient(conn)
+
+		content := bytes.Repeat([]byte("0123456789"), 100_000)
+		up := &cutter{network: network, at: 300_000, content: content}
+		if err := upload(t.Context(), store, "digits", up, int64(len(content))); err != nil {
+			t.Fatal(err)
+		}
+		down := &cutter{network: network, at: 300_000}
+		if err := download(t.Context(), store, "digits", down); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(down.Bytes(), content) {
+			t.Errorf("%d bytes of %d", down.Len(), len(content))
+		}
+		if cuts := network.Stats().Cuts; cuts != 2 {
+			t.Errorf("%d cuts", cuts)
+		}
+		if err := upload(t.Context(), store, "none", &failing{}, 1); err == nil {
+			t.Error("a file that cannot be read was put")
+		}
+	})
+}
+
+// failing cannot be read.
+type failing struct{}
+
+func (*failing) ReadAt([]byte, int64) (int, error) { return 0, errors.New("the disk has failed") }

@@ -1,0 +1,66 @@
+package docs_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+//go:generate go tool wirecall gen
+
+// Library is a contract whose method has another name than on the wire, and two
+// results.
+//
+//wirecall:service
+type Library interface {
+	//wirecall:name Library.Stat
+	Info(ctx context.Context, name string, version int) (size int64, pages int, err error)
+}
+
+type library struct{}
+
+func (library) Info(ctx context.Context, name string, version int) (int64, int, error) {
+	return int64(len(name)), version, nil
+}
+
+// An object is parameters as a program sends them that was built with another version
+// of the contract.
+type object = map[string]any
+
+// What versions.md says of parameters and results that one side does not have.
+func TestVersions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := rpctest.Connect(t, LibraryService(library{}))
+		call := func(name string, params object, result any) error {
+			return conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: name}, Params: params, Result: result})
+		}
+		var sized struct{ Size int64 }
+		if err := call("Library.Stat", object{"name": "four"}, &sized); err != nil || sized.Size != 4 {
+			t.Error("without a parameter, and without a result:", sized, err)
+		}
+		var r struct {
+			Size  int64
+			Pages int
+			More  string
+		}
+		if err := call("Library.Stat", object{"name": "four", "version": 2, "more": true}, &r); err != nil || r.Size != 4 || r.Pages != 2 {
+			t.Error("with a parameter and a result too many:", r, err)
+		}
+		if err := call("Library.Stat", object{"title": "four"}, &sized); err != nil || sized.Size != 0 {
+			t.Error("with a parameter renamed:", sized, err)
+		}
+		if err := call("Library.Stat", object{"name": 4}, &sized); rpc.CodeOf(err) != rpc.CodeInvalidParams {
+			t.Error("with a parameter of another type:", err)
+		}
+		if err := call("Library.Info", object{"name": "four"}, &sized); rpc.CodeOf(err) != rpc.CodeMethodNotFound {
+			t.Error("a method that is not there:", err)
+		}
+		var one int64
+		if err := call("Library.Stat", object{"name": "four"}, &one); err == nil {
+			t.Error("one result in place of two:", one)
+		}
+	})
+}
