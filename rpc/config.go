@@ -22,6 +22,7 @@ type config struct {
 	serveChain func(Handler) Handler // around calls that it serves
 	intercepts bool                  // there are interceptors in serveChain
 	hideErrors bool
+	strict     bool       // see ConnOptions.StrictParams
 	observers  *observers // of no functions if there are none
 
 	streamInterceptors []StreamInterceptor
@@ -41,6 +42,7 @@ func (o *ConnOptions) config() *config {
 		serveChain: chain(o.ServeInterceptors),
 		intercepts: len(o.ServeInterceptors) > 0,
 		hideErrors: o.HideErrors,
+		strict:     o.StrictParams,
 	}
 	cfg.Settings = session.Settings{Limits: session.Limits(o.Limits.withDefaults()), Log: logger(o.Logger), Lookup: cfg.methods.lookup, Unknown: unknown, Cause: closedByPeer}
 	cfg.observers, cfg.streamInterceptors = newObservers(o.Observers, cfg.Log), o.StreamInterceptors

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/contract"
@@ -145,6 +146,7 @@ type decoder struct {
 	form    wire.Format
 	codec   codec.Codec
 	errors  declaredErrors        // with which the streams may end
+	strict  bool                  // refuses members of unknown names
 	sinks   []*session.RecvStream // not claimed yet
 	claimed []*session.RecvStream
 }
@@ -164,7 +166,7 @@ func (d *decoder) claim(raw []byte) (contract.Stream, error) {
 }
 
 // decode stores Params or a Result in p. Members match by their exact names,
-// and unknown ones are ignored; an array goes by position.
+// and unknown ones are ignored, or refused if d is strict; an array goes by position.
 func (d *decoder) decode(raw []byte, p *payload) error {
 	if p.record == nil {
 		return d.value(raw, p.value)
@@ -173,6 +175,9 @@ func (d *decoder) decode(raw []byte, p *payload) error {
 	case wire.Object:
 		for name, member := range d.form.Object(raw) {
 			i := slices.Index(p.names, name)
+			if i < 0 && d.strict {
+				return unknownParameter(name, p.names)
+			}
 			if i < 0 {
 				continue
 			}
@@ -195,6 +200,27 @@ func (d *decoder) decode(raw []byte, p *payload) error {
 		return nil
 	}
 	return fmt.Errorf("want an object")
+}
+
+// unknownParameter is the error of a strict decoder.
+func unknownParameter(name string, known []string) error {
+	if len(known) == 0 {
+		return fmt.Errorf("unknown parameter %q; there are none", session.Brief(name))
+	}
+	return fmt.Errorf("unknown parameter %q; there are %s", session.Brief(name), strings.Join(known, ", "))
+}
+
+// params is decode for parameters, which a method may have none of.
+func (d *decoder) params(raw []byte, p *payload) error {
+	if p.value != nil {
+		return d.decode(raw, p)
+	}
+	if d.form.Kind(raw) == wire.Object {
+		for name := range d.form.Object(raw) {
+			return unknownParameter(name, nil)
+		}
+	}
+	return nil
 }
 
 func (d *decoder) value(raw []byte, v any) (err error) {

@@ -34,6 +34,12 @@ type ConnOptions struct {
 	// Observers are told what happens: connections, calls, streams.
 	Observers []*Observer
 
+	// StrictParams refuses calls with a parameter that their method does not have,
+	// with CodeInvalidParams and its name. By default unknown parameters are
+	// ignored, which is what makes it safe to add one: with StrictParams, clients
+	// that were built later are refused. Parameters by position are always counted.
+	StrictParams bool
+
 	// HideErrors replaces the message of an ordinary Go error that a handler
 	// returns with "internal error". Errors with a code cross as they are.
 	HideErrors bool
@@ -92,6 +98,7 @@ type DialOptions struct {
 	StreamInterceptors []StreamInterceptor
 	Observers          []*Observer
 	Token              func(ctx context.Context) (string, error)
+	StrictParams       bool
 	HideErrors         bool
 	Logger             *slog.Logger
 }
@@ -157,6 +164,12 @@ type ServerOptions struct {
 	// Observers are told what happens: connections, calls, streams.
 	Observers []*Observer
 
+	// StrictParams refuses calls with a parameter that their method does not have,
+	// with CodeInvalidParams and its name. By default unknown parameters are
+	// ignored, which is what makes it safe to add one: with StrictParams, clients
+	// that were built later are refused. Parameters by position are always counted.
+	StrictParams bool
+
 	// HideErrors replaces the message of an ordinary Go error that a handler
 	// returns with "internal error". Errors with a code cross as they are.
 	HideErrors bool
@@ -176,6 +189,7 @@ func (o *DialOptions) conn() *ConnOptions {
 		StreamInterceptors: o.StreamInterceptors,
 		Observers:          o.Observers,
 		Token:              o.Token,
+		StrictParams:       o.StrictParams,
 		HideErrors:         o.HideErrors,
 		Logger:             o.Logger,
 	}
@@ -189,6 +203,7 @@ func (o *ServerOptions) conn() *ConnOptions {
 		ServeInterceptors:  o.ServeInterceptors,
 		StreamInterceptors: o.StreamInterceptors,
 		Observers:          o.Observers,
+		StrictParams:       o.StrictParams,
 		HideErrors:         o.HideErrors,
 		Logger:             o.Logger,
 	}

@@ -61,7 +61,8 @@ func (s *servedCall) fits() error {
 
 // decode stores the parameters and claims their streams.
 func (s *servedCall) decode(params payload) error {
-	if len(s.Params) == 0 || params.value == nil {
+	strict := connOf(s.Session).strict
+	if len(s.Params) == 0 || params.value == nil && !strict {
 		return nil
 	}
 	if s.Deep {
@@ -69,9 +70,13 @@ func (s *servedCall) decode(params payload) error {
 			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("invalid params: nested deeper than %d", wire.CalleeDepth), ran: fault.No}
 		}
 	}
-	dec := decoder{form: s.Session.Format, codec: codecOf(s.Session), errors: s.call.Method.Errors, sinks: s.Unclaimed}
-	if err := dec.decode(s.Params, &params); err != nil {
-		return &Error{Code: CodeInvalidParams, Message: "invalid params: " + session.Brief(err.Error())}
+	dec := decoder{form: s.Session.Format, codec: codecOf(s.Session), errors: s.call.Method.Errors, strict: strict, sinks: s.Unclaimed}
+	if err := dec.params(s.Params, &params); err != nil {
+		e := &Error{Code: CodeInvalidParams, Message: "invalid params: " + session.Brief(err.Error())}
+		if strict {
+			e.ran = fault.No
+		}
+		return e
 	}
 	s.Unclaimed = dec.sinks
 	return nil
