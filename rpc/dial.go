@@ -100,7 +100,7 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 		d.codec = codec.JSON
 	}
 	if d.netDial != nil {
-		d.transport = &http.Transport{DialContext: d.netDial, TLSHandshakeTimeout: d.opts.Limits.withDefaults().HandshakeTimeout, IdleConnTimeout: 10 * time.Second}
+		d.transport = &http.Transport{DialContext: d.dialForHandshake, TLSHandshakeTimeout: d.opts.Limits.withDefaults().HandshakeTimeout, IdleConnTimeout: 10 * time.Second}
 	} else {
 		d.netDial = new(net.Dialer).DialContext
 	}
@@ -197,6 +197,21 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*C
 	return connOf(c), nil
 }
 
+// handshakeKey is the key of a handshake's own context among its values.
+type handshakeKey struct{}
+
+// dialForHandshake is netDial for net/http, which gives it a context that does not end
+// with the handshake's, in order to keep the socket for a later request.
+func (d *dialer) dialForHandshake(ctx context.Context, network, addr string) (net.Conn, error) {
+	if handshake, ok := ctx.Value(handshakeKey{}).(context.Context); ok {
+		var cancel context.CancelCauseFunc
+		ctx, cancel = context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(handshake, func() { cancel(context.Cause(handshake)) })()
+	}
+	return d.netDial(ctx, network, addr)
+}
+
 // header returns the headers of a WebSocket handshake.
 func (d *dialer) header(ctx context.Context) (http.Header, error) {
 	if d.opts.HeaderFunc == nil {
@@ -230,6 +245,7 @@ func (d *dialer) dialWebSocket(ctx context.Context) (transport.Transport, sessio
 		o.Client = *d.opts.HTTPClient
 	case d.opts.NetDial != nil:
 		o.Client.Transport = d.transport
+		ctx = context.WithValue(ctx, handshakeKey{}, ctx)
 	}
 	ws, resp, err := transport.Dial(ctx, d.url.String(), o)
 	switch {

@@ -111,6 +111,8 @@ func (p *program) do(line string) error {
 		go p.srv.Close()
 	case line == "close":
 		go p.client.Close()
+	case line == "reconnect":
+		p.client.Reconnect()
 	case line == "state":
 		st := p.client.State()
 		p.say("%v, session %d", st.Phase, st.Session)

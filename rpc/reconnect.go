@@ -93,9 +93,9 @@ func stretched(err error) time.Duration {
 }
 
 // Reconnect has a connection that is being made again try at once, and begins its
-// backoff anew: for applications that learn that the network is back. A try that is
-// under way, which takes twice Limits.HandshakeTimeout at most, is not given up; where it
-// fails the next comes at once. Reconnect does so once a second at most, and nothing
-// while the connection is there, has ended, or was not made by Dial.
-// It may be called by any number of goroutines at once, and does not wait.
+// backoff anew: for applications that learn that the network is back, or another. A try
+// that is under way is abandoned for it, as it may hang in the network that was. This
+// happens once a second at most: a call within a second of one that did something does
+// nothing, and neither does one while the connection is there, has ended, or was not
+// made by Dial. It may be called by any number of goroutines at once, and does not wait.
 func (c *Conn) Reconnect() { c.lifetime.reconnect() }

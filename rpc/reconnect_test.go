@@ -513,21 +513,22 @@ func TestReconnectNow(t *testing.T) {
 	})
 }
 
-// What Reconnect was asked for while a try was under way that succeeded does not cut
-// short the wait after the next loss.
+// Reconnect abandons a try that hangs, as behind a change of networks, and begins another
+// at once. When that has succeeded, the wait after the next loss is not cut short.
 func TestReconnectDuringATry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network, srv := &rpctest.Network{}, server(nil, services()...)
 		ln := network.Listen()
 		go http.Serve(ln, srv)
-		var dials atomic.Int64
-		slow := make(chan struct{})
+		var dials, abandoned atomic.Int64
 		century := 100 * 365 * 24 * time.Hour // the first wait is drawn from it
 		conn, err := rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{
 			Reconnect: rpc.Reconnect{MinDelay: century, MaxDelay: century},
 			NetDial: func(ctx context.Context, kind, addr string) (net.Conn, error) {
-				if dials.Add(1) > 1 {
-					<-slow
+				if n := dials.Add(1); n == 2 || n == 3 {
+					<-ctx.Done()
+					abandoned.Add(1)
+					return nil, context.Cause(ctx)
 				}
 				return network.Dial(ctx, kind, addr)
 			},
@@ -537,18 +538,23 @@ func TestReconnectDuringATry(t *testing.T) {
 		}
 		network.Cut()
 		synctest.Wait()
-		conn.Reconnect()
-		time.Sleep(time.Second)
-		conn.Reconnect()
-		close(slow)
-		synctest.Wait()
+		for n := range int64(3) {
+			for range 10 { // one a second counts
+				conn.Reconnect()
+				synctest.Wait()
+			}
+			if dials.Load() != n+2 || abandoned.Load() != n {
+				t.Errorf("after second %d: %d sockets were dialed, %d abandoned", n, dials.Load(), abandoned.Load())
+			}
+			time.Sleep(time.Second)
+		}
 		if st := conn.State(); st.Phase != rpc.Connected {
 			t.Errorf("after the try: %+v", st)
 		}
 		network.Cut()
 		time.Sleep(time.Second)
-		if n := dials.Load(); n != 2 {
-			t.Errorf("%d sockets were dialed, want 2", n)
+		if n := dials.Load(); n != 4 {
+			t.Errorf("%d sockets were dialed, want 4", n)
 		}
 		conn.Close()
 		srv.Close()

@@ -29,7 +29,7 @@ func (r *redialer) redial(spread time.Duration) {
 	r.pause(spread, r.hurry)
 	for r.ctx.Err() == nil {
 		r.pause(r.nextDelay(), nil)
-		err := r.connect(r.ctx)
+		err := r.attempt()
 		if err != nil && isFinal(err) {
 			r.end(err)
 			r.conn.session.Load().End(err)
@@ -44,7 +44,20 @@ func (r *redialer) redial(spread time.Duration) {
 	}
 }
 
-// reconnect implements lifetime.
+var errAbandoned = errors.New("the attempt was abandoned for another, as Conn.Reconnect asked")
+
+// attempt connects once, unless reconnect abandons it.
+func (r *redialer) attempt() error {
+	ctx, abandon := context.WithCancelCause(r.ctx)
+	defer abandon(nil)
+	r.mu.Lock()
+	r.abandon = abandon
+	r.mu.Unlock()
+	return r.connect(ctx)
+}
+
+// reconnect implements lifetime. An attempt that it abandons behind a resume which the
+// server has accepted costs nothing: the next one has a higher number.
 func (r *redialer) reconnect() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -54,6 +67,9 @@ func (r *redialer) reconnect() {
 	r.asked = time.Now()
 	r.attempts = attempts{}
 	raise(r.now)
+	if r.abandon != nil {
+		r.abandon(errAbandoned)
+	}
 }
 
 // nextDelay returns how long to wait before the next attempt, and sets State.Retry.

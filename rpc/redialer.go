@@ -35,7 +35,8 @@ type redialer struct {
 	since    time.Time     // when the phase became Connected
 	asked    time.Time     // when reconnect last did something
 	attempts attempts
-	leaving  []*session.Session // older sessions, whose servers shut down
+	abandon  context.CancelCauseFunc // ends the latest attempt; nil before the first
+	leaving  []*session.Session      // older sessions, whose servers shut down
 }
 
 // newRedialer makes c a dialed connection.
