@@ -58,6 +58,15 @@ func (m *Metrics) Add(name string, n int64) {
 	m.counts[name] += n
 }
 
+// label names a method in metrics. Methods that nobody has registered share a name, or
+// a stranger could make as many counters as it likes.
+func label(m *rpc.Method) string {
+	if m.Service == "" {
+		return "unknown"
+	}
+	return m.Name
+}
+
 // observer counts calls by method and code, and items while streams run.
 func (m *Metrics) observer() *rpc.Observer {
 	return &rpc.Observer{
@@ -68,12 +77,12 @@ func (m *Metrics) observer() *rpc.Observer {
 		Call: func(ctx context.Context, c *rpc.Call) (context.Context, func(rpc.CallResult)) {
 			start := time.Now()
 			return ctx, func(r rpc.CallResult) {
-				m.Add(fmt.Sprintf("calls %s %v", c.Method.Name, rpc.CodeOf(r.Err)), 1)
-				m.Add("milliseconds "+c.Method.Name, time.Since(start).Milliseconds())
+				m.Add(fmt.Sprintf("calls %s %v", label(c.Method), rpc.CodeOf(r.Err)), 1)
+				m.Add("milliseconds "+label(c.Method), time.Since(start).Milliseconds())
 			}
 		},
 		Stream: func(ctx context.Context, s *rpc.StreamInfo) (func(n, bytes int), func(rpc.StreamResult)) {
-			name := s.Call.Method.Name
+			name := label(s.Call.Method)
 			items := func(n, bytes int) {
 				m.Add("items "+name, int64(n))
 				m.Add("bytes "+name, int64(bytes))
@@ -122,7 +131,7 @@ func TestObservers(t *testing.T) {
 			}
 		}
 		want := []string{
-			"calls Store.Get code 0 1", "calls Store.Nonsense method not found 1", "calls Store.Put code 0 1", "calls Store.Stat code 404 1",
+			"calls Store.Get code 0 1", "calls Store.Put code 0 1", "calls Store.Stat code 404 1", "calls unknown method not found 1",
 			"items Store.Get 1", "items Store.Put 2", "streams Store.Get code 0 1", "streams Store.Put code 0 1",
 		}
 		if !slices.Equal(counted, want) {
