@@ -108,7 +108,7 @@ func TestObservers(t *testing.T) {
 		metrics := &Metrics{counts: make(map[string]int64)}
 		srv := rpc.NewServer(&rpc.ServerOptions{Observers: []*rpc.Observer{metrics.observer(), logTo(log)}})
 		srv.Register(files.StoreService(&files.Memory{}))
-		conn := rpctest.Pair(t, srv, nil)
+		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		store := files.NewStoreClient(conn)
 
 		store.Put(t.Context(), "a", 0, rpc.Of([]byte("one"), []byte("two")))

@@ -122,7 +122,7 @@ func TestTicks(t *testing.T) {
 				return nil
 			},
 		}}})
-		conn := rpctest.Pair(t, srv, nil)
+		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		done := make(chan error, 1)
 		go func() {
 			done <- conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Ticks"}})

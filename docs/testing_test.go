@@ -12,7 +12,7 @@ import (
 
 func TestStat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := files.NewStoreClient(rpctest.Connect(t, files.StoreService(&files.Memory{})))
+		store := files.NewStoreClient(rpctest.Connect(t.Context(), t, files.StoreService(&files.Memory{})))
 		size, err := store.Put(t.Context(), "a", 0, rpc.Of([]byte("one"), []byte("two")))
 		if err != nil || size != 6 {
 			t.Fatal(size, err)

@@ -33,7 +33,7 @@ type object = map[string]any
 // What versions.md says of parameters and results that one side does not have.
 func TestVersions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn := rpctest.Connect(t, LibraryService(library{}))
+		conn := rpctest.Connect(t.Context(), t, LibraryService(library{}))
 		call := func(name string, params object, result any) error {
 			return conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: name}, Params: params, Result: result})
 		}

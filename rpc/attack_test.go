@@ -70,7 +70,7 @@ func TestCreditIsCapped(t *testing.T) {
 // A window over the cap is one of the cap: the stream goes on.
 func TestWindowOverTheCap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn := rpctest.Pair(t, server(nil, ints(100_000)), &rpc.ConnOptions{Limits: rpc.Limits{WindowItems: 1 << 20}})
+		conn := rpctest.Pair(t.Context(), t, server(nil, ints(100_000)), &rpc.ConnOptions{Limits: rpc.Limits{WindowItems: 1 << 20}})
 		var s gen1.Stream
 		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Ints"), Result: &s}); err != nil {
 			t.Fatal(err)
@@ -145,7 +145,7 @@ func TestStreamsOfAMessageAreCounted(t *testing.T) {
 				s[i] = gen1.Send(func(yield func(int, error) bool) { entered.Add(1) })
 			}
 		}
-		conn := rpctest.Pair(t, server(nil,
+		conn := rpctest.Pair(t.Context(), t, server(nil,
 			method("Test.Take", func() (any, any) { return new(tooMany), nil }, nop),
 			method("Test.Make", func() (any, any) { return nil, new(tooMany) }, func(_ context.Context, c *rpc.Call) error {
 				fill(c.Result.(*tooMany))
@@ -475,7 +475,7 @@ func TestFramesThatMeanHarm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := newTestServer(a.limits)
-				bystander := NewSubjectClient(rpctest.Pair(t, srv, nil))
+				bystander := NewSubjectClient(rpctest.Pair(t.Context(), t, srv, nil))
 				p := frameClientOf(t, srv, jsonProtocol)
 				p.send(websocket.MessageText, helloRequest)
 				before := heap()
@@ -527,7 +527,7 @@ func TestCBORThatMeansHarm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := newTestServer(rpc.Limits{})
-				bystander := NewSubjectClient(rpctest.Pair(t, srv, nil))
+				bystander := NewSubjectClient(rpctest.Pair(t.Context(), t, srv, nil))
 				p := frameClientOf(t, srv, cborProtocol)
 				p.send(websocket.MessageBinary, string(wire.CBOR.AppendToFrame(nil, []byte(
 					"\xa3\x62id\x01\x66method\x69rpc.hello\x66params\xa4\x61v\x01\x65calls\x18\x20\x67streams\x18\x20\x67message\x1a\x00\x01\x00\x00"), true)))
@@ -565,7 +565,7 @@ func TestFloodsThatAreNotRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{SendQueueBytes: 100_000, IdleTimeout: -1}}, services()...)
-				bystander := NewSubjectClient(rpctest.Pair(t, srv, nil))
+				bystander := NewSubjectClient(rpctest.Pair(t.Context(), t, srv, nil))
 				near, ended := pipeTo(context.Background(), srv)
 				if !strings.HasPrefix(name, "plain") {
 					fmt.Fprintln(near, helloLine)

@@ -75,13 +75,13 @@ func TestNoItemBehindOneThatWasRefused(t *testing.T) {
 // connection was closed: half of it must not look like all.
 func TestRelayOfClosedConnectionFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		origin := rpctest.Connect(t, streamMethod("Test.Ints", func(ctx context.Context) gen1.Stream {
+		origin := rpctest.Connect(t.Context(), t, streamMethod("Test.Ints", func(ctx context.Context) gen1.Stream {
 			return gen1.Send(func(yield func(int, error) bool) {
 				yield(1, nil)
 				<-ctx.Done()
 			})
 		}))
-		relay := rpctest.Connect(t, streamMethod("Test.Ints", func(ctx context.Context) gen1.Stream {
+		relay := rpctest.Connect(t.Context(), t, streamMethod("Test.Ints", func(ctx context.Context) gen1.Stream {
 			var s gen1.Stream
 			origin.Call(ctx, &rpc.Call{Method: to("Test.Ints"), Result: &s})
 			return gen1.Send(gen1.Receive[int](s))
@@ -106,7 +106,7 @@ func TestRelayOfClosedConnectionFails(t *testing.T) {
 // the connection.
 func TestStreamErrorKeepsPeersLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn := rpctest.Pair(t, server(nil, streamMethod("Test.Huge", func(context.Context) gen1.Stream {
+		conn := rpctest.Pair(t.Context(), t, server(nil, streamMethod("Test.Huge", func(context.Context) gen1.Stream {
 			return gen1.Send(func(yield func(int, error) bool) { yield(0, errors.New(strings.Repeat("x", 100_000))) })
 		})), &rpc.ConnOptions{Limits: rpc.Limits{MessageBytes: 64 << 10}})
 		var s gen1.Stream

@@ -19,7 +19,7 @@ import (
 // overWire returns what a consumer gets of a stream that a service returns.
 func overWire(t *testing.T, seq iter.Seq2[[]byte, error]) iter.Seq2[[]byte, error] {
 	t.Helper()
-	conn := rpctest.Connect(t, streamMethod("Test.Bytes", func(context.Context) gen1.Stream { return gen1.Send(seq) }))
+	conn := rpctest.Connect(t.Context(), t, streamMethod("Test.Bytes", func(context.Context) gen1.Stream { return gen1.Send(seq) }))
 	var s gen1.Stream
 	if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Bytes"), Result: &s}); err != nil {
 		t.Fatal(err)

@@ -46,7 +46,7 @@ func TestCreditNeverRunsDry(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				conn := rpctest.Pair(t, server(nil, texts(test.sizes...)), &rpc.ConnOptions{Limits: test.limits})
+				conn := rpctest.Pair(t.Context(), t, server(nil, texts(test.sizes...)), &rpc.ConnOptions{Limits: test.limits})
 				var s gen1.Stream
 				if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Texts"), Result: &s}); err != nil {
 					t.Fatal(err)

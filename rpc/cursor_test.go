@@ -101,7 +101,7 @@ func (r *relay) replace() {
 		old.Close()
 	}
 	srv := server(nil, r.services...)
-	conn := rpctest.Pair(r.t, srv, &r.opts)
+	conn := rpctest.Pair(r.t.Context(), r.t, srv, &r.opts)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.srv, r.conn = srv, conn
@@ -414,7 +414,7 @@ func TestResumeFails(t *testing.T) {
 func TestResumeOnConnThatHasEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := server(nil, entries(tail(1)))
-		conn := rpctest.Pair(t, srv, nil)
+		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		seq, _ := follow(t.Context(), conn, 0)
 		time.AfterFunc(time.Second, func() { srv.Close() })
 		got, err := rpc.Collect(seq)

@@ -30,7 +30,7 @@ func TestDistantDeadlines(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var got time.Duration
-			conn := rpctest.Connect(t, method("Test.Left", nil, func(ctx context.Context, _ *rpc.Call) error {
+			conn := rpctest.Connect(t.Context(), t, method("Test.Left", nil, func(ctx context.Context, _ *rpc.Call) error {
 				if deadline, ok := ctx.Deadline(); ok {
 					got = time.Until(deadline)
 				}
@@ -47,7 +47,7 @@ func TestDistantDeadlines(t *testing.T) {
 
 // So does one that no duration can hold.
 func TestDeadlineBeyondDurations(t *testing.T) {
-	conn := rpctest.Connect(t, method("Test.Left", nil, func(ctx context.Context, _ *rpc.Call) error {
+	conn := rpctest.Connect(t.Context(), t, method("Test.Left", nil, func(ctx context.Context, _ *rpc.Call) error {
 		if deadline, ok := ctx.Deadline(); ok {
 			t.Errorf("it is %v", deadline)
 		}

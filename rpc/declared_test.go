@@ -34,7 +34,7 @@ var (
 func failed(t *testing.T, fail error, errors []*rpc.ErrorType) error {
 	t.Helper()
 	svc := declaring(errors, method("Test.Fail", nil, func(context.Context, *rpc.Call) error { return fail }))
-	return rpctest.Connect(t, svc).Call(t.Context(), &rpc.Call{Method: svc.Methods[0]})
+	return rpctest.Connect(t.Context(), t, svc).Call(t.Context(), &rpc.Call{Method: svc.Methods[0]})
 }
 
 // TestContractsShareACode checks that two services of one program may declare errors
@@ -126,7 +126,7 @@ func TestCodeOfTwoErrors(t *testing.T) {
 // is for those that nobody has declared.
 func TestDeclaredErrorsCrossWhole(t *testing.T) {
 	svc := declaring(lotErrors, method("Test.Fail", nil, func(context.Context, *rpc.Call) error { return fmt.Errorf("bidding: %w", &noLot{7}) }))
-	conn := rpctest.Pair(t, server(&rpc.ServerOptions{HideErrors: true}, svc), nil)
+	conn := rpctest.Pair(t.Context(), t, server(&rpc.ServerOptions{HideErrors: true}, svc), nil)
 	err := conn.Call(t.Context(), &rpc.Call{Method: svc.Methods[0]})
 	if !is[*noLot](err) || err.Error() != "bidding: no such lot" {
 		t.Errorf("got %v", err)
@@ -160,7 +160,7 @@ func TestErrorsOverTheLimit(t *testing.T) {
 	} {
 		fail.Type = "lots.Missing"
 		call, stream := failing(fail).Methods[0], failing(fail).Methods[1]
-		conn := rpctest.Pair(t, server(nil, failing(fail)), &rpc.ConnOptions{Limits: rpc.Limits{MessageBytes: 64 << 10}})
+		conn := rpctest.Pair(t.Context(), t, server(nil, failing(fail)), &rpc.ConnOptions{Limits: rpc.Limits{MessageBytes: 64 << 10}})
 		var s gen1.Stream
 		if err := conn.Call(t.Context(), &rpc.Call{Method: stream, Result: &s}); err != nil {
 			t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 // A call that finds the connection ending is told why, at every moment.
 func TestCallWhileClosing(t *testing.T) {
 	for range 300 {
-		conn := rpctest.Connect(t, method("Test.Nop", nil, nop))
+		conn := rpctest.Connect(t.Context(), t, method("Test.Nop", nil, nop))
 		var wg sync.WaitGroup
 		start := make(chan struct{})
 		for range 4 {
@@ -129,7 +129,7 @@ func TestContextEndsDetachedSession(t *testing.T) {
 
 // What a handler says about its answer when it has returned is not heard.
 func TestMetadataAfterTheAnswer(t *testing.T) {
-	conn := rpctest.Connect(t, method("Test.Late", nil, func(ctx context.Context, _ *rpc.Call) error {
+	conn := rpctest.Connect(t.Context(), t, method("Test.Late", nil, func(ctx context.Context, _ *rpc.Call) error {
 		rpc.SetMetadata(ctx, "in", "time")
 		go func() {
 			for i := range 100 {
@@ -156,7 +156,7 @@ func TestHandlerCallsPeerDuringShutdown(t *testing.T) {
 			<-goOn
 			return rpc.Peer(ctx).Call(ctx, &rpc.Call{Method: to("Test.Nop")})
 		}))
-		conn := rpctest.Pair(t, srv, &rpc.ConnOptions{Services: []rpc.Service{method("Test.Nop", nil, nop)}})
+		conn := rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{Services: []rpc.Service{method("Test.Nop", nil, nop)}})
 		got := make(chan error)
 		go func() { got <- conn.Call(t.Context(), &rpc.Call{Method: to("Test.Ask")}) }()
 		<-begun

@@ -33,7 +33,7 @@ func TestDeclaredErrorIsDecodedByItsReceiver(t *testing.T) {
 			streamMethod("Test.Stream", func(context.Context) gen1.Stream {
 				return gen1.Send(func(yield func(int, error) bool) { yield(0, new(slowError)) })
 			}))
-		conn := rpctest.Connect(t, method("Test.Nop", nil, nop), slow)
+		conn := rpctest.Connect(t.Context(), t, method("Test.Nop", nil, nop), slow)
 		var s gen1.Stream
 		if err := conn.Call(t.Context(), &rpc.Call{Method: slow.Methods[1], Result: &s}); err != nil {
 			t.Fatal(err)
@@ -92,7 +92,7 @@ func TestCodeIsAnError(t *testing.T) {
 			rpc.Errorf(rpc.CodePermissionDenied, "not you"),
 			&rpc.Error{Code: rpc.CodePermissionDenied},
 		} {
-			conn := rpctest.Connect(t, method("Test.Fail", nil, func(context.Context, *rpc.Call) error { return fail }))
+			conn := rpctest.Connect(t.Context(), t, method("Test.Fail", nil, func(context.Context, *rpc.Call) error { return fail }))
 			got := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Fail")})
 			for side, err := range map[string]error{"served": fail, "called": got} {
 				if !errors.Is(err, rpc.CodePermissionDenied) || errors.Is(err, rpc.CodeInternal) || rpc.CodeOf(err) != rpc.CodePermissionDenied {

@@ -21,9 +21,9 @@ import (
 // A handler that passes on the error of a call which has not run has run itself.
 func TestNotRunIsNotPassedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gone := rpctest.Connect(t, method("Test.Nop", nil, nop))
+		gone := rpctest.Connect(t.Context(), t, method("Test.Nop", nil, nop))
 		gone.Close()
-		front := rpctest.Connect(t, method("Test.Front", nil, func(ctx context.Context, _ *rpc.Call) error {
+		front := rpctest.Connect(t.Context(), t, method("Test.Front", nil, func(ctx context.Context, _ *rpc.Call) error {
 			err := gone.Call(ctx, &rpc.Call{Method: to("Test.Nop")})
 			if !rpc.NotRun(err) {
 				t.Errorf("a call over a closed connection: %v", err)
@@ -122,7 +122,7 @@ func TestDraining(t *testing.T) {
 				}
 			})
 		}))
-		conn := rpctest.Pair(t, srv, nil)
+		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		var s gen1.Stream
 		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Feed"), Result: &s}); err != nil {
 			t.Fatal(err)

@@ -102,7 +102,7 @@ func TestNoConnInContext(t *testing.T) {
 func TestStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := server(nil, services()...)
-		conn := rpctest.Pair(t, srv, nil)
+		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		client := NewSubjectClient(conn)
 		go client.Sleep(t.Context(), 1000)
 		synctest.Wait() // or it would wait for the notification

@@ -57,7 +57,7 @@ func TestAnswersAreNotMerged(t *testing.T) {
 					}
 					return nil
 				}))
-			conn := rpctest.Pair(t, srv, &rpc.ConnOptions{CallInterceptors: o.call})
+			conn := rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{CallInterceptors: o.call})
 			var one map[string]int
 			if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.One"), Result: &one}); err != nil || !maps.Equal(one, map[string]int{"c": 2}) {
 				t.Errorf("got %v, %v", one, err)
@@ -73,7 +73,7 @@ func TestAnswersAreNotMerged(t *testing.T) {
 // A variable that is used for one call after the other holds the last answer.
 func TestResultsAreReplaced(t *testing.T) {
 	n := 0
-	conn := rpctest.Connect(t, method("Test.Next", func() (any, any) { return nil, new(map[string]int) }, func(_ context.Context, c *rpc.Call) error {
+	conn := rpctest.Connect(t.Context(), t, method("Test.Next", func() (any, any) { return nil, new(map[string]int) }, func(_ context.Context, c *rpc.Call) error {
 		if n++; n < 3 {
 			*c.Result.(*map[string]int) = map[string]int{string(rune('a' + n)): n}
 		}
@@ -101,7 +101,7 @@ func TestStreamOfTheFirstAnswerIsReleased(t *testing.T) {
 			}
 			return gen1.Send(seq)
 		}))
-		conn := rpctest.Pair(t, srv, nil)
+		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		var s gen1.Stream
 		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Stream"), Result: &s}); err != nil {
 			t.Fatal(err)

@@ -51,7 +51,7 @@ func TestNotificationTakesNoCallsPlace(t *testing.T) {
 		release := make(chan struct{})
 		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 1}}, method("Test.Nop", nil, nop),
 			method("Test.Note", nil, func(context.Context, *rpc.Call) error { <-release; return nil }))
-		conn := rpctest.Pair(t, srv, nil)
+		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Test.Note", Notify: true}}); err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func TestSessionsAreNotGuessedAt(t *testing.T) {
 func TestLimitFreesBeforeTheAnswer(t *testing.T) {
 	srv := rpc.NewServer(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 1}})
 	srv.Register(services()...)
-	subject := NewSubjectClient(rpctest.Pair(t, srv, nil))
+	subject := NewSubjectClient(rpctest.Pair(t.Context(), t, srv, nil))
 	for i := range 5000 {
 		if err := subject.Nothing(t.Context()); err != nil {
 			t.Fatalf("call %d, one at a time: %v", i, err)

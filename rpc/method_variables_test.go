@@ -31,7 +31,7 @@ func TestInterceptorsSeeTheMethod(t *testing.T) {
 	}
 	srv := server(&rpc.ServerOptions{ServeInterceptors: []rpc.Interceptor{double}},
 		rpc.Service{Name: "Sums", Impl: 100, Methods: []*rpc.Method{add}})
-	conn := rpctest.Pair(t, srv, &rpc.ConnOptions{CallInterceptors: []rpc.Interceptor{double}})
+	conn := rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{CallInterceptors: []rpc.Interceptor{double}})
 	var sum int
 	err := conn.Call(t.Context(), &rpc.Call{Method: add, Params: &addParams{1, 10}, Result: &sum})
 	if err != nil || sum != 141 {
@@ -45,7 +45,7 @@ func TestInterceptorsSeeTheMethod(t *testing.T) {
 // TestCallWithoutGeneratedCode checks that a name is enough to make a call, with
 // values of any type, which Param does not find.
 func TestCallWithoutGeneratedCode(t *testing.T) {
-	conn := rpctest.Connect(t, method("Sums.Add", func() (any, any) { return new(addParams), new(int) },
+	conn := rpctest.Connect(t.Context(), t, method("Sums.Add", func() (any, any) { return new(addParams), new(int) },
 		func(_ context.Context, c *rpc.Call) error {
 			p := c.Params.(*addParams)
 			*c.Result.(*int) = p.A + p.B

@@ -73,7 +73,7 @@ func oneTo(n int) (is []int) {
 func TestNotificationsWaitForCredit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{goOn: make(chan struct{})}
-		conn := rpctest.Pair(t, server(&rpc.ServerOptions{Limits: rpc.Limits{Notifications: 64}}, l.service()), nil)
+		conn := rpctest.Pair(t.Context(), t, server(&rpc.ServerOptions{Limits: rpc.Limits{Notifications: 64}}, l.service()), nil)
 		for i := range 64 {
 			if err := note(t.Context(), conn, i+1); err != nil {
 				t.Fatal(err)
@@ -160,7 +160,7 @@ func TestNotificationsOutOfHandlers(t *testing.T) {
 						return nil
 					}}}}
 				l := &ledger{goOn: make(chan struct{})}
-				conn := rpctest.Pair(t, server(nil, flood), &rpc.ConnOptions{Services: []rpc.Service{l.service()}})
+				conn := rpctest.Pair(t.Context(), t, server(nil, flood), &rpc.ConnOptions{Services: []rpc.Service{l.service()}})
 				begun := time.Now()
 				if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Flood.Begin", Notify: notify}}); err != nil {
 					t.Fatal(err)
@@ -219,7 +219,7 @@ func TestNotificationsLetGo(t *testing.T) {
 				}
 				call.Name, call.Serve = "Order.Call", served(nop)
 				srv := server(nil, rpc.Service{Name: "Order", Methods: []*rpc.Method{&note, &call}})
-				conn := rpctest.Pair(t, srv, &rpc.ConnOptions{Services: []rpc.Service{method("Client.Nop", nil, nop)}})
+				conn := rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{Services: []rpc.Service{method("Client.Nop", nil, nop)}})
 				if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Order.Note", Notify: true}}); err != nil {
 					t.Fatal(err)
 				}
@@ -248,7 +248,7 @@ func TestSetThenGet(t *testing.T) {
 			*c.Result.(*int) = l.notes[len(l.notes)-1]
 			return nil
 		}})
-	conn := rpctest.Connect(t, svc)
+	conn := rpctest.Connect(t.Context(), t, svc)
 	for i := range 2000 {
 		if err := note(t.Context(), conn, i); err != nil {
 			t.Fatal(err)
@@ -267,7 +267,7 @@ func TestEndWhileCallsWait(t *testing.T) {
 		svc := l.service()
 		ran := false
 		svc.Methods = append(svc.Methods, &rpc.Method{Name: "Ledger.Call", Serve: func(context.Context, any, *rpc.Call) error { ran = true; return nil }})
-		conn := rpctest.Connect(t, svc)
+		conn := rpctest.Connect(t.Context(), t, svc)
 		if err := note(t.Context(), conn, 1); err != nil {
 			t.Fatal(err)
 		}

@@ -110,7 +110,7 @@ func TestObserveCalls(t *testing.T) {
 					}
 					return next(ctx, c)
 				}
-				conn := rpctest.Pair(t, server(&rpc.ServerOptions{Observers: []*rpc.Observer{served.calls()}, ServeInterceptors: []rpc.Interceptor{interceptor}}, services()...),
+				conn := rpctest.Pair(t.Context(), t, server(&rpc.ServerOptions{Observers: []*rpc.Observer{served.calls()}, ServeInterceptors: []rpc.Interceptor{interceptor}}, services()...),
 					&rpc.ConnOptions{Observers: []*rpc.Observer{made.calls()}})
 				test.call(t.Context(), NewSubjectClient(conn), conn)
 				served.want(t, test.served)
@@ -156,7 +156,7 @@ func TestObserverPanics(t *testing.T) {
 		Call:   func(context.Context, *rpc.Call) (context.Context, func(rpc.CallResult)) { panic("call") },
 		Stream: func(context.Context, *rpc.StreamInfo) (func(int, int), func(rpc.StreamResult)) { panic("stream") },
 	}
-	conn := rpctest.Pair(t, server(&rpc.ServerOptions{Observers: []*rpc.Observer{panics}, Logger: slog.New(slog.NewTextHandler(&log, nil))}, services()...), nil)
+	conn := rpctest.Pair(t.Context(), t, server(&rpc.ServerOptions{Observers: []*rpc.Observer{panics}, Logger: slog.New(slog.NewTextHandler(&log, nil))}, services()...), nil)
 	seq, err := NewSubjectClient(conn).Count(t.Context(), 3)
 	if err != nil {
 		t.Fatal(err)
@@ -215,7 +215,7 @@ func TestObserveStreams(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var near, far logbook
 				srv := server(&rpc.ServerOptions{Observers: []*rpc.Observer{far.streams()}}, services()...)
-				conn := rpctest.Pair(t, srv, &rpc.ConnOptions{Observers: []*rpc.Observer{near.streams()}})
+				conn := rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{Observers: []*rpc.Observer{near.streams()}})
 				test.call(t.Context(), NewSubjectClient(conn))
 				sent, received := &far, &near
 				if strings.Contains(name, "upload") {
@@ -237,7 +237,7 @@ func TestObserveBlockedProducer(t *testing.T) {
 				return nil, func(r rpc.StreamResult) { *d = r.Blocked }
 			}}}
 		}
-		conn := rpctest.Pair(t, server(&rpc.ServerOptions{Observers: timing(&blocked)}, services()...), &rpc.ConnOptions{Observers: timing(&starved)})
+		conn := rpctest.Pair(t.Context(), t, server(&rpc.ServerOptions{Observers: timing(&blocked)}, services()...), &rpc.ConnOptions{Observers: timing(&starved)})
 		seq, err := NewSubjectClient(conn).Endless(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -271,7 +271,7 @@ func TestStreamInterceptors(t *testing.T) {
 			}
 		}
 		srv := server(&rpc.ServerOptions{StreamInterceptors: []rpc.StreamInterceptor{doubled}}, services()...)
-		conn := rpctest.Pair(t, srv, &rpc.ConnOptions{StreamInterceptors: []rpc.StreamInterceptor{limited}})
+		conn := rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{StreamInterceptors: []rpc.StreamInterceptor{limited}})
 		client := NewSubjectClient(conn)
 		seq, err := client.Count(t.Context(), 3)
 		if err != nil {

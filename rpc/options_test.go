@@ -198,7 +198,7 @@ func TestLargestOptions(t *testing.T) {
 func TestLimitsFollowEachOther(t *testing.T) {
 	const large = 17 << 20
 	l := rpc.Limits{MessageBytes: large}
-	conn := rpctest.Pair(t, server(&rpc.ServerOptions{Limits: l}, method("Test.Len", func() (any, any) { return new([]string), new(int) }, func(_ context.Context, c *rpc.Call) error {
+	conn := rpctest.Pair(t.Context(), t, server(&rpc.ServerOptions{Limits: l}, method("Test.Len", func() (any, any) { return new([]string), new(int) }, func(_ context.Context, c *rpc.Call) error {
 		*c.Result.(*int) = len((*c.Params.(*[]string))[0])
 		return nil
 	})), &rpc.ConnOptions{Limits: l})

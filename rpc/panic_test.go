@@ -58,7 +58,7 @@ func TestPanicEndsItsCallOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m.Name = "Test." + name
-				conn := rpctest.Connect(t, rpc.Service{Methods: []*rpc.Method{m}}, method("Test.Nop", nil, nop))
+				conn := rpctest.Connect(t.Context(), t, rpc.Service{Methods: []*rpc.Method{m}}, method("Test.Nop", nil, nop))
 				for _, notify := range []bool{true, false} {
 					call := &rpc.Call{Method: &rpc.Method{Name: m.Name, Params: []string{"a", "b"}, Notify: notify}, Params: new(addParams)}
 					var s gen1.Stream
@@ -94,7 +94,7 @@ func streamResult(v any) bool { _, ok := v.(*gen1.Stream); return ok }
 func TestPanicOfCallerLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 1, Streams: 1}}, method("Test.Nop", func() (any, any) { return nil, new(int) }, nop))
-		conn := rpctest.Pair(t, srv, nil)
+		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		call := func(c *rpc.Call) (r any) {
 			defer func() { r = recover() }()
 			if err := conn.Call(t.Context(), c); err != nil {

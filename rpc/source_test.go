@@ -21,7 +21,7 @@ func TestStreamEndsWithoutError(t *testing.T) {
 			return nil
 		},
 	}}}
-	conn := rpctest.Connect(t, one)
+	conn := rpctest.Connect(t.Context(), t, one)
 	for range 2000 {
 		var s gen1.Stream
 		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.One"), Result: &s}); err != nil {
@@ -74,7 +74,7 @@ func TestStreamCutIsNoEnd(t *testing.T) {
 		srv := rpc.NewServer(nil)
 		srv.Register(untilDone(uploads))
 
-		conn := rpctest.Pair(t, srv, nil)
+		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		begun := make(chan struct{})
 		nums := until(ctx, func() { close(begun) })

@@ -15,7 +15,7 @@ import (
 func TestStrictParams(t *testing.T) {
 	type object = map[string]any
 	for _, strict := range []bool{false, true} {
-		conn := rpctest.Pair(t, server(&rpc.ServerOptions{StrictParams: strict}, services()...), nil)
+		conn := rpctest.Pair(t.Context(), t, server(&rpc.ServerOptions{StrictParams: strict}, services()...), nil)
 		call := func(method string, params any) error {
 			return conn.Call(context.Background(), &rpc.Call{Method: to(method), Params: params})
 		}

@@ -126,7 +126,7 @@ func TestPathOfUnixSocket(t *testing.T) {
 
 func TestEverythingOverAPipe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		everything(t, rpctest.Pair(t, newInteropServer(t, nil), &rpc.ConnOptions{Services: serving()}))
+		everything(t, rpctest.Pair(t.Context(), t, newInteropServer(t, nil), &rpc.ConnOptions{Services: serving()}))
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 // the caller's context ends, also where the stream's end has come already.
 func TestUnreadStreamIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn := rpctest.Pair(t, server(nil, texts(1000, 1000, 1000)), &rpc.ConnOptions{Limits: rpc.Limits{BufferedBytes: 10_000}})
+		conn := rpctest.Pair(t.Context(), t, server(nil, texts(1000, 1000, 1000)), &rpc.ConnOptions{Limits: rpc.Limits{BufferedBytes: 10_000}})
 		for i := range 10 {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			var s gen1.Stream
@@ -46,7 +46,7 @@ func TestLostStreamIsGivenUp(t *testing.T) {
 	for name, sizes := range map[string][]int{"ended": {1000}, "open": make([]int, 1000)} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				conn := rpctest.Pair(t, server(nil, texts(sizes...)), &rpc.ConnOptions{Limits: rpc.Limits{BufferedBytes: 1200}})
+				conn := rpctest.Pair(t.Context(), t, server(nil, texts(sizes...)), &rpc.ConnOptions{Limits: rpc.Limits{BufferedBytes: 1200}})
 				for range 3 {
 					if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.Texts"), Result: new(gen1.Stream)}); err != nil {
 						t.Fatal(err)

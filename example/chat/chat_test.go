@@ -22,7 +22,7 @@ func serve(t *testing.T) (enter func() (*RoomClient, *rpc.Conn)) {
 	srv := rpc.NewServer(nil)
 	srv.Register(RoomService(NewRoom(&Memory{})))
 	return func() (*RoomClient, *rpc.Conn) {
-		conn := rpctest.Pair(t, srv, nil)
+		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		return NewRoomClient(conn), conn
 	}
 }

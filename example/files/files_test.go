@@ -28,7 +28,7 @@ func chunks(content []byte, n int) func(func([]byte, error) bool) {
 // in its middle.
 func TestPut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := NewStoreClient(rpctest.Connect(t, StoreService(&Memory{})))
+		store := NewStoreClient(rpctest.Connect(t.Context(), t, StoreService(&Memory{})))
 		content := bytes.Repeat([]byte("0123456789"), 10_000)
 		for _, part := range []struct{ at, end int }{{0, 0}, {0, 50_000}, {50_000, 90_000}, {30_000, 100_000}} {
 			size, err := store.Put(t.Context(), "digits", int64(part.at), chunks(content[part.at:part.end], 999))
@@ -66,7 +66,7 @@ func read(t *testing.T, store Store, name string, after int64) (content []byte) 
 
 func TestNotFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := NewStoreClient(rpctest.Connect(t, StoreService(&Memory{})))
+		store := NewStoreClient(rpctest.Connect(t.Context(), t, StoreService(&Memory{})))
 		_, err := store.Stat(t.Context(), "nothing")
 		if e, ok := errors.AsType[*NotFound](err); !ok || e.Name != "nothing" {
 			t.Error(err)
@@ -125,7 +125,7 @@ func TestGetOverCuts(t *testing.T) {
 func TestChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := &Memory{}
-		store := NewStoreClient(rpctest.Connect(t, StoreService(memory)))
+		store := NewStoreClient(rpctest.Connect(t.Context(), t, StoreService(memory)))
 		put := func(name string) {
 			if _, err := memory.Put(t.Context(), name, 0, rpc.Of([]byte(name))); err != nil {
 				t.Error(err)

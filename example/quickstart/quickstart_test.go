@@ -55,7 +55,7 @@ func TestInMemory(t *testing.T) {
 		srv := rpc.NewServer(nil)
 		srv.Register(deploy.ClusterService(c))
 		o := &operator{out: t.Output(), events: c.events}
-		conn := rpctest.Pair(t, srv, &rpc.ConnOptions{Services: []rpc.Service{deploy.OperatorService(o)}})
+		conn := rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{Services: []rpc.Service{deploy.OperatorService(o)}})
 		o.cluster = deploy.NewClusterClient(conn)
 		if err := o.operate(t.Context()); err != nil {
 			t.Fatal(err)

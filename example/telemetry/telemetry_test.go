@@ -25,7 +25,7 @@ func newServer() *rpc.Server {
 
 // connect connects a device.
 func connect(t *testing.T, srv *rpc.Server, d Device) *rpc.Conn {
-	return rpctest.Pair(t, srv, &rpc.ConnOptions{Services: []rpc.Service{DeviceService(d)}})
+	return rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{Services: []rpc.Service{DeviceService(d)}})
 }
 
 // run runs a sensor that counts, and returns how to cut its connection and what
@@ -62,7 +62,7 @@ func watch(t *testing.T, fleet Fleet) (now []Status, next func() Status) {
 func TestDashboard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newServer()
-		fleet := NewFleetClient(rpctest.Pair(t, srv, nil))
+		fleet := NewFleetClient(rpctest.Pair(t.Context(), t, srv, nil))
 		run(t, srv, "cellar", time.Hour)
 		conn, ended := run(t, srv, "attic", time.Second)
 
@@ -99,7 +99,7 @@ func TestDashboard(t *testing.T) {
 func TestSlowDashboard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newServer()
-		_, next := watch(t, NewFleetClient(rpctest.Pair(t, srv, nil)))
+		_, next := watch(t, NewFleetClient(rpctest.Pair(t.Context(), t, srv, nil)))
 		run(t, srv, "attic", time.Second)
 		time.Sleep(2_000*time.Second + time.Millisecond)
 		n := 0
@@ -115,7 +115,7 @@ func TestSlowDashboard(t *testing.T) {
 func TestSetInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newServer()
-		fleet := NewFleetClient(rpctest.Pair(t, srv, nil))
+		fleet := NewFleetClient(rpctest.Pair(t.Context(), t, srv, nil))
 		conn, _ := run(t, srv, "attic", time.Hour)
 		_, next := watch(t, fleet)
 
@@ -163,7 +163,7 @@ func silence(ctx context.Context) iter.Seq2[Reading, error] {
 func TestDeafDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newServer()
-		fleet := NewFleetClient(rpctest.Pair(t, srv, nil))
+		fleet := NewFleetClient(rpctest.Pair(t.Context(), t, srv, nil))
 		conn := connect(t, srv, deaf{})
 		go NewIntakeClient(conn).Report(t.Context(), "wall", time.Second, silence(t.Context()))
 		synctest.Wait()
@@ -187,7 +187,7 @@ func TestDeafDevice(t *testing.T) {
 func TestComeback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newServer()
-		fleet := NewFleetClient(rpctest.Pair(t, srv, nil))
+		fleet := NewFleetClient(rpctest.Pair(t.Context(), t, srv, nil))
 		_, ended := run(t, srv, "attic", time.Minute)
 		run(t, srv, "attic", time.Hour)
 		if _, ok := errors.AsType[*Replaced](<-ended); !ok {

@@ -179,7 +179,7 @@ func TestNoWaitInsideHandler(t *testing.T) {
 			_, err := NewLoadClient(rpc.Peer(ctx)).Echo(ctx, "hi")
 			return err
 		}}}})
-		conn := rpctest.Pair(t, block, &rpc.ConnOptions{
+		conn := rpctest.Pair(t.Context(), t, block, &rpc.ConnOptions{
 			Services: []rpc.Service{LoadService(peer)},
 			Limits:   rpc.Limits{Calls: 1},
 		})

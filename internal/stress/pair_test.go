@@ -39,7 +39,7 @@ func inMemory(t testing.TB, impl *load, so *rpc.ServerOptions, co *rpc.ConnOptio
 	t.Helper()
 	srv := rpc.NewServer(so)
 	srv.Register(LoadService(impl))
-	conn := rpctest.Pair(t, srv, co)
+	conn := rpctest.Pair(t.Context(), t, srv, co)
 	return &pair{NewLoadClient(conn), conn, srv, ""}
 }
 

@@ -6,7 +6,7 @@
 // testing/synctest, where timeouts cost nothing:
 //
 //	synctest.Test(t, func(t *testing.T) {
-//		room := chat.NewRoomClient(rpctest.Connect(t, chat.RoomService(impl)))
+//		room := chat.NewRoomClient(rpctest.Connect(t.Context(), t, chat.RoomService(impl)))
 //		…
 //	})
 //
@@ -56,26 +56,27 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// Connect returns a connection to a server with the given services. It ends
-// with the test.
-func Connect(tb testing.TB, services ...rpc.Service) *rpc.Conn {
+// Connect returns a connection to a server with the given services. See Pair.
+func Connect(ctx context.Context, tb testing.TB, services ...rpc.Service) *rpc.Conn {
 	tb.Helper()
-	srv := rpc.NewServer(nil)
+	srv := new(rpc.Server)
 	srv.Register(services...)
-	return Pair(tb, srv, nil)
+	return Pair(ctx, tb, srv, nil)
 }
 
 // Pair connects a client with the given options, nil being the defaults, to
-// srv. The connection ends with the test; srv may serve others besides.
-func Pair(tb testing.TB, srv *rpc.Server, opts *rpc.ConnOptions) *rpc.Conn {
+// srv, which may serve others besides. The contexts of handlers on both sides have the
+// values of ctx. The connection ends with ctx, and at the latest with the test, which
+// waits until nothing of it runs.
+func Pair(ctx context.Context, tb testing.TB, srv *rpc.Server, opts *rpc.ConnOptions) *rpc.Conn {
 	tb.Helper()
 	near, far := net.Pipe()
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		srv.ServeConn(context.Background(), far)
+		srv.ServeConn(ctx, far)
 	}()
-	conn, err := rpc.NewConn(context.Background(), near, opts)
+	conn, err := rpc.NewConn(ctx, near, opts)
 	if err != nil {
 		tb.Fatalf("rpctest: %v", err)
 	}

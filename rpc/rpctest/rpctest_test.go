@@ -27,7 +27,7 @@ var slow = rpc.Service{Methods: []*rpc.Method{{
 // In a bubble hours pass at once, also between two ends of a connection.
 func TestConnectInBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn, start := rpctest.Connect(t, slow), time.Now()
+		conn, start := rpctest.Connect(t.Context(), t, slow), time.Now()
 		if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Slow.Work"}}); err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestPair(t *testing.T) {
 	srv := rpc.NewServer(nil)
 	srv.Register(rpc.Service{Methods: []*rpc.Method{{Name: "Nop", Serve: func(context.Context, any, *rpc.Call) error { return nil }}}})
 	for range 2 {
-		conn := rpctest.Pair(t, srv, nil)
+		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		if err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Nop"}}); err != nil {
 			t.Error(err)
 		}
