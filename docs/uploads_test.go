@@ -1,13 +1,19 @@
 package docs_test
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"iter"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 
 	"github.com/wirecall/wirecall/example/files"
@@ -15,28 +21,11 @@ import (
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
-// pieces streams what r has, in pieces of at most 32 KiB.
-func pieces(r io.Reader) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		buf := make([]byte, 32<<10) // an item may be changed when yield has returned
-		for {
-			n, err := r.Read(buf)
-			if n > 0 && !yield(buf[:n], nil) || err == io.EOF {
-				return
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-		}
-	}
-}
-
 // upload puts a file, and goes on where the server is after an error. It gives up
 // where an attempt has not brought it any further.
 func upload(ctx context.Context, store files.Store, name string, file io.ReaderAt, size int64) error {
 	for at, last := int64(0), int64(-1); ; {
-		_, err := store.Put(ctx, name, at, pieces(io.NewSectionReader(file, at, size-at)))
+		_, err := store.Put(ctx, name, at, rpc.FromReader(io.NewSectionReader(file, at, size-at)))
 		if err == nil || ctx.Err() != nil || at == last {
 			return err
 		}
@@ -62,6 +51,35 @@ func download(ctx context.Context, store files.Store, name string, w io.Writer) 
 		}
 	}
 	return nil
+}
+
+// archive puts a compressed archive of dir, which is in memory at no time.
+func archive(ctx context.Context, store files.Store, name string, dir fs.FS) (size int64, err error) {
+	return store.Put(ctx, name, 0, rpc.FromWriter(func(w io.Writer) error {
+		z := gzip.NewWriter(w)
+		t := tar.NewWriter(z)
+		return errors.Join(t.AddFS(dir), t.Close(), z.Close())
+	}))
+}
+
+// extract returns what a handler that takes an archive does: it reads the stream.
+func extract(content iter.Seq2[[]byte, error]) (names []string, err error) {
+	r := rpc.ToReader(content)
+	defer r.Close()
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	for t := tar.NewReader(z); ; {
+		h, err := t.Next()
+		if err == io.EOF {
+			return names, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, h.Name)
+	}
 }
 
 // A cutter cuts a network when a file has been read, or written, up to a byte.
@@ -106,6 +124,11 @@ func TestUploadAndDownload(t *testing.T) {
 		defer conn.Close()
 		store := files.NewStoreClient(conn)
 
+		file, ctx := strings.NewReader("a report"), t.Context()
+		size, err := store.Put(ctx, "report.pdf", 0, rpc.FromReader(file))
+		if err != nil || size != 8 {
+			t.Errorf("%d bytes, %v", size, err)
+		}
 		content := bytes.Repeat([]byte("0123456789"), 100_000)
 		up := &cutter{network: network, at: 300_000, content: content}
 		if err := upload(t.Context(), store, "digits", up, int64(len(content))); err != nil {
@@ -120,6 +143,17 @@ func TestUploadAndDownload(t *testing.T) {
 		}
 		if cuts := network.Stats().Cuts; cuts != 2 {
 			t.Errorf("%d cuts", cuts)
+		}
+		dir := fstest.MapFS{"a.txt": {Data: []byte("one")}, "b/c.txt": {Data: content}}
+		if _, err := archive(t.Context(), store, "dir.tar.gz", dir); err != nil {
+			t.Fatal(err)
+		}
+		var packed bytes.Buffer
+		if err := download(t.Context(), store, "dir.tar.gz", &packed); err != nil {
+			t.Fatal(err)
+		}
+		if names, err := extract(rpc.FromReader(&packed)); err != nil || !slices.Contains(names, "b/c.txt") {
+			t.Errorf("the archive has %v, %v", names, err)
 		}
 		if err := upload(t.Context(), store, "none", &failing{}, 1); err == nil {
 			t.Error("a file that cannot be read was put")

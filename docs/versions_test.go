@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 
@@ -18,12 +19,33 @@ import (
 type Library interface {
 	//wirecall:name Library.Stat
 	Info(ctx context.Context, name string, version int) (size int64, pages int, err error)
+
+	//wirecall:notify
+	Touch(ctx context.Context, name string) error
+
+	//wirecall:error Gone 410
+	Find(ctx context.Context, name string) (shelf string, err error)
 }
+
+// Gone is the error of what was there.
+type Gone struct{ Name string }
+
+// Error says what is gone.
+func (g *Gone) Error() string { return g.Name + " is gone" }
 
 type library struct{}
 
 func (library) Info(ctx context.Context, name string, version int) (int64, int, error) {
 	return int64(len(name)), version, nil
+}
+
+func (library) Touch(ctx context.Context, name string) error { return nil }
+
+func (library) Find(ctx context.Context, name string) (string, error) {
+	if name == "lost" {
+		return "", &Gone{Name: name}
+	}
+	return "b", nil
 }
 
 // An object is parameters as a program sends them that was built with another version
@@ -61,6 +83,24 @@ func TestVersions(t *testing.T) {
 		var one int64
 		if err := call("Library.Stat", object{"name": "four"}, &one); err == nil {
 			t.Error("one result in place of two:", one)
+		}
+		if err := call("Library.Find", object{"name": "four"}, &sized); err == nil {
+			t.Error("two results in place of one:", sized)
+		}
+		if err := call("Library.Find", object{"name": "four"}, &one); err == nil {
+			t.Error("a result of another type:", one)
+		}
+		err := call("Library.Find", object{"name": "lost"}, nil)
+		var gone Gone
+		if e, ok := errors.AsType[*rpc.Error](err); !ok || e.Code != 410 || e.Decode(&gone) != nil || gone.Name != "lost" {
+			t.Errorf("an error that the caller does not declare: %#v", err)
+		}
+		if err := call("Library.Touch", object{"name": "four"}, nil); err != nil {
+			t.Error("a notification that is called:", err)
+		}
+		find := &rpc.Method{Name: "Library.Find", Notify: true}
+		if err := conn.Call(t.Context(), &rpc.Call{Method: find, Params: object{"name": "four"}}); err != nil {
+			t.Error("a call that is notified:", err)
 		}
 	})
 }

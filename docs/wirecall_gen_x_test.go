@@ -14,12 +14,14 @@ const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run 
 
 // The names of Library's methods on the wire.
 const (
-	LibraryInfoMethod = "Library.Stat"
+	LibraryInfoMethod  = "Library.Stat"
+	LibraryTouchMethod = "Library.Touch"
+	LibraryFindMethod  = "Library.Find"
 )
 
 // LibraryService serves impl as the service Library.
 func LibraryService(impl Library) rpc.Service {
-	return rpc.Service{Name: "Library", Impl: impl, Methods: []*rpc.Method{&libraryInfo}}
+	return rpc.Service{Name: "Library", Impl: impl, Methods: []*rpc.Method{&libraryInfo, &libraryTouch, &libraryFind}}
 }
 
 // LibraryClient implements Library by calls through an rpc.Caller.
@@ -29,6 +31,8 @@ var _ Library = (*LibraryClient)(nil)
 
 // NewLibraryClient returns a client of Library that calls through caller.
 func NewLibraryClient(caller rpc.Caller) *LibraryClient { return &LibraryClient{caller} }
+
+var libraryGone = gen1.Error[*Gone]("docs_test.Gone", 410)
 
 // Info calls Library.Stat.
 func (c *LibraryClient) Info(ctx context.Context, name string, version int) (size int64, pages int, err error) {
@@ -73,4 +77,52 @@ func (p *libraryInfoResult) Field(i int) any {
 	default:
 		return &p.Pages
 	}
+}
+
+// Touch calls Library.Touch.
+func (c *LibraryClient) Touch(ctx context.Context, name string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &libraryTouch, Params: &libraryTouchParams{name}})
+}
+
+var libraryTouch = rpc.Method{
+	Name: LibraryTouchMethod, Service: "Library", Params: []string{"name"}, Notify: true,
+	New: func() (any, any) { return new(libraryTouchParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*libraryTouchParams)
+		return impl.(Library).Touch(ctx, p.Name)
+	},
+}
+
+type libraryTouchParams struct {
+	Name string
+}
+
+func (p *libraryTouchParams) Field(int) any {
+	return &p.Name
+}
+
+// Find calls Library.Find.
+func (c *LibraryClient) Find(ctx context.Context, name string) (shelf string, err error) {
+	var r string
+	err = c.caller.Call(ctx, &rpc.Call{Method: &libraryFind, Params: &libraryFindParams{name}, Result: &r})
+	return r, err
+}
+
+var libraryFind = rpc.Method{
+	Name: LibraryFindMethod, Service: "Library", Params: []string{"name"},
+	Errors: []*rpc.ErrorType{libraryGone},
+	New:    func() (any, any) { return new(libraryFindParams), new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*libraryFindParams), c.Result.(*string)
+		*r, err = impl.(Library).Find(ctx, p.Name)
+		return err
+	},
+}
+
+type libraryFindParams struct {
+	Name string
+}
+
+func (p *libraryFindParams) Field(int) any {
+	return &p.Name
 }
