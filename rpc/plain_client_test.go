@@ -24,8 +24,8 @@ func idOf(t *testing.T, frame string) string {
 	return string(m.ID)
 }
 
-// helloErrors are answers to rpc.hello of servers that have never heard of it.
-var helloErrors = map[string]string{
+// strangeAnswers are answers to rpc.hello of servers that have never heard of it.
+var strangeAnswers = map[string]string{
 	"method not found":  `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}`,
 	"another code":      `{"jsonrpc":"2.0","id":1,"error":{"code":0,"message":"invalid during initialization"}}`,
 	"with data":         `{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"Invalid","data":{"a":[1]}},"result":null}`,
@@ -36,12 +36,22 @@ var helloErrors = map[string]string{
 	"neither":           `{"jsonrpc":"2.0","id":1}`,
 	"null for an error": `{"jsonrpc":"2.0","id":1,"error":null}`,
 	"no integer a code": `{"jsonrpc":"2.0","id":1,"error":{"code":"E_METHOD","message":"?"}}`,
+	"id null":           `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Invalid Request"}}`,
+	"no id":             `{"jsonrpc":"2.0","error":{"code":-32600,"message":"Invalid Request"}}`,
+	"result null":       `{"jsonrpc":"2.0","id":1,"result":null}`,
+	"result true":       `{"jsonrpc":"2.0","id":1,"result":true}`,
+	"another result":    `{"jsonrpc":"2.0","id":1,"result":{"status":"ok","calls":"all"}}`,
+	"a version as text": `{"jsonrpc":"2.0","id":1,"result":{"v":"1.0.0"}}`,
+	"an empty array":    `[]`,
+	"a batch":           `[{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}]`,
+	"no message":        `{"type":"welcome"}`,
+	"a notification":    `{"jsonrpc":"2.0","method":"welcome","params":[1]}`,
 }
 
 // A server that echoes the subprotocol without knowing it is spoken to in plain
 // JSON-RPC 2.0, one message a frame and with no members but its four.
 func TestDialToStrangers(t *testing.T) {
-	for name, answer := range helloErrors {
+	for name, answer := range strangeAnswers {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &stranger{reply: func(frame string) []string {
@@ -91,6 +101,41 @@ func TestDialToStrangers(t *testing.T) {
 	}
 }
 
+// What a plain server sends before it answers hello is served.
+func TestStrangerThatSpeaksFirst(t *testing.T) {
+	for name, greeting := range map[string]string{
+		"a notification": `{"jsonrpc":"2.0","method":"Test.Note","params":["welcome",0]}`,
+		"a batch":        `[{"jsonrpc":"2.0","method":"Test.Note","params":["welcome",0]}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &stranger{reply: func(frame string) []string {
+					if strings.Contains(frame, "rpc.hello") {
+						return []string{greeting, strangeAnswers["method not found"]}
+					}
+					return []string{fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":3}`, idOf(t, frame))}
+				}}
+				got := make(chan string, 1)
+				note := method("Test.Note", func() (any, any) { return new([]any), nil }, func(_ context.Context, c *rpc.Call) error {
+					got <- fmt.Sprint((*c.Params.(*[]any))[0])
+					return nil
+				})
+				conn, err := s.dial(t, rpc.DialOptions{Services: []rpc.Service{note}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				if text := <-got; text != "welcome" {
+					t.Errorf("it was told %q", text)
+				}
+				if sum, err := NewSubjectClient(conn).Add(t.Context(), 1, 2); sum != 3 || err != nil {
+					t.Errorf("%d, %v", sum, err)
+				}
+			})
+		})
+	}
+}
+
 // A codec that plain JSON-RPC has no place for is not given up in silence, nor is
 // what a wirecall server refuses.
 func TestDialThatCannotBePlain(t *testing.T) {
@@ -98,12 +143,18 @@ func TestDialThatCannotBePlain(t *testing.T) {
 		opts   rpc.DialOptions
 		answer string
 		code   rpc.Code
+		text   string
 	}{
 		"full":            {answer: `{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"full","retry":1000}}`, code: rpc.CodeLimitReached},
 		"leaving":         {answer: `{"jsonrpc":"2.0","id":1,"error":{"code":-32013,"message":"shutting down"}}`, code: rpc.CodeUnavailable},
 		"unauthenticated": {answer: `{"jsonrpc":"2.0","id":1,"error":{"code":-32014,"message":"who are you?"}}`, code: rpc.CodeUnauthenticated},
 		"denied":          {answer: `{"jsonrpc":"2.0","id":1,"error":{"code":-32015,"message":"not you"}}`, code: rpc.CodePermissionDenied},
-		"cbor":            {opts: rpc.DialOptions{Codec: cbor.Codec}, answer: helloErrors["method not found"], code: rpc.CodeUnavailable},
+		"cbor":            {opts: rpc.DialOptions{Codec: cbor.Codec}, answer: strangeAnswers["method not found"], code: rpc.CodeUnavailable},
+		"version 2":       {answer: `{"jsonrpc":"2.0","id":1,"result":{"calls":1,"streams":1,"message":65536,"v":2}}`, code: rpc.CodeUnavailable, text: "want version 1"},
+		"a small message": {answer: `{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":1,"streams":1,"message":512}}`, code: rpc.CodeUnavailable, text: "Message:512"},
+		"a limit as text": {answer: `{"jsonrpc":"2.0","id":1,"result":{"calls":"1","v":1}}`, code: rpc.CodeUnavailable, text: `calls: "1" is not of its type`},
+		"no JSON":         {answer: `220 mail.example ready`, code: rpc.CodeUnavailable, text: `is not JSON: "220 mail.example ready"`},
+		"an echo":         {answer: `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1}}`, code: rpc.CodeUnavailable, text: "sends back what it gets"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -112,7 +163,7 @@ func TestDialThatCannotBePlain(t *testing.T) {
 				if err == nil {
 					conn.Close()
 				}
-				if !errors.Is(err, test.code) || !rpc.NotRun(err) {
+				if !errors.Is(err, test.code) || !rpc.NotRun(err) || !strings.Contains(err.Error(), test.text) {
 					t.Errorf("%v", err)
 				}
 			})
@@ -147,7 +198,7 @@ func TestAnswersOfStrangers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &stranger{binary: test.binary, reply: func(frame string) (answers []string) {
 					if strings.Contains(frame, "rpc.hello") {
-						return []string{helloErrors["method not found"]}
+						return []string{strangeAnswers["method not found"]}
 					}
 					for _, a := range test.answers {
 						if strings.Contains(a, "%") {

@@ -108,8 +108,8 @@ func (c *Session) meet(h hello) {
 func fitting(n int64) int { return int(min(n, math.MaxInt)) }
 
 // sayHello is the client's: it sends hello and waits for the answer, before
-// there is a reader. A server that answers with an error which is not one of
-// wirecall's refusals does not know wirecall, though it may have echoed the
+// there is a reader. A server that answers with JSON which is neither a hello nor one
+// of wirecall's refusals does not know wirecall, though it may have echoed the
 // subprotocol: it is spoken to in plain mode.
 func (c *Session) sayHello(ctx context.Context) error {
 	c.state.nextID = 1
@@ -118,11 +118,14 @@ func (c *Session) sayHello(ctx context.Context) error {
 		own.Auth = token
 		return c.exchange(ctx, c.transport, methodHello, own.members(), h.members())
 	})
-	if err != nil {
-		if e, ok := err.(*fault.Error); ok && !refusesHello(e) && c.Format == wire.JSON {
-			c.speakPlain()
-			return nil
+	if c.Format == wire.JSON && h.Version == 0 && knowsNoHello(err) {
+		c.speakPlain()
+		if strange, ok := err.(*strangeAnswer); ok {
+			c.early = strange.frame
 		}
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	if err := h.check(); err != nil {
@@ -139,6 +142,25 @@ func (c *Session) sayHello(ctx context.Context) error {
 // milliseconds is a time that the peer has told.
 func Milliseconds(n int64) time.Duration {
 	return time.Duration(min(n, wire.MaxTimeout)) * time.Millisecond
+}
+
+// A strangeAnswer is JSON that is not the answer of a wirecall server to a request that
+// a connection begins with.
+type strangeAnswer struct {
+	error
+	frame []byte // what it came in, if it may hold requests and notifications
+}
+
+// knowsNoHello reports whether a hello without a version in its answer, or err in the
+// place of an answer, is that of a server which does not know wirecall.
+func knowsNoHello(err error) bool {
+	switch e := err.(type) {
+	case nil, *strangeAnswer:
+		return true
+	case *fault.Error:
+		return !refusesHello(e)
+	}
+	return false
 }
 
 // refusesHello reports whether an error is how a wirecall server refuses a client.
@@ -177,7 +199,7 @@ func (c *Session) exchange(ctx context.Context, t transport.Transport, method st
 		return c.receivedError(answer.Error)
 	}
 	if err := readMembers(c.Format, answer.Result, result); err != nil {
-		return fmt.Errorf("%s: %w", method, err)
+		return &strangeAnswer{error: fmt.Errorf("%s: %w", method, err)}
 	}
 	return nil
 }
@@ -218,14 +240,27 @@ func (c *Session) converse(t transport.Transport, msg []byte) (*wire.Message, er
 	}
 	m, err := c.onlyMessage(frame)
 	switch invalid, ok := err.(*wire.Fault); {
-	case ok && m.ID != nil && !m.Request: // an answer of a server that knows another JSON-RPC
-		return nil, &fault.Error{Code: invalid.Code, Message: invalid.Message}
+	case ok && c.Format == wire.JSON:
+		return nil, notAnAnswer(invalid, m, frame)
 	case err != nil:
 		return nil, err
+	case string(m.Method) == methodHello || string(m.Method) == methodResume:
+		return nil, errEcho
 	case m.Method != nil:
-		return nil, errNotAnAnswer
+		return nil, &strangeAnswer{error: errNotAnAnswer, frame: frame}
 	}
 	return m, nil
+}
+
+// notAnAnswer returns the error for a frame that is invalid as an answer.
+func notAnAnswer(invalid *wire.Fault, m *wire.Message, frame []byte) error {
+	switch {
+	case isBatch(frame) && wire.JSON.Check(frame, wire.MaxDepth+1) == nil:
+		return &strangeAnswer{error: errNotAnAnswer, frame: frame}
+	case invalid.Code == fault.Parse:
+		return fmt.Errorf("the server's first frame is not JSON: %q", Brief(frame))
+	}
+	return &strangeAnswer{error: invalid}
 }
 
 // onlyMessage decodes the only message of a frame. In JSON that is all of the frame: a server

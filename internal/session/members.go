@@ -48,8 +48,9 @@ func appendMembers(form wire.Format, dst []byte, members []member) []byte {
 	return form.AppendObjectEnd(dst)
 }
 
-// readMembers stores what an object has of members. Others are ignored.
-func readMembers(form wire.Format, raw []byte, members []member) error {
+// readMembers stores what an object has of members. Others are ignored. The error is
+// about the first that is not of its type.
+func readMembers(form wire.Format, raw []byte, members []member) (err error) {
 	if form.Kind(raw) != wire.Object {
 		return fmt.Errorf("want an object")
 	}
@@ -65,10 +66,10 @@ func readMembers(form wire.Format, raw []byte, members []member) error {
 			} else {
 				*m.number, ok = form.Int(value)
 			}
-			if !ok {
-				return fmt.Errorf("%s: %s is not of its type", name, Brief(value))
+			if !ok && err == nil {
+				err = fmt.Errorf("%s: %s is not of its type", name, Brief(value))
 			}
 		}
 	}
-	return nil
+	return err
 }

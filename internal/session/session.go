@@ -34,6 +34,7 @@ type Session struct {
 
 	incomingMessage wire.Message // the reader's
 	odd             bool         // the reader's: see reportOdd
+	early           []byte       // the reader's: what a plain server sent before it answered hello, to be served
 	alone           bool         // the reader's: nothing else is in its frame
 	out             outbox
 	batch           batch // the flusher's
@@ -114,6 +115,7 @@ var (
 	errSilent      = errors.New("the peer has been silent for too long")
 	ErrNoAnswer    = errors.New("the server does not answer rpc.hello: is it a wirecall server, and does nothing in between hold its answer back?")
 	errNotAnAnswer = errors.New("the server's first frame is no answer")
+	errEcho        = errors.New("the server sends back what it gets")
 )
 
 type sessionKey struct{}
@@ -187,6 +189,10 @@ func (c *Session) setTimer(at **time.Timer, f func(), d time.Duration) {
 // read is the reader: it takes in frames, and neither waits for anything but
 // the transport nor runs a line of a user's.
 func (c *Session) Read(t transport.Transport) {
+	if c.early != nil {
+		c.plain(c.early)
+		c.early = nil
+	}
 	err, breach := c.readFrames(t)
 	defer c.stopReading()
 	switch {
