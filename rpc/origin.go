@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
 	"strings"
@@ -44,8 +45,8 @@ func (s *Server) allows(origin, host string) bool {
 	case u.Scheme == "" || u.Host == "":
 		return false
 	}
-	from := withoutDefaultPort(u.Scheme, u.Host)
-	return from == withoutDefaultPort(u.Scheme, strings.ToLower(host)) || s.allowsOneOf(u.Scheme, from, u.Scheme+"://"+from)
+	from := canonicalHost(u.Scheme, u.Host)
+	return from == canonicalHost(u.Scheme, strings.ToLower(host)) || s.allowsOneOf(u.Scheme, from, u.Scheme+"://"+from)
 }
 
 // allowsOneOf reports whether a pattern matches one of the names of an origin. A
@@ -71,9 +72,9 @@ func originPatterns(written []string) []string {
 	for _, p := range written {
 		scheme, host, ok := strings.Cut(strings.ToLower(p), "://")
 		if ok {
-			patterns = append(patterns, scheme+"://"+literalIPv6(host))
+			patterns = append(patterns, scheme+"://"+literalIPv6(canonicalIPv6(host)))
 		} else {
-			patterns = append(patterns, literalIPv6(scheme))
+			patterns = append(patterns, literalIPv6(canonicalIPv6(scheme)))
 		}
 	}
 	return patterns
@@ -87,6 +88,28 @@ func literalIPv6(host string) string {
 		return host
 	}
 	return `\[` + addr[1:] + `\]` + port
+}
+
+// canonicalHost returns a host, with its port if it has one, in the one spelling that
+// hosts are compared in.
+func canonicalHost(scheme, host string) string {
+	return withoutDefaultPort(scheme, canonicalIPv6(host))
+}
+
+// canonicalIPv6 returns a host with its IPv6 address, if it is one, spelled as in RFC
+// 5952, section 4, in brackets and without a zone, which means nothing outside of the
+// client: RFC 6874, section 1.
+func canonicalIPv6(host string) string {
+	bracket := strings.LastIndexByte(host, ']') + 1
+	literal, port := host[:bracket], host[bracket:]
+	if bracket == 0 {
+		literal, port = host, ""
+	}
+	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(literal, "["), "]"))
+	if err != nil || !addr.Is6() {
+		return host
+	}
+	return "[" + addr.WithZone("").String() + "]" + port
 }
 
 // withoutDefaultPort leaves out the port that a scheme implies, as browsers do in
