@@ -19,7 +19,7 @@ const proven = 5 * time.Second
 
 // judge begins the backoff anew if the connection that is lost was of use. If one that
 // was is lost within a second again and again, the delays grow nevertheless, up to a
-// second. After a breach of the protocol the connection must have lasted for longest.
+// second and MaxDelay. After a breach of the protocol the connection must have lasted for longest.
 func (a *attempts) judge(carried, breached bool, lasted, longest time.Duration) {
 	switch {
 	case breached && lasted < longest:
@@ -39,7 +39,7 @@ func (a *attempts) next(r *Reconnect) time.Duration {
 	d := r.delay(a.failed)
 	a.failed++
 	if a.brief > 1 {
-		d = max(d, backoff.Doubled(r.MinDelay, time.Second, a.brief-1))
+		d = max(d, backoff.Doubled(r.MinDelay, min(time.Second, r.MaxDelay), a.brief-1))
 	}
 	d = max(d, a.least)
 	a.least = 0

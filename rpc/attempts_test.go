@@ -41,3 +41,14 @@ func TestAttempts(t *testing.T) {
 		})
 	}
 }
+
+// The least delay behind connections that do not last is within MaxDelay.
+func TestBriefConnectionsWithinMaxDelay(t *testing.T) {
+	options := Reconnect{MinDelay: 100 * time.Millisecond, MaxDelay: 300 * time.Millisecond}
+	for brief, want := range map[int]time.Duration{2: 200 * time.Millisecond, 3: 300 * time.Millisecond, 9: 300 * time.Millisecond} {
+		a := attempts{brief: brief}
+		if d := a.next(&options); d != want {
+			t.Errorf("behind %d of them the delay is %v, want %v", brief, d, want)
+		}
+	}
+}
