@@ -77,6 +77,14 @@ func (s *Server) authenticateHTTP(w http.ResponseWriter, r *http.Request) (conte
 	return nil, false
 }
 
+// under returns a context with the values of one, that ends with the other: credentials
+// that expire do not end a request that has passed with them.
+func under(request, values context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(values))
+	context.AfterFunc(request, func() { cancel(context.Cause(request)) })
+	return ctx
+}
+
 // bearerToken returns the token of the header Authorization (RFC 6750, section 2.1), or
 // nothing.
 func bearerToken(r *http.Request) string {

@@ -214,6 +214,19 @@ func TestAuthenticateStrangers(t *testing.T) {
 	p.hear(`{"jsonrpc":"2.0","id":1,"error":{"code":-32014,"message":"the credentials are not accepted"}}`)
 }
 
+// Credentials that expire while a POST is served do not leave it without an answer.
+func TestCredentialsExpireInPOST(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := post(`{"jsonrpc":"2.0","id":1,"method":"Test.Who","params":[20]}`)
+		r.Header.Set("Authorization", "Bearer ann for 10s")
+		w := httptest.NewRecorder()
+		server(&rpc.ServerOptions{Authenticate: tokens}, whoami()).ServeHTTP(w, r)
+		if !strings.Contains(w.Body.String(), `["ann for 10s","ann for 10s"]`) {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
 // A function makes the headers of each handshake, over those that stay.
 func TestHeaderFunc(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

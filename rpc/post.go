@@ -33,7 +33,7 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has gone
 	}
-	msg, ok := session.AnswerPlain(ctx, &s.config.Settings, body)
+	msg, ok := session.AnswerPlain(under(r.Context(), ctx), &s.config.Settings, body)
 	switch {
 	case !ok:
 	case len(msg) == 0:
