@@ -228,6 +228,31 @@ func TestObserveStreams(t *testing.T) {
 	}
 }
 
+// A stream whose end was observed can be ranged over all the same, and passes its
+// interceptors.
+func TestObserveStreamEndedBeforeItsRange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var book logbook
+		checked := 0
+		srv := server(nil, services()...)
+		conn := rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{Observers: []*rpc.Observer{book.streams()},
+			StreamInterceptors: []rpc.StreamInterceptor{func(context.Context, *rpc.StreamInfo) func(any) error {
+				return func(any) error { checked++; return nil }
+			}}})
+		seq, err := NewSubjectClient(conn).Count(t.Context(), 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		srv.Close()
+		book.want(t, "Test.Count: 0 items, 0 bytes, EOF")
+		if all, err := collect(seq); err != nil || len(all) != 3 || checked != 3 {
+			t.Errorf("%v, %v, %d passed the interceptor", all, err, checked)
+		}
+		book.want(t)
+	})
+}
+
 // A producer's result says for how long it has waited for its consumer.
 func TestObserveBlockedProducer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -56,11 +56,15 @@ func (s *incomingStream) Each(f func(contract.Item) bool) error {
 
 // eachWatched is Each for a stream that is watched.
 func (s *incomingStream) eachWatched(f func(contract.Item) bool) (err error) {
-	item := &watchedItem{wireItem: wireItem{k: s.RecvStream}, watch: s.watch}
+	watch := s.watch
+	if !watch.claim() {
+		watch = watch.unobserved()
+	}
+	item := &watchedItem{wireItem: wireItem{k: s.RecvStream}, watch: watch}
 	left := false
-	defer func() { s.watch.ranged(cmp.Or(err, item.err), left) }() // also where the loop's body panics
+	defer func() { watch.ranged(cmp.Or(err, item.err), left) }() // also where the loop's body panics
 	for {
-		raw, err := s.watch.next(s.RecvStream)
+		raw, err := watch.next(s.RecvStream)
 		if err == io.EOF {
 			return nil
 		}

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/contract"
@@ -17,7 +18,8 @@ type watchedStream struct {
 	items     []func(n, bytes int)
 	ends      []func(StreamResult)
 	ended     sync.Once
-	unwatch   []func() bool // of contexts that end a stream over which nobody ranges
+	claimed   atomic.Bool
+	unwatch   func() // undoes untilRanged; nil where that was not called
 
 	result  StreamResult
 	n, size int // not told yet
@@ -46,6 +48,11 @@ func (c *config) watchStream(ctx context.Context, info *StreamInfo) *watchedStre
 		})
 	}
 	return w
+}
+
+// unobserved is w for a range over a stream whose observers have been told the end.
+func (w *watchedStream) unobserved() *watchedStream {
+	return &watchedStream{observers: w.observers, checks: w.checks}
 }
 
 // check passes an item through the interceptors.
@@ -147,20 +154,37 @@ func watchReceived(ctx context.Context, c *session.Session, call *Call, p *paylo
 		}
 		w := connOf(c).watchStream(ctx, &StreamInfo{Call: call, Name: names[i]})
 		s.watch = w
-		for _, over := range []context.Context{ctx, c.Ctx} {
-			w.unwatch = append(w.unwatch, context.AfterFunc(over, func() {
-				if !s.used.Load() {
-					w.end(context.Cause(over))
-				}
-			}))
-		}
+		w.untilRanged(ctx, c.Ctx)
 	}
 }
 
+// untilRanged ends the watch with the first of two contexts, unless somebody ranges over
+// the stream by then.
+func (w *watchedStream) untilRanged(call, session context.Context) {
+	end := func(over context.Context) {
+		if w.claim() {
+			w.end(context.Cause(over))
+		}
+	}
+	stop := context.AfterFunc(session, func() { end(session) })
+	unwatch := context.AfterFunc(call, func() {
+		stop()
+		end(call)
+	})
+	w.unwatch = func() {
+		stop()
+		unwatch()
+	}
+}
+
+// claim reports whether the caller is the first, to whom the watch then belongs: a
+// range, or the end of a stream over which nobody has ranged.
+func (w *watchedStream) claim() bool { return !w.claimed.Swap(true) }
+
 // ranged ends the watch of a range. left reports whether the loop was left.
 func (w *watchedStream) ranged(err error, left bool) {
-	for _, stop := range w.unwatch {
-		stop()
+	if w.unwatch != nil {
+		w.unwatch()
 	}
 	if err == nil && left {
 		err = context.Canceled
