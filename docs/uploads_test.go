@@ -82,6 +82,27 @@ func extract(content iter.Seq2[[]byte, error]) (names []string, err error) {
 	}
 }
 
+// quota is a StreamInterceptor that ends a stream of bytes that is received behind
+// limit of them.
+func quota(limit int) rpc.StreamInterceptor {
+	return func(ctx context.Context, s *rpc.StreamInfo) func(item any) error {
+		if s.Sent {
+			return nil
+		}
+		left := limit
+		return func(item any) error {
+			data, ok := item.(*[]byte)
+			if !ok {
+				return nil
+			}
+			if left -= len(*data); left < 0 {
+				return rpc.Errorf(rpc.CodeTooLarge, "%s takes %d bytes", s.Call.Method.Name, limit)
+			}
+			return nil
+		}
+	}
+}
+
 // A cutter cuts a network when a file has been read, or written, up to a byte.
 type cutter struct {
 	network *rpctest.Network
@@ -165,3 +186,28 @@ func TestUploadAndDownload(t *testing.T) {
 type failing struct{}
 
 func (*failing) ReadAt([]byte, int64) (int, error) { return 0, errors.New("the disk has failed") }
+
+// An upload over the quota fails with the interceptor's error; what is sent is not
+// counted.
+func TestQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := rpc.NewServer(&rpc.ServerOptions{StreamInterceptors: []rpc.StreamInterceptor{quota(100)}})
+		srv.Register(files.StoreService(&files.Memory{}))
+		store := files.NewStoreClient(rpctest.Pair(t.Context(), t, srv, nil))
+		piece := make([]byte, 60)
+		if _, err := store.Put(t.Context(), "a", 0, rpc.Of(piece)); err != nil {
+			t.Error(err)
+		}
+		if _, err := store.Put(t.Context(), "a", 60, rpc.Of(piece)); err != nil {
+			t.Error(err)
+		}
+		_, err := store.Put(t.Context(), "b", 0, rpc.Of(piece, piece))
+		if !errors.Is(err, rpc.CodeTooLarge) || err.Error() != "Store.Put takes 100 bytes" {
+			t.Error(err)
+		}
+		var b bytes.Buffer
+		if err := download(t.Context(), store, "a", &b); err != nil || b.Len() != 120 {
+			t.Errorf("%d bytes, %v", b.Len(), err)
+		}
+	})
+}
