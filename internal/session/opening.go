@@ -44,22 +44,23 @@ type Opening struct {
 	denied    int             // the reader's: how often the credentials were
 	Done      chan struct{}
 
-	flushing sync.Mutex // held around transport.Flush
+	flushing chan struct{} // holds a value during transport.Flush
 
-	mu    sync.Mutex
-	timer *time.Timer
-	held  bool  // a session is about to take the transport: see hold
-	cause error // of the end, nil before
-	code  transport.CloseCode
+	mu       sync.Mutex
+	timer    *time.Timer
+	draining bool  // the server shuts down
+	held     bool  // a session is about to take the transport: see hold
+	cause    error // of the end, nil before
+	code     transport.CloseCode
 }
 
 var errHandshake = errors.New("no hello within the time for the handshake")
 
 // newOpening makes an opening, which run follows.
 func NewOpening(ctx context.Context, set *Settings, h Host, t transport.Transport, form wire.Format, lines bool) *Opening {
-	o := &Opening{Settings: set, host: h, ctx: ctx, values: ctx, transport: t, form: form, lines: lines, Done: make(chan struct{})}
+	o := &Opening{Settings: set, host: h, ctx: ctx, values: ctx, transport: t, form: form, lines: lines, flushing: make(chan struct{}, 1), Done: make(chan struct{})}
 	t.Bind(o)
-	o.timer = time.AfterFunc(o.Limits.HandshakeTimeout, func() { o.End(errHandshake, transport.CloseTimeout) })
+	o.timer = time.AfterFunc(o.Limits.HandshakeTimeout, o.late)
 	return o
 }
 
@@ -161,10 +162,10 @@ func (o *Opening) plain(frame []byte) (*Session, error) {
 		}
 		return nil, refusal
 	}
-	c := o.newSession(ModePlain)
 	if err := o.hold(); err != nil {
 		return nil, err
 	}
+	c := o.newSession(ModePlain)
 	o.transport.Bind(c)
 	c.Heard()
 	o.host.Take(c)
@@ -184,13 +185,13 @@ func (o *Opening) hello(m *wire.Message) (*Session, error) {
 	if refusal := o.identified(h.Auth); refusal != nil {
 		return nil, o.deny(m.ID, refusal)
 	}
+	if err := o.hold(); err != nil {
+		return nil, err
+	}
 	c := o.newSession(ModeWirecall)
 	answer := c.hello()
 	c.meet(h)
 	c.state.taken = 1
-	if err := o.hold(); err != nil {
-		return nil, err
-	}
 	if c.Registry != nil && h.Replay > 0 {
 		c.Registry.open(c, fitting(h.Replay), &answer)
 	}
@@ -282,8 +283,8 @@ func (o *Opening) Kick() { go o.flush() }
 
 // flush writes what is ready, unless a session is about to do so.
 func (o *Opening) flush() error {
-	o.flushing.Lock()
-	defer o.flushing.Unlock()
+	o.flushing <- struct{}{}
+	defer func() { <-o.flushing }()
 	o.mu.Lock()
 	held := o.held
 	o.mu.Unlock()
@@ -323,20 +324,21 @@ func (o *Opening) newSession(m Mode) *Session {
 func (o *Opening) hold() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.cause == nil {
-		o.held = true
-		o.timer.Stop()
-		o.awaitFlush()
+	if o.cause != nil {
+		return o.cause
 	}
-	return o.cause
+	o.held = true
+	o.timer.Stop()
+	o.awaitFlush() // an end that comes meanwhile is the session's
+	return nil
 }
 
 // awaitFlush waits for a flush that has begun. The mutex is held before and after.
 func (o *Opening) awaitFlush() {
 	o.mu.Unlock()
 	defer o.mu.Lock()
-	o.flushing.Lock()
-	defer o.flushing.Unlock()
+	o.flushing <- struct{}{}
+	<-o.flushing
 }
 
 // release undoes hold, as no session has taken the transport.
@@ -346,6 +348,8 @@ func (o *Opening) release() {
 	o.held = false
 	if o.cause != nil {
 		go o.shut()
+	} else if o.draining {
+		o.timer.Reset(quietFor)
 	} else {
 		o.timer.Reset(o.Limits.HandshakeTimeout)
 	}
@@ -362,6 +366,18 @@ func (o *Opening) End(cause error, code transport.CloseCode) {
 	o.cause, o.code = cause, code
 	if !o.held {
 		go o.shut()
+	}
+}
+
+// late ends an opening whose client has not said what it wants in time.
+func (o *Opening) late() {
+	o.mu.Lock()
+	draining := o.draining
+	o.mu.Unlock()
+	if draining {
+		o.End(ErrDrained, transport.CloseShutdown)
+	} else {
+		o.End(errHandshake, transport.CloseTimeout)
 	}
 }
 
@@ -394,7 +410,8 @@ func (o *Opening) logEnd(why error) {
 func (o *Opening) Drain() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.held && o.cause == nil && o.timer.Stop() {
-		o.timer = time.AfterFunc(quietFor, func() { o.End(ErrDrained, transport.CloseShutdown) })
+	o.draining = true
+	if !o.held && o.cause == nil {
+		o.timer.Reset(quietFor)
 	}
 }
