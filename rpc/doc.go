@@ -120,7 +120,8 @@
 //	                 calls that have waited
 //	                 for a notification,
 //	                 notifications behind
-//	                 the end
+//	                 the end, credentials
+//	                 that expire
 //	remover          WebSocket that is cut   coder/websocket, for our reader   the reader has gone
 //	log              line that the reader    the user's slog.Handler           at once
 //	                 would have to write
