@@ -77,6 +77,7 @@ func TestShortestDelays(t *testing.T) {
 			t.Fatal(err)
 		}
 		network.Cut()
+		synctest.Wait() // or the call could be sent on what is cut, and may have run
 		if sum, err := NewSubjectClient(conn).Add(t.Context(), 1, 2); err != nil || sum != 3 {
 			t.Errorf("%d, %v", sum, err)
 		}
