@@ -17,6 +17,6 @@ import (
 // takes it out of that order.
 func Async(ctx context.Context) {
 	if in := session.CallFromContext(ctx); in != nil && in.ID == nil {
-		in.LetGo()
+		in.ReleaseHold()
 	}
 }

@@ -40,7 +40,7 @@ func newCursor(ctx context.Context, caller Caller, call *Call) *cursor {
 func (c *cursor) open() {
 	c.opened = time.Now()
 	if s, ok := c.stream.Remote.(*incomingStream); ok {
-		s.Move()
+		s.AllowMove()
 	}
 }
 
@@ -120,7 +120,7 @@ func (c *cursor) pause(end error) error {
 		return context.Cause(c.ctx)
 	case ok && conn.Err() != nil:
 		s := conn.session.Load()
-		return conn.over(public(s, s.LostCall(conn.Err())))
+		return conn.over(public(s, s.LostCallError(conn.Err())))
 	}
 	return nil
 }

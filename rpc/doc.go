@@ -97,7 +97,7 @@
 //	                 without a socket, or    delay                             connection has ended
 //	                 on its way to another
 //	                 server
-//	flusher          connection, while       the socket                        the outbox is empty
+//	flusher          connection, while       the socket                        the send queue is empty
 //	                 there is something
 //	                 to write
 //	worker           call that is served,    the user's handler, room for      it has had no call for about

@@ -66,7 +66,7 @@ func encodeParams(r *session.Request, params *payload) (err error) {
 
 // answered stores what the answer to a call carries.
 func answered(ctx context.Context, c *session.Session, call *Call, p *session.OutgoingCall) error {
-	defer c.Free(p)
+	defer c.Recycle(p)
 	if r, ok := ctx.Value(responseKey{}).(*responseMetadata); ok && p.Meta != nil {
 		r.add(p.Meta)
 	}
@@ -88,7 +88,7 @@ func result(ctx context.Context, c *session.Session, call *Call, p *session.Outg
 	if call.Result == nil {
 		return p.Streams, nil
 	}
-	dec := decoder{form: c.Format, codec: codecOf(c), errors: call.Method.Errors, sinks: p.Streams}
+	dec := decoder{form: c.Format, codec: codecOf(c), errors: call.Method.Errors, unclaimed: p.Streams}
 	result := call.result()
 	err = checkResult(c, p, &result)
 	if err == nil {
@@ -101,10 +101,10 @@ func result(ctx context.Context, c *session.Session, call *Call, p *session.Outg
 	}
 	watchReceived(ctx, c, call, &result)
 	if len(dec.claimed) > 0 {
-		c.ForgetLost()
-		session.Adopt(ctx, dec.claimed)
+		c.CancelUnreferenced()
+		session.BindToContext(ctx, dec.claimed)
 	}
-	return dec.sinks, nil
+	return dec.unclaimed, nil
 }
 
 // checkResult looks at how deep a result nests where it may be too deep.

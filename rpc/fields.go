@@ -143,21 +143,21 @@ func resetValue(v any) {
 // A decoder reads what a call carries, and hands out the streams that its message
 // has listed.
 type decoder struct {
-	form    wire.Format
-	codec   codec.Codec
-	errors  declaredErrors        // with which the streams may end
-	strict  bool                  // refuses members of unknown names
-	sinks   []*session.RecvStream // not claimed yet
-	claimed []*session.RecvStream
+	form      wire.Format
+	codec     codec.Codec
+	errors    declaredErrors        // with which the streams may end
+	strict    bool                  // refuses members of unknown names
+	unclaimed []*session.RecvStream // not claimed yet
+	claimed   []*session.RecvStream
 }
 
 // claim turns the wire's name for a stream into the stream.
 func (d *decoder) claim(raw []byte) (contract.Stream, error) {
 	h, ok := d.form.Int(raw)
-	for i, k := range d.sinks {
+	for i, k := range d.unclaimed {
 		if ok && k.Handle == uint64(h) {
-			rest := make([]*session.RecvStream, 0, len(d.sinks))
-			d.sinks = append(append(rest, d.sinks[:i]...), d.sinks[i+1:]...)
+			rest := make([]*session.RecvStream, 0, len(d.unclaimed))
+			d.unclaimed = append(append(rest, d.unclaimed[:i]...), d.unclaimed[i+1:]...)
 			d.claimed = append(d.claimed, k)
 			return contract.Stream{Remote: newIncomingStream(k, d.errors)}, nil
 		}

@@ -165,13 +165,13 @@ func TestNothingLeftBehind(t *testing.T) {
 				do(t, client)
 				time.Sleep(3 * time.Second) // workers go home
 				synctest.Wait()
-				if s := client.session.Load().Holds(); s != "" {
+				if s := client.session.Load().Unreleased(); s != "" {
 					t.Errorf("the client holds %s", s)
 				}
-				if s := server.session.Load().Holds(); s != "" {
+				if s := server.session.Load().Unreleased(); s != "" {
 					t.Errorf("the server holds %s", s)
 				}
-				if free := client.session.Load().FreeCalls(); free != 256 {
+				if free := client.session.Load().AvailableCalls(); free != 256 {
 					t.Errorf("%d more calls are allowed, want 256", free)
 				}
 			})

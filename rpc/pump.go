@@ -40,7 +40,7 @@ func (p *pump) Produce(s *session.SendStream) {
 	p.stream = s
 	err := errExited
 	defer func() { // also where the iterator ends the goroutine
-		left := p.watch != nil && s.Left()
+		left := p.watch != nil && s.Unwanted()
 		why := s.Reason(err)
 		s.Finish(p.end(why))
 		if p.watch != nil {
@@ -74,7 +74,7 @@ func (p *pump) emitWatched(item any) bool {
 	if !p.emit(item) {
 		return false
 	}
-	p.watch.count(1, p.stream.Likely)
+	p.watch.count(1, p.stream.LikelySize)
 	p.watch.tell()
 	return true
 }

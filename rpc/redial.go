@@ -17,7 +17,7 @@ func (r *redialer) again(wait time.Duration) {
 	}
 	r.dialing = true
 	s := r.conn.session.Load()
-	r.attempts.judge(s.Carried.Load(), s.Breached.Load(), time.Since(r.since), r.options.MaxDelay)
+	r.attempts.judge(s.HasTraffic.Load(), s.Breached.Load(), time.Since(r.since), r.options.MaxDelay)
 	lower(r.hurry) // of somebody who waited for something else
 	lower(r.now)
 	go r.redial(wait)
@@ -38,8 +38,8 @@ func (r *redialer) redial(spread time.Duration) {
 		if r.settled(err) {
 			return
 		}
-		if s := r.conn.session.Load(); err != nil && s.PeerLeaving() {
-			s.Move() // there may be no other server before this one is idle
+		if s := r.conn.session.Load(); err != nil && s.PeerDraining() {
+			s.MoveStreams() // there may be no other server before this one is idle
 		}
 	}
 }
@@ -105,7 +105,7 @@ func (r *redialer) settled(err error) bool {
 	if err != nil && r.current.Phase != Connected {
 		r.set(r.current.Phase, err)
 	}
-	if r.current.Phase < Connected || r.current.Phase == Detached || r.conn.session.Load().PeerLeaving() {
+	if r.current.Phase < Connected || r.current.Phase == Detached || r.conn.session.Load().PeerDraining() {
 		return false
 	}
 	r.dialing = false
@@ -169,7 +169,7 @@ func (r *redialer) adopt(s *session.Session) {
 	case closed:
 		s.Fail(ErrClosed, transport.CloseNormal)
 	case old != nil:
-		old.Move()
+		old.MoveStreams()
 	}
 	if oldest != nil {
 		oldest.Fail(errTooManyLeaving, transport.CloseShutdown)

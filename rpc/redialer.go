@@ -176,7 +176,7 @@ func (r *redialer) pick(ctx context.Context) (*session.Session, error) {
 // repeats reports whether a call that failed with err is to be made again on the
 // next session: s takes no more, and the call has not run, or may run twice.
 func repeats(s *session.Session, call *Call, err error) bool {
-	over := s.Over()
+	over := s.TakesNoCalls()
 	switch e, ok := errors.AsType[*Error](err); {
 	case !over || !ok:
 		return false
@@ -185,7 +185,7 @@ func repeats(s *session.Session, call *Call, err error) bool {
 	case call.sends(): // which have begun
 		return false
 	}
-	return call.Method.Idempotent && lost(err) || s.PeerLeaving() && NotRun(err)
+	return call.Method.Idempotent && lost(err) || s.PeerDraining() && NotRun(err)
 }
 
 // await implements lifetime. The error is what the connection has ended with if there

@@ -197,7 +197,7 @@ func (s *Server) leave() {
 // admit takes on a session, whose reader is about to begin. A server that has been
 // stopped ends it and reports false.
 func (s *Server) admit(c *session.Session) bool {
-	c.Keep()
+	c.Activate()
 	s.mu.Lock()
 	stopped := s.stopped
 	if !stopped {
@@ -215,12 +215,12 @@ type serverHost Server
 
 // take takes on the session of an opening. Where the server has been stopped since
 // the opening began, the session has as long as others to finish.
-func (s *serverHost) Take(c *session.Session) { (*Server)(s).takeFrom(c, nil) }
+func (s *serverHost) Accept(c *session.Session) { (*Server)(s).takeFrom(c, nil) }
 
 // takeFrom is take for a session that has come of a WebSocket handshake, nil for none.
 func (s *Server) takeFrom(c *session.Session, handshake *http.Request) {
 	connOf(c).observeSession(c, handshake)
-	c.Keep()
+	c.Activate()
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
 	stopped, until := s.stopped, s.until
@@ -231,7 +231,7 @@ func (s *Server) takeFrom(c *session.Session, handshake *http.Request) {
 }
 
 // opens takes on an opening, unless the server has been stopped.
-func (s *serverHost) Opens(o *session.Opening) bool {
+func (s *serverHost) AddOpening(o *session.Opening) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.stopped {
@@ -241,7 +241,7 @@ func (s *serverHost) Opens(o *session.Opening) bool {
 }
 
 // opened is for when an opening is over.
-func (s *serverHost) Opened(o *session.Opening) {
+func (s *serverHost) RemoveOpening(o *session.Opening) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.openings, o)

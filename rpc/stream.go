@@ -14,7 +14,7 @@ import (
 )
 
 // An incomingStream is what a user's iterator holds of a stream from the peer.
-// It is a value apart from the sink that the connection knows, so that the
+// It is a value separate from the RecvStream of the session, so that the
 // garbage collector can tell when the user has lost it.
 type incomingStream struct {
 	*session.RecvStream
@@ -25,7 +25,7 @@ type incomingStream struct {
 
 func newIncomingStream(k *session.RecvStream, errors declaredErrors) *incomingStream {
 	s := &incomingStream{RecvStream: k, errors: errors}
-	runtime.AddCleanup(s, (*session.RecvStream).Forgotten, k)
+	runtime.AddCleanup(s, (*session.RecvStream).MarkUnreferenced, k)
 	return s
 }
 
@@ -35,7 +35,7 @@ func (s *incomingStream) Each(f func(contract.Item) bool) error {
 		return ErrStreamUsed
 	}
 	defer runtime.KeepAlive(s)
-	defer s.Leave()
+	defer s.Close()
 	if s.watch != nil {
 		return s.eachWatched(f)
 	}

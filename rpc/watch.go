@@ -94,7 +94,7 @@ func (w *watchedStream) end(err error) {
 	})
 }
 
-// next returns the next item of a stream that comes, as sink.next does.
+// next returns the next item of a received stream, as RecvStream.Next does.
 func (w *watchedStream) next(k *session.RecvStream) ([]byte, error) {
 	if k.Ready() {
 		raw, err := k.Next()

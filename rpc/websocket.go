@@ -59,14 +59,14 @@ type handshakeHost struct {
 	request *http.Request
 }
 
-func (h handshakeHost) Take(c *session.Session) { (*Server)(h.serverHost).takeFrom(c, h.request) }
+func (h handshakeHost) Accept(c *session.Session) { (*Server)(h.serverHost).takeFrom(c, h.request) }
 
 // servePlainWebSocket begins a session for a client that knows no hello.
 func (s *Server) servePlainWebSocket(ctx context.Context, r *http.Request, t *transport.WebSocket) {
 	t.Plain()
 	c := session.New(ctx, &s.config.Settings, wire.JSON, t, session.ModePlain, nil)
 	c.Principal = s.config.Identify(ctx)
-	c.Lasts(ctx, t)
+	c.ExpireWith(ctx, t)
 	t.Bind(c)
 	connOf(c).observeSession(c, r)
 	if s.admit(c) {

@@ -10,11 +10,11 @@ import (
 // close takes the call off the open ones, so that no cancel reaches it any more, and
 // reports whether one had.
 func (in *Incoming) Close() (canceled bool) {
-	in.Session.update(func(s *connState) {
+	in.Session.update(func(st *sessionState) {
 		canceled = in.canceled
 		in.answered = true
-		if in.ID != nil && s.incoming[string(callKeyOf(in.ID))] == in {
-			delete(s.incoming, string(callKeyOf(in.ID)))
+		if in.ID != nil && st.incoming[string(callKeyOf(in.ID))] == in {
+			delete(st.incoming, string(callKeyOf(in.ID)))
 		}
 	})
 	return canceled
@@ -26,70 +26,70 @@ type answer struct {
 	in      *Incoming
 	streams []*SendStream
 	Names   [][]byte // of streams, in the message
-	Message *buffer
+	Message *messageBuffer
 	sent    bool
 }
 
 // beginResult makes an answer with such streams, a nil producer being a nil iterator.
 func (in *Incoming) BeginResult(producers []Producer) (a answer, err error) {
-	c := in.Session
+	s := in.Session
 	a.in = in
-	a.streams, a.Names, err = c.openSendStreams(in.Method.Name, producers, &in.acct, true)
+	a.streams, a.Names, err = s.openSendStreams(in.Method.Name, producers, &in.scope, true)
 	if err != nil {
 		return a, &fault.Error{Code: fault.LimitReached, Message: err.Error(), Ran: fault.Maybe}
 	}
 	head := wire.Head{ID: in.ID, Meta: in.responseMetadata(), Body: true}
-	if c.Mode == ModeWirecall {
-		for _, s := range a.streams {
-			head.Streams = append(head.Streams, s.handle)
+	if s.Mode == ModeWirecall {
+		for _, ss := range a.streams {
+			head.Streams = append(head.Streams, ss.handle)
 		}
 	}
-	a.Message = messagePool.Get().(*buffer)
-	a.Message.Bytes = c.Format.AppendResponse(a.Message.begin(c.Format), &head)
+	a.Message = messagePool.Get().(*messageBuffer)
+	a.Message.Bytes = s.Format.AppendResponse(a.Message.begin(s.Format), &head)
 	return a, nil
 }
 
 // abort takes back an answer that was not sent. It has no effect on one that was.
 func (a *answer) Abort() {
 	if !a.sent {
-		a.Message.free(0)
-		a.in.Session.discard(a.streams)
+		a.Message.release(0)
+		a.in.Session.discardStreams(a.streams)
 	}
 }
 
 // send sends the answer and starts its streams. It fails if the answer is too large.
 func (a *answer) Send() error {
-	in, c := a.in, a.in.Session
-	a.Message.Bytes = c.Format.AppendTail(a.Message.Bytes)
-	size := len(a.Message.Bytes) - c.Format.FrameRoom()
-	if peer := c.peerMessage(); size > peer {
+	in, s := a.in, a.in.Session
+	a.Message.Bytes = s.Format.AppendTail(a.Message.Bytes)
+	size := len(a.Message.Bytes) - s.Format.FrameRoom()
+	if peer := s.peerMessage(); size > peer {
 		return fault.Errorf(fault.TooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", in.Method.Name, size, peer)
 	}
 	a.sent = true
-	in.acct.add(in.Ctx, len(a.streams), a.streams, nil)
+	in.scope.add(in.Ctx, len(a.streams), a.streams, nil)
 	in.send(a.Message)
-	a.Message.free(size)
-	for _, s := range a.streams {
-		if c.unsubscribed.Load() {
-			s.stop(errHalfClosed)
+	a.Message.release(size)
+	for _, ss := range a.streams {
+		if s.halfClosing.Load() {
+			ss.stop(errHalfClosed)
 		}
-		go s.run()
+		go ss.run()
 	}
-	if in.acct.cursor && c.out.isLate() {
-		c.out.comeAgain()
+	if in.scope.cursor && s.queue.hasEndedCursors() {
+		s.queue.endCursorStreams()
 	}
 	return nil
 }
 
 // fail answers with an error.
 func (in *Incoming) Fail(e *fault.Error) {
-	c := in.Session
-	room := make([]byte, c.Format.FrameRoom(), smallBuffer)
-	msg := c.Format.AppendError(room, in.ID, c.members(e), in.responseMetadata())
-	if len(msg)-len(room) > c.peerMessage() {
-		msg = c.Format.AppendError(room, in.ID, c.members(c.shortened(e)), nil)
+	s := in.Session
+	room := make([]byte, s.Format.FrameRoom(), smallBuffer)
+	msg := s.Format.AppendError(room, in.ID, s.wireError(e), in.responseMetadata())
+	if len(msg)-len(room) > s.peerMessage() {
+		msg = s.Format.AppendError(room, in.ID, s.wireError(s.shortened(e)), nil)
 	}
-	in.send(&buffer{msg})
+	in.send(&messageBuffer{msg})
 }
 
 // responseMetadata is what travels beside the answer: plain JSON-RPC has no place
@@ -103,13 +103,13 @@ func (in *Incoming) responseMetadata() map[string]string {
 
 // send gives the answer to whoever waits for it. An answer waits for room until
 // the connection ends: it has no context of its own to give up under.
-func (in *Incoming) send(b *buffer) {
+func (in *Incoming) send(b *messageBuffer) {
 	if in.Reply != nil {
 		in.Reply(b.Bytes[in.Session.Format.FrameRoom():])
-		in.Session.unanswered.Add(-1) // not before: the answer to a batch may have to wait for room
+		in.Session.unansweredCalls.Add(-1) // not before: the answer to a batch may have to wait for room
 		return
 	}
-	if flush, err := in.Session.out.send(context.Background(), in.Session.Ctx.Done(), b, &in.Session.unanswered); err == nil && flush {
+	if flush, err := in.Session.queue.putAnswer(context.Background(), in.Session.Ctx.Done(), b, &in.Session.unansweredCalls); err == nil && flush {
 		in.Session.flush(true)
 	}
 }

@@ -9,25 +9,25 @@ import (
 // answerPlain runs what body asks for, a plain message or batch, as a session of its
 // own that ends with the answer, or with ctx, when nobody waits for one.
 func AnswerPlain(ctx context.Context, set *Settings, body []byte) (msg []byte, ok bool) {
-	c := New(ctx, set, wire.JSON, NoTransport{}, ModePlain, nil)
-	stop := context.AfterFunc(ctx, func() { c.End(context.Cause(ctx)) })
+	s := New(ctx, set, wire.JSON, NoTransport{}, ModePlain, nil)
+	stop := context.AfterFunc(ctx, func() { s.End(context.Cause(ctx)) })
 	defer stop()
 	answered := make(chan []byte, 1)
 	reply := func(msg []byte) { answered <- append([]byte(nil), msg...) }
 	if isBatch(body) {
-		if b := newBatch(c, body, reply, reply); b != nil {
+		if b := newBatch(s, body, reply, reply); b != nil {
 			b.run()
 		}
 	} else {
-		c.plainMessage(body, reply)
+		s.plainMessage(body, reply)
 	}
 	select {
 	case msg := <-answered:
-		c.endWhenIdle() // notifications have no answer to wait for, but may finish
-		<-c.Ctx.Done()
+		s.endWhenIdle() // notifications have no answer to wait for, but may finish
+		<-s.Ctx.Done()
 		return msg, ctx.Err() == nil
 	case <-ctx.Done():
-		c.End(context.Cause(ctx)) // stop may come before the AfterFunc does
+		s.End(context.Cause(ctx)) // stop may come before the AfterFunc does
 		return nil, false
 	}
 }

@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	CloseGrace    = time.Second // for a last flush and the closing handshake
-	FrameSize     = 32 << 10    // a frame of several messages, at most
-	sourceSize    = 16 << 10    // encoded items of one stream that wait for a frame
-	ItemsSize     = 64 << 10    // encoded items of all streams that wait
-	subscribeWait = 5 * time.Second
+	CloseGrace      = time.Second // for a last flush and the closing handshake
+	FrameSize       = 32 << 10    // a frame of several messages, at most
+	streamItemsSize = 16 << 10    // encoded items of one stream that wait for a frame
+	ItemsSize       = 64 << 10    // encoded items of all streams that wait
+	subscribeWait   = 5 * time.Second
 )
 
 // engineLimits bound what a session may cost: rpc.Limits, which documents them, with

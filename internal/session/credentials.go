@@ -31,51 +31,51 @@ func (h *handshakeContext) Value(key any) any {
 }
 
 // renew gives calls that begin from now on the values of a handshake's context.
-func (c *Session) renew(ctx context.Context) context.Context {
-	h := &handshakeContext{c.lifetime, context.WithoutCancel(ctx)}
-	c.current.Store(h)
+func (s *Session) setHandshakeContext(ctx context.Context) context.Context {
+	h := &handshakeContext{s.lifetime, context.WithoutCancel(ctx)}
+	s.current.Store(h)
 	return h
 }
 
 // Lasts bounds the time on a transport by the deadline of ctx, where that has one: it
 // is that of the client's credentials.
-func (c *Session) Lasts(ctx context.Context, t transport.Transport) {
+func (s *Session) ExpireWith(ctx context.Context, t transport.Transport) {
 	deadline, ok := ctx.Deadline()
-	c.update(func(s *connState) {
-		if s.credentials != nil {
-			s.credentials.Stop()
-			s.credentials = nil
+	s.update(func(st *sessionState) {
+		if st.credentialTimer != nil {
+			st.credentialTimer.Stop()
+			st.credentialTimer = nil
 		}
-		if ok && !s.ended {
-			s.credentials = time.AfterFunc(time.Until(deadline), func() { c.expireCredentials(t) })
+		if ok && !st.ended {
+			st.credentialTimer = time.AfterFunc(time.Until(deadline), func() { s.expireCredentials(t) })
 		}
 	})
 }
 
 // expireCredentials cuts the client off, which comes back with other credentials. A
 // session that can be resumed goes on.
-func (c *Session) expireCredentials(t transport.Transport) {
+func (s *Session) expireCredentials(t transport.Transport) {
 	cause := transport.CloseError{Code: transport.CloseExpired, Reason: errExpired.Error()}
-	if !c.detach(t, cause) {
-		c.Fail(errExpired, transport.CloseExpired)
+	if !s.detach(t, cause) {
+		s.Fail(errExpired, transport.CloseExpired)
 	}
 }
 
 // withCredentials makes a request of the client's with its token. If the server does
 // not accept that it is made once more, with a token that is asked for again.
-func (c *Session) withCredentials(ctx context.Context, request func(token string) error) error {
-	if c.Token == nil {
+func (s *Session) withCredentials(ctx context.Context, request func(token string) error) error {
+	if s.Token == nil {
 		return request("")
 	}
-	err := c.withToken(ctx, request)
+	err := s.withToken(ctx, request)
 	if e, ok := err.(*fault.Error); ok && e.Code == fault.Unauthenticated {
-		return c.withToken(ctx, request)
+		return s.withToken(ctx, request)
 	}
 	return err
 }
 
-func (c *Session) withToken(ctx context.Context, request func(token string) error) error {
-	token, err := c.Token(ctx)
+func (s *Session) withToken(ctx context.Context, request func(token string) error) error {
+	token, err := s.Token(ctx)
 	switch {
 	case err != nil:
 		return err

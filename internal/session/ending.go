@@ -17,46 +17,46 @@ import (
 var ErrDrained = errors.New(fault.MessageShuttingDown)
 
 // fail ends the session with a word to the peer.
-func (c *Session) Fail(cause error, code transport.CloseCode) {
-	if c.finish(cause, code) {
-		go c.shut(cause, code)
+func (s *Session) Fail(cause error, code transport.CloseCode) {
+	if s.finish(cause, code) {
+		go s.closeFlushed(cause, code)
 	} else if code != transport.CloseTimeout {
-		c.dropNotes(cause)
+		s.dropNotifications(cause)
 	}
 }
 
 // lost hears from the flusher that its transport has failed. A peer that has closed may
 // have sent something before, which the reader still finds: it has closeGrace to come
 // to the end.
-func (c *Session) lost(err error) {
-	t := c.transport
+func (s *Session) writeFailed(err error) {
+	t := s.transport
 	switch {
-	case c.detach(t, err):
-	case err == transport.ErrNotReading || c.unsubscribed.Load() || c.Err() != nil: // it has not closed, or nothing is wanted
-		c.drop(t, err)
+	case s.detach(t, err):
+	case err == transport.ErrNotReading || s.halfClosing.Load() || s.Err() != nil: // it has not closed, or nothing is wanted
+		s.endAndClose(t, err)
 	default:
-		c.out.detach()
-		time.AfterFunc(CloseGrace, func() { c.drop(t, err) })
+		s.queue.detach()
+		time.AfterFunc(CloseGrace, func() { s.endAndClose(t, err) })
 	}
 }
 
 // drop ends the session without a word, and closes its socket at once.
-func (c *Session) drop(t transport.Transport, err error) {
-	c.End(err)
+func (s *Session) endAndClose(t transport.Transport, err error) {
+	s.End(err)
 	t.Close()
 }
 
 // gone ends a session whose peer has nothing more to say. What was put, and
 // coder/websocket's answer to a close, or to what broke WebSocket's rules, still
 // has closeGrace to leave.
-func (c *Session) gone(t transport.Transport, err error) {
+func (s *Session) peerGone(t transport.Transport, err error) {
 	if broken := t.Err(); broken == transport.ErrNotReading {
 		err = broken
 	}
-	first := c.End(err)
+	first := s.End(err)
 	grace := time.AfterFunc(CloseGrace, t.Close)
 	defer grace.Stop()
-	<-c.out.drained()
+	<-s.queue.awaitFlushed()
 	if first && t.CloseWrite() {
 		t.Discard()
 	}
@@ -65,14 +65,14 @@ func (c *Session) gone(t transport.Transport, err error) {
 
 // shut lets what was put leave, says goodbye, and closes. A peer that does not
 // take it has closeGrace for all of it.
-func (c *Session) shut(cause error, code transport.CloseCode) {
-	c.mu.Lock()
-	t := c.transport
-	c.mu.Unlock()
+func (s *Session) closeFlushed(cause error, code transport.CloseCode) {
+	s.mu.Lock()
+	t := s.transport
+	s.mu.Unlock()
 	grace := time.AfterFunc(CloseGrace, t.Close)
 	defer grace.Stop()
-	<-c.out.drained()
-	closeTransport(t, c, code, reasonOf(cause))
+	<-s.queue.awaitFlushed()
+	closeTransport(t, s, code, reasonOf(cause))
 }
 
 // reasonOf returns what the peer is told of a cause.
@@ -87,88 +87,88 @@ func reasonOf(cause error) string {
 }
 
 // end is finish where the peer gets nothing more.
-func (c *Session) End(cause error) (first bool) { return c.finish(cause, 0) }
+func (s *Session) End(cause error) (first bool) { return s.finish(cause, 0) }
 
 // finish makes everybody hear the cause, once. It reports whether it was the first.
 // code is what the peer is told, for which what was put before is sent; it is 0 if
 // the peer gets nothing more.
-func (c *Session) finish(cause error, code transport.CloseCode) (first bool) {
-	cause = c.Cause(cause)
-	c.mu.Lock()
-	if c.state.ended {
-		c.mu.Unlock()
+func (s *Session) finish(cause error, code transport.CloseCode) (first bool) {
+	cause = s.Cause(cause)
+	s.mu.Lock()
+	if s.state.ended {
+		s.mu.Unlock()
 		return false
 	}
-	c.state.ended, c.state.cause = true, cause
-	calls, sinks := c.state.calls, c.state.sinks
-	c.state.calls, c.state.sinks, c.state.lost = nil, nil, nil
-	c.state.slots.fail(fault.NotSent(fault.Unavailable, cause))
-	c.state.stopWatching()
-	lingers := c.lingerOverNotes(&c.state.notes, cause, code)
-	timers := []*time.Timer{c.keeper, c.patience, c.state.credentials}
-	told := code != 0 && c.state.attached || !c.Client && c.Mode != ModeWirecall // a plain client may have half closed
-	last := c.state.last
+	s.state.ended, s.state.cause = true, cause
+	calls, recvStreams := s.state.calls, s.state.recvStreams
+	s.state.calls, s.state.recvStreams, s.state.unreferenced = nil, nil, nil
+	s.state.callLimit.failWaiters(fault.NotSent(fault.Unavailable, cause))
+	s.state.stopWatchingContext()
+	lingers := s.lingerOverNotifications(&s.state.notifications, cause, code)
+	timers := []*time.Timer{s.keepAlive, s.drainTimer, s.state.credentialTimer}
+	told := code != 0 && s.state.attached || !s.Client && s.Mode != ModeWirecall // a plain client may have half closed
+	last := s.state.lastAccepted
 	var unanswered map[string]*Incoming
-	unserved := cause == ErrDrained && !c.Client && c.Mode != ModeWirecall
+	unserved := cause == ErrDrained && !s.Client && s.Mode != ModeWirecall
 	if unserved {
-		unanswered, c.state.incoming = c.state.incoming, nil
+		unanswered, s.state.incoming = s.state.incoming, nil
 	}
-	if r := c.resume.Load(); r != nil {
-		timers = append(timers, r.timer, r.expiry)
+	if r := s.resumption.Load(); r != nil {
+		timers = append(timers, r.ackTimer, r.expiry)
 	}
-	torn := c.state.reading == nil
-	c.mu.Unlock()
+	torn := s.state.readerDone == nil
+	s.mu.Unlock()
 	if torn {
-		defer close(c.ReaderDone)
+		defer close(s.ReaderDone)
 	}
 
 	if unserved {
-		c.refuseRest(unanswered)
+		s.refuseUnanswered(unanswered)
 	}
-	sources, unsent := c.out.close(!told) // first, or handlers answer with what their contexts ended with
-	c.cancel(cause)
+	sendStreams, unsent := s.queue.close(!told) // first, or handlers answer with what their contexts ended with
+	s.cancel(cause)
 	if !lingers {
-		c.dropNotes(cause)
+		s.dropNotifications(cause)
 	}
-	c.workers.End()
+	s.workers.End()
 	for _, t := range timers {
 		if t != nil {
 			t.Stop()
 		}
 	}
-	err := c.LostCall(cause)
-	for id, p := range calls {
-		if p.frame >= unsent || int64(id) > last {
-			p.fail(c.unsentCall(cause))
+	err := s.LostCallError(cause)
+	for id, call := range calls {
+		if call.frame >= unsent || int64(id) > last {
+			call.finishWith(s.unsentCallError(cause))
 		} else {
-			p.fail(err)
+			call.finishWith(err)
 		}
 	}
-	for _, k := range sinks {
-		k.end(err)
-		k.settle()
+	for _, rs := range recvStreams {
+		rs.receiveEnd(err)
+		rs.leaveScope()
 	}
-	for _, s := range sources {
-		s.stop(err)
+	for _, ss := range sendStreams {
+		ss.stop(err)
 	}
-	if c.Log.Enabled(c.Ctx, slog.LevelDebug) {
-		go c.Log.LogAttrs(c.Ctx, slog.LevelDebug, "connection ended", slog.Any("cause", BriefError(cause))) // this may be the reader
+	if s.Log.Enabled(s.Ctx, slog.LevelDebug) {
+		go s.Log.LogAttrs(s.Ctx, slog.LevelDebug, "connection ended", slog.Any("cause", BriefError(cause))) // this may be the reader
 	}
-	if c.Registry != nil {
-		c.Registry.ended(c)
+	if s.Registry != nil {
+		s.Registry.remove(s)
 	}
 	if !lingers {
-		c.leave()
+		s.reportLeft()
 	}
-	c.Events.Ended(c, cause)
+	s.Events.Ended(s, cause)
 	return true
 }
 
 // leave says that nothing of a session that has ended runs any more, but for
 // handlers whose contexts have ended. It is called once.
-func (c *Session) leave() {
-	if c.OnLeave != nil {
-		c.OnLeave(c)
+func (s *Session) reportLeft() {
+	if s.OnLeave != nil {
+		s.OnLeave(s)
 	}
 }
 
@@ -182,37 +182,37 @@ func breachCode(err error) transport.CloseCode {
 var errMovedOn = &fault.Error{Code: fault.Unavailable, Message: "the stream goes on with another session", Ran: fault.Maybe, Lost: true}
 
 // move ends the streams that go on elsewhere behind a cursor.
-func (c *Session) Move() {
+func (s *Session) MoveStreams() {
 	var moving []*RecvStream
-	c.mu.Lock()
-	c.state.moving = true
-	for _, k := range c.state.sinks {
-		if k.movable() {
-			moving = append(moving, k)
+	s.mu.Lock()
+	s.state.movesStreams = true
+	for _, rs := range s.state.recvStreams {
+		if rs.isMovable() {
+			moving = append(moving, rs)
 		}
 	}
-	c.mu.Unlock()
-	for _, k := range moving {
-		k.Cancel(errMovedOn)
+	s.mu.Unlock()
+	for _, rs := range moving {
+		rs.Cancel(errMovedOn)
 	}
 }
 
 // awaitTorn waits for the reader to have gone, but not for ever: closing does
 // not unblock every kind of stream, standard input for one.
-func (c *Session) AwaitReader() {
+func (s *Session) AwaitReader() {
 	t := time.NewTimer(2 * CloseGrace)
 	defer t.Stop()
 	select {
-	case <-c.ReaderDone:
+	case <-s.ReaderDone:
 	case <-t.C:
 	}
 }
 
 // lostCall is what a caller gets for a session that ended with cause while its
 // call was unanswered.
-func (c *Session) LostCall(cause error) *fault.Error {
+func (s *Session) LostCallError(cause error) *fault.Error {
 	closed := errors.Is(cause, fault.ErrClosed)
-	if _, goodbye := errors.AsType[transport.CloseError](cause); !goodbye && c.resume.Load() != nil && !closed {
+	if _, goodbye := errors.AsType[transport.CloseError](cause); !goodbye && s.resumption.Load() != nil && !closed {
 		return &fault.Error{Code: fault.SessionLost, Message: cause.Error(), Ran: fault.Maybe, Cause: cause, Lost: true}
 	}
 	return &fault.Error{Code: fault.Unavailable, Message: fault.MessageConnectionLost + ": " + cause.Error(), Ran: fault.Maybe, Cause: cause, Lost: !closed}
@@ -220,8 +220,8 @@ func (c *Session) LostCall(cause error) *fault.Error {
 
 // unsentCall is what a caller gets for a session that ended with cause where its call
 // has surely not run.
-func (c *Session) unsentCall(cause error) *fault.Error {
-	e := c.LostCall(cause)
+func (s *Session) unsentCallError(cause error) *fault.Error {
+	e := s.LostCallError(cause)
 	e.Ran = fault.No
 	return e
 }

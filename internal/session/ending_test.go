@@ -10,19 +10,19 @@ import (
 // A session that is cut while a shutdown comes to it ends, whatever comes first: no
 // client can take it up any more, and Shutdown would wait for its window.
 func TestCutWhileShutdownBegins(t *testing.T) {
-	ss := testRegistry()
+	reg := testRegistry()
 	for i := range 20_000 {
-		c, l := detachedSession(ss), &breaking{}
-		c.state.handlers = 1 // that runs until its context ends
-		if err := c.attach(l, &resumeParams{}, nil); err != nil {
+		s, tr := detachedSession(reg), &breaking{}
+		s.state.handlers = 1 // that runs until its context ends
+		if err := s.attach(tr, &resumeParams{}, nil); err != nil {
 			t.Fatal(err)
 		}
-		asked := racing.Meanwhile(i, func() { c.Goaway(time.Time{}) })
-		if !c.detach(l, errTaken) {
-			c.gone(l, errTaken)
+		asked := racing.Meanwhile(i, func() { s.Goaway(time.Time{}) })
+		if !s.detach(tr, errTaken) {
+			s.peerGone(tr, errTaken)
 		}
 		<-asked
-		if c.stopReading(); c.Err() == nil {
+		if s.stopReading(); s.Err() == nil {
 			t.Fatal("nobody ends the session")
 		}
 	}

@@ -12,7 +12,7 @@ import (
 const flushRounds = 4
 
 // enough is how much is made ready for the socket at a time.
-const enough = 2 * FrameSize
+const writeSize = 2 * FrameSize
 
 // flush writes what waits in the outbox until nothing does. Who was told to
 // flush by the outbox calls it, so it runs once at a time.
@@ -23,92 +23,92 @@ const enough = 2 * FrameSize
 //
 // A caller writes only what the socket takes at once; where that is not
 // everything, or not known of this kind of socket, a goroutine goes on.
-func (c *Session) flush(caller bool) {
+func (s *Session) flush(caller bool) {
 	for round := 0; ; {
-		done, err := c.transport.Flush(!caller)
+		done, err := s.transport.Flush(!caller)
 		if done {
-			c.unflushed = 0
+			s.unflushed = 0
 		}
-		if err == nil && done && c.batch.left() {
-			if err = c.write(); err == nil {
+		if err == nil && done && s.frames.hasMore() {
+			if err = s.write(); err == nil {
 				continue
 			}
 		}
 		switch {
 		case err != nil:
-			c.out.failed(c.unwritten())
-			c.lost(err)
-			c.out.quit()
+			s.queue.recordUnsent(s.unwritten())
+			s.writeFailed(err)
+			s.queue.abortFlush()
 			return
 		case !done || caller && round == flushRounds:
-			go c.flush(false)
+			go s.flush(false)
 			return
 		}
-		c.produceNow()
+		s.startStreams()
 		runtime.Gosched()
-		if !c.out.take(&c.batch, c.transport.Pending) {
+		if !s.queue.take(&s.frames, s.transport.Pending) {
 			return
 		}
 		round++
-		if Served, own := c.out.takeFinished(); Served+own > 0 {
-			c.update(func(s *connState) { s.countSource(true, -Served); s.countSource(false, -own) })
+		if isResult, own := s.queue.takeFinished(); isResult+own > 0 {
+			s.update(func(st *sessionState) { st.countSendStreams(true, -isResult); st.countSendStreams(false, -own) })
 		}
 	}
 }
 
 // write makes what comes next of the batch ready for the socket.
-func (c *Session) write() error {
-	if c.batch.ack {
-		c.batch.ack = false
-		if err := c.writeAck(); err != nil {
+func (s *Session) write() error {
+	if s.frames.ack {
+		s.frames.ack = false
+		if err := s.writeAck(); err != nil {
 			return err
 		}
 	}
-	before := c.batch.written()
-	err := c.batch.write(enough, c.transport.WriteFrame)
-	if r := c.resume.Load(); r != nil && r.sent.NeedsAck() {
-		c.out.post(c.Format.AppendControl(nil, methodPing, time.Now().UnixMilli()), false) // this flush goes on to it
+	before := s.frames.written()
+	err := s.frames.write(writeSize, s.transport.WriteFrame)
+	if r := s.resumption.Load(); r != nil && r.sent.NeedsAck() {
+		s.queue.post(s.Format.AppendControl(nil, methodPing, time.Now().UnixMilli()), false) // this flush goes on to it
 	}
-	c.unflushed += c.batch.written() - before
+	s.unflushed += s.frames.written() - before
 	return err
 }
 
 // unwritten is how many frames, the last that were taken, no transport has written anything
 // of when one has failed. Those that were given to it in vain the next one gets first.
-func (c *Session) unwritten() int {
-	if c.transport.Wrote() {
-		c.unflushed = 0
+func (s *Session) unwritten() int {
+	if s.transport.Wrote() {
+		s.unflushed = 0
 	}
-	return c.batch.count() - c.batch.written() + c.unflushed
+	return s.frames.count() - s.frames.written() + s.unflushed
 }
 
 // produceNow starts the streams whose requests have been written.
-func (c *Session) produceNow() {
-	for _, s := range c.batch.starts {
-		go s.run()
+func (s *Session) startStreams() {
+	for _, ss := range s.frames.streams {
+		go ss.run()
 	}
-	clear(c.batch.starts)
-	c.batch.starts = c.batch.starts[:0]
+	clear(s.frames.streams)
+	s.frames.streams = s.frames.streams[:0]
 }
 
 // Kick starts a flush on a goroutine of its own where none is under way. The
 // reader, and whoever else must not write, calls it.
-func (c *Session) Kick() {
-	c.out.mu.Lock()
-	start := c.out.claim()
-	c.out.mu.Unlock()
+func (s *Session) Kick() {
+	s.queue.mu.Lock()
+	start := s.queue.claimFlush()
+	s.queue.mu.Unlock()
 	if start {
-		go c.flush(false)
+		go s.flush(false)
 	}
 }
 
 // post sends a message that must not wait. It may be called by the reader.
-func (c *Session) post(msg []byte) {
-	flush, over := c.out.post(msg, false)
+func (s *Session) post(msg []byte) {
+	flush, over := s.queue.post(msg, false)
 	if flush {
-		go c.flush(false)
+		go s.flush(false)
 	}
 	if over {
-		c.Fail(transport.ErrNotReading, transport.CloseTimeout)
+		s.Fail(transport.ErrNotReading, transport.CloseTimeout)
 	}
 }

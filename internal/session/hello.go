@@ -62,10 +62,10 @@ func (h *hello) members() []member {
 	}
 }
 
-func (c *Session) hello() hello {
-	notes, bytes := c.Limits.notifications()
-	return hello{Version: 1, Calls: int64(c.Limits.Calls), Streams: int64(c.Limits.Streams), Message: int64(c.Limits.MessageBytes),
-		Notes: int64(notes), NoteBytes: int64(bytes), Replay: int64(c.ReplayBytes)}
+func (s *Session) hello() hello {
+	notes, bytes := s.Limits.notifications()
+	return hello{Version: 1, Calls: int64(s.Limits.Calls), Streams: int64(s.Limits.Streams), Message: int64(s.Limits.MessageBytes),
+		Notes: int64(notes), NoteBytes: int64(bytes), Replay: int64(s.ReplayBytes)}
 }
 
 // check reports what is wrong with what the peer says.
@@ -94,34 +94,34 @@ func (h hello) notifications() (items, bytes int64) {
 }
 
 // meet takes over the peer's limits, which are checked.
-func (c *Session) meet(h hello) {
-	c.message.Store(int64(fitting(h.Message)))
+func (s *Session) applyHello(h hello) {
+	s.peerMessageLimit.Store(int64(clampToInt(h.Message)))
 	items, bytes := h.notifications()
-	c.out.limitNotifications(fitting(items), fitting(bytes))
-	c.update(func(s *connState) {
-		s.slots.set(int(min(h.Calls, maxCalls)), len(s.calls))
-		s.peerStreams = fitting(h.Streams)
+	s.queue.limitNotifications(clampToInt(items), clampToInt(bytes))
+	s.update(func(st *sessionState) {
+		st.callLimit.setLimit(int(min(h.Calls, maxCalls)), len(st.calls))
+		st.peerStreams = clampToInt(h.Streams)
 	})
 }
 
 // fitting is a number of the peer's, or the largest int where that is less.
-func fitting(n int64) int { return int(min(n, math.MaxInt)) }
+func clampToInt(n int64) int { return int(min(n, math.MaxInt)) }
 
 // sayHello is the client's: it sends hello and waits for the answer, before
 // there is a reader. A server that answers with JSON which is neither a hello nor one
 // of wirecall's refusals does not know wirecall, though it may have echoed the
 // subprotocol: it is spoken to in plain mode.
-func (c *Session) sayHello(ctx context.Context) error {
-	c.state.nextID = 1
-	own, h := c.hello(), hello{}
-	err := c.withCredentials(ctx, func(token string) error {
+func (s *Session) sendHello(ctx context.Context) error {
+	s.state.nextID = 1
+	own, h := s.hello(), hello{}
+	err := s.withCredentials(ctx, func(token string) error {
 		own.Auth = token
-		return c.exchange(ctx, c.transport, methodHello, own.members(), h.members())
+		return s.exchange(ctx, s.transport, methodHello, own.members(), h.members())
 	})
-	if c.Format == wire.JSON && h.Version == 0 && knowsNoHello(err) {
-		c.speakPlain()
+	if s.Format == wire.JSON && h.Version == 0 && knowsNoHello(err) {
+		s.switchToPlain()
 		if strange, ok := err.(*strangeAnswer); ok {
-			c.early = strange.frame
+			s.early = strange.frame
 		}
 		return nil
 	}
@@ -131,11 +131,11 @@ func (c *Session) sayHello(ctx context.Context) error {
 	if err := h.check(); err != nil {
 		return err
 	}
-	c.Mode = ModeWirecall
-	if h.Session != "" && h.Replay > 0 && h.Window > 0 && c.ReplayBytes > 0 {
-		c.resumable(&resumption{token: h.Session, window: Milliseconds(h.Window)}, c.ReplayBytes, fitting(h.Replay), 0)
+	s.Mode = ModeWirecall
+	if h.Session != "" && h.Replay > 0 && h.Window > 0 && s.ReplayBytes > 0 {
+		s.enableResumption(&resumption{token: h.Session, window: Milliseconds(h.Window)}, s.ReplayBytes, clampToInt(h.Replay), 0)
 	}
-	c.meet(h)
+	s.applyHello(h)
 	return nil
 }
 
@@ -174,31 +174,31 @@ func refusesHello(e *fault.Error) bool {
 
 // speakPlain has the session speak JSON-RPC 2.0 and nothing else, before it has
 // sent anything but hello.
-func (c *Session) speakPlain() {
-	c.Mode = ModePlain
-	c.out.single = true
-	c.message.Store(math.MaxInt32)
-	if ws, ok := c.transport.(*transport.WebSocket); ok {
+func (s *Session) switchToPlain() {
+	s.Mode = ModePlain
+	s.queue.single = true
+	s.peerMessageLimit.Store(math.MaxInt32)
+	if ws, ok := s.transport.(*transport.WebSocket); ok {
 		ws.Plain()
 	}
 }
 
 // exchange makes one of the requests that a connection begins with, alone in
 // its frame as its answer is. An *Error is the server's answer.
-func (c *Session) exchange(ctx context.Context, t transport.Transport, method string, params, result []member) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.Limits.HandshakeTimeout, ErrNoAnswer)
+func (s *Session) exchange(ctx context.Context, t transport.Transport, method string, params, result []member) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.Limits.HandshakeTimeout, ErrNoAnswer)
 	defer cancel()
 	defer context.AfterFunc(ctx, t.Close)()
-	msg := c.Format.AppendRequest(nil, &wire.Head{ID: c.Format.AppendID(nil, 1), Method: method, Body: true})
-	msg = appendMembers(c.Format, msg, params)
-	answer, err := c.ask(ctx, t, c.Format.AppendTail(msg))
+	msg := s.Format.AppendRequest(nil, &wire.Head{ID: s.Format.AppendID(nil, 1), Method: method, Body: true})
+	msg = appendMembers(s.Format, msg, params)
+	answer, err := s.roundTripContext(ctx, t, s.Format.AppendTail(msg))
 	if err != nil {
 		return err
 	}
 	if answer.Error != nil {
-		return c.receivedError(answer.Error)
+		return s.receivedError(answer.Error)
 	}
-	if err := readMembers(c.Format, answer.Result, result); err != nil {
+	if err := readMembers(s.Format, answer.Result, result); err != nil {
 		return &strangeAnswer{error: fmt.Errorf("%s: %w", method, err)}
 	}
 	return nil
@@ -207,13 +207,13 @@ func (c *Session) exchange(ctx context.Context, t transport.Transport, method st
 // ask sends msg and returns what the server answers, or fails when ctx ends. The
 // end of ctx closes t, but not every stream's Read returns because of that (standard
 // input's does not), so that a goroutine of its own reads.
-func (c *Session) ask(ctx context.Context, t transport.Transport, msg []byte) (*wire.Message, error) {
+func (s *Session) roundTripContext(ctx context.Context, t transport.Transport, msg []byte) (*wire.Message, error) {
 	var answer *wire.Message
 	var err error
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
-		answer, err = c.converse(t, msg)
+		answer, err = s.roundTrip(t, msg)
 	}()
 	select {
 	case <-answered:
@@ -227,8 +227,8 @@ func (c *Session) ask(ctx context.Context, t transport.Transport, msg []byte) (*
 
 // converse writes msg and reads one frame. Before the first answer there is nothing
 // else that a server may send.
-func (c *Session) converse(t transport.Transport, msg []byte) (*wire.Message, error) {
-	if err := t.WriteFrame(c.Format.AppendToFrame(nil, msg, true)); err != nil {
+func (s *Session) roundTrip(t transport.Transport, msg []byte) (*wire.Message, error) {
+	if err := t.WriteFrame(s.Format.AppendToFrame(nil, msg, true)); err != nil {
 		return nil, err
 	}
 	if _, err := t.Flush(true); err != nil {
@@ -238,9 +238,9 @@ func (c *Session) converse(t transport.Transport, msg []byte) (*wire.Message, er
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.onlyMessage(frame)
+	m, err := s.onlyMessage(frame)
 	switch invalid, ok := err.(*wire.Fault); {
-	case ok && c.Format == wire.JSON:
+	case ok && s.Format == wire.JSON:
 		return nil, notAnAnswer(invalid, m, frame)
 	case err != nil:
 		return nil, err
@@ -265,15 +265,15 @@ func notAnAnswer(invalid *wire.Fault, m *wire.Message, frame []byte) error {
 
 // onlyMessage decodes the only message of a frame. In JSON that is all of the frame: a server
 // that does not know wirecall may have line feeds in it and around it.
-func (c *Session) onlyMessage(frame []byte) (*wire.Message, error) {
+func (s *Session) onlyMessage(frame []byte) (*wire.Message, error) {
 	m := &wire.Message{}
-	if c.Format == wire.JSON {
-		return m, c.Format.Decode(frame, m)
+	if s.Format == wire.JSON {
+		return m, s.Format.Decode(frame, m)
 	}
 	n := 0
-	for msg, err := range c.Format.Split(frame) {
+	for msg, err := range s.Format.Split(frame) {
 		if err == nil {
-			err = c.Format.Decode(msg, m)
+			err = s.Format.Decode(msg, m)
 		}
 		if err != nil {
 			return m, err

@@ -13,30 +13,30 @@ import (
 // An incoming is a call or a notification of the peer's, from the moment the
 // reader has seen it until it has been answered and its streams have ended.
 type Incoming struct {
-	Session   *Session
-	served    Served // that this is part of
-	Method    *Method
-	ID        []byte        // raw; nil for a notification
-	idRoom    [16]byte      // for an ordinary one
-	Params    []byte        // raw, a chunk
-	large     *[]byte       // or in this one
-	meta      string        // raw
-	held      int           // bytes that it has reserved
-	size      int           // of a notification's message
-	Deep      bool          // see wire.Message
-	Unclaimed []*RecvStream // that nobody has claimed
-	Reply     func([]byte)  // where the answer goes; nil is the connection
+	Session       *Session
+	served        Served // that this is part of
+	Method        *Method
+	ID            []byte        // raw; nil for a notification
+	idRoom        [16]byte      // for an ordinary one
+	Params        []byte        // raw, a chunk
+	large         *[]byte       // or in this one
+	meta          string        // raw
+	reservedBytes int           // bytes that it has reserved
+	size          int           // of a notification's message
+	Deep          bool          // see wire.Message
+	Unclaimed     []*RecvStream // that nobody has claimed
+	Reply         func([]byte)  // where the answer goes; nil is the connection
 
-	base      callContext
-	Ctx       context.Context // base's child
-	end       context.CancelCauseFunc
-	acct      account
-	Withdrawn bool              // not wanted any more before it could start
-	hold      *hold             // of a notification, or that a call waits for; guarded by the connection's mutex
-	stopWait  func()            // of a call that has one
-	canceled  bool              // by the caller; guarded by the connection's mutex
-	answered  bool              // guarded by the same: response is final
-	response  map[string]string // metadata
+	base           callContext
+	Ctx            context.Context // base's child
+	cancelContext  context.CancelCauseFunc
+	scope          callScope
+	Withdrawn      bool              // not wanted any more before it could start
+	hold           *hold             // of a notification, or that a call waits for; guarded by the connection's mutex
+	stopWaitTimers func()            // of a call that has one
+	canceled       bool              // by the caller; guarded by the connection's mutex
+	answered       bool              // guarded by the same: response is final
+	response       map[string]string // metadata
 }
 
 // A servedMethod is a method that the peer may call.
@@ -63,10 +63,10 @@ type Served interface {
 }
 
 // newIncoming makes a call or a notification of method.
-func (c *Session) newIncoming(method *Method) *Incoming {
-	s := method.New()
-	in := s.Core()
-	in.Session, in.served, in.Method = c, s, method
+func (s *Session) newIncoming(method *Method) *Incoming {
+	served := method.New()
+	in := served.Core()
+	in.Session, in.served, in.Method = s, served, method
 	return in
 }
 
@@ -112,33 +112,33 @@ func (in *Incoming) SetMetadata(key, value string) {
 
 // request takes in a request of the peer's in wirecall mode. The reader calls
 // it. What it returns is the peer's breach of the protocol.
-func (c *Session) incomingRequest(id int64, m *wire.Message) error {
-	method := c.Lookup(m.Method)
+func (s *Session) incomingRequest(id int64, m *wire.Message) error {
+	method := s.Lookup(m.Method)
 	var in *Incoming
 	var refusal *fault.Error
-	var sinks []*RecvStream
+	var recvStreams []*RecvStream
 	var err error
-	c.update(func(s *connState) {
-		if s.ended {
+	s.update(func(st *sessionState) {
+		if st.ended {
 			return
 		}
-		if _, open := s.incoming[string(callKeyOf(m.ID))]; open {
+		if _, open := st.incoming[string(callKeyOf(m.ID))]; open {
 			err = fmt.Errorf("id %s is open already", Brief(m.ID))
 			return
 		}
-		if sinks, err = c.register(s, m.Streams, wire.CalleeDepth); err != nil && !isLimit(err) {
+		if recvStreams, err = s.openRecvStreams(st, m.Streams, wire.CalleeDepth); err != nil && !isLimit(err) {
 			return
 		}
-		if !s.bounded {
-			s.taken = max(s.taken, id)
+		if !st.refusesNew {
+			st.highestTaken = max(st.highestTaken, id)
 		}
-		in, refusal = c.admit(s, id, m, method)
+		in, refusal = s.admit(st, id, m, method)
 		if err != nil && refusal == nil {
-			s.handlers--
-			c.unanswered.Add(-1)
-			delete(s.incoming, string(callKeyOf(m.ID)))
+			st.handlers--
+			s.unansweredCalls.Add(-1)
+			delete(st.incoming, string(callKeyOf(m.ID)))
 			in.unreserve()
-			refusal = &fault.Error{Code: fault.LimitReached, Message: overStreams("callee", c.Limits.Streams, false).Error(), Ran: fault.No}
+			refusal = &fault.Error{Code: fault.LimitReached, Message: overStreams("callee", s.Limits.Streams, false).Error(), Ran: fault.No}
 		}
 		err = nil
 	})
@@ -146,14 +146,14 @@ func (c *Session) incomingRequest(id int64, m *wire.Message) error {
 	case err != nil:
 		return err
 	case refusal != nil:
-		if c.Refused != nil {
-			c.Refused(c, m.Method, refusal)
+		if s.Refused != nil {
+			s.Refused(s, m.Method, refusal)
 		}
-		c.refuse(m.ID, refusal)
-		c.cancelAll(sinks)
+		s.refuse(m.ID, refusal)
+		s.cancelRefused(recvStreams)
 	case in != nil:
-		in.Unclaimed = sinks
-		c.accept(in, m)
+		in.Unclaimed = recvStreams
+		s.startCall(in, m)
 	}
 	return nil
 }
@@ -162,29 +162,29 @@ func (c *Session) incomingRequest(id int64, m *wire.Message) error {
 // and counts it. A cancelled call whose handler still runs is still there. What is
 // counted is what the peer can count, or one that keeps to the limit would be
 // refused: not notifications, and not a handler whose answer the peer may have.
-func (c *Session) admit(s *connState, id int64, m *wire.Message, method *Method) (*Incoming, *fault.Error) {
+func (s *Session) admit(st *sessionState, id int64, m *wire.Message, method *Method) (*Incoming, *fault.Error) {
 	switch {
-	case s.bounded && (c.Mode == ModePlain || id > s.taken):
+	case st.refusesNew && (s.Mode == ModePlain || id > st.highestTaken):
 		return nil, &fault.Error{Code: fault.Unavailable, Message: fault.MessageShuttingDown, Ran: fault.No}
 	case method == nil:
 		return nil, &fault.Error{Code: fault.MethodNotFound, Message: "method not found: " + Brief(m.Method)}
-	case c.Mode == ModePlain && len(s.waiting) >= maxWaiting,
-		c.Mode != ModePlain && c.unanswered.Load() >= int64(c.Limits.Calls),
-		s.cleanups >= c.Limits.Calls:
+	case s.Mode == ModePlain && len(st.waitingCalls) >= maxWaiting,
+		s.Mode != ModePlain && s.unansweredCalls.Load() >= int64(s.Limits.Calls),
+		st.cleanups >= s.Limits.Calls:
 		return nil, &fault.Error{Code: fault.LimitReached, Message: "too many calls at once", Ran: fault.No}
 	}
-	in := c.newIncoming(method)
+	in := s.newIncoming(method)
 	if !in.reserve(m) {
 		return nil, &fault.Error{Code: fault.LimitReached, Message: errBufferedFull.Message, Ran: fault.No}
 	}
-	s.handlers++
-	c.order(s, in)
-	if c.Mode != ModePlain {
-		c.unanswered.Add(1) // a plain peer's when they start
+	st.handlers++
+	s.assignHold(st, in)
+	if s.Mode != ModePlain {
+		s.unansweredCalls.Add(1) // a plain peer's when they start
 	}
 	if m.ID != nil {
 		in.ID = append(in.idRoom[:0], m.ID...)
-		s.incoming[string(callKeyOf(m.ID))] = in
+		st.incoming[string(callKeyOf(m.ID))] = in
 	}
 	return in, nil
 }
@@ -208,22 +208,22 @@ func callKeyOf(id []byte) []byte {
 
 // reserve makes room for what is kept of m while the call runs.
 func (in *Incoming) reserve(m *wire.Message) bool {
-	in.held = idCost*len(m.ID) + len(m.Params) + metaCost*len(m.Meta)
-	return in.Session.reserve(in.held)
+	in.reservedBytes = idCost*len(m.ID) + len(m.Params) + metaCost*len(m.Meta)
+	return in.Session.reserve(in.reservedBytes)
 }
 
-func (in *Incoming) unreserve() { in.Session.buffered.Add(-int64(in.held)) }
+func (in *Incoming) unreserve() { in.Session.buffered.Add(-int64(in.reservedBytes)) }
 
 // accept makes an admitted call ready and gives it to a worker.
-func (c *Session) accept(in *Incoming, m *wire.Message) {
-	in.keep(m, in.hold != nil)
-	in.begin(c.current.Load(), m.Timeout)
-	c.dispatch(in)
+func (s *Session) startCall(in *Incoming, m *wire.Message) {
+	in.copyMessage(m, in.hold != nil)
+	in.begin(s.current.Load(), m.Timeout)
+	s.dispatch(in)
 }
 
 // keep keeps what of m lives longer than its frame. What waits for its turn, perhaps
 // for long, gets no larger a buffer than it needs.
-func (in *Incoming) keep(m *wire.Message, waits bool) {
+func (in *Incoming) copyMessage(m *wire.Message, waits bool) {
 	in.meta = string(m.Meta)
 	in.Deep = m.Deep
 	if waits {
@@ -233,7 +233,7 @@ func (in *Incoming) keep(m *wire.Message, waits bool) {
 	if len(m.Params) == 0 {
 		return
 	}
-	if held, chunk := in.Session.hold(m.Params); chunk != nil {
+	if held, chunk := in.Session.retain(m.Params); chunk != nil {
 		large := chunk // small ones allocate nothing
 		in.Params, in.large = held, &large
 	} else {
@@ -243,42 +243,42 @@ func (in *Incoming) keep(m *wire.Message, waits bool) {
 
 // begin makes the call's context.
 func (in *Incoming) begin(ctx context.Context, timeout int64) {
-	c := in.Session
+	s := in.Session
 	in.base = callContext{ctx, in}
-	ctx, in.end = context.WithCancelCause(&in.base)
+	ctx, in.cancelContext = context.WithCancelCause(&in.base)
 	if timeout > 0 {
-		cancel := in.end
+		cancel := in.cancelContext
 		limited, stop := context.WithTimeout(ctx, Milliseconds(timeout))
-		ctx, in.end = limited, func(cause error) { cancel(cause); stop() }
+		ctx, in.cancelContext = limited, func(cause error) { cancel(cause); stop() }
 	}
-	in.acct = account{open: 1, cancel: in.end, told: timeout <= 0, cursor: in.Method.Cursor}
-	c.mu.Lock()
+	in.scope = callScope{open: 1, cancelContext: in.cancelContext, contextIsEnough: timeout <= 0, cursor: in.Method.Cursor}
+	s.mu.Lock()
 	in.Ctx = ctx
 	canceled := in.canceled
-	c.mu.Unlock()
+	s.mu.Unlock()
 	if canceled { // while it waited to start
 		in.Withdrawn = true
 		in.cancel()
 	}
-	in.acct.add(ctx, 0, nil, in.Unclaimed)
+	in.scope.add(ctx, 0, nil, in.Unclaimed)
 }
 
 // cancel ends the call's context because the caller wants no answer any more.
 func (in *Incoming) cancel() {
-	in.end(context.Canceled)
-	in.acct.end(context.Canceled)
+	in.cancelContext(context.Canceled)
+	in.scope.cancelStreams(context.Canceled)
 }
 
 // refuse answers a request that does not run. The reader calls it.
-func (c *Session) refuse(id []byte, e *fault.Error) {
-	c.post(c.refusal(id, e))
+func (s *Session) refuse(id []byte, e *fault.Error) {
+	s.post(s.refusal(id, e))
 }
 
 // run is a worker's.
 func (in *Incoming) run() {
 	defer func() {
-		in.acct.done()
-		in.Session.update(func(s *connState) { s.handlers-- })
+		in.scope.done()
+		in.Session.update(func(st *sessionState) { st.handlers-- })
 		if in.Session.Mode == ModePlain {
 			in.Session.startPlain(nil)
 		}
@@ -289,15 +289,15 @@ func (in *Incoming) run() {
 // release gives back what only the handler needs: the parameters, and the streams
 // among them that nobody has claimed.
 func (in *Incoming) Release() {
-	for _, k := range in.Unclaimed {
-		k.Cancel(context.Canceled)
+	for _, rs := range in.Unclaimed {
+		rs.Cancel(context.Canceled)
 	}
-	in.forget()
+	in.releaseParams()
 	in.unreserve()
 }
 
 // forget gives back what the parameters are in.
-func (in *Incoming) forget() {
+func (in *Incoming) releaseParams() {
 	if in.large != nil {
 		buffers.Put(*in.large)
 	} else {
@@ -307,10 +307,10 @@ func (in *Incoming) forget() {
 }
 
 // cancelRequest hears that the peer no longer wants an answer.
-func (c *Session) cancelRequest(id []byte) {
+func (s *Session) cancelRequest(id []byte) {
 	var in *Incoming
-	c.update(func(s *connState) {
-		if in = s.incoming[string(callKeyOf(id))]; in != nil {
+	s.update(func(st *sessionState) {
+		if in = st.incoming[string(callKeyOf(id))]; in != nil {
 			in.canceled = true
 			if in.Ctx == nil {
 				in = nil // begin looks

@@ -13,7 +13,7 @@ import (
 const logLines = 100
 
 // logged counts them.
-type logged struct {
+type logLimit struct {
 	mu      sync.Mutex
 	since   time.Time
 	lines   int // since then
@@ -22,7 +22,7 @@ type logged struct {
 
 // admit reports whether one more line may be written, and how many were left out
 // before it.
-func (l *logged) admit() (omitted int, ok bool) {
+func (l *logLimit) admit() (omitted int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now := time.Now(); now.Sub(l.since) >= time.Minute {
@@ -39,26 +39,26 @@ func (l *logged) admit() (omitted int, ok bool) {
 
 // report writes a line that the peer has caused, unless there have been too many. It
 // runs the user's slog.Handler, and so not on the reader.
-func (c *Session) Report(ctx context.Context, level slog.Level, text string, attrs ...slog.Attr) {
-	omitted, ok := c.logged.admit()
+func (s *Session) Report(ctx context.Context, level slog.Level, text string, attrs ...slog.Attr) {
+	omitted, ok := s.logLimit.admit()
 	if !ok {
 		return
 	}
 	if omitted > 0 {
 		attrs = append(attrs, slog.Int("omitted", omitted))
 	}
-	c.Log.LogAttrs(ctx, level, text, attrs...)
+	s.Log.LogAttrs(ctx, level, text, attrs...)
 }
 
 // quoted is how much of what a peer has said is repeated, to it or to the log.
-const quoted = 500
+const maxQuoted = 500
 
 // brief is the beginning of text that has no end.
 func Brief[T string | []byte](text T) string {
-	if len(text) <= quoted {
+	if len(text) <= maxQuoted {
 		return string(text)
 	}
-	n := quoted
+	n := maxQuoted
 	for n > 0 && !utf8.RuneStart(text[n]) {
 		n--
 	}
@@ -73,7 +73,7 @@ func BriefError(err error) (short error) {
 			short = err
 		}
 	}()
-	if text := err.Error(); len(text) > quoted {
+	if text := err.Error(); len(text) > maxQuoted {
 		return errors.New(Brief(text))
 	}
 	return err

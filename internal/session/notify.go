@@ -14,7 +14,7 @@ import (
 
 // notifyPatience is how long a handler of a call waits for credit. The peer's
 // handlers, which have to return before it grants more, may wait for this one.
-const notifyPatience = 10 * time.Second
+const notifyTimeout = 10 * time.Second
 
 var errNoCredit = errors.New("the peer takes no more notifications until it has handled some")
 
@@ -22,15 +22,15 @@ var errNoCredit = errors.New("the peer takes no more notifications until it has 
 // serves the same peer it does not wait for credit without end, or the two could
 // wait for each other: not at all in that of a notification, which the peer's
 // grant may wait for, and for notifyPatience in that of a call.
-func (c *Session) putNotification(ctx context.Context, buf *buffer) (flush bool, err error) {
+func (s *Session) putNotification(ctx context.Context, buf *messageBuffer) (flush bool, err error) {
 	in, patience := CallFromContext(ctx), time.Duration(-1)
-	if in != nil && in.Session.Events == c.Events {
-		if patience = notifyPatience; in.ID == nil {
+	if in != nil && in.Session.Events == s.Events {
+		if patience = notifyTimeout; in.ID == nil {
 			patience = 0
-			in.LetGo()
+			in.ReleaseHold()
 		}
 	}
-	flush, err = c.out.sendNotification(ctx, c.Ctx.Done(), buf, c.servesCall(in), patience)
+	flush, err = s.queue.putNotification(ctx, s.Ctx.Done(), buf, s.servesCall(in), patience)
 	if err == errNoCredit {
 		err = fault.NotSent(fault.LimitReached, err)
 	}
@@ -39,19 +39,19 @@ func (c *Session) putNotification(ctx context.Context, buf *buffer) (flush bool,
 
 // sendNotification is request for a notification. It waits for credit for patience
 // at most, without a bound where that is negative.
-func (o *outbox) sendNotification(ctx context.Context, gone <-chan struct{}, b *buffer, nested bool, patience time.Duration) (flush bool, err error) {
-	n := len(b.Bytes) - o.form.FrameRoom()
+func (q *sendQueue) putNotification(ctx context.Context, gone <-chan struct{}, b *messageBuffer, nested bool, patience time.Duration) (flush bool, err error) {
+	n := len(b.Bytes) - q.form.FrameRoom()
 	var late *time.Timer
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for o.refuses(nested) == nil {
-		credit := !o.limited || o.credit.Allows(n)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.closedError(nested) == nil {
+		credit := !q.limited || q.credit.Allows(n)
 		switch {
-		case credit && o.first.size() < o.soft:
-			if o.limited {
-				o.credit.Spend(n)
+		case credit && q.messages.size() < q.soft:
+			if q.limited {
+				q.credit.Spend(n)
 			}
-			return o.putBuffer(b), nil
+			return q.putBuffer(b), nil
 		case !credit && patience == 0:
 			return false, errNoCredit
 		case !credit && patience > 0 && late == nil:
@@ -62,28 +62,28 @@ func (o *outbox) sendNotification(ctx context.Context, gone <-chan struct{}, b *
 		if !credit && late != nil {
 			expired = late.C
 		}
-		if err := o.await(ctx, gone, expired); err != nil {
+		if err := q.awaitChange(ctx, gone, expired); err != nil {
 			return false, err
 		}
 	}
-	return false, o.refuses(nested)
+	return false, q.closedError(nested)
 }
 
 // limitNotifications gives the credit to begin with, which hello has told.
-func (o *outbox) limitNotifications(items, bytes int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.limited = true
-	o.credit = flow.NewCredit(min(items, flow.MaxItems), bytes)
+func (q *sendQueue) limitNotifications(items, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.limited = true
+	q.credit = flow.NewCredit(min(items, flow.MaxItems), bytes)
 }
 
 // grantNotifications applies a credit of the peer's.
-func (o *outbox) grantNotifications(handled uint64, items, bytes int) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if err := o.credit.Grant(handled, items, bytes); err != nil {
+func (q *sendQueue) grantNotifications(handled uint64, items, bytes int) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err := q.credit.Grant(handled, items, bytes); err != nil {
 		return err
 	}
-	o.wake()
+	q.wakeWaiters()
 	return nil
 }

@@ -19,9 +19,9 @@ import (
 type Host interface {
 	// opens takes an opening on, unless the server has been stopped, and opened is
 	// called when the opening is over. take takes on the session that came of it.
-	Opens(o *Opening) bool
-	Opened(o *Opening)
-	Take(s *Session)
+	AddOpening(o *Opening) bool
+	RemoveOpening(o *Opening)
+	Accept(s *Session)
 }
 
 // An opening is a server's transport before it has a session: until its client has
@@ -46,12 +46,12 @@ type Opening struct {
 
 	flushing chan struct{} // holds a value during transport.Flush
 
-	mu       sync.Mutex
-	timer    *time.Timer
-	draining bool  // the server shuts down
-	held     bool  // a session is about to take the transport: see hold
-	cause    error // of the end, nil before
-	code     transport.CloseCode
+	mu             sync.Mutex
+	timer          *time.Timer
+	draining       bool  // the server shuts down
+	transportTaken bool  // a session is about to take the transport: see hold
+	cause          error // of the end, nil before
+	code           transport.CloseCode
 }
 
 var errHandshake = errors.New("no hello within the time for the handshake")
@@ -68,25 +68,25 @@ func NewOpening(ctx context.Context, set *Settings, h Host, t transport.Transpor
 // is none it returns why.
 func (o *Opening) Run() (*Session, error) {
 	defer close(o.Done)
-	defer o.host.Opened(o)
-	if !o.host.Opens(o) {
+	defer o.host.RemoveOpening(o)
+	if !o.host.AddOpening(o) {
 		o.End(ErrDrained, transport.CloseShutdown)
 	}
-	c, err := o.session()
+	s, err := o.session()
 	o.mu.Lock()
 	o.timer.Stop()
 	cause, code := o.cause, o.code
 	o.mu.Unlock()
 	switch {
-	case c == nil && cause == nil:
+	case s == nil && cause == nil:
 		o.abandon(err)
 		return nil, err
-	case c == nil:
+	case s == nil:
 		return nil, cause
 	case cause != nil:
-		c.Fail(cause, code)
+		s.Fail(cause, code)
 	}
-	return c, nil
+	return s, nil
 }
 
 // session reads frames until one begins or resumes a session.
@@ -94,9 +94,9 @@ func (o *Opening) session() (*Session, error) {
 	for {
 		frame, err := readFrame(o.transport, !o.refused)
 		if err == nil {
-			var c *Session
-			if c, err = o.receive(frame); c != nil {
-				return c, nil
+			var s *Session
+			if s, err = o.receive(frame); s != nil {
+				return s, nil
 			}
 			if err != nil {
 				o.End(err, breachCode(err))
@@ -162,15 +162,15 @@ func (o *Opening) plain(frame []byte) (*Session, error) {
 		}
 		return nil, refusal
 	}
-	if err := o.hold(); err != nil {
+	if err := o.takeTransport(); err != nil {
 		return nil, err
 	}
-	c := o.newSession(ModePlain)
-	o.transport.Bind(c)
-	c.Heard()
-	o.host.Take(c)
-	c.plain(frame)
-	return c, nil
+	s := o.newSession(ModePlain)
+	o.transport.Bind(s)
+	s.Heard()
+	o.host.Accept(s)
+	s.plain(frame)
+	return s, nil
 }
 
 // hello begins a session.
@@ -185,26 +185,26 @@ func (o *Opening) hello(m *wire.Message) (*Session, error) {
 	if refusal := o.identified(h.Auth); refusal != nil {
 		return nil, o.deny(m.ID, refusal)
 	}
-	if err := o.hold(); err != nil {
+	if err := o.takeTransport(); err != nil {
 		return nil, err
 	}
-	c := o.newSession(ModeWirecall)
-	answer := c.hello()
-	c.meet(h)
-	c.state.taken = 1
-	if c.Registry != nil && h.Replay > 0 {
-		c.Registry.open(c, fitting(h.Replay), &answer)
+	s := o.newSession(ModeWirecall)
+	answer := s.hello()
+	s.applyHello(h)
+	s.state.highestTaken = 1
+	if s.Registry != nil && h.Replay > 0 {
+		s.Registry.register(s, clampToInt(h.Replay), &answer)
 	}
 	msg := o.form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
 	msg = appendMembers(o.form, msg, answer.members())
-	o.transport.Bind(c)
-	c.Heard()
-	flush, _ := c.out.post(o.form.AppendTail(msg), true) // before a shutdown can say goaway
-	o.host.Take(c)
+	o.transport.Bind(s)
+	s.Heard()
+	flush, _ := s.queue.post(o.form.AppendTail(msg), true) // before a shutdown can say goaway
+	o.host.Accept(s)
 	if flush { // now the client may see its session, and the server shows it
-		go c.flush(false)
+		go s.flush(false)
 	}
-	return c, nil
+	return s, nil
 }
 
 // resume gives the transport to the session that the client asks for. If it may not
@@ -221,26 +221,26 @@ func (o *Opening) resume(m *wire.Message) (*Session, error) {
 		return nil, o.deny(m.ID, refusal)
 	}
 	o.refused = true
-	c := o.Registry.find(o, &params)
-	if c == nil {
+	s := o.Registry.findForResume(o, &params)
+	if s == nil {
 		return nil, o.refuse(m.ID, errNotKnown)
 	}
-	if err := o.hold(); err != nil {
+	if err := o.takeTransport(); err != nil {
 		return nil, err
 	}
-	err := c.attach(o.transport, &params, func() []byte {
-		msg := c.Format.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
-		result := resumeResult{Received: int64(c.resume.Load().received.Load())}
-		msg = appendMembers(c.Format, msg, result.members())
-		return c.Format.AppendToFrame(nil, c.Format.AppendTail(msg), true)
+	err := s.attach(o.transport, &params, func() []byte {
+		msg := s.Format.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
+		result := resumeResult{Received: int64(s.resumption.Load().received.Load())}
+		msg = appendMembers(s.Format, msg, result.members())
+		return s.Format.AppendToFrame(nil, s.Format.AppendTail(msg), true)
 	})
 	if err != nil {
-		o.release()
+		o.returnTransport()
 		return nil, o.refuse(m.ID, err)
 	}
-	c.renew(o.values)
-	c.Lasts(o.values, o.transport)
-	return c, nil
+	s.setHandshakeContext(o.values)
+	s.ExpireWith(o.values, o.transport)
+	return s, nil
 }
 
 // identified authenticates the client, by the token of its message or else by that of
@@ -286,7 +286,7 @@ func (o *Opening) flush() error {
 	o.flushing <- struct{}{}
 	defer func() { <-o.flushing }()
 	o.mu.Lock()
-	held := o.held
+	held := o.transportTaken
 	o.mu.Unlock()
 	if held {
 		return nil
@@ -312,22 +312,22 @@ func (o *Opening) AwaitReader() {
 }
 
 func (o *Opening) newSession(m Mode) *Session {
-	c := New(o.values, o.Settings, o.form, o.transport, m, nil)
-	c.out.single = c.out.single || o.lines
-	c.Principal = o.principal
-	c.Lasts(o.values, o.transport)
-	return c
+	s := New(o.values, o.Settings, o.form, o.transport, m, nil)
+	s.queue.single = s.queue.single || o.lines
+	s.Principal = o.principal
+	s.ExpireWith(o.values, o.transport)
+	return s
 }
 
 // hold keeps others from closing the transport, which a session is about to take. It
 // returns why the opening has ended, if it has.
-func (o *Opening) hold() error {
+func (o *Opening) takeTransport() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.cause != nil {
 		return o.cause
 	}
-	o.held = true
+	o.transportTaken = true
 	o.timer.Stop()
 	o.awaitFlush() // an end that comes meanwhile is the session's
 	return nil
@@ -342,14 +342,14 @@ func (o *Opening) awaitFlush() {
 }
 
 // release undoes hold, as no session has taken the transport.
-func (o *Opening) release() {
+func (o *Opening) returnTransport() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.held = false
+	o.transportTaken = false
 	if o.cause != nil {
 		go o.shut()
 	} else if o.draining {
-		o.timer.Reset(quietFor)
+		o.timer.Reset(idleGrace)
 	} else {
 		o.timer.Reset(o.Limits.HandshakeTimeout)
 	}
@@ -364,7 +364,7 @@ func (o *Opening) End(cause error, code transport.CloseCode) {
 		return
 	}
 	o.cause, o.code = cause, code
-	if !o.held {
+	if !o.transportTaken {
 		go o.shut()
 	}
 }
@@ -411,7 +411,7 @@ func (o *Opening) Drain() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.draining = true
-	if !o.held && o.cause == nil {
-		o.timer.Reset(quietFor)
+	if !o.transportTaken && o.cause == nil {
+		o.timer.Reset(idleGrace)
 	}
 }

@@ -45,9 +45,9 @@ func (f *firstFrame) Close() {
 // aHost takes everything on.
 type aHost struct{ took chan *Session }
 
-func (h aHost) Opens(*Opening) bool { return true }
-func (h aHost) Opened(*Opening)     {}
-func (h aHost) Take(s *Session)     { h.took <- s }
+func (h aHost) AddOpening(*Opening) bool { return true }
+func (h aHost) RemoveOpening(*Opening)   {}
+func (h aHost) Accept(s *Session)        { h.took <- s }
 
 // An opening that is ended while a session is about to take its transport, and a flush
 // still holds that up, ends that session: the transport does not stay open for nobody.

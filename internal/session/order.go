@@ -17,7 +17,7 @@ import (
 // wait for.
 
 // orderPatience is how long a call waits at most.
-const orderPatience = 10 * time.Second
+const orderTimeout = 10 * time.Second
 
 // A hold is what a notification is to the calls of its service that came behind it.
 // The mutex of the session guards it.
@@ -28,87 +28,87 @@ type hold struct {
 }
 
 // holdUp makes a notification, which is being queued, hold calls of its service up.
-func (c *Session) holdUp(s *connState, in *Incoming) {
+func (s *Session) addHold(st *sessionState, in *Incoming) {
 	if in.Method.Order == nil {
 		return
 	}
 	in.hold = &hold{in: in}
-	if s.notes.last == nil {
-		s.notes.last = make(map[*Ordering]*hold)
+	if st.notifications.lastHolds == nil {
+		st.notifications.lastHolds = make(map[*Ordering]*hold)
 	}
-	s.notes.last[in.Method.Order] = in.hold
-	c.holds.Add(1)
+	st.notifications.lastHolds[in.Method.Order] = in.hold
+	s.holds.Add(1)
 }
 
 // order notes which notification a call, which is being admitted, must wait for.
-func (c *Session) order(s *connState, in *Incoming) {
-	if c.holds.Load() > 0 && in.Method.Order != nil {
-		in.hold = s.notes.last[in.Method.Order]
+func (s *Session) assignHold(st *sessionState, in *Incoming) {
+	if s.holds.Load() > 0 && in.Method.Order != nil {
+		in.hold = st.notifications.lastHolds[in.Method.Order]
 	}
 }
 
 // letGo ends what a notification holds up, and starts the calls that wait for it.
-func (in *Incoming) LetGo() {
-	c := in.Session
+func (in *Incoming) ReleaseHold() {
+	s := in.Session
 	var start []*Incoming
-	c.update(func(s *connState) {
+	s.update(func(st *sessionState) {
 		h := in.hold
 		if h == nil || h.released {
 			return
 		}
 		h.released = true
 		start, h.waiting = h.waiting, nil
-		c.holds.Add(-1)
-		if s.notes.last[in.Method.Order] == h {
-			delete(s.notes.last, in.Method.Order)
+		s.holds.Add(-1)
+		if st.notifications.lastHolds[in.Method.Order] == h {
+			delete(st.notifications.lastHolds, in.Method.Order)
 		}
 		for _, call := range start {
 			call.hold = nil
-			call.Withdrawn = call.Ctx.Err() != nil || c.Ctx.Err() != nil // the end of c.ctx may not have come to call.ctx yet
+			call.Withdrawn = call.Ctx.Err() != nil || s.Ctx.Err() != nil // the end of c.ctx may not have come to call.ctx yet
 		}
 	})
 	for _, call := range start {
-		call.stopWait()
-		c.workers.Go(call)
+		call.stopWaitTimers()
+		s.workers.Go(call)
 	}
 }
 
 // dispatch gives a call whose context has been made to a worker, or has it wait for a
 // notification.
-func (c *Session) dispatch(in *Incoming) {
-	if in.hold == nil || !c.wait(in) {
-		c.workers.Go(in)
+func (s *Session) dispatch(in *Incoming) {
+	if in.hold == nil || !s.waitForHold(in) {
+		s.workers.Go(in)
 	}
 }
 
 // wait has a call wait for the notification that holds it up, and reports whether one
 // does. It waits until that has let go, for orderPatience, or until its caller does
 // not want it any more.
-func (c *Session) wait(in *Incoming) (waits bool) {
+func (s *Session) waitForHold(in *Incoming) (waits bool) {
 	var held string
-	c.update(func(s *connState) {
+	s.update(func(st *sessionState) {
 		if waits = !in.hold.released; !waits {
 			in.hold = nil
 			return
 		}
 		held = in.hold.in.Method.Name
 		in.hold.waiting = append(in.hold.waiting, in)
-		patience := time.AfterFunc(orderPatience, func() {
-			if c.unwait(in, false) {
-				c.Report(in.Ctx, slog.LevelWarn, "a call has waited for a notification of its service that came before it, and starts now: has the notification come to a stand?",
-					slog.String("method", in.Method.Name), slog.String("notification", held), slog.Duration("waited", orderPatience))
+		patience := time.AfterFunc(orderTimeout, func() {
+			if s.stopWaiting(in, false) {
+				s.Report(in.Ctx, slog.LevelWarn, "a call has waited for a notification of its service that came before it, and starts now: has the notification come to a stand?",
+					slog.String("method", in.Method.Name), slog.String("notification", held), slog.Duration("waited", orderTimeout))
 			}
 		})
-		unwatch := context.AfterFunc(in.Ctx, func() { c.unwait(in, true) })
-		in.stopWait = func() { patience.Stop(); unwatch() }
+		unwatch := context.AfterFunc(in.Ctx, func() { s.stopWaiting(in, true) })
+		in.stopWaitTimers = func() { patience.Stop(); unwatch() }
 	})
 	return waits
 }
 
 // unwait starts a call that waits, and reports whether it does. One that is not wanted
 // any more is answered without having run.
-func (c *Session) unwait(in *Incoming, withdrawn bool) (waited bool) {
-	c.update(func(s *connState) {
+func (s *Session) stopWaiting(in *Incoming, withdrawn bool) (waited bool) {
+	s.update(func(st *sessionState) {
 		if waited = in.hold != nil; !waited {
 			return
 		}
@@ -122,8 +122,8 @@ func (c *Session) unwait(in *Incoming, withdrawn bool) (waited bool) {
 		in.hold = nil
 	})
 	if waited {
-		in.stopWait()
-		c.workers.Go(in)
+		in.stopWaitTimers()
+		s.workers.Go(in)
 	}
 	return waited
 }

@@ -22,7 +22,7 @@ type OutgoingCall struct {
 	frame     uint64 // of the outbox that the request is in, notPut before it is in one; guarded by the outbox's mutex
 	abandoned bool   // guarded by the connection's mutex
 	Result    []byte
-	chunk     []byte // that a large result is in
+	buffer    []byte // that a large result is in
 	Deep      bool   // see wire.Message
 	Streams   []*RecvStream
 	Meta      map[string]string
@@ -30,51 +30,51 @@ type OutgoingCall struct {
 }
 
 // notPut is no frame: those come before it.
-const notPut = math.MaxUint64
+const notQueued = math.MaxUint64
 
-func (p *OutgoingCall) fail(err error) {
-	p.Err = err
-	p.done <- struct{}{}
+func (call *OutgoingCall) finishWith(err error) {
+	call.Err = err
+	call.done <- struct{}{}
 }
 
 // spareCalls is how many pendingCalls a connection keeps for reuse. They cannot
 // be shared by all in a sync.Pool: a channel belongs to the synctest bubble that
 // it was made in.
-const spareCalls = 64
+const maxRecycled = 64
 
 // spare returns a pendingCall for reuse, or a new one.
-func (s *connState) spareCall() *OutgoingCall {
-	n := len(s.spare)
+func (st *sessionState) newCall() *OutgoingCall {
+	n := len(st.recycled)
 	if n == 0 {
 		return &OutgoingCall{done: make(chan struct{}, 1)}
 	}
-	p := s.spare[n-1]
-	s.spare = s.spare[:n-1]
-	return p
+	call := st.recycled[n-1]
+	st.recycled = st.recycled[:n-1]
+	return call
 }
 
 // free takes p back. Nobody else may know it any more.
-func (c *Session) Free(p *OutgoingCall) {
-	if p.chunk != nil {
-		buffers.Put(p.chunk)
-		p.Result = nil
+func (s *Session) Recycle(call *OutgoingCall) {
+	if call.buffer != nil {
+		buffers.Put(call.buffer)
+		call.Result = nil
 	}
-	*p = OutgoingCall{done: p.done, Result: p.Result[:0]}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.state.spare) < spareCalls {
-		c.state.spare = append(c.state.spare, p)
+	*call = OutgoingCall{done: call.done, Result: call.Result[:0]}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.state.recycled) < maxRecycled {
+		s.state.recycled = append(s.state.recycled, call)
 	}
 }
 
 // A buffer is for a message on its way to the outbox, which copies a small one and
 // keeps the bytes of a large one. Before the message it has room for a frame's head.
-type buffer struct{ Bytes []byte }
+type messageBuffer struct{ Bytes []byte }
 
-var messagePool = sync.Pool{New: func() any { return new(buffer) }}
+var messagePool = sync.Pool{New: func() any { return new(messageBuffer) }}
 
 // begin returns what the message is to be appended to.
-func (b *buffer) begin(form wire.Format) []byte {
+func (b *messageBuffer) begin(form wire.Format) []byte {
 	return slices.Grow(b.Bytes[:0], smallBuffer)[:form.FrameRoom()]
 }
 
@@ -82,7 +82,7 @@ const smallBuffer = 256
 
 // free takes b back, which was used for a message of n bytes. Where they are gone
 // the next will find as many.
-func (b *buffer) free(n int) {
+func (b *messageBuffer) release(n int) {
 	switch {
 	case b.Bytes == nil && n <= 2*FrameSize:
 		b.Bytes = buffers.Get(n)
@@ -111,16 +111,16 @@ type Request struct {
 	Call    *OutgoingCall
 	streams []*SendStream
 	Names   [][]byte // of streams, in the message
-	Message *buffer
+	Message *messageBuffer
 	sent    bool
 }
 
 // begin waits under ctx until the peer takes another call, and makes a request whose
 // message has everything before the parameters.
-func (c *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err error) {
-	r = Request{Session: c, Method: head.Method}
+func (s *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err error) {
+	r = Request{Session: s, Method: head.Method}
 	if !head.Notify {
-		if err := c.acquire(ctx); err != nil {
+		if err := s.acquireCall(ctx); err != nil {
 			return r, err
 		}
 		if err := r.open(ctx, head.Streams); err != nil {
@@ -130,52 +130,52 @@ func (c *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err 
 	h := wire.Head{Method: head.Method, Body: head.Body}
 	var raw [20]byte
 	if r.id > 0 {
-		h.ID = c.Format.AppendID(raw[:0], r.id)
+		h.ID = s.Format.AppendID(raw[:0], r.id)
 	}
-	if c.Mode == ModeWirecall { // strict JSON-RPC servers refuse other members
+	if s.Mode == ModeWirecall { // strict JSON-RPC servers refuse other members
 		h.Meta = head.Meta
 		if r.id > 0 {
 			h.Timeout = timeLeft(ctx)
 		}
 	}
-	for _, s := range r.streams {
-		h.Streams = append(h.Streams, s.handle)
+	for _, ss := range r.streams {
+		h.Streams = append(h.Streams, ss.handle)
 	}
-	r.Message = messagePool.Get().(*buffer)
-	r.Message.Bytes = c.Format.AppendRequest(r.Message.begin(c.Format), &h)
+	r.Message = messagePool.Get().(*messageBuffer)
+	r.Message.Bytes = s.Format.AppendRequest(r.Message.begin(s.Format), &h)
 	return r, nil
 }
 
 // open takes an id and the place in the table of calls, for which a slot has been
 // acquired, and opens the streams among the parameters.
 func (r *Request) open(ctx context.Context, producers []Producer) (err error) {
-	c := r.Session
-	var acct *account
+	s := r.Session
+	var scope *callScope
 	if len(producers) > 0 {
-		acct = newAccount()
+		scope = newCallScope()
 	}
-	r.streams, r.Names, err = c.openSendStreams(r.Method, producers, acct, false)
+	r.streams, r.Names, err = s.openSendStreams(r.Method, producers, scope, false)
 	if err != nil {
-		c.release()
+		s.releaseCall()
 		return fault.NotSent(fault.LimitReached, err)
 	}
-	c.update(func(s *connState) {
-		s.nextID++
-		r.id = s.nextID
-		if s.ended {
-			err = fault.NotSent(fault.Unavailable, s.cause)
+	s.update(func(st *sessionState) {
+		st.nextID++
+		r.id = st.nextID
+		if st.ended {
+			err = fault.NotSent(fault.Unavailable, st.cause)
 			return
 		}
-		r.Call = s.spareCall()
-		r.Call.frame = notPut
-		s.calls[r.id] = r.Call
+		r.Call = st.newCall()
+		r.Call.frame = notQueued
+		st.calls[r.id] = r.Call
 	})
-	if acct != nil {
-		acct.add(ctx, len(r.streams), r.streams, nil)
-		acct.done()
+	if scope != nil {
+		scope.add(ctx, len(r.streams), r.streams, nil)
+		scope.done()
 	}
 	if err != nil {
-		r.close()
+		r.undoOpen()
 	}
 	return err
 }
@@ -187,56 +187,56 @@ func (r *Request) Abort() {
 		return
 	}
 	if r.Message != nil {
-		r.Message.free(0)
+		r.Message.release(0)
 	}
 	if r.id > 0 {
-		r.close()
+		r.undoOpen()
 	}
 }
 
 // close undoes open.
-func (r *Request) close() {
-	r.Session.forget(r.id)
-	r.Session.discard(r.streams)
-	for _, s := range r.streams {
-		s.settle()
+func (r *Request) undoOpen() {
+	r.Session.removeCall(r.id)
+	r.Session.discardStreams(r.streams)
+	for _, ss := range r.streams {
+		ss.leaveScope()
 	}
 }
 
 // send puts the request into the send queue, waiting under ctx for room. The streams
 // among its parameters start when it has been written.
 func (r *Request) Send(ctx context.Context) error {
-	c := r.Session
-	r.Message.Bytes = c.Format.AppendTail(r.Message.Bytes)
-	size := len(r.Message.Bytes) - c.Format.FrameRoom()
-	if peer := c.peerMessage(); size > peer {
+	s := r.Session
+	r.Message.Bytes = s.Format.AppendTail(r.Message.Bytes)
+	size := len(r.Message.Bytes) - s.Format.FrameRoom()
+	if peer := s.peerMessage(); size > peer {
 		return fault.NotSent(fault.TooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", r.Method, size, peer))
 	}
 	flush, err := r.put(ctx)
 	switch err {
 	case nil:
 		r.sent = true
-		r.Message.free(size)
-	case errOutboxClosed:
-		<-c.Ctx.Done() // at once: see end
-		err = fault.NotSent(fault.Unavailable, c.Err())
-	case errOutboxMoved:
+		r.Message.release(size)
+	case errQueueClosed:
+		<-s.Ctx.Done() // at once: see end
+		err = fault.NotSent(fault.Unavailable, s.Err())
+	case errQueueMoved:
 		err = fault.NotSent(fault.Unavailable, ErrDrained)
 	}
 	if flush {
-		c.flush(true)
+		s.flush(true)
 	}
 	return err
 }
 
 func (r *Request) put(ctx context.Context) (flush bool, err error) {
-	c := r.Session
+	s := r.Session
 	if r.Call == nil {
-		return c.putNotification(ctx, r.Message)
+		return s.putNotification(ctx, r.Message)
 	}
-	flush, err = c.out.request(ctx, c.Ctx.Done(), r.Message, false, r.Call, r.streams)
-	if err == errOutboxMoved && c.Serves(ctx) { // which is not worth a look before
-		flush, err = c.out.request(ctx, c.Ctx.Done(), r.Message, true, r.Call, r.streams)
+	flush, err = s.queue.putRequest(ctx, s.Ctx.Done(), r.Message, false, r.Call, r.streams)
+	if err == errQueueMoved && s.Serves(ctx) { // which is not worth a look before
+		flush, err = s.queue.putRequest(ctx, s.Ctx.Done(), r.Message, true, r.Call, r.streams)
 	}
 	return flush, err
 }
@@ -273,131 +273,131 @@ func timeLeft(ctx context.Context) int64 {
 }
 
 // adopt puts result streams, whose items may have come already, under ctx.
-func Adopt(ctx context.Context, sinks []*RecvStream) {
-	acct := newAccount()
-	acct.add(ctx, len(sinks), nil, sinks)
-	for _, k := range sinks {
-		if !k.join(acct) {
-			acct.done()
+func BindToContext(ctx context.Context, recvStreams []*RecvStream) {
+	scope := newCallScope()
+	scope.add(ctx, len(recvStreams), nil, recvStreams)
+	for _, rs := range recvStreams {
+		if !rs.joinScope(scope) {
+			scope.done()
 		}
 	}
-	acct.done()
+	scope.done()
 }
 
 // abandon leaves a call that nobody waits for any more.
-func (c *Session) abandon(id uint64, p *OutgoingCall) {
+func (s *Session) abandon(id uint64, call *OutgoingCall) {
 	var open bool
-	c.update(func(s *connState) {
-		if _, open = s.calls[id]; open {
-			p.abandoned = true
+	s.update(func(st *sessionState) {
+		if _, open = st.calls[id]; open {
+			call.abandoned = true
 		}
 	})
 	if open {
 		var raw [20]byte
-		c.post(c.Format.AppendCancelRequest(nil, c.Format.AppendID(raw[:0], id)))
+		s.post(s.Format.AppendCancelRequest(nil, s.Format.AppendID(raw[:0], id)))
 		return
 	}
-	<-p.done // the answer came at this very moment
-	for _, k := range p.Streams {
-		k.Cancel(context.Canceled)
+	<-call.done // the answer came at this very moment
+	for _, rs := range call.Streams {
+		rs.Cancel(context.Canceled)
 	}
-	c.Free(p)
+	s.Recycle(call)
 }
 
 // forget takes back a call that was not sent.
-func (c *Session) forget(id uint64) {
-	c.update(func(s *connState) {
-		delete(s.calls, id)
-		s.slots.release()
+func (s *Session) removeCall(id uint64) {
+	s.update(func(st *sessionState) {
+		delete(st.calls, id)
+		st.callLimit.release()
 	})
 }
 
 // answer takes in the answer to a call of ours. The reader calls it.
-func (c *Session) answer(m *wire.Message) error {
-	id, ok := c.callID(m.ID)
+func (s *Session) answer(m *wire.Message) error {
+	id, ok := s.callID(m.ID)
 	if !ok {
 		return fmt.Errorf("an answer to nobody: id %s", Brief(m.ID))
 	}
-	var p *OutgoingCall
+	var call *OutgoingCall
 	var err error
 	abandoned, ended := false, false
-	c.update(func(s *connState) {
-		if ended = s.ended; ended {
+	s.update(func(st *sessionState) {
+		if ended = st.ended; ended {
 			return
 		}
-		if p = s.calls[id]; p == nil {
+		if call = st.calls[id]; call == nil {
 			return
 		}
-		delete(s.calls, id)
-		s.slots.release()
-		abandoned = p.abandoned
-		p.Streams, err = c.register(s, m.Streams, wire.CallerDepth)
+		delete(st.calls, id)
+		st.callLimit.release()
+		abandoned = call.abandoned
+		call.Streams, err = s.openRecvStreams(st, m.Streams, wire.CallerDepth)
 	})
 	switch {
 	case ended:
 		return nil
-	case p == nil:
+	case call == nil:
 		return fmt.Errorf("an answer to a call that is not open: id %d", id)
 	case err != nil && !isLimit(err):
-		p.fail(c.LostCall(err)) // the end of the connection no longer finds it
+		call.finishWith(s.LostCallError(err)) // the end of the connection no longer finds it
 		return err
 	case abandoned:
-		c.cancelAll(p.Streams)
-		c.Free(p)
+		s.cancelRefused(call.Streams)
+		s.Recycle(call)
 		return nil
 	}
-	p.Meta = decodeMeta(c.Format, m.Meta)
-	p.Deep = m.Deep
-	if held, chunk := c.hold(m.Result); chunk != nil {
-		p.Result, p.chunk = held, chunk
+	call.Meta = decodeMeta(s.Format, m.Meta)
+	call.Deep = m.Deep
+	if held, chunk := s.retain(m.Result); chunk != nil {
+		call.Result, call.buffer = held, chunk
 	} else {
-		p.Result = append(p.Result[:0], m.Result...)
+		call.Result = append(call.Result[:0], m.Result...)
 	}
 	switch {
 	case m.Error != nil:
-		p.Err = c.receivedError(m.Error)
+		call.Err = s.receivedError(m.Error)
 	case err != nil:
-		p.Err = &fault.Error{Code: fault.LimitReached, Message: overStreams("caller", c.Limits.Streams, true).Error(), Ran: fault.Maybe}
+		call.Err = &fault.Error{Code: fault.LimitReached, Message: overStreams("caller", s.Limits.Streams, true).Error(), Ran: fault.Maybe}
 	}
-	p.done <- struct{}{}
+	call.done <- struct{}{}
 	return nil
 }
 
 // receivedError makes an error of an error object. A number that is no number, and
 // a word for ran that is not known, say nothing.
-func (c *Session) receivedError(raw []byte) *fault.Error {
+func (s *Session) receivedError(raw []byte) *fault.Error {
 	e := &fault.Error{Received: true}
-	for name, member := range c.Format.Object(raw) {
+	for name, member := range s.Format.Object(raw) {
 		switch name {
 		case "code":
 			e.Code = fault.Unknown // also where an int has no room for it
-			if code, _ := c.Format.Int(member); int64(int(code)) == code {
+			if code, _ := s.Format.Int(member); int64(int(code)) == code {
 				e.Code = int(code)
 			}
 		case "message":
-			e.Message, _ = c.Format.String(member)
+			e.Message, _ = s.Format.String(member)
 		case "data":
 			e.Data = append([]byte(nil), member...)
 		}
-		if c.Mode != ModePlain {
-			c.receivedMember(e, name, member)
+		if s.Mode != ModePlain {
+			s.receivedMember(e, name, member)
 		}
 	}
 	return e
 }
 
 // receivedMember takes in what only wirecall mode has in an error object.
-func (c *Session) receivedMember(e *fault.Error, name string, raw []byte) {
+func (s *Session) receivedMember(e *fault.Error, name string, raw []byte) {
 	switch name {
 	case "type":
-		if t, _ := c.Format.String(raw); len(t) <= fault.MaxType {
+		if t, _ := s.Format.String(raw); len(t) <= fault.MaxType {
 			e.Type = t
 		}
 	case "ran":
-		word, _ := c.Format.String(raw)
+		word, _ := s.Format.String(raw)
 		e.Ran = fault.ParseRan(word)
 	case "retry":
-		if ms, ok := c.Format.Int(raw); ok && ms > 0 {
+		if ms, ok := s.Format.Int(raw); ok && ms > 0 {
 			e.Retry = time.Duration(min(ms, fault.MaxRetry.Milliseconds())) * time.Millisecond
 		}
 	}

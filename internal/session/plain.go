@@ -19,14 +19,14 @@ import (
 // frame, and what is wrong with it is answered and not held against the peer.
 
 // plain takes in one frame in plain mode.
-func (c *Session) plain(frame []byte) {
+func (s *Session) plain(frame []byte) {
 	if isBatch(frame) {
-		if b := newBatch(c, frame, c.plainReply, c.plainAnswer); b != nil {
+		if b := newBatch(s, frame, s.plainReply, s.plainAnswer); b != nil {
 			b.run()
 		}
 		return
 	}
-	c.plainMessage(frame, nil)
+	s.plainMessage(frame, nil)
 }
 
 // isBatch reports whether a frame is a batch: its first character says so.
@@ -36,24 +36,24 @@ func isBatch(frame []byte) bool {
 }
 
 // plainReply sends an answer on its own. The reader may call it.
-func (c *Session) plainReply(msg []byte) {
+func (s *Session) plainReply(msg []byte) {
 	if len(msg) > 0 {
-		c.post(msg)
+		s.post(msg)
 	}
 }
 
 // plainAnswer sends the answer to a batch, having waited for room as that to a
 // single call does. The reader must not call it.
-func (c *Session) plainAnswer(msg []byte) {
+func (s *Session) plainAnswer(msg []byte) {
 	if len(msg) == 0 {
 		return
 	}
-	if c.HasEnded() { // or it could wait for ever
-		c.post(msg)
+	if s.HasEnded() { // or it could wait for ever
+		s.post(msg)
 		return
 	}
-	if flush, err := c.out.send(context.Background(), c.Ctx.Done(), &buffer{msg}, nil); err == nil && flush {
-		c.flush(true)
+	if flush, err := s.queue.putAnswer(context.Background(), s.Ctx.Done(), &messageBuffer{msg}, nil); err == nil && flush {
+		s.flush(true)
 	}
 }
 
@@ -62,82 +62,82 @@ func (c *Session) plainAnswer(msg []byte) {
 //
 // Answers are never answered, whatever is wrong with them, nor does a client answer
 // what is no request: two programs that do could go on for ever.
-func (c *Session) plainMessage(raw []byte, reply func([]byte)) {
-	c.Carried.Store(true)
-	m := &c.incomingMessage
+func (s *Session) plainMessage(raw []byte, reply func([]byte)) {
+	s.HasTraffic.Store(true)
+	m := &s.incomingMessage
 	answer := reply
 	if answer == nil {
-		answer = c.plainReply
+		answer = s.plainReply
 	}
-	switch err := c.Format.DecodePlain(raw, m); {
-	case err == nil && m.Method == nil, m.Answer, err != nil && c.Client && !m.Request:
-		c.plainAnswered(m, err)
+	switch err := s.Format.DecodePlain(raw, m); {
+	case err == nil && m.Method == nil, m.Answer, err != nil && s.Client && !m.Request:
+		s.plainAnswered(m, err)
 		answer(nil)
-	case err != nil && m.ID == nil && c.Client:
-		c.reportOdd(err)
+	case err != nil && m.ID == nil && s.Client:
+		s.reportOdd(err)
 		answer(nil)
 	case err != nil:
-		answer(c.fault(m.ID, err.(*wire.Fault)))
+		answer(s.fault(m.ID, err.(*wire.Fault)))
 	case m.ID == nil:
-		c.plainNotification(m)
+		s.plainNotification(m)
 		answer(nil)
 	default:
-		c.plainRequest(m, reply, answer)
+		s.plainRequest(m, reply, answer)
 	}
 }
 
 // plainAnswered takes in the answer to a call of ours. One that cannot be
 // understood, as invalid says, ends the call that it names.
-func (c *Session) plainAnswered(m *wire.Message, invalid error) {
-	if !c.Client { // nobody here asks
+func (s *Session) plainAnswered(m *wire.Message, invalid error) {
+	if !s.Client { // nobody here asks
 		return
 	}
 	if invalid != nil {
-		c.reportOdd(invalid)
-		if id, ok := c.callID(m.ID); ok {
-			c.failCall(id, fault.Errorf(fault.Internal, "rpc: the server's answer is not one of JSON-RPC 2.0: %v", invalid))
+		s.reportOdd(invalid)
+		if id, ok := s.callID(m.ID); ok {
+			s.failCall(id, fault.Errorf(fault.Internal, "rpc: the server's answer is not one of JSON-RPC 2.0: %v", invalid))
 		}
 		return
 	}
-	if err := c.answer(m); err != nil {
-		c.reportOdd(err)
+	if err := s.answer(m); err != nil {
+		s.reportOdd(err)
 	}
 }
 
 // failCall ends a call of ours, if it is open, as if the peer had answered it.
-func (c *Session) failCall(id uint64, err error) {
-	var p *OutgoingCall
-	c.update(func(s *connState) {
-		if p = s.calls[id]; p != nil {
-			delete(s.calls, id)
-			s.slots.release()
+func (s *Session) failCall(id uint64, err error) {
+	var call *OutgoingCall
+	s.update(func(st *sessionState) {
+		if call = st.calls[id]; call != nil {
+			delete(st.calls, id)
+			st.callLimit.release()
 		}
 	})
 	switch {
-	case p == nil:
-	case p.abandoned:
-		c.Free(p)
+	case call == nil:
+	case call.abandoned:
+		s.Recycle(call)
 	default:
-		p.fail(err)
+		call.finishWith(err)
 	}
 }
 
 // reportOdd logs, once a connection, that a plain server has sent what cannot be
 // matched to anything. The reader calls it.
-func (c *Session) reportOdd(err error) {
-	if !c.odd {
-		c.odd = true
-		go c.Report(c.Ctx, slog.LevelWarn, "answer ignored; more of them are not logged", slog.Any("error", BriefError(err)))
+func (s *Session) reportOdd(err error) {
+	if !s.loggedOdd {
+		s.loggedOdd = true
+		go s.Report(s.Ctx, slog.LevelWarn, "answer ignored; more of them are not logged", slog.Any("error", BriefError(err)))
 	}
 }
 
 // callID is the id of a call of ours in an answer. Some plain servers give it back
 // as text or as a float.
-func (c *Session) callID(raw []byte) (id uint64, ok bool) {
-	if n, ok := c.Format.Natural(raw); ok || c.Mode != ModePlain {
+func (s *Session) callID(raw []byte) (id uint64, ok bool) {
+	if n, ok := s.Format.Natural(raw); ok || s.Mode != ModePlain {
 		return uint64(n), ok
 	}
-	text, ok := c.Format.String(raw)
+	text, ok := s.Format.String(raw)
 	if !ok {
 		text = string(raw)
 	}
@@ -145,22 +145,22 @@ func (c *Session) callID(raw []byte) (id uint64, ok bool) {
 	return uint64(f), err == nil && f == math.Trunc(f) && f >= 0 && f <= wire.MaxInteger
 }
 
-func (c *Session) fault(id []byte, f *wire.Fault) []byte {
-	return c.Format.AppendError(nil, id, &wire.Error{Code: f.Code, Message: f.Message}, nil)
+func (s *Session) fault(id []byte, f *wire.Fault) []byte {
+	return s.Format.AppendError(nil, id, &wire.Error{Code: f.Code, Message: f.Message}, nil)
 }
 
 // plainNotification runs what is to be run; a failure is not answered. Names that
 // begin with $/ may be ignored, as the Language Server Protocol has it.
-func (c *Session) plainNotification(m *wire.Message) {
+func (s *Session) plainNotification(m *wire.Message) {
 	switch {
 	case string(m.Method) == methodCancelRequest:
-		_ = c.controlMessage(m, 0)
+		_ = s.controlMessage(m, 0)
 		return
-	case bytes.HasPrefix(m.Method, []byte("$/")) && c.Lookup(m.Method) == nil:
+	case bytes.HasPrefix(m.Method, []byte("$/")) && s.Lookup(m.Method) == nil:
 		return
 	}
-	if err := c.incomingNotification(m, 0); err != nil {
-		c.Fail(err, transport.ClosePolicy)
+	if err := s.incomingNotification(m, 0); err != nil {
+		s.Fail(err, transport.ClosePolicy)
 	}
 }
 
@@ -168,34 +168,34 @@ func (c *Session) plainNotification(m *wire.Message) {
 // wait for their turn.
 const maxWaiting = 1024
 
-func (c *Session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
-	if done := c.unsubscribe(m); done != nil {
+func (s *Session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
+	if done := s.unsubscribe(m); done != nil {
 		answer(done)
 		return
 	}
-	method := c.Lookup(m.Method)
+	method := s.Lookup(m.Method)
 	var in *Incoming
 	var refusal *fault.Error
-	c.update(func(s *connState) {
-		if s.ended {
+	s.update(func(st *sessionState) {
+		if st.ended {
 			return
 		}
-		if _, open := s.incoming[string(callKeyOf(m.ID))]; open {
+		if _, open := st.incoming[string(callKeyOf(m.ID))]; open {
 			refusal = &fault.Error{Code: fault.InvalidRequest, Message: "invalid request: the id is that of a call which is not answered yet"}
 			return
 		}
-		in, refusal = c.admit(s, 0, m, method)
+		in, refusal = s.admit(st, 0, m, method)
 	})
 	switch {
 	case refusal != nil:
-		if c.Refused != nil {
-			c.Refused(c, m.Method, refusal)
+		if s.Refused != nil {
+			s.Refused(s, m.Method, refusal)
 		}
-		answer(c.refusal(m.ID, refusal))
+		answer(s.refusal(m.ID, refusal))
 	case in != nil:
 		in.Reply = reply
-		in.keep(m, c.unanswered.Load() >= int64(c.Limits.Calls))
-		c.startPlain(in)
+		in.copyMessage(m, s.unansweredCalls.Load() >= int64(s.Limits.Calls))
+		s.startPlain(in)
 	default:
 		answer(nil)
 	}
@@ -203,54 +203,54 @@ func (c *Session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 
 // startPlain starts in, or has it wait where as many calls run as may. Where in is
 // nil it starts one that waits.
-func (c *Session) startPlain(in *Incoming) {
-	c.update(func(s *connState) {
+func (s *Session) startPlain(in *Incoming) {
+	s.update(func(st *sessionState) {
 		if in != nil {
-			s.waiting = append(s.waiting, in)
+			st.waitingCalls = append(st.waitingCalls, in)
 		}
 		in = nil
-		if s.ended {
-			s.waiting = nil
+		if st.ended {
+			st.waitingCalls = nil
 		}
-		if len(s.waiting) > 0 && c.unanswered.Load() < int64(c.Limits.Calls) {
-			in = s.waiting[0]
-			s.waiting = s.waiting[1:]
-			c.unanswered.Add(1)
+		if len(st.waitingCalls) > 0 && s.unansweredCalls.Load() < int64(s.Limits.Calls) {
+			in = st.waitingCalls[0]
+			st.waitingCalls = st.waitingCalls[1:]
+			s.unansweredCalls.Add(1)
 		}
 	})
 	if in != nil {
-		in.begin(c.current.Load(), 0)
-		c.dispatch(in)
+		in.begin(s.current.Load(), 0)
+		s.dispatch(in)
 	}
 }
 
 // A messageBatch is a JSON-RPC batch on its way through: JSON-RPC 2.0, section
 // 6. Its members run at once and their answers leave together.
-type messageBatch struct {
-	c     *Session
-	parts [][]byte
-	post  func([]byte) // sends the whole answer from the reader
-	send  func([]byte) // and from a worker, which may wait
+type batch struct {
+	session *Session
+	parts   [][]byte
+	post    func([]byte) // sends the whole answer from the reader
+	send    func([]byte) // and from a worker, which may wait
 
-	mu      sync.Mutex
-	replies [][]byte
-	size    int // of those that fit
-	held    int // of all: it counts as buffered
-	left    int // answers to come, and the reader while it runs the parts
+	mu         sync.Mutex
+	replies    [][]byte
+	size       int // of those that fit
+	replyBytes int // of all: it counts as buffered
+	remaining  int // answers to come, and the reader while it runs the parts
 }
 
 // newBatch splits a frame. Where it is no batch it sends what is wrong with it
 // and returns nil.
-func newBatch(c *Session, frame []byte, post, send func([]byte)) *messageBatch {
-	b := &messageBatch{c: c, post: post, send: send}
-	if c.Format.Check(frame, wire.MaxDepth+1) != nil { // the messages in it are within MaxDepth
+func newBatch(s *Session, frame []byte, post, send func([]byte)) *batch {
+	b := &batch{session: s, post: post, send: send}
+	if s.Format.Check(frame, wire.MaxDepth+1) != nil { // the messages in it are within MaxDepth
 		b.refuse(&wire.Fault{Code: fault.Parse, Message: "parse error: the batch is not valid JSON"})
 		return nil
 	}
-	for raw := range c.Format.Array(frame) {
+	for raw := range s.Format.Array(frame) {
 		b.parts = append(b.parts, raw)
 	}
-	if len(b.parts) > c.Limits.BatchMessages {
+	if len(b.parts) > s.Limits.BatchMessages {
 		post(b.refusal())
 		return nil
 	}
@@ -259,45 +259,45 @@ func newBatch(c *Session, frame []byte, post, send func([]byte)) *messageBatch {
 		return nil
 	}
 	b.replies = make([][]byte, len(b.parts))
-	b.left = len(b.parts) + 1
+	b.remaining = len(b.parts) + 1
 	return b
 }
 
 // refuse answers a batch that is none. A client does not: see plainMessage.
-func (b *messageBatch) refuse(f *wire.Fault) {
-	if b.c.Client {
-		b.c.reportOdd(f)
+func (b *batch) refuse(f *wire.Fault) {
+	if b.session.Client {
+		b.session.reportOdd(f)
 		return
 	}
-	b.post(b.c.fault(nil, f))
+	b.post(b.session.fault(nil, f))
 }
 
 // refusal is the answer to a batch that is too long: an error for each id in it, so
 // that nobody waits for an answer. Over POST, where the answer as a whole says it,
 // and where even that would be too long, it is one error.
-func (b *messageBatch) refusal() []byte {
-	c := b.c
-	e := &fault.Error{Code: fault.LimitReached, Message: fmt.Sprintf("the batch has %d messages, the limit is %d", len(b.parts), c.Limits.BatchMessages)}
+func (b *batch) refusal() []byte {
+	s := b.session
+	e := &fault.Error{Code: fault.LimitReached, Message: fmt.Sprintf("the batch has %d messages, the limit is %d", len(b.parts), s.Limits.BatchMessages)}
 	size := 0
 	for _, raw := range b.parts {
-		m := &c.incomingMessage
-		if err := c.Format.DecodePlain(raw, m); m.ID == nil || m.Answer || err == nil && m.Method == nil {
+		m := &s.incomingMessage
+		if err := s.Format.DecodePlain(raw, m); m.ID == nil || m.Answer || err == nil && m.Method == nil {
 			continue
 		}
-		msg := c.refusal(m.ID, e)
-		if size += len(msg) + 1; size > c.Limits.BatchReplyBytes || c.transport == (NoTransport{}) {
-			return c.refusal(nil, e)
+		msg := s.refusal(m.ID, e)
+		if size += len(msg) + 1; size > s.Limits.BatchReplyBytes || s.transport == (NoTransport{}) {
+			return s.refusal(nil, e)
 		}
 		b.replies = append(b.replies, msg)
 	}
 	return b.join()
 }
 
-func (b *messageBatch) run() {
+func (b *batch) run() {
 	for i, raw := range b.parts {
-		b.c.plainMessage(raw, func(msg []byte) { b.reply(i, msg) })
+		b.session.plainMessage(raw, func(msg []byte) { b.reply(i, msg) })
 	}
-	if b.last() {
+	if b.finishOne() {
 		b.post(b.join())
 		b.release()
 	}
@@ -305,45 +305,45 @@ func (b *messageBatch) run() {
 
 // last takes one off what is left and reports whether it was the last, who sends
 // the answer.
-func (b *messageBatch) last() bool {
+func (b *batch) finishOne() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.left--
-	return b.left == 0
+	b.remaining--
+	return b.remaining == 0
 }
 
 // reply notes one answer.
-func (b *messageBatch) reply(i int, msg []byte) {
+func (b *batch) reply(i int, msg []byte) {
 	b.mu.Lock()
 	b.size += len(msg) + 1
-	if len(msg) > 0 && (b.size > b.c.Limits.BatchReplyBytes || !b.c.reserve(len(msg))) {
+	if len(msg) > 0 && (b.size > b.session.Limits.BatchReplyBytes || !b.session.reserve(len(msg))) {
 		b.size -= len(msg)
 		msg = b.tooLarge(msg)
-		b.c.buffered.Add(int64(len(msg))) // over the limit perhaps: then no call is taken on
+		b.session.buffered.Add(int64(len(msg))) // over the limit perhaps: then no call is taken on
 	}
-	b.held += len(msg)
+	b.replyBytes += len(msg)
 	b.replies[i] = bytes.Clone(msg)
 	b.mu.Unlock()
-	if b.last() {
+	if b.finishOne() {
 		b.send(b.join())
 		b.release()
 	}
 }
 
 // release is for when the answer is on its way.
-func (b *messageBatch) release() { b.c.buffered.Add(-int64(b.held)) }
+func (b *batch) release() { b.session.buffered.Add(-int64(b.replyBytes)) }
 
 // tooLarge replaces an answer that does not fit.
-func (b *messageBatch) tooLarge(msg []byte) []byte {
+func (b *batch) tooLarge(msg []byte) []byte {
 	var r struct {
 		ID json.RawMessage `json:"id"`
 	}
 	_ = json.Unmarshal(msg, &r)
-	return b.c.refusal(r.ID, &fault.Error{Code: fault.TooLarge, Message: "the answer to the batch is over its limit"})
+	return b.session.refusal(r.ID, &fault.Error{Code: fault.TooLarge, Message: "the answer to the batch is over its limit"})
 }
 
 // join is the whole answer; empty where there were only notifications.
-func (b *messageBatch) join() []byte {
+func (b *batch) join() []byte {
 	var out []byte
 	for _, r := range b.replies {
 		if len(r) == 0 {

@@ -11,66 +11,66 @@ import (
 // connection ends when nothing is in flight any more.
 
 const (
-	quietFor      = 250 * time.Millisecond // nothing in flight: the client is between two pieces of work
-	plainPatience = 5 * time.Second        // with a client that always has something in flight
+	idleGrace         = 250 * time.Millisecond // nothing in flight: the client is between two pieces of work
+	plainDrainTimeout = 5 * time.Second        // with a client that always has something in flight
 )
 
 // awaitQuiet goes on serving a plain client that is to leave.
-func (c *Session) awaitQuiet() {
-	wait := plainPatience
-	if left, ok := c.timeToLeave(); ok {
+func (s *Session) awaitIdle() {
+	wait := plainDrainTimeout
+	if left, ok := s.timeToDrain(); ok {
 		wait = min(wait, left/2)
 	}
-	c.setTimer(&c.patience, c.refuseNew, wait)
-	quiet := stoppedTimer(c.refuseNew)
-	c.update(func(s *connState) { s.quiet = quiet })
+	s.setTimer(&s.drainTimer, s.refuseNew, wait)
+	quiet := stoppedTimer(s.refuseNew)
+	s.update(func(st *sessionState) { st.idleTimer = quiet })
 }
 
 // watchQuiet has the timer run while nothing is in flight.
-func (s *connState) watchQuiet() {
-	idle := s.idle()
+func (st *sessionState) watchIdle() {
+	idle := st.idle()
 	switch {
-	case idle == s.isQuiet:
+	case idle == st.idleTimerRuns:
 	case idle:
-		s.quiet.Reset(quietFor)
+		st.idleTimer.Reset(idleGrace)
 	default:
-		s.quiet.Stop()
+		st.idleTimer.Stop()
 	}
-	s.isQuiet = idle
+	st.idleTimerRuns = idle
 }
 
 // refuseNew ends the patience with a plain client. It runs on a timer's goroutine.
-func (c *Session) refuseNew() {
-	c.update(func(s *connState) { s.bounded, s.moved, s.quiet = true, true, nil })
+func (s *Session) refuseNew() {
+	s.update(func(st *sessionState) { st.refusesNew, st.moved, st.idleTimer = true, true, nil })
 }
 
 // refuseRest says that a shutdown leaves calls of a plain client unanswered, and its
 // subscriptions without an end.
-func (c *Session) refuseRest(calls map[string]*Incoming) {
+func (s *Session) refuseUnanswered(calls map[string]*Incoming) {
 	why := &fault.Error{Code: fault.Unavailable, Message: fault.MessageShuttingDown}
 	for _, in := range calls {
-		msg := c.refusal(in.ID, why)
+		msg := s.refusal(in.ID, why)
 		if in.Reply != nil {
 			in.Reply(msg)
 		} else {
-			c.post(msg)
+			s.post(msg)
 		}
 	}
-	if c.out.endSubscriptions(c.errorObject(why)) {
-		go c.flush(false)
+	if s.queue.endSubscriptions(s.errorObject(why)) {
+		go s.flush(false)
 	}
 }
 
 // endSubscriptions ends those that are open, behind the items that wait. It reports
 // whether the caller must flush.
-func (o *outbox) endSubscriptions(end []byte) (flush bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, s := range o.sending {
-		if s.sub != nil && !s.ended {
-			s.stopped, s.ended, s.end = true, true, end
-			s.take(&o.first)
+func (q *sendQueue) endSubscriptions(end []byte) (flush bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, ss := range q.streams {
+		if ss.sub != nil && !ss.finished {
+			ss.stopped, ss.finished, ss.endObject = true, true, end
+			ss.appendTo(&q.messages)
 		}
 	}
-	return o.first.size() > 0 && o.claim()
+	return q.messages.size() > 0 && q.claimFlush()
 }

@@ -23,25 +23,25 @@ import (
 
 // A resumption is what such a session knows beside its state.
 type resumption struct {
-	token  string // the client's
-	id     string // the server's: the public part of the token, and
-	secret [32]byte
-	owner  string // whose principal it is
+	token     string // the client's
+	id        string // the server's: the public part of the token, and
+	secret    [32]byte
+	principal string // whose principal it is
 
 	attempt atomic.Uint64 // the client's: of the last rpc.resume written; the server's: the highest accepted
 
-	window time.Duration // for how long it waits for a new socket
-	expiry *time.Timer   // ends it then
-	sent   replay.Buffer
-	taking chan struct{} // holds a value while a new socket takes it up
+	window    time.Duration // for how long it waits for a new socket
+	expiry    *time.Timer   // ends it then
+	sent      replay.Buffer
+	attaching chan struct{} // holds a value while a new socket takes it up
 
-	received atomic.Uint64 // frames
-	told     atomic.Uint64 // of those, what the last ack has said
-	quarter  int           // of the peer's buffer: an ack is due when as much has come
-	fresh    int           // the reader's: bytes that came since
-	loud     bool          // the reader's: the frame holds more than acks and pings
-	timer    *time.Timer   // acknowledges what comes in small numbers
-	armed    atomic.Bool   // the timer is
+	received      atomic.Uint64 // frames
+	ackedFrames   atomic.Uint64 // of those, what the last ack has said
+	ackThreshold  int           // of the peer's buffer: an ack is due when as much has come
+	unackedBytes  int           // the reader's: bytes that came since
+	ackEliciting  bool          // the reader's: the frame holds more than acks and pings
+	ackTimer      *time.Timer   // acknowledges what comes in small numbers
+	ackTimerArmed atomic.Bool   // the timer is
 }
 
 // ackDelay is how long a frame waits to be acknowledged where few come.
@@ -55,68 +55,68 @@ var (
 // resumable makes a session resumable by what the peers have agreed on: how many
 // bytes each keeps, and for how long. skip is how many frames are still to be
 // written that do not count.
-func (c *Session) resumable(r *resumption, keep, peerKeeps, skip int) {
+func (s *Session) enableResumption(r *resumption, keep, peerKeeps, skip int) {
 	r.sent.Init(keep, skip)
-	r.quarter = min(max(peerKeeps/4, 1<<10), 64<<10) // what is kept should fit a cache
-	r.taking = make(chan struct{}, 1)
-	r.timer = stoppedTimer(func() {
-		r.armed.Store(false)
-		c.acknowledge(r)
+	r.ackThreshold = min(max(peerKeeps/4, 1<<10), 64<<10) // what is kept should fit a cache
+	r.attaching = make(chan struct{}, 1)
+	r.ackTimer = stoppedTimer(func() {
+		r.ackTimerArmed.Store(false)
+		s.acknowledge(r)
 	})
 	r.expiry = stoppedTimer(func() {
-		c.expire(fmt.Errorf("%w: no new connection within %v", errSessionLost, r.window))
+		s.expire(fmt.Errorf("%w: no new connection within %v", errSessionLost, r.window))
 	})
-	c.resume.Store(r)
-	c.out.resume(&r.sent)
+	s.resumption.Store(r)
+	s.queue.keepFrames(&r.sent)
 }
 
 // count counts a frame before anybody has looked at what is in it.
-func (r *resumption) count(n int) {
+func (r *resumption) countFrame(n int) {
 	r.received.Add(1)
-	r.fresh += n
-	r.loud = false
+	r.unackedBytes += n
+	r.ackEliciting = false
 }
 
 // counted sees to it that the peer hears of what has come: by volume first, by
 // time second.
-func (c *Session) counted(r *resumption) {
+func (s *Session) scheduleAck(r *resumption) {
 	switch {
-	case r.fresh >= r.quarter:
-		r.fresh = 0
-		c.acknowledge(r)
-	case r.loud && !r.armed.Swap(true):
-		r.timer.Reset(ackDelay)
+	case r.unackedBytes >= r.ackThreshold:
+		r.unackedBytes = 0
+		s.acknowledge(r)
+	case r.ackEliciting && !r.ackTimerArmed.Swap(true):
+		r.ackTimer.Reset(ackDelay)
 	}
 }
 
 // acknowledge has the next flush begin with an ack.
-func (c *Session) acknowledge(r *resumption) {
-	if r.received.Load() == r.told.Load() {
+func (s *Session) acknowledge(r *resumption) {
+	if r.received.Load() == r.ackedFrames.Load() {
 		return
 	}
-	if c.out.acknowledge() {
-		go c.flush(false)
+	if s.queue.queueAck() {
+		go s.flush(false)
 	}
 }
 
 // writeAck writes an ack, alone in its frame. The flusher calls it.
-func (c *Session) writeAck() error {
-	r := c.resume.Load()
+func (s *Session) writeAck() error {
+	r := s.resumption.Load()
 	received := r.received.Load()
-	r.told.Store(received)
-	msg := c.Format.AppendControl(nil, methodAck, int64(received), int64(r.sent.Next()))
-	frame := c.Format.AppendToFrame(nil, msg, true)
+	r.ackedFrames.Store(received)
+	msg := s.Format.AppendControl(nil, methodAck, int64(received), int64(r.sent.Next()))
+	frame := s.Format.AppendToFrame(nil, msg, true)
 	r.sent.Keep(frame)
-	return c.transport.WriteFrame(frame)
+	return s.transport.WriteFrame(frame)
 }
 
 // acknowledged takes in an ack of the peer's.
-func (c *Session) acknowledged(params []byte, n int) error {
-	r := c.resume.Load()
+func (s *Session) receiveAck(params []byte, n int) error {
+	r := s.resumption.Load()
 	if r == nil {
 		return nil
 	}
-	v, ok := c.ints(params, 2)
+	v, ok := s.ints(params, 2)
 	if !ok || len(v) < 2 || n > 0 {
 		return errMalformed
 	}
@@ -128,53 +128,53 @@ func (c *Session) acknowledged(params []byte, n int) error {
 
 // detach leaves the session without a socket, and reports whether it lives on:
 // where l's end was a cut, and it can be resumed.
-func (c *Session) detach(t transport.Transport, cause error) bool {
-	r := c.resume.Load()
+func (s *Session) detach(t transport.Transport, cause error) bool {
+	r := s.resumption.Load()
 	if r == nil || !isCut(t, cause) {
 		return false
 	}
 	alive, first := false, false
-	c.update(func(s *connState) {
-		alive = !s.ended && !s.draining && !s.leaving
-		if first = alive && s.attached && c.transport == t; first {
-			s.attached = false
+	s.update(func(st *sessionState) {
+		alive = !st.ended && !st.draining && !st.peerDraining
+		if first = alive && st.attached && s.transport == t; first {
+			st.attached = false
 			r.expiry.Reset(r.window)
 		}
 	})
 	if first {
-		c.out.detach()
+		s.queue.detach()
 		t.Close()
-		if c.Registry != nil {
-			c.Registry.detached(c)
+		if s.Registry != nil {
+			s.Registry.addDetached(s)
 		}
-		c.Events.Detached(c, c.Cause(cause))
+		s.Events.Detached(s, s.Cause(cause))
 	}
 	return alive
 }
 
 // waits reports whether a session is without a socket.
-func (c *Session) IsDetached() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !c.state.ended && !c.state.attached && c.resume.Load() != nil
+func (s *Session) IsDetached() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.state.ended && !s.state.attached && s.resumption.Load() != nil
 }
 
 // watch has a session that waits for its client end with the context of l, its last
 // socket, which stop is of. Any other no longer depends on that.
-func (c *Session) WatchContext(t transport.Transport, stop func() bool) {
-	c.update(func(s *connState) {
-		if !s.ended && !s.attached && c.transport == t {
-			s.unwatch = stop
+func (s *Session) WatchContext(t transport.Transport, stop func() bool) {
+	s.update(func(st *sessionState) {
+		if !st.ended && !st.attached && s.transport == t {
+			st.unwatchContext = stop
 		} else {
 			stop()
 		}
 	})
 }
 
-func (s *connState) stopWatching() {
-	if s.unwatch != nil {
-		s.unwatch()
-		s.unwatch = nil
+func (st *sessionState) stopWatchingContext() {
+	if st.unwatchContext != nil {
+		st.unwatchContext()
+		st.unwatchContext = nil
 	}
 }
 
@@ -192,15 +192,15 @@ func isCut(t transport.Transport, cause error) bool {
 
 // expire ends a session that is still detached. A socket that comes now is too
 // late.
-func (c *Session) expire(cause error) {
+func (s *Session) expire(cause error) {
 	attached := false
-	c.update(func(s *connState) {
-		if attached = s.attached; !attached {
-			s.expired = cause
+	s.update(func(st *sessionState) {
+		if attached = st.attached; !attached {
+			st.expiredCause = cause
 		}
 	})
 	if !attached {
-		c.End(cause)
+		s.End(cause)
 	}
 }
 
@@ -210,14 +210,14 @@ func (c *Session) expire(cause error) {
 // then does not count. Where it fails nothing has been written to l, and the session
 // has ended, unless a later attempt was accepted meanwhile, which has it then.
 // Otherwise the caller goes on to read l.
-func (c *Session) attach(t transport.Transport, peer *resumeParams, first func() []byte) error {
-	r := c.resume.Load()
-	r.taking <- struct{}{}
-	defer func() { <-r.taking }()
+func (s *Session) attach(t transport.Transport, peer *resumeParams, first func() []byte) error {
+	r := s.resumption.Load()
+	r.attaching <- struct{}{}
+	defer func() { <-r.attaching }()
 	if uint64(peer.Attempt) < r.attempt.Load() {
 		return errNotKnown
 	}
-	if err := c.leaveSocket(); err != nil {
+	if err := s.leaveTransport(); err != nil {
 		return err
 	}
 	frames, err := r.sent.After(uint64(peer.Received))
@@ -226,59 +226,59 @@ func (c *Session) attach(t transport.Transport, peer *resumeParams, first func()
 	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w", errSessionLost, err)
-		c.End(err)
+		s.End(err)
 		return err
 	}
-	c.out.attach() // nobody else writes, nor says goodbye, before what follows
-	c.update(func(s *connState) {
-		if err = cmp.Or(s.cause, s.expired); err == nil {
-			c.transport = t
-			s.attached, s.reading = true, make(chan struct{})
-			c.Carried.Store(false)
-			s.stopWatching()
+	s.queue.attach() // nobody else writes, nor says goodbye, before what follows
+	s.update(func(st *sessionState) {
+		if err = cmp.Or(st.cause, st.expiredCause); err == nil {
+			s.transport = t
+			st.attached, st.readerDone = true, make(chan struct{})
+			s.HasTraffic.Store(false)
+			st.stopWatchingContext()
 			r.expiry.Stop()
 		}
 	})
 	if err != nil {
-		c.out.quit()
+		s.queue.abortFlush()
 		return err
 	}
-	t.Bind(c)
-	c.heard.Store(true)
+	t.Bind(s)
+	s.active.Store(true)
 	if first != nil {
 		_ = t.WriteFrame(first()) // if it fails the reader will know
 	}
 	for frame := range frames {
 		_ = t.WriteFrame(frame)
 	}
-	if c.Registry != nil {
-		c.Registry.attached(c)
+	if s.Registry != nil {
+		s.Registry.attach(s)
 	}
-	c.Events.Attached()
-	go c.flush(false)
+	s.Events.Attached()
+	go s.flush(false)
 	return nil
 }
 
 // leaveSocket cuts the socket that the session may still have, and waits until
 // its reader and its flusher are gone.
-func (c *Session) leaveSocket() (err error) {
+func (s *Session) leaveTransport() (err error) {
 	var reading chan struct{}
 	was := false
-	c.update(func(s *connState) {
-		err, reading, was = s.cause, s.reading, s.attached
-		s.attached = false
+	s.update(func(st *sessionState) {
+		err, reading, was = st.cause, st.readerDone, st.attached
+		st.attached = false
 	})
 	if err != nil {
 		return err
 	}
-	c.out.detach()
+	s.queue.detach()
 	if was {
-		c.transport.Close()
+		s.transport.Close()
 	}
 	if reading != nil {
 		<-reading
 	}
-	<-c.out.drained()
+	<-s.queue.awaitFlushed()
 	return nil
 }
 
@@ -317,16 +317,16 @@ func (r *resumeResult) members() []member {
 }
 
 // takeUp is the client's: it resumes the session on a new socket.
-func (c *Session) Resume(ctx context.Context, t transport.Transport) error {
-	if err := c.leaveSocket(); err != nil {
+func (s *Session) Resume(ctx context.Context, t transport.Transport) error {
+	if err := s.leaveTransport(); err != nil {
 		return err
 	}
-	r := c.resume.Load()
+	r := s.resumption.Load()
 	var answer resumeResult
 	var params resumeParams
-	err := c.withCredentials(ctx, func(token string) error {
+	err := s.withCredentials(ctx, func(token string) error {
 		params = resumeParams{r.token, int64(r.attempt.Add(1)), int64(r.received.Load()), int64(r.sent.Dropped()), token}
-		return c.exchange(ctx, t, methodResume, params.members(), answer.members())
+		return s.exchange(ctx, t, methodResume, params.members(), answer.members())
 	})
 	if err != nil {
 		return err
@@ -334,9 +334,9 @@ func (c *Session) Resume(ctx context.Context, t transport.Transport) error {
 	if answer.Session != "" {
 		r.token = answer.Session
 	}
-	if err := c.attach(t, &resumeParams{Attempt: params.Attempt, Received: answer.Received}, nil); err != nil {
+	if err := s.attach(t, &resumeParams{Attempt: params.Attempt, Received: answer.Received}, nil); err != nil {
 		return err
 	}
-	go c.Read(t)
+	go s.Read(t)
 	return nil
 }

@@ -16,19 +16,19 @@ import (
 type Registry struct {
 	bounds RegistryBounds
 
-	mu       sync.Mutex
-	byID     map[string]*Session
-	waiting  *list.List // of *wait, the longest first
-	waits    map[*Session]*list.Element
-	bytes    int
-	byPerson map[string]int // how many of those that wait
+	mu           sync.Mutex
+	byID         map[string]*Session
+	detached     *list.List // of *wait, the longest first
+	elements     map[*Session]*list.Element
+	bytes        int
+	perPrincipal map[string]int // how many of those that wait
 }
 
 // A sessionWait is a session that waits for its client.
 type sessionWait struct {
-	session *Session
-	owner   string
-	bytes   int
+	session   *Session
+	principal string
+	bytes     int
 }
 
 // registryBounds are how long, and within which bounds, sessions wait for their
@@ -40,29 +40,29 @@ type RegistryBounds struct {
 
 func NewRegistry(b RegistryBounds) *Registry {
 	return &Registry{
-		bounds:   b,
-		byID:     make(map[string]*Session),
-		waiting:  list.New(),
-		waits:    make(map[*Session]*list.Element),
-		byPerson: make(map[string]int),
+		bounds:       b,
+		byID:         make(map[string]*Session),
+		detached:     list.New(),
+		elements:     make(map[*Session]*list.Element),
+		perPrincipal: make(map[string]int),
 	}
 }
 
 // open makes c resumable and tells its client how.
-func (ss *Registry) open(c *Session, peerKeeps int, answer *hello) {
-	r := &resumption{id: randomText(12), window: ss.bounds.Window, owner: c.Principal}
+func (reg *Registry) register(s *Session, peerKeeps int, answer *hello) {
+	r := &resumption{id: randomText(12), window: reg.bounds.Window, principal: s.Principal}
 	secret := randomText(24)
 	r.secret = sha256.Sum256([]byte(secret))
-	answer.Session, answer.Window, answer.Replay = r.id+"."+secret, r.window.Milliseconds(), int64(c.Limits.ReplayBytes)
-	c.resumable(r, c.Limits.ReplayBytes, peerKeeps, 1)
-	c.out.grown = func(n int) { ss.grown(c, n) }
-	c.update(func(s *connState) {
-		if s.ended {
+	answer.Session, answer.Window, answer.Replay = r.id+"."+secret, r.window.Milliseconds(), int64(s.Limits.ReplayBytes)
+	s.enableResumption(r, s.Limits.ReplayBytes, peerKeeps, 1)
+	s.queue.onGrow = func(n int) { reg.addBytes(s, n) }
+	s.update(func(st *sessionState) {
+		if st.ended {
 			return
 		}
-		ss.mu.Lock()
-		defer ss.mu.Unlock()
-		ss.byID[r.id] = c
+		reg.mu.Lock()
+		defer reg.mu.Unlock()
+		reg.byID[r.id] = s
 	})
 }
 
@@ -75,28 +75,28 @@ func randomText(n int) string {
 // find returns the session that a request to resume is for, if the client of o may
 // have it, otherwise nil. A request that is older than one already accepted may not:
 // it was written for a transport that the client has left since, and has come late.
-func (ss *Registry) find(o *Opening, params *resumeParams) *Session {
-	if ss == nil {
+func (reg *Registry) findForResume(o *Opening, params *resumeParams) *Session {
+	if reg == nil {
 		return nil
 	}
 	id, secret, _ := strings.Cut(params.Session, ".")
 	sum := sha256.Sum256([]byte(secret))
-	ss.mu.Lock()
-	c := ss.byID[id]
-	ss.mu.Unlock()
-	if c == nil || c.Format != o.form {
+	reg.mu.Lock()
+	s := reg.byID[id]
+	reg.mu.Unlock()
+	if s == nil || s.Format != o.form {
 		return nil
 	}
-	r := c.resume.Load()
-	if subtle.ConstantTimeCompare(sum[:], r.secret[:]) == 0 || o.principal != r.owner || !r.accept(uint64(params.Attempt)) {
+	r := s.resumption.Load()
+	if subtle.ConstantTimeCompare(sum[:], r.secret[:]) == 0 || o.principal != r.principal || !r.acceptAttempt(uint64(params.Attempt)) {
 		return nil
 	}
-	return c
+	return s
 }
 
 // accept reports whether an attempt comes after all that were accepted before,
 // and is accepted then.
-func (r *resumption) accept(attempt uint64) bool {
+func (r *resumption) acceptAttempt(attempt uint64) bool {
 	for {
 		last := r.attempt.Load()
 		if attempt <= last {
@@ -110,90 +110,90 @@ func (r *resumption) accept(attempt uint64) bool {
 
 // detached hears that c waits for its client. Those that have waited longest are
 // given up where there are too many.
-func (ss *Registry) detached(c *Session) {
-	r := c.resume.Load()
-	w := &sessionWait{session: c, owner: r.owner, bytes: c.held()}
+func (reg *Registry) addDetached(s *Session) {
+	r := s.resumption.Load()
+	w := &sessionWait{session: s, principal: r.principal, bytes: s.heldBytes()}
 	var over []*Session
-	ss.mu.Lock()
-	if ss.byID[r.id] != c { // it has ended meanwhile
-		ss.mu.Unlock()
+	reg.mu.Lock()
+	if reg.byID[r.id] != s { // it has ended meanwhile
+		reg.mu.Unlock()
 		return
 	}
-	ss.waits[c] = ss.waiting.PushBack(w)
-	ss.bytes += w.bytes
-	ss.byPerson[w.owner]++
-	if w.owner != "" && ss.byPerson[w.owner] > ss.bounds.MaxPerPrincipal {
-		for e := ss.waiting.Front(); ; e = e.Next() {
-			if e.Value.(*sessionWait).owner == w.owner {
-				over = append(over, ss.forget(e))
+	reg.elements[s] = reg.detached.PushBack(w)
+	reg.bytes += w.bytes
+	reg.perPrincipal[w.principal]++
+	if w.principal != "" && reg.perPrincipal[w.principal] > reg.bounds.MaxPerPrincipal {
+		for e := reg.detached.Front(); ; e = e.Next() {
+			if e.Value.(*sessionWait).principal == w.principal {
+				over = append(over, reg.removeDetached(e))
 				break
 			}
 		}
 	}
-	over = append(over, ss.overLimit()...)
-	ss.mu.Unlock()
-	giveUpOn(over)
+	over = append(over, reg.overLimit()...)
+	reg.mu.Unlock()
+	expireAll(over)
 }
 
 // overLimit takes those off that are too many. The mutex is held.
-func (ss *Registry) overLimit() (over []*Session) {
-	for ss.waiting.Len() > ss.bounds.MaxDetached || ss.bytes > ss.bounds.MaxDetachedBytes && ss.waiting.Len() > 0 {
-		over = append(over, ss.forget(ss.waiting.Front()))
+func (reg *Registry) overLimit() (over []*Session) {
+	for reg.detached.Len() > reg.bounds.MaxDetached || reg.bytes > reg.bounds.MaxDetachedBytes && reg.detached.Len() > 0 {
+		over = append(over, reg.removeDetached(reg.detached.Front()))
 	}
 	return over
 }
 
-func giveUpOn(over []*Session) {
-	for _, c := range over {
-		c.expire(fmt.Errorf("%w: too many sessions wait for their clients", errSessionLost))
+func expireAll(over []*Session) {
+	for _, s := range over {
+		s.expire(fmt.Errorf("%w: too many sessions wait for their clients", errSessionLost))
 	}
 }
 
 // grown hears that a session has n bytes more to send when its client is back.
 // Its outbox's mutex is held.
-func (ss *Registry) grown(c *Session, n int) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if e := ss.waits[c]; e != nil {
+func (reg *Registry) addBytes(s *Session, n int) {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	if e := reg.elements[s]; e != nil {
 		e.Value.(*sessionWait).bytes += n
-		ss.bytes += n
+		reg.bytes += n
 	}
-	if over := ss.overLimit(); over != nil {
-		go giveUpOn(over)
+	if over := reg.overLimit(); over != nil {
+		go expireAll(over)
 	}
 }
 
 // forget takes a session off those that wait. The mutex is held.
-func (ss *Registry) forget(e *list.Element) *Session {
-	w := ss.waiting.Remove(e).(*sessionWait)
-	delete(ss.waits, w.session)
-	ss.bytes -= w.bytes
-	if ss.byPerson[w.owner]--; ss.byPerson[w.owner] == 0 {
-		delete(ss.byPerson, w.owner)
+func (reg *Registry) removeDetached(e *list.Element) *Session {
+	w := reg.detached.Remove(e).(*sessionWait)
+	delete(reg.elements, w.session)
+	reg.bytes -= w.bytes
+	if reg.perPrincipal[w.principal]--; reg.perPrincipal[w.principal] == 0 {
+		delete(reg.perPrincipal, w.principal)
 	}
 	return w.session
 }
 
 // attached hears that c's client has come back.
-func (ss *Registry) attached(c *Session) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if e := ss.waits[c]; e != nil {
-		ss.forget(e)
+func (reg *Registry) attach(s *Session) {
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	if e := reg.elements[s]; e != nil {
+		reg.removeDetached(e)
 	}
 }
 
 // ended hears that c is no more.
-func (ss *Registry) ended(c *Session) {
-	r := c.resume.Load()
+func (reg *Registry) remove(s *Session) {
+	r := s.resumption.Load()
 	if r == nil {
 		return
 	}
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	delete(ss.byID, r.id)
-	if e := ss.waits[c]; e != nil {
-		ss.forget(e)
+	reg.mu.Lock()
+	defer reg.mu.Unlock()
+	delete(reg.byID, r.id)
+	if e := reg.elements[s]; e != nil {
+		reg.removeDetached(e)
 	}
 }
 
@@ -201,19 +201,19 @@ func (ss *Registry) ended(c *Session) {
 // each call and stream of it does besides: goroutines, contexts, buffers. A
 // notification that waits takes less.
 const (
-	sessionCost = 16 << 10
-	workCost    = 8 << 10
-	noteCost    = 512
+	sessionCost      = 16 << 10
+	workCost         = 8 << 10
+	notificationCost = 512
 )
 
 // held is how many bytes a session holds for both sides, roughly.
-func (c *Session) held() int {
+func (s *Session) heldBytes() int {
 	work, notes := 0, 0
-	c.update(func(s *connState) {
-		work = len(s.calls) + s.handlers + s.cleanups + len(s.sinks) + s.sources
-		notes = s.notes.held()
+	s.update(func(st *sessionState) {
+		work = len(st.calls) + st.handlers + st.cleanups + len(st.recvStreams) + st.sendStreams
+		notes = st.notifications.heldBytes()
 	})
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	return sessionCost + work*workCost + notes + c.resume.Load().sent.Held() + int(c.buffered.Load()) + c.out.first.size() + c.out.items
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return sessionCost + work*workCost + notes + s.resumption.Load().sent.Held() + int(s.buffered.Load()) + s.queue.messages.size() + s.queue.itemBytes
 }

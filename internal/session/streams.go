@@ -14,121 +14,121 @@ import (
 // openSendStreams makes a send stream for each producer of a message that is about to
 // be sent, and the names that it has them under, nil for a nil producer. In plain mode
 // they are subscriptions to method. served says that the message is an answer.
-func (c *Session) openSendStreams(method string, producers []Producer, acct *account, Served bool) (streams []*SendStream, names [][]byte, err error) {
+func (s *Session) openSendStreams(method string, producers []Producer, scope *callScope, isResult bool) (streams []*SendStream, names [][]byte, err error) {
 	if len(producers) == 0 {
 		return nil, nil, nil
 	}
 	handles := make([]uint64, len(producers)) // 0 for none
-	c.update(func(s *connState) {
-		before := s.nextHandle
+	s.update(func(st *sessionState) {
+		before := st.nextHandle
 		for i, p := range producers {
 			if p != nil {
-				s.nextHandle++
-				s.countSource(Served, 1)
-				handles[i] = s.nextHandle
+				st.nextHandle++
+				st.countSendStreams(isResult, 1)
+				handles[i] = st.nextHandle
 			}
 		}
 		switch {
-		case s.nextHandle-before > wire.MaxStreams && c.Mode == ModeWirecall:
+		case st.nextHandle-before > wire.MaxStreams && s.Mode == ModeWirecall:
 			err = errMessageStreams
-		case s.sources > s.peerStreams:
-			err = overStreams(side(!Served), s.peerStreams, Served)
-		case Served && s.served > c.Limits.Streams:
-			err = overStreams("callee", c.Limits.Streams, true)
+		case st.sendStreams > st.peerStreams:
+			err = overStreams(sideName(!isResult), st.peerStreams, isResult)
+		case isResult && st.resultStreams > s.Limits.Streams:
+			err = overStreams("callee", s.Limits.Streams, true)
 		}
 	})
 	for i, h := range handles {
 		var name []byte
 		if h != 0 {
-			s := c.newSendStream(producers[i], h, acct)
-			s.served = Served
-			streams = append(streams, s)
-			name = c.streamName(nil, h)
-			if c.Mode == ModePlain {
-				s.sub = newSubscription(c.Format, method, name)
+			ss := s.newSendStream(producers[i], h, scope)
+			ss.isResult = isResult
+			streams = append(streams, ss)
+			name = s.streamName(nil, h)
+			if s.Mode == ModePlain {
+				ss.sub = newSubscription(s.Format, method, name)
 			}
 		}
 		names = append(names, name)
 	}
 	if err != nil {
-		c.update(func(s *connState) { s.countSource(Served, -len(streams)) })
+		s.update(func(st *sessionState) { st.countSendStreams(isResult, -len(streams)) })
 		return nil, nil, err
 	}
-	c.out.open(streams)
+	s.queue.addStreams(streams)
 	return streams, names, nil
 }
 
 // countSource counts n sources, of answers or of calls of ours.
-func (s *connState) countSource(Served bool, n int) {
-	s.sources += n
-	if Served {
-		s.served += n
+func (st *sessionState) countSendStreams(isResult bool, n int) {
+	st.sendStreams += n
+	if isResult {
+		st.resultStreams += n
 	}
 }
 
 // streamName appends what stands for a stream in params and results: its
 // handle, in plain mode the id of a subscription.
-func (c *Session) streamName(dst []byte, handle uint64) []byte {
-	if c.Mode == ModePlain {
+func (s *Session) streamName(dst []byte, handle uint64) []byte {
+	if s.Mode == ModePlain {
 		return fmt.Appendf(dst, `"0x%x"`, handle)
 	}
-	return c.Format.AppendID(dst, handle)
+	return s.Format.AppendID(dst, handle)
 }
 
 var errMessageStreams = fmt.Errorf("a message can introduce %d streams at most", wire.MaxStreams)
 
 // discard takes sources back that no message has introduced.
-func (c *Session) discard(sources []*SendStream) {
-	if len(sources) == 0 {
+func (s *Session) discardStreams(sendStreams []*SendStream) {
+	if len(sendStreams) == 0 {
 		return
 	}
-	c.out.forget(sources)
-	c.update(func(s *connState) { s.countSource(sources[0].served, -len(sources)) })
+	s.queue.removeStreams(sendStreams)
+	s.update(func(st *sessionState) { st.countSendStreams(sendStreams[0].isResult, -len(sendStreams)) })
 }
 
-func (o *outbox) open(sources []*SendStream) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
+func (q *sendQueue) addStreams(sendStreams []*SendStream) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
 		return
 	}
-	if o.sending == nil {
-		o.sending = make(map[uint64]*SendStream)
+	if q.streams == nil {
+		q.streams = make(map[uint64]*SendStream)
 	}
-	for _, s := range sources {
-		o.sending[s.handle] = s
+	for _, ss := range sendStreams {
+		q.streams[ss.handle] = ss
 	}
 }
 
 // produced returns the sources that are open.
-func (o *outbox) produced() []*SendStream {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return slices.Collect(maps.Values(o.sending))
+func (q *sendQueue) openStreams() []*SendStream {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Collect(maps.Values(q.streams))
 }
 
-func (o *outbox) forget(sources []*SendStream) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, s := range sources {
-		delete(o.sending, s.handle)
+func (q *sendQueue) removeStreams(sendStreams []*SendStream) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, ss := range sendStreams {
+		delete(q.streams, ss.handle)
 	}
 }
 
-func (o *outbox) sendStream(handle uint64) *SendStream {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.sending[handle]
+func (q *sendQueue) sendStream(handle uint64) *SendStream {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.streams[handle]
 }
 
 // takeFinished reports the sources whose end has been said since it was last
 // asked: of answers, and of calls of ours.
-func (o *outbox) takeFinished() (Served, own int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	Served, own = o.finishedServed, o.finishedOwn
-	o.finishedServed, o.finishedOwn = 0, 0
-	return Served, own
+func (q *sendQueue) takeFinished() (isResult, own int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	isResult, own = q.finishedResults, q.finishedParams
+	q.finishedResults, q.finishedParams = 0, 0
+	return isResult, own
 }
 
 var errStreamLimit = &fault.Error{Code: fault.LimitReached, Message: "too many streams at once"}
@@ -142,7 +142,7 @@ func overStreams(whose string, limit int, ran bool) error {
 	return fmt.Errorf("too many streams at once: over Limits.Streams of the %s, which is %d; the handler %s", whose, limit, fate)
 }
 
-func side(callee bool) string {
+func sideName(callee bool) string {
 	if callee {
 		return "callee"
 	}
@@ -155,43 +155,43 @@ func isLimit(err error) bool { return err == error(errStreamLimit) }
 // behind it is read. Over the limit the message is refused, but its streams
 // are known all the same: the peer does not know of the refusal yet. One that
 // goes on is a protocol error. depth is how deep their items may nest.
-func (c *Session) register(s *connState, handles []uint64, depth int) (sinks []*RecvStream, err error) {
+func (s *Session) openRecvStreams(st *sessionState, handles []uint64, depth int) (recvStreams []*RecvStream, err error) {
 	for _, h := range handles {
-		if _, open := s.sinks[h]; open {
+		if _, open := st.recvStreams[h]; open {
 			return nil, fmt.Errorf("stream %d is open already", h)
 		}
-		k := c.newSink(h, depth)
-		s.sinks[h] = k
-		sinks = append(sinks, k)
+		rs := s.newRecvStream(h, depth)
+		st.recvStreams[h] = rs
+		recvStreams = append(recvStreams, rs)
 	}
-	switch n := len(s.sinks); {
-	case len(handles) == 0 || n <= c.Limits.Streams:
-		return sinks, nil
-	case int64(n) > 4*int64(c.Limits.Streams)+4:
+	switch n := len(st.recvStreams); {
+	case len(handles) == 0 || n <= s.Limits.Streams:
+		return recvStreams, nil
+	case int64(n) > 4*int64(s.Limits.Streams)+4:
 		return nil, errors.New("far more streams than the limit allows")
 	}
-	return sinks, errStreamLimit
+	return recvStreams, errStreamLimit
 }
 
-func (c *Session) cancelAll(sinks []*RecvStream) {
-	for _, k := range sinks {
-		if k.drop(errStreamLimit) {
-			c.post(c.Format.AppendEnd(nil, methodCancel, k.Handle, nil))
+func (s *Session) cancelRefused(recvStreams []*RecvStream) {
+	for _, rs := range recvStreams {
+		if rs.drop(errStreamLimit) {
+			s.post(s.Format.AppendEnd(nil, methodCancel, rs.Handle, nil))
 		}
-		k.settle()
+		rs.leaveScope()
 	}
 }
 
 // cancelStream tells the peer that one of its streams is not wanted any more.
-func (c *Session) cancelStream(handle uint64) {
-	c.post(c.Format.AppendEnd(nil, methodCancel, handle, nil))
+func (s *Session) cancelStream(handle uint64) {
+	s.post(s.Format.AppendEnd(nil, methodCancel, handle, nil))
 }
 
 // sink finds a stream of the peer's that is open.
-func (c *Session) sink(handle int64) *RecvStream {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state.sinks[uint64(handle)]
+func (s *Session) recvStream(handle int64) *RecvStream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.recvStreams[uint64(handle)]
 }
 
 // drainRetry is what a server that shuts down says.
@@ -199,33 +199,33 @@ const drainRetry = 500 * time.Millisecond
 
 // comeAgain ends the streams that have a cursor: the context of their calls ends, and
 // what their producers do then does not change what they end with.
-func (o *outbox) comeAgain() {
+func (q *sendQueue) endCursorStreams() {
 	var open []*SendStream
-	o.mu.Lock()
-	o.late = true
-	for _, s := range o.sending {
-		if s.acct.cursor {
-			open = append(open, s)
+	q.mu.Lock()
+	q.cursorsEnded = true
+	for _, ss := range q.streams {
+		if ss.scope.cursor {
+			open = append(open, ss)
 		}
 	}
-	o.mu.Unlock()
-	for _, s := range open {
-		s.stop(&fault.Error{Code: fault.ComeAgain, Message: "come again", Retry: drainRetry})
+	q.mu.Unlock()
+	for _, ss := range open {
+		ss.stop(&fault.Error{Code: fault.ComeAgain, Message: "come again", Retry: drainRetry})
 	}
 }
 
 // isLate reports whether comeAgain has been called.
-func (o *outbox) isLate() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.late
+func (q *sendQueue) hasEndedCursors() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.cursorsEnded
 }
 
 // cleanUp runs f on a goroutine of its own. The session is not idle until it returns.
-func (c *Session) CleanUp(f func()) {
-	c.update(func(s *connState) { s.cleanups++ })
+func (s *Session) CleanUp(f func()) {
+	s.update(func(st *sessionState) { st.cleanups++ })
 	go func() {
-		defer c.update(func(s *connState) { s.cleanups-- })
+		defer s.update(func(st *sessionState) { st.cleanups-- })
 		f()
 	}()
 }

@@ -41,24 +41,24 @@ func notificationName(method string) string {
 }
 
 // item wraps an encoded item. What it returns is good until the next.
-func (s *subscription) item(b []byte) []byte {
-	s.buf = append(append(append(s.buf[:0], s.prefix...), `,"result":`...), b...)
-	s.buf = append(s.buf, "}}"...)
-	return s.buf
+func (sub *subscription) item(b []byte) []byte {
+	sub.buf = append(append(append(sub.buf[:0], sub.prefix...), `,"result":`...), b...)
+	sub.buf = append(sub.buf, "}}"...)
+	return sub.buf
 }
 
 // end returns the last messages, none where the client no longer listens. A nil
 // errObject is a stream that is complete.
-func (s *subscription) end(errObject []byte) [][]byte {
+func (sub *subscription) endMessages(errObject []byte) [][]byte {
 	switch {
-	case s.silent:
+	case sub.silent:
 		return nil
-	case s.eth:
-		return s.ethEnd(errObject)
+	case sub.eth:
+		return sub.ethEndMessages(errObject)
 	case errObject == nil:
-		return [][]byte{append(s.prefix, `,"done":true}}`...)}
+		return [][]byte{append(sub.prefix, `,"done":true}}`...)}
 	}
-	return [][]byte{slices.Concat(s.prefix, []byte(`,"error":`), errObject, []byte("}}"))}
+	return [][]byte{slices.Concat(sub.prefix, []byte(`,"error":`), errObject, []byte("}}"))}
 }
 
 // ethEnd is the end of a subscription whose clients know none: they take a message
@@ -67,58 +67,58 @@ func (s *subscription) end(errObject []byte) [][]byte {
 // by viem for an error, because it has one; without "jsonrpc" web3.js ignores it.
 // The second ends the subscription of go-ethereum's client, which, unlike the
 // others, does not mind the case of letters.
-func (s *subscription) ethEnd(errObject []byte) [][]byte {
+func (sub *subscription) ethEndMessages(errObject []byte) [][]byte {
 	if errObject == nil {
 		return nil
 	}
-	first := append(s.form.AppendString([]byte(`{"id":null,"method":`), s.name), `,"params":{"subscription":`...)
-	first = append(append(append(append(first, s.id...), `},"error":`...), errObject...), '}')
-	second := append([]byte(`{"jsonrpc":"2.0","method":"end_subscription","params":{"Subscription":`), s.id...)
+	first := append(sub.form.AppendString([]byte(`{"id":null,"method":`), sub.name), `,"params":{"subscription":`...)
+	first = append(append(append(append(first, sub.id...), `},"error":`...), errObject...), '}')
+	second := append([]byte(`{"jsonrpc":"2.0","method":"end_subscription","params":{"Subscription":`), sub.id...)
 	return [][]byte{first, append(second, "}}"...)}
 }
 
 // unsubscribe answers rpc.unsubscribe, and the X_unsubscribe that goes with a
 // method X_subscribe: true where the subscription was open. No item follows
 // the answer. It returns nil for any other method.
-func (c *Session) unsubscribe(m *wire.Message) []byte {
-	if string(m.Method) != methodUnsubscribe && !c.unsubscribes(string(m.Method)) {
+func (s *Session) unsubscribe(m *wire.Message) []byte {
+	if string(m.Method) != methodUnsubscribe && !s.unsubscribes(string(m.Method)) {
 		return nil
 	}
 	var id string
 	n := 0
-	for raw := range c.Format.Array(m.Params) {
-		id, _ = c.Format.String(raw)
+	for raw := range s.Format.Array(m.Params) {
+		id, _ = s.Format.String(raw)
 		n++
 	}
 	if n != 1 || id == "" {
-		return c.refusal(m.ID, &fault.Error{Code: fault.InvalidParams, Message: "invalid params: want [id of a subscription]"})
+		return s.refusal(m.ID, &fault.Error{Code: fault.InvalidParams, Message: "invalid params: want [id of a subscription]"})
 	}
 	open := false
 	hex, _ := strings.CutPrefix(id, "0x")
 	handle, err := strconv.ParseUint(hex, 16, 64)
-	if s := c.out.sendStream(handle); s != nil && err == nil {
-		open = s.unsubscribe()
+	if ss := s.queue.sendStream(handle); ss != nil && err == nil {
+		open = ss.unsubscribe()
 	}
-	msg := c.Format.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
-	return c.Format.AppendTail(fmt.Append(msg, open))
+	msg := s.Format.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
+	return s.Format.AppendTail(fmt.Append(msg, open))
 }
 
-func (c *Session) unsubscribes(method string) bool {
+func (s *Session) unsubscribes(method string) bool {
 	ns, ok := strings.CutSuffix(method, "_unsubscribe")
-	return ok && c.Lookup([]byte(method)) == nil && c.Lookup([]byte(ns+"_subscribe")) != nil
+	return ok && s.Lookup([]byte(method)) == nil && s.Lookup([]byte(ns+"_subscribe")) != nil
 }
 
 // unsubscribe silences the stream, which drops what waits.
-func (s *SendStream) unsubscribe() bool {
-	o := &s.Session.out
-	o.mu.Lock()
-	open := !s.sub.silent && !s.ended
-	s.sub.silent = true
-	if s.queued {
-		o.items -= s.held()
+func (ss *SendStream) unsubscribe() bool {
+	q := &ss.Session.queue
+	q.mu.Lock()
+	open := !ss.sub.silent && !ss.finished
+	ss.sub.silent = true
+	if ss.inReadyList {
+		q.itemBytes -= ss.pendingBytes()
 	}
-	s.pend, s.lens, s.n = s.pend[:0], s.lens[:0], 0
-	o.mu.Unlock()
-	s.stop(nil)
+	ss.pending, ss.itemSizes, ss.pendingItems = ss.pending[:0], ss.itemSizes[:0], 0
+	q.mu.Unlock()
+	ss.stop(nil)
 	return open
 }

@@ -12,64 +12,64 @@ import (
 
 // Who gives up waiting for room leaves nothing in the outbox, and a source that
 // looks for room again and again is noted once.
-func TestOutboxForgetsWhoWaits(t *testing.T) {
-	o := outbox{form: wire.JSON, soft: 10}
-	o.send(t.Context(), nil, &buffer{make([]byte, 20)}, nil)
+func TestSendQueueForgetsWaiters(t *testing.T) {
+	q := sendQueue{form: wire.JSON, soft: 10}
+	q.putAnswer(t.Context(), nil, &messageBuffer{make([]byte, 20)}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	waiting := &buffer{[]byte("1")}
-	if n := testing.AllocsPerRun(100, func() { o.send(ctx, nil, waiting, nil) }); n > 0 {
+	waiting := &messageBuffer{[]byte("1")}
+	if n := testing.AllocsPerRun(100, func() { q.putAnswer(ctx, nil, waiting, nil) }); n > 0 {
 		t.Errorf("a caller that gave up has left %v allocations", n)
 	}
-	c := &Session{out: outbox{form: wire.JSON, items: ItemsSize}}
-	s := &SendStream{Session: c, credit: flow.NewCredit(10, 10)}
+	s := &Session{queue: sendQueue{form: wire.JSON, itemBytes: ItemsSize}}
+	ss := &SendStream{Session: s, credit: flow.NewCredit(10, 10)}
 	for range 100 {
-		if s.mayPut(1) {
+		if ss.mayPut(1) {
 			t.Fatal("there is no room")
 		}
 	}
-	if n := len(c.out.itemRoom); n != 1 {
+	if n := len(s.queue.itemWaiters); n != 1 {
 		t.Errorf("a source waits %d times", n)
 	}
 }
 
 // What is over the hard cap is what did not wait for room, until it has been taken.
-func TestOutboxHardCap(t *testing.T) {
-	o := outbox{form: wire.JSON, soft: 100}
-	if _, err := o.send(t.Context(), nil, &buffer{make([]byte, largeMessage)}, nil); err != nil {
+func TestSendQueueHardCap(t *testing.T) {
+	q := sendQueue{form: wire.JSON, soft: 100}
+	if _, err := q.putAnswer(t.Context(), nil, &messageBuffer{make([]byte, largeMessage)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for n := range 2 {
 		for range 101 {
-			if _, over := o.post([]byte("1"), false); over {
-				t.Fatalf("round %d: over behind a large message, and %d bytes that did not wait", n, o.posted)
+			if _, over := q.post([]byte("1"), false); over {
+				t.Fatalf("round %d: over behind a large message, and %d bytes that did not wait", n, q.postedBytes)
 			}
 		}
-		if _, over := o.post([]byte("1"), false); !over {
-			t.Errorf("round %d: %d bytes that did not wait are not over", n, o.posted)
+		if _, over := q.post([]byte("1"), false); !over {
+			t.Errorf("round %d: %d bytes that did not wait are not over", n, q.postedBytes)
 		}
-		o.take(new(batch), func() bool { return false })
+		q.take(new(frameBatch), func() bool { return false })
 	}
 }
 
 // Large messages, which have frames of their own, keep their place among small ones.
-func TestOutboxKeepsTheOrder(t *testing.T) {
+func TestSendQueueKeepsTheOrder(t *testing.T) {
 	for _, form := range []wire.Format{wire.JSON, wire.CBOR} {
-		o := &outbox{form: form, soft: 1 << 30}
+		q := &sendQueue{form: form, soft: 1 << 30}
 		var sent, got []string
 		for i := range 300 {
 			size := []int{10, largeMessage - 1, largeMessage, 3, 50_000, 70_000}[i*i%7%6]
 			msg := strings.Repeat(string(rune('a'+i%26)), size)
-			b := &buffer{append(make([]byte, form.FrameRoom()), msg...)}
-			if _, err := o.send(t.Context(), nil, b, nil); err != nil {
+			b := &messageBuffer{append(make([]byte, form.FrameRoom()), msg...)}
+			if _, err := q.putAnswer(t.Context(), nil, b, nil); err != nil {
 				t.Fatal(err)
 			}
 			sent = append(sent, msg)
 		}
-		var b batch
-		for o.take(&b, func() bool { return false }) {
-			for b.left() {
-				b.write(enough, func(frame []byte) error {
+		var b frameBatch
+		for q.take(&b, func() bool { return false }) {
+			for b.hasMore() {
+				b.write(writeSize, func(frame []byte) error {
 					n := 0
 					for msg, err := range form.Split(frame) {
 						if err != nil {

@@ -45,12 +45,12 @@ func closeLines(t transport.Transport, o owner, code transport.CloseCode, reason
 }
 
 // goodbye implements owner.
-func (c *Session) goodbye(code transport.CloseCode, reason string) []byte {
-	if c.resume.Load() == nil {
+func (s *Session) goodbye(code transport.CloseCode, reason string) []byte {
+	if s.resumption.Load() == nil {
 		return nil
 	}
-	msg := c.Format.AppendRequest(nil, &wire.Head{Method: methodClose, Body: true})
-	return c.Format.AppendTail(append(msg, closeParams(code, reason)...))
+	msg := s.Format.AppendRequest(nil, &wire.Head{Method: methodClose, Body: true})
+	return s.Format.AppendTail(append(msg, closeParams(code, reason)...))
 }
 
 func closeParams(code transport.CloseCode, reason string) []byte {
@@ -59,16 +59,16 @@ func closeParams(code transport.CloseCode, reason string) []byte {
 }
 
 // peerCloses takes in the peer's goodbye.
-func (c *Session) peerCloses(params []byte) error {
+func (s *Session) receiveClose(params []byte) error {
 	var e transport.CloseError
 	i := 0
-	for raw := range c.Format.Array(params) {
+	for raw := range s.Format.Array(params) {
 		switch i++; i {
 		case 1:
-			code, _ := c.Format.Int(raw)
+			code, _ := s.Format.Int(raw)
 			e.Code = transport.CloseCode(code)
 		case 2:
-			e.Reason, _ = c.Format.String(raw)
+			e.Reason, _ = s.Format.String(raw)
 		}
 	}
 	return e

@@ -1,0 +1,96 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	"github.com/wirecall/wirecall/internal/fault"
+)
+
+// slots are the calls that the peer serves at once, as far as it has told.
+type callLimit struct {
+	free    int
+	waiters []chan error // in order; each receives one value
+}
+
+var errCallLimit = errors.New("the peer serves no more calls at once")
+
+// acquire takes a slot, waiting under ctx for one. In a handler that serves the
+// same peer it does not wait; but it gets one also while we drain, for that
+// handler is what we wait for.
+func (s *Session) acquireCall(ctx context.Context) (err error) {
+	var wait chan error
+	in := CallFromContext(ctx)
+	serving := in != nil && in.Session == s
+	if in != nil && in.ID == nil && in.Session.Events == s.Events {
+		in.ReleaseHold()
+	}
+	s.update(func(st *sessionState) {
+		switch {
+		case st.ended:
+			err = fault.NotSent(fault.Unavailable, st.cause)
+		case st.peerDraining && !s.Serves(ctx) || st.draining && !serving:
+			err = fault.NotSent(fault.Unavailable, ErrDrained)
+		case st.callLimit.free > 0:
+			st.callLimit.free--
+		case serving:
+			err = fault.NotSent(fault.LimitReached, errCallLimit)
+		default:
+			wait = make(chan error, 1)
+			st.callLimit.waiters = append(st.callLimit.waiters, wait)
+		}
+	})
+	if wait == nil {
+		return err
+	}
+	select {
+	case err := <-wait:
+		return err
+	case <-ctx.Done():
+		s.update(func(st *sessionState) { st.callLimit.cancelWait(wait) })
+		return context.Cause(ctx)
+	}
+}
+
+// release gives a slot back.
+func (s *Session) releaseCall() { s.update(func(st *sessionState) { st.callLimit.release() }) }
+
+func (l *callLimit) release() {
+	if len(l.waiters) == 0 || l.free < 0 {
+		l.free++
+		return
+	}
+	l.waiters[0] <- nil
+	l.waiters = l.waiters[1:]
+}
+
+// leave is for a waiter whose context has ended.
+func (l *callLimit) cancelWait(wait chan error) {
+	for i, w := range l.waiters {
+		if w == wait {
+			l.waiters = append(l.waiters[:i:i], l.waiters[i+1:]...)
+			return
+		}
+	}
+	if err := <-wait; err == nil { // it was its turn at this very moment
+		l.release()
+	}
+}
+
+// grow hears the peer's limit, of which used are taken.
+func (l *callLimit) setLimit(limit, used int) {
+	l.free = limit - used
+	for l.free > 0 && len(l.waiters) > 0 {
+		l.free--
+		l.waiters[0] <- nil
+		l.waiters = l.waiters[1:]
+	}
+}
+
+// fail turns away everyone who waits.
+func (l *callLimit) failWaiters(err error) {
+	for _, w := range l.waiters {
+		w <- err
+	}
+	l.waiters = nil
+}

@@ -1,0 +1,50 @@
+package session
+
+import "fmt"
+
+// Holds says what a session has not released of calls and streams, "" if there is
+// nothing: for tests of leaks.
+func (s *Session) Unreleased() (text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	waiting, parked := s.workers.Stats()
+	for _, held := range []struct {
+		what string
+		n    int
+	}{
+		{"calls", len(s.state.calls)}, {"incoming", len(s.state.incoming)}, {"handlers", s.state.handlers},
+		{"sinks", len(s.state.recvStreams)}, {"sources counted", s.state.sendStreams}, {"sources", len(s.queue.streams)},
+		{"in the ring", len(s.queue.ready)}, {"bytes of items", s.queue.itemBytes}, {"bytes to send", s.queue.messages.size()},
+		{"waiting for room", len(s.queue.roomWaiters) + len(s.queue.itemWaiters)}, {"waiting for a slot", len(s.state.callLimit.waiters)},
+		{"bytes buffered", int(s.buffered.Load())}, {"notifications", len(s.state.notifications.queue)},
+		{"calls to run", waiting}, {"workers", parked},
+	} {
+		if held.n != 0 {
+			text += fmt.Sprintf("%d %s; ", held.n, held.what)
+		}
+	}
+	if s.queue.flushing {
+		text += "flushing; "
+	}
+	return text
+}
+
+// ProducerBuffers returns how large the buffer of each open send stream's producer is,
+// in bytes: for tests of what idle streams cost.
+func (s *Session) ProducerBuffers() (sizes []int) {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	for _, ss := range s.queue.streams {
+		sizes = append(sizes, cap(ss.scratch))
+	}
+	return sizes
+}
+
+// FreeCalls returns how many more calls the peer would serve now.
+func (s *Session) AvailableCalls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.callLimit.free
+}
