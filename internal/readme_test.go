@@ -31,10 +31,43 @@ func TestReadmeStart(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles all modules in another place")
 	}
-	dir, env := t.TempDir(), publish(t)
-	start := section(t, "\n## Start\n", "\n### ")
+	follow(t, publish(t), blocks(section(t, "\n## Start\n", "\n### ")))
+}
+
+// So it is by those who have a checkout and no published version, by either of the
+// ways that the README names.
+func TestReadmeCheckout(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles the generator")
+	}
+	checkout, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(section(t, "\n### From a checkout\n", "\n### "), "../wirecall", "'"+checkout+"'")
+	for name, instead := range map[string]string{
+		"replace":   blocks(text)[0].text,
+		"workspace": regexp.MustCompile("`(go work init .*)`").FindStringSubmatch(text)[1],
+	} {
+		t.Run(name, func(t *testing.T) {
+			steps := blocks(section(t, "\n## Start\n", "\n### "))
+			steps[0].text = "go mod init hello\n" + instead
+			if name == "workspace" {
+				last := &steps[len(steps)-2] // there is nothing to tidy
+				last.text = strings.Replace(last.text, "go mod tidy\n", "", 1)
+			}
+			follow(t, []string{"GOWORK="}, steps)
+		})
+	}
+}
+
+// follow does in an empty folder what the blocks say, the last of which is what the
+// one before it prints.
+func follow(t *testing.T, env []string, steps []block) {
+	t.Helper()
+	dir := t.TempDir()
 	var out, want string
-	for _, b := range blocks(start) {
+	for _, b := range steps {
 		switch {
 		case b.file != "":
 			write(t, filepath.Join(dir, b.file), []byte(b.text))
@@ -46,36 +79,6 @@ func TestReadmeStart(t *testing.T) {
 	}
 	if out != want {
 		t.Errorf("the program of the README prints\n%s\nwant\n%s", out, want)
-	}
-}
-
-// So are the commands for who has a checkout and no published version, from a
-// folder beside it.
-func TestReadmeCheckout(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it compiles the generator")
-	}
-	checkout, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(t.TempDir(), "hello")
-	for _, b := range blocks(section(t, "\n## Start\n", "\n### ")) {
-		if b.file != "" {
-			write(t, filepath.Join(dir, b.file), []byte(b.text))
-		}
-	}
-	text := section(t, "\n### From a checkout\n", "\n### ")
-	workspace := regexp.MustCompile("`go work init .*`").FindString(text)
-	for _, script := range []string{
-		"go mod init hello",
-		blocks(text)[0].text,
-		"go generate ./... && go mod tidy && go vet ./...",
-		"rm go.mod go.sum && go mod init hello",
-		strings.Trim(workspace, "`"),
-		"go tool wirecall gen -check ./... && go vet ./...",
-	} {
-		sh(t, dir, []string{"GOWORK="}, strings.ReplaceAll(script, "../wirecall", "'"+checkout+"'"))
 	}
 }
 
