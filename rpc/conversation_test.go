@@ -315,12 +315,25 @@ func (p *scriptedPeer) socket() net.Conn {
 // dial connects to our side.
 func (p *scriptedPeer) dial(as string) { p.prog.accept(p.socket(), as) }
 
-// answerDial wants our side to connect.
+// answerDial wants our side to connect within a time, and where there are two not
+// before the first.
 func (p *scriptedPeer) answerDial(within string) {
 	p.t.Helper()
+	if least, most, ok := strings.Cut(within, " to "); ok {
+		time.Sleep(p.duration(least) - time.Nanosecond)
+		synctest.Wait()
+		near, far := net.Pipe()
+		select {
+		case p.prog.dialed <- near:
+			p.fatalf("our side dials too early")
+		default:
+			far.Close()
+		}
+		within = (p.duration(most) - p.duration(least)).String()
+	}
 	select {
 	case p.prog.dialed <- p.socket():
-	case <-time.After(p.duration(within) + time.Nanosecond):
+	case <-time.After(p.duration(within) + 2*time.Nanosecond):
 		p.fatalf("our side does not dial")
 	}
 }
