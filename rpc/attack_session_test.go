@@ -325,7 +325,7 @@ func TestDetachedSessionsCountThemselves(t *testing.T) {
 
 // What handlers make while their client is away counts as it comes.
 func TestDetachedSessionGrows(t *testing.T) {
-	for bytes, want := range map[int]string{150_000: "not known here", 300_000: resumed} {
+	for bytes, want := range map[int]string{110_000: "not known here", 300_000: resumed} {
 		t.Run(fmt.Sprint(bytes), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := sessionServer(rpc.SessionOptions{MaxDetachedBytes: bytes})
@@ -354,6 +354,39 @@ func TestDetachedSessionGrows(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a session that waits for its client held for handlers counts no longer when they
+// have ended.
+func TestDetachedSessionShrinks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := sessionServer(rpc.SessionOptions{MaxDetachedBytes: 220_000})
+		wait := make(chan struct{})
+		srv.Register(method("More.Wait", nil, func(context.Context, *rpc.Call) error { <-wait; return nil }))
+		var tokens []string
+		for range 3 {
+			p := clientAs(t, srv, "ann")
+			tokens = append(tokens, p.begin())
+			for id := range 20 { // 8 KiB each
+				p.say(`{"jsonrpc":"2.0","id":%d,"method":"More.Wait"}`, id+2)
+			}
+			synctest.Wait()
+			p.conn.Close()
+			synctest.Wait()
+			for range 20 {
+				wait <- struct{}{}
+			}
+			synctest.Wait()
+		}
+		for i, token := range tokens {
+			p := clientAs(t, srv, "ann")
+			if got := p.resume(token, 0); !strings.Contains(got, resumed) {
+				t.Errorf("session %d: heard %.200s", i, got)
+			}
+			p.drained()
+		}
+		srv.Close()
+	})
 }
 
 // A Principal that panics ends nothing: the connection is nobody's.

@@ -26,9 +26,9 @@ type SessionOptions struct {
 
 	// MaxDetached is how many sessions may wait for their clients at once,
 	// MaxDetachedBytes how many bytes they may hold together, of which 16 KiB are a
-	// session's own and 8 KiB each call's and stream's, and MaxPerPrincipal how
-	// many of them one principal may have, where there is a Principal and it is
-	// not empty. Over a limit the one that has waited longest is given up. The
+	// session's own and 8 KiB each call's and stream's until it has ended, and
+	// MaxPerPrincipal how many of them one principal may have, where there is a
+	// Principal and it is not empty. Over a limit the one that has waited longest is given up. The
 	// defaults are 10,000, 256 MiB and 100.
 	MaxDetached      int
 	MaxDetachedBytes int

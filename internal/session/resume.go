@@ -233,7 +233,7 @@ func (s *Session) attach(t transport.Transport, peer *resumeParams, first func()
 	s.update(func(st *sessionState) {
 		if err = cmp.Or(st.cause, st.expiredCause); err == nil {
 			s.transport = t
-			st.attached, st.readerDone = true, make(chan struct{})
+			st.attached, st.readerDone, st.wait = true, make(chan struct{}), nil
 			s.HasTraffic.Store(false)
 			st.stopWatchingContext()
 			r.expiry.Stop()

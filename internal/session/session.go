@@ -70,6 +70,7 @@ type sessionState struct {
 	expiredCause    error         // why it is about to end, detached
 	attached        bool          // to a socket
 	readerDone      chan struct{} // closed when the reader of that has gone, nil then
+	wait            *sessionWait  // in the Registry while it is not; nil otherwise
 	unwatchContext  func() bool   // lets a detached session outlive the context of its last socket; nil where there is none
 	credentialTimer *time.Timer   // closes the transport when they have expired; nil for no end
 	drainState
@@ -287,6 +288,9 @@ func (s *Session) receive(frame []byte) error {
 func (s *Session) update(f func(*sessionState)) {
 	s.mu.Lock()
 	f(&s.state)
+	if w := s.state.wait; w != nil {
+		s.Registry.recount(w)
+	}
 	done := s.state.draining && s.state.moved && !s.state.ended && s.state.idle()
 	if s.state.idleTimer != nil {
 		s.state.watchIdle()

@@ -29,6 +29,7 @@ type sessionWait struct {
 	session   *Session
 	principal string
 	bytes     int
+	work      int // of the bytes, those of Session.workBytes. The session's mutex guards it
 }
 
 // registryBounds are how long, and within which bounds, sessions wait for their
@@ -108,17 +109,31 @@ func (r *resumption) acceptAttempt(attempt uint64) bool {
 	}
 }
 
-// detached hears that c waits for its client. Those that have waited longest are
-// given up where there are too many.
+// addDetached adds a session that waits for its client, unless it no longer does. Those
+// that have waited longest are given up if there are too many.
 func (reg *Registry) addDetached(s *Session) {
-	r := s.resumption.Load()
-	w := &sessionWait{session: s, principal: r.principal, bytes: s.heldBytes()}
 	var over []*Session
+	s.update(func(st *sessionState) {
+		if !st.ended && !st.attached && st.wait == nil {
+			over = reg.insertDetached(s)
+		}
+	})
+	expireAll(over)
+}
+
+// insertDetached adds s, whose mutex is held, and returns the sessions that are too many.
+func (reg *Registry) insertDetached(s *Session) (over []*Session) {
+	r := s.resumption.Load()
+	w := &sessionWait{session: s, principal: r.principal, work: s.workBytes()}
+	s.state.wait = w
+	s.queue.mu.Lock() // from its own bytes until it is added none may be put
+	defer s.queue.mu.Unlock()
 	reg.mu.Lock()
-	if reg.byID[r.id] != s { // it has ended meanwhile
-		reg.mu.Unlock()
-		return
+	defer reg.mu.Unlock()
+	if reg.byID[r.id] != s {
+		return nil
 	}
+	w.bytes = sessionCost + w.work + r.sent.Held() + s.queue.messages.size() + s.queue.itemBytes
 	reg.elements[s] = reg.detached.PushBack(w)
 	reg.bytes += w.bytes
 	reg.perPrincipal[w.principal]++
@@ -130,9 +145,7 @@ func (reg *Registry) addDetached(s *Session) {
 			}
 		}
 	}
-	over = append(over, reg.overLimit()...)
-	reg.mu.Unlock()
-	expireAll(over)
+	return append(over, reg.overLimit()...)
 }
 
 // overLimit takes those off that are too many. The mutex is held.
@@ -149,8 +162,8 @@ func expireAll(over []*Session) {
 	}
 }
 
-// grown hears that a session has n bytes more to send when its client is back.
-// Its outbox's mutex is held.
+// addBytes counts n bytes more, or less, for a session if it waits. Its mutex or that of
+// its send queue is held.
 func (reg *Registry) addBytes(s *Session, n int) {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
@@ -160,6 +173,14 @@ func (reg *Registry) addBytes(s *Session, n int) {
 	}
 	if over := reg.overLimit(); over != nil {
 		go expireAll(over)
+	}
+}
+
+// recount counts what is in flight in a session that waits. Its mutex is held.
+func (reg *Registry) recount(w *sessionWait) {
+	if work := w.session.workBytes(); work != w.work {
+		reg.addBytes(w.session, work-w.work)
+		w.work = work
 	}
 }
 
@@ -206,14 +227,10 @@ const (
 	notificationCost = 512
 )
 
-// held is how many bytes a session holds for both sides, roughly.
-func (s *Session) heldBytes() int {
-	work, notes := 0, 0
-	s.update(func(st *sessionState) {
-		work = len(st.calls) + st.handlers + st.cleanups + len(st.recvStreams) + st.sendStreams
-		notes = st.notifications.heldBytes()
-	})
-	s.queue.mu.Lock()
-	defer s.queue.mu.Unlock()
-	return sessionCost + work*workCost + notes + s.resumption.Load().sent.Held() + int(s.buffered.Load()) + s.queue.messages.size() + s.queue.itemBytes
+// workBytes returns how many bytes a session holds for what is in flight in it, roughly.
+// Its mutex is held.
+func (s *Session) workBytes() int {
+	st := &s.state
+	work := len(st.calls) + st.handlers + st.cleanups + len(st.recvStreams) + st.sendStreams
+	return work*workCost + st.notifications.heldBytes() + int(s.buffered.Load())
 }
