@@ -25,7 +25,7 @@ func checkToken(ctx context.Context, token string) (context.Context, error) {
 	return ctx, nil
 }
 
-// Online knows the connections of each user.
+// Online holds the connections of each user.
 type Online struct {
 	mu    sync.Mutex
 	conns map[*rpc.Conn]string

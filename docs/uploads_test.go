@@ -21,8 +21,8 @@ import (
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
-// upload puts a file, and goes on where the server is after an error. It gives up
-// where an attempt has not brought it any further.
+// upload puts a file. After an error it continues at the size that the server has, and
+// returns the error of an attempt that has made no progress.
 func upload(ctx context.Context, store files.Store, name string, file io.ReaderAt, size int64) error {
 	for at, last := int64(0), int64(-1); ; {
 		_, err := store.Put(ctx, name, at, rpc.FromReader(io.NewSectionReader(file, at, size-at)))
