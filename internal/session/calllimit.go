@@ -7,17 +7,19 @@ import (
 	"github.com/wirecall/wirecall/internal/fault"
 )
 
-// slots are the calls that the peer serves at once, as far as it has told.
+// A callLimit counts how many more calls the peer accepts, and queues the callers above
+// the limit. Session.mu guards it.
 type callLimit struct {
 	free    int
-	waiters []chan error // in order; each receives one value
+	waiters []chan error // in order; each receives one value: nil for a free call
 }
 
 var errCallLimit = errors.New("the peer serves no more calls at once")
 
-// acquire takes a slot, waiting under ctx for one. In a handler that serves the
-// same peer it does not wait; but it gets one also while we drain, for that
-// handler is what we wait for.
+// acquireCall takes a call from the limit, waiting for one until ctx ends. In a handler
+// that serves the same peer it fails instead of waiting, since the peer may wait for
+// that handler; but such a handler may still call while this side drains, because the
+// drain waits for it.
 func (s *Session) acquireCall(ctx context.Context) (err error) {
 	var wait chan error
 	in := CallFromContext(ctx)
@@ -52,7 +54,7 @@ func (s *Session) acquireCall(ctx context.Context) (err error) {
 	}
 }
 
-// release gives a slot back.
+// releaseCall returns a call to the limit.
 func (s *Session) releaseCall() { s.update(func(st *sessionState) { st.callLimit.release() }) }
 
 func (l *callLimit) release() {
@@ -64,7 +66,7 @@ func (l *callLimit) release() {
 	l.waiters = l.waiters[1:]
 }
 
-// leave is for a waiter whose context has ended.
+// cancelWait removes a waiter whose context has ended.
 func (l *callLimit) cancelWait(wait chan error) {
 	for i, w := range l.waiters {
 		if w == wait {
@@ -72,12 +74,13 @@ func (l *callLimit) cancelWait(wait chan error) {
 			return
 		}
 	}
-	if err := <-wait; err == nil { // it was its turn at this very moment
+	if err := <-wait; err == nil { // it received a call at the same moment
 		l.release()
 	}
 }
 
-// grow hears the peer's limit, of which used are taken.
+// setLimit sets the number of calls that the peer accepts, of which used are in flight,
+// and admits waiters.
 func (l *callLimit) setLimit(limit, used int) {
 	l.free = limit - used
 	for l.free > 0 && len(l.waiters) > 0 {
@@ -87,7 +90,7 @@ func (l *callLimit) setLimit(limit, used int) {
 	}
 }
 
-// fail turns away everyone who waits.
+// failWaiters makes every waiting caller return err.
 func (l *callLimit) failWaiters(err error) {
 	for _, w := range l.waiters {
 		w <- err

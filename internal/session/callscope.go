@@ -5,17 +5,18 @@ import (
 	"sync"
 )
 
-// An account keeps the streams of one call together: they end with its context,
-// and when the last of those that count has ended the call is over.
+// A callScope groups the streams of one call. The end of the call's context ends all of
+// them, and the call's context is cancelled when the call and the last stream that
+// counts have ended.
 type callScope struct {
-	cancelContext   context.CancelCauseFunc // called once, when it is; nil where nobody needs to know
-	cursor          bool                    // its streams are continued by another call where they end with CodeComeAgain
-	contextIsEnough bool                    // who ends the context calls end, except for the connection, which stops its sources
+	cancelContext  context.CancelCauseFunc // called once, when nothing is open; may be nil
+	cursor         bool                    // streams that end with fault.ComeAgain are continued by another call
+	explicitCancel bool                    // whoever ends the context also calls cancelStreams, so that send streams need no watch of it
 
-	ctx context.Context // set when the first streams are added
+	ctx context.Context // the call's, set when the first streams are added
 
 	mu             sync.Mutex
-	open           int // what counts and has not ended, the call itself included
+	open           int // the call, until done, and the streams that keep it open
 	cause          error
 	sendStreams    []*SendStream
 	recvStreams    []*RecvStream
@@ -24,7 +25,7 @@ type callScope struct {
 
 func newCallScope() *callScope { return &callScope{open: 1} }
 
-// add puts streams under ctx, n of which keep the call open.
+// add puts streams under ctx. n of them keep the call open until each has called done.
 func (cs *callScope) add(ctx context.Context, n int, sendStreams []*SendStream, recvStreams []*RecvStream) {
 	if len(sendStreams)+len(recvStreams) == 0 {
 		return
@@ -34,17 +35,17 @@ func (cs *callScope) add(ctx context.Context, n int, sendStreams []*SendStream, 
 	cs.open += n
 	cs.sendStreams = append(cs.sendStreams, sendStreams...)
 	cs.recvStreams = append(cs.recvStreams, recvStreams...)
-	if cs.unwatchContext == nil && (!cs.contextIsEnough || len(cs.recvStreams) > 0) && ctx.Done() != nil {
+	if cs.unwatchContext == nil && (!cs.explicitCancel || len(cs.recvStreams) > 0) && ctx.Done() != nil {
 		cs.unwatchContext = context.AfterFunc(ctx, func() { cs.cancelStreams(context.Cause(ctx)) })
 	}
 	cause := cs.cause
 	cs.mu.Unlock()
-	if cause != nil { // the context ended before these came to be
+	if cause != nil { // the context ended before the streams were added
 		cs.cancelStreams(cause)
 	}
 }
 
-// end is the end of the call's context.
+// cancelStreams ends all streams of the scope, and those added later, with cause.
 func (cs *callScope) cancelStreams(cause error) {
 	cs.mu.Lock()
 	cs.cause = cause
@@ -59,7 +60,7 @@ func (cs *callScope) cancelStreams(cause error) {
 	}
 }
 
-// done is one less of what keeps the call open.
+// done removes the call, or one stream that keeps it open.
 func (cs *callScope) done() {
 	cs.mu.Lock()
 	cs.open--

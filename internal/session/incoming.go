@@ -251,7 +251,7 @@ func (in *Incoming) begin(ctx context.Context, timeout int64) {
 		limited, stop := context.WithTimeout(ctx, Milliseconds(timeout))
 		ctx, in.cancelContext = limited, func(cause error) { cancel(cause); stop() }
 	}
-	in.scope = callScope{open: 1, cancelContext: in.cancelContext, contextIsEnough: timeout <= 0, cursor: in.Method.Cursor}
+	in.scope = callScope{open: 1, cancelContext: in.cancelContext, explicitCancel: timeout <= 0, cursor: in.Method.Cursor}
 	s.mu.Lock()
 	in.Ctx = ctx
 	canceled := in.canceled

@@ -12,45 +12,45 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A sendStream is a stream that this side produces. Its producer runs on a goroutine
-// of its own and hands encoded items to put; they wait in pend until the flusher gives
-// the stream its turn.
+// A SendStream is a stream whose items this side produces. Its producer runs on a
+// goroutine of its own and passes encoded items to Put. They wait in pending until the
+// flusher takes them in the stream's turn.
 type SendStream struct {
 	Session   *Session
 	handle    uint64
 	producer  Producer
 	scope     *callScope
-	isResult  bool        // part of an answer
-	leftScope atomic.Bool // acct has been told
+	isResult  bool        // it belongs to a result, not to parameters
+	leftScope atomic.Bool // scope.done has been called
 	sub       *subscription
 
-	// The producer's:
-	scratch    []byte // room for a frame's head, then an item; no large one between items
-	LikelySize int    // how large the next item probably is, as the last one was
-	Failure    error  // why the stream cannot go on
-	Timed      bool   // measures blocked, the time spent in wait
+	// The producer's goroutine owns these fields.
+	scratch    []byte // room for a frame's head, then an item; no large buffer is kept between items
+	LikelySize int    // expected size of the next item: that of the last one
+	Failure    error  // why Put has refused an item
+	Timed      bool   // Blocked is measured
 	Blocked    time.Duration
 
-	// The rest belongs to the outbox and is guarded by its mutex.
-	pending       []byte     // encoded items, to be one message; a pooled buffer
-	pendingItems  int        // how many
-	itemSizes     []int      // of each, where the stream is a plain subscription
-	large         largeFrame // or one item, in a frame
-	inReadyList   bool       // in the ring
-	waitsForRoom  bool       // among those who wait for room
-	producerWaits bool       // the producer is in wait
+	// The mutex of the send queue guards the remaining fields.
+	pending       []byte     // encoded items for the next message; a pooled buffer
+	pendingItems  int        // how many items pending or large has
+	itemSizes     []int      // size of each pending item; only for plain subscriptions
+	large         largeFrame // one large item in a frame of its own, instead of pending
+	inReadyList   bool       // the stream is in the queue's ready list
+	waitsForRoom  bool       // the stream is in the queue's itemWaiters
+	producerWaits bool       // the producer is blocked in wait
 	wake          chan struct{}
 	credit        flow.Credit
-	stopped       bool // no item may follow
+	stopped       bool // no further item is accepted
 	stopCause     error
-	finished      bool // the producer is done: only the end is left to say
+	finished      bool // the producer has returned; only endObject is left to send
 	endObject     []byte
 }
 
-// A producer runs what yields a stream's items.
+// A Producer produces the items of one stream.
 type Producer interface {
-	// produce encodes items into what next returns and hands them to put, until put
-	// does not want more. It calls finish at the end, in any case.
+	// Produce encodes each item into what ss.Next returns and passes it to ss.Put, until
+	// that returns PutStopped. It must call ss.Finish before it returns.
 	Produce(ss *SendStream)
 }
 
@@ -63,14 +63,15 @@ func (s *Session) newSendStream(p Producer, handle uint64, scope *callScope) *Se
 	return ss
 }
 
-// run is the producer's goroutine.
+// run is the body of the producer's goroutine.
 func (ss *SendStream) run() {
-	defer ss.leaveScope() // not before finish: it may end the call's context
+	defer ss.leaveScope() // after Finish, since it may end the call's context
 	ss.producer.Produce(ss)
 }
 
-// next returns what the next item is to be appended to. It waits for credit if the
-// item is probably large, and reports false if no item may follow.
+// Next returns the buffer to which the next item is appended. If the item is expected to
+// be large, Next first waits for credit. It returns false if no further item is
+// accepted.
 func (ss *SendStream) Next() (buf []byte, ok bool) {
 	if ss.sub == nil && ss.LikelySize >= largeMessage {
 		if !ss.awaitCredit(ss.LikelySize) {
@@ -83,17 +84,17 @@ func (ss *SendStream) Next() (buf []byte, ok bool) {
 	return slices.Grow(ss.scratch[:0], 2*wire.ItemRoom)[:wire.ItemRoom], true
 }
 
-// A putResult says what has become of an item.
+// A PutResult is the outcome of Put.
 type PutResult uint8
 
 const (
-	PutStopped PutResult = iota // the stream takes no more
+	PutStopped PutResult = iota // no further item is accepted
 	PutDone
-	PutAgain // the item has to wait for credit, perhaps for ever: it is to be encoded again
+	PutAgain // the item was dropped for lack of credit: encode it again after Next
 )
 
-// put sends the item that was appended to what next returned, waiting for room and,
-// if it is small, for credit.
+// Put sends the item that was appended to the result of Next. It waits for room and, if
+// the item is small, for credit.
 func (ss *SendStream) Put(b []byte) PutResult {
 	ss.scratch = b
 	b = b[wire.ItemRoom:]
@@ -122,8 +123,7 @@ func (ss *SendStream) Put(b []byte) PutResult {
 	return PutDone
 }
 
-// trim gives back the room for an item where that is large: the next may be long in
-// coming.
+// releaseScratch returns large buffers to the pool, since the next item may be far away.
 func (ss *SendStream) releaseScratch() {
 	if cap(ss.scratch) > 2*largeMessage {
 		buffers.Put(ss.scratch)
@@ -134,16 +134,16 @@ func (ss *SendStream) releaseScratch() {
 	}
 }
 
-// hasCredit reports whether the consumer takes an item of n bytes, or nothing is to
-// be waited for any more.
+// hasCredit reports whether the consumer accepts an item of n bytes, or the stream has
+// stopped, so that no credit will come.
 func (ss *SendStream) hasCredit(n int) bool {
 	ss.Session.queue.mu.Lock()
 	defer ss.Session.queue.mu.Unlock()
 	return ss.credit.Allows(n) || ss.stopped || ss.Session.queue.closed
 }
 
-// awaitCredit waits until the consumer takes an item of n bytes. It returns false
-// if it takes none any more.
+// awaitCredit waits until the consumer accepts an item of n bytes. It returns false if
+// the stream has stopped.
 func (ss *SendStream) awaitCredit(n int) bool {
 	q := &ss.Session.queue
 	q.mu.Lock()
@@ -157,7 +157,7 @@ func (ss *SendStream) awaitCredit(n int) bool {
 	return !ss.stopped && !q.closed
 }
 
-// depth is how deep an item may nest.
+// Depth returns how deep an item may be nested.
 func (ss *SendStream) Depth() int {
 	if ss.isResult {
 		return wire.CallerDepth
@@ -165,7 +165,8 @@ func (ss *SendStream) Depth() int {
 	return wire.CalleeDepth
 }
 
-// putLarge puts the item of n bytes in scratch, which goes with it.
+// putLarge puts the item of n bytes in scratch into a frame of its own, which takes over
+// the buffer.
 func (ss *SendStream) putLarge(n int) bool {
 	buf, frame := ss.Session.Format.ItemFrame(ss.scratch, ss.handle)
 	if ss.scratch = nil; !ss.awaitTurn(n) {
@@ -176,7 +177,7 @@ func (ss *SendStream) putLarge(n int) bool {
 	return true
 }
 
-// putSmall puts an item among those that wait.
+// putSmall appends an item to pending.
 func (ss *SendStream) putSmall(b []byte) bool {
 	if !ss.awaitTurn(len(b)) {
 		return false
@@ -191,8 +192,8 @@ func (ss *SendStream) putSmall(b []byte) bool {
 	return true
 }
 
-// await waits until an item of n bytes may go out. The outbox's mutex is held
-// then, until placed is called, unless none may go out any more.
+// awaitTurn waits until an item of n bytes may be put. If it returns true, the queue's
+// mutex is held; added unlocks it.
 func (ss *SendStream) awaitTurn(n int) bool {
 	q := &ss.Session.queue
 	q.mu.Lock()
@@ -212,7 +213,8 @@ func (ss *SendStream) awaitTurn(n int) bool {
 	return true
 }
 
-// placed counts an item of n bytes, that takes so many, and lets the mutex go.
+// added counts an item of n bytes that takes up so many in the queue, schedules the
+// stream, and unlocks the queue's mutex.
 func (ss *SendStream) added(n, takes int) {
 	q := &ss.Session.queue
 	q.itemBytes += takes
@@ -226,14 +228,15 @@ func (ss *SendStream) added(n, takes int) {
 	flush := q.enqueue(ss)
 	q.mu.Unlock()
 	if flush {
-		go ss.Session.flush(false) // not by the pump: it would send one item at a time
+		go ss.Session.flush(false) // on another goroutine, so that the producer can fill the frame
 	}
 }
 
-// held is how many bytes wait.
+// pendingBytes returns how many bytes wait to be sent.
 func (ss *SendStream) pendingBytes() int { return len(ss.pending) + len(ss.large.frame) }
 
-// mayPut says whether an item of n bytes may go out now.
+// mayPut reports whether an item of n bytes may be put now. If the queue has no room it
+// registers the stream for a signal.
 func (ss *SendStream) mayPut(n int) bool {
 	q := &ss.Session.queue
 	switch {
@@ -242,7 +245,7 @@ func (ss *SendStream) mayPut(n int) bool {
 	case ss.sub == nil && !ss.credit.Allows(n):
 		return false
 	case ss.pendingBytes() > 0 && (ss.pendingBytes()+n > streamItemsSize || n >= largeMessage && ss.sub == nil || ss.large.frame != nil):
-		return false // take signals
+		return false // appendTo signals
 	case q.itemBytes >= ItemsSize:
 		if !ss.waitsForRoom {
 			ss.waitsForRoom = true
@@ -253,7 +256,7 @@ func (ss *SendStream) mayPut(n int) bool {
 	return true
 }
 
-// timedWait is wait, which it measures if that is wanted.
+// timedWait calls wait and adds the time to Blocked if Timed is set.
 func (ss *SendStream) timedWait() error {
 	if ss.Timed {
 		begun := time.Now()
@@ -264,9 +267,8 @@ func (ss *SendStream) timedWait() error {
 
 var errSlowConsumer = &fault.Error{Code: fault.SlowConsumer, Message: "slow consumer: the subscription was not read"}
 
-// wait returns when something has changed. A plain subscription has no credit
-// to hold it back, so that a client which does not read loses it in the end. One
-// that reads, however slowly, does not.
+// wait blocks until signal. A plain subscription, which has no credit, fails with
+// errSlowConsumer if the transport makes no progress for subscribeWait.
 func (ss *SendStream) wait() error {
 	if ss.sub == nil {
 		<-ss.wake
@@ -290,7 +292,7 @@ func (ss *SendStream) wait() error {
 	}
 }
 
-// signal wakes the pump where it waits. The outbox's mutex is held.
+// signal wakes the producer if it is blocked in wait. The queue's mutex must be held.
 func (ss *SendStream) signal() {
 	if ss.producerWaits {
 		ss.producerWaits = false
@@ -298,8 +300,8 @@ func (ss *SendStream) signal() {
 	}
 }
 
-// stop lets no further item out. why is what the stream ends with, nil where
-// the consumer asked for it.
+// stop refuses further items. why is the error with which the stream ends, nil if the
+// consumer cancelled it.
 func (ss *SendStream) stop(why error) {
 	ss.Session.queue.mu.Lock()
 	if !ss.stopped {
@@ -310,14 +312,16 @@ func (ss *SendStream) stop(why error) {
 	ss.leaveScope()
 }
 
-// settle tells the call that this stream has ended or is no longer wanted.
+// leaveScope removes the stream, which has ended or is no longer wanted, from its call
+// scope. Only the first call has an effect.
 func (ss *SendStream) leaveScope() {
 	if ss.scope != nil && !ss.leftScope.Swap(true) {
 		ss.scope.done()
 	}
 }
 
-// finish ends the stream behind its items with an error, nil where it is complete.
+// Finish ends the stream behind its pending items, with an error or, if err is nil, as
+// complete.
 func (ss *SendStream) Finish(err *fault.Error) {
 	buffers.Put(ss.scratch)
 	ss.scratch = nil
@@ -335,14 +339,15 @@ func (ss *SendStream) Finish(err *fault.Error) {
 	}
 }
 
-// left reports whether the consumer wants no more.
+// Unwanted reports whether the consumer has cancelled the stream.
 func (ss *SendStream) Unwanted() bool {
 	ss.Session.queue.mu.Lock()
 	defer ss.Session.queue.mu.Unlock()
 	return ss.stopped && ss.stopCause == nil
 }
 
-// encodeEnd returns the error object of the end, nil where there is none.
+// encodeEnd returns err as an error object within the peer's limit, or nil if err is
+// nil.
 func (ss *SendStream) encodeEnd(err *fault.Error) []byte {
 	if err == nil {
 		return nil
@@ -354,8 +359,8 @@ func (ss *SendStream) encodeEnd(err *fault.Error) []byte {
 	return object
 }
 
-// reason returns why the stream ends, nil where it is complete. err is what the
-// iterator yielded. No item follows.
+// Reason stops the stream and returns the error with which it ends, nil if it is
+// complete. err is the error that the user's iterator yielded.
 func (ss *SendStream) Reason(err error) error {
 	if err == nil {
 		err = ss.Failure
@@ -365,7 +370,7 @@ func (ss *SendStream) Reason(err error) error {
 	stopped := ss.stopped
 	ss.stopped = true
 	switch {
-	case err != nil && !(stopped && fault.Is(ss.stopCause, fault.ComeAgain)): // which is why the iterator was to return
+	case err != nil && !(stopped && fault.Is(ss.stopCause, fault.ComeAgain)): // errors that the stop has caused do not count
 		return err
 	case stopped:
 		return ss.stopCause
@@ -373,9 +378,9 @@ func (ss *SendStream) Reason(err error) error {
 	return ss.contextCause()
 }
 
-// cut returns why the user's iterator may have returned before its time: code
-// that goes by a context returns in silence when that ends, often before the
-// context's end has stopped the stream, and must not seem to be complete.
+// contextCause returns why the call's context has ended, nil if it has not. An iterator
+// that returns because of its context often does so before the context's end has stopped
+// the stream, and must not appear to be complete.
 func (ss *SendStream) contextCause() error {
 	if err := context.Cause(ss.scope.ctx); err != nil {
 		return err
@@ -383,7 +388,8 @@ func (ss *SendStream) contextCause() error {
 	return ss.Session.Err()
 }
 
-// take puts what waits into b: the outbox's mutex is held, it is our turn.
+// appendTo moves the pending items, and the end if the producer has finished, into b.
+// The queue's mutex must be held.
 func (ss *SendStream) appendTo(b *frameBatch) {
 	q := &ss.Session.queue
 	switch {
@@ -402,7 +408,7 @@ func (ss *SendStream) appendTo(b *frameBatch) {
 		q.add(b, q.scratch)
 	}
 	ss.pendingItems = 0
-	buffers.Put(ss.pending) // a stream that waits holds none
+	buffers.Put(ss.pending) // a stream without pending items holds no buffer
 	ss.pending = nil
 	if ss.finished {
 		ss.appendEnd(b)
@@ -416,7 +422,7 @@ func (ss *SendStream) appendTo(b *frameBatch) {
 	ss.signal()
 }
 
-// takeEnd puts the end into b.
+// appendEnd appends the message that ends the stream to b.
 func (ss *SendStream) appendEnd(b *frameBatch) {
 	q := &ss.Session.queue
 	if ss.sub == nil {
@@ -429,7 +435,7 @@ func (ss *SendStream) appendEnd(b *frameBatch) {
 	}
 }
 
-// received applies a credit of the consumer's.
+// applyCredit applies a credit message of the consumer.
 func (ss *SendStream) applyCredit(taken uint64, items, bytes int) error {
 	ss.Session.queue.mu.Lock()
 	defer ss.Session.queue.mu.Unlock()

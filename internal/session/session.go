@@ -14,102 +14,133 @@ import (
 	"github.com/wirecall/wirecall/internal/workers"
 )
 
-// A session is what two peers have with each other: the calls and streams in
-// flight both ways, and the outbox. A transport carries it.
+// A Session holds the protocol state shared with one peer: the calls and streams in
+// flight in both directions and the queue of outgoing frames. It uses one transport at a
+// time and may outlive it.
+//
+// Three goroutines touch a session beside its callers and handlers. The reader takes
+// frames in. The flusher, at most one at a time, writes frames. The keep-alive timer
+// pings the peer. Fields without another note are set before the reader starts and do
+// not change.
+//
+// Lock order: Session.mu, then RecvStream.mu or sendQueue.mu, then Registry.mu. No other
+// of these is held together with callScope.mu, batch.mu or Opening.mu.
 type Session struct {
 	*Settings
 	Events    Events
 	transport transport.Transport
-	Client    bool // this side dialed
-	Mode      Mode // written by the reader before anything is served
+	Client    bool // this side dialed the connection
+	Mode      Mode // set by the reader before it serves anything
 	Format    wire.Format
 
-	Ctx    context.Context         // ends when the connection does; its cause says why
-	cancel context.CancelCauseFunc // the first call wins
+	Ctx    context.Context         // ends with the session; its cause is that of the end
+	cancel context.CancelCauseFunc // cancels Ctx; only the first call has an effect
 
-	lifetime   context.Context                  // ctx without the values of a handshake
-	current    atomic.Pointer[handshakeContext] // that of calls which begin now
-	draining   chan struct{}                    // closed when the server shuts down
-	ReaderDone chan struct{}                    // closed when the transport is closed and its reader gone
+	lifetime   context.Context                  // like Ctx, without the values of a handshake
+	current    atomic.Pointer[handshakeContext] // the parent of the contexts of calls that begin now
+	draining   chan struct{}                    // closed when this side begins to drain
+	ReaderDone chan struct{}                    // closed when the session has ended and its reader has returned
 
-	incomingMessage  wire.Message // the reader's
+	incomingMessage  wire.Message // the reader's; reused for each message
 	loggedOdd        bool         // the reader's: see reportOdd
-	early            []byte       // the reader's: what a plain server sent before it answered hello, to be served
-	aloneInFrame     bool         // the reader's: nothing else is in its frame
+	early            []byte       // the reader's: the frame that a plain server sent before its answer to hello; served first
+	aloneInFrame     bool         // the reader's: the message fills its frame
 	queue            sendQueue
-	frames           frameBatch // the flusher's
-	unflushed        int        // the flusher's: frames given to the transport since it had written everything
+	frames           frameBatch // the flusher's: what it writes now
+	unflushed        int        // the flusher's: frames given to the transport since its buffers were last empty
 	buffered         atomic.Int64
 	logLimit         logLimit
-	peerMessageLimit atomic.Int64 // the peer's limit
+	peerMessageLimit atomic.Int64 // bytes of the largest message that the peer accepts
 
-	holds           atomic.Int32 // notifications that hold calls up
-	unansweredCalls atomic.Int64 // calls of the peer's, as it counts them itself
-	halfClosing     atomic.Bool  // a plain client has half closed: subscriptions end as they begin
+	holds           atomic.Int32 // how many notifications hold calls back
+	unansweredCalls atomic.Int64 // calls from the peer that are not answered yet
+	halfClosing     atomic.Bool  // a plain client has half-closed: new subscriptions end at once
 
-	resumption atomic.Pointer[resumption] // nil where the session ends with its socket
-	HasTraffic atomic.Bool                // something of the peer's own has come over its socket
-	Breached   atomic.Bool                // the peer broke the rules
-	Principal  string                     // whose connection it is
+	resumption atomic.Pointer[resumption] // nil if the session ends with its transport
+	HasTraffic atomic.Bool                // a message that is no control message, or items, has arrived on this transport
+	Breached   atomic.Bool                // the peer has violated the protocol
+	Principal  string                     // who is authenticated on the connection
 
 	workers      workers.Pool[*Incoming]
-	active       atomic.Bool // something came since the last housekeeping
-	silentChecks int         // housekeepings without that
-	lastProgress int64       // the housekeeping's: see reads
-	keepAlive    *time.Timer // see setTimer
-	drainTimer   *time.Timer // with a peer that goes on after goaway
+	active       atomic.Bool // a frame has arrived since the last keep-alive check
+	silentChecks int         // the keep-alive timer's: consecutive checks without a frame
+	lastProgress int64       // the keep-alive timer's: see takesData
+	keepAlive    *time.Timer // runs checkPeer; nil without an idle timeout
+	drainTimer   *time.Timer // bounds how long the peer may ignore a shutdown
 
 	mu    sync.Mutex
-	state sessionState // touched only in update
+	state sessionState // guarded by mu; a change that may make the session idle goes through update
 }
 
-// connState is what decides about the connection's life, and who is part of it.
+// sessionState is the part of a session that calls, streams and its life-cycle share.
+// Session.mu guards it.
+//
+// The life-cycle of a session that can be resumed:
+//
+//	           cut                    expire
+//	attached ----------> detached ------------------+
+//	 |   ^                  |                       |
+//	 |   +---- attach ------+                       |
+//	 | Goaway                                       v
+//	 +-----> draining -- moved and idle, cut ----> ended
+//	 |                                              ^
+//	 +-- close, violation, goodbye of the peer -----+
+//
+// attached: the session has a transport and a reader. detached: its transport has
+// failed; it waits for attach at most as long as the resumption window. draining: this
+// side has sent $/goaway; the session ends once the peer has answered $/moved and
+// nothing is in flight. ended: every waiter has been released; there is no way back.
+//
+// A session that cannot be resumed goes from attached to ended if its transport fails,
+// and so does one that drains, on either side. A detached session that is asked to drain
+// ends at once. A plain client, which does not know $/moved, counts as moved once it has
+// been idle for idleGrace, and after plainDrainTimeout at the latest.
 type sessionState struct {
-	ended           bool // no more
+	ended           bool // set once, by finish
 	cause           error
-	expiredCause    error         // why it is about to end, detached
-	attached        bool          // to a socket
-	readerDone      chan struct{} // closed when the reader of that has gone, nil then
-	wait            *sessionWait  // in the Registry while it is not; nil otherwise
-	unwatchContext  func() bool   // lets a detached session outlive the context of its last socket; nil where there is none
-	credentialTimer *time.Timer   // closes the transport when they have expired; nil for no end
+	expiredCause    error         // why a detached session ends; attach fails from here on
+	attached        bool          // the session has a transport
+	readerDone      chan struct{} // closed when the reader of the transport returns; nil if there is none
+	wait            *sessionWait  // its entry in the Registry; nil unless it is detached
+	unwatchContext  func() bool   // cancels the watch of the last transport's context, while detached; may be nil
+	credentialTimer *time.Timer   // closes the transport when the credentials expire; nil if they do not
 	drainState
 
 	calls      map[uint64]*OutgoingCall
 	recycled   []*OutgoingCall
 	nextID     uint64
 	nextHandle uint64
-	callLimit  callLimit // calls that the peer allows
+	callLimit  callLimit // how many calls the peer accepts
 
 	peerStreams int
 
-	incoming      map[string]*Incoming // unanswered, by id: see callKeyOf
-	waitingCalls  []*Incoming          // a plain peer's that are to start, in order
-	handlers      int                  // that run, cancelled ones included
-	whenIdle      chan struct{}        // closed when nothing goes on any more, where that is waited for
-	cleanups      int                  // of streams that nobody wants, that run
+	incoming      map[string]*Incoming // unanswered calls from the peer, by callKeyOf their id
+	waitingCalls  []*Incoming          // calls from a plain peer that have not started, in order
+	handlers      int                  // handlers that run, including those of cancelled calls
+	whenIdle      chan struct{}        // closed when the session is idle; nil unless serveRest waits
+	cleanups      int                  // functions of CleanUp that run
 	notifications notificationQueue
 	recvStreams   map[uint64]*RecvStream
-	unreferenced  []*RecvStream // that the garbage collector found
+	unreferenced  []*RecvStream // streams that the garbage collector has found unreachable
 	sendStreams   int
-	resultStreams int // of the sources, those of answers
+	resultStreams int // how many of sendStreams belong to results
 }
 
-// idle reports whether nothing is going on.
+// idle reports whether no call, stream, handler or notification is in flight.
 func (st *sessionState) idle() bool {
 	return len(st.calls) == 0 && st.handlers == 0 && st.cleanups == 0 && len(st.recvStreams) == 0 && st.sendStreams == 0 && st.notifications.idle()
 }
 
-// A mode is one of the two ways to speak.
+// A Mode is the dialect that a session speaks.
 type Mode uint8
 
 const (
 	ModeUnknown Mode = iota // on lines, until the server has answered hello
-	ModePlain               // JSON-RPC 2.0 and nothing else
+	ModePlain               // JSON-RPC 2.0 without extensions
 	ModeWirecall
 )
 
-// messageOverhead is more than an envelope adds to what it carries.
+// messageOverhead is an upper bound, in bytes, of what an envelope adds to its body.
 const messageOverhead = 512
 
 var (
@@ -121,14 +152,15 @@ var (
 
 type sessionKey struct{}
 
-// sessionOf returns the session whose handlers have ctx, nil outside of handlers.
+// FromContext returns the session of the handler that ctx belongs to, or nil if ctx
+// belongs to none.
 func FromContext(ctx context.Context) *Session {
 	s, _ := ctx.Value(sessionKey{}).(*Session)
 	return s
 }
 
-// newSession makes a session that does nothing before start. A nil e are the events
-// that the settings make.
+// New returns a session that is idle until Start or Activate. If e is nil, set.Events
+// makes the session's events.
 func New(ctx context.Context, set *Settings, form wire.Format, t transport.Transport, m Mode, e Events) *Session {
 	s := &Session{Settings: set, transport: t, Mode: m, Format: form, Events: e, ReaderDone: make(chan struct{}), draining: make(chan struct{})}
 	s.lifetime, s.cancel = context.WithCancelCause(context.WithValue(context.Background(), sessionKey{}, s))
@@ -150,21 +182,22 @@ func New(ctx context.Context, set *Settings, form wire.Format, t transport.Trans
 	return s
 }
 
-// stoppedTimer makes a timer for f that Reset starts: f may look at the variable
-// that holds it.
+// stoppedTimer returns a timer that runs f after a Reset. f may use the variable that
+// the timer is assigned to.
 func stoppedTimer(f func()) *time.Timer {
 	t := time.AfterFunc(time.Hour, f)
 	t.Stop()
 	return t
 }
 
-// start begins to read, and to keep house.
+// Start activates the session and starts its reader.
 func (s *Session) Start() {
 	s.Activate()
 	go s.Read(s.transport)
 }
 
-// keep begins to keep house, for the reader that is about to begin.
+// Activate starts the keep-alive timer and marks the session as attached. A call of Read
+// or RefuseStart must follow.
 func (s *Session) Activate() {
 	if s.Limits.IdleTimeout > 0 {
 		s.setTimer(&s.keepAlive, s.housekeeping, s.Limits.IdleTimeout/3)
@@ -176,8 +209,8 @@ func (s *Session) Activate() {
 	})
 }
 
-// setTimer makes a timer of the connection's, which may have ended meanwhile:
-// then it never fires.
+// setTimer sets *at to a timer that runs f after d. If the session has ended, the timer
+// does not start.
 func (s *Session) setTimer(at **time.Timer, f func(), d time.Duration) {
 	t := stoppedTimer(f)
 	s.update(func(st *sessionState) {
@@ -187,8 +220,8 @@ func (s *Session) setTimer(at **time.Timer, f func(), d time.Duration) {
 	})
 }
 
-// read is the reader: it takes in frames, and neither waits for anything but
-// the transport nor runs a line of a user's.
+// Read is the reader: it receives frames until the transport fails or the peer ends the
+// session. It blocks on the transport only and runs no code of the user.
 func (s *Session) Read(t transport.Transport) {
 	if s.early != nil {
 		s.plain(s.early)
@@ -210,11 +243,12 @@ func (s *Session) Read(t transport.Transport) {
 	}
 }
 
-// Heard implements transport.Owner.
+// Heard implements transport.Owner: the transport has received something, perhaps no
+// whole frame.
 func (s *Session) Heard() { s.active.Store(true) }
 
-// readFrame reads a frame. On lines the last may have no line feed: it was cut, unless
-// the peer is plain, as what pipes carry often ends so.
+// readFrame reads a frame. The last line of a stream may lack its line feed: it is
+// accepted from a plain peer, whose pipes often end so, and is an error otherwise.
 func readFrame(t transport.Transport, plain bool) ([]byte, error) {
 	frame, err := t.ReadFrame()
 	if plain && frame != nil {
@@ -223,7 +257,8 @@ func readFrame(t transport.Transport, plain bool) ([]byte, error) {
 	return frame, err
 }
 
-// frameErrorCode is what a plain peer is told of a frame that is none.
+// frameErrorCode returns the code with which an invalid frame of a plain peer is
+// answered.
 func frameErrorCode(e transport.FrameError) int {
 	if e.TooLarge {
 		return fault.TooLarge
@@ -231,8 +266,8 @@ func frameErrorCode(e transport.FrameError) int {
 	return fault.InvalidRequest
 }
 
-// readFrames returns why nothing more is read, and whether that is a breach of
-// the protocol.
+// readFrames receives frames until one fails. It returns the reason, and whether that is
+// a violation of the protocol.
 func (s *Session) readFrames(t transport.Transport) (err error, breach bool) {
 	for {
 		frame, err := readFrame(t, s.Mode != ModeWirecall)
@@ -248,11 +283,11 @@ func (s *Session) readFrames(t transport.Transport) (err error, breach bool) {
 	}
 }
 
-// stopReading says that the reader has gone.
+// stopReading records that the reader has returned.
 func (s *Session) stopReading() {
 	torn := false
 	s.update(func(st *sessionState) {
-		if st.readerDone != nil { // nil where the session had ended before
+		if st.readerDone != nil { // it is nil if the session had ended before it was activated
 			close(st.readerDone)
 			st.readerDone, torn = nil, st.ended
 		}
@@ -276,15 +311,14 @@ func (s *Session) receive(frame []byte) error {
 	switch err.(type) {
 	case nil:
 		s.scheduleAck(r)
-	case transport.CloseError: // it stands for a close frame, which does not count
+	case transport.CloseError: // $/close stands for a close frame, which is not counted
 		r.received.Add(^uint64(0))
 	}
 	return err
 }
 
-// update changes the connection's state with f and then acts on the result: a
-// connection that drains, and whose peer has moved, ends here when it is idle, and
-// nowhere else.
+// update calls f with the state, under mu, and then acts on the result: it ends a
+// draining session that has become idle and whose peer has moved, and closes whenIdle.
 func (s *Session) update(f func(*sessionState)) {
 	s.mu.Lock()
 	f(&s.state)
@@ -311,10 +345,11 @@ func (s *Session) HasEnded() bool {
 	return s.state.ended
 }
 
-// err is why the session has ended, nil before.
+// Err returns why the session has ended, or nil if it has not.
 func (s *Session) Err() error { return context.Cause(s.Ctx) }
 
-// reserve makes room for n received bytes that wait for the application.
+// reserve counts n received bytes that the application has not taken, and reports
+// whether Limits.BufferedBytes allows them.
 func (s *Session) reserve(n int) bool {
 	if s.buffered.Add(int64(n)) > int64(s.Limits.BufferedBytes) {
 		s.buffered.Add(-int64(n))
@@ -325,7 +360,7 @@ func (s *Session) reserve(n int) bool {
 
 func (s *Session) peerMessage() int { return int(s.peerMessageLimit.Load()) }
 
-// members is e as this connection's mode carries it.
+// wireError returns e with the members that the session's mode has.
 func (s *Session) wireError(e *fault.Error) *wire.Error {
 	w := &wire.Error{Code: e.Code, Message: e.Message, Data: e.Data}
 	if s.Mode == ModeWirecall {
@@ -334,14 +369,13 @@ func (s *Session) wireError(e *fault.Error) *wire.Error {
 	return w
 }
 
-// errorObject is e as the value of a member.
+// errorObject returns e encoded as an error object.
 func (s *Session) errorObject(e *fault.Error) []byte {
 	return s.Format.AppendErrorObject(nil, s.wireError(e))
 }
 
-// shortened returns e, which is over the peer's limit for a message, as the peer takes
-// it: without its data, and if its message is too long by itself with the beginning of
-// that.
+// shortened returns e without its data, and with a shortened message if that alone
+// exceeds the peer's limit for a message.
 func (s *Session) shortened(e *fault.Error) *fault.Error {
 	short := *e
 	short.Data = nil
@@ -351,18 +385,18 @@ func (s *Session) shortened(e *fault.Error) *fault.Error {
 	return &short
 }
 
-// refusal is the answer to a request that does not run.
+// refusal returns the answer to a request that is not run.
 func (s *Session) refusal(id []byte, e *fault.Error) []byte {
 	return s.Format.AppendError(nil, id, s.wireError(e), nil)
 }
 
-// open begins a dialed session. On success start follows.
+// Open performs the handshake of a dialed session. If it succeeds, Start must follow.
 func (s *Session) Open(ctx context.Context) error {
 	s.Client = true
 	if s.Mode != ModePlain {
 		if err := s.sendHello(ctx); err != nil {
 			s.End(err)
-			s.transport.Close() // without a word, which could take longer than ctx allows
+			s.transport.Close() // without a closing handshake, which could exceed ctx
 			return err
 		}
 	}
@@ -370,14 +404,14 @@ func (s *Session) Open(ctx context.Context) error {
 	return nil
 }
 
-// socket returns the transport of the latest socket.
+// Transport returns the latest transport.
 func (s *Session) Transport() transport.Transport {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.transport
 }
 
-// engineStats are what a session holds at one moment: rpc.Stats, which documents them.
+// Stats is a snapshot of what a session holds; rpc.Stats documents the fields.
 type Stats struct {
 	CallsMade, CallsServed                  int
 	StreamsSent, StreamsTaken               int
@@ -401,16 +435,17 @@ func (s *Session) Stats() (stats Stats) {
 	return stats
 }
 
-// Draining is closed when this side shuts down.
+// Draining returns a channel that is closed when this side begins to drain.
 func (s *Session) Draining() <-chan struct{} { return s.draining }
 
-// refuseStart ends a session whose reader was about to begin.
+// RefuseStart ends an activated session in place of Read.
 func (s *Session) RefuseStart(cause error) {
 	s.endAndClose(s.transport, cause)
 	s.stopReading()
 }
 
-// canResume reports whether a cut now would lose nothing.
+// CanResume reports whether all frames since the last acknowledgement are still kept, so
+// that a cut now loses nothing.
 func (s *Session) CanResume() bool {
 	r := s.resumption.Load()
 	return r != nil && s.Err() == nil && r.sent.Complete()
