@@ -149,3 +149,53 @@ func TestObservers(t *testing.T) {
 		}
 	})
 }
+
+// traced begins a span for each call, on the side that makes it and on the side that
+// serves it. begin stands for a library: it returns a context with the span, what
+// traceparent is to be sent for it, and what ends it.
+func traced(begin func(ctx context.Context, name, parent string) (context.Context, string, func(error))) *rpc.Observer {
+	return &rpc.Observer{Call: func(ctx context.Context, c *rpc.Call) (context.Context, func(rpc.CallResult)) {
+		parent := ""
+		if c.Served {
+			parent = rpc.Metadata(ctx)["traceparent"]
+		}
+		ctx, id, end := begin(ctx, c.Method.Name, parent)
+		if !c.Served {
+			ctx = rpc.WithMetadata(ctx, map[string]string{"traceparent": id})
+		}
+		return ctx, func(r rpc.CallResult) { end(r.Err) }
+	}}
+}
+
+// The span of the side that serves is a child of that of the caller.
+func TestTraces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var spans []string
+		note := func(format string, args ...any) {
+			mu.Lock()
+			defer mu.Unlock()
+			spans = append(spans, fmt.Sprintf(format, args...))
+		}
+		begin := func(side string) func(ctx context.Context, name, parent string) (context.Context, string, func(error)) {
+			return func(ctx context.Context, name, parent string) (context.Context, string, func(error)) {
+				note("%s begins %s under %q", side, name, parent)
+				return ctx, side, func(err error) { note("%s ends: %v", side, err) }
+			}
+		}
+		srv := rpc.NewServer(&rpc.ServerOptions{Observers: []*rpc.Observer{traced(begin("server"))}})
+		srv.Register(files.StoreService(&files.Memory{}))
+		conn := rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{Observers: []*rpc.Observer{traced(begin("client"))}})
+		files.NewStoreClient(conn).Stat(t.Context(), "a")
+		synctest.Wait()
+		want := []string{
+			`client begins Store.Stat under ""`, `server begins Store.Stat under "client"`,
+			`server ends: there is no file "a"`, `client ends: there is no file "a"`,
+		}
+		slices.Sort(spans[2:]) // the answer may arrive before the server's observer has returned
+		slices.Sort(want[2:])
+		if !slices.Equal(spans, want) {
+			t.Errorf("spans:\n%s", strings.Join(spans, "\n"))
+		}
+	})
+}
