@@ -108,7 +108,7 @@ func hasLines(code, lines []string) bool {
 }
 
 var (
-	code    = regexp.MustCompile("(?s)(?:^|\n)```.*?\n```|`[^`\n]*`")
+	quoted  = regexp.MustCompile("(?s)(?:^|\n)```.*?\n```|`[^`\n]*`")
 	link    = regexp.MustCompile(`\]\(([^()\s]+)\)`)
 	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
 )
@@ -118,7 +118,7 @@ var (
 func TestLinks(t *testing.T) {
 	n := 0
 	for _, page := range found(t, func(name string) bool { return path.Ext(name) == ".md" }) {
-		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(contents(t, page), ""), -1) {
+		for _, m := range link.FindAllStringSubmatch(quoted.ReplaceAllString(contents(t, page), ""), -1) {
 			target, fragment, _ := strings.Cut(m[1], "#")
 			if strings.Contains(target, ":") {
 				continue // another site
