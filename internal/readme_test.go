@@ -47,7 +47,7 @@ func TestReadmeCheckout(t *testing.T) {
 	text := strings.ReplaceAll(section(t, "\n### From a checkout\n", "\n### "), "../wirecall", "'"+checkout+"'")
 	for name, instead := range map[string]string{
 		"replace":   blocks(text)[0].text,
-		"workspace": regexp.MustCompile("`(go work init .*)`").FindStringSubmatch(text)[1],
+		"workspace": regexp.MustCompile("`(go work init [^`]*)`").FindStringSubmatch(text)[1],
 	} {
 		t.Run(name, func(t *testing.T) {
 			steps := blocks(section(t, "\n## Start\n", "\n### "))
