@@ -8,12 +8,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"math/big"
 	"net"
 	"net/http"
 	"testing"
 	"time"
 
+	"github.com/wirecall/wirecall/example/files"
 	"github.com/wirecall/wirecall/rpc"
 )
 
@@ -134,4 +136,35 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 		t.Fatal(err)
 	}
 	return key
+}
+
+// Lines over TLS are a listener and a dial function of crypto/tls.
+func TestLinesOverTLS(t *testing.T) {
+	ca := newAuthority(t)
+	serverTLS := &tls.Config{Certificates: []tls.Certificate{ca.issue(t, "localhost")}}
+	srv := rpc.NewServer(nil)
+	defer srv.Close()
+	srv.Register(files.StoreService(&files.Memory{}))
+
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", serverTLS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go srv.Serve(t.Context(), ln)
+
+	ctx := t.Context()
+	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: ca.pool}}
+	conn, err := rpc.Dial(ctx, "tcp://"+ln.Addr().String(), &rpc.DialOptions{NetDial: dialer.DialContext})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, err = files.NewStoreClient(conn).Stat(ctx, "none")
+	if _, ok := errors.AsType[*files.NotFound](err); !ok {
+		t.Error(err)
+	}
+	stranger := &tls.Dialer{}
+	if _, err := rpc.Dial(ctx, "tcp://"+ln.Addr().String(), &rpc.DialOptions{NetDial: stranger.DialContext}); err == nil {
+		t.Error("a server of an unknown authority was believed")
+	}
 }
