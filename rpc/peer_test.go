@@ -295,7 +295,7 @@ func (r oneByOne) Read(b []byte) (int, error) { return r.Reader.Read(b[:min(1, l
 type stranger struct {
 	network rpctest.Network
 	reply   func(frame string) []string
-	binary  bool     // answers but that to hello are binary frames
+	binary  bool     // answers are binary frames
 	got     []string // frames, to be read when the bubble is idle
 }
 
@@ -313,7 +313,7 @@ func (s *stranger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.got = append(s.got, string(frame))
 		kind := websocket.MessageText
-		if s.binary && len(s.got) > 1 {
+		if s.binary {
 			kind = websocket.MessageBinary
 		}
 		for _, answer := range s.reply(string(frame)) {

@@ -23,7 +23,8 @@ type DialOptions struct {
 	// Subprotocol is offered to the server, which may select none.
 	Subprotocol string
 
-	// Binary has frames sent and expected as binary messages, not text.
+	// Binary has frames sent and expected as binary messages, not text. Without it the
+	// first frame may be either, as a server that selects any subprotocol may send both.
 	Binary bool
 }
 
@@ -57,7 +58,9 @@ func Dial(ctx context.Context, url string, o *DialOptions) (*WebSocket, *http.Re
 		return nil, resp, err
 	}
 	hs.release()
-	return newWebSocket(hs.conn, ws, messageType(o.Binary), o.MaxFrame), resp, nil
+	w := newWebSocket(hs.conn, ws, messageType(o.Binary), o.MaxFrame)
+	w.first = !o.Binary
+	return w, resp, nil
 }
 
 // A handshake is the http.RoundTripper of one WebSocket handshake. It puts a conn in

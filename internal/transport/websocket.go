@@ -24,6 +24,7 @@ type WebSocket struct {
 	ws    *websocket.Conn
 	typ   websocket.MessageType
 	plain bool // see Plain
+	first bool // the next frame is the first of a server, which may be a plain one
 	frame []byte
 
 	closing  sync.Once
@@ -53,7 +54,9 @@ func (w *WebSocket) ReadFrame() ([]byte, error) {
 	if err != nil {
 		return nil, readError(err)
 	}
-	if typ != w.typ && !w.plain {
+	first := w.first
+	w.first = false
+	if typ != w.typ && !w.plain && !first {
 		return nil, FrameError{Message: fmt.Sprintf("a frame is %s: this connection uses %s", typeName(typ), typeName(w.typ))}
 	}
 	w.frame = buffers.Get(w.lastSize)
