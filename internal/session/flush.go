@@ -7,22 +7,22 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// flushRounds is how often a caller writes what others have put meanwhile
-// before a goroutine takes over, so that no caller works for all.
+// flushRounds bounds how often a caller writes what others have put meanwhile, before a
+// goroutine takes over.
 const flushRounds = 4
 
-// enough is how much is made ready for the socket at a time.
+// writeSize is how many bytes are given to the transport between two flushes of it.
 const writeSize = 2 * FrameSize
 
-// flush writes what waits in the outbox until nothing does. Who was told to
-// flush by the outbox calls it, so it runs once at a time.
+// flush writes what the send queue holds until it is empty. Only a caller that has
+// claimed the flush may call it.
 //
-// It yields before it takes what is there, because those who are about to put
-// something then share its system call: that doubles what a busy connection
-// carries, and costs nothing where nobody else is ready to run.
+// It yields before it takes from the queue, so that goroutines about to put something
+// share its system call: that doubles the throughput of a busy connection, and is free
+// if no other goroutine can run.
 //
-// A caller writes only what the socket takes at once; where that is not
-// everything, or not known of this kind of socket, a goroutine goes on.
+// If caller is true, it writes only what the socket accepts without blocking. For the
+// rest, or if the kind of transport cannot tell, it starts a goroutine.
 func (s *Session) flush(caller bool) {
 	for round := 0; ; {
 		done, err := s.transport.Flush(!caller)
@@ -50,13 +50,13 @@ func (s *Session) flush(caller bool) {
 			return
 		}
 		round++
-		if isResult, own := s.queue.takeFinished(); isResult+own > 0 {
-			s.update(func(st *sessionState) { st.countSendStreams(true, -isResult); st.countSendStreams(false, -own) })
+		if results, params := s.queue.takeFinished(); results+params > 0 {
+			s.update(func(st *sessionState) { st.countSendStreams(true, -results); st.countSendStreams(false, -params) })
 		}
 	}
 }
 
-// write makes what comes next of the batch ready for the socket.
+// write gives the next frames to the transport.
 func (s *Session) write() error {
 	if s.frames.ack {
 		s.frames.ack = false
@@ -67,14 +67,15 @@ func (s *Session) write() error {
 	before := s.frames.written()
 	err := s.frames.write(writeSize, s.transport.WriteFrame)
 	if r := s.resumption.Load(); r != nil && r.sent.NeedsAck() {
-		s.queue.post(s.Format.AppendControl(nil, methodPing, time.Now().UnixMilli()), false) // this flush goes on to it
+		s.queue.post(s.Format.AppendControl(nil, methodPing, time.Now().UnixMilli()), false) // this flush will write it
 	}
 	s.unflushed += s.frames.written() - before
 	return err
 }
 
-// unwritten is how many frames, the last that were taken, no transport has written anything
-// of when one has failed. Those that were given to it in vain the next one gets first.
+// unwritten returns how many frames, the last ones that were taken, had nothing written
+// by any transport when one failed. The next transport gets those that were given to
+// this one in vain.
 func (s *Session) unwritten() int {
 	if s.transport.Wrote() {
 		s.unflushed = 0
@@ -82,7 +83,7 @@ func (s *Session) unwritten() int {
 	return s.frames.count() - s.frames.written() + s.unflushed
 }
 
-// produceNow starts the streams whose requests have been written.
+// startStreams starts the producers whose requests have been written.
 func (s *Session) startStreams() {
 	for _, ss := range s.frames.streams {
 		go ss.run()
@@ -91,8 +92,8 @@ func (s *Session) startStreams() {
 	s.frames.streams = s.frames.streams[:0]
 }
 
-// Kick starts a flush on a goroutine of its own where none is under way. The
-// reader, and whoever else must not write, calls it.
+// Kick starts a flush on another goroutine if none runs. The reader, and other
+// goroutines that must not block, call it.
 func (s *Session) Kick() {
 	s.queue.mu.Lock()
 	start := s.queue.claimFlush()
@@ -102,7 +103,8 @@ func (s *Session) Kick() {
 	}
 }
 
-// post sends a message that must not wait. It may be called by the reader.
+// post sends a message without blocking, so that the reader may call it. If the peer has
+// stopped reading, it ends the session.
 func (s *Session) post(msg []byte) {
 	flush, over := s.queue.post(msg, false)
 	if flush {

@@ -5,35 +5,35 @@ import (
 	"github.com/wirecall/wirecall/internal/replay"
 )
 
-// A batch is a run of frames. Small messages share a buffer; a large one is in a
-// frame of its own, in the buffer that it was encoded in.
+// A frameBatch is a sequence of frames to be written. Small messages share a buffer;
+// each large one has a frame of its own, in the buffer that it was encoded in.
 type frameBatch struct {
 	buf         []byte
-	frameEnds   []int // where each frame but the last ends
+	frameEnds   []int // the end in buf of each frame but the last
 	largeFrames []largeFrame
-	largeBytes  int // that large has
+	largeBytes  int // bytes in largeFrames
 
-	offset, next, nextLarge int // what has been written: bytes, and frames
+	offset, next, nextLarge int // written so far: bytes of buf, frames of buf, large frames
 
-	ack     bool           // is to be written first
-	replay  *replay.Buffer // keeps what is written
-	streams []*SendStream  // produced once all of it has been written
+	ack     bool           // an ack is to be written first
+	replay  *replay.Buffer // keeps the frames that are written; may be nil
+	streams []*SendStream  // started once all frames have been written
 }
 
-// A large is a frame with a buffer of its own, a chunk.
+// A largeFrame is a frame with a buffer of its own.
 type largeFrame struct {
-	at         int // in the batch's buffer: it comes before what is there
+	at         int // its position: before this offset of the shared buffer
 	frame, buf []byte
 }
 
-// largeMessage is from where on a message gets a frame of its own, as copying it
-// costs more than a frame.
+// largeMessage is the size from which a message gets a frame of its own, since copying
+// it would cost more than a frame.
 const largeMessage = 8 << 10
 
-// size is how many bytes there are.
+// size returns how many bytes the frames have.
 func (b *frameBatch) size() int { return len(b.buf) + b.largeBytes }
 
-// own takes over buf with the frame in it.
+// addLarge appends a frame and takes over its buffer.
 func (b *frameBatch) addLarge(frame, buf []byte) {
 	b.endFrame()
 	b.largeFrames = append(b.largeFrames, largeFrame{len(b.buf), frame, buf})
@@ -53,7 +53,7 @@ func (b *frameBatch) endFrame() {
 	}
 }
 
-// count is how many frames there are, left how many of them are to be written.
+// count returns how many frames there are, written or not.
 func (b *frameBatch) count() int {
 	n := len(b.frameEnds) + len(b.largeFrames)
 	if len(b.buf) > b.frameStart() {
@@ -62,17 +62,17 @@ func (b *frameBatch) count() int {
 	return n
 }
 
-// written is how many frames have been given to the transport.
+// written returns how many frames have been given to the transport.
 func (b *frameBatch) written() int { return b.next + b.nextLarge }
 
-// left reports whether there are frames to write.
+// hasMore reports whether something is left to write.
 func (b *frameBatch) hasMore() bool { return b.ack || b.hasFrames() }
 
 func (b *frameBatch) hasFrames() bool {
 	return b.offset < len(b.buf) || b.nextLarge < len(b.largeFrames)
 }
 
-// frame is the next one to write.
+// nextFrame returns the next frame to write.
 func (b *frameBatch) nextFrame() []byte {
 	if b.nextLarge < len(b.largeFrames) && b.largeFrames[b.nextLarge].at == b.offset {
 		b.nextLarge++
@@ -87,8 +87,8 @@ func (b *frameBatch) nextFrame() []byte {
 	return b.buf[from:to]
 }
 
-// write calls f with one frame after the other, until it fails or enough has
-// been written: what is between here and the socket should fit a cache.
+// write calls f with frame after frame until f fails or enough bytes have been written.
+// The bound keeps the data between here and the socket within a CPU cache.
 func (b *frameBatch) write(enough int, f func([]byte) error) error {
 	for n := 0; n < enough && b.hasFrames(); {
 		frame := b.nextFrame()
@@ -103,7 +103,7 @@ func (b *frameBatch) write(enough int, f func([]byte) error) error {
 	return nil
 }
 
-// reset empties b, whose buffer is for the next one.
+// reset empties b and keeps its buffers for reuse.
 func (b *frameBatch) reset() {
 	for i := range b.largeFrames {
 		buffers.Put(b.largeFrames[i].buf)

@@ -8,26 +8,26 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// A plain client that serves nothing may close its sending side behind its requests,
-// as a pipe and nc -N do, and still reads the answers. In wirecall mode, and over a
-// WebSocket, which has a closing handshake, the end of the stream is the end.
+// A plain client that serves nothing may close its sending side after its requests, as a
+// pipe and nc -N do, and still read the answers. In wirecall mode, and over a WebSocket,
+// which has a closing handshake, the end of the stream ends the session.
 
-// halfOpen is how long answers may take once a client sends nothing more. A client
-// that is gone altogether looks the same until something is written to it.
+// halfCloseTimeout bounds how long requests are served after a half-close. A client that
+// has disappeared looks the same until something is written to it.
 const halfCloseTimeout = 30 * time.Second
 
 var errHalfClosed = &fault.Error{Code: fault.Canceled, Message: "canceled: the client has closed its side of the connection"}
 
-// halfClosed reports whether reading ended with err because a plain client sends
-// nothing more.
+// halfClosed reports whether err, which ended the reading, is the half-close of a plain
+// client.
 func (s *Session) halfClosed(t transport.Transport, err error) bool {
 	_, lines := t.(*transport.Lines)
 	return lines && err == io.EOF && s.Mode == ModePlain && !s.Client
 }
 
-// serveRest returns when what was received has been served and answered, a write has
-// failed or halfOpen is over; the session has ended then. Subscriptions, which could
-// go on for ever, end first. The reader calls it.
+// serveRest serves and answers what has been received, and then ends the session; it
+// also ends it when a write fails or after halfCloseTimeout. It first stops
+// subscriptions, which may be endless. The reader calls it.
 func (s *Session) serveRest(t transport.Transport) {
 	s.halfClosing.Store(true)
 	for _, ss := range s.queue.openStreams() {

@@ -13,23 +13,23 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A pendingCall is a call of ours that has no answer yet. A caller whose
-// context has ended leaves it behind: its id stays taken until the answer
-// comes, so that both sides count the same calls.
+// An OutgoingCall is a call to the peer that has not been answered. A caller whose
+// context ends abandons it: its id stays in use until the answer arrives, so that both
+// sides count the same calls.
 type OutgoingCall struct {
-	done chan struct{} // receives one value when the rest is set
+	done chan struct{} // receives one value when the fields of the answer are set
 
-	frame     uint64 // of the outbox that the request is in, notPut before it is in one; guarded by the outbox's mutex
-	abandoned bool   // guarded by the connection's mutex
+	frame     uint64 // the number of the request's frame, notQueued before it has one; guarded by the queue's mutex
+	abandoned bool   // guarded by the session's mutex
 	Result    []byte
-	buffer    []byte // that a large result is in
+	buffer    []byte // holds Result if it is large; nil otherwise
 	Deep      bool   // see wire.Message
 	Streams   []*RecvStream
 	Meta      map[string]string
-	Err       error // an answered error, or the end of the connection
+	Err       error // the error answered, or that of the session's end
 }
 
-// notPut is no frame: those come before it.
+// notQueued is greater than every frame number.
 const notQueued = math.MaxUint64
 
 func (call *OutgoingCall) finishWith(err error) {
@@ -37,12 +37,12 @@ func (call *OutgoingCall) finishWith(err error) {
 	call.done <- struct{}{}
 }
 
-// spareCalls is how many pendingCalls a connection keeps for reuse. They cannot
-// be shared by all in a sync.Pool: a channel belongs to the synctest bubble that
-// it was made in.
+// maxRecycled is how many OutgoingCalls a session keeps for reuse. A sync.Pool shared by
+// all sessions would not work in tests, since a channel belongs to the synctest bubble
+// that made it.
 const maxRecycled = 64
 
-// spare returns a pendingCall for reuse, or a new one.
+// newCall returns a recycled OutgoingCall, or a new one.
 func (st *sessionState) newCall() *OutgoingCall {
 	n := len(st.recycled)
 	if n == 0 {
@@ -53,7 +53,7 @@ func (st *sessionState) newCall() *OutgoingCall {
 	return call
 }
 
-// free takes p back. Nobody else may know it any more.
+// Recycle keeps call for reuse. The caller must hold the only reference.
 func (s *Session) Recycle(call *OutgoingCall) {
 	if call.buffer != nil {
 		buffers.Put(call.buffer)
@@ -67,21 +67,21 @@ func (s *Session) Recycle(call *OutgoingCall) {
 	}
 }
 
-// A buffer is for a message on its way to the outbox, which copies a small one and
-// keeps the bytes of a large one. Before the message it has room for a frame's head.
+// A messageBuffer holds a message until the send queue has copied it or, if it is large,
+// has taken over its bytes. It begins with room for the head of a frame.
 type messageBuffer struct{ Bytes []byte }
 
 var messagePool = sync.Pool{New: func() any { return new(messageBuffer) }}
 
-// begin returns what the message is to be appended to.
+// begin returns the empty buffer, to which the message is appended.
 func (b *messageBuffer) begin(form wire.Format) []byte {
 	return slices.Grow(b.Bytes[:0], smallBuffer)[:form.FrameRoom()]
 }
 
 const smallBuffer = 256
 
-// free takes b back, which was used for a message of n bytes. Where they are gone
-// the next will find as many.
+// release returns b, which has held a message of n bytes, to the pool. If its bytes were
+// taken over, it gets as many again.
 func (b *messageBuffer) release(n int) {
 	switch {
 	case b.Bytes == nil && n <= 2*FrameSize:
@@ -93,30 +93,30 @@ func (b *messageBuffer) release(n int) {
 	messagePool.Put(b)
 }
 
-// A requestHead is what a request says beside its parameters.
+// A RequestHead is a request without its parameters.
 type RequestHead struct {
 	Method  string
 	Meta    map[string]string
-	Streams []Producer // among the parameters, in their order; nil for a nil iterator
+	Streams []Producer // those among the parameters, in order; nil for a nil iterator
 	Notify  bool
-	Body    bool // there are parameters
+	Body    bool // the request has parameters
 }
 
-// A request is a call or a notification that is being sent: begin makes it, its
-// parameters are appended to msg.bytes, and send sends it. abort undoes begin.
+// A Request is a call or a notification that is being sent. Session.Begin makes it, the
+// caller appends the parameters to Message.Bytes, and Send sends it. Abort undoes Begin.
 type Request struct {
 	Session *Session
 	Method  string
 	id      uint64 // 0 for a notification
 	Call    *OutgoingCall
 	streams []*SendStream
-	Names   [][]byte // of streams, in the message
+	Names   [][]byte // of the streams, as the message refers to them
 	Message *messageBuffer
 	sent    bool
 }
 
-// begin waits under ctx until the peer takes another call, and makes a request whose
-// message has everything before the parameters.
+// Begin waits under ctx until the peer accepts another call, and returns a request whose
+// message ends before the parameters.
 func (s *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err error) {
 	r = Request{Session: s, Method: head.Method}
 	if !head.Notify {
@@ -132,7 +132,7 @@ func (s *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err 
 	if r.id > 0 {
 		h.ID = s.Format.AppendID(raw[:0], r.id)
 	}
-	if s.Mode == ModeWirecall { // strict JSON-RPC servers refuse other members
+	if s.Mode == ModeWirecall { // strict JSON-RPC servers reject other members
 		h.Meta = head.Meta
 		if r.id > 0 {
 			h.Timeout = timeLeft(ctx)
@@ -146,8 +146,8 @@ func (s *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err 
 	return r, nil
 }
 
-// open takes an id and the place in the table of calls, for which a slot has been
-// acquired, and opens the streams among the parameters.
+// open adds a call, for which acquireCall has succeeded, to the table of calls, and
+// opens the streams among its parameters.
 func (r *Request) open(ctx context.Context, producers []Producer) (err error) {
 	s := r.Session
 	var scope *callScope
@@ -180,8 +180,8 @@ func (r *Request) open(ctx context.Context, producers []Producer) (err error) {
 	return err
 }
 
-// abort takes back a request that was not sent. It has no effect on one that was, and
-// is to be deferred, as the parameters' own code may panic.
+// Abort undoes Begin. It has no effect after a successful Send. It must be deferred,
+// since encoding the parameters may panic.
 func (r *Request) Abort() {
 	if r.sent {
 		return
@@ -194,7 +194,7 @@ func (r *Request) Abort() {
 	}
 }
 
-// close undoes open.
+// undoOpen undoes open.
 func (r *Request) undoOpen() {
 	r.Session.removeCall(r.id)
 	r.Session.discardStreams(r.streams)
@@ -203,8 +203,8 @@ func (r *Request) undoOpen() {
 	}
 }
 
-// send puts the request into the send queue, waiting under ctx for room. The streams
-// among its parameters start when it has been written.
+// Send puts the request into the send queue, for whose room it waits under ctx. The
+// streams among its parameters start after it has been written.
 func (r *Request) Send(ctx context.Context) error {
 	s := r.Session
 	r.Message.Bytes = s.Format.AppendTail(r.Message.Bytes)
@@ -218,7 +218,7 @@ func (r *Request) Send(ctx context.Context) error {
 		r.sent = true
 		r.Message.release(size)
 	case errQueueClosed:
-		<-s.Ctx.Done() // at once: see end
+		<-s.Ctx.Done() // finish cancels it right after it has closed the queue
 		err = fault.NotSent(fault.Unavailable, s.Err())
 	case errQueueMoved:
 		err = fault.NotSent(fault.Unavailable, ErrDrained)
@@ -235,14 +235,14 @@ func (r *Request) put(ctx context.Context) (flush bool, err error) {
 		return s.putNotification(ctx, r.Message)
 	}
 	flush, err = s.queue.putRequest(ctx, s.Ctx.Done(), r.Message, false, r.Call, r.streams)
-	if err == errQueueMoved && s.Serves(ctx) { // which is not worth a look before
+	if err == errQueueMoved && s.Serves(ctx) { // checked only now, since it is rarely needed
 		flush, err = s.queue.putRequest(ctx, s.Ctx.Done(), r.Message, true, r.Call, r.streams)
 	}
 	return flush, err
 }
 
-// wait waits for the answer to a request that was sent. If ctx ends first it leaves
-// the call, and returns ctx's cause.
+// Wait waits for the answer to a request that was sent. If ctx ends first, it abandons
+// the call and returns the cause of ctx.
 func (r *Request) Wait(ctx context.Context) error {
 	select {
 	case <-r.Call.done:
@@ -253,9 +253,9 @@ func (r *Request) Wait(ctx context.Context) error {
 	}
 }
 
-// timeLeft is the timeout that travels: whole milliseconds, rounded up. A deadline
-// that is further away than the wire can say is none, which is 0: the caller looks
-// after it.
+// timeLeft returns the timeout that is sent with a call: the time until the deadline of
+// ctx in milliseconds, rounded up, or 0 if there is no deadline or it exceeds the
+// protocol's maximum. The caller's own context bounds the call in any case.
 func timeLeft(ctx context.Context) int64 {
 	t, ok := ctx.Deadline()
 	if !ok {
@@ -272,7 +272,8 @@ func timeLeft(ctx context.Context) int64 {
 	return max(ms, 1)
 }
 
-// adopt puts result streams, whose items may have come already, under ctx.
+// BindToContext makes the end of ctx cancel the streams of a result, which may have
+// received items already.
 func BindToContext(ctx context.Context, recvStreams []*RecvStream) {
 	scope := newCallScope()
 	scope.add(ctx, len(recvStreams), nil, recvStreams)
@@ -284,7 +285,7 @@ func BindToContext(ctx context.Context, recvStreams []*RecvStream) {
 	scope.done()
 }
 
-// abandon leaves a call that nobody waits for any more.
+// abandon cancels a call whose caller no longer waits for the answer.
 func (s *Session) abandon(id uint64, call *OutgoingCall) {
 	var open bool
 	s.update(func(st *sessionState) {
@@ -297,14 +298,14 @@ func (s *Session) abandon(id uint64, call *OutgoingCall) {
 		s.post(s.Format.AppendCancelRequest(nil, s.Format.AppendID(raw[:0], id)))
 		return
 	}
-	<-call.done // the answer came at this very moment
+	<-call.done // the answer arrived at the same moment
 	for _, rs := range call.Streams {
 		rs.Cancel(context.Canceled)
 	}
 	s.Recycle(call)
 }
 
-// forget takes back a call that was not sent.
+// removeCall removes a call that was not sent.
 func (s *Session) removeCall(id uint64) {
 	s.update(func(st *sessionState) {
 		delete(st.calls, id)
@@ -312,7 +313,7 @@ func (s *Session) removeCall(id uint64) {
 	})
 }
 
-// answer takes in the answer to a call of ours. The reader calls it.
+// answer receives the answer to a call. The reader calls it.
 func (s *Session) answer(m *wire.Message) error {
 	id, ok := s.callID(m.ID)
 	if !ok {
@@ -339,7 +340,7 @@ func (s *Session) answer(m *wire.Message) error {
 	case call == nil:
 		return fmt.Errorf("an answer to a call that is not open: id %d", id)
 	case err != nil && !isLimit(err):
-		call.finishWith(s.LostCallError(err)) // the end of the connection no longer finds it
+		call.finishWith(s.LostCallError(err)) // finish no longer finds the call
 		return err
 	case abandoned:
 		s.cancelRefused(call.Streams)
@@ -363,14 +364,14 @@ func (s *Session) answer(m *wire.Message) error {
 	return nil
 }
 
-// receivedError makes an error of an error object. A number that is no number, and
-// a word for ran that is not known, say nothing.
+// receivedError decodes an error object. Members with values of the wrong type, and
+// unknown values of ran, are ignored.
 func (s *Session) receivedError(raw []byte) *fault.Error {
 	e := &fault.Error{Received: true}
 	for name, member := range s.Format.Object(raw) {
 		switch name {
 		case "code":
-			e.Code = fault.Unknown // also where an int has no room for it
+			e.Code = fault.Unknown // also if the code overflows int
 			if code, _ := s.Format.Int(member); int64(int(code)) == code {
 				e.Code = int(code)
 			}
@@ -386,7 +387,7 @@ func (s *Session) receivedError(raw []byte) *fault.Error {
 	return e
 }
 
-// receivedMember takes in what only wirecall mode has in an error object.
+// receivedMember decodes a member that only wirecall mode has in an error object.
 func (s *Session) receivedMember(e *fault.Error, name string, raw []byte) {
 	switch name {
 	case "type":

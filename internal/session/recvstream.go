@@ -12,44 +12,43 @@ import (
 	"github.com/wirecall/wirecall/internal/flow"
 )
 
-// A sink is a stream that the peer produces. The reader fills it, one goroutine
-// of the user's empties it; credit bounds what is in between.
+// A RecvStream is a stream whose items the peer produces. The reader fills it and one
+// goroutine of the user ranges over it; the credit bounds what is buffered.
 //
-// Once cancelled it stays with the connection as a mark without a buffer, until
-// the peer has said the stream's end: what was on its way must not look like
-// items of a stream that never was.
+// A cancelled receive stream stays in the session's table, without a buffer, until the
+// peer's end message, so that items already in flight are recognized and dropped.
 type RecvStream struct {
 	Session *Session
 	Handle  uint64
-	depth   int // how deep an item may nest
+	depth   int // how deep an item may be nested
 	scope   *callScope
 
 	mu            sync.Mutex
-	window        flow.Window // what take touches belongs to the goroutine that ranges
-	buf           []byte      // items received and not yet in the reader's hands
-	itemEnds      []int       // where each ends in buf
+	window        flow.Window // what Take uses belongs to the ranging goroutine
+	buf           []byte      // items received and not yet moved to current
+	itemEnds      []int       // the end of each in buf
 	large         []largeItem
-	peerEnd       error // how the peer ended it, io.EOF where all is well; nil while open
-	cancelCause   error // how we ended it; what is buffered is dropped
+	peerEnd       error // how the peer ended the stream, io.EOF if it is complete; nil while open
+	cancelCause   error // why this side ended the stream; buffered items are dropped
 	leftScope     bool
-	canMove       bool // it goes on by a cursor where its session is lost
+	canMove       bool // a cursor can continue it on another session
 	consumerWaits bool
 	wake          chan struct{}
 
-	// The rest belongs to the goroutine that ranges.
+	// The ranging goroutine owns the remaining fields.
 	current      []byte
 	currentEnds  []int
 	currentLarge []largeItem
 	nextItem     int
 	offset       int
 	nextLarge    int
-	returned     []byte      // the chunk with the item that was returned last, if that is large
-	isCancelled  atomic.Bool // cancelled is set
+	returned     []byte      // the buffer of the item that Next returned last, if it is a large one
+	isCancelled  atomic.Bool // cancelCause is set; readable without mu
 }
 
-// A largeItem is in a chunk of its own, and takes nothing of the buffer.
+// A largeItem has a buffer of its own and takes up nothing in buf.
 type largeItem struct {
-	at          int // among the items
+	at          int // its index among the items
 	raw, buffer []byte
 }
 
@@ -58,8 +57,8 @@ func (s *Session) newRecvStream(handle uint64, depth int) *RecvStream {
 		window: flow.NewWindow(s.Limits.WindowItems, s.Limits.WindowBytes)}
 }
 
-// next returns the next item, which is good until the following next, or what
-// the stream has ended with: io.EOF where it is complete.
+// Next returns the next item, which is valid until the next call, or the error with
+// which the stream has ended: io.EOF if it is complete.
 func (rs *RecvStream) Next() ([]byte, error) {
 	buffers.Put(rs.returned)
 	rs.returned = nil
@@ -81,11 +80,11 @@ func (rs *RecvStream) Next() ([]byte, error) {
 	return raw, nil
 }
 
-// ready reports whether next returns an item without waiting. It belongs to the
-// goroutine that ranges.
+// Ready reports whether Next would return an item without blocking. Only the ranging
+// goroutine may call it.
 func (rs *RecvStream) Ready() bool { return rs.nextItem < len(rs.currentEnds) }
 
-// item takes the next of those that are in the reader's hands.
+// item returns the next item of current.
 func (rs *RecvStream) item() []byte {
 	to := rs.currentEnds[rs.nextItem]
 	raw := rs.current[rs.offset:to:to]
@@ -98,7 +97,7 @@ func (rs *RecvStream) item() []byte {
 	return raw
 }
 
-// refill takes what the reader has received, waiting for it.
+// refill moves the received items to current, waiting until there are some.
 func (rs *RecvStream) refill() error {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -124,7 +123,7 @@ func (rs *RecvStream) refill() error {
 	}
 }
 
-// signal wakes the reader where it waits. The mutex is held.
+// signal wakes the ranging goroutine if it waits. The mutex must be held.
 func (rs *RecvStream) signal() {
 	if rs.consumerWaits {
 		rs.consumerWaits = false
@@ -132,7 +131,7 @@ func (rs *RecvStream) signal() {
 	}
 }
 
-// grant tells the producer that it may go on.
+// grant sends the producer new credit, unless the stream has ended.
 func (rs *RecvStream) grant() {
 	rs.mu.Lock()
 	if rs.peerEnd != nil || rs.cancelCause != nil {
@@ -144,8 +143,9 @@ func (rs *RecvStream) grant() {
 	rs.Session.control(methodCredit, int64(rs.Handle), int64(taken), int64(items), int64(bytes))
 }
 
-// move notes that the stream goes on elsewhere where this one is lost, and where
-// that is so already, as its session is left for another.
+// AllowMove permits MoveStreams to end the stream, since a cursor continues it on
+// another session. If the session's streams have been moved already, the stream ends at
+// once.
 func (rs *RecvStream) AllowMove() {
 	rs.mu.Lock()
 	rs.canMove = true
@@ -164,7 +164,7 @@ func (rs *RecvStream) isMovable() bool {
 	return rs.canMove
 }
 
-// leave ends the range, however it came to that.
+// Close ends the range over the stream and releases its buffers.
 func (rs *RecvStream) Close() {
 	rs.Cancel(nil)
 	buffers.Put(rs.returned)
@@ -173,8 +173,8 @@ func (rs *RecvStream) Close() {
 	rs.nextItem, rs.offset, rs.nextLarge = 0, 0, 0
 }
 
-// freeItems frees the chunks of items that nobody wants, and says how many bytes
-// the items had.
+// releaseItems returns the buffers of dropped items to the pool, and the size of the
+// items.
 func releaseItems(items []largeItem) (n int) {
 	for _, it := range items {
 		n += len(it.raw)
@@ -183,12 +183,12 @@ func releaseItems(items []largeItem) (n int) {
 	return n
 }
 
-// receive takes in the items of one message. The reader calls it; it reports what
-// is wrong with the producer, or with us, that ends the stream.
+// receive buffers the items of one message. The reader calls it. It returns the error
+// that ends the stream: a violation by the producer, or a limit of this side.
 func (rs *RecvStream) receive(items iter.Seq[[]byte]) *fault.Error {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	if rs.peerEnd != nil || rs.cancelCause != nil { // for this side it has ended: nothing of it may be taken in again
+	if rs.peerEnd != nil || rs.cancelCause != nil { // the stream has ended on this side: items in flight are dropped
 		return nil
 	}
 	defer rs.signal()
@@ -212,8 +212,8 @@ func (rs *RecvStream) receive(items iter.Seq[[]byte]) *fault.Error {
 	return nil
 }
 
-// end notes how the peer ended the stream: nil where it is complete. The call's
-// context goes on to govern what is buffered until that is read or dropped.
+// receiveEnd records how the peer ended the stream, nil if it is complete. The call's
+// context still governs the buffered items until they are read or dropped.
 func (rs *RecvStream) receiveEnd(err error) {
 	if err == nil {
 		err = io.EOF
@@ -226,9 +226,9 @@ func (rs *RecvStream) receiveEnd(err error) {
 	rs.signal()
 }
 
-// cancel ends the stream from this side: what is buffered is dropped, why is
-// what the range yields if it still runs, and the peer hears of it, unless it
-// has said the end already. A nil why is a range that has been left.
+// Cancel ends the stream from this side: it drops the buffered items, makes Next return
+// why, and sends $/cancel, unless the peer has ended the stream. A nil why stands for a
+// range that has ended.
 func (rs *RecvStream) Cancel(why error) {
 	if rs.drop(why) {
 		rs.Session.cancelStream(rs.Handle)
@@ -236,7 +236,7 @@ func (rs *RecvStream) Cancel(why error) {
 	rs.leaveScope()
 }
 
-// drop is cancel without a word to the peer. It reports whether one is due.
+// drop is Cancel without the message. It reports whether the message must be sent.
 func (rs *RecvStream) drop(why error) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -255,7 +255,8 @@ func (rs *RecvStream) drop(why error) bool {
 	return rs.peerEnd == nil
 }
 
-// join puts the stream under a call, and reports whether it is not settled yet.
+// joinScope adds the stream to the scope of a call. It reports false if the stream has
+// already left its scope.
 func (rs *RecvStream) joinScope(scope *callScope) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -263,8 +264,8 @@ func (rs *RecvStream) joinScope(scope *callScope) bool {
 	return !rs.leftScope
 }
 
-// settle tells the call that the stream has been read to its end or is no
-// longer wanted.
+// leaveScope removes the stream, which has been read to its end or is no longer wanted,
+// from its call scope. Only the first call has an effect.
 func (rs *RecvStream) leaveScope() {
 	rs.mu.Lock()
 	done := rs.scope != nil && !rs.leftScope
@@ -275,10 +276,10 @@ func (rs *RecvStream) leaveScope() {
 	}
 }
 
-// forgotten is the garbage collector's word that the user has lost the stream
-// without ranging over it, or after. It runs on the collector's goroutine, which
-// is in nobody's synctest bubble and must touch no channel: the connection's
-// next housekeeping, or its next stream, cancels what is noted here.
+// MarkUnreferenced queues the stream, which the garbage collector has found unreachable,
+// for cancellation by the next keep-alive check or the next call of CancelUnreferenced.
+// It runs on the collector's goroutine, which belongs to no synctest bubble, so that it
+// must not touch a channel.
 func (rs *RecvStream) MarkUnreferenced() {
 	rs.mu.Lock()
 	settled := rs.leftScope

@@ -16,48 +16,47 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// An outbox holds what waits to be written, packed into frames as it comes.
+// A sendQueue holds what waits to be written, packed into frames as it arrives.
 //
-// It has two lanes. The first holds whole messages in the order in which they
-// were put: calls, answers, control. The second is a ring of the streams that
-// have items or their end to send, which take turns; what they say is put into
-// a message when its turn comes. A flush takes all of the first lane and then
-// one frame of the second, so that a stream never stands before an answer for
-// longer than one frame takes.
+// It has two lanes. The first holds whole messages in the order in which they were put:
+// calls, answers and control messages. The second is the ready list: the streams that
+// have items or their end to send, which take turns; a stream's items become a message
+// in its turn. A flush takes all of the first lane and then one frame of the second, so
+// that a stream delays an answer by at most one frame.
 type sendQueue struct {
 	form   wire.Format
-	single bool // one message a frame: plain mode, and lines
-	soft   int  // bytes at which those who can wait do; cut at twice of it
+	single bool // one message a frame: in plain mode, and on lines
+	soft   int  // senders that may block do so above this many bytes; above twice that the session ends
 
 	mu           sync.Mutex
 	messages     frameBatch
-	postedBytes  int  // bytes of those in first that did not wait for room
-	lastAlone    bool // the last message wants its frame for itself
+	postedBytes  int  // bytes of the messages that were posted without waiting for room
+	lastAlone    bool // the last message must be alone in its frame
 	ready        []*SendStream
-	itemBytes    int // encoded bytes that the ring's sources hold
+	itemBytes    int // encoded bytes that the streams of the ready list hold
 	streams      map[uint64]*SendStream
-	scratch      []byte         // to build a stream's message in
-	roomWaiters  chan struct{}  // closed when there may be room in the first lane, or credit, where somebody waits for that
+	scratch      []byte         // buffer for the message of a stream
+	roomWaiters  chan struct{}  // closed when the first lane may have room, or there may be credit; nil if nobody waits
 	limited      bool           // notifications need credit
-	credit       flow.Credit    // for them
-	itemWaiters  []*SendStream  // who waits for room in the second
-	flushing     bool           // some goroutine is in session.flush
-	detached     bool           // there is no socket: nobody flushes
-	replay       *replay.Buffer // of frames, where the session can be resumed
+	credit       flow.Credit    // for notifications
+	itemWaiters  []*SendStream  // streams that wait for room in the second lane
+	flushing     bool           // a goroutine runs Session.flush
+	detached     bool           // there is no transport: no flush may start
+	replay       *replay.Buffer // keeps written frames, if the session can be resumed; may be nil
 	ackDue       bool
-	onGrow       func(n int)   // told of what is put while there is no socket; may be nil
-	closed       bool          // nothing is taken in any more
-	cursorsEnded bool          // streams with a cursor are ended: see comeAgain
-	moved        bool          // $/moved is put: only requests for calls of the peer's are taken in
-	flushed      chan struct{} // closed when nothing is left to flush, where somebody waits for that
+	onGrow       func(n int)   // called with the size of what is put while detached, under mu; may be nil
+	closed       bool          // nothing more is accepted
+	cursorsEnded bool          // endCursorStreams has been called
+	moved        bool          // $/moved is queued: only requests for calls from the peer are accepted
+	flushed      chan struct{} // closed when everything has been flushed; nil if nobody waits
 
-	taken  uint64 // how many frames a flusher has taken
-	unsent uint64 // frames from this one on, counted from 0, have not reached the socket
+	taken  uint64 // frames that the flusher has taken
+	unsent uint64 // frames from this number on, counted from 0, have not reached a transport
 
-	finishedResults, finishedParams int // sources whose end was taken and not yet reported
+	finishedResults, finishedParams int // streams whose end the flusher has taken, until takeFinished
 }
 
-// add puts a message into the frame being filled, or into a new one.
+// add appends a message to the last frame of b, or to a new one.
 func (q *sendQueue) add(b *frameBatch, msg []byte) {
 	n := len(b.buf) - b.frameStart()
 	if n > 0 && (q.single || n+q.form.FrameSize(len(msg)) > FrameSize) {
@@ -72,9 +71,10 @@ var (
 	errQueueMoved  = errors.New("rpc: the peer is shutting down")
 )
 
-// send puts an answer into the first lane, having waited under ctx for room. It
-// reports whether the caller must flush. It keeps the buffer of a large one. A
-// waiting that is not nil is lowered by one before anybody can flush the message.
+// putAnswer puts an answer into the first lane once there is room, which it waits for
+// under ctx. It reports whether the caller must flush. It takes over the buffer of a
+// large message. If waiting is not nil, it is decremented before the message can be
+// flushed.
 func (q *sendQueue) putAnswer(ctx context.Context, gone <-chan struct{}, b *messageBuffer, waiting *atomic.Int64) (flush bool, err error) {
 	if err := q.awaitRoom(ctx, gone, true); err != nil {
 		return false, err
@@ -86,10 +86,10 @@ func (q *sendQueue) putAnswer(ctx context.Context, gone <-chan struct{}, b *mess
 	return q.putBuffer(b), nil
 }
 
-// request is send for the request of p. It fails with errOutboxMoved behind $/moved,
-// unless the request is nested, which is one made for a call of the peer's. Its frame
-// is noted in p before anybody can take it; the sources start when it has been
-// written.
+// putRequest is putAnswer for the request of call. After $/moved it fails with
+// errQueueMoved, unless the request is nested: made for a call from the peer. It sets
+// call.frame before the frame can be taken, and has sendStreams started after the frame
+// has been written.
 func (q *sendQueue) putRequest(ctx context.Context, gone <-chan struct{}, b *messageBuffer, nested bool, call *OutgoingCall, sendStreams []*SendStream) (flush bool, err error) {
 	if err := q.awaitRoom(ctx, gone, nested); err != nil {
 		return false, err
@@ -101,8 +101,8 @@ func (q *sendQueue) putRequest(ctx context.Context, gone <-chan struct{}, b *mes
 	return flush, nil
 }
 
-// enter waits under ctx for room in the first lane, and returns with the mutex
-// held where it does not fail.
+// awaitRoom waits under ctx for room in the first lane. It returns with the mutex held
+// if it succeeds.
 func (q *sendQueue) awaitRoom(ctx context.Context, gone <-chan struct{}, nested bool) error {
 	q.mu.Lock()
 	for q.messages.size() >= q.soft && !q.closed && (nested || !q.moved) {
@@ -118,8 +118,8 @@ func (q *sendQueue) awaitRoom(ctx context.Context, gone <-chan struct{}, nested 
 	return nil
 }
 
-// refuses is why nothing is taken in any more, or nothing but answers and what is
-// nested. The mutex is held.
+// closedError returns why no message is accepted, or, if nested is false, why no request
+// is; nil if it is accepted. The mutex must be held.
 func (q *sendQueue) closedError(nested bool) error {
 	switch {
 	case q.closed:
@@ -130,7 +130,8 @@ func (q *sendQueue) closedError(nested bool) error {
 	return nil
 }
 
-// await waits for wake, until late at most. The mutex is held before and after.
+// awaitChange waits for wakeWaiters, or fails when ctx ends, gone is closed or late
+// fires. The mutex is released meanwhile.
 func (q *sendQueue) awaitChange(ctx context.Context, gone <-chan struct{}, late <-chan time.Time) error {
 	if q.roomWaiters == nil {
 		q.roomWaiters = make(chan struct{})
@@ -150,7 +151,8 @@ func (q *sendQueue) awaitChange(ctx context.Context, gone <-chan struct{}, late 
 	}
 }
 
-// wake has those look again who wait for room in the first lane or for credit.
+// wakeWaiters wakes all that wait for room in the first lane or for credit. The mutex
+// must be held.
 func (q *sendQueue) wakeWaiters() {
 	if q.roomWaiters != nil {
 		close(q.roomWaiters)
@@ -158,7 +160,7 @@ func (q *sendQueue) wakeWaiters() {
 	}
 }
 
-// putBuffer puts the message in b, which it keeps where that is large.
+// putBuffer puts the message in b, and takes over the buffer if the message is large.
 func (q *sendQueue) putBuffer(b *messageBuffer) (flush bool) {
 	room := q.form.FrameRoom()
 	if len(b.Bytes) < room+largeMessage {
@@ -170,7 +172,7 @@ func (q *sendQueue) putBuffer(b *messageBuffer) (flush bool) {
 	return q.claimFlush()
 }
 
-// move puts msg, which is $/moved, behind everything in the first lane, once. It
+// putMoved puts msg, which is $/moved, behind everything in the first lane, once. It
 // reports whether the caller must flush.
 func (q *sendQueue) putMoved(msg []byte) (flush bool) {
 	q.mu.Lock()
@@ -183,11 +185,11 @@ func (q *sendQueue) putMoved(msg []byte) (flush bool) {
 	return q.put(msg, false)
 }
 
-// post puts msg into the first lane without waiting: control messages and
-// refusals, which the reader sends. alone keeps other messages out of its
-// frame. It reports whether the caller must flush, and whether the lane has
-// passed the hard cap, which counts only what did not wait: a large message that
-// did is no sign of a peer that does not read.
+// post puts msg, a control message or a refusal, into the first lane without waiting for
+// room, since the reader must not block. If alone is true, no other message shares its
+// frame. It reports whether the caller must flush, and whether the messages that were
+// posted exceed the hard limit. Messages that have waited for room do not count: a large
+// one does not show that the peer has stopped reading.
 func (q *sendQueue) post(msg []byte, alone bool) (flush, over bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -216,7 +218,7 @@ func (q *sendQueue) reportGrowth(n int) {
 	}
 }
 
-// claim makes the caller the flusher where there is none.
+// claimFlush makes the caller the flusher if there is none. The mutex must be held.
 func (q *sendQueue) claimFlush() bool {
 	if q.flushing || q.detached {
 		return false
@@ -225,14 +227,14 @@ func (q *sendQueue) claimFlush() bool {
 	return true
 }
 
-// detach lets nobody flush any more; who does will find out.
+// detach prevents flushes until attach. A running flush fails at its transport.
 func (q *sendQueue) detach() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.detached = true
 }
 
-// attach makes the caller the flusher, for there is a socket again.
+// attach ends a detach and makes the caller the flusher.
 func (q *sendQueue) attach() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -240,23 +242,23 @@ func (q *sendQueue) attach() {
 	q.unsent = q.taken
 }
 
-// failed notes that of the frames that were taken the last n have not reached the
-// socket, which is broken. The flusher calls it.
+// recordUnsent records that the last n frames taken have not reached the transport,
+// which has failed. The flusher calls it.
 func (q *sendQueue) recordUnsent(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.unsent = q.taken - uint64(n)
 }
 
-// resume has the frames kept that are written from now on.
+// keepFrames makes r keep the frames that are written from now on.
 func (q *sendQueue) keepFrames(r *replay.Buffer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.replay = r
 }
 
-// acknowledge has the next flush begin with an ack. It reports whether the caller
-// must flush.
+// queueAck makes the next flush begin with an ack. It reports whether the caller must
+// flush.
 func (q *sendQueue) queueAck() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -267,7 +269,7 @@ func (q *sendQueue) queueAck() bool {
 	return q.claimFlush()
 }
 
-// enqueue gives s a turn in the ring, if it has none.
+// enqueue appends ss to the ready list, unless it is there. The mutex must be held.
 func (q *sendQueue) enqueue(ss *SendStream) (flush bool) {
 	if !ss.inReadyList {
 		ss.inReadyList = true
@@ -276,8 +278,8 @@ func (q *sendQueue) enqueue(ss *SendStream) (flush bool) {
 	return q.claimFlush()
 }
 
-// take moves what is to be written next into b. It reports false, and ends the
-// flush, where there is nothing and pending says that the socket has taken all.
+// take moves what is to be written next into b. If there is nothing and pending reports
+// that the transport has written everything, it ends the flush and returns false.
 func (q *sendQueue) take(b *frameBatch, pending func() bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -306,7 +308,7 @@ func (q *sendQueue) take(b *frameBatch, pending func() bool) bool {
 	return true
 }
 
-// takeItems lets the streams of the ring take turns until a frame is full.
+// takeItems moves items of the streams of the ready list into b until a frame is full.
 func (q *sendQueue) takeItems(b *frameBatch) {
 	if len(q.ready) == 0 {
 		return
@@ -333,9 +335,9 @@ func (q *sendQueue) takeItems(b *frameBatch) {
 	}
 }
 
-// close takes nothing in any more; what was put before is still flushed, unless it
-// is to be dropped. It returns the sources that were open, and from which frame on
-// nothing has reached a socket or will.
+// close makes the queue refuse everything. What has been put is still flushed, unless
+// drop is true. It returns the open streams and the number of the first frame that has
+// not reached a transport and will not.
 func (q *sendQueue) close(drop bool) (open []*SendStream, unsent uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -349,7 +351,7 @@ func (q *sendQueue) close(drop bool) (open []*SendStream, unsent uint64) {
 	return open, q.unsent
 }
 
-// quit ends a flush that failed.
+// abortFlush ends a flush that has failed.
 func (q *sendQueue) abortFlush() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -363,7 +365,8 @@ func (q *sendQueue) abortFlush() {
 	}
 }
 
-// drained is closed when everything that was put has been written or given up.
+// awaitFlushed returns a channel that is closed when everything that was put has been
+// written, or the flush has failed.
 func (q *sendQueue) awaitFlushed() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()

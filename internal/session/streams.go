@@ -11,14 +11,15 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// openSendStreams makes a send stream for each producer of a message that is about to
-// be sent, and the names that it has them under, nil for a nil producer. In plain mode
-// they are subscriptions to method. served says that the message is an answer.
+// openSendStreams makes a send stream for each producer of a message that is about to be
+// sent, and returns the names by which the message refers to them, nil for a nil
+// producer. In plain mode the streams are subscriptions to method. isResult is true if
+// the message is an answer.
 func (s *Session) openSendStreams(method string, producers []Producer, scope *callScope, isResult bool) (streams []*SendStream, names [][]byte, err error) {
 	if len(producers) == 0 {
 		return nil, nil, nil
 	}
-	handles := make([]uint64, len(producers)) // 0 for none
+	handles := make([]uint64, len(producers)) // 0 for a nil producer
 	s.update(func(st *sessionState) {
 		before := st.nextHandle
 		for i, p := range producers {
@@ -58,7 +59,7 @@ func (s *Session) openSendStreams(method string, producers []Producer, scope *ca
 	return streams, names, nil
 }
 
-// countSource counts n sources, of answers or of calls of ours.
+// countSendStreams adds n to the number of send streams.
 func (st *sessionState) countSendStreams(isResult bool, n int) {
 	st.sendStreams += n
 	if isResult {
@@ -66,8 +67,8 @@ func (st *sessionState) countSendStreams(isResult bool, n int) {
 	}
 }
 
-// streamName appends what stands for a stream in params and results: its
-// handle, in plain mode the id of a subscription.
+// streamName appends the name of a stream in params and results: its handle or, in plain
+// mode, the id of a subscription.
 func (s *Session) streamName(dst []byte, handle uint64) []byte {
 	if s.Mode == ModePlain {
 		return fmt.Appendf(dst, `"0x%x"`, handle)
@@ -77,7 +78,7 @@ func (s *Session) streamName(dst []byte, handle uint64) []byte {
 
 var errMessageStreams = fmt.Errorf("a message can introduce %d streams at most", wire.MaxStreams)
 
-// discard takes sources back that no message has introduced.
+// discardStreams removes streams that no message has introduced.
 func (s *Session) discardStreams(sendStreams []*SendStream) {
 	if len(sendStreams) == 0 {
 		return
@@ -100,7 +101,7 @@ func (q *sendQueue) addStreams(sendStreams []*SendStream) {
 	}
 }
 
-// produced returns the sources that are open.
+// openStreams returns the open streams.
 func (q *sendQueue) openStreams() []*SendStream {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -121,19 +122,20 @@ func (q *sendQueue) sendStream(handle uint64) *SendStream {
 	return q.streams[handle]
 }
 
-// takeFinished reports the sources whose end has been said since it was last
-// asked: of answers, and of calls of ours.
-func (q *sendQueue) takeFinished() (isResult, own int) {
+// takeFinished returns how many streams of results and of parameters have finished since
+// the last call.
+func (q *sendQueue) takeFinished() (results, params int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	isResult, own = q.finishedResults, q.finishedParams
+	results, params = q.finishedResults, q.finishedParams
 	q.finishedResults, q.finishedParams = 0, 0
-	return isResult, own
+	return results, params
 }
 
 var errStreamLimit = &fault.Error{Code: fault.LimitReached, Message: "too many streams at once"}
 
-// overStreams says whose limit of streams a call is over, and what became of it.
+// overStreams returns the error for a call that exceeds the stream limit of one side,
+// and says whether the handler has run.
 func overStreams(whose string, limit int, ran bool) error {
 	fate := "has not run"
 	if ran {
@@ -151,10 +153,11 @@ func sideName(callee bool) string {
 
 func isLimit(err error) bool { return err == error(errStreamLimit) }
 
-// register makes sinks for the handles that a message lists, before anything
-// behind it is read. Over the limit the message is refused, but its streams
-// are known all the same: the peer does not know of the refusal yet. One that
-// goes on is a protocol error. depth is how deep their items may nest.
+// openRecvStreams makes receive streams for the handles that a message lists, before the
+// next message is read. Above the limit the message is refused, but its streams are
+// opened nevertheless, since the peer sends items until it receives the refusal; far
+// above the limit it is a violation of the protocol. depth is how deep an item may be
+// nested.
 func (s *Session) openRecvStreams(st *sessionState, handles []uint64, depth int) (recvStreams []*RecvStream, err error) {
 	for _, h := range handles {
 		if _, open := st.recvStreams[h]; open {
@@ -182,23 +185,23 @@ func (s *Session) cancelRefused(recvStreams []*RecvStream) {
 	}
 }
 
-// cancelStream tells the peer that one of its streams is not wanted any more.
+// cancelStream sends $/cancel for a stream of the peer.
 func (s *Session) cancelStream(handle uint64) {
 	s.post(s.Format.AppendEnd(nil, methodCancel, handle, nil))
 }
 
-// sink finds a stream of the peer's that is open.
+// recvStream returns the open stream with that handle, or nil.
 func (s *Session) recvStream(handle int64) *RecvStream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state.recvStreams[uint64(handle)]
 }
 
-// drainRetry is what a server that shuts down says.
+// drainRetry is the delay that a draining server asks for before a cursor continues.
 const drainRetry = 500 * time.Millisecond
 
-// comeAgain ends the streams that have a cursor: the context of their calls ends, and
-// what their producers do then does not change what they end with.
+// endCursorStreams ends the send streams that cursors continue, with fault.ComeAgain.
+// Errors that their producers return from then on are ignored.
 func (q *sendQueue) endCursorStreams() {
 	var open []*SendStream
 	q.mu.Lock()
@@ -214,14 +217,14 @@ func (q *sendQueue) endCursorStreams() {
 	}
 }
 
-// isLate reports whether comeAgain has been called.
+// hasEndedCursors reports whether endCursorStreams has been called.
 func (q *sendQueue) hasEndedCursors() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.cursorsEnded
 }
 
-// cleanUp runs f on a goroutine of its own. The session is not idle until it returns.
+// CleanUp runs f on another goroutine. The session is not idle until f returns.
 func (s *Session) CleanUp(f func()) {
 	s.update(func(st *sessionState) { st.cleanups++ })
 	go func() {
