@@ -7,8 +7,8 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// close takes the call off the open ones, so that no cancel reaches it any more, and
-// reports whether one had.
+// Close removes the call from the open ones, so that a cancel no longer has an effect,
+// and reports whether it was cancelled before.
 func (in *Incoming) Close() (canceled bool) {
 	in.Session.update(func(st *sessionState) {
 		canceled = in.canceled
@@ -20,17 +20,18 @@ func (in *Incoming) Close() (canceled bool) {
 	return canceled
 }
 
-// An answer is the result of a call that is being sent: beginResult makes it, the result is
-// appended to msg.bytes, and send sends it. abort undoes beginResult.
+// An answer is the result of a call that is being sent: BeginResult makes it, the caller
+// appends the result to Message.Bytes, and Send sends it. Abort undoes BeginResult.
 type answer struct {
 	in      *Incoming
 	streams []*SendStream
-	Names   [][]byte // of streams, in the message
+	Names   [][]byte // of the streams, as the message refers to them
 	Message *messageBuffer
 	sent    bool
 }
 
-// beginResult makes an answer with such streams, a nil producer being a nil iterator.
+// BeginResult makes an answer with a stream for each producer; a nil producer stands for
+// a nil iterator.
 func (in *Incoming) BeginResult(producers []Producer) (a answer, err error) {
 	s := in.Session
 	a.in = in
@@ -49,7 +50,7 @@ func (in *Incoming) BeginResult(producers []Producer) (a answer, err error) {
 	return a, nil
 }
 
-// abort takes back an answer that was not sent. It has no effect on one that was.
+// Abort undoes BeginResult. It has no effect after a successful Send.
 func (a *answer) Abort() {
 	if !a.sent {
 		a.Message.release(0)
@@ -57,7 +58,8 @@ func (a *answer) Abort() {
 	}
 }
 
-// send sends the answer and starts its streams. It fails if the answer is too large.
+// Send sends the answer and starts its streams. It fails if the answer exceeds the
+// caller's limit.
 func (a *answer) Send() error {
 	in, s := a.in, a.in.Session
 	a.Message.Bytes = s.Format.AppendTail(a.Message.Bytes)
@@ -81,7 +83,7 @@ func (a *answer) Send() error {
 	return nil
 }
 
-// fail answers with an error.
+// Fail answers with an error.
 func (in *Incoming) Fail(e *fault.Error) {
 	s := in.Session
 	room := make([]byte, s.Format.FrameRoom(), smallBuffer)
@@ -92,8 +94,8 @@ func (in *Incoming) Fail(e *fault.Error) {
 	in.send(&messageBuffer{msg})
 }
 
-// responseMetadata is what travels beside the answer: plain JSON-RPC has no place
-// for it.
+// responseMetadata returns the metadata of the answer, which plain JSON-RPC does not
+// have.
 func (in *Incoming) responseMetadata() map[string]string {
 	if in.Session.Mode != ModeWirecall {
 		return nil
@@ -101,12 +103,12 @@ func (in *Incoming) responseMetadata() map[string]string {
 	return in.response
 }
 
-// send gives the answer to whoever waits for it. An answer waits for room until
-// the connection ends: it has no context of its own to give up under.
+// send passes the answer to Reply or puts it into the send queue, for whose room it
+// waits until the session ends.
 func (in *Incoming) send(b *messageBuffer) {
 	if in.Reply != nil {
 		in.Reply(b.Bytes[in.Session.Format.FrameRoom():])
-		in.Session.unansweredCalls.Add(-1) // not before: the answer to a batch may have to wait for room
+		in.Session.unansweredCalls.Add(-1) // only now, since Reply may wait for room for the answer to a batch
 		return
 	}
 	if flush, err := in.Session.queue.putAnswer(context.Background(), in.Session.Ctx.Done(), b, &in.Session.unansweredCalls); err == nil && flush {

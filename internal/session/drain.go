@@ -8,28 +8,30 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A departure is what a session's state knows of $/goaway, of either side.
+// drainState is the part of a session's state that $/goaway and $/moved change, on
+// either side.
 type drainState struct {
-	draining     bool      // we have said it: the end comes when the peer has moved and nothing is open
-	deadline     time.Time // and in any case then, unless it is zero
-	moved        bool      // the peer makes no new calls any more, but for calls of ours
-	highestTaken int64     // the highest id among the peer's requests
-	refusesNew   bool      // requests with a higher one than taken are refused
+	draining     bool      // this side has sent $/goaway, or a plain client is being drained
+	deadline     time.Time // when the session ends in any case; zero for never
+	moved        bool      // the peer makes no new calls, except for calls of this side
+	highestTaken int64     // the highest id among the requests from the peer
+	refusesNew   bool      // requests with an id above highestTaken are refused
 
-	idleTimer     *time.Timer // of a plain client that is still served: see watchQuiet
-	idleTimerRuns bool        // it runs
+	idleTimer     *time.Timer // runs refuseNew once a plain client is idle; nil otherwise
+	idleTimerRuns bool        // idleTimer is running
 
-	peerDraining bool  // the peer has said it
-	lastAccepted int64 // the highest id of a request of ours that the peer takes
-	movesStreams bool  // streams with a cursor go on with another session
+	peerDraining bool  // the peer has sent $/goaway
+	lastAccepted int64 // the highest id of a request that the draining peer accepts
+	movesStreams bool  // MoveStreams has been called
 }
 
-// patience is how long a peer has at most to answer $/goaway with $/moved.
+// movedTimeout bounds how long a peer may take to answer $/goaway with $/moved.
 const movedTimeout = 10 * time.Second
 
-// goaway asks the peer to take new work elsewhere. What it has sent by then, and what
-// runs, may come to its end until the deadline, a zero one being none. A session
-// that has no socket ends at once: its client is let in nowhere any more.
+// Goaway begins to drain the session: it asks the peer to take new work elsewhere. What
+// the peer has sent by then, and what runs, may complete until the deadline, or without
+// a bound if that is zero. A detached session ends at once, since no server would accept
+// its client.
 func (s *Session) Goaway(deadline time.Time) {
 	speak, detached, plain := false, false, false
 	s.update(func(st *sessionState) {
@@ -54,12 +56,13 @@ func (s *Session) Goaway(deadline time.Time) {
 	}
 }
 
-// endWhenIdle takes nothing new on.
+// endWhenIdle makes the session end once it is idle, without a message to the peer. New
+// requests are refused.
 func (s *Session) endWhenIdle() {
 	s.update(func(st *sessionState) { st.draining, st.refusesNew, st.moved = true, true, true })
 }
 
-// sayGoaway says $/goaway, and bounds how long the peer may take to move.
+// sendGoaway sends $/goaway and bounds how long the peer may take to move.
 func (s *Session) sendGoaway() {
 	wait := movedTimeout
 	if left, ok := s.timeToDrain(); ok {
@@ -79,19 +82,19 @@ func (s *Session) postGoaway(last ...int64) {
 	s.post(s.Format.AppendControl(nil, methodGoaway, append(params, last...)...))
 }
 
-// noEnd is a number of milliseconds that stands for no end.
+// noEnd is the number of milliseconds that stands for no deadline.
 const noEnd = wire.MaxTimeout
 
-// timeToLeave is how long the peer has until the deadline, where there is one.
+// timeToDrain returns the time until the deadline. ok is false if there is none.
 func (s *Session) timeToDrain() (left time.Duration, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return max(time.Until(s.state.deadline), 0), !s.state.deadline.IsZero()
 }
 
-// insist ends the patience: where $/moved has not come the peer hears which of its
-// requests is the last that is taken, and streams with a cursor are told to come
-// again. It runs on its timer's goroutine.
+// enforceMove handles a peer that has not sent $/moved in time: it sends the id of the
+// last request that is accepted. In any case it ends the streams that cursors continue.
+// It runs on its timer's goroutine.
 func (s *Session) enforceMove() {
 	var last int64
 	late, forever := false, false
@@ -104,33 +107,34 @@ func (s *Session) enforceMove() {
 		s.postGoaway(last)
 	}
 	s.queue.endCursorStreams()
-	if late && forever { // nobody could wait for it any longer
+	if late && forever { // without a deadline nothing else would end the wait
 		s.update(func(st *sessionState) { st.moved = true })
 	}
 }
 
-// peerLeaving reports whether the peer has said $/goaway.
+// PeerDraining reports whether the peer has sent $/goaway.
 func (s *Session) PeerDraining() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state.peerDraining
 }
 
-// over reports whether the session takes no more calls: it has ended, or its peer
-// shuts down.
+// TakesNoCalls reports whether new calls fail: the session has ended, or its peer
+// drains.
 func (s *Session) TakesNoCalls() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state.ended || s.state.peerDraining
 }
 
-// peerMoved takes in $/moved.
+// receiveMoved receives $/moved.
 func (s *Session) receiveMoved() {
 	s.update(func(st *sessionState) { st.moved = st.draining || st.moved })
 }
 
-// peerLeaves takes in $/goaway: behind $/moved only what belongs to calls of the
-// peer's is sent. Whoever waits to make another call has to make it elsewhere.
+// receiveGoaway receives $/goaway and answers with $/moved. After that, only requests
+// for calls from the peer are sent. Callers that wait for the call limit fail, and have
+// to call elsewhere.
 func (s *Session) receiveGoaway(params []byte) error {
 	v, ok := s.ints(params, 2)
 	if !ok {
@@ -150,8 +154,8 @@ func (s *Session) receiveGoaway(params []byte) error {
 	return nil
 }
 
-// serves reports whether ctx belongs to a call of the peer's that is still open. The
-// peer takes the requests that are made for it also while it shuts down.
+// Serves reports whether ctx belongs to a call from the peer that is still open. A
+// draining peer accepts the requests made for it.
 func (s *Session) Serves(ctx context.Context) bool { return s.servesCall(CallFromContext(ctx)) }
 
 func (s *Session) servesCall(in *Incoming) bool {

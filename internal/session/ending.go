@@ -10,13 +10,14 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// How a session ends: with a word to the peer (fail), because the peer has said
-// goodbye or is gone (gone), or because its socket failed and it cannot be resumed
-// (lost). All of them come to end, which is the one place that tells everybody.
+// A session ends in one of four ways. Fail sends the peer a reason. peerGone handles a
+// peer that has sent a goodbye or closed the connection. writeFailed handles a transport
+// that has failed and cannot be replaced. endAndClose, and End, send nothing. All of
+// them call finish, which releases every waiter.
 
 var ErrDrained = errors.New(fault.MessageShuttingDown)
 
-// fail ends the session with a word to the peer.
+// Fail ends the session and sends the peer the reason.
 func (s *Session) Fail(cause error, code transport.CloseCode) {
 	if s.finish(cause, code) {
 		go s.closeFlushed(cause, code)
@@ -25,14 +26,14 @@ func (s *Session) Fail(cause error, code transport.CloseCode) {
 	}
 }
 
-// lost hears from the flusher that its transport has failed. A peer that has closed may
-// have sent something before, which the reader still finds: it has closeGrace to come
-// to the end.
+// writeFailed ends the session because its transport has failed on a write. If the peer
+// has closed it, frames that it sent before may still be unread: the reader gets
+// CloseGrace to read them. The flusher calls it.
 func (s *Session) writeFailed(err error) {
 	t := s.transport
 	switch {
 	case s.detach(t, err):
-	case err == transport.ErrNotReading || s.halfClosing.Load() || s.Err() != nil: // it has not closed, or nothing is wanted
+	case err == transport.ErrNotReading || s.halfClosing.Load() || s.Err() != nil: // the peer has not closed it, or what it sent is no longer needed
 		s.endAndClose(t, err)
 	default:
 		s.queue.detach()
@@ -40,15 +41,15 @@ func (s *Session) writeFailed(err error) {
 	}
 }
 
-// drop ends the session without a word, and closes its socket at once.
+// endAndClose ends the session and closes t at once, without a goodbye.
 func (s *Session) endAndClose(t transport.Transport, err error) {
 	s.End(err)
 	t.Close()
 }
 
-// gone ends a session whose peer has nothing more to say. What was put, and
-// coder/websocket's answer to a close, or to what broke WebSocket's rules, still
-// has closeGrace to leave.
+// peerGone ends a session whose peer sends nothing more. What has been put, and the
+// answer of the WebSocket library to a close frame or a violation, may be written for
+// CloseGrace.
 func (s *Session) peerGone(t transport.Transport, err error) {
 	if broken := t.Err(); broken == transport.ErrNotReading {
 		err = broken
@@ -63,8 +64,8 @@ func (s *Session) peerGone(t transport.Transport, err error) {
 	t.Close()
 }
 
-// shut lets what was put leave, says goodbye, and closes. A peer that does not
-// take it has closeGrace for all of it.
+// closeFlushed waits until what was put has been written, performs the closing handshake
+// and closes the transport, all within CloseGrace.
 func (s *Session) closeFlushed(cause error, code transport.CloseCode) {
 	s.mu.Lock()
 	t := s.transport
@@ -75,7 +76,7 @@ func (s *Session) closeFlushed(cause error, code transport.CloseCode) {
 	closeTransport(t, s, code, reasonOf(cause))
 }
 
-// reasonOf returns what the peer is told of a cause.
+// reasonOf returns the reason for cause that is sent to the peer.
 func reasonOf(cause error) string {
 	if closed, ok := cause.(interface{ CloseReason() string }); ok {
 		return closed.CloseReason()
@@ -86,12 +87,13 @@ func reasonOf(cause error) string {
 	return cause.Error()
 }
 
-// end is finish where the peer gets nothing more.
+// End ends the session; the peer gets nothing more. It reports whether it was the first
+// to do so.
 func (s *Session) End(cause error) (first bool) { return s.finish(cause, 0) }
 
-// finish makes everybody hear the cause, once. It reports whether it was the first.
-// code is what the peer is told, for which what was put before is sent; it is 0 if
-// the peer gets nothing more.
+// finish ends the session and releases all that wait for it. It reports whether it was
+// the first to do so. code is the close code for the peer, so that what was put before
+// must be flushed, or 0 if the peer gets nothing more.
 func (s *Session) finish(cause error, code transport.CloseCode) (first bool) {
 	cause = s.Cause(cause)
 	s.mu.Lock()
@@ -106,7 +108,7 @@ func (s *Session) finish(cause error, code transport.CloseCode) (first bool) {
 	s.state.stopWatchingContext()
 	lingers := s.lingerOverNotifications(&s.state.notifications, cause, code)
 	timers := []*time.Timer{s.keepAlive, s.drainTimer, s.state.credentialTimer}
-	told := code != 0 && s.state.attached || !s.Client && s.Mode != ModeWirecall // a plain client may have half closed
+	told := code != 0 && s.state.attached || !s.Client && s.Mode != ModeWirecall // a plain client may have half-closed
 	last := s.state.lastAccepted
 	var unanswered map[string]*Incoming
 	unserved := cause == ErrDrained && !s.Client && s.Mode != ModeWirecall
@@ -125,7 +127,7 @@ func (s *Session) finish(cause error, code transport.CloseCode) (first bool) {
 	if unserved {
 		s.refuseUnanswered(unanswered)
 	}
-	sendStreams, unsent := s.queue.close(!told) // first, or handlers answer with what their contexts ended with
+	sendStreams, unsent := s.queue.close(!told) // before handlers can answer with the cause of their contexts
 	s.cancel(cause)
 	if !lingers {
 		s.dropNotifications(cause)
@@ -152,7 +154,7 @@ func (s *Session) finish(cause error, code transport.CloseCode) (first bool) {
 		ss.stop(err)
 	}
 	if s.Log.Enabled(s.Ctx, slog.LevelDebug) {
-		go s.Log.LogAttrs(s.Ctx, slog.LevelDebug, "connection ended", slog.Any("cause", BriefError(cause))) // this may be the reader
+		go s.Log.LogAttrs(s.Ctx, slog.LevelDebug, "connection ended", slog.Any("cause", BriefError(cause))) // the caller may be the reader
 	}
 	if s.Registry != nil {
 		s.Registry.remove(s)
@@ -164,8 +166,8 @@ func (s *Session) finish(cause error, code transport.CloseCode) (first bool) {
 	return true
 }
 
-// leave says that nothing of a session that has ended runs any more, but for
-// handlers whose contexts have ended. It is called once.
+// reportLeft reports once that nothing of an ended session runs any more, except
+// handlers whose contexts have ended.
 func (s *Session) reportLeft() {
 	if s.OnLeave != nil {
 		s.OnLeave(s)
@@ -181,7 +183,7 @@ func breachCode(err error) transport.CloseCode {
 
 var errMovedOn = &fault.Error{Code: fault.Unavailable, Message: "the stream goes on with another session", Ran: fault.Maybe, Lost: true}
 
-// move ends the streams that go on elsewhere behind a cursor.
+// MoveStreams ends the receive streams that cursors continue on another session.
 func (s *Session) MoveStreams() {
 	var moving []*RecvStream
 	s.mu.Lock()
@@ -197,8 +199,8 @@ func (s *Session) MoveStreams() {
 	}
 }
 
-// awaitTorn waits for the reader to have gone, but not for ever: closing does
-// not unblock every kind of stream, standard input for one.
+// AwaitReader waits until the reader has returned, for 2*CloseGrace at most: closing a
+// stream does not unblock every kind of Read, for example not that of standard input.
 func (s *Session) AwaitReader() {
 	t := time.NewTimer(2 * CloseGrace)
 	defer t.Stop()
@@ -208,8 +210,8 @@ func (s *Session) AwaitReader() {
 	}
 }
 
-// lostCall is what a caller gets for a session that ended with cause while its
-// call was unanswered.
+// LostCallError returns the error of a call that was unanswered when the session ended
+// with cause.
 func (s *Session) LostCallError(cause error) *fault.Error {
 	closed := errors.Is(cause, fault.ErrClosed)
 	if _, goodbye := errors.AsType[transport.CloseError](cause); !goodbye && s.resumption.Load() != nil && !closed {
@@ -218,8 +220,8 @@ func (s *Session) LostCallError(cause error) *fault.Error {
 	return &fault.Error{Code: fault.Unavailable, Message: fault.MessageConnectionLost + ": " + cause.Error(), Ran: fault.Maybe, Cause: cause, Lost: !closed}
 }
 
-// unsentCall is what a caller gets for a session that ended with cause where its call
-// has surely not run.
+// unsentCallError returns the error of a call that was not sent, and so has not run,
+// when the session ended with cause.
 func (s *Session) unsentCallError(cause error) *fault.Error {
 	e := s.LostCallError(cause)
 	e.Ran = fault.No

@@ -10,59 +10,59 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// An incoming is a call or a notification of the peer's, from the moment the
-// reader has seen it until it has been answered and its streams have ended.
+// An Incoming is a call or a notification from the peer, from its arrival until it has
+// been answered and its streams have ended.
 type Incoming struct {
 	Session       *Session
-	served        Served // that this is part of
+	served        Served // the Served of which this is a part
 	Method        *Method
-	ID            []byte        // raw; nil for a notification
-	idRoom        [16]byte      // for an ordinary one
-	Params        []byte        // raw, a chunk
-	large         *[]byte       // or in this one
-	meta          string        // raw
-	reservedBytes int           // bytes that it has reserved
-	size          int           // of a notification's message
+	ID            []byte        // encoded; nil for a notification
+	idRoom        [16]byte      // backs ID if that is short
+	Params        []byte        // encoded, in a pooled buffer
+	large         *[]byte       // the pooled buffer of large params; nil otherwise
+	meta          string        // encoded
+	reservedBytes int           // counted in Session.buffered
+	size          int           // bytes of a notification's message
 	Deep          bool          // see wire.Message
-	Unclaimed     []*RecvStream // that nobody has claimed
-	Reply         func([]byte)  // where the answer goes; nil is the connection
+	Unclaimed     []*RecvStream // streams that no parameter refers to
+	Reply         func([]byte)  // receives the answer; nil for the send queue
 
 	base           callContext
-	Ctx            context.Context // base's child
+	Ctx            context.Context // a child of base
 	cancelContext  context.CancelCauseFunc
 	scope          callScope
-	Withdrawn      bool              // not wanted any more before it could start
-	hold           *hold             // of a notification, or that a call waits for; guarded by the connection's mutex
-	stopWaitTimers func()            // of a call that has one
-	canceled       bool              // by the caller; guarded by the connection's mutex
-	answered       bool              // guarded by the same: response is final
-	response       map[string]string // metadata
+	Withdrawn      bool              // cancelled before its handler started
+	hold           *hold             // a notification's own, or the one that a call waits for; guarded by the session's mutex
+	stopWaitTimers func()            // stops the timers of a call that waits for a hold
+	canceled       bool              // by the caller; guarded by the session's mutex
+	answered       bool              // response no longer changes; guarded by the session's mutex
+	response       map[string]string // metadata of the answer; guarded by the session's mutex
 }
 
-// A servedMethod is a method that the peer may call.
+// A Method is a method that the peer may call.
 type Method struct {
 	Name   string
 	Cursor bool          // its stream is continued by another call
-	Order  *Ordering     // that its calls and notifications keep with others; nil for none
+	Order  *Ordering     // that of its service; nil for none
 	New    func() Served // makes what serves one call
 }
 
-// An ordering is kept by the calls and notifications of all methods that share it:
-// those of one service.
+// An Ordering orders the calls and notifications of all methods that share it: those of
+// one service.
 type Ordering struct{ _ byte }
 
-// A served is what serves one call. It has the incoming as a part of it, or each call
-// would be allocated twice.
+// A Served serves one call. Its Incoming is a field of it, so that one allocation
+// suffices for both.
 type Served interface {
-	// core returns that part.
+	// Core returns that field.
 	Core() *Incoming
 
-	// serve runs the handler and answers the call, by release and then answer or
-	// fail, also where the handler ends the goroutine.
+	// Serve runs the handler and answers the call: by Release and then BeginResult or
+	// Fail, even if the handler exits its goroutine.
 	Serve()
 }
 
-// newIncoming makes a call or a notification of method.
+// newIncoming returns a call or a notification of method.
 func (s *Session) newIncoming(method *Method) *Incoming {
 	served := method.New()
 	in := served.Core()
@@ -70,7 +70,7 @@ func (s *Session) newIncoming(method *Method) *Incoming {
 	return in
 }
 
-// A callContext is the connection's context with the call among its values.
+// A callContext is the context of the session with the call among its values.
 type callContext struct {
 	context.Context
 	in *Incoming
@@ -85,7 +85,8 @@ func (c *callContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// callOf is the call whose handler ctx belongs to.
+// CallFromContext returns the call whose handler ctx belongs to, or nil if ctx belongs
+// to none.
 func CallFromContext(ctx context.Context) *Incoming {
 	in, _ := ctx.Value(callKey{}).(*Incoming)
 	return in
@@ -110,8 +111,8 @@ func (in *Incoming) SetMetadata(key, value string) {
 	in.response[key] = value
 }
 
-// request takes in a request of the peer's in wirecall mode. The reader calls
-// it. What it returns is the peer's breach of the protocol.
+// incomingRequest receives a request in wirecall mode. The reader calls it. It returns
+// an error if the peer has violated the protocol.
 func (s *Session) incomingRequest(id int64, m *wire.Message) error {
 	method := s.Lookup(m.Method)
 	var in *Incoming
@@ -158,10 +159,11 @@ func (s *Session) incomingRequest(id int64, m *wire.Message) error {
 	return nil
 }
 
-// admit decides whether a request, whose id is a number in wirecall mode, may run,
-// and counts it. A cancelled call whose handler still runs is still there. What is
-// counted is what the peer can count, or one that keeps to the limit would be
-// refused: not notifications, and not a handler whose answer the peer may have.
+// admit decides whether a request may run, and counts it. id is the id as a number in
+// wirecall mode. Only what the peer can count as well counts against Limits.Calls, or a
+// peer that keeps to the limit would be refused: a cancelled call whose handler still
+// runs counts until it is answered; notifications, and handlers that have been answered,
+// do not count.
 func (s *Session) admit(st *sessionState, id int64, m *wire.Message, method *Method) (*Incoming, *fault.Error) {
 	switch {
 	case st.refusesNew && (s.Mode == ModePlain || id > st.highestTaken):
@@ -180,7 +182,7 @@ func (s *Session) admit(st *sessionState, id int64, m *wire.Message, method *Met
 	st.handlers++
 	s.assignHold(st, in)
 	if s.Mode != ModePlain {
-		s.unansweredCalls.Add(1) // a plain peer's when they start
+		s.unansweredCalls.Add(1) // calls of a plain peer are counted when they start
 	}
 	if m.ID != nil {
 		in.ID = append(in.idRoom[:0], m.ID...)
@@ -189,16 +191,15 @@ func (s *Session) admit(st *sessionState, id int64, m *wire.Message, method *Met
 	return in, nil
 }
 
-// What a byte of an id and one of the metadata costs: an id is kept twice, and
-// echoed in an answer that may wait; metadata is kept as it came, and many short
-// strings in a map take several times their bytes.
+// The cost in bytes of a byte of an id and of the metadata. An id is kept twice, and
+// sent back in an answer that may wait. Metadata is decoded to a map, whose many short
+// strings take up several times their length.
 const (
 	idCost   = 4
 	metaCost = 8
 )
 
-// callKeyOf is what an id is known by while its call is open: there are two ways to
-// write 0.
+// callKeyOf returns the key of an open call: its id, with one spelling of 0.
 func callKeyOf(id []byte) []byte {
 	if string(id) == "-0" {
 		return id[1:]
@@ -206,7 +207,8 @@ func callKeyOf(id []byte) []byte {
 	return id
 }
 
-// reserve makes room for what is kept of m while the call runs.
+// reserve counts what is kept of m while the call runs, and reports whether the limit
+// allows it.
 func (in *Incoming) reserve(m *wire.Message) bool {
 	in.reservedBytes = idCost*len(m.ID) + len(m.Params) + metaCost*len(m.Meta)
 	return in.Session.reserve(in.reservedBytes)
@@ -214,15 +216,16 @@ func (in *Incoming) reserve(m *wire.Message) bool {
 
 func (in *Incoming) unreserve() { in.Session.buffered.Add(-int64(in.reservedBytes)) }
 
-// accept makes an admitted call ready and gives it to a worker.
+// startCall prepares an admitted call and passes it to a worker, or makes it wait for a
+// hold.
 func (s *Session) startCall(in *Incoming, m *wire.Message) {
 	in.copyMessage(m, in.hold != nil)
 	in.begin(s.current.Load(), m.Timeout)
 	s.dispatch(in)
 }
 
-// keep keeps what of m lives longer than its frame. What waits for its turn, perhaps
-// for long, gets no larger a buffer than it needs.
+// copyMessage copies what of m must outlive its frame. If waits is true, the call may
+// have to wait for long, and the copy gets no larger a buffer than it needs.
 func (in *Incoming) copyMessage(m *wire.Message, waits bool) {
 	in.meta = string(m.Meta)
 	in.Deep = m.Deep
@@ -234,14 +237,14 @@ func (in *Incoming) copyMessage(m *wire.Message, waits bool) {
 		return
 	}
 	if held, chunk := in.Session.retain(m.Params); chunk != nil {
-		large := chunk // small ones allocate nothing
+		large := chunk // a variable that escapes only in this case
 		in.Params, in.large = held, &large
 	} else {
 		in.Params = append(buffers.Get(len(m.Params)), m.Params...)
 	}
 }
 
-// begin makes the call's context.
+// begin makes the context of the call.
 func (in *Incoming) begin(ctx context.Context, timeout int64) {
 	s := in.Session
 	in.base = callContext{ctx, in}
@@ -256,25 +259,25 @@ func (in *Incoming) begin(ctx context.Context, timeout int64) {
 	in.Ctx = ctx
 	canceled := in.canceled
 	s.mu.Unlock()
-	if canceled { // while it waited to start
+	if canceled { // before the context existed
 		in.Withdrawn = true
 		in.cancel()
 	}
 	in.scope.add(ctx, 0, nil, in.Unclaimed)
 }
 
-// cancel ends the call's context because the caller wants no answer any more.
+// cancel ends the call's context for a caller that no longer waits for the answer.
 func (in *Incoming) cancel() {
 	in.cancelContext(context.Canceled)
 	in.scope.cancelStreams(context.Canceled)
 }
 
-// refuse answers a request that does not run. The reader calls it.
+// refuse answers a request that is not run. The reader calls it.
 func (s *Session) refuse(id []byte, e *fault.Error) {
 	s.post(s.refusal(id, e))
 }
 
-// run is a worker's.
+// run serves the call. A worker calls it.
 func (in *Incoming) run() {
 	defer func() {
 		in.scope.done()
@@ -286,8 +289,8 @@ func (in *Incoming) run() {
 	in.served.Serve()
 }
 
-// release gives back what only the handler needs: the parameters, and the streams
-// among them that nobody has claimed.
+// Release returns what only the handler needs: the parameters and their unclaimed
+// streams.
 func (in *Incoming) Release() {
 	for _, rs := range in.Unclaimed {
 		rs.Cancel(context.Canceled)
@@ -296,7 +299,7 @@ func (in *Incoming) Release() {
 	in.unreserve()
 }
 
-// forget gives back what the parameters are in.
+// releaseParams returns the buffer of the parameters to the pool.
 func (in *Incoming) releaseParams() {
 	if in.large != nil {
 		buffers.Put(*in.large)
@@ -306,14 +309,15 @@ func (in *Incoming) releaseParams() {
 	in.Params, in.large = nil, nil
 }
 
-// cancelRequest hears that the peer no longer wants an answer.
+// cancelRequest receives $/cancelRequest: it cancels the call with that id, if it is
+// open.
 func (s *Session) cancelRequest(id []byte) {
 	var in *Incoming
 	s.update(func(st *sessionState) {
 		if in = st.incoming[string(callKeyOf(id))]; in != nil {
 			in.canceled = true
 			if in.Ctx == nil {
-				in = nil // begin looks
+				in = nil // begin checks canceled
 			}
 		}
 	})

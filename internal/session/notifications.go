@@ -12,35 +12,35 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// notes is the queue of notifications, which run one after another in the order
-// in which they came. No goroutine waits on it: one is started by the
-// notification that finds the queue empty, and ends with it.
+// A notificationQueue holds the notifications from the peer, which run one after another
+// in the order of their arrival. The notification that finds the queue empty starts a
+// goroutine, which ends when the queue is empty again. The session's mutex guards it.
 type notificationQueue struct {
 	queue       []*Incoming
 	running     bool
-	lingerTimer *time.Timer             // bounds what is handled behind the end of the session; nil before and after
-	lingerEnded chan struct{}           // closed when that is over, where somebody waits for it
-	ctx         context.Context         // of their handlers: it may outlive that of the session; nil while none runs
-	cancel      context.CancelCauseFunc // its end
-	lastHolds   map[*Ordering]*hold     // the last of each service, while it holds calls up
-	window      *flow.Window            // in wirecall mode: what the peer may send, of any method; nil before the first
+	lingerTimer *time.Timer             // bounds how long notifications run after the end of the session; nil unless they do
+	lingerEnded chan struct{}           // closed when they have returned; nil unless AwaitNotifications waits
+	ctx         context.Context         // the parent of the handlers' contexts, which may outlive the session's; nil while none runs
+	cancel      context.CancelCauseFunc // cancels ctx
+	lastHolds   map[*Ordering]*hold     // the last hold of each service that has one
+	window      *flow.Window            // what the peer may send, in wirecall mode; nil before the first notification
 }
 
 func (n *notificationQueue) idle() bool { return !n.running && len(n.queue) == 0 }
 
-// allow counts a notification of so many bytes, and reports whether the peer may
+// allow counts a notification of size bytes, and reports whether the peer was allowed to
 // send it.
 func (n *notificationQueue) allow(size int, l *Limits) bool {
 	if n.window == nil {
 		items, bytes := l.notifications()
-		w := flow.NewAnnouncedWindow(items, bytes) // by hello
+		w := flow.NewAnnouncedWindow(items, bytes) // hello has announced it
 		n.window = &w
 	}
 	return n.window.Receive(size)
 }
 
-// held is how many bytes the notifications of a wirecall peer take, roughly: those that
-// wait, and the one that runs.
+// heldBytes returns the approximate size in bytes of the notifications of a wirecall
+// peer: those queued and the one that runs.
 func (n *notificationQueue) heldBytes() int {
 	if n.window == nil {
 		return 0
@@ -50,10 +50,10 @@ func (n *notificationQueue) heldBytes() int {
 
 var errNotifications = errors.New("too many notifications wait: the peer sends them faster than they are handled")
 
-// incomingNotification takes in a notification, of a message of so many bytes. The
-// reader calls it. The peer is not told of an unknown one (JSON-RPC 2.0, section
-// 4.1), but the log is, where the others run: the reader must not wait for a
-// slog.Handler.
+// incomingNotification receives a notification, whose message has size bytes. The reader
+// calls it. A notification of an unknown method is logged and not answered (JSON-RPC
+// 2.0, section 4.1); it is logged where the others run, since the reader must not block
+// on a slog.Handler.
 func (s *Session) incomingNotification(m *wire.Message, size int) error {
 	method := s.Lookup(m.Method)
 	if method == nil {
@@ -90,11 +90,11 @@ func (s *Session) incomingNotification(m *wire.Message, size int) error {
 	return err
 }
 
-// runNotes runs what is queued, in order, until nothing is.
+// runNotifications runs the queued notifications in order until the queue is empty.
 func (s *Session) runNotifications() {
 	finished := false
 	defer func() {
-		if !finished { // a handler has ended the goroutine
+		if !finished { // a handler has exited the goroutine
 			go s.runNotifications()
 		}
 	}()
@@ -126,8 +126,8 @@ func (s *Session) runNotifications() {
 	}
 }
 
-// rest notes that nothing is queued. It reports whether the session has lingered over
-// what was. The session's mutex is held.
+// stopRunning records that the queue is empty. It reports whether the ended session has
+// lingered for the notifications. The session's mutex must be held.
 func (n *notificationQueue) stopRunning() (lingered bool) {
 	n.queue, n.running = nil, false
 	if n.cancel != nil {
@@ -137,8 +137,8 @@ func (n *notificationQueue) stopRunning() (lingered bool) {
 	return n.endLinger()
 }
 
-// settle ends what a session lingers over, and reports whether it did. The session's
-// mutex is held.
+// endLinger ends the lingering of an ended session, and reports whether it did linger.
+// The session's mutex must be held.
 func (n *notificationQueue) endLinger() (lingered bool) {
 	if n.lingerTimer == nil {
 		return false
@@ -162,15 +162,15 @@ func (s *Session) lingerOverNotifications(n *notificationQueue, cause error, cod
 	case !n.running,
 		code != 0 && code != transport.CloseTimeout,
 		goodbye && closed.Code >= transport.CloseViolation,
-		s.transport == (NoTransport{}): // a POST, which nobody waits for any more
+		s.transport == (NoTransport{}): // a POST whose client no longer waits
 		return false
 	}
 	n.lingerTimer = time.AfterFunc(s.Limits.LingerTimeout, func() { s.dropNotifications(cause) })
 	return true
 }
 
-// awaitNotes waits for what a session that has ended lingers over, until ctx ends, and
-// reports whether that is over.
+// AwaitNotifications waits until the notifications that an ended session lingers for
+// have returned. It returns false if ctx ends first.
 func (s *Session) AwaitNotifications(ctx context.Context) bool {
 	var settled chan struct{}
 	s.update(func(st *sessionState) {
@@ -191,7 +191,8 @@ func (s *Session) AwaitNotifications(ctx context.Context) bool {
 	}
 }
 
-// dropNotes drops what is queued behind the end of the session, and cancels what runs.
+// dropNotifications drops the queued notifications of an ended session and cancels the
+// one that runs.
 func (s *Session) dropNotifications(cause error) {
 	dropped, lingered := 0, false
 	s.update(func(st *sessionState) {
@@ -214,8 +215,8 @@ func (s *Session) dropNotifications(cause error) {
 	}
 }
 
-// runNote runs one notification, and grants the peer others when half of what it
-// may send has been handled, also where the handler ends the goroutine.
+// runNotification runs one notification, and then counts it even if the handler exits
+// the goroutine.
 func (s *Session) runNotification(ctx context.Context, in *Incoming) {
 	defer s.countHandled(in.size)
 	defer in.ReleaseHold()
@@ -223,7 +224,8 @@ func (s *Session) runNotification(ctx context.Context, in *Incoming) {
 	in.run()
 }
 
-// handled counts a notification whose handler has returned.
+// countHandled counts a notification whose handler has returned. It grants the peer new
+// credit when half of the window has been used.
 func (s *Session) countHandled(size int) {
 	if s.Mode != ModeWirecall {
 		return

@@ -9,19 +9,19 @@ import (
 	"github.com/wirecall/wirecall/internal/flow"
 )
 
-// This file sends notifications. The peer grants credit for them as the consumer
-// of a stream does: handle 0 of $/credit stands for all of one direction.
+// This file sends notifications. The peer grants credit for them as a consumer does for
+// a stream: handle 0 of $/credit stands for all notifications in one direction.
 
-// notifyPatience is how long a handler of a call waits for credit. The peer's
-// handlers, which have to return before it grants more, may wait for this one.
+// notifyTimeout bounds how long the handler of a call waits for credit, since the
+// handlers of the peer, whose return grants it, may wait for that call.
 const notifyTimeout = 10 * time.Second
 
 var errNoCredit = errors.New("the peer takes no more notifications until it has handled some")
 
-// putNotification puts an encoded notification into the outbox. In a handler that
-// serves the same peer it does not wait for credit without end, or the two could
-// wait for each other: not at all in that of a notification, which the peer's
-// grant may wait for, and for notifyPatience in that of a call.
+// putNotification puts an encoded notification into the send queue. In a handler that
+// serves the same peer the wait for credit is bounded, since both sides could wait for
+// each other: the handler of a notification does not wait at all, that of a call for
+// notifyTimeout.
 func (s *Session) putNotification(ctx context.Context, buf *messageBuffer) (flush bool, err error) {
 	in, patience := CallFromContext(ctx), time.Duration(-1)
 	if in != nil && in.Session.Events == s.Events {
@@ -37,8 +37,8 @@ func (s *Session) putNotification(ctx context.Context, buf *messageBuffer) (flus
 	return flush, err
 }
 
-// sendNotification is request for a notification. It waits for credit for patience
-// at most, without a bound where that is negative.
+// putNotification is putRequest for a notification. It waits for credit for at most
+// patience, or without a bound if patience is negative.
 func (q *sendQueue) putNotification(ctx context.Context, gone <-chan struct{}, b *messageBuffer, nested bool, patience time.Duration) (flush bool, err error) {
 	n := len(b.Bytes) - q.form.FrameRoom()
 	var late *time.Timer
@@ -69,7 +69,7 @@ func (q *sendQueue) putNotification(ctx context.Context, gone <-chan struct{}, b
 	return false, q.closedError(nested)
 }
 
-// limitNotifications gives the credit to begin with, which hello has told.
+// limitNotifications sets the initial credit, as the peer's hello states it.
 func (q *sendQueue) limitNotifications(items, bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -77,7 +77,7 @@ func (q *sendQueue) limitNotifications(items, bytes int) {
 	q.credit = flow.NewCredit(min(items, flow.MaxItems), bytes)
 }
 
-// grantNotifications applies a credit of the peer's.
+// grantNotifications applies a credit message for notifications.
 func (q *sendQueue) grantNotifications(handled uint64, items, bytes int) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -6,28 +6,27 @@ import (
 	"time"
 )
 
-// A call starts when the notifications of its service that came before it have
-// returned, so that a value which was set by a notification is what the next call
-// gets. The peer cannot know whether a notification waits for something that only a
-// later call brings about, so that the rule has an end: a notification holds calls up
-// no longer once it has called the peer, or Async; and no call waits for longer than
-// orderPatience.
+// A call starts when the notifications of its service that arrived before it have
+// returned, so that a call sees what a notification before it has set. A notification
+// may wait for something that only a later call brings about, and the peer cannot know
+// that; the rule therefore has two bounds. A notification stops holding calls back once
+// it calls the peer, or Async; and no call waits for longer than orderTimeout.
 //
-// Notifications run one after another, so that the last one of a service is the one to
-// wait for.
+// Notifications run one after another, so that a call waits for the last one of its
+// service only.
 
-// orderPatience is how long a call waits at most.
+// orderTimeout bounds how long a call waits.
 const orderTimeout = 10 * time.Second
 
-// A hold is what a notification is to the calls of its service that came behind it.
-// The mutex of the session guards it.
+// A hold is a notification that holds back the calls of its service that arrived after
+// it. The session's mutex guards it.
 type hold struct {
 	in       *Incoming   // the notification
-	released bool        // it has returned, or holds nobody up any more
-	waiting  []*Incoming // calls, in the order in which they came
+	released bool        // it has returned, or no longer holds calls back
+	waiting  []*Incoming // calls, in the order of their arrival
 }
 
-// holdUp makes a notification, which is being queued, hold calls of its service up.
+// addHold makes a notification that is being queued hold back calls of its service.
 func (s *Session) addHold(st *sessionState, in *Incoming) {
 	if in.Method.Order == nil {
 		return
@@ -40,14 +39,16 @@ func (s *Session) addHold(st *sessionState, in *Incoming) {
 	s.holds.Add(1)
 }
 
-// order notes which notification a call, which is being admitted, must wait for.
+// assignHold records the notification that a call being admitted must wait for, if there
+// is one.
 func (s *Session) assignHold(st *sessionState, in *Incoming) {
 	if s.holds.Load() > 0 && in.Method.Order != nil {
 		in.hold = st.notifications.lastHolds[in.Method.Order]
 	}
 }
 
-// letGo ends what a notification holds up, and starts the calls that wait for it.
+// ReleaseHold makes a notification no longer hold calls back, and starts those that wait
+// for it. It has no effect on a call.
 func (in *Incoming) ReleaseHold() {
 	s := in.Session
 	var start []*Incoming
@@ -64,7 +65,7 @@ func (in *Incoming) ReleaseHold() {
 		}
 		for _, call := range start {
 			call.hold = nil
-			call.Withdrawn = call.Ctx.Err() != nil || s.Ctx.Err() != nil // the end of c.ctx may not have come to call.ctx yet
+			call.Withdrawn = call.Ctx.Err() != nil || s.Ctx.Err() != nil // the end of s.Ctx may not have reached call.Ctx yet
 		}
 	})
 	for _, call := range start {
@@ -73,17 +74,15 @@ func (in *Incoming) ReleaseHold() {
 	}
 }
 
-// dispatch gives a call whose context has been made to a worker, or has it wait for a
-// notification.
+// dispatch passes a call that has a context to a worker, or makes it wait for a hold.
 func (s *Session) dispatch(in *Incoming) {
 	if in.hold == nil || !s.waitForHold(in) {
 		s.workers.Go(in)
 	}
 }
 
-// wait has a call wait for the notification that holds it up, and reports whether one
-// does. It waits until that has let go, for orderPatience, or until its caller does
-// not want it any more.
+// waitForHold makes a call wait for its hold, and reports whether it does. The wait ends
+// with the hold, after orderTimeout, or when the call is cancelled.
 func (s *Session) waitForHold(in *Incoming) (waits bool) {
 	var held string
 	s.update(func(st *sessionState) {
@@ -105,8 +104,8 @@ func (s *Session) waitForHold(in *Incoming) (waits bool) {
 	return waits
 }
 
-// unwait starts a call that waits, and reports whether it does. One that is not wanted
-// any more is answered without having run.
+// stopWaiting starts a call that waits for a hold, and reports whether it was waiting. A
+// withdrawn call is answered without running its handler.
 func (s *Session) stopWaiting(in *Incoming, withdrawn bool) (waited bool) {
 	s.update(func(st *sessionState) {
 		if waited = in.hold != nil; !waited {

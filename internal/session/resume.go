@@ -13,51 +13,50 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A session whose peers have agreed on it outlives its socket: a cut detaches
-// it, and a new socket takes it up again, with everything in flight. Both sides
-// count the frames that they receive and keep those that they have sent until
-// the other has acknowledged them; what the other has not got is sent again,
-// byte for byte, before anything new.
+// A session that can be resumed outlives its transport: a cut detaches it, and attach
+// continues it over a new transport with everything in flight. Both sides count the
+// frames that they receive, and keep those that they have sent until the other side has
+// acknowledged them. Frames that the other side has not received are sent again, byte
+// for byte, before anything new.
 //
-// The socket's end is a cut, unless one side has said goodbye.
+// The end of a transport is a cut, unless one side has sent a goodbye.
 
-// A resumption is what such a session knows beside its state.
+// A resumption is the part of a session that exists only if the session can be resumed.
 type resumption struct {
-	token     string // the client's
-	id        string // the server's: the public part of the token, and
+	token     string // the client's, for the next rpc.resume
+	id        string // the server's: the public part of the token; secret is the hash of the rest
 	secret    [32]byte
-	principal string // whose principal it is
+	principal string // the server's: who may resume the session
 
-	attempt atomic.Uint64 // the client's: of the last rpc.resume written; the server's: the highest accepted
+	attempt atomic.Uint64 // the client's: number of the last rpc.resume written; the server's: the highest accepted
 
-	window    time.Duration // for how long it waits for a new socket
-	expiry    *time.Timer   // ends it then
+	window    time.Duration // how long the session may stay detached
+	expiry    *time.Timer   // ends the session after window
 	sent      replay.Buffer
-	attaching chan struct{} // holds a value while a new socket takes it up
+	attaching chan struct{} // a semaphore: attach holds it
 
-	received      atomic.Uint64 // frames
-	ackedFrames   atomic.Uint64 // of those, what the last ack has said
-	ackThreshold  int           // of the peer's buffer: an ack is due when as much has come
-	unackedBytes  int           // the reader's: bytes that came since
-	ackEliciting  bool          // the reader's: the frame holds more than acks and pings
-	ackTimer      *time.Timer   // acknowledges what comes in small numbers
-	ackTimerArmed atomic.Bool   // the timer is
+	received      atomic.Uint64 // frames received
+	ackedFrames   atomic.Uint64 // the number of received frames in the last ack sent
+	ackThreshold  int           // received bytes after which an ack is due: a part of the peer's buffer
+	unackedBytes  int           // the reader's: bytes received since the last ack by volume
+	ackEliciting  bool          // the reader's: the current frame holds more than acks and pings
+	ackTimer      *time.Timer   // sends an ack if few bytes arrive
+	ackTimerArmed atomic.Bool   // ackTimer runs
 }
 
-// ackDelay is how long a frame waits to be acknowledged where few come.
+// ackDelay bounds how long a frame stays unacknowledged if few bytes arrive.
 const ackDelay = time.Second
 
 var (
 	errSessionLost = errors.New("session lost")
-	errNotKnown    = fmt.Errorf("%w: it is not known here", errSessionLost) // whatever it is that does not fit
+	errNotKnown    = fmt.Errorf("%w: it is not known here", errSessionLost) // the same error for a wrong id, secret, codec or principal
 )
 
-// resumable makes a session resumable by what the peers have agreed on: how many
-// bytes each keeps, and for how long. skip is how many frames are still to be
-// written that do not count.
+// enableResumption makes the session resumable by what the peers have agreed on: how
+// many bytes each side keeps. The next skip frames that are written do not count.
 func (s *Session) enableResumption(r *resumption, keep, peerKeeps, skip int) {
 	r.sent.Init(keep, skip)
-	r.ackThreshold = min(max(peerKeeps/4, 1<<10), 64<<10) // what is kept should fit a cache
+	r.ackThreshold = min(max(peerKeeps/4, 1<<10), 64<<10) // at most 64 KiB, so that the kept frames fit a CPU cache
 	r.attaching = make(chan struct{}, 1)
 	r.ackTimer = stoppedTimer(func() {
 		r.ackTimerArmed.Store(false)
@@ -70,15 +69,15 @@ func (s *Session) enableResumption(r *resumption, keep, peerKeeps, skip int) {
 	s.queue.keepFrames(&r.sent)
 }
 
-// count counts a frame before anybody has looked at what is in it.
+// countFrame counts a frame of n bytes, before it is decoded.
 func (r *resumption) countFrame(n int) {
 	r.received.Add(1)
 	r.unackedBytes += n
 	r.ackEliciting = false
 }
 
-// counted sees to it that the peer hears of what has come: by volume first, by
-// time second.
+// scheduleAck sends an ack if enough bytes have arrived since the last, and otherwise
+// starts ackTimer if the frame was ack-eliciting.
 func (s *Session) scheduleAck(r *resumption) {
 	switch {
 	case r.unackedBytes >= r.ackThreshold:
@@ -89,7 +88,8 @@ func (s *Session) scheduleAck(r *resumption) {
 	}
 }
 
-// acknowledge has the next flush begin with an ack.
+// acknowledge makes the next flush begin with an ack, unless the last one was up to
+// date.
 func (s *Session) acknowledge(r *resumption) {
 	if r.received.Load() == r.ackedFrames.Load() {
 		return
@@ -99,7 +99,7 @@ func (s *Session) acknowledge(r *resumption) {
 	}
 }
 
-// writeAck writes an ack, alone in its frame. The flusher calls it.
+// writeAck writes an ack alone in a frame. The flusher calls it.
 func (s *Session) writeAck() error {
 	r := s.resumption.Load()
 	received := r.received.Load()
@@ -110,7 +110,7 @@ func (s *Session) writeAck() error {
 	return s.transport.WriteFrame(frame)
 }
 
-// acknowledged takes in an ack of the peer's.
+// receiveAck receives $/ack, the n-th message of its frame counted from 0.
 func (s *Session) receiveAck(params []byte, n int) error {
 	r := s.resumption.Load()
 	if r == nil {
@@ -126,8 +126,8 @@ func (s *Session) receiveAck(params []byte, n int) error {
 	return r.sent.Ack(uint64(v[0]))
 }
 
-// detach leaves the session without a socket, and reports whether it lives on:
-// where l's end was a cut, and it can be resumed.
+// detach leaves the session without a transport if the end of t was a cut and the
+// session can be resumed. It reports whether the session lives on.
 func (s *Session) detach(t transport.Transport, cause error) bool {
 	r := s.resumption.Load()
 	if r == nil || !isCut(t, cause) {
@@ -152,15 +152,16 @@ func (s *Session) detach(t transport.Transport, cause error) bool {
 	return alive
 }
 
-// waits reports whether a session is without a socket.
+// IsDetached reports whether the session is detached.
 func (s *Session) IsDetached() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.state.ended && !s.state.attached && s.resumption.Load() != nil
 }
 
-// watch has a session that waits for its client end with the context of l, its last
-// socket, which stop is of. Any other no longer depends on that.
+// WatchContext hands over stop, which cancels the watch that ends the session with the
+// context of its transport t. The session keeps the watch only while it is detached from
+// t; otherwise WatchContext cancels it.
 func (s *Session) WatchContext(t transport.Transport, stop func() bool) {
 	s.update(func(st *sessionState) {
 		if !st.ended && !st.attached && s.transport == t {
@@ -178,11 +179,12 @@ func (st *sessionState) stopWatchingContext() {
 	}
 }
 
-// isCut reports whether the end of a transport is that of its socket alone.
+// isCut reports whether the end of a transport ends only the transport and not the
+// session.
 func isCut(t transport.Transport, cause error) bool {
 	if closed, ok := errors.AsType[transport.CloseError](cause); ok {
 		switch closed.Code {
-		case 1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015, transport.CloseCut, transport.CloseExpired: // the first eight are what browsers and proxies send
+		case 1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015, transport.CloseCut, transport.CloseExpired: // browsers and proxies send the first eight
 			return true
 		}
 		return false
@@ -190,8 +192,7 @@ func isCut(t transport.Transport, cause error) bool {
 	return t.Err() != nil || cause == errSilent
 }
 
-// expire ends a session that is still detached. A socket that comes now is too
-// late.
+// expire ends a session that is still detached. An attach that comes later fails.
 func (s *Session) expire(cause error) {
 	attached := false
 	s.update(func(st *sessionState) {
@@ -204,12 +205,13 @@ func (s *Session) expire(cause error) {
 	}
 }
 
-// attach takes the session up on a new socket, whose peer has got, and keeps, what
-// its request says: first, the answer to that where it has made one, then what it has
-// not got, then whatever comes. An older socket is closed, and what was not counted by
-// then does not count. Where it fails nothing has been written to l, and the session
-// has ended, unless a later attempt was accepted meanwhile, which has it then.
-// Otherwise the caller goes on to read l.
+// attach continues the session over t, as the peer asks for in its request. It writes
+// first(), the answer to the request, if first is not nil, then the frames that the peer
+// has not received, and then whatever is queued. An older transport is closed; frames
+// that were not counted by then will be sent again.
+//
+// If attach fails it has written nothing to t, and the session has ended, unless a later
+// attempt was accepted in the meantime. If it succeeds the caller must call Read.
 func (s *Session) attach(t transport.Transport, peer *resumeParams, first func() []byte) error {
 	r := s.resumption.Load()
 	r.attaching <- struct{}{}
@@ -229,7 +231,7 @@ func (s *Session) attach(t transport.Transport, peer *resumeParams, first func()
 		s.End(err)
 		return err
 	}
-	s.queue.attach() // nobody else writes, nor says goodbye, before what follows
+	s.queue.attach() // from here on nothing else writes to a transport
 	s.update(func(st *sessionState) {
 		if err = cmp.Or(st.cause, st.expiredCause); err == nil {
 			s.transport = t
@@ -246,7 +248,7 @@ func (s *Session) attach(t transport.Transport, peer *resumeParams, first func()
 	t.Bind(s)
 	s.active.Store(true)
 	if first != nil {
-		_ = t.WriteFrame(first()) // if it fails the reader will know
+		_ = t.WriteFrame(first()) // the reader will notice a failure
 	}
 	for frame := range frames {
 		_ = t.WriteFrame(frame)
@@ -259,8 +261,8 @@ func (s *Session) attach(t transport.Transport, peer *resumeParams, first func()
 	return nil
 }
 
-// leaveSocket cuts the socket that the session may still have, and waits until
-// its reader and its flusher are gone.
+// leaveTransport closes the transport that the session may still have, and waits until
+// its reader and its flusher have returned.
 func (s *Session) leaveTransport() (err error) {
 	var reading chan struct{}
 	was := false
@@ -282,10 +284,10 @@ func (s *Session) leaveTransport() (err error) {
 	return nil
 }
 
-// resumeParams are those of the request that resumes a session.
+// resumeParams are the parameters of rpc.resume.
 type resumeParams struct {
 	Session  string
-	Attempt  int64 // rises with each request that the client writes for the session
+	Attempt  int64 // increases with each request that the client writes for the session
 	Received int64
 	Dropped  int64 // the last frame that the client no longer keeps
 	Auth     string
@@ -301,22 +303,23 @@ func (p *resumeParams) members() []member {
 	}
 }
 
-// valid reports whether all numbers are from 0 to 2^53-1, and the token is not too long.
+// valid reports whether the numbers are from 0 to 2^53-1 and the token is within
+// MaxToken.
 func (p *resumeParams) valid() bool {
 	return min(p.Attempt, p.Received, p.Dropped) >= 0 && max(p.Attempt, p.Received, p.Dropped) <= wire.MaxInteger && len(p.Auth) <= MaxToken
 }
 
-// A resumeResult is the answer to the request.
+// A resumeResult is the result of rpc.resume.
 type resumeResult struct {
 	Received int64
-	Session  string // another token, which replaces the one that was used
+	Session  string // a token that replaces the one used; empty for the same
 }
 
 func (r *resumeResult) members() []member {
 	return []member{{name: "received", number: &r.Received}, {name: "session", text: &r.Session, optional: true}}
 }
 
-// takeUp is the client's: it resumes the session on a new socket.
+// Resume is the client's side of a resume: it continues the session over t.
 func (s *Session) Resume(ctx context.Context, t transport.Transport) error {
 	if err := s.leaveTransport(); err != nil {
 		return err

@@ -12,28 +12,29 @@ import (
 	"time"
 )
 
-// sessions are those of a server that can be resumed.
+// A Registry holds the sessions of a server that can be resumed, and bounds those that
+// are detached.
 type Registry struct {
 	bounds RegistryBounds
 
 	mu           sync.Mutex
 	byID         map[string]*Session
-	detached     *list.List // of *wait, the longest first
+	detached     *list.List // of *sessionWait; the session detached for longest is first
 	elements     map[*Session]*list.Element
 	bytes        int
-	perPrincipal map[string]int // how many of those that wait
+	perPrincipal map[string]int // how many are detached
 }
 
-// A sessionWait is a session that waits for its client.
+// A sessionWait is the entry of a detached session.
 type sessionWait struct {
 	session   *Session
 	principal string
 	bytes     int
-	work      int // of the bytes, those of Session.workBytes. The session's mutex guards it
+	work      int // the part of bytes that is Session.workBytes; guarded by the session's mutex
 }
 
-// registryBounds are how long, and within which bounds, sessions wait for their
-// clients: rpc.SessionOptions, which documents them.
+// RegistryBounds bound how long sessions may stay detached, and how many;
+// rpc.SessionOptions documents them.
 type RegistryBounds struct {
 	Window                                         time.Duration
 	MaxDetached, MaxDetachedBytes, MaxPerPrincipal int
@@ -49,7 +50,7 @@ func NewRegistry(b RegistryBounds) *Registry {
 	}
 }
 
-// open makes c resumable and tells its client how.
+// register makes s resumable and adds its token to the answer to hello.
 func (reg *Registry) register(s *Session, peerKeeps int, answer *hello) {
 	r := &resumption{id: randomText(12), window: reg.bounds.Window, principal: s.Principal}
 	secret := randomText(24)
@@ -73,9 +74,9 @@ func randomText(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// find returns the session that a request to resume is for, if the client of o may
-// have it, otherwise nil. A request that is older than one already accepted may not:
-// it was written for a transport that the client has left since, and has come late.
+// findForResume returns the session that a request to resume names, or nil if the client
+// of o is not entitled to it. A request older than one that was accepted is refused: the
+// client wrote it for a transport that it has left since.
 func (reg *Registry) findForResume(o *Opening, params *resumeParams) *Session {
 	if reg == nil {
 		return nil
@@ -95,8 +96,8 @@ func (reg *Registry) findForResume(o *Opening, params *resumeParams) *Session {
 	return s
 }
 
-// accept reports whether an attempt comes after all that were accepted before,
-// and is accepted then.
+// acceptAttempt accepts an attempt if its number exceeds those of all attempts accepted
+// before.
 func (r *resumption) acceptAttempt(attempt uint64) bool {
 	for {
 		last := r.attempt.Load()
@@ -109,8 +110,8 @@ func (r *resumption) acceptAttempt(attempt uint64) bool {
 	}
 }
 
-// addDetached adds a session that waits for its client, unless it no longer does. Those
-// that have waited longest are given up if there are too many.
+// addDetached adds a session, if it is still detached. If there are too many, it ends
+// those detached for longest.
 func (reg *Registry) addDetached(s *Session) {
 	var over []*Session
 	s.update(func(st *sessionState) {
@@ -121,12 +122,13 @@ func (reg *Registry) addDetached(s *Session) {
 	expireAll(over)
 }
 
-// insertDetached adds s, whose mutex is held, and returns the sessions that are too many.
+// insertDetached adds s, whose mutex must be held, and returns the sessions above the
+// bounds.
 func (reg *Registry) insertDetached(s *Session) (over []*Session) {
 	r := s.resumption.Load()
 	w := &sessionWait{session: s, principal: r.principal, work: s.workBytes()}
 	s.state.wait = w
-	s.queue.mu.Lock() // from its own bytes until it is added none may be put
+	s.queue.mu.Lock() // nothing may be put between the count of its bytes and its insertion
 	defer s.queue.mu.Unlock()
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
@@ -148,7 +150,7 @@ func (reg *Registry) insertDetached(s *Session) (over []*Session) {
 	return append(over, reg.overLimit()...)
 }
 
-// overLimit takes those off that are too many. The mutex is held.
+// overLimit removes and returns the sessions above the bounds. The mutex must be held.
 func (reg *Registry) overLimit() (over []*Session) {
 	for reg.detached.Len() > reg.bounds.MaxDetached || reg.bytes > reg.bounds.MaxDetachedBytes && reg.detached.Len() > 0 {
 		over = append(over, reg.removeDetached(reg.detached.Front()))
@@ -162,8 +164,8 @@ func expireAll(over []*Session) {
 	}
 }
 
-// addBytes counts n bytes more, or less, for a session if it waits. Its mutex or that of
-// its send queue is held.
+// addBytes adds n, which may be negative, to the bytes of a detached session. The
+// session's mutex or that of its send queue must be held.
 func (reg *Registry) addBytes(s *Session, n int) {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
@@ -176,7 +178,8 @@ func (reg *Registry) addBytes(s *Session, n int) {
 	}
 }
 
-// recount counts what is in flight in a session that waits. Its mutex is held.
+// recount updates the bytes of a detached session for what is in flight. The session's
+// mutex must be held.
 func (reg *Registry) recount(w *sessionWait) {
 	if work := w.session.workBytes(); work != w.work {
 		reg.addBytes(w.session, work-w.work)
@@ -184,7 +187,7 @@ func (reg *Registry) recount(w *sessionWait) {
 	}
 }
 
-// forget takes a session off those that wait. The mutex is held.
+// removeDetached removes an entry and returns its session. The mutex must be held.
 func (reg *Registry) removeDetached(e *list.Element) *Session {
 	w := reg.detached.Remove(e).(*sessionWait)
 	delete(reg.elements, w.session)
@@ -195,7 +198,7 @@ func (reg *Registry) removeDetached(e *list.Element) *Session {
 	return w.session
 }
 
-// attached hears that c's client has come back.
+// attach removes the entry of s, which has a transport again.
 func (reg *Registry) attach(s *Session) {
 	reg.mu.Lock()
 	defer reg.mu.Unlock()
@@ -204,7 +207,7 @@ func (reg *Registry) attach(s *Session) {
 	}
 }
 
-// ended hears that c is no more.
+// remove removes s, which has ended.
 func (reg *Registry) remove(s *Session) {
 	r := s.resumption.Load()
 	if r == nil {
@@ -218,17 +221,17 @@ func (reg *Registry) remove(s *Session) {
 	}
 }
 
-// What a session takes that waits for its client with nothing in flight, and what
-// each call and stream of it does besides: goroutines, contexts, buffers. A
-// notification that waits takes less.
+// The approximate cost in bytes of a detached session with nothing in flight, of each
+// call and stream of it (goroutines, contexts, buffers), and of each queued
+// notification.
 const (
 	sessionCost      = 16 << 10
 	workCost         = 8 << 10
 	notificationCost = 512
 )
 
-// workBytes returns how many bytes a session holds for what is in flight in it, roughly.
-// Its mutex is held.
+// workBytes returns the approximate size in bytes of what is in flight. The session's
+// mutex must be held.
 func (s *Session) workBytes() int {
 	st := &s.state
 	work := len(st.calls) + st.handlers + st.cleanups + len(st.recvStreams) + st.sendStreams
