@@ -40,3 +40,16 @@ func TestStall(t *testing.T) {
 		}
 	})
 }
+
+// A watch whose write is over closes nothing, also if its timer has fired just before.
+func TestStallTimerAfterTheWrite(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	c := newConn(near, near, &Options{Stall: time.Hour})
+	watch := c.watchStall()
+	watch.stop()
+	watch.check()
+	if c.Err() != nil {
+		t.Error(c.Err())
+	}
+}

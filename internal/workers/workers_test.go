@@ -105,3 +105,23 @@ func TestWorkThatEndsItsGoroutine(t *testing.T) {
 		p.End()
 	})
 }
+
+// A worker waits for its next work for a second, however long ago it has waited before.
+func TestWorkerWaitsForASecondEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p workers.Pool[func()]
+		p.Init(func(f func()) { f() })
+		for range 3 {
+			p.Go(func() {})
+			time.Sleep(900 * time.Millisecond)
+			if _, parked := p.Stats(); parked != 1 {
+				t.Errorf("%d workers wait, want 1", parked)
+			}
+		}
+		time.Sleep(200 * time.Millisecond)
+		if _, parked := p.Stats(); parked != 0 {
+			t.Errorf("%d workers wait, want none", parked)
+		}
+		p.End()
+	})
+}
