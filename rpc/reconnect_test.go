@@ -607,3 +607,74 @@ func TestServerThatAsksForTime(t *testing.T) {
 		})
 	}
 }
+
+// A call with a stream among its parameters is not made again, even if its method is
+// declared as safe to repeat: what has been sent of the stream cannot be had again.
+func TestUploadIsNotRepeated(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		b := breakable(t, scheme, nil, nil, services()...)
+		var begun atomic.Int64
+		numbers := gen1.Send(func(yield func(int, error) bool) {
+			begun.Add(1)
+			for yield(1, nil) {
+				time.Sleep(time.Second)
+			}
+		})
+		sum := to("Test.Sum", "nums")
+		sum.Idempotent = true
+		done := inFlight(b, &rpc.Call{Method: sum, Params: &sumParams{numbers}, Result: new(int)})
+		b.restart(services()...)
+		time.Sleep(time.Minute)
+		select {
+		case err := <-done:
+			if rpc.CodeOf(err) != rpc.CodeSessionLost {
+				t.Error(err)
+			}
+		default:
+			t.Error("the call is made again")
+		}
+		if st := b.State(); st.Phase != rpc.Connected || begun.Load() != 1 {
+			t.Errorf("%+v, the stream has begun %d times", st, begun.Load())
+		}
+	})
+}
+
+// A stream behind a cursor goes on with the next server also if its call was answered
+// by the last one and the user first ranges over it when that has been left.
+func TestStreamOfServerThatWasLeft(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		b := breakable(t, scheme, nil, nil, feed())
+		p := feedParams{}
+		call := &rpc.Call{Method: to("Test.Feed", "after"), Params: &p, Result: new(gen1.Stream)}
+		if err := b.Call(t.Context(), call); err != nil {
+			t.Fatal(err)
+		}
+		old := b.srv.Swap(server(b.options, feed()))
+		down := make(chan error, 1)
+		go func() { down <- old.Shutdown(context.Background()) }()
+		for st := range b.States(t.Context()) {
+			if st.Session == 2 {
+				break
+			}
+		}
+		next := 1
+		for n, err := range gen1.Cursor(t.Context(), b, call, func(n int) { p.After = n }) {
+			if n != next || err != nil {
+				t.Fatal(n, next, err)
+			}
+			if next++; next > 3 {
+				break
+			}
+			synctest.Wait()
+			select {
+			case err := <-down:
+				down <- err
+			default:
+				t.Fatal("the server that was left still produces the stream")
+			}
+		}
+		if err := <-down; err != nil {
+			t.Error(err)
+		}
+	})
+}
