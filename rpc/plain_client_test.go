@@ -192,6 +192,8 @@ func TestAnswersOfStrangers(t *testing.T) {
 		"another version":    {answers: []string{`{"jsonrpc":"1.0","id":%s,"result":3}`}, want: "jsonrpc is not"},
 		"result and error":   {answers: []string{`{"jsonrpc":"2.0","id":%s,"result":1,"error":{"code":7,"message":"no"}}`}, want: "both a result and an error"},
 		"nonsense before it": {answers: []string{"ping", `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"?"}}`, `{"jsonrpc":"2.0","result":5}`, `{"jsonrpc":"2.0","id":99,"result":5}`, `{"jsonrpc":"2.0","method":"$/progress","params":[1]}`, `[]`, `{"jsonrpc":"2.0","id":%s,"result":3}`}},
+		"in an array":        {answers: []string{`[{"jsonrpc":"2.0","id":%s,"result":3}]`}},
+		"white space":        {answers: []string{"\r\n{\n\t\"jsonrpc\": \"2.0\",\n\t\"id\": %s,\n\t\"result\": 3\n}\n"}},
 		"twice":              {answers: []string{`{"jsonrpc":"2.0","id":%[1]s,"result":3}`, `{"jsonrpc":"2.0","id":%[1]s,"result":4}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
