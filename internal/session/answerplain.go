@@ -6,8 +6,8 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// answerPlain runs what body asks for, a plain message or batch, as a session of its
-// own that ends with the answer, or with ctx, when nobody waits for one.
+// AnswerPlain serves body, a plain message or batch, in a session of its own, which ends
+// after the answer or with ctx. It returns false if ctx has ended.
 func AnswerPlain(ctx context.Context, set *Settings, body []byte) (msg []byte, ok bool) {
 	s := New(ctx, set, wire.JSON, NoTransport{}, ModePlain, nil)
 	stop := context.AfterFunc(ctx, func() { s.End(context.Cause(ctx)) })
@@ -23,11 +23,11 @@ func AnswerPlain(ctx context.Context, set *Settings, body []byte) (msg []byte, o
 	}
 	select {
 	case msg := <-answered:
-		s.endWhenIdle() // notifications have no answer to wait for, but may finish
+		s.endWhenIdle() // notifications have no answer, but may complete
 		<-s.Ctx.Done()
 		return msg, ctx.Err() == nil
 	case <-ctx.Done():
-		s.End(context.Cause(ctx)) // stop may come before the AfterFunc does
+		s.End(context.Cause(ctx)) // stop may precede the AfterFunc
 		return nil, false
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A message of a hundred bytes through the outbox, taken by the frame.
+// A message of a hundred bytes through the send queue, taken by the frame.
 func BenchmarkSendQueue(b *testing.B) {
 	q := &sendQueue{form: wire.JSON, soft: 1 << 20}
 	msg := make([]byte, 100)

@@ -8,14 +8,14 @@ import (
 
 const (
 	CloseGrace      = time.Second // for a last flush and the closing handshake
-	FrameSize       = 32 << 10    // a frame of several messages, at most
+	FrameSize       = 32 << 10    // of a frame with several messages, at most
 	streamItemsSize = 16 << 10    // encoded items of one stream that wait for a frame
 	ItemsSize       = 64 << 10    // encoded items of all streams that wait
 	subscribeWait   = 5 * time.Second
 )
 
-// engineLimits bound what a session may cost: rpc.Limits, which documents them, with
-// every default filled in.
+// Limits bound the cost of a session: rpc.Limits, which documents them, with every
+// default filled in.
 type Limits struct {
 	MessageBytes      int
 	Calls             int
@@ -35,8 +35,8 @@ type Limits struct {
 	LingerTimeout     time.Duration
 }
 
-// notifications is what a wirecall peer is told about the notifications that it
-// may send: the protocol has a least and a most.
+// notifications returns the limits of notifications within the bounds that the protocol
+// sets.
 func (l Limits) notifications() (items, bytes int) {
 	return min(max(l.Notifications, flow.InitialItems), flow.MaxItems), max(l.NotificationBytes, flow.InitialBytes)
 }

@@ -7,19 +7,20 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// An owner is a transport.Owner that closes its transport.
+// An owner is a transport.Owner that performs the closing handshake.
 type owner interface {
 	transport.Owner
 
-	// goodbye returns the message that has the place of a close frame on lines, nil
-	// if the peer needs none.
+	// goodbye returns the message that replaces a close frame on lines, nil if the peer
+	// needs none.
 	goodbye(code transport.CloseCode, reason string) []byte
 
-	// awaitTorn waits, within bounds, until nobody reads from the transport.
+	// AwaitReader waits, for a bounded time, until nothing reads from the transport.
 	AwaitReader()
 }
 
-// closeTransport tells the peer why, and closes. What bounds it is the caller's.
+// closeTransport performs the closing handshake and closes t. The caller must bound its
+// time.
 func closeTransport(t transport.Transport, o owner, code transport.CloseCode, reason string) {
 	if !t.CloseHandshake(code, reason) {
 		closeLines(t, o, code, reason)
@@ -27,10 +28,10 @@ func closeTransport(t transport.Transport, o owner, code transport.CloseCode, re
 	t.Close()
 }
 
-// closeLines is the closing handshake of lines. A goodbye is sent only if the peer would
-// otherwise reconnect for its session. Unless it broke the protocol the peer is also
-// given the time to close: what it has sent meanwhile would reset the socket, and what
-// was written last would be lost.
+// closeLines is the closing handshake of lines. It sends a goodbye only if the peer
+// would otherwise reconnect for its session. Unless the peer has violated the protocol,
+// it then waits for the peer to close: closing with unread input would reset the socket,
+// and the peer could lose what was written last.
 func closeLines(t transport.Transport, o owner, code transport.CloseCode, reason string) {
 	msg := o.goodbye(code, reason)
 	if msg != nil {
@@ -58,7 +59,7 @@ func closeParams(code transport.CloseCode, reason string) []byte {
 	return b
 }
 
-// peerCloses takes in the peer's goodbye.
+// receiveClose receives $/close.
 func (s *Session) receiveClose(params []byte) error {
 	var e transport.CloseError
 	i := 0

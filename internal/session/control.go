@@ -14,8 +14,8 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// The control notifications of wirecall mode, and the requests that the runtime
-// answers itself.
+// The control notifications of wirecall mode, and the requests that the runtime answers
+// itself.
 const (
 	methodItems         = "$/items"
 	methodEnd           = "$/end"
@@ -34,9 +34,9 @@ const (
 	methodUnsubscribe = "rpc.unsubscribe"
 )
 
-// frame takes in one frame in wirecall mode. What it returns is the peer's
-// breach of the protocol: the lost message may have been anyone's answer, so
-// the connection ends.
+// frame receives one frame in wirecall mode. It returns an error if the peer has
+// violated the protocol: the session ends, since the message lost may have been the
+// answer to any call.
 func (s *Session) frame(frame []byte) error {
 	n := 0
 	for msg, err := range s.Format.Split(frame) {
@@ -63,11 +63,11 @@ func (s *Session) frame(frame []byte) error {
 	return nil
 }
 
-// hold returns raw, which is part of the message that is being taken in, in a
-// chunk that outlives it, to be freed by whoever has it then: the frame's where
-// little else is in that, otherwise another. Nothing of the message may be looked
-// at when somebody else can free it. What is small is not held, and chunk is nil.
-func (s *Session) retain(raw []byte) (held, chunk []byte) {
+// retain returns raw, a part of the message being received, in a pooled buffer that
+// outlives the frame, and that the caller must return to the pool: the frame's own
+// buffer if the message fills it, otherwise a copy. If raw is small, buffer is nil. The
+// message must not be used once another goroutine can return the buffer.
+func (s *Session) retain(raw []byte) (held, buffer []byte) {
 	if len(raw) < largeMessage {
 		return nil, nil
 	}
@@ -84,7 +84,7 @@ func (s *Session) dispatchMessage(m *wire.Message, size, n int) error {
 	if !s.HasTraffic.Load() && (!bytes.HasPrefix(m.Method, []byte("$/")) || string(m.Method) == methodItems) {
 		s.HasTraffic.Store(true)
 	}
-	if r := s.resumption.Load(); r != nil && !isQuiet(m.Method) {
+	if r := s.resumption.Load(); r != nil && elicitsAck(m.Method) {
 		r.ackEliciting = true
 	}
 	switch {
@@ -102,18 +102,18 @@ func (s *Session) dispatchMessage(m *wire.Message, size, n int) error {
 	return s.incomingRequest(id, m)
 }
 
-// isQuiet reports whether a message is one that no ack needs to be sent for, or
-// two idle peers would acknowledge each other's acks for ever.
-func isQuiet(method []byte) bool {
+// elicitsAck reports whether a message has to be acknowledged. Acks, pings and pongs do
+// not, or two idle peers would acknowledge each other's acks without end.
+func elicitsAck(method []byte) bool {
 	switch string(method) {
 	case methodAck, methodPing, methodPong:
-		return true
+		return false
 	}
-	return false
+	return true
 }
 
-// controlMessage takes in a control notification. An unknown one is ignored, as
-// the Language Server Protocol has it.
+// controlMessage receives a control notification, the n-th message of its frame counted
+// from 0. An unknown one is ignored, as in the Language Server Protocol.
 func (s *Session) controlMessage(m *wire.Message, n int) error {
 	switch string(m.Method) {
 	case methodAck:
@@ -137,7 +137,7 @@ func (s *Session) controlMessage(m *wire.Message, n int) error {
 		if !ok {
 			return errMalformed
 		}
-		if r := s.resumption.Load(); r != nil && (r.ackEliciting || r.ackTimerArmed.Load()) { // it may be asking for an ack: see PROTOCOL.md, 5.2
+		if r := s.resumption.Load(); r != nil && (r.ackEliciting || r.ackTimerArmed.Load()) { // the ping may ask for an ack: see PROTOCOL.md, 5.2
 			s.acknowledge(r)
 		}
 		s.post(s.Format.AppendControl(nil, methodPong, n...))
@@ -151,8 +151,9 @@ func (s *Session) controlMessage(m *wire.Message, n int) error {
 	return nil
 }
 
-// ints reads params that begin with up to n integers by position, and reports
-// whether nothing else is among those. What follows them is another version's.
+// ints decodes up to n integers at the beginning of params, and reports whether all of
+// them are integers. Further elements belong to later versions of the protocol and are
+// ignored.
 func (s *Session) ints(params []byte, n int) (is []int64, ok bool) {
 	for raw := range s.Format.Array(params) {
 		if len(is) == n {
@@ -169,7 +170,7 @@ func (s *Session) ints(params []byte, n int) (is []int64, ok bool) {
 
 var errMalformed = errors.New("a control message is malformed")
 
-// items takes in what a stream of the peer's has sent.
+// items receives $/items.
 func (s *Session) items(params []byte) error {
 	var rs *RecvStream
 	var items []byte
@@ -200,16 +201,15 @@ func (s *Session) items(params []byte) error {
 	return nil
 }
 
-// breach ends a stream whose producer broke the rules, or that we cannot hold:
-// its reader hears why once it has taken what came before.
+// breach ends a receive stream whose producer has violated the protocol, or whose items
+// exceed a limit. The error follows the items received before.
 func (s *Session) breach(rs *RecvStream, err *fault.Error) {
 	rs.receiveEnd(err)
 	s.post(s.Format.AppendEnd(nil, methodCancel, rs.Handle, s.errorObject(err)))
 }
 
-// endOfStream takes in the end of a stream. The stream stays among those that are
-// open until the whole message is known to be right: the end of the connection,
-// where it is not, ends what is open.
+// endOfStream receives $/end. It removes the stream only after the whole message has
+// been found valid, since an invalid one ends the session, which then ends the stream.
 func (s *Session) endOfStream(params []byte) error {
 	var h int64
 	var end error
@@ -252,7 +252,7 @@ func (s *Session) creditFor(params []byte) error {
 	if ss := s.queue.sendStream(uint64(v[0])); ss != nil {
 		return ss.applyCredit(uint64(v[1]), int(min(v[2], flow.MaxItems)), int(min(v[3], math.MaxInt32)))
 	}
-	return nil // it has ended meanwhile
+	return nil // the stream has ended meanwhile
 }
 
 func (s *Session) cancelOf(params []byte) error {
@@ -269,7 +269,7 @@ func (s *Session) cancelOf(params []byte) error {
 	return errMalformed
 }
 
-// control sends a control message from a goroutine that may write.
+// control sends a control message from a goroutine that may block.
 func (s *Session) control(method string, args ...int64) {
 	buf := messagePool.Get().(*messageBuffer)
 	buf.Bytes = s.Format.AppendControl(buf.begin(s.Format)[:0], method, args...)
@@ -283,13 +283,13 @@ func (s *Session) control(method string, args ...int64) {
 	}
 }
 
-// ping asks the peer for a sign of life.
+// ping requests a sign of life from the peer.
 func (s *Session) ping(t transport.Transport) {
 	if s.Mode == ModeWirecall {
 		s.post(s.Format.AppendControl(nil, methodPing, time.Now().UnixMilli()))
 		return
 	}
 	if !t.Ping(CloseGrace) {
-		s.silentChecks = 0 // plain lines have no ping: nobody can tell
+		s.silentChecks = 0 // plain lines have no ping: the silence proves nothing
 	}
 }

@@ -10,16 +10,16 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// MaxToken is the size in bytes of the largest token that a hello may have.
+// MaxToken is the size in bytes of the largest token that a handshake may carry.
 const MaxToken = 16 << 10
 
 var errExpired = errors.New("the credentials have expired")
 
-// A handshakeContext is the parent of the contexts of calls: it ends with the session,
-// and has the values of one handshake. Each resume has another, for calls that begin
-// behind it.
+// A handshakeContext is the parent of the contexts of calls. It ends with the session
+// and has the values of one handshake. Each resume sets another, for calls that begin
+// after it.
 type handshakeContext struct {
-	context.Context // the session's lifetime
+	context.Context // Session.lifetime
 	values          context.Context
 }
 
@@ -30,15 +30,15 @@ func (h *handshakeContext) Value(key any) any {
 	return h.values.Value(key)
 }
 
-// renew gives calls that begin from now on the values of a handshake's context.
+// setHandshakeContext gives calls that begin from now on the values of ctx.
 func (s *Session) setHandshakeContext(ctx context.Context) context.Context {
 	h := &handshakeContext{s.lifetime, context.WithoutCancel(ctx)}
 	s.current.Store(h)
 	return h
 }
 
-// Lasts bounds the time on a transport by the deadline of ctx, where that has one: it
-// is that of the client's credentials.
+// ExpireWith closes t at the deadline of ctx, if it has one, when the client's
+// credentials expire.
 func (s *Session) ExpireWith(ctx context.Context, t transport.Transport) {
 	deadline, ok := ctx.Deadline()
 	s.update(func(st *sessionState) {
@@ -52,8 +52,8 @@ func (s *Session) ExpireWith(ctx context.Context, t transport.Transport) {
 	})
 }
 
-// expireCredentials cuts the client off, which comes back with other credentials. A
-// session that can be resumed goes on.
+// expireCredentials cuts the client off, which has to reconnect with new credentials. A
+// session that can be resumed is detached; another one ends.
 func (s *Session) expireCredentials(t transport.Transport) {
 	cause := transport.CloseError{Code: transport.CloseExpired, Reason: errExpired.Error()}
 	if !s.detach(t, cause) {
@@ -61,8 +61,8 @@ func (s *Session) expireCredentials(t transport.Transport) {
 	}
 }
 
-// withCredentials makes a request of the client's with its token. If the server does
-// not accept that it is made once more, with a token that is asked for again.
+// withCredentials makes a handshake request with the client's token. If the server
+// rejects the token, it makes the request once more, with a new one.
 func (s *Session) withCredentials(ctx context.Context, request func(token string) error) error {
 	if s.Token == nil {
 		return request("")

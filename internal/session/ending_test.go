@@ -7,13 +7,13 @@ import (
 	"github.com/wirecall/wirecall/internal/racing"
 )
 
-// A session that is cut while a shutdown comes to it ends, whatever comes first: no
-// client can take it up any more, and Shutdown would wait for its window.
+// A session that is cut while a shutdown begins ends in either order: no client could
+// resume it, and Shutdown would wait for its window.
 func TestCutWhileShutdownBegins(t *testing.T) {
 	reg := testRegistry()
 	for i := range 20_000 {
 		s, tr := detachedSession(reg), &breaking{}
-		s.state.handlers = 1 // that runs until its context ends
+		s.state.handlers = 1 // runs until its context ends
 		if err := s.attach(tr, &resumeParams{}, nil); err != nil {
 			t.Fatal(err)
 		}

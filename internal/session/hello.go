@@ -13,37 +13,36 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// floorMessage is the size of message that every peer takes before hello has
-// told of more.
+// MinMessage is the size of the largest message that every peer must accept, and the
+// limit until hello states a higher one.
 const MinMessage = 64 << 10
 
-// maxCalls is how many calls of ours may be unanswered, whatever the peer says
-// that it takes: those that nobody waits for any more are remembered until it has
-// answered them, which it may never do.
+// maxCalls bounds the unanswered calls to a peer, whatever limit the peer states, since
+// abandoned calls are remembered until the peer has answered them.
 const maxCalls = 16 << 10
 
-// hello is what both sides tell each other first. Its numbers go to 2^53-1 on
-// every processor.
+// hello is the first message in both directions. Its numbers are at most 2^53-1 on every
+// processor.
 type hello struct {
 	Version int64
 	Calls   int64
 	Streams int64
 	Message int64
 
-	// Notes is how many notifications this side takes before it grants more, and
-	// NoteBytes how many bytes of them. What is left out is flow.InitialItems and
+	// Notes is how many notifications this side accepts before it grants more, and
+	// NoteBytes how many bytes of them. If absent, they are flow.InitialItems and
 	// flow.InitialBytes.
 	Notes     int64
 	NoteBytes int64
 
-	// Replay is how many bytes this side keeps to resume the session; 0 or
-	// nothing is a side that does not. Where both do, the server's answer has
-	// the session's token, and for how many milliseconds it can be cut off.
+	// Replay is how many bytes this side keeps to resume the session; 0 or absent if it
+	// does not. If both sides do, the server's answer has the session's token and the
+	// resumption window in milliseconds.
 	Replay  int64
 	Session string
 	Window  int64
 
-	// Auth is the client's credentials, and nothing where it has none.
+	// Auth is the client's token; absent if it has none.
 	Auth string
 }
 
@@ -68,7 +67,7 @@ func (s *Session) hello() hello {
 		Notes: int64(notes), NoteBytes: int64(bytes), Replay: int64(s.ReplayBytes)}
 }
 
-// check reports what is wrong with what the peer says.
+// check returns an error if the peer's hello violates the protocol.
 func (h hello) check() error {
 	notes, noteBytes := h.notifications()
 	switch {
@@ -88,12 +87,13 @@ func (h hello) check() error {
 	return nil
 }
 
-// notifications is how many the peer takes, and how many bytes of them.
+// notifications returns how many notifications the peer accepts, and how many bytes of
+// them.
 func (h hello) notifications() (items, bytes int64) {
 	return cmp.Or(h.Notes, flow.InitialItems), cmp.Or(h.NoteBytes, flow.InitialBytes)
 }
 
-// meet takes over the peer's limits, which are checked.
+// applyHello applies the limits of the peer's hello, which has been checked.
 func (s *Session) applyHello(h hello) {
 	s.peerMessageLimit.Store(int64(clampToInt(h.Message)))
 	items, bytes := h.notifications()
@@ -104,13 +104,13 @@ func (s *Session) applyHello(h hello) {
 	})
 }
 
-// fitting is a number of the peer's, or the largest int where that is less.
+// clampToInt returns n, or the largest int if n exceeds it.
 func clampToInt(n int64) int { return int(min(n, math.MaxInt)) }
 
-// sayHello is the client's: it sends hello and waits for the answer, before
-// there is a reader. A server that answers with JSON which is neither a hello nor one
-// of wirecall's refusals does not know wirecall, though it may have echoed the
-// subprotocol: it is spoken to in plain mode.
+// sendHello is the client's handshake: it sends hello and waits for the answer, before
+// there is a reader. If the answer is JSON but neither a hello nor a refusal of
+// wirecall's, the server does not speak wirecall, though it may have echoed the
+// subprotocol, and the session continues in plain mode.
 func (s *Session) sendHello(ctx context.Context) error {
 	s.state.nextID = 1
 	own, h := s.hello(), hello{}
@@ -139,20 +139,20 @@ func (s *Session) sendHello(ctx context.Context) error {
 	return nil
 }
 
-// milliseconds is a time that the peer has told.
+// Milliseconds returns the duration of n milliseconds, at most wire.MaxTimeout of them.
 func Milliseconds(n int64) time.Duration {
 	return time.Duration(min(n, wire.MaxTimeout)) * time.Millisecond
 }
 
-// A strangeAnswer is JSON that is not the answer of a wirecall server to a request that
-// a connection begins with.
+// A strangeAnswer is an answer in JSON that no wirecall server sends to a handshake
+// request.
 type strangeAnswer struct {
 	error
-	frame []byte // what it came in, if it may hold requests and notifications
+	frame []byte // its frame, if that may hold requests and notifications
 }
 
-// knowsNoHello reports whether a hello without a version in its answer, or err in the
-// place of an answer, is that of a server which does not know wirecall.
+// knowsNoHello reports whether err shows that the server does not speak wirecall: its
+// answer to hello is no error of wirecall's, or has no version.
 func knowsNoHello(err error) bool {
 	switch e := err.(type) {
 	case nil, *strangeAnswer:
@@ -163,7 +163,8 @@ func knowsNoHello(err error) bool {
 	return false
 }
 
-// refusesHello reports whether an error is how a wirecall server refuses a client.
+// refusesHello reports whether e is an error with which a wirecall server refuses a
+// client.
 func refusesHello(e *fault.Error) bool {
 	switch e.Code {
 	case fault.LimitReached, fault.Unavailable, fault.Unauthenticated, fault.PermissionDenied:
@@ -172,8 +173,8 @@ func refusesHello(e *fault.Error) bool {
 	return false
 }
 
-// speakPlain has the session speak JSON-RPC 2.0 and nothing else, before it has
-// sent anything but hello.
+// switchToPlain switches the session to plain mode, before it has sent anything but
+// hello.
 func (s *Session) switchToPlain() {
 	s.Mode = ModePlain
 	s.queue.single = true
@@ -183,8 +184,8 @@ func (s *Session) switchToPlain() {
 	}
 }
 
-// exchange makes one of the requests that a connection begins with, alone in
-// its frame as its answer is. An *Error is the server's answer.
+// exchange makes a handshake request, which is alone in its frame, as is the answer. An
+// error of type *fault.Error is the server's answer.
 func (s *Session) exchange(ctx context.Context, t transport.Transport, method string, params, result []member) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Limits.HandshakeTimeout, ErrNoAnswer)
 	defer cancel()
@@ -204,9 +205,9 @@ func (s *Session) exchange(ctx context.Context, t transport.Transport, method st
 	return nil
 }
 
-// ask sends msg and returns what the server answers, or fails when ctx ends. The
-// end of ctx closes t, but not every stream's Read returns because of that (standard
-// input's does not), so that a goroutine of its own reads.
+// roundTripContext is roundTrip bounded by ctx, whose end closes t. It reads on another
+// goroutine, since closing does not unblock every kind of Read, for example not that of
+// standard input.
 func (s *Session) roundTripContext(ctx context.Context, t transport.Transport, msg []byte) (*wire.Message, error) {
 	var answer *wire.Message
 	var err error
@@ -219,14 +220,13 @@ func (s *Session) roundTripContext(ctx context.Context, t transport.Transport, m
 	case <-answered:
 	case <-ctx.Done():
 	}
-	if ctx.Err() != nil { // then t is closed, even if an answer has come
+	if ctx.Err() != nil { // t is closed, even if an answer has arrived
 		return nil, context.Cause(ctx)
 	}
 	return answer, err
 }
 
-// converse writes msg and reads one frame. Before the first answer there is nothing
-// else that a server may send.
+// roundTrip writes msg and reads the answer. A server may send nothing else before it.
 func (s *Session) roundTrip(t transport.Transport, msg []byte) (*wire.Message, error) {
 	if err := t.WriteFrame(s.Format.AppendToFrame(nil, msg, true)); err != nil {
 		return nil, err
@@ -252,7 +252,7 @@ func (s *Session) roundTrip(t transport.Transport, msg []byte) (*wire.Message, e
 	return m, nil
 }
 
-// notAnAnswer returns the error for a frame that is invalid as an answer.
+// notAnAnswer returns the error for a frame that holds no valid answer.
 func notAnAnswer(invalid *wire.Fault, m *wire.Message, frame []byte) error {
 	switch {
 	case isBatch(frame) && wire.JSON.Check(frame, wire.MaxDepth+1) == nil:
@@ -263,8 +263,8 @@ func notAnAnswer(invalid *wire.Fault, m *wire.Message, frame []byte) error {
 	return &strangeAnswer{error: invalid}
 }
 
-// onlyMessage decodes the only message of a frame. In JSON that is all of the frame: a server
-// that does not know wirecall may have line feeds in it and around it.
+// onlyMessage decodes the only message of a frame. In JSON it is the whole frame, since
+// a server that does not speak wirecall may put line feeds into it and around it.
 func (s *Session) onlyMessage(frame []byte) (*wire.Message, error) {
 	m := &wire.Message{}
 	if s.Format == wire.JSON {

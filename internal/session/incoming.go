@@ -236,8 +236,8 @@ func (in *Incoming) copyMessage(m *wire.Message, waits bool) {
 	if len(m.Params) == 0 {
 		return
 	}
-	if held, chunk := in.Session.retain(m.Params); chunk != nil {
-		large := chunk // a variable that escapes only in this case
+	if held, buffer := in.Session.retain(m.Params); buffer != nil {
+		large := buffer // a variable that escapes only in this case
 		in.Params, in.large = held, &large
 	} else {
 		in.Params = append(buffers.Get(len(m.Params)), m.Params...)

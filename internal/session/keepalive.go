@@ -6,9 +6,9 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// housekeeping pings a silent peer, cuts a dead one, and gives up the streams
-// that the garbage collector found lost. It runs on its timer's goroutine.
-func (s *Session) housekeeping() {
+// checkPeer pings a silent peer, treats one that stays silent as cut off, and cancels
+// unreferenced streams. It runs on the keep-alive timer's goroutine.
+func (s *Session) checkPeer() {
 	s.CancelUnreferenced()
 	var t transport.Transport
 	s.update(func(st *sessionState) {
@@ -36,8 +36,9 @@ func (s *Session) housekeeping() {
 	})
 }
 
-// reads reports whether the peer has taken some, and not all, of what waits for it in
-// the system since this was asked last: its answer to a ping is behind the rest.
+// takesData reports whether the peer has received some, and not all, of what waits in
+// the system's buffers since the last call. If so, its answer to a ping may be delayed
+// by the rest.
 func (s *Session) takesData(t transport.Transport) bool {
 	taken, more := t.Progress()
 	moved := taken != s.lastProgress
@@ -45,7 +46,8 @@ func (s *Session) takesData(t transport.Transport) bool {
 	return moved && more
 }
 
-// forgetLost gives up the streams that the garbage collector found lost.
+// CancelUnreferenced cancels the streams that the garbage collector has found
+// unreachable.
 func (s *Session) CancelUnreferenced() {
 	s.mu.Lock()
 	lost := s.state.unreferenced

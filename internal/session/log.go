@@ -9,19 +9,19 @@ import (
 	"unicode/utf8"
 )
 
-// logLines is how many lines a minute a connection may have written to the log.
+// logLines is how many lines a minute a session may cause in the log.
 const logLines = 100
 
-// logged counts them.
+// A logLimit counts those lines.
 type logLimit struct {
 	mu      sync.Mutex
 	since   time.Time
-	lines   int // since then
-	omitted int // since the last that was written
+	lines   int // lines since then
+	omitted int // lines omitted since the last one written
 }
 
-// admit reports whether one more line may be written, and how many were left out
-// before it.
+// admit reports whether one more line may be written, and how many were omitted before
+// it.
 func (l *logLimit) admit() (omitted int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,8 +37,8 @@ func (l *logLimit) admit() (omitted int, ok bool) {
 	return omitted, true
 }
 
-// report writes a line that the peer has caused, unless there have been too many. It
-// runs the user's slog.Handler, and so not on the reader.
+// Report logs a line that the peer has caused, unless there have been too many. It runs
+// the user's slog.Handler, so that the reader must not call it.
 func (s *Session) Report(ctx context.Context, level slog.Level, text string, attrs ...slog.Attr) {
 	omitted, ok := s.logLimit.admit()
 	if !ok {
@@ -50,10 +50,10 @@ func (s *Session) Report(ctx context.Context, level slog.Level, text string, att
 	s.Log.LogAttrs(ctx, level, text, attrs...)
 }
 
-// quoted is how much of what a peer has said is repeated, to it or to the log.
+// maxQuoted is how many bytes of a peer's text are repeated in errors and in the log.
 const maxQuoted = 500
 
-// brief is the beginning of text that has no end.
+// Brief returns text, or its beginning if it is too long to be repeated.
 func Brief[T string | []byte](text T) string {
 	if len(text) <= maxQuoted {
 		return string(text)
@@ -65,8 +65,8 @@ func Brief[T string | []byte](text T) string {
 	return string(text[:n]) + "…"
 }
 
-// briefError is err, or the beginning of what it says. Where its own code panics
-// that is left to the slog.Handler.
+// BriefError returns err, or an error with the beginning of its text. If err.Error
+// panics it returns err, and the slog.Handler handles the panic.
 func BriefError(err error) (short error) {
 	defer func() {
 		if recover() != nil {

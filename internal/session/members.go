@@ -6,13 +6,12 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A member is one of an object that the runtime itself sends and receives, in
-// rpc.hello and rpc.resume.
+// A member is a member of an object of rpc.hello or rpc.resume.
 type member struct {
 	name     string
-	number   *int64  // its value is a number,
-	text     *string // or text
-	optional bool    // it is left out if it is 0 or empty
+	number   *int64  // where its value is, if it is a number
+	text     *string // where its value is, if it is a string
+	optional bool    // left out if it is 0 or empty
 }
 
 func (m *member) empty() bool {
@@ -22,7 +21,7 @@ func (m *member) empty() bool {
 	return *m.number == 0
 }
 
-// appendMembers appends an object.
+// appendMembers appends an object with the members.
 func appendMembers(form wire.Format, dst []byte, members []member) []byte {
 	n := 0
 	for i := range members {
@@ -48,8 +47,8 @@ func appendMembers(form wire.Format, dst []byte, members []member) []byte {
 	return form.AppendObjectEnd(dst)
 }
 
-// readMembers stores what an object has of members. Others are ignored. The error is
-// about the first that is not of its type.
+// readMembers stores the members that the object raw has, and ignores others. It returns
+// an error about the first that is not of its type.
 func readMembers(form wire.Format, raw []byte, members []member) (err error) {
 	if form.Kind(raw) != wire.Object {
 		return fmt.Errorf("want an object")

@@ -151,11 +151,12 @@ func (n *notificationQueue) endLinger() (lingered bool) {
 	return true
 }
 
-// lingerOverNotes decides what becomes of notifications that have been received when
-// the session ends, and reports whether they are handled, for Limits.LingerTimeout at most:
-// behind a goodbye of the peer's, the end of a socket, and the silence of a peer.
-// Otherwise they are dropped: behind a breach, and if it is this side that ends the
-// session. code is what the peer is told of the end. The session's mutex is held.
+// lingerOverNotifications decides whether the notifications received before the end of
+// the session are still handled, for Limits.LingerTimeout at most, and starts the timer
+// if so. They are if the peer has sent a goodbye, the transport has failed or the peer
+// has been silent. They are dropped after a violation, and if this side ends the
+// session. code is the close code for the peer, 0 for none. The session's mutex must be
+// held.
 func (s *Session) lingerOverNotifications(n *notificationQueue, cause error, code transport.CloseCode) (lingers bool) {
 	closed, goodbye := errors.AsType[transport.CloseError](cause)
 	switch {

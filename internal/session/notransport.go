@@ -8,7 +8,7 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// noTransport is the transport of a session that has none.
+// NoTransport is the transport of a session without one.
 type NoTransport struct{}
 
 func (NoTransport) ReadFrame() ([]byte, error)                      { return nil, io.EOF }

@@ -15,48 +15,49 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// An openingHost has openings: a server.
+// A Host owns openings: a server.
 type Host interface {
-	// opens takes an opening on, unless the server has been stopped, and opened is
-	// called when the opening is over. take takes on the session that came of it.
+	// AddOpening adds an opening; it returns false if the server has been stopped.
+	// RemoveOpening is called when the opening is over. Accept adds the session that it
+	// has led to.
 	AddOpening(o *Opening) bool
 	RemoveOpening(o *Opening)
 	Accept(s *Session)
 }
 
-// An opening is a server's transport before it has a session: until its client has
-// sent rpc.hello, which begins a session, rpc.resume, which gives the transport to
-// one that waits, or on lines anything else, which begins a plain session.
+// An Opening owns a server's transport until there is a session. The client's first
+// request decides: rpc.hello begins a session, rpc.resume gives the transport to a
+// detached session, and on lines anything else begins a plain session.
 //
-// One goroutine, its reader, runs it and then the session's reading. Its timer, and
-// a server that shuts down, may end it from others.
+// One goroutine, the reader, calls Run and then Read of the session. The timer, and a
+// server that shuts down, may end the opening from other goroutines.
 type Opening struct {
 	*Settings
 	host      Host
-	ctx       context.Context // with the values for handlers
+	ctx       context.Context // has the values for handlers
 	transport transport.Transport
 	form      wire.Format
-	lines     bool            // the first line tells wirecall from plain JSON-RPC
+	lines     bool            // on lines: the first line decides between wirecall and plain JSON-RPC
 	Bearer    string          // the token of the HTTP request; empty for none
-	values    context.Context // the reader's: ctx, and what the authentication adds
+	values    context.Context // the reader's: ctx with what Authenticate adds
 	principal string          // the reader's
-	refused   bool            // the reader's: a resume was
-	denied    int             // the reader's: how often the credentials were
+	refused   bool            // the reader's: an rpc.resume was refused
+	denied    int             // the reader's: how often credentials were refused
 	Done      chan struct{}
 
-	flushing chan struct{} // holds a value during transport.Flush
+	flushing chan struct{} // a semaphore, held around transport.Flush
 
 	mu             sync.Mutex
 	timer          *time.Timer
 	draining       bool  // the server shuts down
-	transportTaken bool  // a session is about to take the transport: see hold
-	cause          error // of the end, nil before
+	transportTaken bool  // a session is about to take the transport: see takeTransport
+	cause          error // of the end; nil before
 	code           transport.CloseCode
 }
 
 var errHandshake = errors.New("no hello within the time for the handshake")
 
-// newOpening makes an opening, which run follows.
+// NewOpening returns an opening, whose Run must follow.
 func NewOpening(ctx context.Context, set *Settings, h Host, t transport.Transport, form wire.Format, lines bool) *Opening {
 	o := &Opening{Settings: set, host: h, ctx: ctx, values: ctx, transport: t, form: form, lines: lines, flushing: make(chan struct{}, 1), Done: make(chan struct{})}
 	t.Bind(o)
@@ -64,8 +65,8 @@ func NewOpening(ctx context.Context, set *Settings, h Host, t transport.Transpor
 	return o
 }
 
-// run reads until there is a session, and returns it, ready for its reader. If there
-// is none it returns why.
+// Run reads until there is a session, and returns it; its Read must follow. If there is
+// none, Run returns the reason.
 func (o *Opening) Run() (*Session, error) {
 	defer close(o.Done)
 	defer o.host.RemoveOpening(o)
@@ -113,8 +114,8 @@ func (o *Opening) session() (*Session, error) {
 	}
 }
 
-// receive takes in one frame. It returns neither a session nor an error if the
-// client may try again.
+// receive receives one frame. It returns neither a session nor an error if the client
+// may try again.
 func (o *Opening) receive(frame []byte) (*Session, error) {
 	m := &wire.Message{}
 	if o.lines && !o.refused && (o.form.Decode(frame, m) != nil || !isOpening(m)) {
@@ -148,7 +149,7 @@ func (o *Opening) receive(frame []byte) (*Session, error) {
 	return o.hello(m)
 }
 
-// isOpening reports whether a message is one that begins wirecall mode.
+// isOpening reports whether m is rpc.hello or rpc.resume.
 func isOpening(m *wire.Message) bool {
 	return m.ID != nil && (string(m.Method) == methodHello || string(m.Method) == methodResume)
 }
@@ -199,20 +200,20 @@ func (o *Opening) hello(m *wire.Message) (*Session, error) {
 	msg = appendMembers(o.form, msg, answer.members())
 	o.transport.Bind(s)
 	s.Heard()
-	flush, _ := s.queue.post(o.form.AppendTail(msg), true) // before a shutdown can say goaway
+	flush, _ := s.queue.post(o.form.AppendTail(msg), true) // before a shutdown can send $/goaway
 	o.host.Accept(s)
-	if flush { // now the client may see its session, and the server shows it
+	if flush { // only now may the client learn of its session
 		go s.flush(false)
 	}
 	return s, nil
 }
 
-// resume gives the transport to the session that the client asks for. If it may not
-// have it the client is told so, once, and may say hello.
+// resume gives the transport to the session that the client names. If the client is not
+// entitled to it, it is refused once and may send rpc.hello.
 func (o *Opening) resume(m *wire.Message) (*Session, error) {
 	var params resumeParams
 	if readMembers(o.form, m.Params, params.members()) != nil || !params.valid() {
-		params = resumeParams{} // nothing is nobody's token
+		params = resumeParams{} // an empty token fits no session
 	}
 	if o.refused {
 		return nil, errors.New("a session was refused already: say " + methodHello)
@@ -243,8 +244,8 @@ func (o *Opening) resume(m *wire.Message) (*Session, error) {
 	return s, nil
 }
 
-// identified authenticates the client, by the token of its message or else by that of
-// its HTTP request, and notes whose connection it is.
+// identified authenticates the client, by token or, if that is empty, by the token of
+// its HTTP request, and sets principal.
 func (o *Opening) identified(token string) (refusal *fault.Error) {
 	if o.Authenticate != nil {
 		ctx, refusal := o.Authenticate(o.ctx, cmp.Or(token, o.Bearer))
@@ -257,7 +258,7 @@ func (o *Opening) identified(token string) (refusal *fault.Error) {
 	return nil
 }
 
-// deny answers a request whose credentials are refused. The client may try once more.
+// deny answers a request with refused credentials. The client may try once more.
 func (o *Opening) deny(id []byte, e *fault.Error) error {
 	if o.denied++; o.denied > 2 {
 		return e
@@ -265,7 +266,7 @@ func (o *Opening) deny(id []byte, e *fault.Error) error {
 	return o.write(o.form.AppendError(nil, id, &wire.Error{Code: e.Code, Message: e.Message, Retry: e.RetryMillis()}, nil))
 }
 
-// refuse answers a resume that cannot be.
+// refuse answers an rpc.resume with an error.
 func (o *Opening) refuse(id []byte, why error) error {
 	return o.write(o.form.AppendError(nil, id, &wire.Error{Code: fault.SessionLost, Message: why.Error()}, nil))
 }
@@ -278,10 +279,11 @@ func (o *Opening) write(msg []byte) error {
 	return o.flush()
 }
 
-// Kick has what is ready flushed: a pong, a close frame.
+// Kick flushes on another goroutine what the transport has queued: a pong or a close
+// frame.
 func (o *Opening) Kick() { go o.flush() }
 
-// flush writes what is ready, unless a session is about to do so.
+// flush flushes the transport, unless a session is about to take it.
 func (o *Opening) flush() error {
 	o.flushing <- struct{}{}
 	defer func() { <-o.flushing }()
@@ -295,13 +297,14 @@ func (o *Opening) flush() error {
 	return err
 }
 
-// Heard is for an owner that pings its peer.
+// Heard implements transport.Owner. An opening sends no pings, so that it has nothing to
+// record.
 func (o *Opening) Heard() {}
 
-// goodbye is for a client that would otherwise come back for its session.
+// goodbye implements owner. The client has no session for which it would reconnect.
 func (o *Opening) goodbye(transport.CloseCode, string) []byte { return nil }
 
-// awaitTorn waits for the reader to have gone.
+// AwaitReader waits until Run has returned, for 2*CloseGrace at most.
 func (o *Opening) AwaitReader() {
 	t := time.NewTimer(2 * CloseGrace)
 	defer t.Stop()
@@ -319,8 +322,8 @@ func (o *Opening) newSession(m Mode) *Session {
 	return s
 }
 
-// hold keeps others from closing the transport, which a session is about to take. It
-// returns why the opening has ended, if it has.
+// takeTransport prevents other goroutines from closing the transport, which a session is
+// about to take. It returns the reason if the opening has ended.
 func (o *Opening) takeTransport() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -329,11 +332,12 @@ func (o *Opening) takeTransport() error {
 	}
 	o.transportTaken = true
 	o.timer.Stop()
-	o.awaitFlush() // an end that comes meanwhile is the session's
+	o.awaitFlush() // an End from here on ends the session
 	return nil
 }
 
-// awaitFlush waits for a flush that has begun. The mutex is held before and after.
+// awaitFlush waits for a flush that has begun. The mutex must be held; it is released
+// meanwhile.
 func (o *Opening) awaitFlush() {
 	o.mu.Unlock()
 	defer o.mu.Lock()
@@ -341,7 +345,7 @@ func (o *Opening) awaitFlush() {
 	<-o.flushing
 }
 
-// release undoes hold, as no session has taken the transport.
+// returnTransport undoes takeTransport, since no session has taken the transport.
 func (o *Opening) returnTransport() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -355,8 +359,8 @@ func (o *Opening) returnTransport() {
 	}
 }
 
-// end closes the transport, unless it has ended or a session has it. While it is
-// held the reader does, in its session's way if there is one by then.
+// End closes the transport, unless the opening has ended. While the transport is taken
+// the reader closes it instead, by ending the session if there is one by then.
 func (o *Opening) End(cause error, code transport.CloseCode) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -369,7 +373,7 @@ func (o *Opening) End(cause error, code transport.CloseCode) {
 	}
 }
 
-// late ends an opening whose client has not said what it wants in time.
+// late ends an opening whose client has sent no valid request in time.
 func (o *Opening) late() {
 	o.mu.Lock()
 	draining := o.draining
@@ -381,7 +385,7 @@ func (o *Opening) late() {
 	}
 }
 
-// shut says goodbye and closes.
+// shut performs the closing handshake and closes the transport.
 func (o *Opening) shut() {
 	grace := time.AfterFunc(CloseGrace, o.transport.Close)
 	defer grace.Stop()
@@ -389,8 +393,8 @@ func (o *Opening) shut() {
 	o.logEnd(o.cause)
 }
 
-// abandon closes a transport whose client is gone. What coder/websocket has to answer
-// to a close frame still leaves.
+// abandon closes a transport whose client is gone. The answer of the WebSocket library
+// to a close frame is still written.
 func (o *Opening) abandon(why error) {
 	grace := time.AfterFunc(CloseGrace, o.transport.Close)
 	defer grace.Stop()
@@ -405,8 +409,8 @@ func (o *Opening) logEnd(why error) {
 	o.Settings.Log.LogAttrs(o.ctx, slog.LevelDebug, "connection ended", slog.Any("cause", BriefError(why)))
 }
 
-// drain bounds the time for the first frame, since the server shuts down. A session
-// that begins meanwhile is drained in turn.
+// Drain bounds the time for the first frame, since the server shuts down. The server
+// drains a session that begins meanwhile.
 func (o *Opening) Drain() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

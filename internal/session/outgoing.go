@@ -349,8 +349,8 @@ func (s *Session) answer(m *wire.Message) error {
 	}
 	call.Meta = decodeMeta(s.Format, m.Meta)
 	call.Deep = m.Deep
-	if held, chunk := s.retain(m.Result); chunk != nil {
-		call.Result, call.buffer = held, chunk
+	if held, buffer := s.retain(m.Result); buffer != nil {
+		call.Result, call.buffer = held, buffer
 	} else {
 		call.Result = append(call.Result[:0], m.Result...)
 	}

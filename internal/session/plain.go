@@ -15,10 +15,10 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// Plain mode is JSON-RPC 2.0 and nothing else: one message or one batch a
-// frame, and what is wrong with it is answered and not held against the peer.
+// Plain mode is JSON-RPC 2.0 without extensions: a frame is one message or one batch,
+// and an invalid one is answered with an error and does not end the session.
 
-// plain takes in one frame in plain mode.
+// plain receives one frame in plain mode.
 func (s *Session) plain(frame []byte) {
 	if isBatch(frame) {
 		if b := newBatch(s, frame, s.plainReply, s.plainAnswer); b != nil {
@@ -29,26 +29,26 @@ func (s *Session) plain(frame []byte) {
 	s.plainMessage(frame, nil)
 }
 
-// isBatch reports whether a frame is a batch: its first character says so.
+// isBatch reports whether a frame is a batch, by its first character.
 func isBatch(frame []byte) bool {
 	frame = bytes.TrimLeft(frame, " \t\r\n")
 	return len(frame) > 0 && frame[0] == '['
 }
 
-// plainReply sends an answer on its own. The reader may call it.
+// plainReply sends a single answer. The reader may call it.
 func (s *Session) plainReply(msg []byte) {
 	if len(msg) > 0 {
 		s.post(msg)
 	}
 }
 
-// plainAnswer sends the answer to a batch, having waited for room as that to a
-// single call does. The reader must not call it.
+// plainAnswer sends the answer to a batch, for which it waits for room. The reader must
+// not call it.
 func (s *Session) plainAnswer(msg []byte) {
 	if len(msg) == 0 {
 		return
 	}
-	if s.HasEnded() { // or it could wait for ever
+	if s.HasEnded() { // then nothing makes room
 		s.post(msg)
 		return
 	}
@@ -57,11 +57,11 @@ func (s *Session) plainAnswer(msg []byte) {
 	}
 }
 
-// plainMessage takes in one message. reply gets the answer, exactly once and
-// empty where there is none; a nil reply is the connection.
+// plainMessage receives one message. It calls reply exactly once, with the answer or
+// with nil if there is none; if reply is nil, the answer is sent over the transport.
 //
-// Answers are never answered, whatever is wrong with them, nor does a client answer
-// what is no request: two programs that do could go on for ever.
+// An answer is never answered, even if it is invalid, and a client answers requests
+// only: two peers that answer each other's errors would not stop.
 func (s *Session) plainMessage(raw []byte, reply func([]byte)) {
 	s.HasTraffic.Store(true)
 	m := &s.incomingMessage
@@ -86,10 +86,10 @@ func (s *Session) plainMessage(raw []byte, reply func([]byte)) {
 	}
 }
 
-// plainAnswered takes in the answer to a call of ours. One that cannot be
-// understood, as invalid says, ends the call that it names.
+// plainAnswered receives an answer to a call. If it is invalid, the call that it names
+// fails.
 func (s *Session) plainAnswered(m *wire.Message, invalid error) {
-	if !s.Client { // nobody here asks
+	if !s.Client { // a server makes no calls in plain mode
 		return
 	}
 	if invalid != nil {
@@ -104,7 +104,7 @@ func (s *Session) plainAnswered(m *wire.Message, invalid error) {
 	}
 }
 
-// failCall ends a call of ours, if it is open, as if the peer had answered it.
+// failCall fails an open call as if the peer had answered with an error.
 func (s *Session) failCall(id uint64, err error) {
 	var call *OutgoingCall
 	s.update(func(st *sessionState) {
@@ -122,8 +122,8 @@ func (s *Session) failCall(id uint64, err error) {
 	}
 }
 
-// reportOdd logs, once a connection, that a plain server has sent what cannot be
-// matched to anything. The reader calls it.
+// reportOdd logs, once a session, that a plain server has sent an answer to no call. The
+// reader calls it.
 func (s *Session) reportOdd(err error) {
 	if !s.loggedOdd {
 		s.loggedOdd = true
@@ -131,8 +131,8 @@ func (s *Session) reportOdd(err error) {
 	}
 }
 
-// callID is the id of a call of ours in an answer. Some plain servers give it back
-// as text or as a float.
+// callID decodes the id of a call in an answer. Some plain servers return it as a string
+// or as a float.
 func (s *Session) callID(raw []byte) (id uint64, ok bool) {
 	if n, ok := s.Format.Natural(raw); ok || s.Mode != ModePlain {
 		return uint64(n), ok
@@ -149,8 +149,8 @@ func (s *Session) fault(id []byte, f *wire.Fault) []byte {
 	return s.Format.AppendError(nil, id, &wire.Error{Code: f.Code, Message: f.Message}, nil)
 }
 
-// plainNotification runs what is to be run; a failure is not answered. Names that
-// begin with $/ may be ignored, as the Language Server Protocol has it.
+// plainNotification receives a notification; a failure is not answered. Unknown methods
+// that begin with $/ are ignored, as in the Language Server Protocol.
 func (s *Session) plainNotification(m *wire.Message) {
 	switch {
 	case string(m.Method) == methodCancelRequest:
@@ -164,8 +164,8 @@ func (s *Session) plainNotification(m *wire.Message) {
 	}
 }
 
-// maxWaiting is how many calls of a plain peer, which knows no limit of calls, may
-// wait for their turn.
+// maxWaiting bounds the waiting calls of a plain peer, which is not told of
+// Limits.Calls.
 const maxWaiting = 1024
 
 func (s *Session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
@@ -201,8 +201,8 @@ func (s *Session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
 	}
 }
 
-// startPlain starts in, or has it wait where as many calls run as may. Where in is
-// nil it starts one that waits.
+// startPlain queues in, unless it is nil, and starts the first queued call if fewer than
+// Limits.Calls run.
 func (s *Session) startPlain(in *Incoming) {
 	s.update(func(st *sessionState) {
 		if in != nil {
@@ -224,26 +224,26 @@ func (s *Session) startPlain(in *Incoming) {
 	}
 }
 
-// A messageBatch is a JSON-RPC batch on its way through: JSON-RPC 2.0, section
-// 6. Its members run at once and their answers leave together.
+// A batch is a JSON-RPC batch that is being served (JSON-RPC 2.0, section 6). Its
+// members run concurrently and their answers are sent together.
 type batch struct {
 	session *Session
 	parts   [][]byte
-	post    func([]byte) // sends the whole answer from the reader
-	send    func([]byte) // and from a worker, which may wait
+	post    func([]byte) // sends the whole answer without blocking
+	send    func([]byte) // sends the whole answer and may block
 
 	mu         sync.Mutex
 	replies    [][]byte
-	size       int // of those that fit
-	replyBytes int // of all: it counts as buffered
-	remaining  int // answers to come, and the reader while it runs the parts
+	size       int // bytes of the answers within BatchReplyBytes
+	replyBytes int // bytes of all answers, counted in Session.buffered
+	remaining  int // answers to come, and one more while run is running
 }
 
-// newBatch splits a frame. Where it is no batch it sends what is wrong with it
-// and returns nil.
+// newBatch splits a frame into messages. If the frame is no valid batch it answers with
+// an error and returns nil.
 func newBatch(s *Session, frame []byte, post, send func([]byte)) *batch {
 	b := &batch{session: s, post: post, send: send}
-	if s.Format.Check(frame, wire.MaxDepth+1) != nil { // the messages in it are within MaxDepth
+	if s.Format.Check(frame, wire.MaxDepth+1) != nil { // each message is within MaxDepth
 		b.refuse(&wire.Fault{Code: fault.Parse, Message: "parse error: the batch is not valid JSON"})
 		return nil
 	}
@@ -263,7 +263,7 @@ func newBatch(s *Session, frame []byte, post, send func([]byte)) *batch {
 	return b
 }
 
-// refuse answers a batch that is none. A client does not: see plainMessage.
+// refuse answers an invalid batch. A client does not: see plainMessage.
 func (b *batch) refuse(f *wire.Fault) {
 	if b.session.Client {
 		b.session.reportOdd(f)
@@ -272,9 +272,9 @@ func (b *batch) refuse(f *wire.Fault) {
 	b.post(b.session.fault(nil, f))
 }
 
-// refusal is the answer to a batch that is too long: an error for each id in it, so
-// that nobody waits for an answer. Over POST, where the answer as a whole says it,
-// and where even that would be too long, it is one error.
+// refusal returns the answer to a batch that is too long: an error for each id in it, so
+// that no caller waits for an answer. Over POST, whose response ends all calls, or if
+// that answer would be too long, it is a single error.
 func (b *batch) refusal() []byte {
 	s := b.session
 	e := &fault.Error{Code: fault.LimitReached, Message: fmt.Sprintf("the batch has %d messages, the limit is %d", len(b.parts), s.Limits.BatchMessages)}
@@ -303,8 +303,8 @@ func (b *batch) run() {
 	}
 }
 
-// last takes one off what is left and reports whether it was the last, who sends
-// the answer.
+// finishOne counts one answer, or the end of run, and reports whether nothing remains,
+// so that the caller must send the whole answer.
 func (b *batch) finishOne() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -312,14 +312,14 @@ func (b *batch) finishOne() bool {
 	return b.remaining == 0
 }
 
-// reply notes one answer.
+// reply stores the answer to the i-th message.
 func (b *batch) reply(i int, msg []byte) {
 	b.mu.Lock()
 	b.size += len(msg) + 1
 	if len(msg) > 0 && (b.size > b.session.Limits.BatchReplyBytes || !b.session.reserve(len(msg))) {
 		b.size -= len(msg)
 		msg = b.tooLarge(msg)
-		b.session.buffered.Add(int64(len(msg))) // over the limit perhaps: then no call is taken on
+		b.session.buffered.Add(int64(len(msg))) // it may exceed the limit; then no new call is admitted
 	}
 	b.replyBytes += len(msg)
 	b.replies[i] = bytes.Clone(msg)
@@ -330,10 +330,10 @@ func (b *batch) reply(i int, msg []byte) {
 	}
 }
 
-// release is for when the answer is on its way.
+// release must be called when the answer has been sent.
 func (b *batch) release() { b.session.buffered.Add(-int64(b.replyBytes)) }
 
-// tooLarge replaces an answer that does not fit.
+// tooLarge returns the error that replaces an answer that does not fit.
 func (b *batch) tooLarge(msg []byte) []byte {
 	var r struct {
 		ID json.RawMessage `json:"id"`
@@ -342,7 +342,7 @@ func (b *batch) tooLarge(msg []byte) []byte {
 	return b.session.refusal(r.ID, &fault.Error{Code: fault.TooLarge, Message: "the answer to the batch is over its limit"})
 }
 
-// join is the whole answer; empty where there were only notifications.
+// join returns the whole answer, nil if there were only notifications.
 func (b *batch) join() []byte {
 	var out []byte
 	for _, r := range b.replies {

@@ -6,16 +6,16 @@ import (
 	"github.com/wirecall/wirecall/internal/fault"
 )
 
-// A plain client knows no word for a shutdown: what it sends meanwhile is served, until
-// it has sent nothing for a moment; then its new requests are refused, and the
-// connection ends when nothing is in flight any more.
+// A plain client cannot be asked to leave. While the server drains, its requests are
+// served until it has been idle for idleGrace; then new requests are refused, and the
+// session ends once it is idle.
 
 const (
-	idleGrace         = 250 * time.Millisecond // nothing in flight: the client is between two pieces of work
-	plainDrainTimeout = 5 * time.Second        // with a client that always has something in flight
+	idleGrace         = 250 * time.Millisecond // without anything in flight: the client may be between two requests
+	plainDrainTimeout = 5 * time.Second        // for a client that is never idle
 )
 
-// awaitQuiet goes on serving a plain client that is to leave.
+// awaitIdle continues to serve a plain client that is being drained.
 func (s *Session) awaitIdle() {
 	wait := plainDrainTimeout
 	if left, ok := s.timeToDrain(); ok {
@@ -26,7 +26,7 @@ func (s *Session) awaitIdle() {
 	s.update(func(st *sessionState) { st.idleTimer = quiet })
 }
 
-// watchQuiet has the timer run while nothing is in flight.
+// watchIdle runs idleTimer while nothing is in flight.
 func (st *sessionState) watchIdle() {
 	idle := st.idle()
 	switch {
@@ -39,13 +39,13 @@ func (st *sessionState) watchIdle() {
 	st.idleTimerRuns = idle
 }
 
-// refuseNew ends the patience with a plain client. It runs on a timer's goroutine.
+// refuseNew stops accepting requests of a plain client. It runs on a timer's goroutine.
 func (s *Session) refuseNew() {
 	s.update(func(st *sessionState) { st.refusesNew, st.moved, st.idleTimer = true, true, nil })
 }
 
-// refuseRest says that a shutdown leaves calls of a plain client unanswered, and its
-// subscriptions without an end.
+// refuseUnanswered answers the open calls of a plain client with an error, and ends its
+// subscriptions with it.
 func (s *Session) refuseUnanswered(calls map[string]*Incoming) {
 	why := &fault.Error{Code: fault.Unavailable, Message: fault.MessageShuttingDown}
 	for _, in := range calls {
@@ -61,7 +61,7 @@ func (s *Session) refuseUnanswered(calls map[string]*Incoming) {
 	}
 }
 
-// endSubscriptions ends those that are open, behind the items that wait. It reports
+// endSubscriptions ends the open subscriptions behind their pending items. It reports
 // whether the caller must flush.
 func (q *sendQueue) endSubscriptions(end []byte) (flush bool) {
 	q.mu.Lock()

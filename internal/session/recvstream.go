@@ -202,8 +202,8 @@ func (rs *RecvStream) receive(items iter.Seq[[]byte]) *fault.Error {
 		if !rs.Session.reserve(len(raw)) {
 			return errBufferedFull
 		}
-		if held, chunk := rs.Session.retain(raw); chunk != nil {
-			rs.large = append(rs.large, largeItem{len(rs.itemEnds), held, chunk})
+		if held, buffer := rs.Session.retain(raw); buffer != nil {
+			rs.large = append(rs.large, largeItem{len(rs.itemEnds), held, buffer})
 		} else {
 			rs.buf = append(rs.buf, raw...)
 		}

@@ -25,7 +25,7 @@ func (tr *cuttable) Close() {
 	}
 }
 
-// detachedSession is a server's that waits for its client.
+// detachedSession returns a detached session of a server.
 func detachedSession(reg *Registry) *Session {
 	set := testSettings()
 	set.Registry = reg
@@ -35,8 +35,8 @@ func detachedSession(reg *Registry) *Session {
 	return s
 }
 
-// Where a session's time is over while a new socket takes it up, it has either
-// ended before, or lives.
+// If a session expires while a new transport attaches, either it has ended or it lives
+// on.
 func TestExpiryDuringTakeover(t *testing.T) {
 	reg := testRegistry()
 	for range 5_000 {
@@ -54,8 +54,8 @@ func TestExpiryDuringTakeover(t *testing.T) {
 	}
 }
 
-// Of two attempts to resume that are accepted in their order the later one keeps the
-// session, also where the earlier one comes to take it last.
+// Of two attempts to resume that were accepted in order, the later one keeps the
+// session, even if the earlier one attaches last.
 func TestTakeoverInTheWrongOrder(t *testing.T) {
 	s := detachedSession(testRegistry())
 	r := s.resumption.Load()
@@ -76,7 +76,7 @@ func TestTakeoverInTheWrongOrder(t *testing.T) {
 	s.End(fault.ErrClosed)
 }
 
-// A session that ends while it is being detached does not wait for its client.
+// A session that ends while it is being detached is not added to the registry.
 func TestEndDuringDetach(t *testing.T) {
 	reg := testRegistry()
 	s := detachedSession(reg)
@@ -87,8 +87,8 @@ func TestEndDuringDetach(t *testing.T) {
 	}
 }
 
-// A breaking is a transport whose socket breaks when something is to be written, of which
-// it has taken some or nothing.
+// A breaking transport fails on the first flush after a write, with something or nothing
+// written.
 type breaking struct {
 	NoTransport
 	some, ready bool
@@ -107,12 +107,11 @@ func (tr *breaking) Flush(bool) (done bool, err error) {
 
 var errTaken = errors.New("the socket has been taken away")
 
-// A request has not run where no socket has taken anything of it, on any of the
-// sockets that the session had.
+// A request has not run if none of the session's transports has written anything of it.
 func TestUnwrittenRequestHasNotRun(t *testing.T) {
 	for _, took := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
 		s := detachedSession(testRegistry())
-		s.resumption.Load().sent.Init(1<<20, 0) // which is the answer to hello
+		s.resumption.Load().sent.Init(1<<20, 0) // counts the answer to hello
 		call := &OutgoingCall{done: make(chan struct{}, 1)}
 		call.frame = notQueued
 		s.state.calls[2] = call
@@ -137,8 +136,8 @@ func TestUnwrittenRequestHasNotRun(t *testing.T) {
 	}
 }
 
-// A socket that we have closed has failed, whoever hears of it first: coder/websocket,
-// which is closed beside it, may know before anybody has read or written in vain.
+// A transport that this side has closed counts as cut, even before a read or a write has
+// failed.
 func TestClosedTransportIsCut(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()

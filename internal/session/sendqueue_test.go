@@ -10,8 +10,8 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// Who gives up waiting for room leaves nothing in the outbox, and a source that
-// looks for room again and again is noted once.
+// A caller that stops waiting for room leaves nothing in the send queue, and a stream
+// that looks for room repeatedly is registered once.
 func TestSendQueueForgetsWaiters(t *testing.T) {
 	q := sendQueue{form: wire.JSON, soft: 10}
 	q.putAnswer(t.Context(), nil, &messageBuffer{make([]byte, 20)}, nil)
@@ -33,7 +33,8 @@ func TestSendQueueForgetsWaiters(t *testing.T) {
 	}
 }
 
-// What is over the hard cap is what did not wait for room, until it has been taken.
+// Only messages that did not wait for room, and have not been taken, count against the
+// hard limit.
 func TestSendQueueHardCap(t *testing.T) {
 	q := sendQueue{form: wire.JSON, soft: 100}
 	if _, err := q.putAnswer(t.Context(), nil, &messageBuffer{make([]byte, largeMessage)}, nil); err != nil {

@@ -200,7 +200,7 @@ func (s *Session) Start() {
 // or RefuseStart must follow.
 func (s *Session) Activate() {
 	if s.Limits.IdleTimeout > 0 {
-		s.setTimer(&s.keepAlive, s.housekeeping, s.Limits.IdleTimeout/3)
+		s.setTimer(&s.keepAlive, s.checkPeer, s.Limits.IdleTimeout/3)
 	}
 	s.update(func(st *sessionState) {
 		if !st.ended {

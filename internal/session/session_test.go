@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// testSettings are settings whose session reports to nobody and serves nothing.
+// testSettings returns settings of a session that serves nothing and whose events do
+// nothing.
 func testSettings() *Settings {
 	return &Settings{
 		Limits: Limits{

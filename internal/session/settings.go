@@ -7,33 +7,33 @@ import (
 	"github.com/wirecall/wirecall/internal/fault"
 )
 
-// settings are what the sessions of one side have in common.
+// Settings are what the sessions of one side have in common.
 type Settings struct {
 	Limits Limits
 	Log    *slog.Logger
 
-	Lookup  func(name []byte) *Method // the method of that name, nil if it is not served
-	Unknown func(name string) *Method // a method whose calls fail
-	Events  func(*Session) Events     // of a session that a server makes
-	Cause   func(error) error         // why a session ends, as users are told
+	Lookup  func(name []byte) *Method // returns the method of that name, nil if it is not served
+	Unknown func(name string) *Method // returns a method whose calls fail
+	Events  func(*Session) Events     // returns the events of a server's session
+	Cause   func(error) error         // converts the cause of a session's end to what users see
 
-	ReplayBytes int                          // bytes kept to resume a session; 0 is none
-	Registry    *Registry                    // a server's that can be resumed, nil where none can
-	Identify    func(context.Context) string // whose connection it is that has such a context; a server's
-	OnLeave     func(*Session)               // see session.leave
+	ReplayBytes int                          // bytes kept to resume a session; 0 for none
+	Registry    *Registry                    // a server's resumable sessions; nil if there are none
+	Identify    func(context.Context) string // returns the principal of a connection with that context; a server's
+	OnLeave     func(*Session)               // see Session.reportLeft; may be nil
 
-	Token        func(context.Context) (string, error)                                   // a client's credentials; nil for none
-	Authenticate func(ctx context.Context, token string) (context.Context, *fault.Error) // a server's; nil takes everybody
+	Token        func(context.Context) (string, error)                                   // returns a client's token; may be nil
+	Authenticate func(ctx context.Context, token string) (context.Context, *fault.Error) // checks a client's token; nil accepts every client; a server's
 
-	Refused func(s *Session, method []byte, e *fault.Error) // is told of requests that do not run; nil for nobody. It must not block
+	Refused func(s *Session, method []byte, e *fault.Error) // is called for requests that are refused; must not block; may be nil
 }
 
-// events are what a session reports to the connection that it belongs to. The
-// methods do not block.
+// Events are the callbacks of a session to its connection. They must not block.
 type Events interface {
-	// attached is called when the session has a new transport, detached when it has
-	// lost it and may be resumed, ended when it has ended, and goaway when its server
-	// shuts down: within the first of ms milliseconds, if there is one.
+	// Attached is called when the session has a new transport; Detached when it has lost
+	// its transport and may be resumed; Ended when it has ended; Goaway when the peer
+	// begins to drain, where ms[0], if there is one, is the time in milliseconds until
+	// its deadline.
 	Attached()
 	Detached(s *Session, cause error)
 	Ended(s *Session, cause error)

@@ -10,17 +10,17 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A subscription is how a stream looks in plain mode: as the publish and
-// subscribe that Ethereum's clients and jsonrpsee speak. There is no credit; a
-// client that takes nothing for subscribeWait loses it with CodeSlowConsumer.
+// A subscription is a stream in plain mode: publish and subscribe as in the clients of
+// Ethereum and in jsonrpsee. There is no credit: if a client reads nothing for
+// subscribeWait, its subscription ends with fault.SlowConsumer.
 type subscription struct {
 	form   wire.Format
-	id     []byte // JSON text
-	name   string // of its notifications
+	id     []byte // as JSON text
+	name   string // the method of its notifications
 	prefix []byte // of every message, up to the item
 	buf    []byte
 	silent bool // the client has unsubscribed
-	eth    bool // it has the name of one of Ethereum's, which know no end
+	eth    bool // named as in Ethereum, whose subscriptions have no end
 }
 
 func newSubscription(form wire.Format, method string, id []byte) *subscription {
@@ -31,8 +31,8 @@ func newSubscription(form wire.Format, method string, id []byte) *subscription {
 	return &subscription{form: form, id: id, name: name, prefix: p, eth: name != method}
 }
 
-// notificationName is what a method's items are called: after the method; and
-// for a name like eth_subscribe, which those clients know, eth_subscription.
+// notificationName returns the method of the notifications with a method's items:
+// X_subscription for a method X_subscribe, as in Ethereum, otherwise the method itself.
 func notificationName(method string) string {
 	if ns, ok := strings.CutSuffix(method, "_subscribe"); ok {
 		return ns + "_subscription"
@@ -40,15 +40,15 @@ func notificationName(method string) string {
 	return method
 }
 
-// item wraps an encoded item. What it returns is good until the next.
+// item returns the message for an encoded item. It is valid until the next call.
 func (sub *subscription) item(b []byte) []byte {
 	sub.buf = append(append(append(sub.buf[:0], sub.prefix...), `,"result":`...), b...)
 	sub.buf = append(sub.buf, "}}"...)
 	return sub.buf
 }
 
-// end returns the last messages, none where the client no longer listens. A nil
-// errObject is a stream that is complete.
+// endMessages returns the messages that end the subscription, none if the client has
+// unsubscribed. errObject is nil if the stream is complete.
 func (sub *subscription) endMessages(errObject []byte) [][]byte {
 	switch {
 	case sub.silent:
@@ -77,9 +77,9 @@ func (sub *subscription) ethEndMessages(errObject []byte) [][]byte {
 	return [][]byte{first, append(second, "}}"...)}
 }
 
-// unsubscribe answers rpc.unsubscribe, and the X_unsubscribe that goes with a
-// method X_subscribe: true where the subscription was open. No item follows
-// the answer. It returns nil for any other method.
+// unsubscribe answers rpc.unsubscribe, and the X_unsubscribe that belongs to a method
+// X_subscribe, with true if the subscription was open. No item follows the answer. It
+// returns nil for any other method.
 func (s *Session) unsubscribe(m *wire.Message) []byte {
 	if string(m.Method) != methodUnsubscribe && !s.unsubscribes(string(m.Method)) {
 		return nil
@@ -108,7 +108,8 @@ func (s *Session) unsubscribes(method string) bool {
 	return ok && s.Lookup([]byte(method)) == nil && s.Lookup([]byte(ns+"_subscribe")) != nil
 }
 
-// unsubscribe silences the stream, which drops what waits.
+// unsubscribe stops the stream, drops its pending items, and reports whether it was
+// open.
 func (ss *SendStream) unsubscribe() bool {
 	q := &ss.Session.queue
 	q.mu.Lock()

@@ -2,8 +2,8 @@ package session
 
 import "fmt"
 
-// Holds says what a session has not released of calls and streams, "" if there is
-// nothing: for tests of leaks.
+// Unreleased lists the calls, streams and buffers that a session has not released, "" if
+// there are none: for tests of leaks.
 func (s *Session) Unreleased() (text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -31,8 +31,8 @@ func (s *Session) Unreleased() (text string) {
 	return text
 }
 
-// ProducerBuffers returns how large the buffer of each open send stream's producer is,
-// in bytes: for tests of what idle streams cost.
+// ProducerBuffers returns the size in bytes of the buffer of each open send stream's
+// producer: for tests of what idle streams cost.
 func (s *Session) ProducerBuffers() (sizes []int) {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
@@ -42,7 +42,7 @@ func (s *Session) ProducerBuffers() (sizes []int) {
 	return sizes
 }
 
-// FreeCalls returns how many more calls the peer would serve now.
+// AvailableCalls returns how many more calls the peer accepts now.
 func (s *Session) AvailableCalls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
