@@ -108,7 +108,7 @@ func (s *Session) finish(cause error, code transport.CloseCode) (first bool) {
 	s.state.stopWatchingContext()
 	lingers := s.lingerOverNotifications(&s.state.notifications, cause, code)
 	timers := []*time.Timer{s.keepAlive, s.drainTimer, s.state.credentialTimer}
-	told := code != 0 && s.state.attached || !s.Client && s.Mode != ModeWirecall // a plain client may have half-closed
+	flushes := code != 0 && s.state.attached || !s.Client && s.Mode != ModeWirecall // a plain client may have half-closed
 	last := s.state.lastAccepted
 	var unanswered map[string]*Incoming
 	unserved := cause == ErrDrained && !s.Client && s.Mode != ModeWirecall
@@ -118,16 +118,16 @@ func (s *Session) finish(cause error, code transport.CloseCode) (first bool) {
 	if r := s.resumption.Load(); r != nil {
 		timers = append(timers, r.ackTimer, r.expiry)
 	}
-	torn := s.state.readerDone == nil
+	readerGone := s.state.readerDone == nil
 	s.mu.Unlock()
-	if torn {
+	if readerGone {
 		defer close(s.ReaderDone)
 	}
 
 	if unserved {
 		s.refuseUnanswered(unanswered)
 	}
-	sendStreams, unsent := s.queue.close(!told) // before handlers can answer with the cause of their contexts
+	sendStreams, unsent := s.queue.close(!flushes) // before handlers can answer with the cause of their contexts
 	s.cancel(cause)
 	if !lingers {
 		s.dropNotifications(cause)

@@ -8,7 +8,7 @@ import (
 
 // A call starts when the notifications of its service that arrived before it have
 // returned, so that a call sees what a notification before it has set. A notification
-// may wait for something that only a later call brings about, and the peer cannot know
+// may wait for something that only a later call brings about, and the peer cannot tell
 // that; the rule therefore has two bounds. A notification stops holding calls back once
 // it calls the peer, or Async; and no call waits for longer than orderTimeout.
 //

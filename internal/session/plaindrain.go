@@ -22,8 +22,8 @@ func (s *Session) awaitIdle() {
 		wait = min(wait, left/2)
 	}
 	s.setTimer(&s.drainTimer, s.refuseNew, wait)
-	quiet := stoppedTimer(s.refuseNew)
-	s.update(func(st *sessionState) { st.idleTimer = quiet })
+	timer := stoppedTimer(s.refuseNew)
+	s.update(func(st *sessionState) { st.idleTimer = timer })
 }
 
 // watchIdle runs idleTimer while nothing is in flight.

@@ -29,7 +29,7 @@ func TestSendQueueForgetsWaiters(t *testing.T) {
 		}
 	}
 	if n := len(s.queue.itemWaiters); n != 1 {
-		t.Errorf("a source waits %d times", n)
+		t.Errorf("a stream waits %d times", n)
 	}
 }
 

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -134,29 +133,6 @@ func (ss *SendStream) releaseScratch() {
 	}
 }
 
-// hasCredit reports whether the consumer accepts an item of n bytes, or the stream has
-// stopped, so that no credit will come.
-func (ss *SendStream) hasCredit(n int) bool {
-	ss.Session.queue.mu.Lock()
-	defer ss.Session.queue.mu.Unlock()
-	return ss.credit.Allows(n) || ss.stopped || ss.Session.queue.closed
-}
-
-// awaitCredit waits until the consumer accepts an item of n bytes. It returns false if
-// the stream has stopped.
-func (ss *SendStream) awaitCredit(n int) bool {
-	q := &ss.Session.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for !ss.credit.Allows(n) && !ss.stopped && !q.closed {
-		ss.producerWaits = true
-		q.mu.Unlock()
-		ss.timedWait()
-		q.mu.Lock()
-	}
-	return !ss.stopped && !q.closed
-}
-
 // Depth returns how deep an item may be nested.
 func (ss *SendStream) Depth() int {
 	if ss.isResult {
@@ -192,27 +168,6 @@ func (ss *SendStream) putSmall(b []byte) bool {
 	return true
 }
 
-// awaitTurn waits until an item of n bytes may be put. If it returns true, the queue's
-// mutex is held; added unlocks it.
-func (ss *SendStream) awaitTurn(n int) bool {
-	q := &ss.Session.queue
-	q.mu.Lock()
-	for !ss.mayPut(n) {
-		if ss.stopped || q.closed {
-			q.mu.Unlock()
-			return false
-		}
-		ss.producerWaits = true
-		q.mu.Unlock()
-		if err := ss.timedWait(); err != nil {
-			ss.Failure = err
-			return false
-		}
-		q.mu.Lock()
-	}
-	return true
-}
-
 // added counts an item of n bytes that takes up so many in the queue, schedules the
 // stream, and unlocks the queue's mutex.
 func (ss *SendStream) added(n, takes int) {
@@ -234,159 +189,6 @@ func (ss *SendStream) added(n, takes int) {
 
 // pendingBytes returns how many bytes wait to be sent.
 func (ss *SendStream) pendingBytes() int { return len(ss.pending) + len(ss.large.frame) }
-
-// mayPut reports whether an item of n bytes may be put now. If the queue has no room it
-// registers the stream for a signal.
-func (ss *SendStream) mayPut(n int) bool {
-	q := &ss.Session.queue
-	switch {
-	case ss.stopped || q.closed:
-		return false
-	case ss.sub == nil && !ss.credit.Allows(n):
-		return false
-	case ss.pendingBytes() > 0 && (ss.pendingBytes()+n > streamItemsSize || n >= largeMessage && ss.sub == nil || ss.large.frame != nil):
-		return false // appendTo signals
-	case q.itemBytes >= ItemsSize:
-		if !ss.waitsForRoom {
-			ss.waitsForRoom = true
-			q.itemWaiters = append(q.itemWaiters, ss)
-		}
-		return false
-	}
-	return true
-}
-
-// timedWait calls wait and adds the time to Blocked if Timed is set.
-func (ss *SendStream) timedWait() error {
-	if ss.Timed {
-		begun := time.Now()
-		defer func() { ss.Blocked += time.Since(begun) }()
-	}
-	return ss.wait()
-}
-
-var errSlowConsumer = &fault.Error{Code: fault.SlowConsumer, Message: "slow consumer: the subscription was not read"}
-
-// wait blocks until signal. A plain subscription, which has no credit, fails with
-// errSlowConsumer if the transport makes no progress for subscribeWait.
-func (ss *SendStream) wait() error {
-	if ss.sub == nil {
-		<-ss.wake
-		return nil
-	}
-	taken, _ := ss.Session.transport.Progress()
-	t := time.NewTimer(subscribeWait)
-	defer t.Stop()
-	for {
-		select {
-		case <-ss.wake:
-			return nil
-		case <-t.C:
-		}
-		now, _ := ss.Session.transport.Progress()
-		if now == taken {
-			return errSlowConsumer
-		}
-		taken = now
-		t.Reset(subscribeWait)
-	}
-}
-
-// signal wakes the producer if it is blocked in wait. The queue's mutex must be held.
-func (ss *SendStream) signal() {
-	if ss.producerWaits {
-		ss.producerWaits = false
-		ss.wake <- struct{}{}
-	}
-}
-
-// stop refuses further items. why is the error with which the stream ends, nil if the
-// consumer cancelled it.
-func (ss *SendStream) stop(why error) {
-	ss.Session.queue.mu.Lock()
-	if !ss.stopped {
-		ss.stopped, ss.stopCause = true, why
-	}
-	ss.signal()
-	ss.Session.queue.mu.Unlock()
-	ss.leaveScope()
-}
-
-// leaveScope removes the stream, which has ended or is no longer wanted, from its call
-// scope. Only the first call has an effect.
-func (ss *SendStream) leaveScope() {
-	if ss.scope != nil && !ss.leftScope.Swap(true) {
-		ss.scope.done()
-	}
-}
-
-// Finish ends the stream behind its pending items, with an error or, if err is nil, as
-// complete.
-func (ss *SendStream) Finish(err *fault.Error) {
-	buffers.Put(ss.scratch)
-	ss.scratch = nil
-	end := ss.encodeEnd(err)
-	q := &ss.Session.queue
-	q.mu.Lock()
-	ss.stopped, ss.finished, ss.endObject = true, true, end
-	flush := false
-	if !q.closed {
-		flush = q.enqueue(ss)
-	}
-	q.mu.Unlock()
-	if flush {
-		go ss.Session.flush(false)
-	}
-}
-
-// Unwanted reports whether the consumer has cancelled the stream.
-func (ss *SendStream) Unwanted() bool {
-	ss.Session.queue.mu.Lock()
-	defer ss.Session.queue.mu.Unlock()
-	return ss.stopped && ss.stopCause == nil
-}
-
-// encodeEnd returns err as an error object within the peer's limit, or nil if err is
-// nil.
-func (ss *SendStream) encodeEnd(err *fault.Error) []byte {
-	if err == nil {
-		return nil
-	}
-	object := ss.Session.errorObject(err)
-	if len(object)+messageOverhead > ss.Session.peerMessage() {
-		return ss.Session.errorObject(ss.Session.shortened(err))
-	}
-	return object
-}
-
-// Reason stops the stream and returns the error with which it ends, nil if it is
-// complete. err is the error that the user's iterator yielded.
-func (ss *SendStream) Reason(err error) error {
-	if err == nil {
-		err = ss.Failure
-	}
-	ss.Session.queue.mu.Lock()
-	defer ss.Session.queue.mu.Unlock()
-	stopped := ss.stopped
-	ss.stopped = true
-	switch {
-	case err != nil && !(stopped && fault.Is(ss.stopCause, fault.ComeAgain)): // errors that the stop has caused do not count
-		return err
-	case stopped:
-		return ss.stopCause
-	}
-	return ss.contextCause()
-}
-
-// contextCause returns why the call's context has ended, nil if it has not. An iterator
-// that returns because of its context often does so before the context's end has stopped
-// the stream, and must not appear to be complete.
-func (ss *SendStream) contextCause() error {
-	if err := context.Cause(ss.scope.ctx); err != nil {
-		return err
-	}
-	return ss.Session.Err()
-}
 
 // appendTo moves the pending items, and the end if the producer has finished, into b.
 // The queue's mutex must be held.
@@ -420,28 +222,4 @@ func (ss *SendStream) appendTo(b *frameBatch) {
 		}
 	}
 	ss.signal()
-}
-
-// appendEnd appends the message that ends the stream to b.
-func (ss *SendStream) appendEnd(b *frameBatch) {
-	q := &ss.Session.queue
-	if ss.sub == nil {
-		q.scratch = q.form.AppendEnd(q.scratch[:0], methodEnd, ss.handle, ss.endObject)
-		q.add(b, q.scratch)
-		return
-	}
-	for _, msg := range ss.sub.endMessages(ss.endObject) {
-		q.add(b, msg)
-	}
-}
-
-// applyCredit applies a credit message of the consumer.
-func (ss *SendStream) applyCredit(taken uint64, items, bytes int) error {
-	ss.Session.queue.mu.Lock()
-	defer ss.Session.queue.mu.Unlock()
-	if err := ss.credit.Grant(taken, items, bytes); err != nil {
-		return err
-	}
-	ss.signal()
-	return nil
 }

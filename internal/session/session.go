@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 	"github.com/wirecall/wirecall/internal/workers"
@@ -70,65 +69,6 @@ type Session struct {
 
 	mu    sync.Mutex
 	state sessionState // guarded by mu; a change that may make the session idle goes through update
-}
-
-// sessionState is the part of a session that calls, streams and its life-cycle share.
-// Session.mu guards it.
-//
-// The life-cycle of a session that can be resumed:
-//
-//	           cut                    expire
-//	attached ----------> detached ------------------+
-//	 |   ^                  |                       |
-//	 |   +---- attach ------+                       |
-//	 | Goaway                                       v
-//	 +-----> draining -- moved and idle, cut ----> ended
-//	 |                                              ^
-//	 +-- close, violation, goodbye of the peer -----+
-//
-// attached: the session has a transport and a reader. detached: its transport has
-// failed; it waits for attach at most as long as the resumption window. draining: this
-// side has sent $/goaway; the session ends once the peer has answered $/moved and
-// nothing is in flight. ended: every waiter has been released; there is no way back.
-//
-// A session that cannot be resumed goes from attached to ended if its transport fails,
-// and so does one that drains, on either side. A detached session that is asked to drain
-// ends at once. A plain client, which does not know $/moved, counts as moved once it has
-// been idle for idleGrace, and after plainDrainTimeout at the latest.
-type sessionState struct {
-	ended           bool // set once, by finish
-	cause           error
-	expiredCause    error         // why a detached session ends; attach fails from here on
-	attached        bool          // the session has a transport
-	readerDone      chan struct{} // closed when the reader of the transport returns; nil if there is none
-	wait            *sessionWait  // its entry in the Registry; nil unless it is detached
-	unwatchContext  func() bool   // cancels the watch of the last transport's context, while detached; may be nil
-	credentialTimer *time.Timer   // closes the transport when the credentials expire; nil if they do not
-	drainState
-
-	calls      map[uint64]*OutgoingCall
-	recycled   []*OutgoingCall
-	nextID     uint64
-	nextHandle uint64
-	callLimit  callLimit // how many calls the peer accepts
-
-	peerStreams int
-
-	incoming      map[string]*Incoming // unanswered calls from the peer, by callKeyOf their id
-	waitingCalls  []*Incoming          // calls from a plain peer that have not started, in order
-	handlers      int                  // handlers that run, including those of cancelled calls
-	whenIdle      chan struct{}        // closed when the session is idle; nil unless serveRest waits
-	cleanups      int                  // functions of CleanUp that run
-	notifications notificationQueue
-	recvStreams   map[uint64]*RecvStream
-	unreferenced  []*RecvStream // streams that the garbage collector has found unreachable
-	sendStreams   int
-	resultStreams int // how many of sendStreams belong to results
-}
-
-// idle reports whether no call, stream, handler or notification is in flight.
-func (st *sessionState) idle() bool {
-	return len(st.calls) == 0 && st.handlers == 0 && st.cleanups == 0 && len(st.recvStreams) == 0 && st.sendStreams == 0 && st.notifications.idle()
 }
 
 // A Mode is the dialect that a session speaks.
@@ -220,125 +160,6 @@ func (s *Session) setTimer(at **time.Timer, f func(), d time.Duration) {
 	})
 }
 
-// Read is the reader: it receives frames until the transport fails or the peer ends the
-// session. It blocks on the transport only and runs no code of the user.
-func (s *Session) Read(t transport.Transport) {
-	if s.early != nil {
-		s.plain(s.early)
-		s.early = nil
-	}
-	err, breach := s.readFrames(t)
-	defer s.stopReading()
-	switch {
-	case breach:
-		s.Breached.Store(true)
-		if b, ok := err.(transport.FrameError); ok && s.Mode != ModeWirecall && !s.Client {
-			s.post(s.fault(nil, &wire.Fault{Code: int(frameErrorCode(b)), Message: b.Message}))
-		}
-		s.Fail(err, breachCode(err))
-	case s.halfClosed(t, err):
-		s.serveRest(t)
-	case !s.detach(t, err):
-		s.peerGone(t, err)
-	}
-}
-
-// Heard implements transport.Owner: the transport has received something, perhaps no
-// whole frame.
-func (s *Session) Heard() { s.active.Store(true) }
-
-// readFrame reads a frame. The last line of a stream may lack its line feed: it is
-// accepted from a plain peer, whose pipes often end so, and is an error otherwise.
-func readFrame(t transport.Transport, plain bool) ([]byte, error) {
-	frame, err := t.ReadFrame()
-	if plain && frame != nil {
-		err = nil
-	}
-	return frame, err
-}
-
-// frameErrorCode returns the code with which an invalid frame of a plain peer is
-// answered.
-func frameErrorCode(e transport.FrameError) int {
-	if e.TooLarge {
-		return fault.TooLarge
-	}
-	return fault.InvalidRequest
-}
-
-// readFrames receives frames until one fails. It returns the reason, and whether that is
-// a violation of the protocol.
-func (s *Session) readFrames(t transport.Transport) (err error, breach bool) {
-	for {
-		frame, err := readFrame(t, s.Mode != ModeWirecall)
-		if err != nil {
-			_, breach := err.(transport.FrameError)
-			return err, breach
-		}
-		s.active.Store(true)
-		if err := s.receive(frame); err != nil {
-			_, goodbye := err.(transport.CloseError)
-			return err, !goodbye
-		}
-	}
-}
-
-// stopReading records that the reader has returned.
-func (s *Session) stopReading() {
-	torn := false
-	s.update(func(st *sessionState) {
-		if st.readerDone != nil { // it is nil if the session had ended before it was activated
-			close(st.readerDone)
-			st.readerDone, torn = nil, st.ended
-		}
-	})
-	if torn {
-		close(s.ReaderDone)
-	}
-}
-
-func (s *Session) receive(frame []byte) error {
-	if s.Mode == ModePlain {
-		s.plain(frame)
-		return nil
-	}
-	r := s.resumption.Load()
-	if r == nil {
-		return s.frame(frame)
-	}
-	r.countFrame(len(frame))
-	err := s.frame(frame)
-	switch err.(type) {
-	case nil:
-		s.scheduleAck(r)
-	case transport.CloseError: // $/close stands for a close frame, which is not counted
-		r.received.Add(^uint64(0))
-	}
-	return err
-}
-
-// update calls f with the state, under mu, and then acts on the result: it ends a
-// draining session that has become idle and whose peer has moved, and closes whenIdle.
-func (s *Session) update(f func(*sessionState)) {
-	s.mu.Lock()
-	f(&s.state)
-	if w := s.state.wait; w != nil {
-		s.Registry.recount(w)
-	}
-	done := s.state.draining && s.state.moved && !s.state.ended && s.state.idle()
-	if s.state.idleTimer != nil {
-		s.state.watchIdle()
-	}
-	if s.state.whenIdle != nil && s.state.idle() {
-		close(s.state.whenIdle)
-		s.state.whenIdle = nil
-	}
-	s.mu.Unlock()
-	if done {
-		s.Fail(ErrDrained, transport.CloseShutdown)
-	}
-}
-
 func (s *Session) HasEnded() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -360,36 +181,6 @@ func (s *Session) reserve(n int) bool {
 
 func (s *Session) peerMessage() int { return int(s.peerMessageLimit.Load()) }
 
-// wireError returns e with the members that the session's mode has.
-func (s *Session) wireError(e *fault.Error) *wire.Error {
-	w := &wire.Error{Code: e.Code, Message: e.Message, Data: e.Data}
-	if s.Mode == ModeWirecall {
-		w.Type, w.Ran, w.Retry = e.Type, e.Ran.String(), e.RetryMillis()
-	}
-	return w
-}
-
-// errorObject returns e encoded as an error object.
-func (s *Session) errorObject(e *fault.Error) []byte {
-	return s.Format.AppendErrorObject(nil, s.wireError(e))
-}
-
-// shortened returns e without its data, and with a shortened message if that alone
-// exceeds the peer's limit for a message.
-func (s *Session) shortened(e *fault.Error) *fault.Error {
-	short := *e
-	short.Data = nil
-	if escaped := 6 * len(e.Message); escaped+messageOverhead > s.peerMessage() {
-		short.Message = Brief(e.Message)
-	}
-	return &short
-}
-
-// refusal returns the answer to a request that is not run.
-func (s *Session) refusal(id []byte, e *fault.Error) []byte {
-	return s.Format.AppendError(nil, id, s.wireError(e), nil)
-}
-
 // Open performs the handshake of a dialed session. If it succeeds, Start must follow.
 func (s *Session) Open(ctx context.Context) error {
 	s.Client = true
@@ -409,30 +200,6 @@ func (s *Session) Transport() transport.Transport {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.transport
-}
-
-// Stats is a snapshot of what a session holds; rpc.Stats documents the fields.
-type Stats struct {
-	CallsMade, CallsServed                  int
-	StreamsSent, StreamsTaken               int
-	QueuedBytes, BufferedBytes, ReplayBytes int
-}
-
-func (s *Session) Stats() (stats Stats) {
-	s.mu.Lock()
-	stats.CallsMade = len(s.state.calls)
-	stats.CallsServed = s.state.handlers
-	stats.StreamsSent = s.state.sendStreams
-	stats.StreamsTaken = len(s.state.recvStreams)
-	s.mu.Unlock()
-	stats.BufferedBytes = int(s.buffered.Load())
-	s.queue.mu.Lock()
-	stats.QueuedBytes = s.queue.messages.size() + s.queue.itemBytes
-	s.queue.mu.Unlock()
-	if r := s.resumption.Load(); r != nil {
-		stats.ReplayBytes = r.sent.Held()
-	}
-	return stats
 }
 
 // Draining returns a channel that is closed when this side begins to drain.

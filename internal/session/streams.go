@@ -135,7 +135,7 @@ func (q *sendQueue) takeFinished() (results, params int) {
 var errStreamLimit = &fault.Error{Code: fault.LimitReached, Message: "too many streams at once"}
 
 // overStreams returns the error for a call that exceeds the stream limit of one side,
-// and says whether the handler has run.
+// which depends on whether the handler has run.
 func overStreams(whose string, limit int, ran bool) error {
 	fate := "has not run"
 	if ran {

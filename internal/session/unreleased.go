@@ -15,9 +15,9 @@ func (s *Session) Unreleased() (text string) {
 		n    int
 	}{
 		{"calls", len(s.state.calls)}, {"incoming", len(s.state.incoming)}, {"handlers", s.state.handlers},
-		{"sinks", len(s.state.recvStreams)}, {"sources counted", s.state.sendStreams}, {"sources", len(s.queue.streams)},
-		{"in the ring", len(s.queue.ready)}, {"bytes of items", s.queue.itemBytes}, {"bytes to send", s.queue.messages.size()},
-		{"waiting for room", len(s.queue.roomWaiters) + len(s.queue.itemWaiters)}, {"waiting for a slot", len(s.state.callLimit.waiters)},
+		{"receive streams", len(s.state.recvStreams)}, {"send streams counted", s.state.sendStreams}, {"send streams", len(s.queue.streams)},
+		{"in the ready list", len(s.queue.ready)}, {"bytes of items", s.queue.itemBytes}, {"bytes to send", s.queue.messages.size()},
+		{"waiting for room", len(s.queue.roomWaiters) + len(s.queue.itemWaiters)}, {"waiting for the call limit", len(s.state.callLimit.waiters)},
 		{"bytes buffered", int(s.buffered.Load())}, {"notifications", len(s.state.notifications.queue)},
 		{"calls to run", waiting}, {"workers", parked},
 	} {
