@@ -204,8 +204,8 @@ func (s *Session) items(params []byte) error {
 // breach ends a receive stream whose producer has violated the protocol, or whose items
 // exceed a limit. The error follows the items received before.
 func (s *Session) breach(rs *RecvStream, err *fault.Error) {
+	s.post(s.Format.AppendEnd(nil, methodCancel, rs.Handle, s.errorObject(err))) // before a handler can answer because of the end
 	rs.receiveEnd(err)
-	s.post(s.Format.AppendEnd(nil, methodCancel, rs.Handle, s.errorObject(err)))
 }
 
 // endOfStream receives $/end. It removes the stream only after the whole message has
