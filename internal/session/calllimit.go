@@ -58,7 +58,7 @@ func (s *Session) acquireCall(ctx context.Context) (err error) {
 func (s *Session) releaseCall() { s.update(func(st *sessionState) { st.callLimit.release() }) }
 
 func (l *callLimit) release() {
-	if len(l.waiters) == 0 || l.free < 0 {
+	if len(l.waiters) == 0 {
 		l.free++
 		return
 	}
@@ -76,17 +76,6 @@ func (l *callLimit) cancelWait(wait chan error) {
 	}
 	if err := <-wait; err == nil { // it received a call at the same moment
 		l.release()
-	}
-}
-
-// setLimit sets the number of calls that the peer accepts, of which used are in flight,
-// and admits waiters.
-func (l *callLimit) setLimit(limit, used int) {
-	l.free = limit - used
-	for l.free > 0 && len(l.waiters) > 0 {
-		l.free--
-		l.waiters[0] <- nil
-		l.waiters = l.waiters[1:]
 	}
 }
 

@@ -99,7 +99,7 @@ func (s *Session) applyHello(h hello) {
 	items, bytes := h.notifications()
 	s.queue.limitNotifications(clampToInt(items), clampToInt(bytes))
 	s.update(func(st *sessionState) {
-		st.callLimit.setLimit(int(min(h.Calls, maxCalls)), len(st.calls))
+		st.callLimit.free = int(min(h.Calls, maxCalls)) // nothing is in flight before hello
 		st.peerStreams = clampToInt(h.Streams)
 	})
 }
