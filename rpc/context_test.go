@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -92,6 +93,49 @@ func TestPlaceOfOneWhoHasLeft(t *testing.T) {
 			t.Fatal("the place was given to a caller who had left")
 		}
 	})
+}
+
+// A connection may end when a caller has just been given the place for its call: the
+// call has not run.
+func TestPlaceOnConnectionThatEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ran atomic.Int64
+		goOn := make(chan struct{})
+		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 1}}, counted(&ran, goOn), method("Test.Nop", nil, nop))
+		conn := rpctest.Pair(t.Context(), t, srv, nil)
+		first := inFlight(conn, &rpc.Call{Method: to("Test.Work")})
+		ctx := endsWhenAwaited(func() {
+			goOn <- struct{}{}
+			if err := <-first; err != nil {
+				t.Error(err)
+			}
+			conn.Close()
+		})
+		ctx.end = func() {}
+		if err := conn.Call(ctx, &rpc.Call{Method: to("Test.Nop")}); !errors.Is(err, rpc.ErrClosed) || !rpc.NotRun(err) {
+			t.Errorf("the call ended with %v, which has not run: %v", err, rpc.NotRun(err))
+		}
+	})
+}
+
+// A connection may end while the parameters of a call are encoded: the call has not
+// run.
+func TestConnectionEndsDuringEncoding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := rpctest.Pair(t.Context(), t, server(nil, services()...), nil)
+		_, err := NewSubjectClient(conn).Say(t.Context(), closing{conn})
+		if !errors.Is(err, rpc.ErrClosed) || !rpc.NotRun(err) {
+			t.Errorf("the call ended with %v, which has not run: %v", err, rpc.NotRun(err))
+		}
+	})
+}
+
+// A closing closes a connection when it is encoded.
+type closing struct{ conn *rpc.Conn }
+
+func (c closing) MarshalJSON() ([]byte, error) {
+	c.conn.Close()
+	return []byte("1"), nil
 }
 
 // An answer may come at the moment at which the caller's context ends. Whichever of
