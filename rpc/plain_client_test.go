@@ -154,7 +154,7 @@ func TestDialThatCannotBePlain(t *testing.T) {
 		"a small message": {answer: `{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":1,"streams":1,"message":512}}`, code: rpc.CodeUnavailable, text: "Message:512"},
 		"a limit as text": {answer: `{"jsonrpc":"2.0","id":1,"result":{"calls":"1","v":1}}`, code: rpc.CodeUnavailable, text: `calls: "1" is not of its type`},
 		"no JSON":         {answer: `220 mail.example ready`, code: rpc.CodeUnavailable, text: `is not JSON: "220 mail.example ready"`},
-		"an echo":         {answer: `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1}}`, code: rpc.CodeUnavailable, text: "sends back what it gets"},
+		"an echo":         {answer: `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1}}`, code: rpc.CodeUnavailable, text: "echoes what it receives"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -112,7 +112,7 @@ func clampToInt(n int64) int { return int(min(n, math.MaxInt)) }
 // wirecall's, the server does not speak wirecall, though it may have echoed the
 // subprotocol, and the session continues in plain mode.
 func (s *Session) sendHello(ctx context.Context) error {
-	s.state.nextID = 1
+	s.state.lastID = 1
 	own, h := s.hello(), hello{}
 	err := s.withCredentials(ctx, func(token string) error {
 		own.Auth = token

@@ -214,7 +214,7 @@ func (o *Opening) resume(m *wire.Message) (*Session, error) {
 		params = resumeParams{} // an empty token fits no session
 	}
 	if o.refused {
-		return nil, errors.New("a session was refused already: say " + methodHello)
+		return nil, errors.New("a session was refused already: send " + methodHello)
 	}
 	if refusal := o.identified(params.Auth); refusal != nil {
 		return nil, o.deny(m.ID, refusal)

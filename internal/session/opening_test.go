@@ -50,7 +50,7 @@ func (h aHost) RemoveOpening(*Opening)   {}
 func (h aHost) Accept(s *Session)        { h.took <- s }
 
 // An opening that is ended while a session is about to take its transport, and a flush
-// still holds that up, ends that session: the transport does not stay open for nobody.
+// still holds that up, ends that session: the transport is closed.
 func TestEndWhileASessionTakesTheTransport(t *testing.T) {
 	for name, frame := range map[string]string{
 		"hello": `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":1,"streams":1,"message":65536}}`,
@@ -64,7 +64,7 @@ func TestEndWhileASessionTakesTheTransport(t *testing.T) {
 				host := aHost{make(chan *Session, 1)}
 				o := NewOpening(t.Context(), set, host, tr, wire.JSON, true)
 				o.Kick()
-				synctest.Wait() // for the flush to hold everybody up
+				synctest.Wait() // until the flush blocks the others
 				go func() {
 					if s, _ := o.Run(); s != nil {
 						s.Read(tr)

@@ -94,7 +94,7 @@ func (s *Session) waitForHold(in *Incoming) (waits bool) {
 		in.hold.waiting = append(in.hold.waiting, in)
 		patience := time.AfterFunc(orderTimeout, func() {
 			if s.stopWaiting(in, false) {
-				s.Report(in.Ctx, slog.LevelWarn, "a call has waited for a notification of its service that came before it, and starts now: has the notification come to a stand?",
+				s.Report(in.Ctx, slog.LevelWarn, "a call starts before an earlier notification of its service has returned: is the notification blocked?",
 					slog.String("method", in.Method.Name), slog.String("notification", held), slog.Duration("waited", orderTimeout))
 			}
 		})

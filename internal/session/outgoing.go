@@ -109,7 +109,7 @@ func (s *Session) removeCall(id uint64) {
 func (s *Session) answer(m *wire.Message) error {
 	id, ok := s.callID(m.ID)
 	if !ok {
-		return fmt.Errorf("an answer to nobody: id %s", Brief(m.ID))
+		return fmt.Errorf("an answer with an invalid id: %s", Brief(m.ID))
 	}
 	var call *OutgoingCall
 	var err error

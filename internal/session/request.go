@@ -76,8 +76,8 @@ func (r *Request) open(ctx context.Context, producers []Producer) (err error) {
 		return fault.NotSent(fault.LimitReached, err)
 	}
 	s.update(func(st *sessionState) {
-		st.nextID++
-		r.id = st.nextID
+		st.lastID++
+		r.id = st.lastID
 		if st.ended {
 			err = fault.NotSent(fault.Unavailable, st.cause)
 			return

@@ -121,7 +121,7 @@ func (s *Session) receiveAck(params []byte, n int) error {
 		return errMalformed
 	}
 	if have := r.received.Load(); uint64(v[1]) != have {
-		return fmt.Errorf("%w: frame %d says that it is number %d", replay.ErrCounting, have, v[1])
+		return fmt.Errorf("%w: frame %d is numbered %d", replay.ErrCounting, have, v[1])
 	}
 	return r.sent.Ack(uint64(v[0]))
 }

@@ -85,9 +85,9 @@ const messageOverhead = 512
 
 var (
 	errSilent      = errors.New("the peer has been silent for too long")
-	ErrNoAnswer    = errors.New("the server does not answer rpc.hello: is it a wirecall server, and does nothing in between hold its answer back?")
-	errNotAnAnswer = errors.New("the server's first frame is no answer")
-	errEcho        = errors.New("the server sends back what it gets")
+	ErrNoAnswer    = errors.New("the server does not answer rpc.hello: is it a wirecall server, and does a proxy hold its answer back?")
+	errNotAnAnswer = errors.New("the server's first frame is not an answer")
+	errEcho        = errors.New("the server echoes what it receives")
 )
 
 type sessionKey struct{}

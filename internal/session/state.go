@@ -30,8 +30,8 @@ import (
 // ends at once. A plain client, which does not know $/moved, counts as moved once it has
 // been idle for idleGrace, and after plainDrainTimeout at the latest.
 type sessionState struct {
-	ended           bool // set once, by finish
-	cause           error
+	ended           bool          // set once, by finish
+	cause           error         // why the session has ended
 	expiredCause    error         // why a detached session ends; attach fails from here on
 	attached        bool          // the session has a transport
 	readerDone      chan struct{} // closed when the reader of the transport returns; nil if there is none
@@ -40,13 +40,13 @@ type sessionState struct {
 	credentialTimer *time.Timer   // closes the transport when the credentials expire; nil if they do not
 	drainState
 
-	calls      map[uint64]*OutgoingCall
+	calls      map[uint64]*OutgoingCall // unanswered calls to the peer, by id
 	recycled   []*OutgoingCall
-	nextID     uint64
-	nextHandle uint64
+	lastID     uint64    // the last id used
+	lastHandle uint64    // the last handle used
 	callLimit  callLimit // how many calls the peer accepts
 
-	peerStreams int
+	peerStreams int // how many send streams the peer accepts
 
 	incoming      map[string]*Incoming // unanswered calls from the peer, by callKeyOf their id
 	waitingCalls  []*Incoming          // calls from a plain peer that have not started, in order
@@ -54,10 +54,10 @@ type sessionState struct {
 	whenIdle      chan struct{}        // closed when the session is idle; nil unless serveRest waits
 	cleanups      int                  // functions of CleanUp that run
 	notifications notificationQueue
-	recvStreams   map[uint64]*RecvStream
-	unreferenced  []*RecvStream // streams that the garbage collector has found unreachable
-	sendStreams   int
-	resultStreams int // how many of sendStreams belong to results
+	recvStreams   map[uint64]*RecvStream // by handle, tombstones included
+	unreferenced  []*RecvStream          // streams that the garbage collector has found unreachable
+	sendStreams   int                    // how many are open
+	resultStreams int                    // how many of sendStreams belong to results
 }
 
 // idle reports whether no call, stream, handler or notification is in flight.

@@ -21,16 +21,16 @@ func (s *Session) openSendStreams(method string, producers []Producer, scope *ca
 	}
 	handles := make([]uint64, len(producers)) // 0 for a nil producer
 	s.update(func(st *sessionState) {
-		before := st.nextHandle
+		before := st.lastHandle
 		for i, p := range producers {
 			if p != nil {
-				st.nextHandle++
+				st.lastHandle++
 				st.countSendStreams(isResult, 1)
-				handles[i] = st.nextHandle
+				handles[i] = st.lastHandle
 			}
 		}
 		switch {
-		case st.nextHandle-before > wire.MaxStreams && s.Mode == ModeWirecall:
+		case st.lastHandle-before > wire.MaxStreams && s.Mode == ModeWirecall:
 			err = errMessageStreams
 		case st.sendStreams > st.peerStreams:
 			err = overStreams(sideName(!isResult), st.peerStreams, isResult)

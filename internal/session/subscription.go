@@ -61,12 +61,12 @@ func (sub *subscription) endMessages(errObject []byte) [][]byte {
 	return [][]byte{slices.Concat(sub.prefix, []byte(`,"error":`), errObject, []byte("}}"))}
 }
 
-// ethEnd is the end of a subscription whose clients know none: they take a message
-// without a result for an item. An error is worth two messages, which only together
-// do no harm. The first is taken by ethers for an answer, because it has an id, and
-// by viem for an error, because it has one; without "jsonrpc" web3.js ignores it.
-// The second ends the subscription of go-ethereum's client, which, unlike the
-// others, does not mind the case of letters.
+// ethEndMessages returns the messages that end a subscription in Ethereum's style,
+// whose clients take any message without a result for an item. A complete stream gets
+// none, an error two, which are harmless only together. ethers takes the first for an
+// answer, because it has an id, and viem for an error, because it has one; web3.js
+// ignores it, because it has no "jsonrpc". The second ends the subscription of
+// go-ethereum's client, which, unlike the others, ignores the case of member names.
 func (sub *subscription) ethEndMessages(errObject []byte) [][]byte {
 	if errObject == nil {
 		return nil
