@@ -30,8 +30,8 @@ const movedTimeout = 10 * time.Second
 
 // Goaway begins to drain the session: it asks the peer to take new work elsewhere. What
 // the peer has sent by then, and what runs, may complete until the deadline, or without
-// a bound if that is zero. A detached session ends at once, since no server would accept
-// its client.
+// a bound if that is zero. A detached session ends at once, since this server would not
+// accept its client.
 func (s *Session) Goaway(deadline time.Time) {
 	speak, detached, plain := false, false, false
 	s.update(func(st *sessionState) {

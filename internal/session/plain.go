@@ -164,8 +164,8 @@ func (s *Session) plainNotification(m *wire.Message) {
 	}
 }
 
-// maxWaiting bounds the waiting calls of a plain peer, which is not told of
-// Limits.Calls.
+// maxWaiting bounds the waiting calls of a plain peer, to which Limits.Calls is not
+// announced.
 const maxWaiting = 1024
 
 func (s *Session) plainRequest(m *wire.Message, reply, answer func([]byte)) {

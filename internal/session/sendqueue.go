@@ -26,29 +26,29 @@ import (
 type sendQueue struct {
 	form   wire.Format
 	single bool // one message a frame: in plain mode, and on lines
-	soft   int  // senders that may block do so above this many bytes; above twice that the session ends
+	soft   int  // senders that may block do so above this many bytes; above as many more that did not block the session ends
 
 	mu           sync.Mutex
-	messages     frameBatch
-	postedBytes  int  // bytes of the messages that were posted without waiting for room
-	lastAlone    bool // the last message must be alone in its frame
-	ready        []*SendStream
-	itemBytes    int // encoded bytes that the streams of the ready list hold
-	streams      map[uint64]*SendStream
-	scratch      []byte         // buffer for the message of a stream
-	roomWaiters  chan struct{}  // closed when the first lane may have room, or there may be credit; nil if nobody waits
-	limited      bool           // notifications need credit
-	credit       flow.Credit    // for notifications
-	itemWaiters  []*SendStream  // streams that wait for room in the second lane
-	flushing     bool           // a goroutine runs Session.flush
-	detached     bool           // there is no transport: no flush may start
-	replay       *replay.Buffer // keeps written frames, if the session can be resumed; may be nil
-	ackDue       bool
-	onGrow       func(n int)   // called with the size of what is put while detached, under mu; may be nil
-	closed       bool          // nothing more is accepted
-	cursorsEnded bool          // endCursorStreams has been called
-	moved        bool          // $/moved is queued: only requests for calls from the peer are accepted
-	flushed      chan struct{} // closed when everything has been flushed; nil if nobody waits
+	messages     frameBatch             // the first lane
+	postedBytes  int                    // bytes of the messages that were posted without waiting for room
+	lastAlone    bool                   // the last message must be alone in its frame
+	ready        []*SendStream          // the ready list
+	itemBytes    int                    // encoded bytes that the streams of the ready list hold
+	streams      map[uint64]*SendStream // the open ones, by handle
+	scratch      []byte                 // buffer for the message of a stream
+	roomWaiters  chan struct{}          // closed when the first lane may have room, or there may be credit; nil if nobody waits
+	limited      bool                   // notifications need credit
+	credit       flow.Credit            // for notifications
+	itemWaiters  []*SendStream          // streams that wait for room in the second lane
+	flushing     bool                   // a goroutine runs Session.flush
+	detached     bool                   // there is no transport: no flush may start
+	replay       *replay.Buffer         // keeps written frames, if the session can be resumed; may be nil
+	ackDue       bool                   // the next flush begins with an ack
+	onGrow       func(n int)            // called with the size of what is put while detached, under mu; may be nil
+	closed       bool                   // nothing more is accepted
+	cursorsEnded bool                   // endCursorStreams has been called
+	moved        bool                   // $/moved is queued: only requests for calls from the peer are accepted
+	flushed      chan struct{}          // closed when everything has been flushed; nil if nobody waits
 
 	taken  uint64 // frames that the flusher has taken
 	unsent uint64 // frames from this number on, counted from 0, have not reached a transport

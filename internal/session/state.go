@@ -27,8 +27,8 @@ import (
 //
 // A session that cannot be resumed goes from attached to ended if its transport fails,
 // and so does one that drains, on either side. A detached session that is asked to drain
-// ends at once. A plain client, which does not know $/moved, counts as moved once it has
-// been idle for idleGrace, and after plainDrainTimeout at the latest.
+// ends at once. A plain client, which has no $/moved, counts as moved once it has been
+// idle for idleGrace, and after plainDrainTimeout at the latest.
 type sessionState struct {
 	ended           bool          // set once, by finish
 	cause           error         // why the session has ended
