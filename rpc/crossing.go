@@ -12,29 +12,29 @@ import (
 // those of users, which are Go values.
 
 // public returns err as users get it: an *Error of their own in place of the engine's.
-func public(c *session.Session, err error) error {
+func public(s *session.Session, err error) error {
 	f, ok := err.(*fault.Error)
 	if !ok {
 		return err
 	}
 	e := &Error{Code: Code(f.Code), Type: f.Type, Message: f.Message, Retry: f.Retry, ran: f.Ran, cause: f.Cause, lost: f.Lost, received: f.Received}
 	if f.Data != nil {
-		e.data = errorData{raw: f.Data, codec: codecOf(c)}
+		e.data = errorData{raw: f.Data, codec: codecOf(s)}
 	}
 	return e
 }
 
 // crossing returns err as it crosses from a method with these declared errors. The
 // error's own code may panic.
-func crossing(c *session.Session, err error, declared declaredErrors) (f *fault.Error) {
+func crossing(s *session.Session, err error, declared declaredErrors) (f *fault.Error) {
 	defer func() {
 		if r := recover(); r != nil {
-			panicked(c, "error", r)
+			panicked(s, "error", r)
 			f = &fault.Error{Code: fault.Internal, Message: fault.MessageInternal}
 		}
 	}()
-	e := wireError(public(c, err), declared, connOf(c).hideErrors)
-	f = &fault.Error{Code: int(e.Code), Message: e.Message, Data: e.encoded(codecOf(c)), Ran: e.ran, Retry: e.Retry}
+	e := wireError(public(s, err), declared, connOf(s).hideErrors)
+	f = &fault.Error{Code: int(e.Code), Message: e.Message, Data: e.encoded(codecOf(s)), Ran: e.ran, Retry: e.Retry}
 	if len(e.Type) <= fault.MaxType {
 		f.Type = e.Type
 	}
@@ -43,8 +43,8 @@ func crossing(c *session.Session, err error, declared declaredErrors) (f *fault.
 
 // panicked logs what a user's code panicked with and returns the error that crosses
 // for it.
-func panicked(c *session.Session, where string, r any) error {
-	c.Report(c.Ctx, slog.LevelError, "panic in user code", panicAttrs(where, r)...)
+func panicked(s *session.Session, where string, r any) error {
+	s.Report(s.Ctx, slog.LevelError, "panic in user code", panicAttrs(where, r)...)
 	return &Error{Code: CodeInternal, Message: fault.MessageInternal}
 }
 

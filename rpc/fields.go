@@ -154,12 +154,12 @@ type decoder struct {
 // claim turns the wire's name for a stream into the stream.
 func (d *decoder) claim(raw []byte) (contract.Stream, error) {
 	h, ok := d.form.Int(raw)
-	for i, k := range d.unclaimed {
-		if ok && k.Handle == uint64(h) {
+	for i, rs := range d.unclaimed {
+		if ok && rs.Handle == uint64(h) {
 			rest := make([]*session.RecvStream, 0, len(d.unclaimed))
 			d.unclaimed = append(append(rest, d.unclaimed[:i]...), d.unclaimed[i+1:]...)
-			d.claimed = append(d.claimed, k)
-			return contract.Stream{Remote: newIncomingStream(k, d.errors)}, nil
+			d.claimed = append(d.claimed, rs)
+			return contract.Stream{Remote: newIncomingStream(rs, d.errors)}, nil
 		}
 	}
 	return contract.Stream{}, errors.New("not a stream that the message lists")

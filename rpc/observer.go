@@ -276,7 +276,7 @@ func (c *config) observeRefusal(s *session.Session, name []byte, e *fault.Error)
 }
 
 // given returns err, of a method with such errors, as its caller is given it.
-func given(c *session.Session, err error, declared declaredErrors) (got error) {
+func given(s *session.Session, err error, declared declaredErrors) (got error) {
 	if err == nil {
 		return nil
 	}
@@ -285,8 +285,8 @@ func given(c *session.Session, err error, declared declaredErrors) (got error) {
 			got = &Error{Code: CodeInternal, Message: fault.MessageInternal}
 		}
 	}()
-	err = public(c, err)
-	e := wireError(err, declared, connOf(c).hideErrors)
+	err = public(s, err)
+	e := wireError(err, declared, connOf(s).hideErrors)
 	if e == err {
 		return err
 	}

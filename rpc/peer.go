@@ -24,8 +24,8 @@ func (noPeer) Call(_ context.Context, call *Call) error {
 // mode, its calls fail with CodeNeedsWirecall. In a handler it is a *Conn, whose
 // Done tells those who keep it when the peer has gone.
 func Peer(ctx context.Context) Caller {
-	if c := session.FromContext(ctx); c != nil {
-		return connOf(c)
+	if s := session.FromContext(ctx); s != nil {
+		return connOf(s)
 	}
 	return noPeer{}
 }

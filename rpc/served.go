@@ -211,16 +211,16 @@ func (s *servedCall) encode(dst []byte, enc *encoder, result *payload) (msg []by
 // enterOnce runs the producers of streams that nobody will read, so that what
 // they hold is released: their first yield returns false. A call that has been
 // answered no longer counts, so they do by themselves until they return.
-func enterOnce(c *session.Session, streams []*contract.Stream) {
+func enterOnce(s *session.Session, streams []*contract.Stream) {
 	for _, st := range streams {
 		produce := st.Local
 		if produce == nil {
 			continue
 		}
-		c.CleanUp(func() {
+		s.CleanUp(func() {
 			defer func() {
 				if r := recover(); r != nil {
-					panicked(c, "stream", r)
+					panicked(s, "stream", r)
 				}
 			}()
 			produce(func(any) bool { return false })

@@ -23,9 +23,9 @@ type incomingStream struct {
 	watch  *watchedStream // nil where nobody watches
 }
 
-func newIncomingStream(k *session.RecvStream, errors declaredErrors) *incomingStream {
-	s := &incomingStream{RecvStream: k, errors: errors}
-	runtime.AddCleanup(s, (*session.RecvStream).MarkUnreferenced, k)
+func newIncomingStream(rs *session.RecvStream, errors declaredErrors) *incomingStream {
+	s := &incomingStream{RecvStream: rs, errors: errors}
+	runtime.AddCleanup(s, (*session.RecvStream).MarkUnreferenced, rs)
 	return s
 }
 
