@@ -50,6 +50,14 @@ type one struct{ Nums contract.Stream }
 
 func (p *one) Field(int) any { return &p.Nums }
 
+// An unsendable has a stream and a value that cannot be encoded.
+type unsendable struct {
+	Nums contract.Stream
+	Func any
+}
+
+func (p *unsendable) Field(i int) any { return [...]any{&p.Nums, &p.Func}[i] }
+
 // numbersMethod is a method of numbers, or one that it does not have.
 func numbersMethod(name string) *Method {
 	for _, m := range numbers.Methods {
@@ -151,6 +159,9 @@ func TestNothingLeftBehind(t *testing.T) {
 		},
 		"notification": func(t *testing.T, c *Conn) {
 			c.Call(t.Context(), &Call{Method: &Method{Name: "Count", Notify: true, Params: []string{"a", "b"}}, Params: &two{9, 0}})
+		},
+		"unsendable": func(t *testing.T, c *Conn) {
+			c.Call(t.Context(), &Call{Method: &Method{Name: "Sum", Params: []string{"nums", "func"}}, Params: &unsendable{produced(upTo(5)), func() {}}})
 		},
 		"too large": func(t *testing.T, c *Conn) {
 			c.Call(t.Context(), &Call{Method: numbersMethod("Add"), Params: new(make([]byte, 2<<20))})

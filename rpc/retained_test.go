@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
 // Nothing is kept of a client whose socket has ended without a goodbye, on either
@@ -77,4 +78,34 @@ func vanish(t *testing.T, ctx context.Context, url string, resume bool) {
 		}
 	}
 	conn.Close()
+}
+
+// Nothing is kept of calls that have been answered, with a deadline or without one,
+// while their connection goes on.
+func TestNoCallIsRetained(t *testing.T) {
+	const calls = 20
+	var kept atomic.Int64
+	kept.Store(2 * calls)
+	srv := server(nil, method("Test.Add", func() (any, any) {
+		p := new(addParams)
+		runtime.AddCleanup(p, func(n int64) { kept.Add(n) }, -1)
+		return p, nil
+	}, nop))
+	conn := rpctest.Pair(t.Context(), t, srv, nil)
+	limited, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	for range calls {
+		for _, ctx := range []context.Context{t.Context(), limited} {
+			if err := conn.Call(ctx, &rpc.Call{Method: to("Test.Add", "a", "b"), Params: &addParams{1, 2}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for by := time.Now().Add(time.Minute); kept.Load() > 0 && time.Now().Before(by); {
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := kept.Load(); n > 0 {
+		t.Errorf("%d of %d calls are kept", n, 2*calls)
+	}
 }

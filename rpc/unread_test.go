@@ -70,3 +70,33 @@ func TestLostStreamIsGivenUp(t *testing.T) {
 		})
 	}
 }
+
+// The bytes of items that are not read are given back, however large the items are, and
+// whether the stream is left or its context ends.
+func TestBytesOfUnreadItemsAreGivenBack(t *testing.T) {
+	for name, size := range map[string]int{"small": 100, "large": 20_000} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				conn := rpctest.Pair(t.Context(), t, server(nil, texts(size, size, size)), nil)
+				for _, left := range []bool{false, true} {
+					ctx, cancel := context.WithCancel(t.Context())
+					var s gen1.Stream
+					if err := conn.Call(ctx, &rpc.Call{Method: to("Test.Texts"), Result: &s}); err != nil {
+						t.Fatal(err)
+					}
+					synctest.Wait() // until all of it has come
+					if left {
+						for range gen1.Receive[string](s) {
+							break
+						}
+					}
+					cancel()
+					synctest.Wait()
+					if st := conn.Stats(); st != (rpc.Stats{}) {
+						t.Errorf("left %v: the connection holds %+v", left, st)
+					}
+				}
+			})
+		})
+	}
+}
