@@ -67,6 +67,14 @@ func label(m *rpc.Method) string {
 	return m.Name
 }
 
+// outcome names how a call or a stream has ended.
+func outcome(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	return rpc.CodeOf(err).String()
+}
+
 // observer counts calls by method and code, and items while streams run.
 func (m *Metrics) observer() *rpc.Observer {
 	return &rpc.Observer{
@@ -77,18 +85,18 @@ func (m *Metrics) observer() *rpc.Observer {
 		Call: func(ctx context.Context, c *rpc.Call) (context.Context, func(rpc.CallResult)) {
 			start := time.Now()
 			return ctx, func(r rpc.CallResult) {
-				m.Add(fmt.Sprintf("calls %s %v", label(c.Method), rpc.CodeOf(r.Err)), 1)
+				m.Add("calls "+label(c.Method)+" "+outcome(r.Err), 1)
 				m.Add("milliseconds "+label(c.Method), time.Since(start).Milliseconds())
 			}
 		},
 		Stream: func(ctx context.Context, s *rpc.StreamInfo) (func(n, bytes int), func(rpc.StreamResult)) {
-			name := label(s.Call.Method)
+			name := strings.TrimSpace(label(s.Call.Method) + " " + s.Name) // a single result has no name
 			items := func(n, bytes int) {
 				m.Add("items "+name, int64(n))
 				m.Add("bytes "+name, int64(bytes))
 			}
 			return items, func(r rpc.StreamResult) {
-				m.Add(fmt.Sprintf("streams %s %v", name, rpc.CodeOf(r.Err)), 1)
+				m.Add("streams "+name+" "+outcome(r.Err), 1)
 			}
 		},
 	}
@@ -131,8 +139,8 @@ func TestObservers(t *testing.T) {
 			}
 		}
 		want := []string{
-			"calls Store.Get code 0 1", "calls Store.Put code 0 1", "calls Store.Stat code 404 1", "calls unknown method not found 1",
-			"items Store.Get 1", "items Store.Put 2", "streams Store.Get code 0 1", "streams Store.Put code 0 1",
+			"calls Store.Get ok 1", "calls Store.Put ok 1", "calls Store.Stat code 404 1", "calls unknown method not found 1",
+			"items Store.Get 1", "items Store.Put content 2", "streams Store.Get ok 1", "streams Store.Put content ok 1",
 		}
 		if !slices.Equal(counted, want) {
 			t.Errorf("counted\n%s\nwant\n%s", strings.Join(counted, "\n"), strings.Join(want, "\n"))
