@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -103,26 +104,26 @@ func quota(limit int) rpc.StreamInterceptor {
 	}
 }
 
-// A cutter cuts a network when a file has been read, or written, up to a byte.
+// A cutter cuts a network, once, when a file has been read, or written, up to a byte.
+// It may be read by an upload that is being given up and by the next one at once.
 type cutter struct {
 	network *rpctest.Network
 	at      int64
+	cut     atomic.Bool
 	bytes.Buffer
 	content []byte
 }
 
 func (c *cutter) ReadAt(p []byte, off int64) (int, error) {
-	if c.at > 0 && off >= c.at {
+	if c.at > 0 && off >= c.at && !c.cut.Swap(true) {
 		c.network.Cut()
-		c.at = 0
 	}
 	return bytes.NewReader(c.content).ReadAt(p, off)
 }
 
 func (c *cutter) Write(p []byte) (int, error) {
-	if c.at > 0 && int64(c.Len()) >= c.at {
+	if c.at > 0 && int64(c.Len()) >= c.at && !c.cut.Swap(true) {
 		c.network.Cut()
-		c.at = 0
 	}
 	return c.Buffer.Write(p)
 }

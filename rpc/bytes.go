@@ -12,6 +12,9 @@ const pieceSize = 32 << 10
 // FromReader is a stream of what r returns, in items of up to 32 KiB, until io.EOF. Any
 // other error of r's ends the stream. The items share a buffer: each is valid until the
 // next. r is not closed; close it in an iterator around this one.
+//
+// A call that has failed may leave the stream reading for a moment: another attempt
+// needs a reader of its own, such as an io.SectionReader of the same file.
 func FromReader(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		buf := make([]byte, pieceSize)
