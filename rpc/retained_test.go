@@ -86,8 +86,12 @@ func TestNoCallIsRetained(t *testing.T) {
 	const calls = 20
 	var kept atomic.Int64
 	kept.Store(2 * calls)
+	type params struct { // too large to share its memory with others, which a cleanup must not
+		addParams
+		_ [64]byte
+	}
 	srv := server(nil, method("Test.Add", func() (any, any) {
-		p := new(addParams)
+		p := new(params)
 		runtime.AddCleanup(p, func(n int64) { kept.Add(n) }, -1)
 		return p, nil
 	}, nop))
