@@ -153,6 +153,7 @@ func TestDialThatCannotBePlain(t *testing.T) {
 		"version 2":       {answer: `{"jsonrpc":"2.0","id":1,"result":{"calls":1,"streams":1,"message":65536,"v":2}}`, code: rpc.CodeUnavailable, text: "want version 1"},
 		"a small message": {answer: `{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":1,"streams":1,"message":512}}`, code: rpc.CodeUnavailable, text: "Message:512"},
 		"a limit as text": {answer: `{"jsonrpc":"2.0","id":1,"result":{"calls":"1","v":1}}`, code: rpc.CodeUnavailable, text: `calls: "1" is not of its type`},
+		"half a hello":    {answer: `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"parse error: malformed JSON at byte 29"}}`, code: rpc.CodeParse, text: "parse error"},
 		"no JSON":         {answer: `220 mail.example ready`, code: rpc.CodeUnavailable, text: `is not JSON: "220 mail.example ready"`},
 		"an echo":         {answer: `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1}}`, code: rpc.CodeUnavailable, text: "echoes what it receives"},
 	} {

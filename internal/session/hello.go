@@ -164,10 +164,11 @@ func knowsNoHello(err error) bool {
 }
 
 // refusesHello reports whether e is an error with which a wirecall server refuses a
-// client.
+// client. A parse error is one: what the server has read is not the hello that was
+// sent, but a part of it, as over lines that were cut within it.
 func refusesHello(e *fault.Error) bool {
 	switch e.Code {
-	case fault.LimitReached, fault.Unavailable, fault.Unauthenticated, fault.PermissionDenied:
+	case fault.Parse, fault.LimitReached, fault.Unavailable, fault.Unauthenticated, fault.PermissionDenied:
 		return true
 	}
 	return false
