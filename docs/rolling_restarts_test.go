@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/example/files"
+	"github.com/wirecall/wirecall/example/telemetry"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
@@ -47,6 +48,28 @@ func ticks(ctx context.Context, tick <-chan time.Time) iter.Seq2[time.Time, erro
 			case <-ctx.Done():
 				return
 			}
+		}
+	}
+}
+
+// record saves the readings of a device until they end, or the server shuts down. It
+// returns how many it has saved, so that the device knows where to go on.
+func record(ctx context.Context, readings iter.Seq2[telemetry.Reading, error], save func(telemetry.Reading) error) (saved int, err error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // the goroutine of ToChan ends, and with it the stream
+	next, end := rpc.ToChan(ctx, readings)
+	for {
+		select {
+		case r, ok := <-next:
+			if !ok {
+				return saved, end()
+			}
+			if err := save(r); err != nil {
+				return saved, err
+			}
+			saved++
+		case <-rpc.Draining(ctx):
+			return saved, nil
 		}
 	}
 }
@@ -135,4 +158,61 @@ func TestTicks(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// An intake saves readings, and knows of no other end than that of its stream.
+type intake struct{ save func(telemetry.Reading) error }
+
+func (i intake) Report(ctx context.Context, _ string, _ time.Duration, readings iter.Seq2[telemetry.Reading, error]) (int, error) {
+	return record(ctx, readings, i.save)
+}
+
+// An upload that would never end returns what was saved of it when its server shuts
+// down.
+func TestRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := rpc.NewServer(nil)
+		srv.Register(telemetry.IntakeService(intake{save: func(telemetry.Reading) error { return nil }}))
+		device := telemetry.NewIntakeClient(rpctest.Pair(t.Context(), t, srv, nil))
+		readings := make(chan telemetry.Reading)
+		type report struct {
+			saved int
+			err   error
+		}
+		done := make(chan report, 1)
+		go func() {
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop() // or the iterator would wait for a reading, and Shutdown for the iterator
+			n, err := device.Report(ctx, "a", time.Second, rpc.FromChan(ctx, readings, nil))
+			done <- report{n, err}
+		}()
+		for range 3 {
+			readings <- telemetry.Reading{}
+		}
+		synctest.Wait() // all of them are saved
+		if err := srv.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got := <-done; got.saved != 3 || got.err != nil {
+			t.Error(got)
+		}
+	})
+}
+
+// Without a shutdown it ends with its stream, or with an error of save.
+func TestRecordEnds(t *testing.T) {
+	full := errors.New("full")
+	for _, c := range []struct {
+		save func(telemetry.Reading) error
+		n    int
+		err  error
+	}{
+		{func(telemetry.Reading) error { return nil }, 2, nil},
+		{func(telemetry.Reading) error { return full }, 0, full},
+	} {
+		n, err := record(t.Context(), rpc.Of(telemetry.Reading{}, telemetry.Reading{}), c.save)
+		if n != c.n || err != c.err {
+			t.Error(n, err)
+		}
+	}
 }
