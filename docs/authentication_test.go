@@ -108,18 +108,18 @@ func TestTokensThatExpire(t *testing.T) {
 			roles = []string{"reader", "writer"}
 			return "token", nil
 		}
-		ctx, url, dial := t.Context(), "ws://any", network.Dial
-		conn, err := rpc.Dial(ctx, url, &rpc.DialOptions{
-			NetDial: dial,
-			Resume:  true,
-			Token:   fetch, // func(context.Context) (string, error)
-		})
+		options := &rpc.DialOptions{
+			Resume: true,
+			Token:  fetch, // func(context.Context) (string, error)
+		}
+		options.NetDial = network.Dial
+		conn, err := rpc.Dial(t.Context(), "ws://any", options)
 		if err != nil {
 			t.Fatal(err)
 		}
 		store := files.NewStoreClient(conn)
 		put := func() error {
-			_, err := store.Put(ctx, "a", 0, rpc.Of([]byte("one")))
+			_, err := store.Put(t.Context(), "a", 0, rpc.Of([]byte("one")))
 			return err
 		}
 		if err := put(); !errors.Is(err, rpc.CodePermissionDenied) {
