@@ -153,13 +153,18 @@ func (s *session) show(file string) string {
 	return file
 }
 
-// explain prints what is not generated for JSON.
+// explain prints what is not generated for JSON, and none for an output without such
+// types.
 func (s *session) explain(outs []load.Output) {
 	for _, o := range outs {
 		if o.Package == nil {
 			continue
 		}
-		for _, line := range golang.Explain(o.Package) {
+		left := golang.Explain(o.Package)
+		if len(left) == 0 {
+			left = []string{"none"}
+		}
+		for _, line := range left {
 			fmt.Fprintf(s.stdout, "%s: %s\n", s.show(o.File), line)
 		}
 	}

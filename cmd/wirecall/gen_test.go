@@ -479,6 +479,10 @@ wirecall_gen.go: struct{N int}: it is a struct without a name
 	if code != 0 || stdout != want {
 		t.Errorf("exit status %d, %s\n%s", code, stderr, difference("stdout", want, stdout))
 	}
+	writeFile(t, filepath.Join(dir, "plain", "plain.go"), "package plain\n\n//wirecall:service\ntype Plain interface{ Get(n int) (string, error) }\n")
+	if _, stdout, stderr := wirecall(t, dir, "gen", "-explain", "./plain"); stdout != "plain/wirecall_gen.go: none\n" {
+		t.Errorf("where nothing is left to encoding/json: %q, %s", stdout, stderr)
+	}
 	writeFile(t, filepath.Join(dir, "len.go"), "package api\n\nfunc len() {}\n")
 	if _, stdout, _ := wirecall(t, dir, "gen", "-explain"); stdout != "wirecall_gen.go: all types: the package declares len\n" {
 		t.Errorf("without Go's own len:\n%s", stdout)
