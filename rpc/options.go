@@ -89,18 +89,16 @@ type DialOptions struct {
 	// together with Reconnect.Disabled.
 	Resume bool
 
-	// The other fields are those of ConnOptions.
-
-	Services           []Service
-	Limits             Limits
-	CallInterceptors   []Interceptor
-	ServeInterceptors  []Interceptor
-	StreamInterceptors []StreamInterceptor
-	Observers          []*Observer
-	Token              func(ctx context.Context) (string, error)
-	StrictParams       bool
-	HideErrors         bool
-	Logger             *slog.Logger
+	Services           []Service                                 // as in ConnOptions
+	Limits             Limits                                    // as in ConnOptions
+	CallInterceptors   []Interceptor                             // as in ConnOptions
+	ServeInterceptors  []Interceptor                             // as in ConnOptions
+	StreamInterceptors []StreamInterceptor                       // as in ConnOptions
+	Observers          []*Observer                               // as in ConnOptions
+	Token              func(ctx context.Context) (string, error) // as in ConnOptions
+	StrictParams       bool                                      // as in ConnOptions
+	HideErrors         bool                                      // as in ConnOptions
+	Logger             *slog.Logger                              // as in ConnOptions
 }
 
 // ServerOptions configure a Server. The zero value of each field is the
