@@ -9,11 +9,11 @@ import (
 // message beside others, and large enough that a message costs little for each byte.
 const pieceSize = 32 << 10
 
-// FromReader is a stream of what r returns, in items of up to 32 KiB, until io.EOF. Any
-// other error of r's ends the stream. The items share a buffer: each is valid until the
-// next. r is not closed; close it in an iterator around this one.
+// FromReader returns a stream of the bytes of r, in items of at most 32 KiB, until
+// io.EOF. Any other error of r ends the stream. The items share a buffer: each is valid
+// until the next. r is not closed; close it in an iterator that wraps this one.
 //
-// A call that has failed may leave the stream reading for a moment: another attempt
+// After a call has failed, the stream may still read for a moment: another attempt
 // needs a reader of its own, such as an io.SectionReader of the same file.
 func FromReader(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
@@ -34,10 +34,11 @@ func FromReader(r io.Reader) iter.Seq2[[]byte, error] {
 	}
 }
 
-// FromWriter is a stream of what write writes: each Write is an item, or several if it
-// has more than 32 KiB, and returns when the consumer has credit for another. write's
-// error ends the stream. When the consumer has left Write fails with io.ErrClosedPipe.
-// The writer is for the goroutine that write is called on, until write returns.
+// FromWriter returns a stream of the bytes that write writes. Each Write sends one
+// item, or several if it has more than 32 KiB, and returns when the consumer has credit
+// for another. An error of write ends the stream. After the consumer has left the
+// stream, Write fails with io.ErrClosedPipe. The writer may be used only on the
+// goroutine that write is called on, until write returns.
 func FromWriter(write func(io.Writer) error) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		w := &yieldWriter{yield: yield}
@@ -65,10 +66,11 @@ func (w *yieldWriter) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// ToReader returns what seq yields as a stream of bytes. Its Read returns io.EOF if seq
-// is complete, and otherwise the error that seq ends with. Close ends the stream, and is
-// to be called in any case; Read then fails with io.ErrClosedPipe. Neither may be called
-// while the other runs: to end a Read that waits, end the context of seq's call.
+// ToReader returns a reader of the bytes that seq yields. Read returns io.EOF after a
+// complete stream, and otherwise the error that ended seq. Close ends the stream and
+// must be called in any case; Read then fails with io.ErrClosedPipe. Read and Close
+// must not be called at the same time: to end a Read that waits, end the context of
+// seq's call.
 func ToReader(seq iter.Seq2[[]byte, error]) io.ReadCloser {
 	next, stop := iter.Pull2(seq)
 	return &pullReader{next: next, stop: stop}
@@ -104,8 +106,8 @@ func (r *pullReader) Close() error {
 	return nil
 }
 
-// CopyTo writes what seq yields to w, and returns how many bytes that were, and the
-// error of w, or that seq ended with.
+// CopyTo writes the items of seq to w. It returns the number of bytes written, and the
+// error of w or the error that ended seq.
 func CopyTo(w io.Writer, seq iter.Seq2[[]byte, error]) (n int64, err error) {
 	for item, err := range seq {
 		if err != nil {

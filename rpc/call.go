@@ -7,37 +7,39 @@ import (
 	"github.com/wirecall/wirecall/internal/contract"
 )
 
-// A Caller makes calls. *Conn is one, and so is what Peer returns; a wrapper
-// that adds behavior is another. Generated clients need nothing else.
+// A Caller makes calls. *Conn is one, and so is the result of Peer; a wrapper that adds
+// behavior is another. Generated clients need nothing else.
 type Caller interface {
-	// Call makes the call c and waits for its answer, or until ctx ends. The
-	// result is stored in what c.Result points to.
+	// Call makes the call c and waits for its answer, or until ctx ends. It stores the
+	// result in what c.Result points to.
 	Call(ctx context.Context, c *Call) error
 }
 
-// A Call is one call or notification, as interceptors on either end see it.
+// A Call is one call or notification, as interceptors on either side see it.
 type Call struct {
-	// Method is the method that is called. It is never nil, and read-only: other
-	// calls share it. An interceptor that needs another one sets a copy.
+	// Method is the method that is called. It is never nil. It is read-only, because
+	// calls share it: an interceptor that changes it sets Method to a copy.
 	Method *Method
 
-	// Params holds the parameters: nil where there are none, otherwise a
-	// pointer to a generated struct, whose fields Param finds, or any other value
-	// that is encoded as an object or an array.
+	// Params holds the parameters: nil if there are none, a pointer to a generated
+	// struct, whose fields Param returns, or any other value that encodes as an object or
+	// an array.
 	Params any
 
-	// Result is where the result goes: nil where there is none, and otherwise a
-	// pointer to the value, or to a generated struct for several results. It is
-	// made zero before an answer is stored in it.
+	// Result points to the variable for the result, or to a generated struct if there are
+	// several results. It is nil if there is none. The variable is set to its zero value
+	// before an answer is stored in it.
 	Result any
 
-	// Served says that this side serves the call. The other side makes it.
+	// Served is true on the side that serves the call and false on the side that makes
+	// it.
 	Served bool
 }
 
-// Param returns a pointer to the parameter of that name, such as a *string, or nil if
-// the method has none or Params is no generated struct. Whoever changes what it points
-// to changes the call. Of a parameter that is a stream the type is of no use.
+// Param returns a pointer to the named parameter, such as a *string. It returns nil if
+// the method has no such parameter or Params is not a generated struct. To change what
+// it points to is to change the call. If the parameter is a stream, the type of the
+// pointer is internal.
 func (c *Call) Param(name string) any {
 	record, ok := c.Params.(contract.Record)
 	if i := slices.Index(c.Method.Params, name); ok && i >= 0 {
@@ -46,22 +48,21 @@ func (c *Call) Param(name string) any {
 	return nil
 }
 
-// A Handler serves a call, or makes it: it reads c.Params and fills c.Result.
+// A Handler serves a call, or makes it: it reads c.Params and stores the result in
+// c.Result.
 type Handler func(ctx context.Context, c *Call) error
 
-// An Interceptor is wrapped around calls, on the side that makes them or on
-// the side that serves them. It may look at and change the call, refuse it by
-// returning an error, or go on with next, also more than once: each answer takes
-// the place of the one before. It sees calls, not the items of their
-// streams: next returns when the call has been answered, while its streams may
-// have just begun.
+// An Interceptor is wrapped around calls, on the side that makes them or on the side
+// that serves them. It may inspect and change the call, refuse it by returning an
+// error, or continue with next, also more than once: each answer replaces the one
+// before. It sees calls, not the items of their streams: next returns when the call has
+// been answered, and its streams may have just begun.
 type Interceptor func(ctx context.Context, c *Call, next Handler) error
 
-// A Method describes one method of a service. Generated code has a variable for
-// each, which clients and servers share: it is read-only.
+// A Method describes one method of a service. Generated code has a variable for each,
+// which clients and servers share and which is read-only.
 //
-// To call a method for which nothing is generated, its name is enough, and for a
-// notification Notify:
+// To call a method without generated code, set its Name, and Notify for a notification:
 //
 //	err := conn.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "eth_chainId"}, Result: &id})
 type Method struct {
@@ -71,42 +72,44 @@ type Method struct {
 	// Service is the name of the service, such as "Room"; empty if unknown.
 	Service string
 
-	// Params are the names of the parameters on the wire. Results are those of the
-	// results where there are several.
+	// Params are the names of the parameters on the wire. Results are the names of the
+	// results, if there are several.
 	Params, Results []string
 
-	// Notify says that it is declared as a notification: nobody answers, and a call
-	// returns when the message is on its way. A peer may send as a notification what is
-	// not declared as one.
+	// Notify declares the method as a notification: it has no answer, and a call returns
+	// when the message is on its way. A peer may send any method as a notification,
+	// declared or not.
 	Notify bool
 
-	Idempotent bool // declared as safe to repeat, so that a call is made again where its answer was lost
+	// Idempotent declares that the method is safe to repeat: a call is made again if its
+	// answer was lost.
+	Idempotent bool
 
-	// Unordered takes the method out of the order of its service: a notification
-	// holds no call up, a call waits for no notification. See Async.
+	// Unordered exempts the method from the order of its service: a notification delays
+	// no call, and a call waits for no notification. See Async.
 	Unordered bool
 
-	// Cursor is the parameter after whose value the stream continues, in another
-	// call; empty where the method declares none. Its stream may end with ComeAgain
-	// at any time.
+	// Cursor is the name of the parameter after whose value the stream continues, in
+	// another call. It is empty if the method declares none. A stream of a method with a
+	// cursor may end with ComeAgain at any time.
 	Cursor string
 
-	// Options are what the directives wirecall:option say, for interceptors and tools.
+	// Options are those of the wirecall:option directives, for interceptors and tools.
 	Options []Option
 
-	// Errors are those that the directives wirecall:error declare: a call's error, and
-	// those that its streams end with, are told apart by them.
+	// Errors are those of the wirecall:error directives. The error of a call, and that of
+	// each of its streams, is decoded by them.
 	Errors []*ErrorType
 
-	// New returns fresh values for a call's Params and Result; either may be
-	// nil where the method has none. A nil New is one that returns two nils.
+	// New returns new values for a call's Params and Result. Either is nil if the method
+	// has none. A nil New returns two nils.
 	New func() (params, result any)
 
-	// Serve runs the implementation, which the Service has.
+	// Serve calls the method of impl, which is Service.Impl.
 	Serve func(ctx context.Context, impl any, c *Call) error
 }
 
-// Option returns the value of the option with that key, or "" where there is none.
+// Option returns the value of the option with the given key, or "" if there is none.
 func (m *Method) Option(key string) string {
 	for _, o := range m.Options {
 		if o.Key == key {
@@ -116,13 +119,13 @@ func (m *Method) Option(key string) string {
 	return ""
 }
 
-// An Option is something that interceptors and tools need to know of a method. Tools
-// put their name and a point before their keys, such as mcp.tool.
+// An Option is a property of a method for interceptors and tools. A tool begins its
+// keys with its name and a dot, such as mcp.tool.
 type Option struct{ Key, Value string }
 
-// A Service is an implementation with the methods that the wire may call.
+// A Service is an implementation and its methods that a peer may call.
 type Service struct {
 	Name    string
-	Impl    any // what the methods are served by
+	Impl    any // the implementation, which Method.Serve is called with
 	Methods []*Method
 }

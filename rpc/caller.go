@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// Connections yields the connections that the server has when the loop begins, those
-// among them whose client is away and may resume. It does not yield POST requests.
+// Connections yields the connections that the server has when the loop begins. They
+// include those whose client is disconnected and may resume its session, but not POST
+// requests.
 func (s *Server) Connections() iter.Seq[*Conn] {
 	return func(yield func(*Conn) bool) {
 		s.init()
@@ -20,8 +21,8 @@ func (s *Server) Connections() iter.Seq[*Conn] {
 	}
 }
 
-// Methods yields the methods that are registered, sorted by their names: for a test,
-// say, that each has the option that an interceptor goes by.
+// Methods yields the registered methods, sorted by name. A test can use it to check,
+// for example, that each has the option that an interceptor requires.
 func (s *Server) Methods() iter.Seq[*Method] {
 	return func(yield func(*Method) bool) {
 		s.init()
@@ -34,13 +35,13 @@ func (s *Server) Methods() iter.Seq[*Method] {
 }
 
 // Caller returns a Caller whose calls the server serves in this process, without a
-// socket: through its interceptors, under its limits, and with the values of ctx in
-// the contexts of the handlers. Generated clients can use it, with streams; so can
-// tools that only have JSON, with a json.RawMessage as Params (an object or an array)
-// and a *json.RawMessage as Result.
+// socket. The calls pass the server's interceptors and limits, and the contexts of
+// their handlers have the values of ctx. Generated clients can use it, streams
+// included. A tool that only has JSON can pass a json.RawMessage, an object or an
+// array, as Params and a *json.RawMessage as Result.
 //
-// It is a connection in memory, which begins with the first call and ends with ctx,
-// or with the server.
+// The Caller is a connection in memory. It begins with the first call and ends with ctx
+// or with the server. ServerOptions.Authenticate is not called for it.
 func (s *Server) Caller(ctx context.Context) Caller {
 	s.init()
 	return &localCaller{sync.OnceValues(func() (*Conn, error) { return s.connect(ctx) })}

@@ -8,15 +8,16 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// A CloseError says that the peer has closed the connection, in so many words: a
-// WebSocket close frame (RFC 6455, section 5.5.1), or the same over lines.
+// A CloseError reports that the peer closed the connection with a code: in a WebSocket
+// close frame (RFC 6455, section 5.5.1), or in the equivalent over lines.
 type CloseError struct {
 	Code   int    // RFC 6455, section 7.4, or one of wirecall's from 4000 on
-	Reason string // what the peer said, at most 123 bytes over a WebSocket
+	Reason string // as the peer sent it, at most 123 bytes over a WebSocket
 
 	cause transport.CloseError
 }
 
+// Error returns the reason, if there is one, and the code.
 func (e *CloseError) Error() string {
 	if e.Reason == "" {
 		return fmt.Sprintf("the peer closed it (%d)", e.Code)
@@ -24,6 +25,7 @@ func (e *CloseError) Error() string {
 	return fmt.Sprintf("the peer closed it: %s (%d)", e.Reason, e.Code)
 }
 
+// Unwrap returns the transport's error.
 func (e *CloseError) Unwrap() error { return e.cause }
 
 // closedByPeer returns err as users are given it: a close frame as a *CloseError.
@@ -44,11 +46,12 @@ func (e closedHere) CloseReason() string { return e.reason }
 
 func (e closedHere) Is(target error) bool { return target == ErrClosed }
 
-// CloseWithReason is Close with words for the peer: the error that ends its side is a
-// *CloseError with code 1000 and the reason, of at most 123 bytes of UTF-8 (RFC 6455,
-// section 5.5). A longer one is an error, and the connection stays open. A client
-// that is told so does not connect again. Over lines only a session that can be
-// resumed has a place for the reason; the peer of any other sees the end.
+// CloseWithReason is Close with a reason for the peer: the error that ends the peer's
+// side is a *CloseError with code 1000 and the reason. A client that receives it does
+// not connect again. The reason has at most 123 bytes of UTF-8 (RFC 6455, section 5.5);
+// if it has not, CloseWithReason returns an error and the connection stays open. Over
+// lines only a session that can be resumed carries the reason; the peer of any other
+// session sees the end of the byte stream.
 func (c *Conn) CloseWithReason(reason string) error {
 	switch {
 	case len(reason) > transport.MaxReason:

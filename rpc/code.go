@@ -2,40 +2,40 @@ package rpc
 
 import "fmt"
 
-// A Code says of which kind an error is, to programs. JSON-RPC 2.0 reserves -32768
-// to -32000, in which wirecall's own are; all other numbers are the application's.
+// A Code classifies an error for programs. JSON-RPC 2.0 reserves -32768 to -32000, and
+// wirecall's own codes are in that range. All other numbers are the application's.
 //
 // A Code is itself an error, so that
 //
 //	errors.Is(err, rpc.CodeUnavailable)
 //
-// finds it in what a call returns, and a handler may return one where there is no
-// more to say.
+// finds it in the error of a call, and a handler may return a Code if there is nothing
+// to add.
 type Code int
 
-// The codes of the protocol: JSON-RPC 2.0, section 5.1; $/cancelRequest's of
-// the Language Server Protocol; and wirecall's own, in the range that JSON-RPC
-// leaves to implementations. They avoid what EIP-1474, the Language Server
-// Protocol and the Model Context Protocol use in that range; -32000 and -32005
-// mean the same in all of them.
+// The codes of the protocol: those of JSON-RPC 2.0, section 5.1; that of
+// $/cancelRequest in the Language Server Protocol; and wirecall's own, in the range
+// that JSON-RPC leaves to implementations. They avoid the codes that EIP-1474, the
+// Language Server Protocol and the Model Context Protocol use in that range; -32000 and
+// -32005 mean the same in all of them.
 const (
 	CodeParse          Code = -32700 // not JSON (or not CBOR)
 	CodeInvalidRequest Code = -32600 // not a request
 	CodeMethodNotFound Code = -32601
 	CodeInvalidParams  Code = -32602
-	CodeInternal       Code = -32603 // a panic, or an error whose text is withheld
+	CodeInternal       Code = -32603 // a panic, or an error whose message is withheld
 
-	CodeCanceled Code = -32800 // by the caller
+	CodeCanceled Code = -32800 // canceled by the caller
 
-	CodeUnknown          Code = -32000 // an ordinary Go error: only its message crossed
+	CodeUnknown          Code = -32000 // an ordinary Go error: only its message is sent
 	CodeLimitReached     Code = -32005 // too many calls, streams or bytes at once
 	CodeFlowControl      Code = -32007 // more stream items than the credit allowed
-	CodeSessionLost      Code = -32008
-	CodeNeedsWirecall    Code = -32009 // a stream or a call back, which plain JSON-RPC cannot carry
-	CodeSlowConsumer     Code = -32010 // a plain subscription that was not read
-	CodeComeAgain        Code = -32011 // the stream goes on behind its cursor, in another call
+	CodeSessionLost      Code = -32008 // the session ended with the call in flight
+	CodeNeedsWirecall    Code = -32009 // a stream or a call to the peer, which plain JSON-RPC cannot carry
+	CodeSlowConsumer     Code = -32010 // a plain subscription whose client does not read
+	CodeComeAgain        Code = -32011 // the stream continues after its cursor, in another call
 	CodeDeadlineExceeded Code = -32012
-	CodeUnavailable      Code = -32013 // connection lost, or the peer is shutting down
+	CodeUnavailable      Code = -32013 // the connection is lost, or the peer is shutting down
 	CodeUnauthenticated  Code = -32014
 	CodePermissionDenied Code = -32015
 	CodeTooLarge         Code = -32016 // a message over the receiver's limit
@@ -65,8 +65,8 @@ var codeNames = map[Code]string{
 	CodeApplication:      "application error",
 }
 
-// String returns what the code means, in words, and "code N" for one of the
-// application's.
+// String returns the meaning of the code in words, or "code N" for a code of the
+// application.
 func (c Code) String() string {
 	if name := codeNames[c]; name != "" {
 		return name
@@ -74,11 +74,11 @@ func (c Code) String() string {
 	return fmt.Sprintf("code %d", int(c))
 }
 
-// Error makes a Code an error, which reads as String does.
+// Error returns the same text as String.
 func (c Code) Error() string { return c.String() }
 
-// CodeOf returns the code of err: that of the first among what err wraps, outermost
-// first, which is an *Error, a Code, one of the context package's errors, or ErrClosed
+// CodeOf returns the code of err. It is the code of the first error in err's tree,
+// outermost first, that is an *Error, a Code, an error of package context, or ErrClosed
 // (CodeUnavailable). It is CodeUnknown for any other error, and 0 for nil.
 func CodeOf(err error) Code {
 	if err == nil {

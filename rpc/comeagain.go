@@ -9,14 +9,14 @@ import (
 )
 
 // ComeAgain returns an error with which a handler ends a stream that has a cursor
-// (//wirecall:cursor): the client makes the call again behind the last item that its
-// loop was given, and the loop goes on. The client does so after 1 to 1.5 times d, at
-// random; as long as no item comes in between, its pauses double up to 30 seconds. d
-// is at most an hour. Where the server shuts down the call is made on another one, or
-// waits for it.
+// (//wirecall:cursor), to have it continued in another call. The client makes that call
+// after the last item that its loop received, and the loop continues. The client waits
+// for 1 to 1.5 times d, at random; while no item arrives, its delays double, up to 30
+// seconds. d is at most an hour. If the server shuts down, the call is made on another
+// server, or waits for one.
 //
-// The consumer of any other stream, and the caller of a handler that returns it, gets
-// an *Error with CodeComeAgain, whose Retry is d.
+// The consumer of any other stream, and the caller of a handler that returns this
+// error, gets an *Error with CodeComeAgain and Retry set to d.
 func ComeAgain(d time.Duration) error {
 	return &Error{Code: CodeComeAgain, Message: "come again", Retry: d}
 }

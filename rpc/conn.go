@@ -12,12 +12,10 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// A Conn is a connection to a peer. It is a Caller, and serves the calls that
-// the peer makes to the services it was given. Its methods may be used by any
-// number of goroutines at once.
+// A Conn is a connection to a peer. It is a Caller, and it serves the peer's calls to
+// its services. Its methods may be called by any number of goroutines at once.
 //
-// One that Dial has made connects again when its socket is lost; see
-// DialOptions.Reconnect.
+// A Conn that Dial made connects again when its socket is lost; see Reconnect.
 type Conn struct {
 	*config
 	session  atomic.Pointer[session.Session] // what calls go to
@@ -45,15 +43,15 @@ func (c *connEvents) Ended(s *session.Session, cause error) {
 	(*Conn)(c).observeEnd(s, cause)
 }
 
-// Call makes a call; see Caller. A connection that a Server holds to a plain
-// JSON-RPC client cannot: its calls fail with CodeNeedsWirecall.
+// Call makes a call; see Caller. On a server's connection to a plain JSON-RPC client
+// every call fails with CodeNeedsWirecall.
 //
-// Where the peer serves no more calls at once, Call waits under ctx for one to
-// end; in a handler that serves this very peer it fails at once instead, or two
-// peers could wait for each other for ever. While a dialed connection is being
-// made again Call waits for that too, unless Reconnect.FailFast is set; and a
-// call which has surely not run, or whose method is idempotent, is made again
-// on the new one.
+// If the peer already serves as many calls as it allows, Call waits under ctx until one
+// ends. In a handler that serves the same peer it fails at once instead, because two
+// peers could otherwise wait for each other for ever. While a dialed connection is
+// being made again, Call waits for that too, unless Reconnect.FailFast is set. A call
+// that certainly has not run, or whose method is idempotent, is made again on the new
+// connection.
 func (c *Conn) Call(ctx context.Context, call *Call) error {
 	var err error
 	if len(c.observers.call) > 0 {
@@ -101,9 +99,10 @@ func (c *Conn) over(err error) error {
 	return e
 }
 
-// Close ends the connection: what is in flight fails with ErrClosed as its
-// cause, the contexts of its handlers end, and what had been sent is given a
-// second to leave. It may be called from anywhere and any number of times.
+// Close ends the connection. What is in flight fails with ErrClosed as its cause, the
+// contexts of handlers end, and messages that were sent before have a second to be
+// written. Close may be called by any goroutine, handlers included, and any number of
+// times.
 func (c *Conn) Close() error {
 	c.close(ErrClosed)
 	return nil
@@ -120,64 +119,67 @@ func (c *Conn) close(cause error) {
 	}
 }
 
-// Done is closed when the connection has ended, and will not be made again.
+// Done returns a channel that is closed when the connection has ended and will not be
+// made again.
 func (c *Conn) Done() <-chan struct{} {
 	return c.lifetime.done()
 }
 
-// Err returns why the connection has ended, nil before.
+// Err returns why the connection has ended, or nil if it has not.
 func (c *Conn) Err() error {
 	return c.lifetime.err()
 }
 
-// A Phase is one of the states of a Conn.
+// A Phase is one of the phases of a Conn.
 type Phase int
 
 const (
-	// Connecting is a connection without a session: what was in flight has
-	// failed, but for what is made again, and calls wait.
+	// Connecting means that there is no session. What was in flight has failed, except
+	// for what is made again, and calls wait.
 	Connecting Phase = iota
 
-	// Connected is one that carries calls.
+	// Connected means that calls are carried.
 	Connected
 
-	// Detached is one whose socket is lost and whose session goes on: what is
-	// in flight waits, and new calls do.
+	// Detached means that the socket is lost and the session continues. What is in flight
+	// waits, and so do new calls.
 	Detached
 
-	// Closed is the end.
+	// Closed means that the connection has ended.
 	Closed
 )
 
+// String returns the name of the phase, such as "connected".
 func (p Phase) String() string {
 	return [...]string{"connecting", "connected", "detached", "closed"}[p]
 }
 
-// A State is what a Conn can be watched to be.
+// A State is a snapshot of a Conn.
 type State struct {
 	Phase Phase
 
-	// Cause is why the connection is not Connected: what the socket was lost
-	// of, or what the last try to make it again has failed with.
+	// Cause is the error that broke the socket, or that of the latest attempt to connect
+	// again. It is nil while the connection is Connected.
 	Cause error
 
-	// Session counts the sessions, from 1. Another one means that what was in
-	// flight in the one before has failed, but for what is made again: calls that
-	// may be, and streams with a cursor. One whose server shuts down may go on
-	// beside it until what runs there has finished.
+	// Session counts the sessions, from 1. When it changes, what was in flight in the
+	// session before has failed, except for what is made again: calls that may be
+	// repeated, and streams with a cursor. If the server of the session before is
+	// shutting down, that session may continue beside the new one until what runs in it
+	// has finished.
 	Session int
 
-	// Retry is when the next attempt to connect begins, where one is scheduled. It
-	// is past while that attempt runs, and zero while the connection is there and
+	// Retry is the time of the next attempt to connect, if one is scheduled. It is in the
+	// past while that attempt runs, and zero while the connection is established and
 	// after its end.
 	Retry time.Time
 
-	// Resumable says that a cut now would lose nothing: both sides keep what
-	// the other has not acknowledged.
+	// Resumable reports whether the loss of the socket now would lose nothing: both sides
+	// keep what the other has not acknowledged.
 	Resumable bool
 }
 
-// State returns the connection's state.
+// State returns a snapshot of the connection.
 func (c *Conn) State() State {
 	s := c.session.Load()
 	st := c.lifetime.state()
@@ -185,9 +187,9 @@ func (c *Conn) State() State {
 	return st
 }
 
-// States yields the connection's state, and again whenever its phase, cause, session
-// or next attempt is another, until ctx ends or the connection does. States that do not last
-// until the loop comes back may be left out; the last never is.
+// States yields the state of the connection, and again whenever its phase, cause,
+// session or next attempt has changed, until ctx or the connection ends. A state that
+// changes before the loop's body returns may be skipped; the last one never is.
 func (c *Conn) States(ctx context.Context) iter.Seq[State] {
 	return func(yield func(State) bool) {
 		for {

@@ -7,15 +7,15 @@ import (
 	"github.com/wirecall/wirecall/internal/fault"
 )
 
-// An ErrorType is an error that a method declares, by a wirecall:error directive. A
-// handler's error that is one, or wraps one, crosses with its name and code, and with
-// the error's encoding as data; on the other side errors.As finds it in what the call
-// returns, or a stream of it yields. Generated code has a variable for each.
+// An ErrorType is an error that a method declares with a wirecall:error directive. If a
+// handler's error is one, or wraps one, its name and code are sent, with its encoding
+// as data. On the other side errors.As finds it in the error of the call or of its
+// streams. Generated code has a variable for each.
 type ErrorType struct {
 	Name string // on the wire, such as "auction.NotFound"
 	Code Code
 
-	// Funcs are what package gen1 makes.
+	// Funcs are made by package gen1.
 	Funcs contract.ErrorFuncs
 }
 

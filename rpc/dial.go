@@ -21,28 +21,27 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// Dial connects to a server. The URL's scheme is ws or wss for a WebSocket
-// (http and https mean the same), tcp or unix for lines over a socket:
-// tcp://host:port, unix:///path/to/socket. A nil opts means the defaults.
+// Dial connects to a server. The scheme of the URL is ws or wss for a WebSocket (http
+// and https mean the same), and tcp or unix for lines over a socket: tcp://host:port,
+// unix:///path/to/socket. A nil opts means the defaults.
 //
-// An option that cannot be meant fails Dial with an error that names its field,
-// and two that contradict each other with one that names both; see
-// DialOptions.Validate.
+// If an option is invalid, the error names its field; if two contradict each other, it
+// names both. See DialOptions.Validate.
 //
-// ctx bounds the dialing only; its values are those of the handlers' contexts,
-// where Services are given. When the socket is lost the connection is made again,
-// as Reconnect says; it ends with Close, and where the server has said that it
-// should not come back: with close code 1000, as Close in one of its handlers
-// does, or one of 4500 or more, or with 401 or 403.
+// ctx bounds only the dialing. Its values are in the contexts of the handlers of
+// DialOptions.Services. If the socket is lost, the connection is made again, as
+// Reconnect says. It ends with Close, or when the server ends it for good: with close
+// code 1000, which Close in one of the server's handlers sends, with a close code of
+// 4500 or more, or with status 401 or 403.
 //
-// A server that does not speak wirecall is spoken to in plain JSON-RPC 2.0:
-// calls and notifications work, streams fail with CodeNeedsWirecall.
+// If the server does not speak wirecall, the connection is plain JSON-RPC 2.0: calls
+// and notifications work, and streams fail with CodeNeedsWirecall.
 //
-// Errors quote the URL without userinfo and query, which may hold passwords. Where
-// the server refuses the handshake the error is an *Error with
-// CodeUnauthenticated for 401, CodePermissionDenied for 403, and CodeUnavailable
-// for anything else, as for a server that cannot be reached. RetryAfter says when to
-// dial again, where the server has.
+// Errors quote the URL without userinfo and query, which may hold passwords. If the
+// server refuses the handshake, the error is an *Error with CodeUnauthenticated for
+// 401, CodePermissionDenied for 403, and CodeUnavailable for any other status, as for a
+// server that cannot be reached. RetryAfter returns when to dial again, if the server
+// says so.
 func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) {
 	d, err := newDialer(rawURL, opts)
 	if err != nil {
@@ -174,11 +173,11 @@ func netError(err error) error {
 	return err
 }
 
-// NewConn makes a connection over a pair of byte streams at whose other end a
-// server runs ServeConn: messages are lines of JSON. The connection ends with
-// rwc. NewConn closes rwc if it fails, and when the connection ends. A nil opts
-// means the defaults; an option that cannot be meant is an error that names its
-// field. ctx bounds the handshake; its values are those of the handlers' contexts.
+// NewConn makes a connection over a pair of byte streams whose other end a server
+// serves with ServeConn. Each message is a line of JSON. A nil opts means the defaults;
+// if an option is invalid, the error names its field. ctx bounds the handshake, and its
+// values are in the contexts of handlers. The connection ends when rwc does. NewConn
+// closes rwc if it fails, and the connection closes it when it ends.
 func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &ConnOptions{}

@@ -9,30 +9,30 @@ import (
 	"github.com/wirecall/wirecall/internal/fault"
 )
 
-// ErrClosed is the cause of what ends because this side closed the connection.
+// ErrClosed is the cause of what fails because this side closed the connection.
 var ErrClosed = fault.ErrClosed
 
-// ErrStreamUsed is what ranging over a stream for the second time yields.
+// ErrStreamUsed is what a stream yields when it is ranged over for the second time.
 var ErrStreamUsed = fault.ErrStreamUsed
 
-// An Error is an error as it crosses the wire. A handler may return one to
-// choose the code; on the other side errors.As finds it in what a call returns
-// or a stream yields, and errors.Is its Code.
+// An Error is an error as it is sent to the peer. A handler may return one to choose
+// the code. On the other side errors.As finds it in the error of a call or of a stream,
+// and errors.Is finds its Code.
 //
-// errors.Is says that an Error with CodeCanceled is context.Canceled, and one
-// with CodeDeadlineExceeded is context.DeadlineExceeded.
+// To errors.Is an Error with CodeCanceled is context.Canceled, and one with
+// CodeDeadlineExceeded is context.DeadlineExceeded.
 type Error struct {
 	Code    Code
 	Message string
 
-	// Type is the name of a declared error, such as "auction.NotFound", or "". It
-	// crosses in wirecall mode, up to 128 bytes.
+	// Type is the name of a declared error, such as "auction.NotFound", or "". It is sent
+	// in wirecall mode if it has at most 128 bytes.
 	Type string
 
-	// Retry is how long the caller should wait before it makes the call again; 0
-	// says nothing. It crosses in wirecall mode, in whole milliseconds and up to an
-	// hour. The runtime itself does not repeat a call because of it, except one
-	// whose stream ended with CodeComeAgain.
+	// Retry is how long the caller should wait before it makes the call again, or 0 for
+	// no advice. It is sent in wirecall mode, in whole milliseconds and as an hour at
+	// most. The runtime does not repeat a call because of it, except for a call whose
+	// stream ended with CodeComeAgain.
 	Retry time.Duration
 
 	ran      fault.Ran // whether the call was executed, as the runtime itself says
@@ -42,14 +42,14 @@ type Error struct {
 	received bool  // from the peer
 }
 
-// Errorf makes an Error with a formatted message. Where the format has %w, the
-// Error unwraps to its operand.
+// Errorf returns an Error with a formatted message. If the format has one %w, the Error
+// unwraps to its operand.
 func Errorf(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
 }
 
-// Error returns the message, or what the code means where there is none.
+// Error returns the message, or the meaning of the code if there is none.
 func (e *Error) Error() string {
 	if e.Message == "" {
 		return "rpc: " + e.Code.String()
@@ -61,7 +61,8 @@ func (e *Error) Error() string {
 // local cause, or nil.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Is reports whether target is e's Code, or the context package's error behind it.
+// Is reports whether target is e's Code, or the error of package context that the Code
+// stands for.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case context.Canceled:
@@ -73,20 +74,20 @@ func (e *Error) Is(target error) bool {
 	return ok && e.Code == code
 }
 
-// WithData returns a copy of e that carries data, in place of what e carries, so that
-// an Error in a package variable can be the beginning of many. The data crosses beside
-// the message, encoded by the connection's codec; the receiver calls Decode. It does not
-// cross if it cannot be encoded, or is over the receiver's limit for a message. Nil is
-// no data.
+// WithData returns a copy of e with the given data in place of its own, so that an
+// Error in a package variable can be a template. The data is sent beside the message,
+// encoded by the connection's codec, and the receiver reads it with Decode. It is left
+// out if it cannot be encoded, or is over the receiver's limit for a message. Nil is no
+// data.
 func (e *Error) WithData(data any) *Error {
 	c := *e
 	c.data = errorData{value: data}
 	return &c
 }
 
-// Decode stores the data that e carries in what v points to. The result is the same
-// on the side that made e, where the data is encoded for it as JSON, and on the side
-// that has received it. It fails where e carries none.
+// Decode stores the data of e in what v points to. It returns an error if e has none.
+// The result is the same on both sides: on the side that made e, the data is encoded as
+// JSON and decoded again.
 func (e *Error) Decode(v any) error { return e.data.decode(v) }
 
 // wireError is err as it crosses from a method with these declared errors: what the
@@ -106,18 +107,18 @@ func wireError(err error, declared declaredErrors, hide bool) *Error {
 	return &whole
 }
 
-// NotRun reports whether err says that the call it came from was not executed, so
-// that making it again elsewhere or later is safe whatever the method does. Only
-// the runtime of either side says so: data that an application sends beside an
-// error has no part in it. A plain JSON-RPC server cannot say it.
+// NotRun reports whether err says that the call was not executed, so that it is safe to
+// make the call again, elsewhere or later, whatever the method does. Only the runtime
+// of either side says so, never the data of an application's error. A plain JSON-RPC
+// server cannot say so.
 func NotRun(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.ran == fault.No
 }
 
-// RetryAfter returns how long to wait before making the call again, if the error
-// of its handler says so, or before dialing again, if the server does in that of Dial;
-// see Error.Retry.
+// RetryAfter returns how long to wait before making the call again, if the error of its
+// handler says so, or before dialing again, if err is from Dial and the server says so.
+// Otherwise ok is false. See Error.Retry.
 func RetryAfter(err error) (d time.Duration, ok bool) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Retry <= 0 {

@@ -17,7 +17,8 @@ type (
 	responseKey struct{}
 )
 
-// WithMetadata adds md to what calls made with the returned context send.
+// WithMetadata returns a context with which calls send md, in addition to the metadata
+// that ctx already carries.
 func WithMetadata(ctx context.Context, md map[string]string) context.Context {
 	sent := maps.Clone(sentMetadata(ctx))
 	if sent == nil {
@@ -32,8 +33,8 @@ func sentMetadata(ctx context.Context) map[string]string {
 	return md
 }
 
-// Metadata returns what the caller sent with the call that ctx belongs to, nil
-// outside of handlers. It is not passed on to calls that the handler makes.
+// Metadata returns the metadata that the caller sent with the call of ctx, or nil
+// outside handlers. Calls that the handler makes do not send it on.
 func Metadata(ctx context.Context) map[string]string {
 	if in := session.CallFromContext(ctx); in != nil {
 		return in.Metadata()
@@ -41,18 +42,17 @@ func Metadata(ctx context.Context) map[string]string {
 	return nil
 }
 
-// SetMetadata makes a value travel back with the answer to the call that ctx
-// belongs to. It has no effect once the handler has returned, and none outside
-// of handlers.
+// SetMetadata sets a value that is sent back with the answer to the call of ctx. It has
+// no effect after the handler has returned, or outside handlers.
 func SetMetadata(ctx context.Context, key, value string) {
 	if in := session.CallFromContext(ctx); in != nil {
 		in.SetMetadata(key, value)
 	}
 }
 
-// ResponseMetadata returns a context with which calls store in md what their
-// answers carry. Calls that share the context may run at once; md must be read
-// when they have returned.
+// ResponseMetadata returns a context with which calls store the metadata of their
+// answers in md. Calls that share the context may run at once; md must not be read
+// before they have returned.
 func ResponseMetadata(ctx context.Context, md map[string]string) context.Context {
 	return context.WithValue(ctx, responseKey{}, &responseMetadata{md: md})
 }

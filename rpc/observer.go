@@ -13,84 +13,88 @@ import (
 	"github.com/wirecall/wirecall/internal/session"
 )
 
-// An Observer is told what happens on a connection: for metrics, logs and traces. A
-// nil function costs nothing. A function that panics is logged, and otherwise as if
-// it had returned. Functions must return at once, as some are called by the goroutine
-// that reads from the connection, and may be called by several goroutines at once.
+// An Observer is called with the events of a connection, for metrics, logs and traces.
+// A function that is nil costs nothing. Functions must return at once, because some are
+// called on the goroutine that reads from the connection, and may be called by several
+// goroutines at once. A panic in a function is logged and otherwise ignored.
 type Observer struct {
-	// Conn is called once for each session, when that begins, with the context of
-	// its handlers. The request is the WebSocket handshake that a server has
-	// received, and otherwise nil; it must not be kept. end, which may be nil, is
-	// called with the session's end: an *CloseError for the peer's close frame, or
+	// Conn is called once for each session, when it begins, with the context of its
+	// handlers. handshake is the request of the WebSocket handshake on a server, which
+	// must not be kept, and otherwise nil. end, which may be nil, is called when the
+	// session ends, with its cause: a *CloseError for the peer's close frame, or
 	// ErrClosed, among others. A POST has no session.
 	Conn func(ctx context.Context, conn *Conn, handshake *http.Request) (end func(error))
 
-	// State is called when the state of a connection that Dial has made is another,
-	// as Conn.States yields it, by one goroutine for each connection.
+	// State is called with each state that Conn.States yields for a connection that Dial
+	// made, by one goroutine for each connection.
 	State func(*Conn, State)
 
-	// Call is called for each call and notification, in front of all interceptors:
-	// those that this side makes, and those that it serves, as Call.Served tells.
-	// The latter have no Params yet. Calls that are refused before there is a
-	// handler are observed as well; one to a method that nobody has registered has a
-	// Method with a name alone. The context that it returns is that of the
-	// interceptors and the handler, and must be made of ctx; nil is ctx. end, which
-	// may be nil, is called when the call has been answered. Streams may go on.
+	// Call is called for each call and notification, before all interceptors: for those
+	// that this side makes and those that it serves, which have Call.Served set and no
+	// Params yet. Calls that are refused before they reach a handler are observed as
+	// well; if no such method is registered, the Method has only a Name. under must be
+	// made of ctx, and is the context of the interceptors and the handler; nil stands for
+	// ctx. end, which may be nil, is called when the call has been answered. Its streams
+	// may continue.
 	Call func(ctx context.Context, call *Call) (under context.Context, end func(CallResult))
 
-	// Stream is called for each stream, when its producer begins, or on the
-	// consumer's side when the call that has it comes or is answered. ctx is the
-	// call's. items, which may be nil, is told how many items have been sent, one by
-	// one, or taken by the loop that ranges over them, as many as came together, and
-	// their bytes as encoded. end, which may be nil, is called at the end of the
-	// stream.
+	// Stream is called for each stream: on the producer's side when the producer begins,
+	// on the consumer's side when the call that carries the stream arrives or is
+	// answered. ctx is that of the call. items, which may be nil, is called with a number
+	// of items and their encoded size in bytes: with each item as it is sent, and with
+	// the items that arrived together as the consumer's loop takes them. end, which may
+	// be nil, is called at the end of the stream.
 	Stream func(ctx context.Context, stream *StreamInfo) (items func(n, bytes int), end func(StreamResult))
 }
 
-// A CallResult is how a call has ended.
+// A CallResult describes how a call ended.
 type CallResult struct {
-	// Err is what the caller gets, nil for a result. On the side that serves the
-	// call it unwraps to what was the reason: an error whose text HideErrors
-	// withholds, say. Nobody gets that of a notification.
+	// Err is the error that the caller gets, or nil for a result. On the side that serves
+	// the call it unwraps to the original error, such as one whose text HideErrors
+	// withholds. Nobody receives the error of a notification.
 	Err error
 
-	// Panic is what the handler, or the encoding of its result, has panicked with.
+	// Panic is the value of the panic of the handler, or of the encoding of its result,
+	// if there was one.
 	Panic any
 
-	// Ran reports whether the handler has been entered; on the side that makes the
-	// call, whether it may have been.
+	// Ran reports whether the handler was entered; on the side that makes the call,
+	// whether it may have been.
 	Ran bool
 
-	// ParamBytes and ResultBytes are the sizes of the parameters and of the result as
-	// encoded, as far as it came to that. A result that is an error has none.
+	// ParamBytes and ResultBytes are the encoded sizes of the parameters and of the
+	// result, in bytes. They are 0 if the call failed before that, and ResultBytes is 0
+	// if the answer is an error.
 	ParamBytes, ResultBytes int
 }
 
-// A StreamInfo says which stream an Observer or a StreamInterceptor is called for.
+// A StreamInfo identifies the stream that an Observer or a StreamInterceptor is called
+// for.
 type StreamInfo struct {
 	Call *Call
-	Name string // of the parameter or the result; empty for the only result
-	Sent bool   // this side produces it
+	Name string // of the parameter or the result; empty for a result that is the only one
+	Sent bool   // whether this side produces it
 }
 
-// A StreamResult is how a stream has ended.
+// A StreamResult describes how a stream ended.
 type StreamResult struct {
-	// Err is nil for a stream that is complete, context.Canceled for one that its
-	// consumer has left, and otherwise the error that the consumer gets.
+	// Err is nil if the stream is complete, context.Canceled if its consumer left it, and
+	// otherwise the error that the consumer gets.
 	Err error
 
-	// Items and Bytes are what the items functions have been told in all.
+	// Items and Bytes are the totals of what the items functions were called with.
 	Items, Bytes int64
 
-	// Blocked is how long the producer has waited for its consumer, or the consumer
-	// for its producer.
+	// Blocked is how long the producer waited for its consumer, or the consumer for its
+	// producer.
 	Blocked time.Duration
 }
 
-// A StreamInterceptor is called for each stream of a call, and returns what its items
-// are to pass, in front of their encoding on the side that produces them, and behind
-// their decoding on the other; nil is nothing. An item is a pointer to its value,
-// which may be changed. An error ends the stream, and is what its consumer gets.
+// A StreamInterceptor is called for each stream of a call. The function that it returns
+// is called with each item: before it is encoded on the producer's side, and after it
+// is decoded on the consumer's side. If that function is nil, the items are not
+// intercepted. An item is a pointer to its value, which may be changed. An error ends
+// the stream, and is the error that the consumer gets.
 type StreamInterceptor func(ctx context.Context, stream *StreamInfo) func(item any) error
 
 // observers are the functions that are not nil.

@@ -9,10 +9,10 @@ import (
 	"github.com/wirecall/wirecall/codec"
 )
 
-// ConnOptions configure a connection that NewConn makes over a pair of byte
-// streams. The zero value of each field is the recommendation.
+// ConnOptions configure a connection that NewConn makes over a pair of byte streams.
+// The zero value of each field is the recommended one.
 type ConnOptions struct {
-	// Services are what this side serves to its peer.
+	// Services are served to the peer.
 	Services []Service
 
 	// Limits bound what the connection may cost this side.
@@ -23,70 +23,71 @@ type ConnOptions struct {
 	CallInterceptors  []Interceptor
 	ServeInterceptors []Interceptor
 
-	// Token returns what the server is to know this side by, at most 16 KiB. It is
-	// asked for before each session and each resume of one, and once more if the
-	// server does not accept it. A server that does not speak wirecall is not told.
+	// Token returns the token that authenticates this side to the server, at most 16 KiB.
+	// It is called before each session and each resume of one, and once more if the
+	// server refuses the token. A server that does not speak wirecall does not receive
+	// it.
 	Token func(ctx context.Context) (string, error)
 
-	// StreamInterceptors are called for each stream, the first outermost: see there.
+	// StreamInterceptors are called for each stream, the first outermost.
 	StreamInterceptors []StreamInterceptor
 
-	// Observers are told what happens: connections, calls, streams.
+	// Observers are called with the events of connections, calls and streams.
 	Observers []*Observer
 
-	// StrictParams refuses calls with a parameter that their method does not have,
-	// with CodeInvalidParams and its name. By default unknown parameters are
-	// ignored, which is what makes it safe to add one: with StrictParams, clients
-	// that were built later are refused. Parameters by position are always counted.
+	// StrictParams refuses calls with a parameter that their method does not have, with
+	// CodeInvalidParams and the parameter's name. By default unknown parameters are
+	// ignored, so that it is safe to add one: with StrictParams, clients that were built
+	// later are refused. The number of parameters by position is always checked.
 	StrictParams bool
 
-	// HideErrors replaces the message of an ordinary Go error that a handler
-	// returns with "internal error". Errors with a code cross as they are.
+	// HideErrors replaces the message of an ordinary Go error that a handler returns with
+	// "internal error". Errors with a code are sent as they are.
 	HideErrors bool
 
-	// Logger receives what no caller is told: panics, failed notifications. The
-	// default is slog.Default.
+	// Logger receives what no caller gets, such as panics and failed notifications.
+	// The default is slog.Default().
 	Logger *slog.Logger
 }
 
-// DialOptions configure a connection that Dial makes. The zero value of each
-// field is the recommendation.
+// DialOptions configure a connection that Dial makes. The zero value of each field is
+// the recommended one.
 type DialOptions struct {
-	// Codec encodes values. The default is codec.JSON, the only one that lines
-	// (tcp and unix) can carry. The server must offer any other.
+	// Codec encodes values. The default is codec.JSON, the only codec that lines (tcp and
+	// unix) can carry. Any other codec must be among the server's ServerOptions.Codecs.
 	Codec codec.Codec
 
-	// Header is sent with the WebSocket handshake, for authentication and the
-	// like. A Host takes the place of the URL's. Headers that the handshake itself
-	// sets (Connection, Upgrade, Sec-WebSocket-*) are refused, and so is any
-	// header with tcp and unix, which have no handshake.
+	// Header is sent with the WebSocket handshake, for example for authentication. A Host
+	// replaces that of the URL. Headers that the handshake itself sets (Connection,
+	// Upgrade, Sec-WebSocket-*) are invalid, and so is any header with tcp and unix,
+	// which have no handshake.
 	Header http.Header
 
-	// HeaderFunc returns headers for each WebSocket handshake, in place of those of
-	// the same name in Header: for credentials that expire. An error is that of the
-	// attempt to connect.
+	// HeaderFunc returns headers for each WebSocket handshake, for credentials that
+	// expire. They replace those of the same name in Header. If it returns an error, the
+	// attempt to connect fails with it.
 	HeaderFunc func(ctx context.Context) (http.Header, error)
 
-	// HTTPClient makes the WebSocket handshake: its Transport has the TLS
-	// configuration and the proxies, and its Timeout bounds the handshake alone.
-	// Through an HTTP proxy the connection is a tunnel (CONNECT), for ws:// as well
-	// if the Transport is an *http.Transport. The default is http.DefaultClient.
-	// It is refused with tcp and unix.
+	// HTTPClient makes the WebSocket handshake. Its Transport has the TLS configuration
+	// and the proxies, and its Timeout bounds only the handshake. Through an HTTP proxy
+	// the connection is a tunnel (CONNECT), for ws:// as well if the Transport is an
+	// *http.Transport. The default is http.DefaultClient. HTTPClient is invalid with tcp
+	// and unix.
 	HTTPClient *http.Client
 
-	// NetDial opens the socket instead of a net.Dialer, whatever the URL's scheme:
-	// through an SSH tunnel, say, or to a network that a test breaks. It is
-	// refused together with HTTPClient, whose Transport opens its own sockets.
+	// NetDial opens the socket in place of a net.Dialer, whatever the URL's scheme:
+	// through an SSH tunnel, for example, or to a network that a test interrupts. It is
+	// invalid together with HTTPClient, whose Transport opens its own sockets.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Reconnect says how the connection is made again when its socket is lost.
+	// Reconnect configures how the connection is made again when its socket is lost.
 	Reconnect Reconnect
 
-	// Resume continues the session after a cut, with everything that was in
-	// flight, if the server has ServerOptions.Sessions. Without it, or if the
-	// server no longer has the session, calls in flight fail and streams end with
-	// an error, and the connection continues with a new session. It is refused
-	// together with Reconnect.Disabled.
+	// Resume continues the session after its socket was lost, with everything in flight,
+	// if the server has ServerOptions.Sessions. Without it, or if the server no longer
+	// has the session, calls in flight fail, streams end with an error, and the
+	// connection continues with a new session. It is invalid together with
+	// Reconnect.Disabled.
 	Resume bool
 
 	Services           []Service                                 // as in ConnOptions
@@ -101,79 +102,82 @@ type DialOptions struct {
 	Logger             *slog.Logger                              // as in ConnOptions
 }
 
-// ServerOptions configure a Server. The zero value of each field is the
-// recommendation.
+// ServerOptions configure a Server. The zero value of each field is the recommended
+// one.
 type ServerOptions struct {
-	// Origins are the foreign origins whose pages may connect and POST from a
-	// browser, with its cookies: host patterns as path.Match has them, such as
-	// "*.example.com", "localhost:*" or "[::1]:8080", or with a scheme,
-	// "https://app.example.com". "null" is what sandboxed frames of any site say,
-	// "file://" what local pages may, and "*" is every origin, these two among them.
-	// The server's own host always may; a client that sends no Origin is no browser.
+	// Origins are the foreign origins whose pages may connect and POST from a browser,
+	// with its cookies. Each is a host pattern of path.Match, such as "*.example.com",
+	// "localhost:*" or "[::1]:8080", or one with a scheme, "https://app.example.com".
+	// "null" is the origin of sandboxed frames of any site, "file://" that of local
+	// pages, and "*" stands for every origin, including these two. The server's own host
+	// is always allowed, and so is a client that sends no Origin, since it is not a
+	// browser.
 	Origins []string
 
-	// Subprotocols are the WebSocket subprotocols of the application's own, for
-	// clients that ask for one and speak plain JSON-RPC: a browser lets its page have
-	// no connection unless the server accepts one that the page has named. Of those
-	// that a client names, the first that is listed here is accepted. The default,
-	// nil, accepts the first that it names, since pages pass tokens behind it. Names are
-	// compared exactly. A client that names wirecall's is served with that.
+	// Subprotocols are the application's own WebSocket subprotocols, for plain JSON-RPC
+	// clients that ask for one: a browser fails a connection if the server accepts none
+	// of those that the page has asked for. The first that the client asks for and that
+	// is listed here is accepted. The default, nil, accepts the first that the client
+	// asks for, since pages pass tokens after it. Names are compared exactly. A client
+	// that asks for a subprotocol of wirecall gets that.
 	Subprotocols []string
 
-	// Codecs are offered beside JSON, such as cbor.Codec. A client's first
-	// choice among them wins.
+	// Codecs are offered in addition to JSON, such as cbor.Codec. The first that the
+	// client asks for among them is used.
 	Codecs []codec.Codec
 
-	// MaxConnections is how many sockets may be open at once, WebSockets and those
-	// of Serve and ServeConn. One more handshake is answered with 503; any other
-	// socket is closed. The default is no limit: how many a machine can carry is
-	// known where it runs.
+	// MaxConnections is how many sockets may be open at once: WebSockets, and those of
+	// Serve and ServeConn. Above it a handshake is answered with 503, and any other
+	// socket is closed. The default is no limit, since the right number depends on the
+	// machine.
 	MaxConnections int
 
-	// Authenticate checks who a client is: of each session, each resume of one, each
-	// POST and each plain WebSocket. token is what its DialOptions.Token has returned,
-	// or else the bearer token of its HTTP request, or empty. ctx has the values of
-	// the request, which a middleware may have set. The context that is returned must
-	// be made of it, and is that of the handlers which start later, also in a session
-	// that goes on; its deadline is when the credentials expire: then the socket is
-	// closed. An error refuses the client, with CodeUnauthenticated unless it has
-	// CodePermissionDenied, CodeUnavailable or CodeLimitReached; the client is told
-	// the message of an *Error and of no other. It may be called by several
-	// goroutines at once. Server.Caller does not call it.
+	// Authenticate authenticates the client of each session, each resume of a session,
+	// each POST and each plain WebSocket. token is the result of the client's
+	// DialOptions.Token, or else the bearer token of its HTTP request, or empty. ctx has
+	// the values of the request, which a middleware may have set.
+	//
+	// The context that it returns must be made of ctx. It is the context of handlers that
+	// start later, also in a session that is resumed, and its deadline is when the
+	// credentials expire: the socket is closed then.
+	//
+	// An error refuses the client: with its code if that is CodePermissionDenied,
+	// CodeUnavailable or CodeLimitReached, and otherwise with CodeUnauthenticated. The
+	// client receives the message of an *Error, and of no other error. Authenticate may
+	// be called by several goroutines at once. Server.Caller does not call it.
 	Authenticate func(ctx context.Context, token string) (context.Context, error)
 
-	// Sessions, if not nil, lets a client that was cut off continue its session,
-	// with everything that was in flight. The client asks for it with
-	// DialOptions.Resume.
+	// Sessions, if not nil, lets a client resume its session after its socket was lost,
+	// with everything in flight. The client asks for it with DialOptions.Resume.
 	Sessions *SessionOptions
 
 	// Limits bound what each connection may cost.
 	Limits Limits
 
-	// ServeInterceptors are wrapped around calls that the server serves, the
-	// first outermost; CallInterceptors around calls that handlers make to their
-	// peers.
+	// ServeInterceptors are wrapped around calls that the server serves, and
+	// CallInterceptors around calls that handlers make to their peers. The first is the
+	// outermost.
 	ServeInterceptors []Interceptor
 	CallInterceptors  []Interceptor
 
-	// StreamInterceptors are called for each stream, the first outermost: see there.
+	// StreamInterceptors are called for each stream, the first outermost.
 	StreamInterceptors []StreamInterceptor
 
-	// Observers are told what happens: connections, calls, streams.
+	// Observers are called with the events of connections, calls and streams.
 	Observers []*Observer
 
-	// StrictParams refuses calls with a parameter that their method does not have,
-	// with CodeInvalidParams and its name. By default unknown parameters are
-	// ignored, which is what makes it safe to add one: with StrictParams, clients
-	// that were built later are refused. Parameters by position are always counted.
+	// StrictParams refuses calls with a parameter that their method does not have, with
+	// CodeInvalidParams and the parameter's name. By default unknown parameters are
+	// ignored, so that it is safe to add one: with StrictParams, clients that were built
+	// later are refused. The number of parameters by position is always checked.
 	StrictParams bool
 
-	// HideErrors replaces the message of an ordinary Go error that a handler
-	// returns with "internal error". Errors with a code cross as they are.
+	// HideErrors replaces the message of an ordinary Go error that a handler returns with
+	// "internal error". Errors with a code are sent as they are.
 	HideErrors bool
 
-	// Logger receives what no caller is told: panics, failed notifications. The
-	// default is slog.Default.
+	// Logger receives what no caller gets, such as panics and failed notifications.
+	// The default is slog.Default().
 	Logger *slog.Logger
 }
 

@@ -17,12 +17,12 @@ func (noPeer) Call(_ context.Context, call *Call) error {
 	return errNeedsWirecall
 }
 
-// Peer returns the other side of the connection that ctx's call came over, to
-// be called in turn: give it to a generated client. It may be kept after the
-// handler has returned, and works until the connection ends. It is never nil:
-// where nobody can be called, as outside of handlers, in a POST or in plain
-// mode, its calls fail with CodeNeedsWirecall. In a handler it is a *Conn, whose
-// Done tells those who keep it when the peer has gone.
+// Peer returns the other side of the connection that the call of ctx came over, for
+// calls in the opposite direction: give it to a generated client. It may be kept after
+// the handler has returned, and works until the connection ends. It is never nil: if
+// there is no peer that can be called, as outside handlers, in a POST and in plain
+// mode, its calls fail with CodeNeedsWirecall. In a handler it is a *Conn, whose Done
+// is closed when the peer has gone.
 func Peer(ctx context.Context) Caller {
 	if s := session.FromContext(ctx); s != nil {
 		return connOf(s)

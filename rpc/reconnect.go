@@ -8,33 +8,33 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// Reconnect says how a dialed connection is made again when its socket is lost.
-// The zero value is the recommendation. Times below zero are refused, and a MaxDelay
-// below a microsecond, whose unit is missing; a MinDelay may be as short as is wanted.
+// Reconnect configures how a dialed connection is made again when its socket is lost.
+// The zero value is the recommended one. Negative times are invalid, and so is a
+// MaxDelay below a microsecond, whose unit is probably missing; a MinDelay may be as
+// short as you like.
 type Reconnect struct {
-	// Disabled ends the connection with its first socket.
+	// Disabled ends the connection when its first socket is lost.
 	Disabled bool
 
-	// RetryFirst makes Dial itself try again, until its context ends, if the
-	// server cannot be reached. It is refused together with Disabled.
+	// RetryFirst makes Dial itself try again, until its context ends, if the server
+	// cannot be reached. It is invalid together with Disabled.
 	RetryFirst bool
 
-	// FailFast fails calls with CodeUnavailable, as not having run, while there
-	// is no socket. By default they wait, each under its own context.
+	// FailFast fails calls with CodeUnavailable, as not having run, while there is no
+	// socket. By default they wait, each under its own context.
 	FailFast bool
 
-	// MinDelay is about how long the first try waits, MaxDelay how long each of
-	// many does; in between the delay doubles. Each is drawn at random, between
-	// half of it and all of it, the first between nothing and all of it, so
-	// that many clients of one server do not come at once. The defaults are 100
-	// ms and 30 s, or MinDelay where that is more; MinDelay cannot be more than
-	// MaxDelay.
+	// MinDelay is the delay before the first attempt, and MaxDelay the longest delay;
+	// from one attempt to the next the delay doubles. Each is drawn at random, between
+	// half of it and all of it, and the first between nothing and all of it, so that the
+	// clients of a server do not come back at once. The defaults are 100 ms, or MaxDelay
+	// if that is less, and 30 s, or MinDelay if that is more. MinDelay cannot be more
+	// than MaxDelay.
 	MinDelay, MaxDelay time.Duration
 
-	// DrainSpread is the time over which clients move away from a server that shuts
-	// down: each waits for a random part of it, at most half of the time that
-	// the server gives, and at most a second once a call waits. The default is
-	// 10 s.
+	// DrainSpread is the time over which clients leave a server that shuts down. Each
+	// waits for a random part of it, of at most half of the time that the server gives,
+	// and for at most a second once a call waits. The default is 10 s.
 	DrainSpread time.Duration
 }
 
@@ -92,10 +92,10 @@ func stretched(err error) time.Duration {
 	return backoff.Between(d, 2*d)
 }
 
-// Reconnect has a connection that is being made again try at once, and begins its
-// backoff anew: for applications that learn that the network is back, or another. A try
-// that is under way is abandoned for it, as it may hang in the network that was. This
-// happens once a second at most: a call within a second of one that did something does
-// nothing, and neither does one while the connection is there, has ended, or was not
-// made by Dial. It may be called by any number of goroutines at once, and does not wait.
+// Reconnect makes a connection that is being made again try at once, and starts its
+// backoff anew, for applications that learn that the network is back or has changed. An
+// attempt in progress is abandoned, since it may hang in the network before. Reconnect
+// does nothing within a second of a call that did something, while the connection is
+// established, after its end, and for a connection that Dial did not make. It may be
+// called by any number of goroutines at once, and does not wait.
 func (c *Conn) Reconnect() { c.lifetime.reconnect() }

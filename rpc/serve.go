@@ -8,13 +8,12 @@ import (
 )
 
 // Serve accepts connections and serves each as ServeConn does. It returns
-// ErrServerClosed at once after Close or Shutdown, which close ln, and otherwise
-// the cause of ctx's end, which closes ln and ends the connections, or the error that
-// ln failed with. Serve closes ln in any case. It does not wait for connections:
-// Shutdown does.
+// ErrServerClosed at once after Close or Shutdown, which close ln, the cause of ctx
+// when ctx ends, which closes ln and ends the connections, or the error of ln. Serve
+// closes ln in any case. It does not wait for connections; Shutdown does.
 //
-// If ln fails for the moment only, as without file descriptors, Serve tries again
-// after up to a second, as http.Server does.
+// If ln fails temporarily, for example for lack of file descriptors, Serve tries again
+// after at most a second, as http.Server does.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	s.init()
 	defer ln.Close()

@@ -18,14 +18,14 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A Server serves services over WebSocket connections and HTTP POST, as an
-// http.Handler, and over any other pair of byte streams with ServeConn. A
-// connection speaks wirecall where the client asks for its subprotocol, and
-// plain JSON-RPC 2.0 otherwise.
+// A Server serves its services over WebSocket connections and HTTP POST, as an
+// http.Handler, and over any other pair of byte streams with ServeConn. A connection
+// speaks wirecall if the client asks for its subprotocol, and plain JSON-RPC 2.0
+// otherwise.
 //
-// The context of a connection's handlers has the values of the request that
-// opened it: authenticate in an http.Handler around the Server, put what you
-// found into the request's context, and handlers find it in theirs.
+// The contexts of handlers have the values of the request that opened their connection:
+// an http.Handler around the Server can authenticate a request and put the result into
+// its context. See also ServerOptions.Authenticate.
 //
 // The zero Server equals NewServer(nil). Its methods may be called by any number of
 // goroutines at once.
@@ -52,9 +52,8 @@ type Server struct {
 // ErrServerClosed is returned by Server.Serve after Close or Shutdown.
 var ErrServerClosed = errors.New("rpc: server closed")
 
-// NewServer makes a Server. A nil opts means the defaults. It panics with the
-// error of opts.Validate, which names the field: a codec that the wire does not
-// know, say, or a limit below zero.
+// NewServer makes a Server. A nil opts means the defaults. It panics with the error of
+// opts.Validate, which names the invalid field, such as a limit below zero.
 func NewServer(opts *ServerOptions) *Server {
 	if opts == nil {
 		opts = &ServerOptions{}
@@ -89,7 +88,7 @@ func (s *Server) configure(opts *ServerOptions) {
 	s.conns = make(map[*session.Session]struct{})
 }
 
-// Register adds services. It panics where a method's name is taken, as
+// Register adds services. It panics if a method's name is already registered, as
 // http.Handle does. Services may be added while the server runs.
 func (s *Server) Register(services ...Service) {
 	s.init()
@@ -98,9 +97,9 @@ func (s *Server) Register(services ...Service) {
 	}
 }
 
-// ServeHTTP makes a WebSocket handshake, or answers a POST of a JSON-RPC message
-// or batch. Requests of browser pages from origins that are not allowed are
-// refused with 403.
+// ServeHTTP serves a WebSocket handshake, or a POST with a JSON-RPC message or batch.
+// It answers requests of browser pages with 403 if their origin is not allowed; see
+// ServerOptions.Origins.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.init()
 	if origin := r.Header.Get("Origin"); origin != "" {
@@ -134,16 +133,16 @@ func isHandshake(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// ServeConn serves one connection over a pair of byte streams such as a TCP
-// connection, standard input and output, or a pipe, until it ends, and returns
-// why: ErrClosed, or io.EOF for a peer that has gone, among others. Each message
-// is one line of JSON; a first line that is rpc.hello begins wirecall mode. A plain
-// client may close its sending side: what it has sent is served and answered, for
-// up to 30 s, and its subscriptions end.
+// ServeConn serves one connection over a pair of byte streams, such as a TCP
+// connection, standard input and output, or a pipe. It returns when the connection
+// ends, with the cause: ErrClosed, or io.EOF if the peer has gone, among others. Each
+// message is one line of JSON. If the first line is rpc.hello, the connection speaks
+// wirecall. A plain client may close its sending side: what it has sent is served and
+// answered, for up to 30 s, and its subscriptions end.
 //
-// The handlers' contexts have ctx's values. ctx's end ends the connection, and its
-// session too where that has lost the connection and waits for its client: do not
-// cancel ctx because ServeConn has returned.
+// The contexts of handlers have the values of ctx. The end of ctx ends the connection,
+// and also its session if that waits for its client after the connection was lost: do
+// not cancel ctx because ServeConn has returned.
 func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 	s.init()
 	if !s.enter() {

@@ -9,27 +9,27 @@ import (
 	"github.com/wirecall/wirecall/internal/session"
 )
 
-// SessionOptions are how a Server keeps the sessions of clients that were cut
-// off. The zero value of each field means its default; numbers below zero, and a
-// Window below a millisecond, are refused.
+// SessionOptions configure how a Server keeps the sessions of clients that were
+// disconnected. The zero value of each field means its default. Negative numbers, and a
+// Window below a millisecond, are invalid.
 type SessionOptions struct {
-	// Window is how long a session waits for its client to come back. Handlers
-	// go on meanwhile. The default is 2 minutes.
+	// Window is how long a session is kept for its client after its socket was lost.
+	// Handlers continue meanwhile. The default is 2 minutes.
 	Window time.Duration
 
-	// Principal tells whose a connection is, from the values that a middleware
-	// has put into its request's context. A session is resumed only by the
-	// principal that began it; for everybody else it does not exist. The default
-	// is that whoever has the token may: it has 192 random bits, is sent only to
-	// the client, and never logged.
+	// Principal returns the principal of a connection, from the values that a middleware
+	// has put into its request's context. A session is resumed only by the principal that
+	// began it; for any other it does not exist. The default is that anyone who has the
+	// session's token may resume it: the token has 192 random bits, is sent only to the
+	// client, and is never logged.
 	Principal func(ctx context.Context) string
 
-	// MaxDetached is how many sessions may wait for their clients at once,
-	// MaxDetachedBytes how many bytes they may hold together, of which 16 KiB are a
-	// session's own and 8 KiB each call's and stream's until it has ended, and
-	// MaxPerPrincipal how many of them one principal may have, where there is a
-	// Principal and it is not empty. Over a limit the one that has waited longest is given up. The
-	// defaults are 10,000, 256 MiB and 100.
+	// MaxDetached is how many sessions may wait for their clients at once.
+	// MaxDetachedBytes is how many bytes they may hold together, of which a session
+	// itself counts 16 KiB and each of its calls and streams 8 KiB until it has ended.
+	// MaxPerPrincipal is how many of them one principal may have, if there is a Principal
+	// and its result is not empty. Above a limit the session that has waited longest
+	// ends. The defaults are 10,000, 256 MiB and 100.
 	MaxDetached      int
 	MaxDetachedBytes int
 	MaxPerPrincipal  int

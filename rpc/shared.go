@@ -9,14 +9,14 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A Shared is a value that many streams yield, such as a price that goes to
-// everyone who watches it: it is encoded when it is first sent, and those bytes
-// go to all. On the wire it is its value and nothing more, so that a method may
-// return iter.Seq2[Shared[T], error] where it returned iter.Seq2[T, error], and
-// peers notice nothing.
+// A Shared is a value that many streams yield, such as a price that is sent to everyone
+// who watches it. It is encoded once, when it is first sent, and all streams send the
+// same bytes. On the wire it is its value and nothing more: a method may return
+// iter.Seq2[Shared[T], error] where it returned iter.Seq2[T, error], without any change
+// for its peers.
 //
-// The value must not be changed once it is shared. A Shared may be copied and
-// used by any number of goroutines. The zero Shared holds the zero T.
+// The value must not be changed once it is shared. A Shared may be copied and used by
+// any number of goroutines. The zero Shared holds the zero T.
 type Shared[T any] struct{ s *shared[T] }
 
 type shared[T any] struct {
@@ -30,10 +30,10 @@ type encodedOnce struct {
 	err   error
 }
 
-// Share makes a Shared of v.
+// Share returns a Shared that holds v.
 func Share[T any](v T) Shared[T] { return Shared[T]{&shared[T]{value: v}} }
 
-// Value returns what was shared.
+// Value returns the shared value.
 func (s Shared[T]) Value() (v T) {
 	if s.s == nil {
 		return v
@@ -41,20 +41,21 @@ func (s Shared[T]) Value() (v T) {
 	return s.s.value
 }
 
-// MarshalJSON returns the value's JSON.
+// MarshalJSON returns the JSON of the value.
 func (s Shared[T]) MarshalJSON() ([]byte, error) {
 	return s.encoded(codec.JSON, wire.CallerDepth)
 }
 
-// UnmarshalJSON stores a value.
+// UnmarshalJSON replaces the value of s with a new one.
 func (s *Shared[T]) UnmarshalJSON(b []byte) error { return s.decodeBy(codec.JSON, b) }
 
 var errSharedInside = errors.New("rpc: a Shared crosses in CBOR by itself only, as an item, a parameter or a result, not inside another value")
 
-// MarshalCBOR fails: see the error.
+// MarshalCBOR returns an error: in CBOR a Shared must be an item, a parameter or a
+// result itself, and cannot be inside another value.
 func (s Shared[T]) MarshalCBOR() ([]byte, error) { return nil, errSharedInside }
 
-// UnmarshalCBOR fails likewise.
+// UnmarshalCBOR returns an error, as MarshalCBOR does.
 func (s *Shared[T]) UnmarshalCBOR([]byte) error { return errSharedInside }
 
 // encoded is the value in the codec's form, of which nobody may change a byte. In

@@ -11,11 +11,11 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// Draining is closed when the server that serves the call of ctx shuts down.
-// Shutdown waits for streams: a handler whose stream would never end selects on
-// this as well, and ends it. A stream with a cursor need not: its clients continue
-// it elsewhere, and Shutdown ends what is left. Outside of handlers it is nil, and
-// so never ready.
+// Draining returns a channel that is closed when the server that serves the call of ctx
+// shuts down. Shutdown waits for streams: a handler whose stream would never end must
+// receive from this channel too, and end the stream. A stream with a cursor need not:
+// Shutdown ends it, and its client continues it elsewhere. Outside handlers the channel
+// is nil, and so never ready.
 func Draining(ctx context.Context) <-chan struct{} {
 	if c := session.FromContext(ctx); c != nil {
 		return c.Draining()
@@ -23,23 +23,23 @@ func Draining(ctx context.Context) <-chan struct{} {
 	return nil
 }
 
-// Shutdown ends the server without losing work: connections that come from now on
-// are refused; wirecall peers are asked to take new work elsewhere, and what they had
-// sent by then is still served; calls and streams that are under way may finish; each
-// connection ends when nothing is open on it any more. Notifications of peers that
-// have closed before are handled as well. When ctx ends first, the rest
-// fails with CodeUnavailable and Shutdown returns ctx's cause. A session that has no
-// socket, or loses it now, ends with what it has in flight.
+// Shutdown ends the server without losing work. It refuses new connections, and asks
+// wirecall peers to take new work elsewhere. What they sent before that is still
+// served, and calls and streams in progress may finish, as may the notifications of
+// peers that have already closed their connections. Each connection ends when nothing
+// is open on it any more. A session that has no socket, or loses it during Shutdown,
+// ends with what it has in flight. If ctx ends first, what is left fails with
+// CodeUnavailable, and Shutdown returns the cause of ctx.
 //
-// A peer has half of the time until ctx's deadline, and 10 s at most, to say that it
-// has taken its work elsewhere. Then the server refuses its further calls, as not
-// having run, and ends streams with a cursor, as ComeAgain does. Plain JSON-RPC
-// clients cannot be asked: they are served until nothing of theirs has been in flight
-// for 250 ms, for half of that time and 5 s at most. When ctx ends first, what they
-// wait for is answered with CodeUnavailable.
+// A peer has half of the time until ctx's deadline, and 10 s at most, to confirm that
+// it takes its work elsewhere. After that the server refuses its further calls, as not
+// having run, and ends streams with a cursor, as ComeAgain does. Plain JSON-RPC clients
+// cannot be asked: they are served until they have had nothing in flight for 250 ms,
+// for half of the time until ctx's deadline and 5 s at most. If ctx ends first, the
+// calls that they wait for are answered with CodeUnavailable.
 //
 // Shutdown closes the listeners of Serve. Stop the http.Server as well, for its own
-// and for POST requests.
+// requests and for POST.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.init()
 	until, _ := ctx.Deadline()
@@ -80,7 +80,7 @@ func (s *Server) awaitAll(ctx context.Context, openings []*session.Opening) bool
 	return true
 }
 
-// Close ends the server and every connection at once, and closes the listeners of
+// Close ends the server and all its connections at once, and closes the listeners of
 // Serve.
 func (s *Server) Close() error {
 	s.init()

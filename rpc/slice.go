@@ -2,7 +2,7 @@ package rpc
 
 import "iter"
 
-// Of is a stream of the given items.
+// Of returns a stream of the given items.
 func Of[T any](items ...T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for _, v := range items {
@@ -13,9 +13,9 @@ func Of[T any](items ...T) iter.Seq2[T, error] {
 	}
 }
 
-// Collect ranges over seq and returns its items, and the error that it ended
-// with, beside what came before that. It is for streams that are known to be
-// short: it holds all of one in memory.
+// Collect ranges over seq and returns its items and the error that it ended with, if
+// any. With an error it returns the items that came before it. It is for streams that
+// are known to be short, since it holds all items in memory.
 func Collect[T any](seq iter.Seq2[T, error]) (items []T, err error) {
 	for v, err := range seq {
 		if err != nil {

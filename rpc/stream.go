@@ -107,10 +107,11 @@ func (w *watchedItem) Decode(v any) error {
 	return w.err
 }
 
-// FromChan is an iterator over what ch carries, for a service that has a
-// channel. It ends when ch is closed, then yielding *err if err is not nil and
-// *err is not, or when ctx ends, yielding its cause. Leaving the range leaves
-// ch as it is: whoever sends on it must have another way out, such as ctx.
+// FromChan returns an iterator over what is received from ch, for a service that has a
+// channel. It ends when ch is closed, after yielding *err if err and *err are not nil,
+// or when ctx ends, after yielding its cause. If the range is left, nothing more is
+// received from ch: the goroutine that sends on it needs another way to stop, such as
+// ctx.
 func FromChan[T any](ctx context.Context, ch <-chan T, err *error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
@@ -134,10 +135,11 @@ func FromChan[T any](ctx context.Context, ch <-chan T, err *error) iter.Seq2[T, 
 	}
 }
 
-// ToChan ranges over seq on a new goroutine and sends what it yields on the
-// channel, which it closes at the end. Then, not before, the function tells the
-// error that seq ended with, or ctx's cause where ctx ended first. The goroutine
-// ends with the stream or with ctx, whether or not anyone receives.
+// ToChan ranges over seq on a new goroutine and sends the items on a channel, which it
+// closes at the end. The function that it returns waits for that, discards the items
+// that were not received, and returns the error that seq ended with, or the cause of
+// ctx if ctx ended first. The goroutine ends with the stream or with ctx, even if
+// nothing receives from the channel.
 func ToChan[T any](ctx context.Context, seq iter.Seq2[T, error]) (<-chan T, func() error) {
 	ch := make(chan T)
 	var end error

@@ -60,8 +60,8 @@ func bound(options any) {
 	}
 }
 
-// Validate returns an error that names the first field of l that cannot be meant,
-// and nil if there is none.
+// Validate returns an error that names the first invalid field of l, or nil if there is
+// none.
 func (l Limits) Validate() error {
 	switch err := checkNumbers("Limits", l, "IdleTimeout"); {
 	case err != nil:
@@ -74,8 +74,8 @@ func (l Limits) Validate() error {
 	return nil
 }
 
-// Validate returns an error that names the first field of r that cannot be meant,
-// and nil if there is none.
+// Validate returns an error that names the first invalid field of r, or nil if there is
+// none.
 func (r Reconnect) Validate() error {
 	switch err := checkSigns("Reconnect", r, ""); {
 	case err != nil:
@@ -90,8 +90,8 @@ func (r Reconnect) Validate() error {
 	return nil
 }
 
-// Validate returns an error that names the first field of o that cannot be meant,
-// and nil if there is none, or o is nil.
+// Validate returns an error that names the first invalid field of o, or nil if there is
+// none or o is nil.
 func (o *SessionOptions) Validate() error {
 	if o == nil {
 		return nil
@@ -99,8 +99,8 @@ func (o *SessionOptions) Validate() error {
 	return checkNumbers("SessionOptions", *o, "")
 }
 
-// Validate returns an error that names the first field of o that cannot be meant,
-// and nil if there is none, or o is nil. NewConn returns that error.
+// Validate returns an error that names the first invalid field of o, or nil if there is
+// none or o is nil. NewConn returns that error.
 func (o *ConnOptions) Validate() error {
 	if o == nil {
 		return nil
@@ -112,9 +112,9 @@ func (o *ConnOptions) Validate() error {
 		checkNotNil("Observers", o.Observers, func(o *Observer) bool { return o == nil }))
 }
 
-// Validate returns an error that names the first field of o that cannot be meant,
-// or two that contradict each other, and nil if there are none, or o is nil. Dial
-// returns that error, and one for fields that do not go with the URL's scheme.
+// Validate returns an error that names the first invalid field of o, or two fields that
+// contradict each other, or nil if there is nothing to report or o is nil. Dial returns
+// that error, and also one for fields that have no meaning for the URL's scheme.
 func (o *DialOptions) Validate() error {
 	switch {
 	case o == nil:
@@ -172,8 +172,8 @@ func checkHeader(h http.Header) error {
 	return nil
 }
 
-// Validate returns an error that names the first field of o that cannot be meant,
-// and nil if there is none, or o is nil. NewServer panics with that error.
+// Validate returns an error that names the first invalid field of o, or nil if there is
+// none or o is nil. NewServer panics with that error.
 func (o *ServerOptions) Validate() error {
 	if o == nil {
 		return nil
