@@ -6,20 +6,21 @@ import (
 	"github.com/wirecall/wirecall/internal/backoff"
 )
 
-// attempts counts the attempts to connect, for their delays.
+// attempts counts the attempts to connect and decides their delays.
 type attempts struct {
-	failed int           // since a connection was of use
-	brief  int           // connections in a row that were of use and did not last
-	least  time.Duration // before the next attempt, as the server has said
+	failed int           // in a row, since a connection was useful
+	brief  int           // useful connections in a row that were lost within a second
+	least  time.Duration // least delay before the next attempt, as the server asked
 }
 
-// proven is how long a connection lasts that is taken for a good one, even if it has
-// carried nothing.
+// proven is how long a connection must last to count as useful even if it carried
+// nothing.
 const proven = 5 * time.Second
 
-// judge begins the backoff anew if the connection that is lost was of use. If one that
-// was is lost within a second again and again, the delays grow nevertheless, up to a
-// second and MaxDelay. After a breach of the protocol the connection must have lasted for longest.
+// judge starts the backoff anew if the lost connection was useful. If useful
+// connections are lost within a second again and again, the delays grow nevertheless,
+// up to a second and MaxDelay. After a breach of the protocol the connection must have
+// lasted for longest.
 func (a *attempts) judge(carried, breached bool, lasted, longest time.Duration) {
 	switch {
 	case breached && lasted < longest:

@@ -11,14 +11,15 @@ import (
 	"github.com/wirecall/wirecall/internal/fault"
 )
 
-// An authentication is ServerOptions.Authenticate.
+// An authentication is the type of ServerOptions.Authenticate.
 type authentication = func(ctx context.Context, token string) (context.Context, error)
 
-// messageUnauthenticated is what a client is told of an error that is not made for it.
+// messageUnauthenticated is the message that a client receives for an error that is not
+// an *Error.
 const messageUnauthenticated = "the credentials are not accepted"
 
-// authenticator returns f for openings; a nil f is none. Where f panics the client is
-// refused.
+// authenticator returns f in the form that the session package calls, or nil for a nil
+// f. If f panics, the client is refused.
 func (c *config) authenticator(f authentication) func(context.Context, string) (context.Context, *fault.Error) {
 	if f == nil {
 		return nil
@@ -41,8 +42,8 @@ func (c *config) authenticator(f authentication) func(context.Context, string) (
 	}
 }
 
-// refusalOf returns what a client is told of the error of an authentication: an Error's
-// own message, and nothing of any other's.
+// refusalOf returns the error that a client receives for an error of an authentication:
+// the message of an *Error, and no other error's.
 func refusalOf(err error) *fault.Error {
 	f := &fault.Error{Code: fault.Unauthenticated, Message: messageUnauthenticated, Ran: fault.No}
 	switch code := CodeOf(err); code {
@@ -55,8 +56,8 @@ func refusalOf(err error) *fault.Error {
 	return f
 }
 
-// authenticateHTTP authenticates a request by its bearer token, and returns the context
-// for its handlers. It answers a request that is refused, and then reports false.
+// authenticateHTTP authenticates a request by its bearer token and returns the context
+// of its handlers. If the request is refused, it writes the response and returns false.
 func (s *Server) authenticateHTTP(w http.ResponseWriter, r *http.Request) (context.Context, bool) {
 	if s.config.Authenticate == nil {
 		return r.Context(), true
@@ -77,16 +78,17 @@ func (s *Server) authenticateHTTP(w http.ResponseWriter, r *http.Request) (conte
 	return nil, false
 }
 
-// under returns a context with the values of one, that ends with the other: credentials
-// that expire do not end a request that has passed with them.
-func under(request, values context.Context) context.Context {
+// withValues returns a context with the values of values that ends with request. The
+// deadline of values, which is when credentials expire, does not end a request that was
+// accepted with them.
+func withValues(request, values context.Context) context.Context {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(values))
 	context.AfterFunc(request, func() { cancel(context.Cause(request)) })
 	return ctx
 }
 
-// bearerToken returns the token of the header Authorization (RFC 6750, section 2.1), or
-// nothing.
+// bearerToken returns the token of the Authorization header (RFC 6750, section 2.1), or
+// "" if there is none.
 func bearerToken(r *http.Request) string {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "Bearer") {

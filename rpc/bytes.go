@@ -48,7 +48,7 @@ func FromWriter(write func(io.Writer) error) iter.Seq2[[]byte, error] {
 	}
 }
 
-// A yieldWriter writes to the consumer of a stream.
+// A yieldWriter is an io.Writer that yields what is written as items of a stream.
 type yieldWriter struct {
 	yield func([]byte, error) bool
 	left  bool
@@ -76,12 +76,12 @@ func ToReader(seq iter.Seq2[[]byte, error]) io.ReadCloser {
 	return &pullReader{next: next, stop: stop}
 }
 
-// A pullReader reads a stream.
+// A pullReader is an io.ReadCloser over the items of a stream.
 type pullReader struct {
 	next func() ([]byte, error, bool)
 	stop func()
 	rest []byte
-	err  error // what Read returns behind rest
+	err  error // what Read returns after rest
 }
 
 func (r *pullReader) Read(p []byte) (int, error) {

@@ -62,7 +62,7 @@ func (l *localCaller) Call(ctx context.Context, call *Call) error {
 	return conn.Call(ctx, call)
 }
 
-// connect makes a connection to the server in memory, which ends with ctx.
+// connect makes a connection to the server in memory that ends with ctx.
 func (s *Server) connect(ctx context.Context) (*Conn, error) {
 	near, far := net.Pipe()
 	set := s.config.Settings

@@ -28,7 +28,7 @@ func (e *CloseError) Error() string {
 // Unwrap returns the transport's error.
 func (e *CloseError) Unwrap() error { return e.cause }
 
-// closedByPeer returns err as users are given it: a close frame as a *CloseError.
+// closedByPeer returns err as users receive it: a close frame is a *CloseError.
 func closedByPeer(err error) error {
 	if e, ok := err.(transport.CloseError); ok {
 		return &CloseError{int(e.Code), e.Reason, e}
@@ -36,12 +36,12 @@ func closedByPeer(err error) error {
 	return err
 }
 
-// A closedHere is ErrClosed with what the peer is told.
+// A closedHere is ErrClosed with a reason for the peer.
 type closedHere struct{ reason string }
 
 func (e closedHere) Error() string { return ErrClosed.Error() + ": " + e.reason }
 
-// CloseReason is what the peer is told.
+// CloseReason returns the reason for the close frame.
 func (e closedHere) CloseReason() string { return e.reason }
 
 func (e closedHere) Is(target error) bool { return target == ErrClosed }

@@ -26,20 +26,21 @@ func isComeAgain(err error) bool {
 	return ok && e.Code == CodeComeAgain
 }
 
-// The pauses of a consumer that is told to come again, and gets no item in between.
+// The delays of a consumer whose stream ends with CodeComeAgain again and again, without
+// an item in between.
 const (
-	leastComeAgain = 100 * time.Millisecond // the second, where the server says nothing
-	mostComeAgain  = 30 * time.Second       // where the server does not say more
+	minComeAgain = 100 * time.Millisecond // the least second delay
+	maxComeAgain = 30 * time.Second       // the longest delay, unless the server asks for more
 )
 
-// comeAgainDelay returns how long to wait after err, which n such errors in a row
-// came before.
+// comeAgainDelay returns how long to wait after err, which follows n such errors in a
+// row.
 func comeAgainDelay(err error, n int) time.Duration {
 	retry, _ := RetryAfter(err)
 	d := min(retry, fault.MaxRetry)
 	if n > 0 {
-		d = max(d, leastComeAgain)
-		d = backoff.Doubled(d, max(d, mostComeAgain), n)
+		d = max(d, minComeAgain)
+		d = backoff.Doubled(d, max(d, maxComeAgain), n)
 	}
 	return backoff.Between(d, d+d/2)
 }

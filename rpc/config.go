@@ -13,22 +13,22 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// config is what the options of either side come down to.
+// A config is the common form of the options of Dial, NewConn and NewServer.
 type config struct {
 	session.Settings
 	methods    *registry
-	codecs     [2]codec.Codec        // by their formats
+	codecs     [2]codec.Codec        // by wire.Format
 	callChain  func(Handler) Handler // around calls that this side makes
 	serveChain func(Handler) Handler // around calls that it serves
-	intercepts bool                  // there are interceptors in serveChain
+	intercepts bool                  // whether serveChain has interceptors
 	hideErrors bool
 	strict     bool       // see ConnOptions.StrictParams
-	observers  *observers // of no functions if there are none
+	observers  *observers // never nil
 
 	streamInterceptors []StreamInterceptor
 }
 
-// codecOf returns the codec of values in a session.
+// codecOf returns the codec that encodes the values of a session.
 func codecOf(s *session.Session) codec.Codec { return connOf(s).codecs[s.Format] }
 
 // connOf returns the connection that a session belongs to.
@@ -91,8 +91,8 @@ type registeredMethod struct {
 	served *session.Method
 }
 
-// register panics on a name that is taken, as http.Handle does: it is a mistake
-// in the program, found when it starts.
+// register panics if a name is already registered, as http.Handle does: it is a mistake
+// in the program that is found when the program starts.
 func (r *registry) register(s Service) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,11 +104,11 @@ func (r *registry) register(s Service) {
 		if _, dup := r.methods[m.Name]; dup {
 			panic(fmt.Sprintf("rpc: method %q is registered twice", m.Name))
 		}
-		Served := serves(m, func(ctx context.Context, c *Call) error { return m.Serve(ctx, s.Impl, c) })
+		served := serves(m, func(ctx context.Context, c *Call) error { return m.Serve(ctx, s.Impl, c) })
 		if !m.Unordered {
-			Served.Order = order
+			served.Order = order
 		}
-		r.methods[m.Name] = &registeredMethod{m, Served}
+		r.methods[m.Name] = &registeredMethod{m, served}
 	}
 }
 
@@ -123,8 +123,7 @@ func (r *registry) sorted() []*Method {
 	return all
 }
 
-// lookup returns the method of that name, nil if there is none.
-// method returns the method of a name, nil where there is none.
+// method returns the method with the given name, or nil if there is none.
 func (r *registry) method(name []byte) *Method {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -134,6 +133,8 @@ func (r *registry) method(name []byte) *Method {
 	return nil
 }
 
+// lookup returns the method with the given name as the session package calls it, or nil
+// if there is none.
 func (r *registry) lookup(name []byte) *session.Method {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -143,7 +144,7 @@ func (r *registry) lookup(name []byte) *session.Method {
 	return nil
 }
 
-// unknown returns a method whose calls fail.
+// unknown returns a method for a name that is not registered. Its calls fail.
 func unknown(name string) *session.Method {
 	return serves(&Method{Name: name}, func(context.Context, *Call) error {
 		return &Error{Code: CodeMethodNotFound, Message: "method not found"}

@@ -18,8 +18,8 @@ import (
 // A Conn that Dial made connects again when its socket is lost; see Reconnect.
 type Conn struct {
 	*config
-	session  atomic.Pointer[session.Session] // what calls go to
-	invoke   Handler                         // roundTrip, and the interceptors around it
+	session  atomic.Pointer[session.Session] // the session for new calls
+	invoke   Handler                         // roundTrip with the interceptors around it
 	lifetime lifetime
 	observed observedSessions
 }
@@ -31,7 +31,7 @@ func newConn(cfg *config) *Conn {
 	return c
 }
 
-// connEvents is a Conn as its sessions know it.
+// A connEvents is a Conn as the receiver of its sessions' events.
 type connEvents Conn
 
 func (c *connEvents) Attached()                                { c.lifetime.Attached() }
@@ -65,7 +65,8 @@ func (c *Conn) Call(ctx context.Context, call *Call) error {
 	return err
 }
 
-// roundTrip makes a call, again if need be: what interceptors are wrapped around.
+// roundTrip makes a call, and makes it again in another session if it may. Interceptors
+// are wrapped around it.
 func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 	for {
 		s, err := c.lifetime.pick(ctx)
@@ -81,9 +82,9 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 	}
 }
 
-// over is err, of a call that will not be made again, or where the connection has
-// ended for another reason, that: credentials that are refused, say.
-func (c *Conn) over(err error) error {
+// finalError returns the error of a call that is not made again: err, or, if the connection
+// ended for another reason, such as refused credentials, an error with that reason.
+func (c *Conn) finalError(err error) error {
 	cause := c.Err()
 	if cause == nil || errors.Is(err, cause) && !isRefusal(cause) {
 		return err

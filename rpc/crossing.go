@@ -8,10 +8,10 @@ import (
 	"github.com/wirecall/wirecall/internal/session"
 )
 
-// This file has the border between the errors of the engine, which are bytes, and
-// those of users, which are Go values.
+// This file converts between the errors of package session, whose data is bytes, and
+// those of users, whose data is Go values.
 
-// public returns err as users get it: an *Error of their own in place of the engine's.
+// public returns err as users receive it: an *Error in place of a *fault.Error.
 func public(s *session.Session, err error) error {
 	f, ok := err.(*fault.Error)
 	if !ok {
@@ -24,8 +24,8 @@ func public(s *session.Session, err error) error {
 	return e
 }
 
-// crossing returns err as it crosses from a method with these declared errors. The
-// error's own code may panic.
+// crossing returns err as it is sent for a method with the given declared errors. The
+// methods of err are user code and may panic.
 func crossing(s *session.Session, err error, declared declaredErrors) (f *fault.Error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -41,14 +41,13 @@ func crossing(s *session.Session, err error, declared declaredErrors) (f *fault.
 	return f
 }
 
-// panicked logs what a user's code panicked with and returns the error that crosses
-// for it.
+// panicked logs a panic in user code and returns the error that is sent for it.
 func panicked(s *session.Session, where string, r any) error {
 	s.Report(s.Ctx, slog.LevelError, "panic in user code", panicAttrs(where, r)...)
 	return &Error{Code: CodeInternal, Message: fault.MessageInternal}
 }
 
-// panicAttrs says in the log what user code panicked with.
+// panicAttrs returns the log attributes of a panic in user code.
 func panicAttrs(where string, r any) []slog.Attr {
 	return []slog.Attr{slog.String("where", where), slog.Any("panic", r), slog.String("stack", string(debug.Stack()))}
 }

@@ -16,18 +16,19 @@ func init() {
 	}
 }
 
-// A cursor is a call whose stream is continued by further calls: see gen1.Cursor.
+// A cursor is a call whose stream is continued by further calls. It implements
+// contract.Cursor; see gen1.Cursor.
 type cursor struct {
 	ctx    context.Context
 	caller Caller
-	call   Call // each time a copy is made, for interceptors may change it
+	call   Call // copied for each attempt, since interceptors may change it
 	stream *contract.Stream
 	used   atomic.Bool
 
-	// The rest belongs to the goroutine that ranges.
+	// The fields below are used only by the goroutine that ranges.
 	opened time.Time // when the stream began
-	tries  int       // how often the call was made again since anything came of it
-	sent   int       // how often the server said to come again since an item came
+	tries  int       // attempts since the latest stream that yielded an item or lasted for maxPause
+	sent   int       // CodeComeAgain errors since the latest item
 }
 
 func newCursor(ctx context.Context, caller Caller, call *Call) *cursor {
@@ -36,7 +37,7 @@ func newCursor(ctx context.Context, caller Caller, call *Call) *cursor {
 	return c
 }
 
-// open notes that the stream is there.
+// open records that the call has a stream.
 func (c *cursor) open() {
 	c.opened = time.Now()
 	if s, ok := c.stream.Remote.(*incomingStream); ok {
@@ -44,7 +45,7 @@ func (c *cursor) open() {
 	}
 }
 
-// Begin refuses a second range.
+// Begin implements contract.Cursor. It refuses a second range.
 func (c *cursor) Begin() error {
 	if c.used.Swap(true) {
 		return ErrStreamUsed
@@ -52,23 +53,23 @@ func (c *cursor) Begin() error {
 	return nil
 }
 
-// Stream is the stream of the latest call.
+// Stream implements contract.Cursor. It returns the stream of the latest call.
 func (c *cursor) Stream() contract.Stream { return *c.stream }
 
-// Continue makes the call again, until there is a stream. Otherwise it returns what
-// the range ends with, which is end, the end of the stream so far, unless that
-// was a loss.
+// Continue implements contract.Cursor. It makes the call again until there is a stream,
+// if the stream before ended because its session was lost or with CodeComeAgain.
+// Otherwise it returns the error that the range ends with.
 func (c *cursor) Continue(end error, moved bool) error {
 	if c.stream.Remote == nil || !lost(end) && !isComeAgain(end) {
 		return end
 	}
-	if moved || time.Since(c.opened) > slowest {
+	if moved || time.Since(c.opened) > maxPause {
 		c.tries = 0
 	}
 	if moved {
 		c.sent = 0
 	}
-	// What came with the first answer is the user's by now, who may be reading it.
+	// The user may already be reading the metadata of the first answer.
 	ctx := context.WithValue(c.ctx, responseKey{}, nil)
 	for {
 		if err := c.pause(end); err != nil {
@@ -96,12 +97,12 @@ func unreached(err error) bool {
 }
 
 const (
-	quickest = 100 * time.Millisecond // the second pause; the first is none
-	slowest  = 5 * time.Second
+	minPause = 100 * time.Millisecond // the second delay; the first is 0
+	maxPause = 5 * time.Second
 )
 
-// pause waits for as long as is due before the try after one that has ended with
-// end. It returns why there shall be none, if so.
+// pause waits before the attempt that follows one which ended with end. It returns an
+// error if there must be no further attempt.
 func (c *cursor) pause(end error) error {
 	t := time.NewTimer(c.delay(end))
 	defer t.Stop()
@@ -120,7 +121,7 @@ func (c *cursor) pause(end error) error {
 		return context.Cause(c.ctx)
 	case ok && conn.Err() != nil:
 		s := conn.session.Load()
-		return conn.over(public(s, s.LostCallError(conn.Err())))
+		return conn.finalError(public(s, s.LostCallError(conn.Err())))
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func (c *cursor) delay(end error) (d time.Duration) {
 		return d
 	}
 	if c.tries > 0 {
-		d = backoff.Delay(quickest, slowest, c.tries-1)
+		d = backoff.Delay(minPause, maxPause, c.tries-1)
 	}
 	c.tries++
 	return d

@@ -19,11 +19,11 @@ type ErrorType struct {
 	Funcs contract.ErrorFuncs
 }
 
-// declaredErrors are those of a method.
+// declaredErrors are the errors that a method declares.
 type declaredErrors []*ErrorType
 
-// match returns what crosses for err itself, not what it wraps, without a message;
-// nil if it is not declared.
+// match returns the Error to send for err itself, not for what it wraps, without a
+// message. It returns nil if err is not declared.
 func (d declaredErrors) match(err error) *Error {
 	if err == nil {
 		return nil
@@ -36,8 +36,9 @@ func (d declaredErrors) match(err error) *Error {
 	return nil
 }
 
-// find returns what decides how err crosses: the first among what it wraps,
-// outermost first, that is a declared error or has a code. It is nil if there is none.
+// find returns the Error that decides how err is sent: that of the first error in err's
+// tree, outermost first, that is declared or has a code. It returns nil if there is
+// none.
 func (d declaredErrors) find(err error) *Error {
 	for err != nil {
 		if e := d.self(err); e != nil {
@@ -60,14 +61,14 @@ func (d declaredErrors) find(err error) *Error {
 	return nil
 }
 
-// self is find for err itself.
+// self is find for err itself, not for what it wraps.
 func (d declaredErrors) self(err error) *Error {
 	if e := d.match(err); e != nil {
 		return e
 	}
 	switch e := err.(type) {
 	case *Error:
-		if own := d.match(e.data.typed); own != nil { // of another service: it crosses as this one's
+		if own := d.match(e.data.typed); own != nil { // received from another service: sent with the name and code of this method
 			own.Retry, own.ran = e.Retry, e.ran
 			return own
 		}
@@ -88,9 +89,9 @@ func (d declaredErrors) self(err error) *Error {
 
 var errClosedHere = &Error{Code: CodeUnavailable, Message: fault.MessageConnectionLost}
 
-// recognize gives an Error that was received its declared type. It runs that
-// type's code, so it is for the goroutine that gets the error, and before anyone
-// else has it.
+// recognize decodes the declared error of a received Error and makes the Error unwrap
+// to it. It runs code of the declared type: only the goroutine that receives the error
+// may call it, before the error is shared.
 func (d declaredErrors) recognize(err error) error {
 	e, ok := err.(*Error)
 	if !ok || !e.received {
@@ -104,8 +105,8 @@ func (d declaredErrors) recognize(err error) error {
 	return err
 }
 
-// typeOf is the type of an Error that was received: by its name, or where it has none
-// by its code, if that is of one type only.
+// typeOf returns the type of a received Error: the one with its name, or, if it has no
+// name, the one with its code if only one type has that code.
 func (d declaredErrors) typeOf(e *Error) (found *ErrorType) {
 	for _, t := range d {
 		switch {

@@ -60,7 +60,7 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 		if !r.options.RetryFirst || isFinal(err) || ctx.Err() != nil {
 			return nil, dialError(rawURL, err)
 		}
-		t := time.NewTimer(max(r.options.delay(n), stretched(err)))
+		t := time.NewTimer(max(r.options.delay(n), serverDelay(err)))
 		select {
 		case <-t.C:
 		case <-ctx.Done():
@@ -70,15 +70,15 @@ func Dial(ctx context.Context, rawURL string, opts *DialOptions) (*Conn, error) 
 	}
 }
 
-// A dialer makes the sockets of one connection.
+// A dialer makes the transports of one connection.
 type dialer struct {
 	url     *url.URL
-	opts    *DialOptions // a copy, with the defaults
+	opts    *DialOptions // a copy, with the defaults of Reconnect
 	config  *config
 	codec   codec.Codec
 	netDial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	transport *http.Transport // over netDial, where that is the user's
+	transport *http.Transport // dials with netDial; nil without DialOptions.NetDial
 }
 
 func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
@@ -111,7 +111,7 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 	return d, nil
 }
 
-// dial makes a socket, with the WebSocket handshake where it needs one.
+// dial makes a transport, with a WebSocket handshake if the URL's scheme needs one.
 func (d *dialer) dial(ctx context.Context) (transport.Transport, session.Mode, error) {
 	if d.url.Scheme != "tcp" && d.url.Scheme != "unix" {
 		return d.dialWebSocket(ctx)
@@ -123,7 +123,7 @@ func (d *dialer) dial(ctx context.Context) (transport.Transport, session.Mode, e
 	return transport.NewLines(conn, d.config.lineOptions(nil)), session.ModeUnknown, nil
 }
 
-// parseURL parses a URL to dial. Its errors have nothing of one that may hold a
+// parseURL parses a URL to dial. Its errors quote nothing of a URL that may hold a
 // password.
 func parseURL(rawURL string) (*url.URL, error) {
 	u, err := url.Parse(rawURL)
@@ -138,11 +138,11 @@ func parseURL(rawURL string) (*url.URL, error) {
 	return u, nil
 }
 
-// secretMarks are in each URL that has userinfo or a query.
+// secretMarks are characters of which every URL with userinfo or a query has one.
 const secretMarks = "@?"
 
-// shownURL is a URL as errors quote it: without userinfo, query and fragment, which may
-// hold passwords.
+// shownURL returns a URL as errors quote it: without userinfo, query and fragment,
+// which may hold passwords.
 func shownURL(rawURL string) string {
 	u, err := url.Parse(rawURL)
 	switch {
@@ -155,7 +155,7 @@ func shownURL(rawURL string) string {
 	return u.String()
 }
 
-// dialError says once what was dialed and what came of it.
+// dialError returns the error of a failed Dial, with the URL and the cause.
 func dialError(rawURL string, err error) error {
 	code := CodeUnavailable
 	var retry time.Duration
@@ -165,7 +165,7 @@ func dialError(rawURL string, err error) error {
 	return &Error{Code: code, Message: fmt.Sprintf("rpc: dial %s: %v", shownURL(rawURL), err), Retry: retry, ran: fault.No, cause: err}
 }
 
-// netError is an error without the URL that net/http and net/url put before it.
+// netError returns err without the URL that net/http and net/url prepend.
 func netError(err error) error {
 	if inner, ok := errors.AsType[*url.Error](err); ok {
 		return inner.Err
@@ -187,20 +187,21 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*C
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
 	cfg := opts.config()
-	c := session.New(ctx, &cfg.Settings, wire.JSON, transport.NewLines(rwc, cfg.lineOptions(nil)), session.ModeUnknown, nil)
-	if err := public(c, c.Open(ctx)); err != nil {
+	s := session.New(ctx, &cfg.Settings, wire.JSON, transport.NewLines(rwc, cfg.lineOptions(nil)), session.ModeUnknown, nil)
+	if err := public(s, s.Open(ctx)); err != nil {
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
-	connOf(c).observeSession(c, nil)
-	c.Start()
-	return connOf(c), nil
+	connOf(s).observeSession(s, nil)
+	s.Start()
+	return connOf(s), nil
 }
 
-// handshakeKey is the key of a handshake's own context among its values.
+// handshakeKey is the context key of the handshake's own context.
 type handshakeKey struct{}
 
-// dialForHandshake is netDial for net/http, which gives it a context that does not end
-// with the handshake's, in order to keep the socket for a later request.
+// dialForHandshake is netDial for net/http. The context that net/http passes does not
+// end with the handshake, so that a socket may serve a later request; this one also
+// ends with the handshake's context.
 func (d *dialer) dialForHandshake(ctx context.Context, network, addr string) (net.Conn, error) {
 	if handshake, ok := ctx.Value(handshakeKey{}).(context.Context); ok {
 		var cancel context.CancelCauseFunc
@@ -260,8 +261,8 @@ func (d *dialer) dialWebSocket(ctx context.Context) (transport.Transport, sessio
 	return ws, session.ModePlain, nil
 }
 
-// refusedHandshake says what the server answered, which is what one needs to
-// know.
+// refusedHandshake returns the error of a handshake that the server answered with
+// another status than 101.
 func refusedHandshake(resp *http.Response, err error) error {
 	if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {
 		return err
@@ -281,11 +282,11 @@ func refusedHandshake(resp *http.Response, err error) error {
 	return e
 }
 
-// retryAfter reads the header of this name: RFC 9110, section 10.2.3. It is 0 where
-// there is none that can be understood, and an hour at most.
+// retryAfter returns the delay of a Retry-After header (RFC 9110, section 10.2.3), at
+// most an hour. It is 0 if there is none or it is malformed.
 func retryAfter(header string) time.Duration {
 	seconds, err := strconv.ParseUint(header, 10, 32)
-	if err == nil || errors.Is(err, strconv.ErrRange) { // it is the largest then
+	if err == nil || errors.Is(err, strconv.ErrRange) { // seconds is the largest uint32 then
 		return min(time.Duration(seconds)*time.Second, fault.MaxRetry)
 	}
 	if at, err := http.ParseTime(header); err == nil {

@@ -35,10 +35,10 @@ type Error struct {
 	// stream ended with CodeComeAgain.
 	Retry time.Duration
 
-	ran      fault.Ran // whether the call was executed, as the runtime itself says
+	ran      fault.Ran // whether the call was executed, set only by the runtime
 	data     errorData
-	cause    error // what it was made of, on the side that made it; otherwise the declared error, if it is one
-	lost     bool  // it is that of a session which has ended
+	cause    error // the operand of %w or another local cause; in a received Error the declared error
+	lost     bool  // see lost
 	received bool  // from the peer
 }
 
@@ -90,8 +90,8 @@ func (e *Error) WithData(data any) *Error {
 // JSON and decoded again.
 func (e *Error) Decode(v any) error { return e.data.decode(v) }
 
-// wireError is err as it crosses from a method with these declared errors: what the
-// other side may know and no more. The message is that of all of err.
+// wireError returns err as it is sent for a method with the given declared errors. It
+// has the message of all of err, unless hide withholds it.
 func wireError(err error, declared declaredErrors, hide bool) *Error {
 	e := declared.find(err)
 	switch {
@@ -102,9 +102,9 @@ func wireError(err error, declared declaredErrors, hide bool) *Error {
 	case e == errClosedHere || e.Message == err.Error():
 		return e
 	}
-	whole := *e
-	whole.Message, whole.cause = err.Error(), nil
-	return &whole
+	complete := *e
+	complete.Message, complete.cause = err.Error(), nil
+	return &complete
 }
 
 // NotRun reports whether err says that the call was not executed, so that it is safe to
@@ -127,8 +127,8 @@ func RetryAfter(err error) (d time.Duration, ok bool) {
 	return e.Retry, true
 }
 
-// hasRun is err as a handler's own: what it says of another call, which the
-// handler made, is not said of the handler's.
+// hasRun returns err as the error of a handler that has run: if err says that another
+// call, which the handler made, was not executed, the returned error does not.
 func hasRun(err error) error {
 	if !NotRun(err) {
 		return err
@@ -139,14 +139,14 @@ func hasRun(err error) error {
 	return &own
 }
 
-// lost reports whether err is that of a session which has ended for another
-// reason than that this side wanted it to.
+// lost reports whether err is the error of a session that ended and that this side did
+// not end.
 func lost(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.lost
 }
 
-// notSent is what a caller gets for a call that never left.
+// notSent returns the error of a call that was not sent.
 func notSent(code Code, cause error) *Error {
 	return &Error{Code: code, Message: cause.Error(), ran: fault.No, cause: cause}
 }

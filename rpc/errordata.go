@@ -8,11 +8,11 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// An errorData is what an Error carries beside its message.
+// An errorData is the data of an Error.
 type errorData struct {
-	value any         // what the application gave
-	raw   []byte      // or what was received
-	codec codec.Codec // that decodes raw
+	value any         // of the application
+	raw   []byte      // as received
+	codec codec.Codec // of raw
 	typed error       // the declared error that was decoded from raw
 }
 
@@ -31,11 +31,11 @@ func (d *errorData) decode(v any) error {
 	return codec.JSON.Decode(raw, v)
 }
 
-// encoded is e's data, encoded by cd; nil where there is none, or it cannot be
-// encoded, or the peer would not take it.
+// encoded returns the data of e as encoded by cd. It returns nil if there is none, if
+// it cannot be encoded, or if the peer would refuse it.
 func (e *Error) encoded(cd codec.Codec) (raw []byte) {
 	defer func() {
-		if recover() != nil { // a type's own encoding
+		if recover() != nil { // in a type's own encoding
 			raw = nil
 		}
 	}()
@@ -51,7 +51,7 @@ func (e *Error) encoded(cd codec.Codec) (raw []byte) {
 		}
 		return d.raw
 	default:
-		v = e.passedOn()
+		v = e.converted()
 	}
 	if v == nil {
 		return nil
@@ -63,11 +63,11 @@ func (e *Error) encoded(cd codec.Codec) (raw []byte) {
 	return b
 }
 
-// passedOn is the value of data that came in one form and goes on in the other: of
-// its declared type if that is known here. Otherwise JSON stands between the two, as it
-// keeps integers of any size; byte strings become base64. It is nil where JSON has
-// no place for it.
-func (e *Error) passedOn() any {
+// converted returns the value to encode for data that was received in one format and is
+// sent in the other. It is the declared error, if its type is known here. Otherwise the
+// data is converted to JSON, which keeps integers of any size and turns byte strings
+// into base64. It returns nil if the data cannot be converted.
+func (e *Error) converted() any {
 	d := &e.data
 	if d.typed != nil {
 		return d.typed
@@ -82,9 +82,9 @@ func (e *Error) passedOn() any {
 	return text
 }
 
-// decodeData stores the data of an error in what v points to. What a peer that did
-// not know its type has passed on from JSON to CBOR has base64 where v has bytes,
-// and is decoded as that JSON.
+// decodeData stores the data of an error in what v points to. If a peer that did not
+// know the type has converted the data from JSON to CBOR, it has base64 where v has
+// bytes, and is decoded as JSON.
 func decodeData(cd codec.Codec, raw []byte, v any) error {
 	err := cd.Decode(raw, v)
 	if err == nil || cd.Format() == wire.JSON {

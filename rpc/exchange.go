@@ -52,7 +52,7 @@ func encodeParams(r *session.Request, params *payload) (err error) {
 	}
 	enc := encoder{s.Format, codecOf(s), r.Names, wire.CalleeDepth}
 	if params.record == nil {
-		enc.depth++ // it is the array or object around the values
+		enc.depth++ // the value includes the array or object around the parameters
 	}
 	from := len(r.Message.Bytes)
 	if r.Message.Bytes, err = enc.append(r.Message.Bytes, params); err != nil {
@@ -64,16 +64,17 @@ func encodeParams(r *session.Request, params *payload) (err error) {
 	return nil
 }
 
-// answered stores what the answer to a call carries.
+// answered stores the answer to a call in its result and in the context's response
+// metadata.
 func answered(ctx context.Context, s *session.Session, call *Call, p *session.OutgoingCall) error {
 	defer s.Recycle(p)
 	if r, ok := ctx.Value(responseKey{}).(*responseMetadata); ok && p.Meta != nil {
 		r.add(p.Meta)
 	}
 	unclaimed := p.Streams
-	defer func() { // also where the result's own code panics
-		for _, k := range unclaimed {
-			k.Cancel(context.Canceled)
+	defer func() { // also after a panic in the result's own code
+		for _, rs := range unclaimed {
+			rs.Cancel(context.Canceled)
 		}
 	}()
 	watchedBy(ctx, s).results(len(p.Result))
@@ -107,7 +108,7 @@ func result(ctx context.Context, s *session.Session, call *Call, p *session.Outg
 	return dec.unclaimed, nil
 }
 
-// checkResult looks at how deep a result nests where it may be too deep.
+// checkResult checks how deep a result nests, if it may be too deep.
 func checkResult(s *session.Session, p *session.OutgoingCall, result *payload) error {
 	if !p.Deep {
 		return nil

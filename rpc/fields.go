@@ -13,11 +13,11 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A payload is a call's Params or Result, looked at once.
+// A payload is a call's Params or Result, with its fields if it is a generated struct.
 type payload struct {
 	value  any
-	record contract.Record // value, where it has fields
-	names  []string        // then theirs
+	record contract.Record // value, if it is a generated struct
+	names  []string        // of the fields of record
 }
 
 func payloadOf(v any, names []string) payload {
@@ -41,7 +41,7 @@ func (c *Call) receives() bool {
 	return p.hasStreams()
 }
 
-// streams are those among it.
+// streams returns the streams among the fields.
 func (p *payload) streams() (streams []*contract.Stream) {
 	if s, ok := p.value.(*contract.Stream); ok {
 		return []*contract.Stream{s}
@@ -70,8 +70,8 @@ func (p *payload) hasStreams() bool {
 	return false
 }
 
-// failStreams makes the result streams of a failed call yield its error, so
-// that code which looks only there finds it.
+// failStreams makes the result streams of a failed call yield its error, so that code
+// which checks only the streams finds it.
 func (c *Call) failStreams(err error) {
 	result := c.result()
 	for _, s := range result.streams() {
@@ -79,16 +79,16 @@ func (c *Call) failStreams(err error) {
 	}
 }
 
-// An encoder writes what a call carries. streams are the wire's names for its
-// streams, in the order in which they come; a nil one is the nil iterator.
+// An encoder encodes the Params or the Result of a call. streams are the names on the
+// wire of its streams, in order; the name of a nil iterator is nil.
 type encoder struct {
 	form    wire.Format
 	codec   codec.Codec
 	streams [][]byte
-	depth   int // how deep a value may nest
+	depth   int // the greatest depth of a value
 }
 
-// append appends Params or a Result.
+// append appends the encoded Params or Result.
 func (e *encoder) append(dst []byte, p *payload) ([]byte, error) {
 	if p.record == nil {
 		return e.value(dst, p.value)
@@ -122,8 +122,8 @@ func (e *encoder) value(dst []byte, v any) ([]byte, error) {
 	return encodeTo(dst, e.codec, v, e.depth)
 }
 
-// reset makes a result zero, which may hold an earlier answer's: decoding into that
-// would make one value of both.
+// reset sets a result to its zero value. It may hold an earlier answer, which decoding
+// would merge with the new one.
 func (p *payload) reset() {
 	if p.record == nil {
 		resetValue(p.value)
@@ -140,18 +140,18 @@ func resetValue(v any) {
 	}
 }
 
-// A decoder reads what a call carries, and hands out the streams that its message
-// has listed.
+// A decoder decodes the Params or the Result of a call and assigns the streams that the
+// message lists.
 type decoder struct {
 	form      wire.Format
 	codec     codec.Codec
-	errors    declaredErrors        // with which the streams may end
-	strict    bool                  // refuses members of unknown names
-	unclaimed []*session.RecvStream // not claimed yet
+	errors    declaredErrors        // of the method, for its streams
+	strict    bool                  // refuse unknown members
+	unclaimed []*session.RecvStream // streams of the message that no value has named yet
 	claimed   []*session.RecvStream
 }
 
-// claim turns the wire's name for a stream into the stream.
+// claim returns the stream with the given name on the wire.
 func (d *decoder) claim(raw []byte) (contract.Stream, error) {
 	h, ok := d.form.Int(raw)
 	for i, rs := range d.unclaimed {
@@ -165,8 +165,9 @@ func (d *decoder) claim(raw []byte) (contract.Stream, error) {
 	return contract.Stream{}, errors.New("not a stream that the message lists")
 }
 
-// decode stores Params or a Result in p. Members match by their exact names,
-// and unknown ones are ignored, or refused if d is strict; an array goes by position.
+// decode stores Params or a Result in p. The members of an object are matched by their
+// exact names; unknown members are ignored, or refused if d is strict. The elements of
+// an array are matched by position.
 func (d *decoder) decode(raw []byte, p *payload) error {
 	if p.record == nil {
 		return d.value(raw, p.value)
@@ -202,7 +203,7 @@ func (d *decoder) decode(raw []byte, p *payload) error {
 	return fmt.Errorf("want an object")
 }
 
-// unknownParameter is the error of a strict decoder.
+// unknownParameter returns the error of a strict decoder.
 func unknownParameter(name string, known []string) error {
 	if len(known) == 0 {
 		return fmt.Errorf("unknown parameter %q; there are none", session.Brief(name))
@@ -210,7 +211,7 @@ func unknownParameter(name string, known []string) error {
 	return fmt.Errorf("unknown parameter %q; there are %s", session.Brief(name), strings.Join(known, ", "))
 }
 
-// params is decode for parameters, which a method may have none of.
+// params is decode for parameters. A method without parameters has a nil p.value.
 func (d *decoder) params(raw []byte, p *payload) error {
 	if p.value != nil {
 		return d.decode(raw, p)

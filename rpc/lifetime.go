@@ -6,34 +6,36 @@ import (
 	"github.com/wirecall/wirecall/internal/session"
 )
 
-// A lifetime decides how long a Conn lasts and in which session its calls are made.
-// That of a dialed connection is a redialer; any other ends with its only session.
+// A lifetime decides when a Conn ends and in which session its calls are made. The
+// lifetime of a dialed connection is a redialer; any other connection ends with its
+// only session.
 //
-// The methods may be called from any goroutine. Those that a session calls, attached
-// and those below it, do not block.
+// The methods may be called by any goroutine. Those of session.Events do not block.
 type lifetime interface {
-	// pick returns the session for a call under ctx. It fails if the call is not to
-	// be made now.
+	// pick returns the session for a call under ctx, or an error if the call must not be
+	// made now.
 	pick(ctx context.Context) (*session.Session, error)
 
-	// await returns nil if call, which failed with err in s, is to be made again, as
-	// soon as there is another session. Otherwise it returns why the call fails.
+	// await waits for another session and returns nil if call, which failed with err in
+	// s, must be made again there. Otherwise it returns the error of the call.
 	await(ctx context.Context, s *session.Session, call *Call, err error) error
 
-	// reconnect has an attempt made at once; see Conn.Reconnect.
+	// reconnect starts an attempt to connect at once; see Conn.Reconnect.
 	reconnect()
 
-	// end ends the Conn, but none of its sessions.
+	// end ends the Conn, but not its sessions.
 	end(cause error)
 
-	// sessions returns those that may not have ended.
+	// sessions returns the sessions that may not have ended.
 	sessions() []*session.Session
 
-	// done is closed when the Conn has ended; err returns why, nil before.
+	// done returns a channel that is closed when the Conn has ended. err returns why it
+	// ended, or nil.
 	done() <-chan struct{}
 	err() error
 
-	// state is Conn.State but for Resumable. changed is closed when it is another.
+	// state returns Conn.State without Resumable. changed returns a channel that is
+	// closed when the state changes.
 	state() State
 	changed() <-chan struct{}
 

@@ -115,7 +115,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.MessageBytes, 1<<20)
 	def(&l.Calls, 256)
 	def(&l.Streams, 256)
-	def(&l.BufferedBytes, max(16<<20, 2*min(l.MessageBytes, mostNumber/2)))
+	def(&l.BufferedBytes, max(16<<20, 2*min(l.MessageBytes, maxNumber/2)))
 	def(&l.Notifications, 4096)
 	def(&l.NotificationBytes, 1<<20)
 	def(&l.BatchMessages, 1000)

@@ -8,9 +8,9 @@ import (
 	"github.com/wirecall/wirecall/internal/session"
 )
 
-// Metadata travels beside a call, in the message's member "meta": trace
-// contexts, tenants, locales. It is wholly the caller's; authenticate a
-// connection where it is made, in an http.Handler around the Server.
+// Metadata is sent beside a call, in the message's member "meta": trace contexts,
+// tenants, locales. The caller controls all of it, so it cannot authenticate: see
+// ServerOptions.Authenticate.
 
 type (
 	sentKey     struct{}

@@ -97,7 +97,7 @@ type StreamResult struct {
 // the stream, and is the error that the consumer gets.
 type StreamInterceptor func(ctx context.Context, stream *StreamInfo) func(item any) error
 
-// observers are the functions that are not nil.
+// observers are the functions of all Observers that are not nil.
 type observers struct {
 	log    *slog.Logger
 	conn   []func(context.Context, *Conn, *http.Request) func(error)
@@ -124,7 +124,7 @@ func appendNotNil[T any](list []T, f T, there bool) []T {
 	return list
 }
 
-// guard runs what an observer is to do.
+// guard calls a function of an observer and logs its panic.
 func (o *observers) guard(f func()) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -134,7 +134,8 @@ func (o *observers) guard(f func()) {
 	f()
 }
 
-// beginConn returns what is to be called with the end of the session.
+// beginConn calls the observers with a new session and returns the functions to call at
+// its end.
 func (o *observers) beginConn(ctx context.Context, conn *Conn, handshake *http.Request) (ends []func(error)) {
 	for _, f := range o.conn {
 		o.guard(func() {
@@ -152,8 +153,8 @@ func (o *observers) endConn(ends []func(error), cause error) {
 	}
 }
 
-// observeSession tells observers that a session has begun, and notes what they are to
-// be told of its end.
+// observeSession calls the observers with a new session, and keeps the functions to
+// call at its end.
 func (c *Conn) observeSession(s *session.Session, handshake *http.Request) {
 	ends := c.observers.beginConn(s.Ctx, c, handshake)
 	if len(ends) == 0 {
@@ -173,13 +174,13 @@ func (c *Conn) observeSession(s *session.Session, handshake *http.Request) {
 	}
 }
 
-// An observedSessions holds what observers are to be told of the end of sessions.
+// observedSessions holds the observers' functions to call at the end of each session.
 type observedSessions struct {
 	mu   sync.Mutex
 	ends map[*session.Session][]func(error)
 }
 
-// observeEnd tells observers that a session has ended.
+// observeEnd calls the observers' functions for a session that has ended.
 func (c *Conn) observeEnd(s *session.Session, cause error) {
 	if len(c.observers.conn) == 0 {
 		return
@@ -191,7 +192,7 @@ func (c *Conn) observeEnd(s *session.Session, cause error) {
 	c.observers.endConn(ends, cause)
 }
 
-// watchState tells observers of the states of a dialed connection, until its end.
+// watchState calls the observers with the states of a dialed connection until it ends.
 func (o *observers) watchState(conn *Conn) {
 	for st := range conn.States(context.Background()) {
 		for _, f := range o.state {
@@ -200,14 +201,15 @@ func (o *observers) watchState(conn *Conn) {
 	}
 }
 
-// A watchedCall is a call that observers are told of.
+// A watchedCall is a call with observers.
 type watchedCall struct {
 	observers *observers
 	ends      []func(CallResult)
 	result    CallResult
 }
 
-// beginCall returns nil, and ctx, where nobody observes calls.
+// beginCall calls the observers with a new call. Without observers it returns ctx and
+// nil.
 func (o *observers) beginCall(ctx context.Context, call *Call) (context.Context, *watchedCall) {
 	if len(o.call) == 0 {
 		return ctx, nil
@@ -227,7 +229,8 @@ func (o *observers) beginCall(ctx context.Context, call *Call) (context.Context,
 	return ctx, w
 }
 
-// end tells observers what has come of the call, the last that were asked first.
+// end calls the observers' functions with the result of the call, in the reverse order
+// of their beginning.
 func (w *watchedCall) end(err error) {
 	w.result.Err = err
 	for i := len(w.ends) - 1; i >= 0; i-- {
@@ -237,8 +240,8 @@ func (w *watchedCall) end(err error) {
 
 type watchedKey struct{}
 
-// watchedBy returns the call that is made under ctx in a session, nil where nobody
-// observes it.
+// watchedBy returns the observed call that is made under ctx in a session, or nil if
+// there are no observers.
 func watchedBy(ctx context.Context, s *session.Session) *watchedCall {
 	if len(connOf(s).observers.call) == 0 {
 		return nil
@@ -247,7 +250,8 @@ func watchedBy(ctx context.Context, s *session.Session) *watchedCall {
 	return w
 }
 
-// params and results note how large those are, as encoded. They may be called for nil.
+// params and results record the encoded sizes of the parameters and of the result. w
+// may be nil.
 func (w *watchedCall) params(size int) {
 	if w != nil {
 		w.result.ParamBytes = size
@@ -260,7 +264,7 @@ func (w *watchedCall) results(size int) {
 	}
 }
 
-// observe makes a call that observers are told of.
+// observe makes a call with observers.
 func (c *Conn) observe(ctx context.Context, call *Call) error {
 	ctx, w := c.observers.beginCall(ctx, call)
 	err := c.invoke(context.WithValue(ctx, watchedKey{}, w), call)
@@ -269,7 +273,8 @@ func (c *Conn) observe(ctx context.Context, call *Call) error {
 	return err
 }
 
-// observeRefusal tells observers of a request that does not run.
+// observeRefusal calls the observers with a request that is refused before it reaches a
+// handler.
 func (c *config) observeRefusal(s *session.Session, name []byte, e *fault.Error) {
 	method := c.methods.method(name)
 	if method == nil {
@@ -279,8 +284,9 @@ func (c *config) observeRefusal(s *session.Session, name []byte, e *fault.Error)
 	w.end(public(s, e))
 }
 
-// given returns err, of a method with such errors, as its caller is given it.
-func given(s *session.Session, err error, declared declaredErrors) (got error) {
+// asReceived returns err as the caller receives it from a method with the given declared
+// errors.
+func asReceived(s *session.Session, err error, declared declaredErrors) (got error) {
 	if err == nil {
 		return nil
 	}

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// preflightAge is how long a browser may remember what a preflight was answered,
-// in seconds. Browsers bound it themselves, Chromium by two hours.
+// preflightAge is how long a browser may cache the response to a preflight request, in
+// seconds. Browsers have limits of their own, Chromium two hours.
 const preflightAge = "7200"
 
-// allowCORS lets pages of an origin that is allowed POST with what they may open a
-// WebSocket with: cookies, and, since a WebSocket's messages can carry anything,
-// headers of any name.
+// allowCORS lets pages of an allowed origin POST with what they may open a WebSocket
+// with: cookies, and, since the messages of a WebSocket can carry anything, headers of
+// any name.
 func allowCORS(h http.Header, r *http.Request, origin string) {
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Credentials", "true")
@@ -30,8 +30,8 @@ func allowCORS(h http.Header, r *http.Request, origin string) {
 	}
 }
 
-// allows decides about an Origin header: RFC 6454, section 7. Only browsers
-// send one, and pages cannot make them send a false one.
+// allows reports whether requests with an Origin header (RFC 6454, section 7) are
+// served. Only browsers send that header, and pages cannot set it.
 func (s *Server) allows(origin, host string) bool {
 	if origin == "null" { // a sandboxed frame, among others
 		return s.allowsOneOf("", origin)
@@ -50,8 +50,8 @@ func (s *Server) allows(origin, host string) bool {
 }
 
 // allowsOneOf reports whether a pattern matches one of the names of an origin. A
-// pattern with a scheme matches only a name with one, and one without matches only a
-// name without: no wildcard stands for a slash.
+// pattern with a scheme matches only a name with one, and a pattern without matches
+// only a name without, because no wildcard matches a slash.
 func (s *Server) allowsOneOf(scheme string, names ...string) bool {
 	for _, pattern := range s.origins {
 		if pattern == "*" {
@@ -66,7 +66,7 @@ func (s *Server) allowsOneOf(scheme string, names ...string) bool {
 	return false
 }
 
-// originPatterns makes patterns for path.Match of those that a user has written.
+// originPatterns returns ServerOptions.Origins as patterns for path.Match.
 func originPatterns(written []string) []string {
 	var patterns []string
 	for _, p := range written {
@@ -80,8 +80,8 @@ func originPatterns(written []string) []string {
 	return patterns
 }
 
-// literalIPv6 escapes the brackets around an IPv6 address, which path.Match would take
-// for those around a set of characters.
+// literalIPv6 escapes the brackets around an IPv6 address, which path.Match would read
+// as a set of characters.
 func literalIPv6(host string) string {
 	addr, port, ok := strings.Cut(host, "]")
 	if !ok || !strings.HasPrefix(addr, "[") || !strings.Contains(addr, ":") {
@@ -90,14 +90,14 @@ func literalIPv6(host string) string {
 	return `\[` + addr[1:] + `\]` + port
 }
 
-// canonicalHost returns a host, with its port if it has one, in the one spelling that
-// hosts are compared in.
+// canonicalHost returns a host, with its port if it has one, in the spelling in which
+// hosts are compared.
 func canonicalHost(scheme, host string) string {
 	return withoutDefaultPort(scheme, canonicalIPv6(host))
 }
 
-// canonicalIPv6 returns a host with its IPv6 address, if it is one, spelled as in RFC
-// 5952, section 4, in brackets and without a zone, which means nothing outside of the
+// canonicalIPv6 returns a host with its IPv6 address, if it is one, in the spelling of
+// RFC 5952, section 4, in brackets and without a zone, which has no meaning outside the
 // client: RFC 6874, section 1.
 func canonicalIPv6(host string) string {
 	bracket := strings.LastIndexByte(host, ']') + 1
@@ -112,8 +112,8 @@ func canonicalIPv6(host string) string {
 	return "[" + addr.WithZone("").String() + "]" + port
 }
 
-// withoutDefaultPort leaves out the port that a scheme implies, as browsers do in
-// Origin headers and some clients and proxies do not in Host headers.
+// withoutDefaultPort removes the port that a scheme implies, as browsers do in Origin
+// headers and some clients and proxies do not in Host headers.
 func withoutDefaultPort(scheme, host string) string {
 	switch scheme {
 	case "http":

@@ -9,7 +9,7 @@ import (
 
 var errNeedsWirecall = &Error{Code: CodeNeedsWirecall, Message: "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC", ran: fault.No}
 
-// noPeer is the peer where there is none.
+// noPeer is the result of Peer if there is no peer.
 type noPeer struct{}
 
 func (noPeer) Call(_ context.Context, call *Call) error {

@@ -10,8 +10,8 @@ import (
 	"github.com/wirecall/wirecall/internal/session"
 )
 
-// servePOST answers one message or one batch: JSON-RPC over HTTP, for curl and
-// for clients without a WebSocket. The handlers' contexts end with the request.
+// servePOST answers one message or one batch of JSON-RPC over HTTP, for curl and for
+// clients without a WebSocket. The handlers' contexts end with the request.
 func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 	if !isJSON(r.Header.Get("Content-Type")) {
 		http.Error(w, "Content-Type must be application/json", http.StatusUnsupportedMediaType)
@@ -33,7 +33,7 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the client has gone
 	}
-	msg, ok := session.AnswerPlain(under(r.Context(), ctx), &s.config.Settings, body)
+	msg, ok := session.AnswerPlain(withValues(r.Context(), ctx), &s.config.Settings, body)
 	switch {
 	case !ok:
 	case len(msg) == 0:
@@ -44,8 +44,8 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isJSON reports whether a content type is one of those that JSON-RPC clients send.
-// A form on a foreign page can send none of them without asking first.
+// isJSON reports whether a content type is one that JSON-RPC clients send. A page of a
+// foreign origin can send none of them without a preflight request.
 func isJSON(contentType string) bool {
 	t, _, err := mime.ParseMediaType(contentType)
 	if err != nil {

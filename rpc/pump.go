@@ -6,18 +6,18 @@ import (
 	"github.com/wirecall/wirecall/internal/session"
 )
 
-// A pump produces a stream of the user's: it runs the iterator and encodes what that
-// yields.
+// A pump produces a stream of this side: it runs the iterator and encodes its items. It
+// implements session.Producer.
 type pump struct {
 	stream  *session.SendStream
 	iterate contract.Producer
 	errors  declaredErrors // of the method
 
-	begin func() *watchedStream // nil where nobody watches
-	watch *watchedStream        // what that has returned
+	begin func() *watchedStream // nil if the stream is not watched
+	watch *watchedStream        // the result of begin
 }
 
-// pumpsOf returns the producers of streams, nil for a nil iterator.
+// pumpsOf returns the producers of streams. That of a nil iterator is nil.
 func pumpsOf(streams []*contract.Stream, method *Method) []session.Producer {
 	if len(streams) == 0 {
 		return nil
@@ -34,24 +34,25 @@ func pumpsOf(streams []*contract.Stream, method *Method) []session.Producer {
 	return pumps
 }
 
-// produce always enters the iterator once, so that what that holds is released. If
-// the stream is not wanted any more the first yield returns false.
+// Produce implements session.Producer. It always enters the iterator once, so that the
+// iterator can release what it holds. If the stream has ended, its first yield returns
+// false.
 func (p *pump) Produce(s *session.SendStream) {
 	p.stream = s
 	err := errExited
-	defer func() { // also where the iterator ends the goroutine
+	defer func() { // also after runtime.Goexit in the iterator
 		left := p.watch != nil && s.Unwanted()
 		why := s.Reason(err)
 		s.Finish(p.end(why))
 		if p.watch != nil {
 			p.watch.result.Blocked = s.Blocked
-			p.watch.ranged(given(s.Session, why, p.errors), left)
+			p.watch.ranged(asReceived(s.Session, why, p.errors), left)
 		}
 	}()
 	err = p.guard()
 }
 
-// guard turns a panic of the iterator into the stream's error.
+// guard runs the iterator. A panic becomes the stream's error.
 func (p *pump) guard() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -75,12 +76,12 @@ func (p *pump) emitWatched(item any) bool {
 		return false
 	}
 	p.watch.count(1, p.stream.LikelySize)
-	p.watch.tell()
+	p.watch.report()
 	return true
 }
 
-// emit encodes and sends one item, waiting for credit and for room. It is the loop
-// body of the iterator.
+// emit encodes and sends one item. It waits for credit and for room in the send queue.
+// It is the yield function of the iterator.
 func (p *pump) emit(item any) bool {
 	s := p.stream
 	for {
@@ -99,12 +100,12 @@ func (p *pump) emit(item any) bool {
 	}
 }
 
-// end is the error that the stream ends with as it crosses, nil where the stream is
-// complete. It runs the error's code.
+// end returns the error that is sent at the end of the stream, or nil if the stream is
+// complete. It runs methods of err, which are user code.
 func (p *pump) end(err error) *fault.Error {
 	if err == nil {
 		return nil
 	}
-	c := p.stream.Session
-	return crossing(c, hasRun(public(c, err)), p.errors)
+	s := p.stream.Session
+	return crossing(s, hasRun(public(s, err)), p.errors)
 }

@@ -53,7 +53,7 @@ func (r Reconnect) withDefaults() Reconnect {
 	return r
 }
 
-// delay returns how long to wait before the next attempt, after n that failed.
+// delay returns how long to wait before the attempt that follows n failed ones.
 func (r Reconnect) delay(n int) time.Duration {
 	if n == 0 {
 		return backoff.Between(0, r.MinDelay)
@@ -61,9 +61,8 @@ func (r Reconnect) delay(n int) time.Duration {
 	return backoff.Delay(r.MinDelay, r.MaxDelay, n)
 }
 
-// isFinal reports whether what ended a session, or a try to make one, will end
-// the next as well: the close codes that say so, and credentials that are not
-// taken.
+// isFinal reports whether the cause of a session's end, or of a failed attempt to begin
+// one, would end the next one too: a close code that says so, or refused credentials.
 func isFinal(cause error) bool {
 	if isRefusal(cause) {
 		return true
@@ -79,15 +78,16 @@ func isFinal(cause error) bool {
 	return e.Code >= transport.CloseViolation && e.Code < 5000
 }
 
-// isRefusal reports whether the server does not take the client's credentials.
+// isRefusal reports whether the server refused the client's credentials.
 func isRefusal(cause error) bool {
 	e, ok := errors.AsType[*Error](cause)
 	return ok && (e.Code == CodeUnauthenticated || e.Code == CodePermissionDenied)
 }
 
-// stretched returns how long a client waits at least for a server that has said how
-// long it wants no attempt: that time, or a random one up to twice as long.
-func stretched(err error) time.Duration {
+// serverDelay returns the least delay before the next attempt if the server has asked for
+// one: between that delay and twice that delay, at random. It is 0 if the server has
+// not.
+func serverDelay(err error) time.Duration {
 	d, _ := RetryAfter(err)
 	return backoff.Between(d, 2*d)
 }

@@ -10,23 +10,24 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// again has redial run, after a wait. The mutex is held.
-func (r *redialer) again(wait time.Duration) {
+// startRedial starts redial after a wait, unless it runs or the connection has ended. The
+// mutex is held.
+func (r *redialer) startRedial(wait time.Duration) {
 	if r.dialing || r.ctx.Err() != nil {
 		return
 	}
 	r.dialing = true
 	s := r.conn.session.Load()
 	r.attempts.judge(s.HasTraffic.Load(), s.Breached.Load(), time.Since(r.since), r.options.MaxDelay)
-	lower(r.hurry) // of somebody who waited for something else
-	lower(r.now)
+	clearFlag(r.callWaits) // set by a call that waited for an earlier session
+	clearFlag(r.retryNow)
 	go r.redial(wait)
 }
 
-// redial makes the connection again, until it has or the connection ends. There
-// is one at a time.
+// redial makes attempts until the connection is established or has ended. At most one
+// runs at a time.
 func (r *redialer) redial(spread time.Duration) {
-	r.pause(spread, r.hurry)
+	r.pause(spread, r.callWaits)
 	for r.ctx.Err() == nil {
 		r.pause(r.nextDelay(), nil)
 		err := r.attempt()
@@ -39,14 +40,14 @@ func (r *redialer) redial(spread time.Duration) {
 			return
 		}
 		if s := r.conn.session.Load(); err != nil && s.PeerDraining() {
-			s.MoveStreams() // there may be no other server before this one is idle
+			s.MoveStreams() // there may be no other server until this one is idle
 		}
 	}
 }
 
 var errAbandoned = errors.New("the attempt was abandoned for another, as Conn.Reconnect asked")
 
-// attempt connects once, unless reconnect abandons it.
+// attempt connects once. It ends early if reconnect abandons it.
 func (r *redialer) attempt() error {
 	ctx, abandon := context.WithCancelCause(r.ctx)
 	defer abandon(nil)
@@ -56,17 +57,17 @@ func (r *redialer) attempt() error {
 	return r.connect(ctx)
 }
 
-// reconnect implements lifetime. An attempt that it abandons behind a resume which the
-// server has accepted costs nothing: the next one has a higher number.
+// reconnect implements lifetime. It may abandon an attempt whose resume the server has
+// accepted: the next attempt has a higher number, which the server accepts too.
 func (r *redialer) reconnect() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.dialing || r.current.Phase == Connected || time.Since(r.asked) < time.Second {
+	if !r.dialing || r.current.Phase == Connected || time.Since(r.forcedAt) < time.Second {
 		return
 	}
-	r.asked = time.Now()
+	r.forcedAt = time.Now()
 	r.attempts = attempts{}
-	raise(r.now)
+	setFlag(r.retryNow)
 	if r.abandon != nil {
 		r.abandon(errAbandoned)
 	}
@@ -82,26 +83,26 @@ func (r *redialer) nextDelay() time.Duration {
 	return d
 }
 
-// pause waits for d, for the end of the connection, or where somebody is in a
-// hurry, for no more than a second.
-func (r *redialer) pause(d time.Duration, hurry <-chan struct{}) {
+// pause waits for d, or until the connection ends or reconnect is called. After callWaits
+// has a value it waits for at most a second more.
+func (r *redialer) pause(d time.Duration, callWaits <-chan struct{}) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
-	case <-hurry:
+	case <-callWaits:
 		r.pause(min(d, backoff.Between(0, time.Second)), nil)
-	case <-r.now:
+	case <-r.retryNow:
 	case <-t.C:
 	case <-r.ctx.Done():
 	}
 }
 
-// settled reports whether there is no more to do for redial: the connection is
-// there, and has not been lost again meanwhile.
+// settled reports whether redial is done: the connection is established and has not
+// been lost again meanwhile.
 func (r *redialer) settled(err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.attempts.least = stretched(err)
+	r.attempts.least = serverDelay(err)
 	if err != nil && r.current.Phase != Connected {
 		r.set(r.current.Phase, err)
 	}
@@ -112,7 +113,7 @@ func (r *redialer) settled(err error) bool {
 	return true
 }
 
-// connect dials, and takes the session up again or begins a new one.
+// connect dials, and resumes the session or begins a new one.
 func (r *redialer) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*r.conn.Limits.HandshakeTimeout, session.ErrNoAnswer)
 	defer cancel()
@@ -129,7 +130,7 @@ func (r *redialer) connect(ctx context.Context) error {
 			t.Close()
 			return err
 		}
-		old.End(err) // the server knows it no more: on with a new one
+		old.End(err) // the server no longer has it: begin a new one
 	}
 	s := session.New(r.values, &r.conn.Settings, r.dialer.codec.Format(), t, m, (*connEvents)(r.conn))
 	if err := public(s, s.Open(ctx)); err != nil {
@@ -141,14 +142,14 @@ func (r *redialer) connect(ctx context.Context) error {
 	return nil
 }
 
-// maxLeaving is how many sessions whose servers shut down a connection holds beside
-// its current one.
+// maxLeaving is how many sessions of servers that are shutting down a connection holds
+// in addition to its current session.
 const maxLeaving = 4
 
 var errTooManyLeaving = errors.New("too many servers of one connection shut down at once")
 
-// adopt makes s the session that calls go to. What runs in an older one that
-// goes on may finish there.
+// adopt makes s the session for new calls. What runs in an older session that has not
+// ended may finish there.
 func (r *redialer) adopt(s *session.Session) {
 	old := r.conn.session.Load()
 	var oldest *session.Session
@@ -161,7 +162,7 @@ func (r *redialer) adopt(s *session.Session) {
 			oldest = r.leaving[0]
 		}
 		r.leaving = append(r.leaving, old)
-		r.older.Store(int32(len(r.leaving)))
+		r.leavingCount.Store(int32(len(r.leaving)))
 	}
 	closed := r.ctx.Err() != nil
 	r.mu.Unlock()

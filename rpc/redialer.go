@@ -13,36 +13,36 @@ import (
 	"github.com/wirecall/wirecall/internal/session"
 )
 
-// A redialer is the lifetime of a dialed connection: it connects again when the
-// transport is lost, or the server shuts down, and holds the sessions that go on
-// meanwhile beside the current one.
+// A redialer is the lifetime of a dialed connection. It connects again when the
+// transport is lost or the server shuts down, and holds the older sessions that have
+// not ended yet.
 type redialer struct {
 	conn    *Conn
 	dialer  *dialer
 	options Reconnect               // with the defaults
-	ctx     context.Context         // ends with the connection; its cause says why
+	ctx     context.Context         // ends with the connection, with its cause
 	cancel  context.CancelCauseFunc // the first call wins
-	values  context.Context         // of the handlers
+	values  context.Context         // of the contexts of handlers
 
-	hurry chan struct{} // holds a value when a call waits
-	now   chan struct{} // holds a value when an attempt is to be made at once
-	older atomic.Int32  // how many leaving has
+	callWaits    chan struct{} // holds a value if a call waits for a session
+	retryNow     chan struct{} // holds a value if an attempt must be made at once
+	leavingCount atomic.Int32  // the length of leaving
 
 	mu       sync.Mutex
 	current  State         // see state
 	changes  chan struct{} // closed when current changes
-	dialing  bool          // redial runs
+	dialing  bool          // whether redial runs
 	since    time.Time     // when the phase became Connected
-	asked    time.Time     // when reconnect last did something
+	forcedAt time.Time     // when reconnect last did something
 	attempts attempts
 	abandon  context.CancelCauseFunc // ends the latest attempt; nil before the first
-	leaving  []*session.Session      // older sessions, whose servers shut down
+	leaving  []*session.Session      // older sessions that have not ended, whose servers are shutting down
 }
 
-// newRedialer makes c a dialed connection.
+// newRedialer returns the redialer of c, and makes it the lifetime of c.
 func newRedialer(c *Conn, d *dialer, values context.Context) *redialer {
 	r := &redialer{conn: c, dialer: d, options: d.opts.Reconnect, values: values,
-		hurry: make(chan struct{}, 1), now: make(chan struct{}, 1), changes: make(chan struct{})}
+		callWaits: make(chan struct{}, 1), retryNow: make(chan struct{}, 1), changes: make(chan struct{})}
 	r.ctx, r.cancel = context.WithCancelCause(values)
 	c.lifetime = r
 	return r
@@ -75,7 +75,8 @@ func (r *redialer) sessions() []*session.Session {
 	return append([]*session.Session{r.conn.session.Load()}, r.leaving...)
 }
 
-// set changes the state, unless the connection is closed. The mutex is held.
+// set changes the phase and its cause, unless the connection is closed. The mutex is
+// held.
 func (r *redialer) set(p Phase, cause error) {
 	if r.current.Phase == Closed {
 		return
@@ -90,7 +91,7 @@ func (r *redialer) set(p Phase, cause error) {
 	r.notify()
 }
 
-// notify has those who watch the state look at it. The mutex is held.
+// notify wakes those who wait for a change of the state. The mutex is held.
 func (r *redialer) notify() {
 	close(r.changes)
 	r.changes = make(chan struct{})
@@ -104,24 +105,24 @@ func (r *redialer) end(cause error) {
 	r.cancel(cause)
 }
 
-// attached implements lifetime.
+// Attached implements session.Events.
 func (r *redialer) Attached() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.set(Connected, nil)
 }
 
-// detached implements lifetime.
+// Detached implements session.Events.
 func (r *redialer) Detached(s *session.Session, cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.conn.session.Load() == s {
 		r.set(Detached, cause)
-		r.again(0)
+		r.startRedial(0)
 	}
 }
 
-// ended implements lifetime.
+// Ended implements session.Events.
 func (r *redialer) Ended(s *session.Session, cause error) {
 	if r.ctx.Err() != nil {
 		return
@@ -131,17 +132,17 @@ func (r *redialer) Ended(s *session.Session, cause error) {
 	switch {
 	case r.conn.session.Load() != s:
 		r.leaving = slices.DeleteFunc(r.leaving, func(old *session.Session) bool { return old == s })
-		r.older.Store(int32(len(r.leaving)))
+		r.leavingCount.Store(int32(len(r.leaving)))
 	case r.options.Disabled || isFinal(cause):
 		r.set(Closed, cause)
 		r.cancel(cause)
 	default:
 		r.set(Connecting, cause)
-		r.again(0)
+		r.startRedial(0)
 	}
 }
 
-// goaway implements lifetime.
+// Goaway implements session.Events.
 func (r *redialer) Goaway(s *session.Session, ms []int64) {
 	if r.options.Disabled {
 		return
@@ -153,19 +154,19 @@ func (r *redialer) Goaway(s *session.Session, ms []int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.conn.session.Load() == s {
-		r.again(backoff.Between(0, spread))
+		r.startRedial(backoff.Between(0, spread))
 	}
 }
 
-// pick implements lifetime: a call that is made for one of the peer's is made in the
-// session of that, while it goes on beside the current one.
+// pick implements lifetime. A call that is made by the handler of a peer's call is made
+// in that call's session, if that is an older one which has not ended.
 func (r *redialer) pick(ctx context.Context) (*session.Session, error) {
 	if r.options.FailFast {
 		if st := r.state(); st.Phase != Connected {
-			return nil, r.conn.over(notSent(CodeUnavailable, st.Cause))
+			return nil, r.conn.finalError(notSent(CodeUnavailable, st.Cause))
 		}
 	}
-	if r.older.Load() > 0 {
+	if r.leavingCount.Load() > 0 {
 		if in := session.CallFromContext(ctx); in != nil && connOf(in.Session) == r.conn && in.Session.Serves(ctx) && in.Session.Err() == nil {
 			return in.Session, nil
 		}
@@ -173,23 +174,23 @@ func (r *redialer) pick(ctx context.Context) (*session.Session, error) {
 	return r.conn.session.Load(), nil
 }
 
-// repeats reports whether a call that failed with err is to be made again on the
-// next session: s takes no more, and the call has not run, or may run twice.
+// repeats reports whether a call that failed with err must be made again in the next
+// session: s accepts no more calls, and the call has not run or may run twice.
 func repeats(s *session.Session, call *Call, err error) bool {
-	over := s.TakesNoCalls()
+	closed := s.TakesNoCalls()
 	switch e, ok := errors.AsType[*Error](err); {
-	case !over || !ok:
+	case !closed || !ok:
 		return false
-	case !e.received && e.ran == fault.No: // it has not left
+	case !e.received && e.ran == fault.No: // it was not sent
 		return true
-	case call.sends(): // which have begun
+	case call.sends(): // whose iterators have begun
 		return false
 	}
 	return call.Method.Idempotent && lost(err) || s.PeerDraining() && NotRun(err)
 }
 
-// await implements lifetime. The error is what the connection has ended with if there
-// will be no other session.
+// await implements lifetime. If there will be no other session, the error is that with
+// which the connection ended.
 func (r *redialer) await(ctx context.Context, s *session.Session, call *Call, err error) error {
 	if !repeats(s, call, err) || s.Serves(ctx) && s.Err() == nil {
 		return err
@@ -198,13 +199,13 @@ func (r *redialer) await(ctx context.Context, s *session.Session, call *Call, er
 		changed := r.changed()
 		switch {
 		case r.ctx.Err() != nil:
-			return r.conn.over(err)
+			return r.conn.finalError(err)
 		case r.options.FailFast || r.options.Disabled:
 			return err
 		case r.conn.session.Load() != s:
 			return nil
 		}
-		raise(r.hurry)
+		setFlag(r.callWaits)
 		select {
 		case <-changed:
 		case <-r.ctx.Done():
@@ -214,16 +215,16 @@ func (r *redialer) await(ctx context.Context, s *session.Session, call *Call, er
 	}
 }
 
-// raise has a channel that holds one value hold one.
-func raise(flag chan struct{}) {
+// setFlag puts a value into a channel that can hold one, if it is empty.
+func setFlag(flag chan struct{}) {
 	select {
 	case flag <- struct{}{}:
 	default:
 	}
 }
 
-// lower has a channel that holds one value hold none.
-func lower(flag chan struct{}) {
+// clearFlag empties a channel that can hold one value.
+func clearFlag(flag chan struct{}) {
 	select {
 	case <-flag:
 	default:

@@ -32,7 +32,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			return ErrServerClosed
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case !passes(err):
+		case !isTemporary(err):
 			return err
 		default:
 			sleep(ctx, wait)
@@ -53,8 +53,8 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// passes reports whether a listener that has failed with err may yet go on.
-func passes(err error) bool {
+// isTemporary reports whether err of a listener is temporary.
+func isTemporary(err error) bool {
 	e, ok := errors.AsType[interface {
 		error
 		Temporary() bool
@@ -63,8 +63,9 @@ func passes(err error) bool {
 	return ok && e.Temporary() && !e.Timeout()
 }
 
-// listens notes a listener, by a pointer since its type may not be comparable, that the end of the server closes, unless the server has
-// ended.
+// listens records a listener that the end of the server closes, and returns false if
+// the server has ended. The key is a pointer, because the listener's type may not be
+// comparable.
 func (s *Server) listens(ln *net.Listener) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,23 +12,26 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A servedCall is a call or a notification of the peer's with its values.
+// A servedCall is a call or a notification of the peer with its decoded values. It
+// implements session.Served.
 type servedCall struct {
 	session.Incoming
 	handler Handler
 	call    Call
-	watch   *watchedCall // nil where nobody observes it
+	watch   *watchedCall // nil without observers
 }
 
-// serves returns the method m, served by handler.
+// serves returns the method m as the session package calls it, served by handler.
 func serves(m *Method, handler Handler) *session.Method {
 	return &session.Method{Name: m.Name, Cursor: m.Cursor != "", New: func() session.Served {
 		return &servedCall{handler: handler, call: Call{Method: m, Served: true}}
 	}}
 }
 
+// Core implements session.Served.
 func (s *servedCall) Core() *session.Incoming { return &s.Incoming }
 
+// Serve implements session.Served. It runs the handler and sends the answer.
 func (s *servedCall) Serve() {
 	ctx, err := s.Ctx, errExited
 	ctx, s.watch = connOf(s.Session).observers.beginCall(ctx, &s.call)
@@ -37,18 +40,18 @@ func (s *servedCall) Serve() {
 		s.Release()
 		err = s.answer(err)
 		if s.watch != nil {
-			s.watch.end(given(s.Session, err, s.call.Method.Errors))
+			s.watch.end(asReceived(s.Session, err, s.call.Method.Errors))
 		}
 	}()
 	err = s.run(ctx)
 }
 
-// errExited is the error of user code that did not return.
+// errExited is the error of user code that ended its goroutine (runtime.Goexit).
 var errExited error = &Error{Code: CodeInternal, Message: fault.MessageInternal}
 
-// fits refuses a method whose streams the connection cannot carry, before it
-// runs: plain JSON-RPC has no form for those among the parameters, and a batch
-// or a POST no place for any.
+// fits refuses a method, before it runs, whose streams the connection cannot carry: in
+// plain JSON-RPC parameters cannot be streams, and in a batch or a POST results cannot
+// either.
 func (s *servedCall) fits() error {
 	if s.Session.Mode != session.ModePlain {
 		return nil
@@ -66,7 +69,7 @@ func (s *servedCall) decode(params payload) error {
 		return nil
 	}
 	if s.Deep {
-		if s.Session.Format.Check(s.Params, wire.CalleeDepth+1) != nil { // they are in an array or object
+		if s.Session.Format.Check(s.Params, wire.CalleeDepth+1) != nil { // plus the array or object around them
 			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("invalid params: nested deeper than %d", wire.CalleeDepth), ran: fault.No}
 		}
 	}
@@ -82,7 +85,7 @@ func (s *servedCall) decode(params payload) error {
 	return nil
 }
 
-// run runs the user's code. A panic there ends the call and nothing else.
+// run runs the interceptors and the handler. A panic ends only this call.
 func (s *servedCall) run(ctx context.Context) (err error) {
 	call := &s.call
 	defer func() {
@@ -91,7 +94,7 @@ func (s *servedCall) run(ctx context.Context) (err error) {
 		}
 	}()
 	if s.Withdrawn {
-		return s.neverRun()
+		return s.notStarted()
 	}
 	if call.Method.New != nil {
 		call.Params, call.Result = call.Method.New()
@@ -106,12 +109,12 @@ func (s *servedCall) run(ctx context.Context) (err error) {
 	watchReceived(ctx, s.Session, call, &params)
 	handler := s.handler
 	if connOf(s.Session).intercepts || s.watch != nil {
-		handler = s.fromAnew()
+		handler = s.repeatable()
 	}
 	return hasRun(connOf(s.Session).serveChain(handler)(ctx, call))
 }
 
-// panicked logs what a user's code has panicked with, and returns the error of that.
+// panicked logs a panic in user code and returns the error that is sent for it.
 func (s *servedCall) panicked(r any) error {
 	if s.watch != nil {
 		s.watch.result.Panic = r
@@ -119,14 +122,14 @@ func (s *servedCall) panicked(r any) error {
 	return panicked(s.Session, s.Method.Name, r)
 }
 
-// fromAnew is the handler for interceptors, which may run it more than once. Each
-// time it finds an empty result. The streams of the result before are nobody's.
-func (s *servedCall) fromAnew() Handler {
+// repeatable returns the handler for interceptors, which may run it more than once. Each
+// run begins with an empty result. The streams of an earlier result are not sent.
+func (s *servedCall) repeatable() Handler {
 	ran := false
 	return func(ctx context.Context, call *Call) error {
 		if ran {
 			result := call.result()
-			enterOnce(s.Session, result.streams())
+			runUnsent(s.Session, result.streams())
 			result.reset()
 		}
 		ran = true
@@ -137,15 +140,15 @@ func (s *servedCall) fromAnew() Handler {
 	}
 }
 
-// neverRun is the error of a call whose context has ended before it could start.
-func (s *servedCall) neverRun() error {
+// notStarted returns the error of a call whose context ended before it could start.
+func (s *servedCall) notStarted() error {
 	cause := cmp.Or(context.Cause(s.Ctx), s.Session.Err(), context.Canceled)
 	return &Error{Code: CodeOf(cause), Message: cause.Error() + " before the call could start", ran: fault.No}
 }
 
-// answer sends what the handler returned and starts the streams among it. They are
-// started also where nobody wants them: their producers must clean up. It returns the
-// error that the caller is given.
+// answer sends the handler's result and starts its streams. Streams that are not sent
+// are run as well, because their producers must release what they hold. It returns the
+// error that the caller receives.
 func (s *servedCall) answer(err error) error {
 	result := s.call.result()
 	streams := result.streams()
@@ -165,7 +168,7 @@ func (s *servedCall) answer(err error) error {
 	if s.ID != nil {
 		s.Fail(crossing(s.Session, err, s.call.Method.Errors))
 	}
-	enterOnce(s.Session, streams)
+	runUnsent(s.Session, streams)
 	return err
 }
 
@@ -195,10 +198,10 @@ func (s *servedCall) respond(result *payload, streams []*contract.Stream) error 
 	return a.Send()
 }
 
-// encode appends the result.
+// encode appends the encoded result.
 func (s *servedCall) encode(dst []byte, enc *encoder, result *payload) (msg []byte, err error) {
 	defer func() {
-		if r := recover(); r != nil { // a type's own encoding
+		if r := recover(); r != nil { // in a type's own encoding
 			msg, err = dst, s.panicked(r)
 		}
 	}()
@@ -208,10 +211,10 @@ func (s *servedCall) encode(dst []byte, enc *encoder, result *payload) (msg []by
 	return msg, err
 }
 
-// enterOnce runs the producers of streams that nobody will read, so that what
-// they hold is released: their first yield returns false. A call that has been
-// answered no longer counts, so they do by themselves until they return.
-func enterOnce(s *session.Session, streams []*contract.Stream) {
+// runUnsent runs the producers of streams that are not sent, so that they release what
+// they hold: their first yield returns false. The call has been answered and no longer
+// counts, so these goroutines are counted until they return.
+func runUnsent(s *session.Session, streams []*contract.Stream) {
 	for _, st := range streams {
 		produce := st.Local
 		if produce == nil {

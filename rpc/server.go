@@ -30,19 +30,19 @@ import (
 // The zero Server equals NewServer(nil). Its methods may be called by any number of
 // goroutines at once.
 type Server struct {
-	setup sync.Once // sets config and what comes before the mutex
+	setup sync.Once // sets the fields above mu, and the maps
 
 	config  *config
 	codecs  []codec.Codec
 	origins []string // see originPatterns
 
-	subprotocols []string // nil for any
+	subprotocols []string // see ServerOptions.Subprotocols; nil for any
 
-	most int // sockets
+	maxSockets int // 0 for no limit
 
 	mu        sync.Mutex
 	stopped   bool
-	until     time.Time // when a shutdown ends, zero for no time
+	until     time.Time // when a shutdown ends; zero for no deadline
 	listeners map[*net.Listener]struct{}
 	openings  map[*session.Opening]struct{}
 	conns     map[*session.Session]struct{}
@@ -66,13 +66,13 @@ func NewServer(opts *ServerOptions) *Server {
 	return s
 }
 
-// init gives a zero Server the defaults. Each exported method begins with it.
+// init configures a zero Server with the defaults. Each exported method calls it first.
 func (s *Server) init() {
 	s.setup.Do(func() { s.configure(&ServerOptions{}) })
 }
 
 func (s *Server) configure(opts *ServerOptions) {
-	s.origins, s.subprotocols, s.most = originPatterns(opts.Origins), opts.Subprotocols, opts.MaxConnections
+	s.origins, s.subprotocols, s.maxSockets = originPatterns(opts.Origins), opts.Subprotocols, opts.MaxConnections
 	s.codecs = append(s.codecs, opts.Codecs...)
 	s.codecs = append(s.codecs, codec.JSON)
 	s.config = opts.conn().config()
@@ -152,8 +152,8 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 	return s.serveConn(ctx, &s.config.Settings, rwc, s.leave)
 }
 
-// serveConn serves a connection whose socket has been counted. closed is called when
-// that has been closed.
+// serveConn serves a connection whose socket has been counted. It calls closed when the
+// socket has been closed.
 func (s *Server) serveConn(ctx context.Context, set *session.Settings, rwc io.ReadWriteCloser, closed func()) error {
 	t := transport.NewLines(rwc, s.config.lineOptions(closed))
 	o := session.NewOpening(ctx, set, (*serverHost)(s), t, wire.JSON, true)
@@ -175,12 +175,12 @@ func (s *Server) serveConn(ctx context.Context, set *session.Settings, rwc io.Re
 
 var errFull = errors.New("too many connections")
 
-// enter counts a socket, unless there are too many. leave is for when it has been
-// closed.
+// enter counts a socket, or returns false if there are too many. leave must be called
+// when the socket has been closed.
 func (s *Server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.most > 0 && s.sockets >= s.most {
+	if s.maxSockets > 0 && s.sockets >= s.maxSockets {
 		return false
 	}
 	s.sockets++
@@ -193,8 +193,8 @@ func (s *Server) leave() {
 	s.sockets--
 }
 
-// admit takes on a session, whose reader is about to begin. A server that has been
-// stopped ends it and reports false.
+// admit adds a session whose reader is about to start. If the server has been stopped,
+// it ends the session and returns false.
 func (s *Server) admit(c *session.Session) bool {
 	c.Activate()
 	s.mu.Lock()
@@ -209,15 +209,16 @@ func (s *Server) admit(c *session.Session) bool {
 	return !stopped
 }
 
-// serverHost is a Server as its openings know it.
+// A serverHost is a Server as the host of its openings. It implements session.Host.
 type serverHost Server
 
-// take takes on the session of an opening. Where the server has been stopped since
-// the opening began, the session has as long as others to finish.
-func (s *serverHost) Accept(c *session.Session) { (*Server)(s).takeFrom(c, nil) }
+// Accept implements session.Host: it adds the session of an opening. If the server has
+// been stopped since the opening began, the session may finish like any other.
+func (s *serverHost) Accept(c *session.Session) { (*Server)(s).addSession(c, nil) }
 
-// takeFrom is take for a session that has come of a WebSocket handshake, nil for none.
-func (s *Server) takeFrom(c *session.Session, handshake *http.Request) {
+// addSession adds a session that began with the given WebSocket handshake, or with none
+// if it is nil.
+func (s *Server) addSession(c *session.Session, handshake *http.Request) {
 	connOf(c).observeSession(c, handshake)
 	c.Activate()
 	s.mu.Lock()
@@ -229,7 +230,7 @@ func (s *Server) takeFrom(c *session.Session, handshake *http.Request) {
 	}
 }
 
-// opens takes on an opening, unless the server has been stopped.
+// AddOpening implements session.Host. It returns false if the server has been stopped.
 func (s *serverHost) AddOpening(o *session.Opening) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -239,7 +240,7 @@ func (s *serverHost) AddOpening(o *session.Opening) bool {
 	return !s.stopped
 }
 
-// opened is for when an opening is over.
+// RemoveOpening implements session.Host.
 func (s *serverHost) RemoveOpening(o *session.Opening) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

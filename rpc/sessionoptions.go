@@ -35,7 +35,7 @@ type SessionOptions struct {
 	MaxPerPrincipal  int
 }
 
-// registry makes the registry of a server's sessions, nil where it has none.
+// registry returns the registry of a server's sessions, or nil for a nil o.
 func (o *SessionOptions) registry() *session.Registry {
 	if o == nil {
 		return nil
@@ -61,9 +61,10 @@ func (o SessionOptions) withDefaults() SessionOptions {
 	return o
 }
 
-// principalOf returns what says whose a connection with the values of a context is:
-// "" where nobody asks. It runs the user's code, and so not on a reader. Where that
-// panics the connection is nobody's, and nobody can resume its session.
+// principalOf returns a function that returns the principal of a context's connection:
+// "" without SessionOptions.Principal. The function runs user code and so must not be
+// called on a reader. If that panics, the principal is a random one, so that the
+// session cannot be resumed.
 func (c *config) principalOf(o *SessionOptions) func(context.Context) string {
 	if o == nil || o.Principal == nil {
 		return func(context.Context) string { return "" }

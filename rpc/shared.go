@@ -58,8 +58,8 @@ func (s Shared[T]) MarshalCBOR() ([]byte, error) { return nil, errSharedInside }
 // UnmarshalCBOR returns an error, as MarshalCBOR does.
 func (s *Shared[T]) UnmarshalCBOR([]byte) error { return errSharedInside }
 
-// encoded is the value in the codec's form, of which nobody may change a byte. In
-// it nest no more than depth levels.
+// encoded returns the value as encoded by cd. The bytes are shared and must not be
+// changed. It fails if the value nests deeper than depth.
 func (s Shared[T]) encoded(cd codec.Codec, depth int) ([]byte, error) {
 	if s.s == nil {
 		return cd.AppendWithin(nil, new(T), depth)
@@ -84,9 +84,9 @@ func (s *Shared[T]) decodeBy(cd codec.Codec, raw []byte) error {
 	return nil
 }
 
-// encodeTo appends the encoding of v, which a Shared keeps. It fails if the peer would
-// refuse it, because a message with such a value in it would cost the connection, and
-// with it the calls and streams of others.
+// encodeTo appends the encoding of v; a Shared keeps its encoding. It fails if the peer
+// would refuse the value, because the message would otherwise cost the whole
+// connection, with the calls and streams of others.
 func encodeTo(dst []byte, cd codec.Codec, v any, depth int) ([]byte, error) {
 	if s, ok := v.(interface {
 		encoded(codec.Codec, int) ([]byte, error)
@@ -97,7 +97,7 @@ func encodeTo(dst []byte, cd codec.Codec, v any, depth int) ([]byte, error) {
 	return cd.AppendWithin(dst, v, depth)
 }
 
-// decodeFrom stores raw in what v points to.
+// decodeFrom stores the decoded raw in what v points to.
 func decodeFrom(raw []byte, cd codec.Codec, v any) error {
 	if s, ok := v.(interface {
 		decodeBy(codec.Codec, []byte) error

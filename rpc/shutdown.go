@@ -58,7 +58,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // awaitAll waits until no session is left, nor an opening that could become one. It
-// reports whether that was before the end of ctx.
+// returns false if ctx ends first.
 func (s *Server) awaitAll(ctx context.Context, openings []*session.Opening) bool {
 	for _, o := range openings {
 		select {
@@ -89,7 +89,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// endAll ends all connections side by side and waits until their readers have gone.
+// endAll ends all connections at the same time and waits until their readers have
+// returned.
 func (s *Server) endAll(cause error) {
 	openings := s.stop(time.Time{})
 	for _, o := range openings {
@@ -111,7 +112,7 @@ func (s *Server) endAll(cause error) {
 	}
 }
 
-// stop lets no connection in any more, and returns the openings that are there.
+// stop makes the server refuse new connections, and returns the current openings.
 func (s *Server) stop(until time.Time) []*session.Opening {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,7 +123,7 @@ func (s *Server) stop(until time.Time) []*session.Opening {
 	return slices.Collect(maps.Keys(s.openings))
 }
 
-// sessions returns those that are there.
+// sessions returns the sessions that have not ended.
 func (s *Server) sessions() []*session.Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,14 +13,14 @@ import (
 	"github.com/wirecall/wirecall/internal/session"
 )
 
-// An incomingStream is what a user's iterator holds of a stream from the peer.
-// It is a value separate from the RecvStream of the session, so that the
-// garbage collector can tell when the user has lost it.
+// An incomingStream is a stream from the peer as the user's iterator holds it. It is
+// separate from the session's RecvStream, so that the garbage collector can find it
+// unreferenced.
 type incomingStream struct {
 	*session.RecvStream
-	errors declaredErrors // with which it may end
+	errors declaredErrors // of the method
 	used   atomic.Bool
-	watch  *watchedStream // nil where nobody watches
+	watch  *watchedStream // nil if the stream is not watched
 }
 
 func newIncomingStream(rs *session.RecvStream, errors declaredErrors) *incomingStream {
@@ -29,7 +29,7 @@ func newIncomingStream(rs *session.RecvStream, errors declaredErrors) *incomingS
 	return s
 }
 
-// Each makes an incomingStream a contract.Receiver.
+// Each implements contract.Receiver.
 func (s *incomingStream) Each(f func(contract.Item) bool) error {
 	if s.used.Swap(true) {
 		return ErrStreamUsed
@@ -39,7 +39,7 @@ func (s *incomingStream) Each(f func(contract.Item) bool) error {
 	if s.watch != nil {
 		return s.eachWatched(f)
 	}
-	item := &wireItem{k: s.RecvStream} // one for all, or each would be allocated
+	item := &wireItem{stream: s.RecvStream} // shared by all items, to save allocations
 	for {
 		raw, err := s.Next()
 		if err == io.EOF {
@@ -60,9 +60,9 @@ func (s *incomingStream) eachWatched(f func(contract.Item) bool) (err error) {
 	if !watch.claim() {
 		watch = watch.unobserved()
 	}
-	item := &watchedItem{wireItem: wireItem{k: s.RecvStream}, watch: watch}
+	item := &watchedItem{wireItem: wireItem{stream: s.RecvStream}, watch: watch}
 	left := false
-	defer func() { watch.ranged(cmp.Or(err, item.err), left) }() // also where the loop's body panics
+	defer func() { watch.ranged(cmp.Or(err, item.err), left) }() // also after a panic in the loop's body
 	for {
 		raw, err := watch.next(s.RecvStream)
 		if err == io.EOF {
@@ -79,27 +79,29 @@ func (s *incomingStream) eachWatched(f func(contract.Item) bool) (err error) {
 	}
 }
 
+// A wireItem is an encoded item.
 type wireItem struct {
-	k   *session.RecvStream
-	raw []byte
+	stream *session.RecvStream
+	raw    []byte
 }
 
-// Decode makes a wireItem a contract.Item.
+// Decode implements contract.Item.
 func (w *wireItem) Decode(v any) error {
-	if err := decodeFrom(w.raw, codecOf(w.k.Session), v); err != nil {
+	if err := decodeFrom(w.raw, codecOf(w.stream.Session), v); err != nil {
 		return fmt.Errorf("rpc: a stream item cannot be decoded: %w", err)
 	}
 	return nil
 }
 
-// A watchedItem passes through interceptors when it has been decoded.
+// A watchedItem is an item that passes the stream interceptors after it has been
+// decoded.
 type watchedItem struct {
 	wireItem
 	watch *watchedStream
 	err   error
 }
 
-// Decode makes a watchedItem a contract.Item.
+// Decode implements contract.Item.
 func (w *watchedItem) Decode(v any) error {
 	if w.err = w.wireItem.Decode(v); w.err == nil {
 		w.err = w.watch.check(v)
@@ -159,7 +161,7 @@ func ToChan[T any](ctx context.Context, seq iter.Seq2[T, error]) (<-chan T, func
 		}
 	}()
 	return ch, func() error {
-		for range ch { // what is left unread does not hide the end
+		for range ch { // discard items until the channel is closed
 		}
 		return end
 	}

@@ -10,22 +10,22 @@ import (
 	"github.com/wirecall/wirecall/internal/session"
 )
 
-// ourSubprotocols is what the names of wirecall's versions begin with. One that this
-// version does not know is never accepted: the peer would speak it.
-const ourSubprotocols = "wirecall."
+// ownSubprotocols is the prefix of the names of wirecall's versions. A name with it
+// that this version does not know is never accepted, because the peer would use it.
+const ownSubprotocols = "wirecall."
 
-// mostSubprotocol is how long a name of the client's own may be, in bytes. Pages put
-// tokens there.
-const mostSubprotocol = 8 << 10
+// maxSubprotocol is the largest size in bytes of an application's subprotocol that the
+// default accepts. Pages put tokens into names.
+const maxSubprotocol = 8 << 10
 
-func subprotocol(cd codec.Codec) string { return ourSubprotocols + "v1." + cd.Format().Name() }
+func subprotocol(cd codec.Codec) string { return ownSubprotocols + "v1." + cd.Format().Name() }
 
-// isOurs reports whether a name is wirecall's, in whatever case it is written.
-func isOurs(name string) bool {
-	return len(name) >= len(ourSubprotocols) && strings.EqualFold(name[:len(ourSubprotocols)], ourSubprotocols)
+// isOwnSubprotocol reports whether a name is wirecall's, in any case.
+func isOwnSubprotocol(name string) bool {
+	return len(name) >= len(ownSubprotocols) && strings.EqualFold(name[:len(ownSubprotocols)], ownSubprotocols)
 }
 
-// offered returns the subprotocols that a handshake names, in order.
+// offered returns the subprotocols that a handshake offers, in order.
 func offered(r *http.Request) []string {
 	var names []string
 	for _, v := range r.Header["Sec-Websocket-Protocol"] {
@@ -38,10 +38,9 @@ func offered(r *http.Request) []string {
 	return names
 }
 
-// selectSubprotocol returns which of the subprotocols that a client offers is used,
-// or "", and the codec that goes with it: the first of wirecall's, which begins
-// wirecall mode, or else the first of the application's own, in plain mode. Names are
-// compared as they are written.
+// selectSubprotocol returns the subprotocol to use of those that a client offers, or
+// "", with its codec and mode: the first of wirecall's, or else the first of the
+// application's own, in plain mode. Names are compared exactly.
 func (s *Server) selectSubprotocol(names []string) (string, codec.Codec, session.Mode) {
 	for _, name := range names {
 		for _, cd := range s.codecs {
@@ -52,7 +51,7 @@ func (s *Server) selectSubprotocol(names []string) (string, codec.Codec, session
 	}
 	i := slices.IndexFunc(names, func(name string) bool {
 		if s.subprotocols == nil {
-			return !isOurs(name) && len(name) <= mostSubprotocol
+			return !isOwnSubprotocol(name) && len(name) <= maxSubprotocol
 		}
 		return slices.Contains(s.subprotocols, name)
 	})
@@ -65,8 +64,8 @@ func (s *Server) selectSubprotocol(names []string) (string, codec.Codec, session
 func checkSubprotocols(names []string) error {
 	for i, name := range names {
 		switch {
-		case isOurs(name):
-			return fmt.Errorf("ServerOptions.Subprotocols[%d] is %q: names that begin with %q are wirecall's, and need not be listed", i, name, ourSubprotocols)
+		case isOwnSubprotocol(name):
+			return fmt.Errorf("ServerOptions.Subprotocols[%d] is %q: names that begin with %q are wirecall's, and need not be listed", i, name, ownSubprotocols)
 		case name == "" || strings.ContainsFunc(name, notToken):
 			return fmt.Errorf("ServerOptions.Subprotocols[%d] is %q: want a token, as RFC 6455, section 4.1, has it", i, name)
 		}
@@ -74,7 +73,7 @@ func checkSubprotocols(names []string) error {
 	return nil
 }
 
-// notToken reports whether a token of HTTP may not have r: RFC 9110, section 5.6.2.
+// notToken reports whether r cannot be in an HTTP token: RFC 9110, section 5.6.2.
 func notToken(r rune) bool {
 	return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 }

@@ -13,16 +13,16 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// What an option can say at most. More counts as this, so that nothing computed
-// from it overflows.
+// The largest number and time of an option. More counts as this, so that nothing
+// computed from it overflows.
 const (
-	mostNumber = 1 << 30
-	mostTime   = wire.MaxTimeout * time.Millisecond
+	maxNumber = 1 << 30
+	maxTime   = wire.MaxTimeout * time.Millisecond
 )
 
-// checkNumbers refuses numbers in a struct of options, called name, that nobody
-// can mean: those below zero, except for the field called signed, and times below
-// a millisecond, whose unit is missing.
+// checkNumbers returns an error for an invalid number in a struct of options called
+// name: a negative one, except in the field called signed, or a time below a
+// millisecond, whose unit is probably missing.
 func checkNumbers(name string, options any, signed string) error {
 	if err := checkSigns(name, options, signed); err != nil {
 		return err
@@ -35,8 +35,8 @@ func checkNumbers(name string, options any, signed string) error {
 	return nil
 }
 
-// checkSigns refuses numbers below zero in a struct of options, called name, except
-// for the field called signed.
+// checkSigns returns an error for a negative number in a struct of options called name,
+// except in the field called signed.
 func checkSigns(name string, options any, signed string) error {
 	for f, v := range reflect.ValueOf(options).Fields() {
 		if v.CanInt() && v.Int() < 0 && f.Name != signed {
@@ -46,16 +46,16 @@ func checkSigns(name string, options any, signed string) error {
 	return nil
 }
 
-// bound lowers numbers in a struct of options, by a pointer to it, to what they can
-// say at most.
+// bound lowers the numbers in a struct of options, to which options points, to the
+// largest that is allowed.
 func bound(options any) {
 	for f, v := range reflect.ValueOf(options).Elem().Fields() {
 		switch {
 		case !v.CanInt():
 		case f.Type == reflect.TypeFor[time.Duration]():
-			v.SetInt(min(v.Int(), int64(mostTime)))
+			v.SetInt(min(v.Int(), int64(maxTime)))
 		default:
-			v.SetInt(min(v.Int(), mostNumber))
+			v.SetInt(min(v.Int(), maxNumber))
 		}
 	}
 }
@@ -127,13 +127,13 @@ func (o *DialOptions) Validate() error {
 	return firstError(checkHeader(o.Header), o.Reconnect.Validate(), o.conn().Validate())
 }
 
-// contradiction says that two fields cannot be set together.
+// contradiction returns the error of two fields that cannot be set together.
 func contradiction(one, other string) error {
 	return fmt.Errorf("%s and %s contradict each other: leave one of them unset", one, other)
 }
 
-// validateFor returns an error that names the first field of o which has no meaning
-// for the scheme, and nil if there is none.
+// validateFor returns an error that names the first field of o that has no meaning for
+// the scheme, or nil if there is none.
 func (o *DialOptions) validateFor(scheme string) error {
 	switch scheme {
 	case "ws", "wss", "http", "https":
@@ -159,7 +159,8 @@ func withoutHandshake(field, scheme string) error {
 	return fmt.Errorf("%s is set, and %s:// has no HTTP handshake: leave it unset", field, scheme)
 }
 
-// checkHeader refuses headers that a handshake would overwrite, or be broken by.
+// checkHeader returns an error for headers that a handshake sets itself, or that would
+// make it malformed.
 func checkHeader(h http.Header) error {
 	for name, values := range h {
 		switch canonical := http.CanonicalHeaderKey(name); {
@@ -191,7 +192,7 @@ func (o *ServerOptions) Validate() error {
 	return firstError(checkSubprotocols(o.Subprotocols), checkNumbers("ServerOptions", *o, ""), o.Sessions.Validate(), o.conn().Validate())
 }
 
-// checkNotNil refuses a list with an element that is nil.
+// checkNotNil returns an error for a list with a nil element.
 func checkNotNil[T any](name string, list []T, isNil func(T) bool) error {
 	if i := slices.IndexFunc(list, isNil); i >= 0 {
 		return fmt.Errorf("%s[%d] is nil", name, i)

@@ -10,8 +10,8 @@ import (
 	"github.com/wirecall/wirecall/internal/session"
 )
 
-// A watchedStream is a stream that observers are told of, or whose items pass
-// interceptors. But for end it belongs to the goroutine that produces or ranges.
+// A watchedStream is a stream with observers or stream interceptors. Except for end, it
+// may be used only by the goroutine that produces the stream or ranges over it.
 type watchedStream struct {
 	observers *observers
 	checks    []func(any) error
@@ -19,16 +19,17 @@ type watchedStream struct {
 	ends      []func(StreamResult)
 	ended     sync.Once
 	claimed   atomic.Bool
-	unwatch   func() // undoes untilRanged; nil where that was not called
+	unwatch   func() // undoes untilRanged; nil if that was not called
 
 	result  StreamResult
-	n, size int // not told yet
+	n, size int // items and bytes since the last report
 }
 
-// watches reports whether anybody wants to be told of streams.
+// watches reports whether there are observers or interceptors of streams.
 func (c *config) watches() bool { return len(c.observers.stream) > 0 || len(c.streamInterceptors) > 0 }
 
-// watchStream begins to watch a stream. It runs the user's code.
+// watchStream calls the observers and the interceptors with a new stream. They are user
+// code.
 func (c *config) watchStream(ctx context.Context, info *StreamInfo) *watchedStream {
 	w := &watchedStream{observers: c.observers}
 	for _, intercept := range c.streamInterceptors {
@@ -50,7 +51,8 @@ func (c *config) watchStream(ctx context.Context, info *StreamInfo) *watchedStre
 	return w
 }
 
-// unobserved is w for a range over a stream whose observers have been told the end.
+// unobserved returns w without its observers, for a range over a stream whose end they
+// have already been called with.
 func (w *watchedStream) unobserved() *watchedStream {
 	return &watchedStream{observers: w.observers, checks: w.checks}
 }
@@ -65,13 +67,15 @@ func (w *watchedStream) check(item any) error {
 	return nil
 }
 
-// count notes items that tell reports.
+// count adds items for the next report.
 func (w *watchedStream) count(n, size int) {
 	w.n += n
 	w.size += size
 }
 
-func (w *watchedStream) tell() {
+// report calls the observers with the items that have been counted since the last
+// report.
+func (w *watchedStream) report() {
 	if w.n == 0 {
 		return
 	}
@@ -83,10 +87,10 @@ func (w *watchedStream) tell() {
 	w.n, w.size = 0, 0
 }
 
-// end tells observers how the stream has ended, once.
+// end calls the observers with the end of the stream, once.
 func (w *watchedStream) end(err error) {
 	w.ended.Do(func() {
-		w.tell()
+		w.report()
 		w.result.Err = err
 		for _, f := range w.ends {
 			w.observers.guard(func() { f(w.result) })
@@ -95,15 +99,15 @@ func (w *watchedStream) end(err error) {
 }
 
 // next returns the next item of a received stream, as RecvStream.Next does.
-func (w *watchedStream) next(k *session.RecvStream) ([]byte, error) {
-	if k.Ready() {
-		raw, err := k.Next()
+func (w *watchedStream) next(rs *session.RecvStream) ([]byte, error) {
+	if rs.Ready() {
+		raw, err := rs.Next()
 		w.count(1, len(raw))
 		return raw, err
 	}
-	w.tell()
+	w.report()
 	begun := time.Now()
-	raw, err := k.Next()
+	raw, err := rs.Next()
 	w.result.Blocked += time.Since(begun)
 	if err == nil {
 		w.count(1, len(raw))
@@ -111,7 +115,7 @@ func (w *watchedStream) next(k *session.RecvStream) ([]byte, error) {
 	return raw, err
 }
 
-// streamNames returns the names of p.streams.
+// streamNames returns the names of the streams that p.streams returns.
 func (p *payload) streamNames() (names []string) {
 	if p.record == nil {
 		return []string{""}
@@ -124,7 +128,7 @@ func (p *payload) streamNames() (names []string) {
 	return names
 }
 
-// watchSent has the producers of streams watched that are to be sent.
+// watchSent watches the streams that are about to be sent.
 func watchSent(ctx context.Context, s *session.Session, call *Call, p *payload, producers []session.Producer) {
 	c := connOf(s)
 	if len(producers) == 0 || !c.watches() {
@@ -140,8 +144,8 @@ func watchSent(ctx context.Context, s *session.Session, call *Call, p *payload, 
 	}
 }
 
-// watchReceived watches the streams that have been decoded. One over which nobody
-// ranges has ended with ctx, or with the session.
+// watchReceived watches the streams that have been decoded. A stream that is not ranged
+// over ends with ctx or with the session.
 func watchReceived(ctx context.Context, c *session.Session, call *Call, p *payload) {
 	if !connOf(c).watches() || !p.hasStreams() {
 		return
@@ -158,12 +162,12 @@ func watchReceived(ctx context.Context, c *session.Session, call *Call, p *paylo
 	}
 }
 
-// untilRanged ends the watch with the first of two contexts, unless somebody ranges over
-// the stream by then.
+// untilRanged ends the watch with the first of two contexts, unless the stream has been
+// ranged over by then.
 func (w *watchedStream) untilRanged(call, session context.Context) {
-	end := func(over context.Context) {
+	end := func(ended context.Context) {
 		if w.claim() {
-			w.end(context.Cause(over))
+			w.end(context.Cause(ended))
 		}
 	}
 	stop := context.AfterFunc(session, func() { end(session) })
@@ -177,11 +181,11 @@ func (w *watchedStream) untilRanged(call, session context.Context) {
 	}
 }
 
-// claim reports whether the caller is the first, to whom the watch then belongs: a
-// range, or the end of a stream over which nobody has ranged.
+// claim reports whether this is the first call, whose caller then owns the watch: a
+// range, or the end of a stream that was not ranged over.
 func (w *watchedStream) claim() bool { return !w.claimed.Swap(true) }
 
-// ranged ends the watch of a range. left reports whether the loop was left.
+// ranged ends the watch after a range. left reports whether the loop was left early.
 func (w *watchedStream) ranged(err error, left bool) {
 	if w.unwatch != nil {
 		w.unwatch()

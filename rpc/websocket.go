@@ -10,8 +10,8 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// serveWebSocket makes the handshake and leaves: the connection's reader is the
-// one goroutine that stays, and the request's own stack is given back.
+// serveWebSocket makes the handshake and returns. The connection's reader is the only
+// goroutine that stays, and the stack of the request's goroutine is released.
 func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if !hijackable(w) {
 		s.config.Log.Error("a middleware in front of the rpc.Server hides the connection: its http.ResponseWriter needs Hijack or Unwrap (http.TimeoutHandler's has neither)", "writer", fmt.Sprintf("%T", w))
@@ -53,15 +53,15 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}()
 }
 
-// A handshakeHost is the host of an opening that has come of a request.
+// A handshakeHost is the host of an opening that began with a WebSocket handshake.
 type handshakeHost struct {
 	*serverHost
 	request *http.Request
 }
 
-func (h handshakeHost) Accept(c *session.Session) { (*Server)(h.serverHost).takeFrom(c, h.request) }
+func (h handshakeHost) Accept(c *session.Session) { (*Server)(h.serverHost).addSession(c, h.request) }
 
-// servePlainWebSocket begins a session for a client that knows no hello.
+// servePlainWebSocket begins a session with a client that sends no hello.
 func (s *Server) servePlainWebSocket(ctx context.Context, r *http.Request, t *transport.WebSocket) {
 	t.Plain()
 	c := session.New(ctx, &s.config.Settings, wire.JSON, t, session.ModePlain, nil)
@@ -74,7 +74,7 @@ func (s *Server) servePlainWebSocket(ctx context.Context, r *http.Request, t *tr
 	}
 }
 
-// hijackable reports whether w, or what it wraps, gives its connection away.
+// hijackable reports whether w, or what it wraps, implements http.Hijacker.
 func hijackable(w http.ResponseWriter) bool {
 	for {
 		if _, ok := w.(http.Hijacker); ok {
@@ -88,12 +88,13 @@ func hijackable(w http.ResponseWriter) bool {
 	}
 }
 
-// webSocketOptions are those of a WebSocket, whose frames pack several messages.
+// webSocketOptions returns the options of a WebSocket, whose frames pack several
+// messages.
 func (c *config) webSocketOptions(onClose func()) transport.Options {
 	return transport.Options{MaxFrame: max(c.Limits.MessageBytes, session.FrameSize), Stall: c.Limits.WriteTimeout, OnClose: onClose}
 }
 
-// lineOptions are those of lines, each of which is one message.
+// lineOptions returns the options of lines, each of which is one message.
 func (c *config) lineOptions(onClose func()) transport.Options {
 	return transport.Options{MaxFrame: c.Limits.MessageBytes, Stall: c.Limits.WriteTimeout, OnClose: onClose}
 }
