@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A conn is one end of a link, as a net.Conn.
+// A conn is one end of a link. It implements net.Conn.
 type conn struct {
 	link          *link
 	in, out       *path
@@ -20,7 +20,7 @@ type conn struct {
 	writeBy deadline
 }
 
-// link makes a connection with a plan. The mutex is held.
+// link makes a connection with a plan and returns its two ends. The mutex is held.
 func (n *Network) link(plan Plan, client, server net.Addr) (near, far *conn) {
 	l := &link{net: n, cond: sync.Cond{L: &n.mu}}
 	if n.open == nil {
@@ -30,7 +30,7 @@ func (n *Network) link(plan Plan, client, server net.Addr) (near, far *conn) {
 	n.stats.Conns++
 	l.up.init(l, plan.Up, &n.stats.Up)
 	l.down.init(l, plan.Down, &n.stats.Down)
-	l.up.advance() // there may be events at 0
+	l.up.advance() // apply events at 0
 	l.down.advance()
 	near = &conn{link: l, in: &l.down, out: &l.up, local: client, remote: server}
 	far = &conn{link: l, in: &l.up, out: &l.down, local: server, remote: client}
@@ -48,9 +48,9 @@ func (c *conn) Read(b []byte) (int, error) {
 			return 0, c.opError("read", os.ErrDeadlineExceeded)
 		case len(b) == 0:
 			return 0, nil
-		case len(c.in.here) > 0:
-			n := copy(b, c.in.here)
-			c.in.here = c.in.here[n:]
+		case len(c.in.unread) > 0:
+			n := copy(b, c.in.unread)
+			c.in.unread = c.in.unread[n:]
 			c.link.cond.Broadcast() // there is room
 			return n, nil
 		case c.in.eof || c.link.cause == io.EOF:
@@ -62,12 +62,12 @@ func (c *conn) Read(b []byte) (int, error) {
 	}
 }
 
-// Write returns when b is in the buffer, and so may have succeeded although b is
-// lost then.
+// Write implements net.Conn. It returns when b is in the buffer; b may still be lost
+// after that.
 func (c *conn) Write(b []byte) (n int, err error) {
 	c.link.net.mu.Lock()
 	defer c.link.net.mu.Unlock()
-	for c.out.busy { // what two write at once is not mixed
+	for c.out.busy { // concurrent writes are not interleaved
 		c.link.cond.Wait()
 	}
 	c.out.busy = true
@@ -89,7 +89,7 @@ func (c *conn) Write(b []byte) (n int, err error) {
 	}
 }
 
-// unwritable returns why nothing can be written, nil if something can.
+// unwritable returns the error of a write, or nil if bytes can be written.
 func (c *conn) unwritable() error {
 	switch {
 	case c.closed:
@@ -98,7 +98,7 @@ func (c *conn) unwritable() error {
 		return os.ErrDeadlineExceeded
 	case c.link.cause == syscall.ECONNRESET:
 		return syscall.ECONNRESET
-	case c.link.cause != nil, c.out.shut, c.out.deaf && c.in.eof: // that the peer has closed must have come here
+	case c.link.cause != nil, c.out.writerClosed, c.out.readerClosed && c.in.eof: // if the peer has closed, that must have arrived
 		return syscall.EPIPE
 	}
 	return nil
@@ -108,7 +108,8 @@ func (c *conn) opError(op string, err error) error {
 	return &net.OpError{Op: op, Net: c.local.Network(), Source: c.local, Addr: c.remote, Err: err}
 }
 
-// CloseWrite says that nothing more will be written.
+// CloseWrite closes the writing side: the peer's reads return io.EOF behind what was
+// written.
 func (c *conn) CloseWrite() error {
 	c.link.net.mu.Lock()
 	defer c.link.net.mu.Unlock()
@@ -119,7 +120,8 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// Close lets what was written arrive, unless something befalls it.
+// Close implements net.Conn. What was written before still arrives, unless a fault
+// prevents it.
 func (c *conn) Close() error {
 	c.link.net.mu.Lock()
 	defer c.link.net.mu.Unlock()
@@ -129,9 +131,9 @@ func (c *conn) Close() error {
 	c.closed = true
 	c.readBy.set(c.link, time.Time{})
 	c.writeBy.set(c.link, time.Time{})
-	c.in.deaf, c.in.here = true, nil
+	c.in.readerClosed, c.in.unread = true, nil
 	c.out.finish()
-	if c.out.deaf {
+	if c.out.readerClosed {
 		c.link.end(io.EOF)
 	}
 	c.link.cond.Broadcast()
@@ -157,7 +159,7 @@ func (c *conn) setDeadlines(t time.Time, which ...*deadline) error {
 	return nil
 }
 
-// A deadline is one of a conn's. Zero is none.
+// A deadline is a read or write deadline of a conn. Its zero value is no deadline.
 type deadline struct {
 	at    time.Time
 	timer *time.Timer
@@ -169,7 +171,7 @@ func (d *deadline) set(l *link, t time.Time) {
 	}
 	if d.at = t; !t.IsZero() {
 		wait := time.Until(t)
-		d.at = time.Now().Add(wait) // on the clock that the timer has
+		d.at = time.Now().Add(wait) // on the timer's clock
 		d.timer = time.AfterFunc(wait, func() {
 			l.net.mu.Lock()
 			defer l.net.mu.Unlock()

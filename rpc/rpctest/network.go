@@ -8,47 +8,47 @@ import (
 	"syscall"
 )
 
-// A Network connects clients to servers, and lets go wrong what its Plan says.
-// Listen and Dial are in memory; Listener and Dialer put the same faults around
-// real sockets. The zero Network is in good order.
+// A Network connects clients to servers over connections that fail as its Plan says.
+// Listen and Dial are in memory; Listener and Dialer put the same faults around real
+// sockets. The zero Network has no faults.
 //
-// Its methods may be used by any number of goroutines at once. In a bubble of
-// testing/synctest it must have been made there.
+// Its methods may be called by any number of goroutines at once. If it is used in a
+// bubble of testing/synctest, it must have been made there.
 type Network struct {
-	// Plan says what befalls connection n, counted from 0; nil is nothing. It
-	// may be the method Plan of a Faults.
+	// Plan returns the plan of connection n, counted from 0. It may be the method Plan of
+	// a Faults. If it is nil, no connection has faults.
 	Plan func(n int) Plan
 
-	// Buffer is how many bytes each direction of a connection holds that were
-	// written and not read. The default is 64 KiB.
+	// Buffer is the number of written and unread bytes that each direction of a
+	// connection holds. The default is 64 KiB.
 	Buffer int
 
-	mu       sync.Mutex // guards all that belongs to the network
+	mu       sync.Mutex // guards the fields below, and all links and listeners
 	next     int        // the number of the next connection
 	open     map[*link]struct{}
 	stats    Stats
 	listener *listener
 }
 
-// Stats are what has happened in a network.
+// Stats counts the events of a Network.
 type Stats struct {
-	Conns      int // connections, without those refused
-	Refused    int // by their plan
-	Cuts       int // connections cut, by Cut or their plan
+	Conns      int // connections, without the refused ones
+	Refused    int // connections that their plan refused
+	Cuts       int // connections that Cut or their plan cut
 	Hangups    int
 	HalfCloses int
 	Stalls     int
-	Up, Down   int // bytes that have arrived, read or not
+	Up, Down   int // bytes that have arrived, read or unread
 }
 
-// Stats returns what has happened by now.
+// Stats returns the counts so far.
 func (n *Network) Stats() Stats {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.stats
 }
 
-// Cut cuts every connection that is open, and returns how many there were.
+// Cut cuts all open connections and returns their number.
 func (n *Network) Cut() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -61,7 +61,7 @@ func (n *Network) Cut() int {
 }
 
 // Listen opens the network's listener in memory, for http.Server.Serve or
-// rpc.Server.Serve. There is one at a time, so that a server can be restarted:
+// rpc.Server.Serve. Only one can be open at a time, so that a server can be restarted:
 // Listen panics while another is open.
 func (n *Network) Listen() net.Listener {
 	n.mu.Lock()
@@ -73,8 +73,8 @@ func (n *Network) Listen() net.Listener {
 	return n.listener
 }
 
-// Dial connects to the network's listener, whatever the network and the address
-// are. It never waits: the listener accepts later.
+// Dial connects to the network's listener. It ignores the network and the address,
+// except in errors. It does not wait for the listener to accept.
 func (n *Network) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if ctx.Err() != nil {
 		return nil, dialError(network, addr, context.Cause(ctx))
@@ -100,7 +100,7 @@ func (n *Network) Dial(ctx context.Context, network, addr string) (net.Conn, err
 	return client, nil
 }
 
-// number begins a connection: it returns its number and its plan.
+// number returns the number and the plan of a new connection.
 func (n *Network) number() (int, Plan) {
 	n.mu.Lock()
 	number := n.next
@@ -122,7 +122,7 @@ func dialError(network, addr string, err error) error {
 	return &net.OpError{Op: "dial", Net: network, Addr: address(addr), Err: err}
 }
 
-// An address is host:port, since some take that for granted.
+// An address has the form host:port, which some users of net.Addr require.
 type address string
 
 // listening is the address of every listener in memory.
@@ -131,7 +131,7 @@ const listening address = "server:80"
 func (address) Network() string  { return "rpctest" }
 func (a address) String() string { return string(a) }
 
-// A listener is a Network's.
+// A listener is the listener of a Network in memory.
 type listener struct {
 	net    *Network
 	cond   sync.Cond
@@ -155,7 +155,8 @@ func (ln *listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// Close resets the connections that nobody has accepted, as a system does.
+// Close resets the connections that have not been accepted, as an operating system
+// does.
 func (ln *listener) Close() error {
 	ln.net.mu.Lock()
 	defer ln.net.mu.Unlock()

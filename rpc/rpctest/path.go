@@ -16,10 +16,10 @@ type link struct {
 	net      *Network
 	cond     sync.Cond
 	up, down path
-	cause    error // what has ended it: syscall.ECONNRESET, or io.EOF
+	cause    error // why it ended: syscall.ECONNRESET or io.EOF; nil before
 }
 
-// end ends both directions: what has not arrived is lost.
+// end ends both directions. Bytes that have not arrived are lost.
 func (l *link) end(cause error) {
 	if l.cause != nil {
 		return
@@ -31,31 +31,31 @@ func (l *link) end(cause error) {
 	l.cond.Broadcast()
 }
 
-// A path is one direction of a link. What is written is in flight until it
-// arrives, and then here until it is read.
+// A path is one direction of a link. Written bytes are in flight until they arrive, and
+// then unread until they are read.
 type path struct {
-	link    *link
-	plan    Path // its Events are those to come
-	flight  []segment
-	flying  int // bytes in flight
-	here    []byte
-	arrived *int // the network's count
-	passed  int  // how many bytes have arrived
+	link          *link
+	plan          Path // Events are those that have not happened
+	inFlight      []segment
+	inFlightBytes int
+	unread        []byte // bytes that have arrived
+	arrived       *int   // the network's count of them
+	passed        int    // how many bytes have arrived
 
-	stalled time.Time // until then
-	tick    time.Time // when the budget is renewed
+	stalled time.Time // the end of a Stall
+	tick    time.Time // when budget is renewed
 	budget  int       // how many bytes may arrive before that
 	timer   *time.Timer
 
-	busy  bool // a Write is under way
-	shut  bool // the writer has closed
-	dead  bool // nothing arrives any more
-	lossy bool // what is written is lost
-	eof   bool // the end has arrived
-	deaf  bool // the reader has closed
+	busy         bool // a Write is in progress
+	writerClosed bool
+	stopped      bool // a Stall that lasts for ever has begun
+	lossy        bool // what is written is lost
+	eof          bool // the end of the stream has arrived
+	readerClosed bool
 }
 
-// A segment is what one write wrote, or the end.
+// A segment is the bytes of one write, or the end of the stream.
 type segment struct {
 	b   []byte
 	due time.Time
@@ -71,7 +71,8 @@ func (p *path) init(l *link, plan Path, arrived *int) {
 	slices.SortStableFunc(p.plan.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })
 }
 
-// send puts as much of b in flight as there is room for, and returns how much.
+// send puts as much of b in flight as there is room for, and returns the number of
+// bytes.
 func (p *path) send(b []byte) int {
 	if p.lossy {
 		return len(b)
@@ -80,19 +81,19 @@ func (p *path) send(b []byte) int {
 	if size == 0 {
 		size = 64 << 10
 	}
-	n := min(len(b), size-p.flying-len(p.here))
+	n := min(len(b), size-p.inFlightBytes-len(p.unread))
 	if n <= 0 {
 		return 0
 	}
-	p.flying += n
+	p.inFlightBytes += n
 	p.push(segment{b: bytes.Clone(b[:n])})
 	return n
 }
 
-// finish puts the end in flight.
+// finish puts the end of the stream in flight.
 func (p *path) finish() {
-	if !p.shut {
-		p.shut = true
+	if !p.writerClosed {
+		p.writerClosed = true
 		p.push(segment{end: true})
 	}
 }
@@ -100,31 +101,31 @@ func (p *path) finish() {
 func (p *path) push(s segment) {
 	if !p.lossy {
 		s.due = time.Now().Add(p.plan.Latency)
-		p.flight = append(p.flight, s)
+		p.inFlight = append(p.inFlight, s)
 		p.advance()
 	}
 }
 
-// advance lets arrive what may, and happen what is to happen then.
+// advance delivers the bytes that are due, and applies the events that they reach.
 func (p *path) advance() {
 	defer p.link.cond.Broadcast()
-	for p.link.cause == nil && !p.dead {
+	for p.link.cause == nil && !p.stopped {
 		switch {
 		case p.waits(p.stalled):
 			return
 		case len(p.plan.Events) > 0 && p.plan.Events[0].At <= p.passed:
 			e := p.plan.Events[0]
 			p.plan.Events = p.plan.Events[1:]
-			p.happen(e)
-		case len(p.flight) == 0 || p.waits(p.flight[0].due) || !p.ration():
+			p.apply(e)
+		case len(p.inFlight) == 0 || p.waits(p.inFlight[0].due) || !p.renewBudget():
 			return
 		default:
-			p.arrive(&p.flight[0])
+			p.arrive(&p.inFlight[0])
 		}
 	}
 }
 
-// waits reports whether t is to come, and arranges that advance is called then.
+// waits reports whether t is in the future, and if so has advance called then.
 func (p *path) waits(t time.Time) bool {
 	wait := time.Until(t)
 	if wait <= 0 {
@@ -141,8 +142,8 @@ func (p *path) waits(t time.Time) bool {
 	return true
 }
 
-// ration reports whether anything may arrive in this tick.
-func (p *path) ration() bool {
+// renewBudget reports whether bytes may arrive in this tick.
+func (p *path) renewBudget() bool {
 	if p.plan.Drip == 0 || p.budget > 0 && time.Now().Before(p.tick) {
 		return true
 	}
@@ -153,7 +154,7 @@ func (p *path) ration() bool {
 	return true
 }
 
-// arrive lets arrive as much of the first segment as may at once.
+// arrive delivers as much of the first segment as may arrive at once.
 func (p *path) arrive(s *segment) {
 	n := len(s.b)
 	if p.plan.Drip > 0 {
@@ -163,19 +164,20 @@ func (p *path) arrive(s *segment) {
 	if len(p.plan.Events) > 0 {
 		n = min(n, p.plan.Events[0].At-p.passed)
 	}
-	if !p.deaf {
-		p.here = append(p.here, s.b[:n]...)
+	if !p.readerClosed {
+		p.unread = append(p.unread, s.b[:n]...)
 	}
-	p.flying -= n
+	p.inFlightBytes -= n
 	p.passed += n
 	*p.arrived += n
 	if s.b = s.b[n:]; len(s.b) == 0 {
 		p.eof = s.end
-		p.flight = p.flight[1:]
+		p.inFlight = p.inFlight[1:]
 	}
 }
 
-func (p *path) happen(e Event) {
+// apply applies an event.
+func (p *path) apply(e Event) {
 	stats := &p.link.net.stats
 	switch e.Do {
 	case Cut:
@@ -191,13 +193,13 @@ func (p *path) happen(e Event) {
 	case Stall:
 		stats.Stalls++
 		p.stalled = time.Now().Add(e.For)
-		p.dead = e.For == 0
+		p.stopped = e.For == 0
 	}
 }
 
-// drop loses what is in flight.
+// drop discards the bytes in flight.
 func (p *path) drop() {
-	p.flight, p.flying = nil, 0
+	p.inFlight, p.inFlightBytes = nil, 0
 	if p.timer != nil {
 		p.timer.Stop()
 	}

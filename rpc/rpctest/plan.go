@@ -5,72 +5,72 @@ import (
 	"time"
 )
 
-// A Plan says what befalls one connection. The zero Plan is a good connection.
+// A Plan describes the faults of one connection. The zero Plan has none.
 type Plan struct {
-	// Refuse makes Dial fail. A connection that a real listener has accepted is
-	// reset instead.
+	// Refuse makes Dial fail. With a real listener the accepted connection is reset
+	// instead.
 	Refuse bool
 
 	Up   Path // from the side that dials
 	Down Path // to the side that dials
 }
 
-// A Path says what befalls the bytes that go one way. None of it changes, doubles
-// or reorders them.
+// A Path describes the faults of one direction. None of them changes, duplicates or
+// reorders bytes.
 type Path struct {
-	// Latency is how long each write takes to arrive.
+	// Latency is the time that each write takes to arrive.
 	Latency time.Duration
 
-	// Drip is how many bytes arrive in one Tick at most. Zero is no bound.
+	// Drip is the largest number of bytes that arrive in one Tick. Zero means no limit.
 	Drip int
 
-	// Tick is how long a tick lasts. The default is a millisecond.
+	// Tick is the duration of a tick. The default is a millisecond.
 	Tick time.Duration
 
-	// Events happen once each, in the order of their bytes; at the same byte,
-	// in the order given.
+	// Events happen once each, in the order of their bytes, and in the given order at the
+	// same byte.
 	Events []Event
 }
 
-// An Event happens when a number of bytes has arrived.
+// An Event is a fault that happens when a number of bytes has arrived.
 type Event struct {
-	// At is that number. At zero it happens when the connection is made.
+	// At is the number of bytes. An event at zero happens when the connection is made.
 	At int
 
-	// Do is what happens.
+	// Do is the action.
 	Do Action
 
-	// For is how long a Stall lasts. Zero is for ever.
+	// For is the duration of a Stall. Zero means for ever.
 	For time.Duration
 }
 
-// An Action is what an Event does. What has arrived by then can still be read.
+// An Action is what an Event does. Bytes that have arrived before it can still be read.
 type Action int
 
 const (
-	// Cut ends the connection as a lost one ends: what is on its way, in both
-	// directions, is lost, and both ends get syscall.ECONNRESET.
+	// Cut ends the connection like a failure of the network: bytes on their way in both
+	// directions are lost, and both ends get syscall.ECONNRESET.
 	Cut Action = iota
 
-	// Hangup ends it as a proxy that goes away does: likewise, but readers get
-	// io.EOF and writers syscall.EPIPE.
+	// Hangup ends the connection like a proxy that terminates: bytes on their way in both
+	// directions are lost, readers get io.EOF and writers syscall.EPIPE.
 	Hangup
 
-	// HalfClose ends this direction: its reader gets io.EOF. Its writer notices
-	// nothing, and what it writes is lost.
+	// HalfClose ends this direction: its reader gets io.EOF. Its writer gets no error,
+	// and what it writes is lost.
 	HalfClose
 
-	// Stall stops this direction, while the other goes on. Writes succeed until
-	// the buffer is full.
+	// Stall stops this direction, while the other continues. Writes succeed until the
+	// buffer is full.
 	Stall
 )
 
-// Faults draws plans at random. Each probability is for one direction of one
-// connection, so that with a Cut of 0.5 three connections in four are cut, if
-// they carry enough bytes.
+// Faults draws plans at random. Each probability applies to one direction of one
+// connection: with a Cut of 0.5, three of four connections are cut if they carry enough
+// bytes.
 type Faults struct {
-	// Seed and the number of a connection decide its plan, and nothing else
-	// does.
+	// Seed and the number of a connection, together with the other fields, decide its
+	// plan, so that the same seed gives the same plans.
 	Seed uint64
 
 	Cut       float64 // the probability of a Cut
@@ -80,25 +80,25 @@ type Faults struct {
 	Drip      float64 // of slow drips, of 1 to 64 bytes per millisecond
 	Refuse    float64 // of a connection that is refused
 
-	// Within is how many bytes have arrived at most when an event happens. The
-	// default is 4,096.
+	// Within is the largest number of bytes after which an event happens. The default is
+	// 4,096.
 	Within int
 
-	// StallFor is how long a Stall lasts at most. Zero is for ever.
+	// StallFor is the longest duration of a Stall. Zero means for ever.
 	StallFor time.Duration
 
-	// Latency is how long a write takes to arrive at most.
+	// Latency is the longest time that a write takes to arrive.
 	Latency time.Duration
 }
 
-// Plan draws the plan of connection n: it is what Network.Plan can be.
+// Plan returns the plan of connection n. It can be used as Network.Plan.
 func (f Faults) Plan(n int) Plan {
 	r := rand.New(rand.NewPCG(f.Seed, uint64(n)))
 	return Plan{Refuse: r.Float64() < f.Refuse, Up: f.path(r), Down: f.path(r)}
 }
 
-// path draws the same numbers whatever f is, so that a change of one probability
-// leaves the other faults where they are.
+// path draws the same numbers for every f, so that a change of one probability does not
+// change the other faults.
 func (f Faults) path(r *rand.Rand) Path {
 	p := Path{Latency: upTo(r, f.Latency)}
 	if drip := 1 + r.IntN(64); r.Float64() < f.Drip {
@@ -120,7 +120,7 @@ func (f Faults) path(r *rand.Rand) Path {
 	return p
 }
 
-// upTo draws from 0 to most, both included, with one number of r's.
-func upTo[T ~int | ~int64](r *rand.Rand, most T) T {
-	return T(r.Float64() * float64(most+1))
+// upTo draws a number from 0 to limit, both included, with one number of r.
+func upTo[T ~int | ~int64](r *rand.Rand, limit T) T {
+	return T(r.Float64() * float64(limit+1))
 }

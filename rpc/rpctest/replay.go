@@ -14,17 +14,18 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// Replay holds the conversations of a file with a server that has the given services.
-// A line that begins with "-> " is sent to the server, as JSON without line feeds; "<- "
-// is the line that the server sends next, exactly, and lines with "<* " behind each
-// other may come in any order. ".. 2s" waits, which takes no time in a bubble of
-// testing/synctest. A line "-- name" begins another conversation, over another connection
-// to another server, with the same services. All other lines are prose. A conversation
-// that does not begin with rpc.hello is plain JSON-RPC.
+// Replay replays the conversations of a file against a server that has the given
+// services. A line that begins with "-> " is sent to the server, as JSON without line
+// feeds. A line that begins with "<- " is the next line that the server must send,
+// exactly; consecutive lines that begin with "<* " may arrive in any order. ".. 2s"
+// waits, which takes no time in a bubble of testing/synctest. A line "-- name" begins
+// another conversation, over another connection to another server with the same
+// services. All other lines are comments. A conversation that does not begin with
+// rpc.hello is plain JSON-RPC.
 //
-// A line that does not come within ten seconds fails the test, and so does one that
-// comes before it is wanted. The language is that of the transcripts of package rpc,
-// in its testdata, as far as it is about servers, and sessions of one socket.
+// A line that does not arrive within ten seconds fails the test, and so does a line
+// that arrives unexpectedly. The language is that of the transcripts in package rpc's
+// testdata, limited to servers and to sessions with one socket.
 func Replay(tb testing.TB, file string, services ...rpc.Service) {
 	tb.Helper()
 	text, err := os.ReadFile(file)
@@ -61,20 +62,20 @@ func Replay(tb testing.TB, file string, services ...rpc.Service) {
 // maxLine is the size of the largest line that a server may send.
 const maxLine = 16 << 20
 
-// waitForLine is how long a line may take to come.
+// waitForLine is how long the next line may take to arrive.
 const waitForLine = 10 * time.Second
 
-// A replay is a file that is being replayed.
+// A replay is the state of Replay.
 type replay struct {
 	tb       testing.TB
 	file     string
-	at       int // line
+	at       int // the line number
 	services []rpc.Service
 
 	conn     net.Conn // nil between conversations
 	lines    chan string
 	served   chan struct{}
-	want     []string // lines of the file that have not come
+	want     []string // expected lines that have not arrived
 	anyOrder bool
 }
 
@@ -101,7 +102,7 @@ func (r *replay) begin() {
 	}()
 }
 
-// received takes the lines that are wanted.
+// received waits for the lines that are expected.
 func (r *replay) received() {
 	r.tb.Helper()
 	for len(r.want) > 0 {
@@ -137,7 +138,7 @@ func (r *replay) wait(text string) {
 	time.Sleep(d)
 }
 
-// end ends a conversation: nothing more may come.
+// end ends a conversation. No further line may arrive.
 func (r *replay) end() {
 	r.tb.Helper()
 	r.received()

@@ -1,9 +1,9 @@
-// Package rpctest connects clients to services for tests, over connections that
-// can go wrong.
+// Package rpctest connects clients to services in tests, over connections that may
+// have faults.
 //
-// Connect and Pair make a good connection, in memory. Nothing there uses a socket
-// or waits for time to pass, so that a test can run in a bubble of
-// testing/synctest, where timeouts cost nothing:
+// Connect and Pair make a connection in memory without faults. It needs no socket and
+// no real time, so that a test can run in a bubble of testing/synctest, where timeouts
+// take no time:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		room := chat.NewRoomClient(rpctest.Connect(t.Context(), t, chat.RoomService(impl)))
@@ -12,23 +12,23 @@
 //
 // # Faults
 //
-// A Network makes connections that are cut, half closed, stalled or slow. In
-// memory it is a net.Listener for the server and a dial function for the client,
-// which run in a bubble as well:
+// A Network makes connections that are cut, half closed, stalled or slow. In memory it
+// consists of a net.Listener for the server and a dial function for the client, which
+// work in a bubble as well:
 //
 //	network := &rpctest.Network{Plan: rpctest.Faults{Seed: 1, Cut: 0.5}.Plan}
 //	go srv.Serve(ctx, network.Listen())
 //	sock, err := network.Dial(ctx, "tcp", "any")
 //	conn, err := rpc.NewConn(ctx, sock, nil)
 //
-// Such a connection ends with its socket. For one that is made again, and for
-// WebSockets, give the dial function to rpc.DialOptions.NetDial, and the listener
-// to an http.Server. Network.Dialer and Network.Listener put the
-// same faults around real sockets.
+// Such a connection ends with its socket. For a connection that is made again, and for
+// WebSockets, give the dial function to rpc.DialOptions.NetDial and the listener to an
+// http.Server. Network.Dialer and Network.Listener put the same faults around real
+// sockets.
 //
-// What befalls a connection is its Plan: events such as a Cut, each when an exact
-// number of bytes has arrived in one direction, and a pace. A test writes plans
-// itself to be exact, such as one that cuts after every byte of a conversation in
+// The faults of a connection are its Plan: events such as a Cut, each when an exact
+// number of bytes has arrived in one direction, and a speed. A test that needs exact
+// faults writes its plans, such as one that cuts after each byte of a conversation in
 // turn:
 //
 //	Plan: func(n int) rpctest.Plan {
@@ -38,14 +38,15 @@
 //		return rpctest.Plan{Down: rpctest.Path{Events: []rpctest.Event{{At: at, Do: rpctest.Cut}}}}
 //	}
 //
-// or has Faults draw them: then a seed and the number of the connection decide its
-// plan, so that a test which prints its seed can be run again. Network.Cut cuts
-// all that is open, at a moment of the test's choice, and Network.Stats tells what
-// has happened, so that a test can hold that anything has.
+// Other tests use Faults, which draws plans at random: a seed and the number of the
+// connection decide its plan, so that a test which prints its seed can be repeated.
+// Network.Cut cuts all open connections at a moment that the test chooses, and
+// Network.Stats returns counts of what has happened, with which a test can check that
+// there were faults.
 //
-// Bytes arrive once, unchanged and in order, or not at all. A write succeeds when
-// there is room in a buffer, as with sockets; whether it has arrived its writer
-// does not learn.
+// Bytes arrive once, unchanged and in order, or not at all. As with sockets, a write
+// succeeds when there is room in a buffer, and its writer does not learn whether the
+// bytes have arrived.
 package rpctest
 
 import (
@@ -56,7 +57,7 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// Connect returns a connection to a server with the given services. See Pair.
+// Connect returns a connection to a new server with the given services. See Pair.
 func Connect(ctx context.Context, tb testing.TB, services ...rpc.Service) *rpc.Conn {
 	tb.Helper()
 	srv := new(rpc.Server)
@@ -64,10 +65,10 @@ func Connect(ctx context.Context, tb testing.TB, services ...rpc.Service) *rpc.C
 	return Pair(ctx, tb, srv, nil)
 }
 
-// Pair connects a client with the given options, nil being the defaults, to
-// srv, which may serve others besides. The contexts of handlers on both sides have the
-// values of ctx. The connection ends with ctx, and at the latest with the test, which
-// waits until nothing of it runs.
+// Pair connects a client with the given options to srv, which may have other
+// connections. Nil options are the defaults. The contexts of handlers on both sides
+// have the values of ctx. The connection ends with ctx, and at the end of the test,
+// which waits until its goroutines have returned.
 func Pair(ctx context.Context, tb testing.TB, srv *rpc.Server, opts *rpc.ConnOptions) *rpc.Conn {
 	tb.Helper()
 	near, far := net.Pipe()

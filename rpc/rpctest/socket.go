@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// Dialer is dial with the network's faults around what it returns, for real
+// Dialer returns dial with the network's faults around its connections, for real
 // sockets:
 //
 //	var d net.Dialer
 //	conn, err := network.Dialer(d.DialContext)(ctx, "tcp", addr)
 //
-// A cut resets a TCP connection: what the system still held for a peer that did
-// not read may be lost as well. Sockets of other kinds are closed.
+// A cut resets a TCP connection: bytes that the operating system holds for a peer that
+// does not read may be lost as well. Sockets of other kinds are closed.
 func (n *Network) Dialer(dial func(ctx context.Context, network, addr string) (net.Conn, error)) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		sock, err := dial(ctx, network, addr)
@@ -34,9 +34,9 @@ func (n *Network) Dialer(dial func(ctx context.Context, network, addr string) (n
 	}
 }
 
-// Listener is ln with the network's faults around what it accepts. It is for
-// clients that are out of reach, such as another process; with a Dialer as well
-// each connection would have two plans.
+// Listener returns ln with the network's faults around the connections that it accepts.
+// It is for clients that a test cannot configure, such as another process; together
+// with a Dialer each connection would have two plans.
 func (n *Network) Listener(ln net.Listener) net.Listener { return &socketListener{ln, n} }
 
 type socketListener struct {
@@ -63,17 +63,17 @@ func (ln *socketListener) Accept() (net.Conn, error) {
 	}
 }
 
-// relay connects one end of a link to a socket, so that faults around sockets
-// are those in memory. Its goroutines end when the other end of the link and the
-// socket's peer have closed, or when the link is cut.
+// relay copies between one end of a link and a socket, so that the faults around
+// sockets are those in memory. Its goroutines end when the other end of the link and
+// the socket's peer have closed, or when the link is cut.
 func relay(c *conn, sock net.Conn) {
 	go func() { // owns the socket
 		_, err := io.Copy(sock, c)
 		if half, ok := sock.(interface{ CloseWrite() error }); ok && err == nil {
 			half.CloseWrite()
 		}
-		cause := c.over(err)
-		c.Close() // first: who sees the socket closed finds the link closed
+		cause := c.awaitEnd(err)
+		c.Close() // before the socket, so that the link is closed when the socket is
 		if cause == syscall.ECONNRESET {
 			reset(sock)
 		}
@@ -88,31 +88,31 @@ func relay(c *conn, sock net.Conn) {
 	}()
 }
 
-// fail resets the link, unless the other end has closed: then what it wrote last
-// may still be on its way to the socket.
+// fail resets the link, unless the other end has closed: then its last bytes may still
+// be on their way to the socket.
 func (c *conn) fail() {
 	c.link.net.mu.Lock()
 	defer c.link.net.mu.Unlock()
-	if !c.out.deaf {
+	if !c.out.readerClosed {
 		c.link.end(syscall.ECONNRESET)
 	}
 }
 
-// over waits until the other end has closed, or the link has ended, and returns
-// what has ended it. An err ends it.
-func (c *conn) over(err error) error {
+// awaitEnd waits until the other end has closed or the link has ended, and returns the
+// cause of the link's end. An err that is not nil ends the link.
+func (c *conn) awaitEnd(err error) error {
 	if err != nil {
 		c.fail()
 	}
 	c.link.net.mu.Lock()
 	defer c.link.net.mu.Unlock()
-	for !c.out.deaf && c.link.cause == nil {
+	for !c.out.readerClosed && c.link.cause == nil {
 		c.link.cond.Wait()
 	}
 	return c.link.cause
 }
 
-// reset closes a socket so that its peer gets an error, where that can be.
+// reset closes a socket so that its peer gets an error, if the socket's type allows it.
 func reset(sock net.Conn) {
 	if l, ok := sock.(interface{ SetLinger(sec int) error }); ok {
 		l.SetLinger(0)
