@@ -2,18 +2,18 @@ package contract
 
 import "reflect"
 
-// ErrorFuncs are what a declared error can be asked.
+// ErrorFuncs convert between a declared error and its data.
 type ErrorFuncs struct {
-	// Match reports whether err itself, not what it wraps, is a declared error, and
-	// returns the value that crosses beside its message; nil for none.
+	// Match reports whether err itself, not what it wraps, is the declared error, and
+	// returns the data to send with it, or nil for none.
 	Match func(err error) (data any, ok bool)
 
-	// Decode makes an error of what was received. data stores the data that came
-	// with it in what v points to.
+	// Decode returns the declared error for a received one. data stores the received data
+	// in what v points to.
 	Decode func(data func(v any) error) (error, error)
 }
 
-// IsSelf is errors.Is for err itself, not what it wraps.
+// IsSelf is errors.Is for err itself, without what it wraps.
 func IsSelf(err, target error) bool {
 	if reflect.TypeOf(target).Comparable() && err == target {
 		return true

@@ -6,7 +6,7 @@ import (
 	"reflect"
 )
 
-// A localItem is an item that has never been encoded.
+// A localItem is an item of a stream within this process, which is never encoded.
 type localItem struct{ item any }
 
 // Decode stores the item in what v points to.

@@ -1,5 +1,5 @@
-// Package fault holds the errors of the protocol as the engine knows them: codes,
-// messages and encoded data, without the Go types that package rpc gives them.
+// Package fault holds the errors of the protocol in the form of package session: codes,
+// messages and encoded data, without the Go types of package rpc.
 package fault
 
 import (
@@ -32,20 +32,20 @@ const (
 	TooLarge         = -32016
 )
 
-// Messages that more than one place sends.
+// Messages that are sent in more than one place.
 const (
 	MessageInternal       = "internal error"
 	MessageShuttingDown   = "shutting down"
 	MessageConnectionLost = "connection lost"
 )
 
-// ErrClosed is the cause of what ends because this side closed the connection.
+// ErrClosed is the cause of what fails because this side closed the connection.
 var ErrClosed = errors.New("rpc: connection closed")
 
-// ErrStreamUsed is what a stream ends with that is ranged over for the second time.
+// ErrStreamUsed is what a stream yields when it is ranged over for the second time.
 var ErrStreamUsed = errors.New("rpc: stream ranged over twice")
 
-// MaxRetry is the longest Error.Retry that crosses.
+// MaxRetry is the longest Error.Retry on the wire.
 const MaxRetry = time.Hour
 
 // MaxType is how many bytes Error.Type may have on the wire.
@@ -90,20 +90,20 @@ func Is(err error, code int) bool {
 	return ok && e.Code == code
 }
 
-// Ran says whether a call was executed. Only the runtime of either side says so, never
-// an application.
+// A Ran says whether a call was executed. Only the runtime of either side sets it,
+// never an application.
 type Ran uint8
 
 const (
 	Unsaid Ran = iota
 	No         // it was not executed
-	Maybe      // this side does not know
+	Maybe      // this is not known
 )
 
 // String returns the word on the wire, "" for Unsaid.
 func (r Ran) String() string { return [...]string{"", "no", "maybe"}[r] }
 
-// ParseRan returns what a word on the wire says. One that is not known says Maybe.
+// ParseRan returns the meaning of a word on the wire. An unknown word is Maybe.
 func ParseRan(word string) Ran {
 	if word == No.String() {
 		return No
@@ -111,7 +111,7 @@ func ParseRan(word string) Ran {
 	return Maybe
 }
 
-// RetryMillis returns e.Retry as it crosses: in milliseconds, rounded up, at most
+// RetryMillis returns e.Retry as it is sent: in milliseconds, rounded up, at most
 // MaxRetry.
 func (e *Error) RetryMillis() int64 {
 	d := min(max(e.Retry, 0), MaxRetry)

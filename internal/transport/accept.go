@@ -10,10 +10,10 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Accept answers a WebSocket handshake, and selects the given subprotocol, "" for
-// none, whatever else the client offers. Frames are binary, or else text. It does not
-// look at the origin. If it fails it has answered the request. It uses neither w nor r
-// after it has returned.
+// Accept answers a WebSocket handshake and selects the given subprotocol, "" for none,
+// whatever else the client offers. Frames are binary if binary is set, and otherwise
+// text. It does not check the origin. If it fails it has answered the request. It does
+// not use w or r after it has returned.
 func Accept(w http.ResponseWriter, r *http.Request, subprotocol string, binary bool, o Options) (*WebSocket, error) {
 	c := &conn{stall: o.Stall}
 	opts := &websocket.AcceptOptions{
@@ -54,9 +54,9 @@ func offering(r *http.Request, name string) *http.Request {
 // without a buffer.
 const readAhead = 4 << 10
 
-// A hijacker gives coder/websocket a conn in the place of the connection, and small
-// buffers in the place of net/http's. The conn must not refer to it: what is behind
-// the ResponseWriter would live as long as the connection.
+// A hijacker passes a conn to coder/websocket in place of the connection, and small
+// buffers in place of net/http's. The conn must not refer to the hijacker, or what is
+// behind the ResponseWriter would live as long as the connection.
 type hijacker struct {
 	http.ResponseWriter
 	conn *conn

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// A conn stands between frames and the byte stream that carries them. It keeps what
-// is written until Flush, so that not even coder/websocket's reader, which answers
-// pings, waits for a peer that does not read.
+// A conn is the layer between frames and the byte stream that carries them. It keeps
+// written bytes until Flush, so that no writer waits for a peer that does not read, not
+// even coder/websocket's reader, which answers pings.
 //
-// It reads ahead, into a buffer that it holds only while something in it is unread.
+// It reads ahead into a buffer that it holds only while the buffer has unread bytes.
 type conn struct {
 	rwc     io.ReadWriteCloser
 	sock    *socket       // nil if it cannot be read and written without waiting
 	remote  net.Addr      // nil if the byte stream has none
-	unacked func() int    // how many written bytes the system holds; nil if that is not known
+	unacked func() int    // how many written bytes the system holds; nil if the system does not report it
 	stall   time.Duration // without progress
 	onClose func()        // may be nil
 
@@ -26,21 +26,21 @@ type conn struct {
 	accepted  atomic.Bool           // a WebSocket: its handshake has succeeded
 	closeOnce sync.Once
 
-	// By the reader and, in a closing handshake, coder/websocket. See read.go.
+	// Used by the reader and, in a closing handshake, by coder/websocket. See read.go.
 	readMu     sync.Mutex
-	direct     bool // rwc holds nothing back: sock may be read in its place
-	unbuffered bool // nor does whoever reads from this: see await
+	direct     bool // rwc holds no bytes of its own: sock may be read in its place
+	unbuffered bool // the reader above holds none either: see await
 	buf        []byte
 	unread     []byte // the rest of buf
-	readErr    error  // the end
+	readErr    error  // the error that ended reading
 
 	// See write.go.
 	writeMu sync.Mutex
 	ready   []byte // what was written, for the next Flush
 	pongs   int    // among ready
 
-	// The flusher's.
-	sending []byte // what Flush has taken, from sent on
+	// Used by the flusher.
+	sending []byte // what Flush sends; the first sent bytes are sent
 	sent    int
 	wrote   bool
 
@@ -53,7 +53,7 @@ func newConn(rwc io.ReadWriteCloser, sock any, o *Options) *conn {
 	return c
 }
 
-// connect gives c its byte stream, and the socket below that.
+// connect sets the byte stream of c and the socket below that.
 func (c *conn) connect(rwc io.ReadWriteCloser, sock any) {
 	c.rwc = rwc
 	if addressed, ok := sock.(interface{ RemoteAddr() net.Addr }); ok {
@@ -107,7 +107,7 @@ func (c *conn) Err() error {
 	return nil
 }
 
-// fail sets what Err returns, if it is the first.
+// fail sets the error that Err returns, unless it is set.
 func (c *conn) fail(err error) { c.broken.CompareAndSwap(nil, &err) }
 
 // CloseWrite implements Transport.
@@ -121,7 +121,7 @@ func (c *conn) Discard() { io.Copy(io.Discard, c.rwc) }
 
 // Close implements Transport.
 func (c *conn) Close() {
-	c.fail(net.ErrClosed) // first, or what reads and writes now fails with is taken for the cause
+	c.fail(net.ErrClosed) // first, or the errors of interrupted reads and writes would be the cause
 	c.closeOnce.Do(func() {
 		c.rwc.Close()
 		if c.onClose != nil {

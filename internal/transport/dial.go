@@ -10,11 +10,11 @@ import (
 	"github.com/coder/websocket"
 )
 
-// DialOptions are those of a WebSocket that Dial opens.
+// DialOptions are the options of a WebSocket that Dial opens.
 type DialOptions struct {
 	Options
 
-	// Client makes the handshake. Its Timeout bounds the handshake alone.
+	// Client makes the handshake. Its Timeout bounds only the handshake.
 	Client http.Client
 
 	// Header is sent with the handshake. Its Host, if any, replaces the URL's.
@@ -23,8 +23,8 @@ type DialOptions struct {
 	// Subprotocol is offered to the server, which may select none.
 	Subprotocol string
 
-	// Binary has frames sent and expected as binary messages, not text. Without it the
-	// first frame may be either, as a server that selects any subprotocol may send both.
+	// Binary makes frames binary messages instead of text. Without it the first frame may
+	// be of either type, since a server that selects any subprotocol may send both.
 	Binary bool
 }
 
@@ -63,13 +63,13 @@ func Dial(ctx context.Context, url string, o *DialOptions) (*WebSocket, *http.Re
 	return w, resp, nil
 }
 
-// A handshake is the http.RoundTripper of one WebSocket handshake. It puts a conn in
-// the place of the upgraded connection, above TLS, whatever made that.
+// A handshake is the http.RoundTripper of one WebSocket handshake. It replaces the
+// upgraded connection, which is above TLS, by a conn.
 type handshake struct {
 	base    http.RoundTripper
 	options *Options
 	conn    *conn
-	release func() bool // ends the rule of the request's context over conn
+	release func() bool // detaches conn from the request's context
 }
 
 func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// ErrNotReading is the error of a transport whose peer takes nothing that is written.
+// ErrNotReading is the error of a transport whose peer does not take what is written.
 var ErrNotReading = errors.New("the peer does not read")
 
-// A CloseCode says why a connection is closed: RFC 6455, section 7.4.1, and from 4000
-// on those of wirecall, after 4000 to 4499 of which the peer may reconnect.
+// A CloseCode is the code of a close frame: those of RFC 6455, section 7.4.1, and
+// wirecall's own from 4000 on. The peer may reconnect after one from 4000 to 4499.
 type CloseCode int
 
 const (
@@ -23,8 +23,7 @@ const (
 	ClosePolicy    CloseCode = 4502
 )
 
-// Those of RFC 6455 that take the places of wirecall's for a peer that knows none of
-// them.
+// The codes of RFC 6455 that replace wirecall's for a peer that speaks plain JSON-RPC.
 const (
 	closeGoingAway       CloseCode = 1001
 	closePolicyViolation CloseCode = 1008
@@ -46,9 +45,9 @@ func (e CloseError) Error() string {
 
 func (e CloseError) Unwrap() error { return e.Err }
 
-// A FrameError is for bytes that cannot be a frame, whatever is in it.
+// A FrameError reports bytes that cannot be a frame, whatever their content.
 type FrameError struct {
-	TooLarge bool // it is over MaxFrame; otherwise it is of the wrong type
+	TooLarge bool // over MaxFrame; otherwise the frame has the wrong type
 	Message  string
 }
 

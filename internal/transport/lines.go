@@ -16,7 +16,7 @@ type Lines struct {
 	*conn
 	br       *bufio.Reader
 	maxFrame int
-	line     []byte // that does not fit br's buffer
+	line     []byte // a line that does not fit the buffer of br
 }
 
 // NewLines returns a transport over rwc, which it closes.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A byteStream is a conn as bufio and coder/websocket see it.
+// A byteStream is a conn as an io.ReadWriteCloser for bufio and coder/websocket.
 type byteStream struct{ conn *conn }
 
 func (s byteStream) Read(p []byte) (int, error) { return s.conn.read(p) }
@@ -17,8 +17,8 @@ func (s byteStream) Write(p []byte) (int, error) {
 }
 
 // Close closes a connection whose WebSocket handshake has failed. After the handshake
-// it does nothing: coder/websocket calls it as soon as it has seen both close frames,
-// when ours may not have been flushed. See Transport.CloseHandshake.
+// it does nothing, because coder/websocket calls it as soon as it has seen both close
+// frames, when this side's may not have been flushed. See Transport.CloseHandshake.
 func (s byteStream) Close() error {
 	if !s.conn.accepted.Load() {
 		s.conn.Close()
@@ -26,7 +26,8 @@ func (s byteStream) Close() error {
 	return nil
 }
 
-// A netConn has the rest of net.Conn's methods, which coder/websocket does not use.
+// A netConn is a byteStream with the other methods of net.Conn, which coder/websocket
+// does not use.
 type netConn struct {
 	byteStream
 	below net.Conn

@@ -2,11 +2,11 @@ package transport
 
 import "github.com/wirecall/wirecall/internal/buffers"
 
-// minBuffer is the size of the smallest bufio.Reader there is. One that reads from an
+// minBuffer is the size of the smallest possible bufio.Reader. One that reads from an
 // unbuffered conn gets one byte at a time, so that it never holds any.
 const minBuffer = 16
 
-// read is an io.Reader's, for a bufio.Reader above c.
+// read is the Read method for a bufio.Reader above c.
 func (c *conn) read(p []byte) (int, error) {
 	c.readMu.Lock()
 	defer c.readMu.Unlock()
@@ -31,8 +31,8 @@ func (c *conn) read(p []byte) (int, error) {
 // readsSocket reports whether c reads from the socket, into buffers.
 func (c *conn) readsSocket() bool { return c.direct && c.sock != nil }
 
-// readInto reads from rwc. If that returns less than fits, it has nothing left from
-// before. The mutex is held.
+// readInto reads from rwc. After a read that returns less than fits, rwc holds no bytes
+// from before the upgrade. The mutex is held.
 func (c *conn) readInto(p []byte) (int, error) {
 	n, err := c.rwc.Read(p)
 	c.direct = c.direct || n > 0 && n < len(p)
@@ -46,7 +46,7 @@ func (c *conn) readInto(p []byte) (int, error) {
 	return n, err
 }
 
-// fill waits until something is unread, and reports whether there is. The mutex is
+// fill waits until there are unread bytes, and returns false at the end. The mutex is
 // held.
 func (c *conn) fill() bool {
 	if len(c.unread) == 0 && c.readErr == nil {
@@ -62,7 +62,7 @@ func (c *conn) fill() bool {
 	return len(c.unread) > 0
 }
 
-// await waits until there is something to read, or the end, if that needs no buffer.
+// await waits until bytes can be read or the end is reached, if that needs no buffer.
 func (c *conn) await() {
 	if !c.unbuffered {
 		return
@@ -72,7 +72,7 @@ func (c *conn) await() {
 	c.readMu.Unlock()
 }
 
-// readEnded reports whether nothing more can be read.
+// readEnded reports whether no more bytes can be read.
 func (c *conn) readEnded() bool {
 	c.readMu.Lock()
 	defer c.readMu.Unlock()

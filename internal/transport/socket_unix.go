@@ -11,17 +11,17 @@ import (
 	"github.com/wirecall/wirecall/internal/buffers"
 )
 
-// A socket is read and written by its descriptor, where package net would wait: it has
-// only deadlines for a write that must not, which cost more than the write; and a Read
-// that waits needs its buffer before there is anything to put into it.
+// A socket is read and written by its file descriptor. For a write that must not wait,
+// package net has only deadlines, which cost more than the write; and a Read of package
+// net needs its buffer before there is anything to read.
 type socket struct {
 	raw   syscall.RawConn
 	addrs net.Conn
 
-	doRead, doWrite func(fd uintptr) bool // made once: each conversion allocates
+	doRead, doWrite func(fd uintptr) bool // readOnce and writeOnce, converted once, since each conversion allocates
 
 	in      []byte // the buffer that was read into
-	want    int    // bytes that the next should hold
+	want    int    // the size of the next buffer
 	readErr error
 
 	p        []byte

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Whether a peer reads is judged by what it takes, not by when the socket can be
-// written to again: Linux reports that only when a third of a send buffer of up to 4
-// MiB is free, which takes a slow connection a minute.
+// Whether a peer reads is measured by the bytes that it takes, not by the socket being
+// writable: Linux reports a socket as writable only when a third of a send buffer of up
+// to 4 MiB is free, which takes a minute on a slow connection.
 
 // Progress implements Transport.
 func (c *conn) Progress() (taken int64, more bool) {
@@ -19,8 +19,8 @@ func (c *conn) Progress() (taken int64, more bool) {
 	return taken - int64(n), n > 0
 }
 
-// A stallWatch closes a conn if, while a write waits, its peer takes nothing for as
-// long as a write may stall.
+// A stallWatch closes a conn if the peer takes nothing for the stall time while a write
+// waits.
 type stallWatch struct {
 	conn *conn
 

@@ -1,10 +1,10 @@
 // Package transport moves frames between this process and one peer: as the messages
-// of a WebSocket, or as lines over any pair of byte streams. It does not look into
-// frames, and knows nothing of calls and sessions.
+// of a WebSocket, or as lines over any pair of byte streams. It does not parse frames,
+// and is independent of calls and sessions.
 //
-// What is written is buffered until it is flushed: frames that are written together
-// leave in one system call, and a peer that does not read blocks nobody but the
-// goroutine that flushes and waits.
+// Frames are buffered until they are flushed: frames that are written together are sent
+// in one system call, and a peer that does not read blocks only a goroutine that flushes
+// and waits.
 package transport
 
 import (
@@ -16,15 +16,15 @@ import (
 //
 // One goroutine at a time is its reader, which calls ReadFrame and TakeBuffer. One
 // goroutine at a time is its flusher, which calls WriteFrame, Flush and Wrote. The
-// other methods may be called from any goroutine. Only ReadFrame, Flush if it waits,
-// Ping, Discard and CloseHandshake block; Close ends all of them, unless a byte stream
-// that is no socket goes on with a Read or Write that it has begun.
+// other methods may be called by any goroutine. Only ReadFrame, Flush if it waits,
+// Ping, Discard and CloseHandshake block. Close ends all of them, except for a Read or
+// Write of a byte stream that is not a socket and does not return when it is closed.
 type Transport interface {
-	// ReadFrame waits for the next frame and returns it. The frame is valid until
-	// the next ReadFrame. The error is a FrameError if the peer has sent what cannot
-	// be a frame, and can still be told so, and a CloseError if it has sent a close
-	// frame. If lines end without a line feed ReadFrame returns the last line and
-	// io.ErrUnexpectedEOF: whether that is a complete frame is up to the caller.
+	// ReadFrame waits for the next frame and returns it. The frame is valid until the
+	// next ReadFrame. The error is a FrameError if the peer has sent something that
+	// cannot be a frame and can still receive a reason, and a CloseError if it has sent a
+	// close frame. If the last line has no line feed, ReadFrame returns it with
+	// io.ErrUnexpectedEOF, and the caller decides whether it is a complete frame.
 	ReadFrame() ([]byte, error)
 
 	// TakeBuffer passes the buffer of the frame that was read last to the caller,
@@ -39,15 +39,14 @@ type Transport interface {
 	// without blocking. It reports whether everything has been sent.
 	Flush(wait bool) (done bool, err error)
 
-	// Wrote reports whether anything has been sent since a Flush last sent
-	// everything.
+	// Wrote reports whether anything has been sent since a Flush last sent everything.
 	Wrote() bool
 
 	// Pending reports whether bytes are buffered that no Flush has begun to send.
 	Pending() bool
 
-	// Progress returns how many bytes the peer has taken, as far as that can be
-	// known, and whether the system holds more of them for it.
+	// Progress returns how many bytes the peer has taken, as far as the system reports
+	// it, and whether the system holds more of them for the peer.
 	Progress() (taken int64, more bool)
 
 	// Ping sends a ping, and returns when the peer has answered it, or after
@@ -57,50 +56,50 @@ type Transport interface {
 	// RemoteAddr returns the peer's address, or nil if the byte stream has none.
 	RemoteAddr() net.Addr
 
-	// Bind gives the transport to its owner. Before that nothing is flushed unless
-	// somebody calls Flush. It may be bound again to another owner.
+	// Bind sets the owner. Before that nothing is flushed unless Flush is called. It may
+	// be called again with another owner.
 	Bind(Owner)
 
-	// CloseWrite tells the peer that nothing more will be written. It reports
-	// whether the byte stream can.
+	// CloseWrite closes the writing side of the byte stream, and returns false if it has
+	// none that can be closed.
 	CloseWrite() bool
 
-	// Discard reads and drops bytes until the peer has closed. To close a socket that
-	// holds unread bytes resets it, and what was written last is lost. There must be
-	// no reader.
+	// Discard reads and drops bytes until the peer has closed. If a socket with unread
+	// bytes were closed instead, it would be reset, and what was written last would be
+	// lost. There must be no reader.
 	Discard()
 
-	// CloseHandshake sends a close frame, waits for the peer's, and closes. The
-	// library below bounds the wait; Close ends it. It returns false, and does
-	// nothing, if the transport has no close frames.
+	// CloseHandshake sends a close frame, waits for the peer's, and closes.
+	// coder/websocket bounds the wait; Close ends it. It returns false, and does nothing,
+	// if the transport has no close frames.
 	CloseHandshake(code CloseCode, reason string) bool
 
 	// Close closes at once. It does not block, and may be called repeatedly.
 	Close()
 
-	// Err returns the error that broke the byte stream, or net.ErrClosed if we have
-	// closed it first. It is nil if the peer's own frames ended the transport.
+	// Err returns the error that broke the byte stream, or net.ErrClosed if this side
+	// closed it first. It is nil if a close frame of the peer ended the transport.
 	Err() error
 }
 
-// An Owner is what a transport is bound to. Its methods are called by the reader, by
+// An Owner receives the events of a transport. Its methods are called by the reader, by
 // the flusher and by timers, and must not block.
 type Owner interface {
-	// Kick is called when bytes have been buffered that the owner may not have
-	// written, such as the answer to a ping: the owner has them flushed.
+	// Kick is called when bytes have been buffered that the owner may not have written,
+	// such as the answer to a ping. The owner must have them flushed.
 	Kick()
 
 	// Heard is called when bytes have been read, or a ping has been answered.
 	Heard()
 }
 
-// Options are those of every transport.
+// Options are the options of every transport.
 type Options struct {
 	// MaxFrame is the size in bytes of the largest frame that is read.
 	MaxFrame int
 
-	// Stall is how long a write may go without the peer taking anything. Then the
-	// transport closes, with ErrNotReading.
+	// Stall is how long a write may wait without progress. Then the transport closes with
+	// ErrNotReading.
 	Stall time.Duration
 
 	// OnClose is called once, when the byte stream has been closed. It may be nil.

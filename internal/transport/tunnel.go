@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// net/http asks an HTTP proxy for a tunnel (CONNECT) if there is TLS to the server.
-// Otherwise it sends the proxy the request itself, and few proxies forward one that
-// upgrades its connection: so handshakes of ws:// get tunnels here.
+// net/http requests a tunnel (CONNECT) of an HTTP proxy only for TLS to the server.
+// Otherwise it sends the request itself to the proxy, and few proxies forward a request
+// that upgrades its connection. So this file makes tunnels for handshakes of ws://.
 
 // maxProxyAnswer is how many bytes of a proxy's answer to CONNECT are read.
 const maxProxyAnswer = 64 << 10
@@ -47,7 +47,8 @@ func tunneled(base http.RoundTripper, r *http.Request) (http.RoundTripper, error
 	return through, nil
 }
 
-// dialTunnel opens a connection to addr through a proxy, which it dials as t does.
+// dialTunnel opens a connection to addr through a proxy, which is dialed as t would
+// dial it.
 func dialTunnel(ctx context.Context, t *http.Transport, proxy *url.URL, addr string) (net.Conn, error) {
 	conn, err := dialProxy(ctx, t, proxy)
 	if err != nil {
@@ -125,7 +126,7 @@ func askForTunnel(ctx context.Context, conn net.Conn, t *http.Transport, proxy *
 	return nil
 }
 
-// connectHeader returns the header that t has for a CONNECT, with the proxy's
+// connectHeader returns the header of t for a CONNECT request, with the proxy's
 // credentials.
 func connectHeader(ctx context.Context, t *http.Transport, proxy *url.URL, addr string) (http.Header, error) {
 	h := t.ProxyConnectHeader.Clone()

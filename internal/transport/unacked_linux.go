@@ -6,9 +6,9 @@ import (
 	"unsafe"
 )
 
-// unackedOf returns a function for how many bytes the system holds of what was written
-// to conn: those that the peer's system has not acknowledged. It is nil if conn is
-// neither a socket nor a TLS connection over one.
+// unackedOf returns a function that returns how many of the bytes written to conn the
+// system still holds: those that the peer's system has not acknowledged. It returns nil
+// if conn is neither a socket nor a TLS connection over one.
 func unackedOf(conn any) func() int {
 	if over, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		conn = over.NetConn()

@@ -17,18 +17,18 @@ import (
 )
 
 // A WebSocket is a Transport whose frames are WebSocket messages of one type.
-// coder/websocket reads and writes them, from and into a conn. It is never given a
+// coder/websocket reads them from a conn and writes them into it. It never receives a
 // caller's context, whose end would close the connection.
 type WebSocket struct {
 	*conn
 	ws    *websocket.Conn
 	typ   websocket.MessageType
 	plain bool // see Plain
-	first bool // the next frame is the first of a server, which may be a plain one
+	first bool // the next frame is the first of a server, which may speak plain JSON-RPC
 	frame []byte
 
 	closing  sync.Once
-	lastSize int // of a frame: the next is likely to be as large
+	lastSize int // size of the last frame, a guess for the next
 }
 
 func newWebSocket(c *conn, ws *websocket.Conn, typ websocket.MessageType, maxFrame int) *WebSocket {
@@ -37,19 +37,19 @@ func newWebSocket(c *conn, ws *websocket.Conn, typ websocket.MessageType, maxFra
 	return &WebSocket{conn: c, ws: ws, typ: typ}
 }
 
-// Subprotocol returns the one that the handshake has selected, "" if none.
+// Subprotocol returns the subprotocol that the handshake selected, or "" if none.
 func (w *WebSocket) Subprotocol() string { return w.ws.Subprotocol() }
 
-// Plain is for a peer that speaks JSON-RPC and nothing else: frames are read as text or
-// binary, and the connection closes with RFC 6455's codes. It must be called before
-// the first ReadFrame.
+// Plain sets the transport up for a peer that speaks plain JSON-RPC: frames are read as
+// text or binary, and the connection closes with codes of RFC 6455. It must be called
+// before the first ReadFrame.
 func (w *WebSocket) Plain() { w.plain = true }
 
 // ReadFrame implements Transport.
 func (w *WebSocket) ReadFrame() ([]byte, error) {
-	buffers.Put(w.frame) // a connection that waits holds none
+	buffers.Put(w.frame) // a waiting connection holds no buffer
 	w.frame = nil
-	w.await() // here and not in the library, where the stack is twice as deep
+	w.await() // here rather than in the library, whose stack is twice as deep
 	typ, r, err := w.ws.Reader(context.Background())
 	if err != nil {
 		return nil, readError(err)
@@ -93,7 +93,7 @@ func typeName(typ websocket.MessageType) string {
 	return "binary"
 }
 
-// readError is what ended a WebSocket, in fewer words than the library's.
+// readError returns the error that ended a WebSocket, without the library's prefixes.
 func readError(err error) error {
 	if e, ok := errors.AsType[websocket.CloseError](err); ok {
 		return CloseError{CloseCode(e.Code), e.Reason, e}
@@ -132,7 +132,7 @@ func (w *WebSocket) CloseHandshake(code CloseCode, reason string) bool {
 	return true
 }
 
-// plain returns the code of RFC 6455 that comes nearest.
+// plain returns the nearest code of RFC 6455.
 func (c CloseCode) plain() CloseCode {
 	switch {
 	case c == CloseShutdown:
@@ -143,11 +143,12 @@ func (c CloseCode) plain() CloseCode {
 	return c
 }
 
-// MaxReason is how many bytes of a reason fit a close frame: RFC 6455, section 5.5,
-// has 125 for a control frame, and two are the code.
+// MaxReason is the largest size of a reason in bytes: a control frame has at most 125
+// (RFC 6455, section 5.5), of which the code takes two.
 const MaxReason = 123
 
-// closeReason returns valid UTF-8, as a reason may quote a user's error, that fits.
+// closeReason returns reason as valid UTF-8 of at most MaxReason bytes; it may quote a
+// user's error, which need not be valid.
 func closeReason(reason string) string {
 	reason = strings.ToValidUTF8(reason, "\ufffd")
 	for len(reason) > MaxReason {
@@ -157,9 +158,9 @@ func closeReason(reason string) string {
 	return reason
 }
 
-// Close implements Transport. It also closes the websocket.Conn, which refers to
-// itself and has a finalizer until then: such things are never collected. That waits
-// for the reader, which may be the caller.
+// Close implements Transport. It also closes the websocket.Conn, which refers to itself
+// and has a finalizer until it is closed, and so would never be collected. Closing it
+// waits for the reader, which may be the caller, and so runs on another goroutine.
 func (w *WebSocket) Close() {
 	w.conn.Close()
 	w.closing.Do(func() { go w.ws.CloseNow() })

@@ -6,7 +6,7 @@ import (
 	"github.com/wirecall/wirecall/internal/buffers"
 )
 
-// write is an io.Writer's, for coder/websocket.
+// write is the Write method for coder/websocket.
 func (c *conn) write(p []byte) {
 	c.writeMu.Lock()
 	c.append(p)
@@ -20,10 +20,10 @@ func (c *conn) append(p []byte) {
 }
 
 // maxPongs is how many pongs may wait while the peer does not read. All but the last
-// may be left out: RFC 6455, section 5.5.3.
+// may be omitted: RFC 6455, section 5.5.3.
 const maxPongs = 64
 
-// onPing reports whether a ping is to be answered. coder/websocket calls it.
+// onPing reports whether a ping must be answered. coder/websocket calls it.
 func (c *conn) onPing(context.Context, []byte) bool {
 	c.writeMu.Lock()
 	defer c.writeMu.Unlock()
@@ -31,7 +31,7 @@ func (c *conn) onPing(context.Context, []byte) bool {
 	return c.pongs <= maxPongs
 }
 
-// onPong counts an answer to our ping as a sign of life. coder/websocket calls it.
+// onPong is called by coder/websocket for the answer to a ping of this side.
 func (c *conn) onPong(context.Context, []byte) { c.heard() }
 
 // Pending implements Transport.
@@ -61,7 +61,7 @@ func (c *conn) Flush(wait bool) (done bool, err error) {
 	}
 }
 
-// refill takes what is ready, and reports whether anything is.
+// refill moves the buffered bytes to sending, and reports whether there are any.
 func (c *conn) refill() bool {
 	c.writeMu.Lock()
 	defer c.writeMu.Unlock()
@@ -76,16 +76,16 @@ func (c *conn) refill() bool {
 	return len(c.sending) > 0
 }
 
-// A stall watch judges one write, so writes that wait are small. A socket is offered
-// everything that it takes without waiting; when it is full it is enough to see a
-// little go. Any other byte stream gets what fits a TLS record.
+// A stallWatch observes one write, so writes that wait are small. A socket has taken
+// everything that it takes without waiting before one, and so a small piece shows
+// progress. Any other byte stream gets as much as fits a TLS record.
 const (
 	socketPiece = 1 << 10
 	streamPiece = 16 << 10
 )
 
-// send writes what the socket takes without waiting or, if that is nothing and it may
-// wait, one piece.
+// send writes what the socket takes without waiting or, if that is nothing and wait is
+// set, one piece.
 func (c *conn) send(wait bool) error {
 	rest := c.sending[c.sent:]
 	if c.sock != nil {
@@ -105,7 +105,7 @@ func (c *conn) send(wait bool) error {
 	return c.sendPiece(rest[:min(piece, len(rest))])
 }
 
-// sendPiece writes p, and waits for that.
+// sendPiece writes p and waits until it is written.
 func (c *conn) sendPiece(p []byte) error {
 	watch := c.watchStall()
 	defer watch.stop()

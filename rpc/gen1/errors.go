@@ -8,8 +8,8 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// Error describes errors of type E, a type or a pointer to one, which cross with a
-// name and a code; their encoding is the data beside them.
+// Error returns the ErrorType of errors of type E, which is a type or a pointer to one.
+// Such an error is sent with the name and the code, and with its encoding as data.
 func Error[E error](name string, code rpc.Code) *rpc.ErrorType {
 	return &rpc.ErrorType{Name: name, Code: code, Funcs: contract.ErrorFuncs{Match: match[E], Decode: decode[E]}}
 }
@@ -18,7 +18,7 @@ func match[E error](err error) (data any, ok bool) {
 	switch e := any(err).(type) {
 	case E:
 		return e, true
-	case *E: // where the type is an error, its pointer is one as well
+	case *E: // if the type is an error, so is a pointer to it
 		return e, true
 	}
 	return nil, false
@@ -35,8 +35,8 @@ func decode[E error](data func(v any) error) (error, error) {
 	return e, nil
 }
 
-// ErrorValue describes an error that a variable holds. It crosses with a name and a
-// code, and no data.
+// ErrorValue returns the ErrorType of an error that is the value of a variable. It is
+// sent with the name and the code, without data.
 func ErrorValue(name string, code rpc.Code, value error) *rpc.ErrorType {
 	return &rpc.ErrorType{Name: name, Code: code, Funcs: contract.ErrorFuncs{
 		Match:  func(err error) (any, bool) { return nil, contract.IsSelf(err, value) },

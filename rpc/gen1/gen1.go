@@ -1,9 +1,9 @@
-// Package gen1 is what generated code needs beside package rpc, and nobody else. Its
-// promises are for the code that generators of its time have written: a package gen2
-// may stand beside it one day, so that contracts of two generators link in one
-// program. Package codec/jsongen, which the code for JSON calls, is part of it: it is
-// apart because its functions are passed as values, and one that calls another would
-// take a call more for each element of a list.
+// Package gen1 holds what only generated code needs beside package rpc. Its API is
+// stable for the code of the generators that refer to it: a later package gen2 may exist
+// beside it, so that the code of two generators links in one program. Package
+// codec/jsongen, which generated code for JSON calls, belongs to it. That is a separate
+// package because its functions are passed as values, and forwarding would cost one more
+// call for each element of a list.
 package gen1
 
 import (
@@ -14,28 +14,29 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// Rev1 is named by generated code that needs no more than the first revision of this
-// package and of codec/jsongen. Each addition comes with a constant of its own, so that generated code
-// with an older runtime is one compiler error, in a line that says what to do.
+// Rev1 is referred to by generated code that needs only the first revision of this
+// package and of codec/jsongen. Each addition has a constant of its own, so that
+// generated code with an older runtime fails to compile with one error, in a line that
+// says what to do.
 const Rev1 = true
 
-// A Stream carries a stream in a Call's Params or Result. The zero Stream is the nil
+// A Stream carries a stream in a Call's Params or Result. The zero Stream is a nil
 // iterator, which is received as an empty stream.
 type Stream = contract.Stream
 
-// A Record carries a method's parameters, or its results where they are several.
+// A Record carries the parameters of a method, or its results if there are several.
 type Record = contract.Record
 
-// Send is the Stream of what seq yields. An error is the last thing that seq may
-// yield. It runs on a goroutine of the runtime once the call is on its way, up
-// to a window ahead of the reader, and may still be running when the call has
-// returned; each item has been encoded when its yield returns.
+// Send returns the Stream of the items of seq. An error must be the last thing that seq
+// yields. seq runs on a goroutine of the runtime once the call is on its way, ahead of
+// the reader by at most a window, and may still run when the call has returned. Each
+// item has been encoded when its yield returns.
 func Send[T any](seq iter.Seq2[T, error]) Stream {
 	if seq == nil {
 		return Stream{}
 	}
 	return Stream{Local: func(emit func(any) bool) error {
-		item := new(T) // one for all, or each item would be allocated to be encoded
+		item := new(T) // shared by all items, to save allocations
 		for v, err := range seq {
 			if err != nil {
 				return err
@@ -48,9 +49,9 @@ func Send[T any](seq iter.Seq2[T, error]) Stream {
 	}}
 }
 
-// Receive is the Stream as the iterator that users range over, once: a second range
-// yields rpc.ErrStreamUsed. Leaving the loop in any way ends the stream on both
-// sides. An error is the last thing it yields.
+// Receive returns the iterator over a Stream. It can be ranged over once; a second
+// range yields rpc.ErrStreamUsed. Leaving the loop in any way ends the stream on both
+// sides. An error is the last thing that it yields.
 func Receive[T any](s Stream) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
@@ -69,20 +70,19 @@ func Receive[T any](s Stream) iter.Seq2[T, error] {
 	}
 }
 
-// Cursor is Receive for a method that continues its stream after a cursor. It is made
-// when call has been made with caller, under ctx; call.Result is a *Stream. For
-// each item, before the user gets it, delivered is called, which moves the cursor
-// in call.Params.
+// Cursor returns the iterator over the stream of a method with a cursor, which
+// continues the stream in further calls. It must be called when call has been made with
+// caller, under ctx; call.Result is a *Stream. delivered is called with each item
+// before the loop's body is, and moves the cursor in call.Params.
 //
-// Where the stream ends because its connection or session was lost the call is made
-// again, with the cursor where it is, at once and then after pauses that grow to
-// five seconds. Where it ends with rpc.CodeComeAgain that is done after 1 to 1.5 times
-// the error's Retry; as long as no item comes in between, the pauses double up to
-// thirty seconds. So it goes on until ctx ends, or
-// the stream ends in another way, or the call fails in another way than that the
-// peer could not be reached, or caller is an *rpc.Conn that has ended for good. A
-// Caller that connects anew by itself says that it could not with an *rpc.Error as
-// Dial's are.
+// If the stream ends because its connection or session was lost, the call is made again
+// with the current cursor, at once and then after delays that grow to five seconds. If
+// it ends with rpc.CodeComeAgain, the delay is 1 to 1.5 times the error's Retry; while
+// no item arrives, these delays double, up to thirty seconds. This ends when ctx ends,
+// when the stream ends in any other way, when the call fails for any other reason than
+// that the peer could not be reached, or when caller is an *rpc.Conn that has ended for
+// good. A Caller of another type that connects anew itself must report that it could
+// not with an *rpc.Error like those of Dial.
 func Cursor[T any](ctx context.Context, caller rpc.Caller, call *rpc.Call, delivered func(T)) iter.Seq2[T, error] {
 	c := contract.NewCursor(ctx, caller, call)
 	return func(yield func(T, error) bool) {
