@@ -45,7 +45,7 @@ func (s *Sensor) SetInterval(ctx context.Context, interval time.Duration) (was t
 // Run reports over a connection at whose this end s is served, until that or ctx
 // ends.
 func (s *Sensor) Run(ctx context.Context, conn rpc.Caller) error {
-	ctx, cancel := context.WithCancel(ctx) // when Report returns nobody wants readings, even if nobody else ends ctx
+	ctx, cancel := context.WithCancel(ctx) // readings end when Report returns, even if ctx does not end
 	defer cancel()
 	s.mu.Lock()
 	interval := s.interval

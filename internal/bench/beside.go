@@ -199,8 +199,8 @@ func (j *Job) enough(over <-chan struct{}, until time.Time, calls int) bool {
 	return calls > 0 && !time.Now().Before(until)
 }
 
-// try makes a call. It gives up on one that does not heed its deadline, which
-// is then not ok.
+// try makes a call. It does not wait for one that ignores its deadline: ok is then
+// false.
 func try(ctx context.Context, c Client, id int64, patience time.Duration) (t trial, ok bool) {
 	done := make(chan trial, 1)
 	go func() {

@@ -13,8 +13,8 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// A post is an event that goes to everyone, and leads to the next one. Those
-// who have it wait for ready; nobody waits for them.
+// A post is an event that goes to every subscriber, and links to the next one.
+// Subscribers wait for ready; the publisher does not wait for subscribers.
 type post struct {
 	ready  chan struct{} // closed when the fields below are set
 	item   Item

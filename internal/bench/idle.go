@@ -11,8 +11,8 @@ const (
 	idlePing = 3 * time.Second // how often a silent connection is pinged meanwhile
 )
 
-// perAddress is how many connections have one address to go to. Linux has some
-// 28,000 local ports for them, unless it is told otherwise.
+// perAddress is how many connections are made to one address. By default Linux has
+// some 28,000 local ports for them.
 const perAddress = 25_000
 
 // options are what the work asks of a server.

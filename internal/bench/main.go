@@ -56,8 +56,8 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// run does what the flags say and prints the results to w; how it goes on is
-// said on standard error.
+// run does what the flags ask for and prints the results to w, its progress to
+// standard error.
 func run(c config, w io.Writer) error {
 	if c.publish != "" {
 		return c.publishAll(os.Stderr)
@@ -153,8 +153,8 @@ func list(w io.Writer, p Plan) {
 	fmt.Fprintf(w, "\n%d rounds of %s a sample: about %s\n", p.Rounds, p.Duration, p.estimate().Round(time.Second))
 }
 
-// run makes the plan's samples, and says on log how it goes on. Samples that
-// fail say so themselves; only of a check they are an error.
+// run makes the plan's samples and writes its progress to log. A sample that fails
+// carries its error; only a check returns it.
 func (p Plan) run(log io.Writer) (Samples, error) {
 	var all Samples
 	began, last := time.Now(), ""

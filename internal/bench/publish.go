@@ -72,8 +72,7 @@ func (p publication) make(log io.Writer) error {
 	return errors.Join(err, f.Close())
 }
 
-// others tells what the processes of the machine use now: all but this one,
-// which does nothing meanwhile.
+// others returns how much of the processors all processes but this one use during d.
 func others(d time.Duration) string {
 	busy := machineCPU()
 	time.Sleep(d)

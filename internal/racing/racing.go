@@ -3,9 +3,9 @@ package racing
 
 import "time"
 
-// Meanwhile runs f beside its caller, which goes on up to 5 µs after f has begun, as i
-// says, so that each order of what the two do comes. What it returns is closed when f
-// has returned.
+// Meanwhile runs f concurrently with its caller. It returns up to 5 µs after f has begun,
+// depending on i, so that over many i both orders of what the two do occur. done is
+// closed when f has returned.
 func Meanwhile(i int, f func()) (done <-chan struct{}) {
 	returned := make(chan struct{})
 	begun := make(chan struct{})

@@ -168,7 +168,7 @@ func (ss *SendStream) putSmall(b []byte) bool {
 	return true
 }
 
-// added counts an item of n bytes that takes up so many in the queue, schedules the
+// added counts an item of n bytes that occupies takes bytes in the queue, schedules the
 // stream, and unlocks the queue's mutex.
 func (ss *SendStream) added(n, takes int) {
 	q := &ss.Session.queue

@@ -26,8 +26,8 @@ func join(ctx context.Context, url, name string, after int64, t *terminal) error
 	return v.visit(ctx, after)
 }
 
-// tellEvery is how often the room is told that one goes on typing.
-const tellEvery = 3 * time.Second
+// typingInterval is how often a client that keeps typing reports it to the room.
+const typingInterval = 3 * time.Second
 
 // A visitor is somebody at a terminal in a room.
 type visitor struct {
@@ -117,7 +117,7 @@ func (v *visitor) begins(name string) bool {
 	return begins
 }
 
-// talk posts lines. What the room refuses is told and forgotten.
+// talk posts lines. If the room refuses one, its error is printed and the line dropped.
 func (v *visitor) talk(ctx context.Context) error {
 	defer v.byKey()()
 	for line, err := range v.lines(ctx, func() { v.tell(ctx) }) {
@@ -142,7 +142,7 @@ func (v *visitor) talk(ctx context.Context) error {
 
 // tell tells the room that we are typing. That it may get lost does no harm.
 func (v *visitor) tell(ctx context.Context) {
-	if time.Since(v.told) > tellEvery {
+	if time.Since(v.told) > typingInterval {
 		v.told = time.Now()
 		v.room.Typing(ctx, v.name)
 	}
