@@ -67,7 +67,7 @@ func encodeParams(r *session.Request, params *payload) (err error) {
 // answered stores the answer to a call in its result and in the context's response
 // metadata.
 func answered(ctx context.Context, s *session.Session, call *Call, p *session.OutgoingCall) error {
-	defer s.Recycle(p)
+	defer p.Recycle()
 	if r, ok := ctx.Value(responseKey{}).(*responseMetadata); ok && p.Meta != nil {
 		r.add(p.Meta)
 	}

@@ -1,8 +1,6 @@
 package session
 
 import (
-	"context"
-
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -10,14 +8,18 @@ import (
 // Close removes the call from the open ones, so that a cancel no longer has an effect,
 // and reports whether it was cancelled before.
 func (in *Incoming) Close() (canceled bool) {
-	in.Session.update(func(st *sessionState) {
-		canceled = in.canceled
-		in.answered = true
-		if in.ID != nil && st.incoming[string(callKeyOf(in.ID))] == in {
-			delete(st.incoming, string(callKeyOf(in.ID)))
-		}
-	})
-	return canceled
+	s := in.Session
+	switch {
+	case in.ID == nil:
+	case s.plain != nil:
+		s.plain.remove(in)
+	default:
+		s.incoming.remove(in)
+	}
+	in.scope.mu.Lock()
+	defer in.scope.mu.Unlock()
+	in.answered = true
+	return in.canceled
 }
 
 // An answer is the result of a call that is being sent: BeginResult makes it, the caller
@@ -35,12 +37,13 @@ type answer struct {
 func (in *Incoming) BeginResult(producers []Producer) (a answer, err error) {
 	s := in.Session
 	a.in = in
-	a.streams, a.Names, err = s.openSendStreams(in.Method.Name, producers, &in.scope, true)
+	a.streams, a.Names, err = s.queue.openStreams(in.Method.Name, producers, &in.scope, true)
 	if err != nil {
 		return a, &fault.Error{Code: fault.LimitReached, Message: err.Error(), Ran: fault.Maybe}
 	}
-	head := wire.Head{ID: in.ID, Meta: in.responseMetadata(), Body: true}
-	if s.Mode == ModeWirecall {
+	head := wire.Head{ID: in.ID, Body: true}
+	if s.plain == nil {
+		head.Meta = in.response
 		for _, ss := range a.streams {
 			head.Streams = append(head.Streams, ss.handle)
 		}
@@ -54,7 +57,7 @@ func (in *Incoming) BeginResult(producers []Producer) (a answer, err error) {
 func (a *answer) Abort() {
 	if !a.sent {
 		a.Message.release(0)
-		a.in.Session.discardStreams(a.streams)
+		a.in.Session.queue.discardStreams(a.streams)
 	}
 }
 
@@ -72,7 +75,7 @@ func (a *answer) Send() error {
 	in.send(a.Message)
 	a.Message.release(size)
 	for _, ss := range a.streams {
-		if s.halfClosing.Load() {
+		if s.plain != nil && s.plain.halfClosing.Load() {
 			ss.stop(errHalfClosed)
 		}
 		go ss.run()
@@ -86,32 +89,26 @@ func (a *answer) Send() error {
 // Fail answers with an error.
 func (in *Incoming) Fail(e *fault.Error) {
 	s := in.Session
+	var meta map[string]string
+	if s.plain == nil {
+		meta = in.response
+	}
 	room := make([]byte, s.Format.FrameRoom(), smallBuffer)
-	msg := s.Format.AppendError(room, in.ID, s.wireError(e), in.responseMetadata())
+	msg := s.Format.AppendError(room, in.ID, s.wireError(e), meta)
 	if len(msg)-len(room) > s.peerMessage() {
 		msg = s.Format.AppendError(room, in.ID, s.wireError(s.shortened(e)), nil)
 	}
 	in.send(&messageBuffer{msg})
 }
 
-// responseMetadata returns the metadata of the answer, which plain JSON-RPC does not
-// have.
-func (in *Incoming) responseMetadata() map[string]string {
-	if in.Session.Mode != ModeWirecall {
-		return nil
-	}
-	return in.response
-}
-
 // send passes the answer to Reply or puts it into the send queue, for whose room it
 // waits until the session ends.
 func (in *Incoming) send(b *messageBuffer) {
+	s := in.Session
 	if in.Reply != nil {
-		in.Reply(b.Bytes[in.Session.Format.FrameRoom():])
-		in.Session.unansweredCalls.Add(-1) // only now, since Reply may wait for room for the answer to a batch
+		in.Reply(b.Bytes[s.Format.FrameRoom():])
+		s.incoming.unanswered.Add(-1) // only now, since Reply may wait for room for the answer to a batch
 		return
 	}
-	if flush, err := in.Session.queue.putAnswer(context.Background(), in.Session.Ctx.Done(), b, &in.Session.unansweredCalls); err == nil && flush {
-		in.Session.flush(true)
-	}
+	s.queue.putAnswer(b, &s.incoming.unanswered)
 }

@@ -15,15 +15,15 @@ func AnswerPlain(ctx context.Context, set *Settings, body []byte) (msg []byte, o
 	answered := make(chan []byte, 1)
 	reply := func(msg []byte) { answered <- append([]byte(nil), msg...) }
 	if isBatch(body) {
-		if b := newBatch(s, body, reply, reply); b != nil {
+		if b := newBatch(s.plain, body, reply, reply); b != nil {
 			b.run()
 		}
 	} else {
-		s.plainMessage(body, reply)
+		s.plain.message(body, reply)
 	}
 	select {
 	case msg := <-answered:
-		s.endWhenIdle() // notifications have no answer, but may complete
+		s.plain.endWhenIdle() // notifications have no answer, but may complete
 		<-s.Ctx.Done()
 		return msg, ctx.Err() == nil
 	case <-ctx.Done():

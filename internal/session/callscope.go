@@ -77,3 +77,16 @@ func (cs *callScope) done() {
 		unwatch()
 	}
 }
+
+// BindToContext makes the end of ctx cancel the streams of a result, which may have
+// received items already.
+func BindToContext(ctx context.Context, recvStreams []*RecvStream) {
+	scope := newCallScope()
+	scope.add(ctx, len(recvStreams), nil, recvStreams)
+	for _, rs := range recvStreams {
+		if !rs.joinScope(scope) {
+			scope.done()
+		}
+	}
+	scope.done()
+}

@@ -58,19 +58,3 @@ func closeParams(code transport.CloseCode, reason string) []byte {
 	b, _ := json.Marshal([]any{code, reason})
 	return b
 }
-
-// receiveClose receives $/close.
-func (s *Session) receiveClose(params []byte) error {
-	var e transport.CloseError
-	i := 0
-	for raw := range s.Format.Array(params) {
-		switch i++; i {
-		case 1:
-			code, _ := s.Format.Int(raw)
-			e.Code = transport.CloseCode(code)
-		case 2:
-			e.Reason, _ = s.Format.String(raw)
-		}
-	}
-	return e
-}

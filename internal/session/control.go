@@ -1,15 +1,13 @@
 package session
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
-	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/flow"
+	"github.com/wirecall/wirecall/internal/replay"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -34,74 +32,6 @@ const (
 	methodUnsubscribe = "rpc.unsubscribe"
 )
 
-// frame receives one frame in wirecall mode. It returns an error if the peer has
-// violated the protocol: the session ends, since the message lost may have been the
-// answer to any call.
-func (s *Session) frame(frame []byte) error {
-	n := 0
-	for msg, err := range s.Format.Split(frame) {
-		if err != nil {
-			return err
-		}
-		if len(msg) > s.Limits.MessageBytes {
-			return fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), s.Limits.MessageBytes)
-		}
-		m := &s.incomingMessage
-		s.aloneInFrame = s.Format.FrameSize(len(msg)) >= len(frame)
-		if err := s.Format.Decode(msg, m); err != nil {
-			return err
-		}
-		if err := s.dispatchMessage(m, len(msg), n); err != nil {
-			return err
-		}
-		n++
-	}
-	s.aloneInFrame = false
-	if n == 0 {
-		return errors.New("an empty frame")
-	}
-	return nil
-}
-
-// retain returns raw, a part of the message being received, in a pooled buffer that
-// outlives the frame, and that the caller must return to the pool: the frame's own
-// buffer if the message fills it, otherwise a copy. If raw is small, buffer is nil. The
-// message must not be used once another goroutine can return the buffer.
-func (s *Session) retain(raw []byte) (held, buffer []byte) {
-	if len(raw) < largeMessage {
-		return nil, nil
-	}
-	if s.aloneInFrame {
-		if b := s.transport.TakeBuffer(4 * len(raw)); b != nil {
-			return raw, b
-		}
-	}
-	b := append(buffers.Get(len(raw)), raw...)
-	return b, b
-}
-
-func (s *Session) dispatchMessage(m *wire.Message, size, n int) error {
-	if !s.HasTraffic.Load() && (!bytes.HasPrefix(m.Method, []byte("$/")) || string(m.Method) == methodItems) {
-		s.HasTraffic.Store(true)
-	}
-	if r := s.resumption.Load(); r != nil && elicitsAck(m.Method) {
-		r.ackEliciting = true
-	}
-	switch {
-	case m.Method == nil:
-		return s.answer(m)
-	case m.ID == nil && bytes.HasPrefix(m.Method, []byte("$/")):
-		return s.controlMessage(m, n)
-	case m.ID == nil:
-		return s.incomingNotification(m, size)
-	}
-	id, ok := s.Format.Natural(m.ID)
-	if !ok {
-		return fmt.Errorf("request id %s is not an integer from 0 to 2^53-1", Brief(m.ID))
-	}
-	return s.incomingRequest(id, m)
-}
-
 // elicitsAck reports whether a message has to be acknowledged. Acks, pings and pongs do
 // not, or two idle peers would acknowledge each other's acks without end.
 func elicitsAck(method []byte) bool {
@@ -112,54 +42,78 @@ func elicitsAck(method []byte) bool {
 	return true
 }
 
-// controlMessage receives a control notification, the n-th message of its frame counted
+// control receives a control notification, the n-th message of its frame counted
 // from 0. An unknown one is ignored, as in the Language Server Protocol.
-func (s *Session) controlMessage(m *wire.Message, n int) error {
+func (r *reader) control(m *wire.Message, n int) error {
+	s := r.session
 	switch string(m.Method) {
 	case methodAck:
-		return s.receiveAck(m.Params, n)
+		return r.ack(m.Params, n)
 	case methodItems:
-		return s.items(m.Params)
+		return r.items(m.Params)
 	case methodEnd:
-		return s.endOfStream(m.Params)
+		return r.endOfStream(m.Params)
 	case methodCredit:
-		return s.creditFor(m.Params)
+		return r.credit(m.Params)
 	case methodCancel:
-		return s.cancelOf(m.Params)
+		return r.cancel(m.Params)
 	case methodCancelRequest:
-		for name, id := range s.Format.Object(m.Params) {
-			if name == "id" {
-				s.cancelRequest(id)
+		for name, raw := range s.Format.Object(m.Params) {
+			if id, ok := s.Format.Natural(raw); ok && name == "id" {
+				s.incoming.cancel(id)
 			}
 		}
 	case methodPing:
-		n, ok := s.ints(m.Params, 1)
-		if !ok {
-			return errMalformed
-		}
-		if r := s.resumption.Load(); r != nil && (r.ackEliciting || r.ackTimerArmed.Load()) { // the ping may ask for an ack: see PROTOCOL.md, 5.2
-			s.acknowledge(r)
-		}
-		s.post(s.Format.AppendControl(nil, methodPong, n...))
+		return r.ping(m.Params)
 	case methodGoaway:
-		return s.receiveGoaway(m.Params)
+		return r.goaway(m.Params)
 	case methodMoved:
-		s.receiveMoved()
+		s.peerMoved()
 	case methodClose:
-		return s.receiveClose(m.Params)
+		return r.close(m.Params)
 	}
 	return nil
+}
+
+// ping answers $/ping.
+func (r *reader) ping(params []byte) error {
+	s := r.session
+	n, ok := r.ints(params, 1)
+	if !ok {
+		return errMalformed
+	}
+	if res := s.resumption.Load(); res != nil && (res.ackEliciting || res.ackTimerArmed.Load()) { // the ping may ask for an ack: see PROTOCOL.md, 5.2
+		res.acknowledge()
+	}
+	s.queue.post(s.Format.AppendControl(nil, methodPong, n...))
+	return nil
+}
+
+// ack receives $/ack, the n-th message of its frame counted from 0.
+func (r *reader) ack(params []byte, n int) error {
+	res := r.session.resumption.Load()
+	if res == nil {
+		return nil
+	}
+	v, ok := r.ints(params, 2)
+	if !ok || len(v) < 2 || n > 0 {
+		return errMalformed
+	}
+	if have := res.received.Load(); uint64(v[1]) != have {
+		return fmt.Errorf("%w: frame %d is numbered %d", replay.ErrCounting, have, v[1])
+	}
+	return res.sent.Ack(uint64(v[0]))
 }
 
 // ints decodes up to n integers at the beginning of params, and reports whether all of
 // them are integers. Further elements belong to later versions of the protocol and are
 // ignored.
-func (s *Session) ints(params []byte, n int) (is []int64, ok bool) {
-	for raw := range s.Format.Array(params) {
+func (r *reader) ints(params []byte, n int) (is []int64, ok bool) {
+	for raw := range r.session.Format.Array(params) {
 		if len(is) == n {
 			break
 		}
-		i, ok := s.Format.Natural(raw)
+		i, ok := r.session.Format.Natural(raw)
 		if !ok {
 			return is, false
 		}
@@ -171,7 +125,8 @@ func (s *Session) ints(params []byte, n int) (is []int64, ok bool) {
 var errMalformed = errors.New("a control message is malformed")
 
 // items receives $/items.
-func (s *Session) items(params []byte) error {
+func (r *reader) items(params []byte) error {
+	s := r.session
 	var rs *RecvStream
 	var items []byte
 	i := 0
@@ -182,7 +137,7 @@ func (s *Session) items(params []byte) error {
 			if !ok {
 				return errMalformed
 			}
-			if rs = s.recvStream(h); rs == nil {
+			if rs = s.recv.get(h); rs == nil {
 				return fmt.Errorf("items of stream %d, which is not open", h)
 			}
 		case 2:
@@ -196,21 +151,23 @@ func (s *Session) items(params []byte) error {
 		return errMalformed
 	}
 	if err := rs.receive(s.Format.Array(items)); err != nil {
-		s.breach(rs, err)
+		r.breach(rs, err)
 	}
 	return nil
 }
 
 // breach ends a receive stream whose producer has violated the protocol, or whose items
 // exceed a limit. The error follows the items received before.
-func (s *Session) breach(rs *RecvStream, err *fault.Error) {
-	s.post(s.Format.AppendEnd(nil, methodCancel, rs.Handle, s.errorObject(err))) // before a handler can answer because of the end
+func (r *reader) breach(rs *RecvStream, err *fault.Error) {
+	s := r.session
+	s.queue.post(s.Format.AppendEnd(nil, methodCancel, rs.Handle, s.errorObject(err))) // before a handler can answer because of the end
 	rs.receiveEnd(err)
 }
 
 // endOfStream receives $/end. It removes the stream only after the whole message has
 // been found valid, since an invalid one ends the session, which then ends the stream.
-func (s *Session) endOfStream(params []byte) error {
+func (r *reader) endOfStream(params []byte) error {
+	s := r.session
 	var h int64
 	var end error
 	ok := false
@@ -229,11 +186,7 @@ func (s *Session) endOfStream(params []byte) error {
 	if !ok {
 		return errMalformed
 	}
-	var rs *RecvStream
-	s.update(func(st *sessionState) {
-		rs = st.recvStreams[uint64(h)]
-		delete(st.recvStreams, uint64(h))
-	})
+	rs := s.recv.remove(h)
 	if rs == nil {
 		return fmt.Errorf("the end of stream %d, which is not open", h)
 	}
@@ -241,27 +194,31 @@ func (s *Session) endOfStream(params []byte) error {
 	return nil
 }
 
-func (s *Session) creditFor(params []byte) error {
-	v, ok := s.ints(params, 4)
+// credit receives $/credit.
+func (r *reader) credit(params []byte) error {
+	s := r.session
+	v, ok := r.ints(params, 4)
 	if !ok || len(v) < 4 {
 		return errMalformed
 	}
 	if v[0] == 0 {
 		return s.queue.grantNotifications(uint64(v[1]), int(min(v[2], flow.MaxItems)), int(min(v[3], math.MaxInt32)))
 	}
-	if ss := s.queue.sendStream(uint64(v[0])); ss != nil {
+	if ss := s.queue.stream(uint64(v[0])); ss != nil {
 		return ss.applyCredit(uint64(v[1]), int(min(v[2], flow.MaxItems)), int(min(v[3], math.MaxInt32)))
 	}
 	return nil // the stream has ended meanwhile
 }
 
-func (s *Session) cancelOf(params []byte) error {
+// cancel receives $/cancel.
+func (r *reader) cancel(params []byte) error {
+	s := r.session
 	for raw := range s.Format.Array(params) {
 		h, ok := s.Format.Natural(raw)
 		if !ok {
 			return errMalformed
 		}
-		if ss := s.queue.sendStream(uint64(h)); ss != nil {
+		if ss := s.queue.stream(uint64(h)); ss != nil {
 			ss.stop(nil)
 		}
 		return nil
@@ -269,27 +226,19 @@ func (s *Session) cancelOf(params []byte) error {
 	return errMalformed
 }
 
-// control sends a control message from a goroutine that may block.
-func (s *Session) control(method string, args ...int64) {
-	buf := messagePool.Get().(*messageBuffer)
-	buf.Bytes = s.Format.AppendControl(buf.begin(s.Format)[:0], method, args...)
-	flush, over := s.queue.post(buf.Bytes, false)
-	buf.release(len(buf.Bytes))
-	if flush {
-		s.flush(true)
+// close receives $/close.
+func (r *reader) close(params []byte) error {
+	form := r.session.Format
+	var e transport.CloseError
+	i := 0
+	for raw := range form.Array(params) {
+		switch i++; i {
+		case 1:
+			code, _ := form.Int(raw)
+			e.Code = transport.CloseCode(code)
+		case 2:
+			e.Reason, _ = form.String(raw)
+		}
 	}
-	if over {
-		s.Fail(transport.ErrNotReading, transport.CloseTimeout)
-	}
-}
-
-// ping requests a sign of life from the peer.
-func (s *Session) ping(t transport.Transport) {
-	if s.Mode == ModeWirecall {
-		s.post(s.Format.AppendControl(nil, methodPing, time.Now().UnixMilli()))
-		return
-	}
-	if !t.Ping(CloseGrace) {
-		s.silentChecks = 0 // plain lines have no ping: the silence proves nothing
-	}
+	return e
 }

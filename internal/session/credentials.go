@@ -41,15 +41,15 @@ func (s *Session) setHandshakeContext(ctx context.Context) context.Context {
 // credentials expire.
 func (s *Session) ExpireWith(ctx context.Context, t transport.Transport) {
 	deadline, ok := ctx.Deadline()
-	s.update(func(st *sessionState) {
-		if st.credentialTimer != nil {
-			st.credentialTimer.Stop()
-			st.credentialTimer = nil
-		}
-		if ok && !st.ended {
-			st.credentialTimer = time.AfterFunc(time.Until(deadline), func() { s.expireCredentials(t) })
-		}
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.credentialTimer != nil {
+		s.credentialTimer.Stop()
+		s.credentialTimer = nil
+	}
+	if ok && s.phase != ended {
+		s.credentialTimer = time.AfterFunc(time.Until(deadline), func() { s.expireCredentials(t) })
+	}
 }
 
 // expireCredentials cuts the client off, which has to reconnect with new credentials. A

@@ -19,10 +19,10 @@ var ErrDrained = errors.New(fault.MessageShuttingDown)
 
 // Fail ends the session and sends the peer the reason.
 func (s *Session) Fail(cause error, code transport.CloseCode) {
-	if s.finish(cause, code) {
+	if s.finish(cause, code, false) {
 		go s.closeFlushed(cause, code)
 	} else if code != transport.CloseTimeout {
-		s.dropNotifications(cause)
+		s.notifications.drop(cause)
 	}
 }
 
@@ -33,7 +33,7 @@ func (s *Session) writeFailed(err error) {
 	t := s.transport
 	switch {
 	case s.detach(t, err):
-	case err == transport.ErrNotReading || s.halfClosing.Load() || s.Err() != nil: // the peer has not closed it, or what it sent is no longer needed
+	case err == transport.ErrNotReading || s.plain != nil && s.plain.halfClosing.Load() || s.Err() != nil: // the peer has not closed it, or what it sent is no longer needed
 		s.endAndClose(t, err)
 	default:
 		s.queue.detach()
@@ -89,48 +89,46 @@ func reasonOf(cause error) string {
 
 // End ends the session; the peer gets nothing more. It reports whether it was the first
 // to do so.
-func (s *Session) End(cause error) (first bool) { return s.finish(cause, 0) }
+func (s *Session) End(cause error) (first bool) { return s.finish(cause, 0, false) }
 
 // finish ends the session and releases all that wait for it. It reports whether it was
 // the first to do so. code is the close code for the peer, so that what was put before
-// must be flushed, or 0 if the peer gets nothing more.
-func (s *Session) finish(cause error, code transport.CloseCode) (first bool) {
+// must be flushed, or 0 if the peer gets nothing more. If onlyDetached is true, finish
+// has no effect unless the session is detached.
+//
+// The owners end in an order: handlers must not answer with the cause of their contexts,
+// so that the queue ends before the contexts; the waiters are released last.
+func (s *Session) finish(cause error, code transport.CloseCode, onlyDetached bool) (first bool) {
 	cause = s.Cause(cause)
 	s.mu.Lock()
-	if s.state.ended {
+	was := s.phase
+	if was == ended || onlyDetached && was != detached {
 		s.mu.Unlock()
 		return false
 	}
-	s.state.ended, s.state.cause = true, cause
-	calls, recvStreams := s.state.calls, s.state.recvStreams
-	s.state.calls, s.state.recvStreams, s.state.unreferenced = nil, nil, nil
-	s.state.callLimit.failWaiters(fault.NotSent(fault.Unavailable, cause))
-	s.state.stopWatchingContext()
-	lingers := s.lingerOverNotifications(&s.state.notifications, cause, code)
-	timers := []*time.Timer{s.keepAlive, s.drainTimer, s.state.credentialTimer}
-	flushes := code != 0 && s.state.attached || !s.Client && s.Mode != ModeWirecall // a plain client may have half-closed
-	last := s.state.lastAccepted
-	var unanswered map[string]*Incoming
-	unserved := cause == ErrDrained && !s.Client && s.Mode != ModeWirecall
-	if unserved {
-		unanswered, s.state.incoming = s.state.incoming, nil
+	s.phase, s.cause = ended, cause
+	s.stopWatchingContext()
+	timers := []*time.Timer{s.keepAlive.timer, s.drainTimer, s.credentialTimer}
+	if s.readerDone == nil {
+		defer close(s.ReaderDone)
 	}
+	s.mu.Unlock()
 	if r := s.resumption.Load(); r != nil {
 		timers = append(timers, r.ackTimer, r.expiry)
 	}
-	readerGone := s.state.readerDone == nil
-	s.mu.Unlock()
-	if readerGone {
-		defer close(s.ReaderDone)
-	}
 
-	if unserved {
-		s.refuseUnanswered(unanswered)
+	unanswered, lastAccepted := s.outgoing.end(fault.NotSent(fault.Unavailable, cause))
+	received := s.recv.end()
+	s.incoming.end()
+	lingers := s.notifications.end(cause, code)
+	if s.plain != nil {
+		s.plain.finish(cause)
 	}
-	sendStreams, unsent := s.queue.close(!flushes) // before handlers can answer with the cause of their contexts
+	flushes := code != 0 && was != detached || s.plain != nil && !s.Client // a plain client may have half-closed
+	sent, unsent := s.queue.end(!flushes)
 	s.cancel(cause)
 	if !lingers {
-		s.dropNotifications(cause)
+		s.notifications.drop(cause)
 	}
 	s.workers.End()
 	for _, t := range timers {
@@ -138,21 +136,8 @@ func (s *Session) finish(cause error, code transport.CloseCode) (first bool) {
 			t.Stop()
 		}
 	}
-	err := s.LostCallError(cause)
-	for id, call := range calls {
-		if call.frame >= unsent || int64(id) > last {
-			call.finishWith(s.unsentCallError(cause))
-		} else {
-			call.finishWith(err)
-		}
-	}
-	for _, rs := range recvStreams {
-		rs.receiveEnd(err)
-		rs.leaveScope()
-	}
-	for _, ss := range sendStreams {
-		ss.stop(err)
-	}
+	s.failCalls(unanswered, unsent, lastAccepted, cause)
+	s.endStreams(received, sent, s.LostCallError(cause))
 	if s.Log.Enabled(s.Ctx, slog.LevelDebug) {
 		go s.Log.LogAttrs(s.Ctx, slog.LevelDebug, "connection ended", slog.Any("cause", BriefError(cause))) // the caller may be the reader
 	}
@@ -164,6 +149,35 @@ func (s *Session) finish(cause error, code transport.CloseCode) (first bool) {
 	}
 	s.Events.Ended(s, cause)
 	return true
+}
+
+// failCalls fails the calls that are unanswered at the end of the session. Those whose
+// frames have not reached a transport, and those that the draining peer does not accept,
+// have not run.
+func (s *Session) failCalls(calls []*OutgoingCall, unsent uint64, lastAccepted int64, cause error) {
+	for _, call := range calls {
+		if call == nil {
+			continue
+		}
+		err := s.LostCallError(cause)
+		if call.frame >= unsent || int64(call.id) > lastAccepted {
+			err.Ran = fault.No
+		}
+		s.addWork(-1)
+		call.finishWith(err)
+	}
+}
+
+// endStreams ends the streams of both directions at the end of the session.
+func (s *Session) endStreams(received map[uint64]*RecvStream, sent []*SendStream, err error) {
+	for _, rs := range received {
+		rs.receiveEnd(err)
+		rs.leaveScope()
+	}
+	for _, ss := range sent {
+		ss.stop(err)
+	}
+	s.addWork(-len(received) - len(sent))
 }
 
 // reportLeft reports once that nothing of an ended session runs any more, except
@@ -181,24 +195,6 @@ func breachCode(err error) transport.CloseCode {
 	return transport.CloseViolation
 }
 
-var errMovedOn = &fault.Error{Code: fault.Unavailable, Message: "the stream goes on with another session", Ran: fault.Maybe, Lost: true}
-
-// MoveStreams ends the receive streams that cursors continue on another session.
-func (s *Session) MoveStreams() {
-	var moving []*RecvStream
-	s.mu.Lock()
-	s.state.movesStreams = true
-	for _, rs := range s.state.recvStreams {
-		if rs.isMovable() {
-			moving = append(moving, rs)
-		}
-	}
-	s.mu.Unlock()
-	for _, rs := range moving {
-		rs.Cancel(errMovedOn)
-	}
-}
-
 // AwaitReader waits until the reader has returned, for 2*CloseGrace at most: closing a
 // stream does not unblock every kind of Read, for example not that of standard input.
 func (s *Session) AwaitReader() {
@@ -210,6 +206,14 @@ func (s *Session) AwaitReader() {
 	}
 }
 
+// endCause returns why the session has ended, from the beginning of its end on; nil
+// before.
+func (s *Session) endCause() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cause
+}
+
 // LostCallError returns the error of a call that was unanswered when the session ended
 // with cause.
 func (s *Session) LostCallError(cause error) *fault.Error {
@@ -218,12 +222,4 @@ func (s *Session) LostCallError(cause error) *fault.Error {
 		return &fault.Error{Code: fault.SessionLost, Message: cause.Error(), Ran: fault.Maybe, Cause: cause, Lost: true}
 	}
 	return &fault.Error{Code: fault.Unavailable, Message: fault.MessageConnectionLost + ": " + cause.Error(), Ran: fault.Maybe, Cause: cause, Lost: !closed}
-}
-
-// unsentCallError returns the error of a call that was not sent, and so has not run,
-// when the session ended with cause.
-func (s *Session) unsentCallError(cause error) *fault.Error {
-	e := s.LostCallError(cause)
-	e.Ran = fault.No
-	return e
 }

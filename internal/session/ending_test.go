@@ -13,8 +13,8 @@ func TestCutWhileShutdownBegins(t *testing.T) {
 	reg := testRegistry()
 	for i := range 20_000 {
 		s, tr := detachedSession(reg), &breaking{}
-		s.state.handlers = 1 // runs until its context ends
-		if err := s.attach(tr, &resumeParams{}, nil); err != nil {
+		s.addWork(1) // a handler that runs until its context ends
+		if err := s.resumption.Load().attach(tr, &resumeParams{}, nil); err != nil {
 			t.Fatal(err)
 		}
 		asked := racing.Meanwhile(i, func() { s.Goaway(time.Time{}) })

@@ -10,7 +10,7 @@ import (
 // wireError returns e with the members that the session's mode has.
 func (s *Session) wireError(e *fault.Error) *wire.Error {
 	w := &wire.Error{Code: e.Code, Message: e.Message, Data: e.Data}
-	if s.Mode == ModeWirecall {
+	if s.plain == nil {
 		w.Type, w.Ran, w.Retry = e.Type, e.Ran.String(), e.RetryMillis()
 	}
 	return w
@@ -53,7 +53,7 @@ func (s *Session) receivedError(raw []byte) *fault.Error {
 		case "data":
 			e.Data = append([]byte(nil), member...)
 		}
-		if s.Mode != ModePlain {
+		if s.plain == nil {
 			s.receivedMember(e, name, member)
 		}
 	}

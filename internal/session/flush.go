@@ -3,9 +3,15 @@ package session
 import (
 	"runtime"
 	"time"
-
-	"github.com/wirecall/wirecall/internal/transport"
 )
+
+// A flusher writes what the send queue holds to the transport. The goroutine that has
+// claimed the flush owns it.
+type flusher struct {
+	session   *Session
+	frames    frameBatch // what is being written
+	unflushed int        // frames given to the transport since its buffers were last empty
+}
 
 // flushRounds bounds how often a caller writes what others have put meanwhile, before a
 // goroutine takes over.
@@ -23,94 +29,81 @@ const writeSize = 2 * FrameSize
 //
 // If caller is true, it writes only what the socket accepts without blocking. For the
 // rest, or if the kind of transport cannot tell, it starts a goroutine.
-func (s *Session) flush(caller bool) {
+func (f *flusher) flush(caller bool) {
+	s := f.session
 	for round := 0; ; {
 		done, err := s.transport.Flush(!caller)
 		if done {
-			s.unflushed = 0
+			f.unflushed = 0
 		}
-		if err == nil && done && s.frames.hasMore() {
-			if err = s.write(); err == nil {
+		if err == nil && done && (f.frames.ack || f.frames.written() < f.frames.count) {
+			if err = f.write(); err == nil {
 				continue
 			}
 		}
 		switch {
 		case err != nil:
-			s.queue.recordUnsent(s.unwritten())
+			s.queue.recordUnsent(f.unwritten())
 			s.writeFailed(err)
 			s.queue.abortFlush()
 			return
 		case !done || caller && round == flushRounds:
-			go s.flush(false)
+			go f.flush(false)
 			return
 		}
-		s.startStreams()
+		for _, ss := range f.frames.streams { // their requests have been written
+			go ss.run()
+		}
+		clear(f.frames.streams)
+		f.frames.streams = f.frames.streams[:0]
 		runtime.Gosched()
-		if !s.queue.take(&s.frames, s.transport.Pending) {
+		more, finished := s.queue.take(&f.frames, s.transport.Pending)
+		if finished > 0 {
+			s.addWork(-finished)
+		}
+		if !more {
 			return
 		}
 		round++
-		if results, params := s.queue.takeFinished(); results+params > 0 {
-			s.update(func(st *sessionState) { st.countSendStreams(true, -results); st.countSendStreams(false, -params) })
-		}
 	}
 }
 
 // write gives the next frames to the transport.
-func (s *Session) write() error {
-	if s.frames.ack {
-		s.frames.ack = false
-		if err := s.writeAck(); err != nil {
+func (f *flusher) write() error {
+	s := f.session
+	r := s.resumption.Load()
+	if f.frames.ack {
+		f.frames.ack = false
+		if err := r.writeAck(); err != nil {
 			return err
 		}
 	}
-	before := s.frames.written()
-	err := s.frames.write(writeSize, s.transport.WriteFrame)
-	if r := s.resumption.Load(); r != nil && r.sent.NeedsAck() {
-		s.queue.post(s.Format.AppendControl(nil, methodPing, time.Now().UnixMilli()), false) // this flush will write it
+	before := f.frames.written()
+	err := f.frames.write(writeSize, s.transport.WriteFrame)
+	if r != nil && r.sent.NeedsAck() {
+		s.queue.post(s.Format.AppendControl(nil, methodPing, time.Now().UnixMilli())) // this flush will write it
 	}
-	s.unflushed += s.frames.written() - before
+	f.unflushed += f.frames.written() - before
 	return err
 }
 
 // unwritten returns how many frames, the last ones that were taken, had nothing written
 // by any transport when one failed. The next transport gets those that were given to
 // this one in vain.
-func (s *Session) unwritten() int {
-	if s.transport.Wrote() {
-		s.unflushed = 0
+func (f *flusher) unwritten() int {
+	if f.session.transport.Wrote() {
+		f.unflushed = 0
 	}
-	return s.frames.count() - s.frames.written() + s.unflushed
+	return f.frames.count - f.frames.written() + f.unflushed
 }
 
-// startStreams starts the producers whose requests have been written.
-func (s *Session) startStreams() {
-	for _, ss := range s.frames.streams {
-		go ss.run()
-	}
-	clear(s.frames.streams)
-	s.frames.streams = s.frames.streams[:0]
-}
-
-// Kick starts a flush on another goroutine if none runs. The reader, and other
-// goroutines that must not block, call it.
-func (s *Session) Kick() {
-	s.queue.mu.Lock()
-	start := s.queue.claimFlush()
-	s.queue.mu.Unlock()
-	if start {
-		go s.flush(false)
-	}
-}
-
-// post sends a message without blocking, so that the reader may call it. If the peer has
-// stopped reading, it ends the session.
-func (s *Session) post(msg []byte) {
-	flush, over := s.queue.post(msg, false)
-	if flush {
-		go s.flush(false)
-	}
-	if over {
-		s.Fail(transport.ErrNotReading, transport.CloseTimeout)
-	}
+// writeAck writes an ack alone in a frame. The flusher calls it.
+func (r *resumption) writeAck() error {
+	s := r.session
+	received := r.received.Load()
+	r.ackedFrames.Store(received)
+	msg := s.Format.AppendControl(nil, methodAck, int64(received), int64(r.sent.Next()))
+	frame := s.Format.AppendToFrame(nil, msg, true)
+	r.sent.Keep(frame)
+	return s.transport.WriteFrame(frame)
 }

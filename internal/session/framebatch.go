@@ -3,15 +3,18 @@ package session
 import (
 	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/replay"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A frameBatch is a sequence of frames to be written. Small messages share a buffer;
 // each large one has a frame of its own, in the buffer that it was encoded in.
 type frameBatch struct {
 	buf         []byte
+	start       int   // where the last frame in buf begins
 	frameEnds   []int // the end in buf of each frame but the last
 	largeFrames []largeFrame
 	largeBytes  int // bytes in largeFrames
+	count       int // frames, written or not
 
 	offset, next, nextLarge int // written so far: bytes of buf, frames of buf, large frames
 
@@ -33,65 +36,56 @@ const largeMessage = 8 << 10
 // size returns how many bytes the frames have.
 func (b *frameBatch) size() int { return len(b.buf) + b.largeBytes }
 
+// add appends a message to the last frame, or to a new one if single is true or the
+// frame is full.
+func (b *frameBatch) add(form wire.Format, msg []byte, single bool) {
+	n, size := len(b.buf)-b.start, form.FrameSize(len(msg))
+	if n > 0 && (single || n+size > FrameSize) {
+		b.endFrame()
+		n = 0
+	}
+	if n == 0 {
+		b.count++
+	}
+	b.buf = form.AppendToFrame(buffers.Grow(b.buf, size), msg, n == 0)
+}
+
 // addLarge appends a frame and takes over its buffer.
 func (b *frameBatch) addLarge(frame, buf []byte) {
 	b.endFrame()
 	b.largeFrames = append(b.largeFrames, largeFrame{len(b.buf), frame, buf})
 	b.largeBytes += len(frame)
+	b.count++
 }
 
-func (b *frameBatch) frameStart() int {
-	if len(b.frameEnds) == 0 {
-		return 0
-	}
-	return b.frameEnds[len(b.frameEnds)-1]
-}
-
+// endFrame makes the next message begin a frame.
 func (b *frameBatch) endFrame() {
-	if len(b.buf) > b.frameStart() {
+	if len(b.buf) > b.start {
 		b.frameEnds = append(b.frameEnds, len(b.buf))
+		b.start = len(b.buf)
 	}
-}
-
-// count returns how many frames there are, written or not.
-func (b *frameBatch) count() int {
-	n := len(b.frameEnds) + len(b.largeFrames)
-	if len(b.buf) > b.frameStart() {
-		n++
-	}
-	return n
 }
 
 // written returns how many frames have been given to the transport.
 func (b *frameBatch) written() int { return b.next + b.nextLarge }
 
-// hasMore reports whether something is left to write.
-func (b *frameBatch) hasMore() bool { return b.ack || b.hasFrames() }
-
-func (b *frameBatch) hasFrames() bool {
-	return b.offset < len(b.buf) || b.nextLarge < len(b.largeFrames)
-}
-
-// nextFrame returns the next frame to write.
-func (b *frameBatch) nextFrame() []byte {
-	if b.nextLarge < len(b.largeFrames) && b.largeFrames[b.nextLarge].at == b.offset {
-		b.nextLarge++
-		return b.largeFrames[b.nextLarge-1].frame
-	}
-	from, to := b.offset, len(b.buf)
-	if b.next < len(b.frameEnds) {
-		to = b.frameEnds[b.next]
-	}
-	b.offset = to
-	b.next++
-	return b.buf[from:to]
-}
-
 // write calls f with frame after frame until f fails or enough bytes have been written.
 // The bound keeps the data between here and the socket within a CPU cache.
 func (b *frameBatch) write(enough int, f func([]byte) error) error {
-	for n := 0; n < enough && b.hasFrames(); {
-		frame := b.nextFrame()
+	for n := 0; n < enough && b.written() < b.count; {
+		var frame []byte
+		if b.nextLarge < len(b.largeFrames) && b.largeFrames[b.nextLarge].at == b.offset {
+			frame = b.largeFrames[b.nextLarge].frame
+			b.nextLarge++
+		} else {
+			to := len(b.buf)
+			if b.next < len(b.frameEnds) {
+				to = b.frameEnds[b.next]
+			}
+			frame = b.buf[b.offset:to]
+			b.offset = to
+			b.next++
+		}
 		n += len(frame)
 		if b.replay != nil {
 			b.replay.Keep(frame)

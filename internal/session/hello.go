@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -11,6 +12,12 @@ import (
 	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
+)
+
+var (
+	ErrNoAnswer    = errors.New("the server does not answer rpc.hello: is it a wirecall server, and does a proxy hold its answer back?")
+	errNotAnAnswer = errors.New("the server's first frame is not an answer")
+	errEcho        = errors.New("the server echoes what it receives")
 )
 
 // MinMessage is the size of the largest message that every peer must accept, and the
@@ -98,21 +105,33 @@ func (s *Session) applyHello(h hello) {
 	s.peerMessageLimit.Store(int64(clampToInt(h.Message)))
 	items, bytes := h.notifications()
 	s.queue.limitNotifications(clampToInt(items), clampToInt(bytes))
-	s.update(func(st *sessionState) {
-		st.callLimit.free = int(min(h.Calls, maxCalls)) // nothing is in flight before hello
-		st.peerStreams = clampToInt(h.Streams)
-	})
+	s.outgoing.accept(h.Calls)
+	s.queue.acceptStreams(clampToInt(h.Streams))
 }
 
 // clampToInt returns n, or the largest int if n exceeds it.
 func clampToInt(n int64) int { return int(min(n, math.MaxInt)) }
+
+// Open performs the handshake of a dialed session. If it succeeds, Start must follow.
+func (s *Session) Open(ctx context.Context) error {
+	s.Client = true
+	if s.Mode != ModePlain {
+		if err := s.sendHello(ctx); err != nil {
+			s.End(err)
+			s.transport.Close() // without a closing handshake, which could exceed ctx
+			return err
+		}
+	}
+	s.transport.Bind(s)
+	return nil
+}
 
 // sendHello is the client's handshake: it sends hello and waits for the answer, before
 // there is a reader. If the answer is JSON but neither a hello nor a refusal of
 // wirecall's, the server does not speak wirecall, though it may have echoed the
 // subprotocol, and the session continues in plain mode.
 func (s *Session) sendHello(ctx context.Context) error {
-	s.state.lastID = 1
+	s.outgoing.lastID = 1
 	own, h := s.hello(), hello{}
 	err := s.withCredentials(ctx, func(token string) error {
 		own.Auth = token
@@ -121,7 +140,7 @@ func (s *Session) sendHello(ctx context.Context) error {
 	if s.Format == wire.JSON && h.Version == 0 && knowsNoHello(err) {
 		s.switchToPlain()
 		if strange, ok := err.(*strangeAnswer); ok {
-			s.early = strange.frame
+			s.plain.early = strange.frame
 		}
 		return nil
 	}
@@ -177,7 +196,7 @@ func refusesHello(e *fault.Error) bool {
 // switchToPlain switches the session to plain mode, before it has sent anything but
 // hello.
 func (s *Session) switchToPlain() {
-	s.Mode = ModePlain
+	s.Mode, s.plain = ModePlain, newPlain(s)
 	s.queue.single = true
 	s.peerMessageLimit.Store(math.MaxInt32)
 	if ws, ok := s.transport.(*transport.WebSocket); ok {

@@ -4,11 +4,27 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/wire"
 )
+
+// incomingCalls owns the calls from the peer.
+type incomingCalls struct {
+	session    *Session
+	unanswered atomic.Int64 // calls that are not answered yet; in plain mode, those that have started
+	running    atomic.Int64 // handlers that run or wait to run, those of cancelled calls and of notifications included
+	cleanups   atomic.Int64 // functions of CleanUp that run
+
+	mu         sync.Mutex
+	open       map[int64]*Incoming // unanswered calls by id, in wirecall mode; nil before the first
+	highest    int64               // the highest id among the requests from the peer
+	refusesNew bool                // requests with an id above highest are refused
+	ended      bool                // the session has ended
+}
 
 // An Incoming is a call or a notification from the peer, from its arrival until it has
 // been answered and its streams have ended.
@@ -17,6 +33,7 @@ type Incoming struct {
 	served        Served // the Served of which this is a part
 	Method        *Method
 	ID            []byte        // encoded; nil for a notification
+	number        int64         // the id as a number, in wirecall mode
 	idRoom        [16]byte      // backs ID if that is short
 	Params        []byte        // encoded, in a pooled buffer
 	large         *[]byte       // the pooled buffer of large params; nil otherwise
@@ -32,11 +49,11 @@ type Incoming struct {
 	cancelContext  context.CancelCauseFunc
 	scope          callScope
 	Withdrawn      bool              // cancelled before its handler started
-	hold           *hold             // a notification's own, or the one that a call waits for; guarded by the session's mutex
+	hold           *hold             // a notification's own, or the one that a call waits for; guarded by notifications.mu
 	stopWaitTimers func()            // stops the timers of a call that waits for a hold
-	canceled       bool              // by the caller; guarded by the session's mutex
-	answered       bool              // response no longer changes; guarded by the session's mutex
-	response       map[string]string // metadata of the answer; guarded by the session's mutex
+	canceled       bool              // by the caller; guarded by scope.mu
+	answered       bool              // response no longer changes, and a cancel has no effect; guarded by scope.mu
+	response       map[string]string // metadata of the answer; guarded by scope.mu
 }
 
 // A Method is a method that the peer may call.
@@ -99,9 +116,10 @@ func (in *Incoming) Metadata() map[string]string {
 	return decodeMeta(in.Session.Format, []byte(in.meta))
 }
 
+// SetMetadata adds to the metadata of the answer, unless that has been sent.
 func (in *Incoming) SetMetadata(key, value string) {
-	in.Session.mu.Lock()
-	defer in.Session.mu.Unlock()
+	in.scope.mu.Lock()
+	defer in.scope.mu.Unlock()
 	if in.answered {
 		return
 	}
@@ -111,84 +129,101 @@ func (in *Incoming) SetMetadata(key, value string) {
 	in.response[key] = value
 }
 
-// incomingRequest receives a request in wirecall mode. The reader calls it. It returns
-// an error if the peer has violated the protocol.
-func (s *Session) incomingRequest(id int64, m *wire.Message) error {
-	method := s.Lookup(m.Method)
-	var in *Incoming
-	var refusal *fault.Error
-	var recvStreams []*RecvStream
-	var err error
-	s.update(func(st *sessionState) {
-		if st.ended {
-			return
-		}
-		if _, open := st.incoming[string(callKeyOf(m.ID))]; open {
-			err = fmt.Errorf("id %s is open already", Brief(m.ID))
-			return
-		}
-		if recvStreams, err = s.openRecvStreams(st, m.Streams, wire.CalleeDepth); err != nil && !isLimit(err) {
-			return
-		}
-		if !st.refusesNew {
-			st.highestTaken = max(st.highestTaken, id)
-		}
-		in, refusal = s.admit(st, id, m, method)
-		if err != nil && refusal == nil {
-			st.handlers--
-			s.unansweredCalls.Add(-1)
-			delete(st.incoming, string(callKeyOf(m.ID)))
-			in.unreserve()
-			refusal = &fault.Error{Code: fault.LimitReached, Message: overStreams("callee", s.Limits.Streams, false).Error(), Ran: fault.No}
-		}
-		err = nil
-	})
-	switch {
-	case err != nil:
+// request receives a request in wirecall mode. The reader calls it. It returns an error
+// if the peer has violated the protocol.
+func (c *incomingCalls) request(id int64, m *wire.Message) error {
+	s := c.session
+	streams, err := s.recv.open(m.Streams, wire.CalleeDepth)
+	if err == errEnded {
+		return nil
+	}
+	if err != nil && !isLimit(err) {
 		return err
-	case refusal != nil:
-		if s.Refused != nil {
-			s.Refused(s, m.Method, refusal)
-		}
-		s.refuse(m.ID, refusal)
-		s.cancelRefused(recvStreams)
+	}
+	in, refusal, over := c.admit(id, m, err != nil)
+	switch {
 	case in != nil:
-		in.Unclaimed = recvStreams
-		s.startCall(in, m)
+		s.addWork(1)
+		in.Unclaimed = streams
+		s.notifications.assignHold(in)
+		in.copyMessage(m, in.hold != nil)
+		in.begin(s.current.Load(), m.Timeout)
+		s.notifications.dispatch(in)
+	case refusal != nil:
+		s.refused(m, refusal)
+		s.queue.post(s.refusal(m.ID, refusal))
+		s.recv.refuse(streams)
+	case !over:
+		return fmt.Errorf("id %s is open already", Brief(m.ID))
 	}
 	return nil
 }
 
-// admit decides whether a request may run, and counts it. id is the id as a number in
-// wirecall mode. Only what the peer can count as well counts against Limits.Calls, or a
-// peer that keeps to the limit would be refused: a cancelled call whose handler still
-// runs counts until it is answered; notifications, and handlers that have been answered,
-// do not count.
-func (s *Session) admit(st *sessionState, id int64, m *wire.Message, method *Method) (*Incoming, *fault.Error) {
+// admit decides whether a request may run, and counts it. tooManyStreams is true if its
+// streams exceed the limit. Only what the peer can count as well counts against
+// Limits.Calls, or a peer that keeps to the limit would be refused: a cancelled call
+// whose handler still runs counts until it is answered; notifications, and handlers that
+// have been answered, do not count. admit returns neither a call nor a refusal if the
+// id is open already or the session is over.
+func (c *incomingCalls) admit(id int64, m *wire.Message, tooManyStreams bool) (in *Incoming, refusal *fault.Error, over bool) {
+	s := c.session
+	in, refusal = s.newCall(m, c.unanswered.Load() >= int64(s.Limits.Calls))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, open := c.open[id]
 	switch {
-	case st.refusesNew && (s.Mode == ModePlain || id > st.highestTaken):
-		return nil, &fault.Error{Code: fault.Unavailable, Message: fault.MessageShuttingDown, Ran: fault.No}
+	case open || c.ended:
+		in.unreserve()
+		return nil, nil, c.ended
+	case c.refusesNew && id > c.highest:
+		refusal = errShuttingDown
+	case tooManyStreams && refusal == nil:
+		refusal = &fault.Error{Code: fault.LimitReached, Message: overStreams("callee", s.Limits.Streams, false).Error(), Ran: fault.No}
+	}
+	if !c.refusesNew {
+		c.highest = max(c.highest, id)
+	}
+	if refusal != nil {
+		in.unreserve()
+		return nil, refusal, false
+	}
+	c.running.Add(1)
+	c.unanswered.Add(1)
+	if c.open == nil {
+		c.open = make(map[int64]*Incoming)
+	}
+	c.open[id], in.number = in, id
+	return in, nil, false
+}
+
+var (
+	errShuttingDown = &fault.Error{Code: fault.Unavailable, Message: fault.MessageShuttingDown, Ran: fault.No}
+	errTooManyCalls = &fault.Error{Code: fault.LimitReached, Message: "too many calls at once", Ran: fault.No}
+)
+
+// newCall returns a call whose request is m, and counts what is kept of it; or the reason
+// why it cannot run. full is true if too many calls run already.
+func (s *Session) newCall(m *wire.Message, full bool) (*Incoming, *fault.Error) {
+	method := s.Lookup(m.Method)
+	switch {
 	case method == nil:
 		return nil, &fault.Error{Code: fault.MethodNotFound, Message: "method not found: " + Brief(m.Method)}
-	case s.Mode == ModePlain && len(st.waitingCalls) >= maxWaiting,
-		s.Mode != ModePlain && s.unansweredCalls.Load() >= int64(s.Limits.Calls),
-		st.cleanups >= s.Limits.Calls:
-		return nil, &fault.Error{Code: fault.LimitReached, Message: "too many calls at once", Ran: fault.No}
+	case full || s.incoming.cleanups.Load() >= int64(s.Limits.Calls):
+		return nil, errTooManyCalls
 	}
 	in := s.newIncoming(method)
 	if !in.reserve(m) {
 		return nil, &fault.Error{Code: fault.LimitReached, Message: errBufferedFull.Message, Ran: fault.No}
 	}
-	st.handlers++
-	s.assignHold(st, in)
-	if s.Mode != ModePlain {
-		s.unansweredCalls.Add(1) // calls of a plain peer are counted when they start
-	}
-	if m.ID != nil {
-		in.ID = append(in.idRoom[:0], m.ID...)
-		st.incoming[string(callKeyOf(m.ID))] = in
-	}
+	in.ID = append(in.idRoom[:0], m.ID...)
 	return in, nil
+}
+
+// refused reports a refused request to Settings.Refused.
+func (s *Session) refused(m *wire.Message, e *fault.Error) {
+	if s.Refused != nil {
+		s.Refused(s, m.Method, e)
+	}
 }
 
 // The cost in bytes of a byte of an id and of the metadata. An id is kept twice, and
@@ -199,14 +234,6 @@ const (
 	metaCost = 8
 )
 
-// callKeyOf returns the key of an open call: its id, with one spelling of 0.
-func callKeyOf(id []byte) []byte {
-	if string(id) == "-0" {
-		return id[1:]
-	}
-	return id
-}
-
 // reserve counts what is kept of m while the call runs, and reports whether the limit
 // allows it.
 func (in *Incoming) reserve(m *wire.Message) bool {
@@ -214,14 +241,11 @@ func (in *Incoming) reserve(m *wire.Message) bool {
 	return in.Session.reserve(in.reservedBytes)
 }
 
-func (in *Incoming) unreserve() { in.Session.buffered.Add(-int64(in.reservedBytes)) }
-
-// startCall prepares an admitted call and passes it to a worker, or makes it wait for a
-// hold.
-func (s *Session) startCall(in *Incoming, m *wire.Message) {
-	in.copyMessage(m, in.hold != nil)
-	in.begin(s.current.Load(), m.Timeout)
-	s.dispatch(in)
+// unreserve undoes reserve. in may be nil.
+func (in *Incoming) unreserve() {
+	if in != nil {
+		in.Session.buffered.Add(-int64(in.reservedBytes))
+	}
 }
 
 // copyMessage copies what of m must outlive its frame. If waits is true, the call may
@@ -236,7 +260,7 @@ func (in *Incoming) copyMessage(m *wire.Message, waits bool) {
 	if len(m.Params) == 0 {
 		return
 	}
-	if held, buffer := in.Session.retain(m.Params); buffer != nil {
+	if held, buffer := in.Session.reader.retain(m.Params); buffer != nil {
 		large := buffer // a variable that escapes only in this case
 		in.Params, in.large = held, &large
 	} else {
@@ -246,7 +270,6 @@ func (in *Incoming) copyMessage(m *wire.Message, waits bool) {
 
 // begin makes the context of the call.
 func (in *Incoming) begin(ctx context.Context, timeout int64) {
-	s := in.Session
 	in.base = callContext{ctx, in}
 	ctx, in.cancelContext = context.WithCancelCause(&in.base)
 	if timeout > 0 {
@@ -254,16 +277,18 @@ func (in *Incoming) begin(ctx context.Context, timeout int64) {
 		limited, stop := context.WithTimeout(ctx, Milliseconds(timeout))
 		ctx, in.cancelContext = limited, func(cause error) { cancel(cause); stop() }
 	}
-	in.scope = callScope{open: 1, cancelContext: in.cancelContext, explicitCancel: timeout <= 0, cursor: in.Method.Cursor}
-	s.mu.Lock()
+	scope := &in.scope
+	scope.cancelContext, scope.explicitCancel, scope.cursor = in.cancelContext, timeout <= 0, in.Method.Cursor
+	scope.mu.Lock()
+	scope.open = 1
 	in.Ctx = ctx
 	canceled := in.canceled
-	s.mu.Unlock()
+	scope.mu.Unlock()
 	if canceled { // before the context existed
 		in.Withdrawn = true
 		in.cancel()
 	}
-	in.scope.add(ctx, 0, nil, in.Unclaimed)
+	scope.add(ctx, 0, nil, in.Unclaimed)
 }
 
 // cancel ends the call's context for a caller that no longer waits for the answer.
@@ -272,21 +297,24 @@ func (in *Incoming) cancel() {
 	in.scope.cancelStreams(context.Canceled)
 }
 
-// refuse answers a request that is not run. The reader calls it.
-func (s *Session) refuse(id []byte, e *fault.Error) {
-	s.post(s.refusal(id, e))
-}
-
 // run serves the call. A worker calls it.
 func (in *Incoming) run() {
-	defer func() {
-		in.scope.done()
-		in.Session.update(func(st *sessionState) { st.handlers-- })
-		if in.Session.Mode == ModePlain {
-			in.Session.startPlain(nil)
-		}
-	}()
+	defer in.leave()
 	in.served.Serve()
+}
+
+// leave counts a call or a notification whose handler has returned.
+func (in *Incoming) leave() {
+	s := in.Session
+	in.scope.done()
+	s.incoming.running.Add(-1)
+	if in.ID == nil {
+		return // its queue is what counts
+	}
+	s.addWork(-1)
+	if s.plain != nil {
+		s.plain.start(nil)
+	}
 }
 
 // Release returns what only the handler needs: the parameters and their unclaimed
@@ -309,19 +337,49 @@ func (in *Incoming) releaseParams() {
 	in.Params, in.large = nil, nil
 }
 
-// cancelRequest receives $/cancelRequest: it cancels the call with that id, if it is
-// open.
-func (s *Session) cancelRequest(id []byte) {
-	var in *Incoming
-	s.update(func(st *sessionState) {
-		if in = st.incoming[string(callKeyOf(id))]; in != nil {
-			in.canceled = true
-			if in.Ctx == nil {
-				in = nil // begin checks canceled
-			}
-		}
-	})
+// cancel receives $/cancelRequest: it cancels the call with that id, if it is open.
+func (c *incomingCalls) cancel(id int64) {
+	c.mu.Lock()
+	in := c.open[id]
+	c.mu.Unlock()
 	if in != nil {
+		in.withdraw()
+	}
+}
+
+// withdraw cancels the call for a caller that no longer waits for the answer. It has no
+// effect if the call is being answered.
+func (in *Incoming) withdraw() {
+	in.scope.mu.Lock()
+	begun := in.Ctx != nil
+	in.canceled = !in.answered
+	canceled := in.canceled
+	in.scope.mu.Unlock()
+	if canceled && begun { // otherwise begin cancels it
 		in.cancel()
 	}
+}
+
+// remove removes a call that is about to be answered.
+func (c *incomingCalls) remove(in *Incoming) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open[in.number] == in {
+		delete(c.open, in.number)
+	}
+}
+
+// refuseNew makes new requests fail, and returns the highest id that was accepted.
+func (c *incomingCalls) refuseNew() (last int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refusesNew = true
+	return c.highest
+}
+
+// end makes requests from now on be ignored.
+func (c *incomingCalls) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
 }

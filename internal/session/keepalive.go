@@ -1,59 +1,61 @@
 package session
 
 import (
-	"context"
+	"sync/atomic"
+	"time"
 
 	"github.com/wirecall/wirecall/internal/transport"
 )
+
+// A keepAlive detects a silent peer. Its timer's goroutine owns the fields without
+// another note.
+type keepAlive struct {
+	timer        *time.Timer // runs Session.checkPeer; nil without an idle timeout
+	active       atomic.Bool // something has arrived since the last check
+	silentChecks int         // consecutive checks without anything
+	lastProgress int64       // see takesData
+}
 
 // checkPeer pings a silent peer, treats one that stays silent as cut off, and cancels
 // unreferenced streams. It runs on the keep-alive timer's goroutine.
 func (s *Session) checkPeer() {
 	s.CancelUnreferenced()
+	k := &s.keepAlive
 	var t transport.Transport
-	s.update(func(st *sessionState) {
-		if st.attached {
-			t = s.transport
-		}
-	})
-	if s.active.Swap(false) || t == nil || s.takesData(t) {
-		s.silentChecks = 0
+	s.mu.Lock()
+	if s.phase == attached || s.phase == draining {
+		t = s.transport
+	}
+	s.mu.Unlock()
+	if k.active.Swap(false) || t == nil || k.takesData(t) {
+		k.silentChecks = 0
 	} else {
-		s.silentChecks++
+		k.silentChecks++
 	}
 	switch {
-	case s.silentChecks >= 3 && !s.detach(t, errSilent):
+	case k.silentChecks >= 3 && !s.detach(t, errSilent):
 		s.Fail(errSilent, transport.CloseTimeout)
 		t.Close()
 		return
-	case s.silentChecks > 0 && s.silentChecks < 3:
-		s.ping(t)
+	case k.silentChecks == 0 || k.silentChecks >= 3:
+	case s.plain == nil:
+		s.queue.post(s.Format.AppendControl(nil, methodPing, time.Now().UnixMilli()))
+	case !t.Ping(CloseGrace):
+		k.silentChecks = 0 // plain lines have no ping: the silence proves nothing
 	}
-	s.update(func(st *sessionState) {
-		if !st.ended {
-			s.keepAlive.Reset(s.Limits.IdleTimeout / 3)
-		}
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != ended {
+		k.timer.Reset(s.Limits.IdleTimeout / 3)
+	}
 }
 
 // takesData reports whether the peer has received some, and not all, of what waits in
 // the system's buffers since the last call. If so, its answer to a ping may be delayed
 // by the rest.
-func (s *Session) takesData(t transport.Transport) bool {
+func (k *keepAlive) takesData(t transport.Transport) bool {
 	taken, more := t.Progress()
-	moved := taken != s.lastProgress
-	s.lastProgress = taken
+	moved := taken != k.lastProgress
+	k.lastProgress = taken
 	return moved && more
-}
-
-// CancelUnreferenced cancels the streams that the garbage collector has found
-// unreachable.
-func (s *Session) CancelUnreferenced() {
-	s.mu.Lock()
-	lost := s.state.unreferenced
-	s.state.unreferenced = nil
-	s.mu.Unlock()
-	for _, rs := range lost {
-		rs.Cancel(context.Canceled)
-	}
 }

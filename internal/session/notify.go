@@ -22,7 +22,7 @@ var errNoCredit = errors.New("the peer takes no more notifications until it has 
 // serves the same peer the wait for credit is bounded, since both sides could wait for
 // each other: the handler of a notification does not wait at all, that of a call for
 // notifyTimeout.
-func (s *Session) putNotification(ctx context.Context, buf *messageBuffer) (flush bool, err error) {
+func (s *Session) putNotification(ctx context.Context, buf *messageBuffer) error {
 	in, patience := CallFromContext(ctx), time.Duration(-1)
 	if in != nil && in.Session.Events == s.Events {
 		if patience = notifyTimeout; in.ID == nil {
@@ -30,43 +30,49 @@ func (s *Session) putNotification(ctx context.Context, buf *messageBuffer) (flus
 			in.ReleaseHold()
 		}
 	}
-	flush, err = s.queue.putNotification(ctx, s.Ctx.Done(), buf, s.servesCall(in), patience)
+	err := s.queue.putNotification(ctx, buf, s.servesCall(in), patience)
 	if err == errNoCredit {
 		err = fault.NotSent(fault.LimitReached, err)
 	}
-	return flush, err
+	return err
 }
 
 // putNotification is putRequest for a notification. It waits for credit for at most
 // patience, or without a bound if patience is negative.
-func (q *sendQueue) putNotification(ctx context.Context, gone <-chan struct{}, b *messageBuffer, nested bool, patience time.Duration) (flush bool, err error) {
+func (q *sendQueue) putNotification(ctx context.Context, b *messageBuffer, nested bool, patience time.Duration) error {
 	n := len(b.Bytes) - q.form.FrameRoom()
 	var late *time.Timer
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for q.closedError(nested) == nil {
-		credit := !q.limited || q.credit.Allows(n)
-		switch {
-		case credit && q.messages.size() < q.soft:
-			if q.limited {
-				q.credit.Spend(n)
-			}
-			return q.putBuffer(b), nil
-		case !credit && patience == 0:
-			return false, errNoCredit
-		case !credit && patience > 0 && late == nil:
-			late = time.NewTimer(patience)
-			defer late.Stop()
+	for {
+		if err := q.awaitRoom(ctx, nested); err != nil {
+			return err
+		}
+		if !q.limited || q.credit.Allows(n) {
+			break
+		}
+		if patience == 0 {
+			q.mu.Unlock()
+			return errNoCredit
 		}
 		var expired <-chan time.Time
-		if !credit && late != nil {
+		if patience > 0 {
+			if late == nil {
+				late = time.NewTimer(patience)
+				defer late.Stop()
+			}
 			expired = late.C
 		}
-		if err := q.awaitChange(ctx, gone, expired); err != nil {
-			return false, err
+		err := q.awaitChange(ctx, expired)
+		q.mu.Unlock()
+		if err != nil {
+			return err
 		}
 	}
-	return false, q.closedError(nested)
+	if q.limited {
+		q.credit.Spend(n)
+	}
+	q.putBuffer(b)
+	q.flushUnlock()
+	return nil
 }
 
 // limitNotifications sets the initial credit, as the peer's hello states it.

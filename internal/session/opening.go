@@ -102,7 +102,7 @@ func (o *Opening) session() (*Session, error) {
 			}
 		} else if breach, ok := err.(transport.FrameError); ok {
 			if o.lines {
-				o.write(o.form.AppendError(nil, nil, &wire.Error{Code: int(frameErrorCode(breach)), Message: breach.Message}, nil))
+				o.write(o.form.AppendError(nil, nil, &wire.Error{Code: frameErrorCode(breach), Message: breach.Message}, nil))
 			}
 			o.End(err, breachCode(err))
 		}
@@ -168,7 +168,7 @@ func (o *Opening) plain(frame []byte) (*Session, error) {
 	o.transport.Bind(s)
 	s.Heard()
 	o.host.Accept(s)
-	s.plain(frame)
+	s.plain.receive(frame)
 	return s, nil
 }
 
@@ -190,7 +190,7 @@ func (o *Opening) hello(m *wire.Message) (*Session, error) {
 	s := o.newSession(ModeWirecall)
 	answer := s.hello()
 	s.applyHello(h)
-	s.state.highestTaken = 1
+	s.incoming.highest = 1
 	if s.Registry != nil && h.Replay > 0 {
 		s.Registry.register(s, clampToInt(h.Replay), &answer)
 	}
@@ -198,11 +198,9 @@ func (o *Opening) hello(m *wire.Message) (*Session, error) {
 	msg = appendMembers(o.form, msg, answer.members())
 	o.transport.Bind(s)
 	s.Heard()
-	flush, _ := s.queue.post(o.form.AppendTail(msg), true) // before a shutdown can send $/goaway
+	s.queue.putFirst(o.form.AppendTail(msg)) // before a shutdown can send $/goaway
 	o.host.Accept(s)
-	if flush { // only now may the client learn of its session
-		go s.flush(false)
-	}
+	go s.flusher.flush(false) // only now may the client learn of its session
 	return s, nil
 }
 
@@ -227,7 +225,7 @@ func (o *Opening) resume(m *wire.Message) (*Session, error) {
 	if err := o.takeTransport(); err != nil {
 		return nil, err
 	}
-	err := s.attach(o.transport, &params, func() []byte {
+	err := s.resumption.Load().attach(o.transport, &params, func() []byte {
 		msg := s.Format.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
 		result := resumeResult{Received: int64(s.resumption.Load().received.Load())}
 		msg = appendMembers(s.Format, msg, result.members())

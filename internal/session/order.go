@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -19,110 +20,116 @@ import (
 const orderTimeout = 10 * time.Second
 
 // A hold is a notification that holds back the calls of its service that arrived after
-// it. The session's mutex guards it.
+// it. notifications.mu guards it.
 type hold struct {
 	in       *Incoming   // the notification
 	released bool        // it has returned, or no longer holds calls back
 	waiting  []*Incoming // calls, in the order of their arrival
 }
 
-// addHold makes a notification that is being queued hold back calls of its service.
-func (s *Session) addHold(st *sessionState, in *Incoming) {
+// addHold makes a notification that is being queued hold back calls of its service. The
+// mutex must be held.
+func (n *notifications) addHold(in *Incoming) {
 	if in.Method.Order == nil {
 		return
 	}
 	in.hold = &hold{in: in}
-	if st.notifications.lastHolds == nil {
-		st.notifications.lastHolds = make(map[*Ordering]*hold)
+	if n.lastHolds == nil {
+		n.lastHolds = make(map[*Ordering]*hold)
 	}
-	st.notifications.lastHolds[in.Method.Order] = in.hold
-	s.holds.Add(1)
+	n.lastHolds[in.Method.Order] = in.hold
+	n.holding.Add(1)
 }
 
 // assignHold records the notification that a call being admitted must wait for, if there
-// is one.
-func (s *Session) assignHold(st *sessionState, in *Incoming) {
-	if s.holds.Load() > 0 && in.Method.Order != nil {
-		in.hold = st.notifications.lastHolds[in.Method.Order]
+// is one. The reader calls it.
+func (n *notifications) assignHold(in *Incoming) {
+	if in.Method.Order == nil || n.holding.Load() == 0 {
+		return
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	in.hold = n.lastHolds[in.Method.Order]
 }
 
-// ReleaseHold makes a notification no longer hold calls back, and starts those that wait
-// for it. It has no effect on a call.
-func (in *Incoming) ReleaseHold() {
-	s := in.Session
-	var start []*Incoming
-	s.update(func(st *sessionState) {
-		h := in.hold
-		if h == nil || h.released {
-			return
-		}
-		h.released = true
-		start, h.waiting = h.waiting, nil
-		s.holds.Add(-1)
-		if st.notifications.lastHolds[in.Method.Order] == h {
-			delete(st.notifications.lastHolds, in.Method.Order)
-		}
-		for _, call := range start {
-			call.hold = nil
-			call.Withdrawn = call.Ctx.Err() != nil || s.Ctx.Err() != nil // the end of s.Ctx may not have reached call.Ctx yet
-		}
-	})
-	for _, call := range start {
-		call.stopWaitTimers()
-		s.workers.Go(call)
-	}
-}
-
-// dispatch passes a call that has a context to a worker, or makes it wait for a hold.
-func (s *Session) dispatch(in *Incoming) {
-	if in.hold == nil || !s.waitForHold(in) {
-		s.workers.Go(in)
+// dispatch passes a call that has a context to a worker, or makes it wait for its hold.
+func (n *notifications) dispatch(in *Incoming) {
+	if in.hold == nil || !n.waitForHold(in) {
+		n.session.workers.Go(in)
 	}
 }
 
 // waitForHold makes a call wait for its hold, and reports whether it does. The wait ends
 // with the hold, after orderTimeout, or when the call is cancelled.
-func (s *Session) waitForHold(in *Incoming) (waits bool) {
-	var held string
-	s.update(func(st *sessionState) {
-		if waits = !in.hold.released; !waits {
-			in.hold = nil
-			return
+func (n *notifications) waitForHold(in *Incoming) (waits bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	h := in.hold
+	if h.released {
+		in.hold = nil
+		return false
+	}
+	h.waiting = append(h.waiting, in)
+	patience := time.AfterFunc(orderTimeout, func() {
+		if n.stopWaiting(in, false) {
+			n.session.Report(in.Ctx, slog.LevelWarn, "a call starts before an earlier notification of its service has returned: is the notification blocked?",
+				slog.String("method", in.Method.Name), slog.String("notification", h.in.Method.Name), slog.Duration("waited", orderTimeout))
 		}
-		held = in.hold.in.Method.Name
-		in.hold.waiting = append(in.hold.waiting, in)
-		patience := time.AfterFunc(orderTimeout, func() {
-			if s.stopWaiting(in, false) {
-				s.Report(in.Ctx, slog.LevelWarn, "a call starts before an earlier notification of its service has returned: is the notification blocked?",
-					slog.String("method", in.Method.Name), slog.String("notification", held), slog.Duration("waited", orderTimeout))
-			}
-		})
-		unwatch := context.AfterFunc(in.Ctx, func() { s.stopWaiting(in, true) })
-		in.stopWaitTimers = func() { patience.Stop(); unwatch() }
 	})
-	return waits
+	unwatch := context.AfterFunc(in.Ctx, func() { n.stopWaiting(in, true) })
+	in.stopWaitTimers = func() { patience.Stop(); unwatch() }
+	return true
+}
+
+// ReleaseHold makes a notification no longer hold calls back, and starts those that wait
+// for it. It has no effect on a call.
+func (in *Incoming) ReleaseHold() {
+	if in.Method.Order == nil || in.ID != nil {
+		return
+	}
+	n := &in.Session.notifications
+	for _, call := range n.release(in) {
+		call.stopWaitTimers()
+		n.session.workers.Go(call)
+	}
+}
+
+// release releases the hold of a notification and returns the calls that wait for it.
+func (n *notifications) release(in *Incoming) (start []*Incoming) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	h := in.hold
+	if h == nil || h.released {
+		return nil
+	}
+	h.released = true
+	start, h.waiting = h.waiting, nil
+	n.holding.Add(-1)
+	if n.lastHolds[in.Method.Order] == h {
+		delete(n.lastHolds, in.Method.Order)
+	}
+	for _, call := range start {
+		call.hold = nil
+		call.Withdrawn = call.Ctx.Err() != nil || n.session.Ctx.Err() != nil // the end of the session's context may not have reached call.Ctx yet
+	}
+	return start
 }
 
 // stopWaiting starts a call that waits for a hold, and reports whether it was waiting. A
 // withdrawn call is answered without running its handler.
-func (s *Session) stopWaiting(in *Incoming, withdrawn bool) (waited bool) {
-	s.update(func(st *sessionState) {
-		if waited = in.hold != nil; !waited {
-			return
-		}
+func (n *notifications) stopWaiting(in *Incoming, withdrawn bool) (waited bool) {
+	n.mu.Lock()
+	h := in.hold
+	if h != nil {
 		in.Withdrawn = withdrawn
-		for i, call := range in.hold.waiting {
-			if call == in {
-				in.hold.waiting = append(in.hold.waiting[:i:i], in.hold.waiting[i+1:]...)
-				break
-			}
-		}
+		h.waiting = slices.DeleteFunc(h.waiting, func(call *Incoming) bool { return call == in })
 		in.hold = nil
-	})
-	if waited {
-		in.stopWaitTimers()
-		s.workers.Go(in)
 	}
-	return waited
+	n.mu.Unlock()
+	if h == nil {
+		return false
+	}
+	in.stopWaitTimers()
+	n.session.workers.Go(in)
+	return true
 }

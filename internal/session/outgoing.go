@@ -2,22 +2,44 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
+// outgoingCalls owns the calls to the peer: the unanswered ones, and the callers that
+// wait until the peer accepts another.
+type outgoingCalls struct {
+	session *Session
+
+	mu           sync.Mutex
+	table        []*OutgoingCall // the call with id n is at n modulo the length, which is a power of two
+	open         int             // how many are in the table
+	lastID       uint64          // the last id used
+	free         int             // how many more calls the peer accepts
+	waiters      []chan error    // callers above that, in order; each receives one value: nil for a free call
+	recycled     []*OutgoingCall
+	draining     bool  // this side drains: only handlers that serve the peer may call it
+	peerDraining bool  // the peer drains: only handlers of its unanswered calls may call it
+	lastAccepted int64 // the highest id of a request that a draining peer accepts
+	ended        error // the error of calls that begin from now on; nil before the end
+}
+
 // An OutgoingCall is a call to the peer that has not been answered. A caller whose
 // context ends abandons it: its id stays in use until the answer arrives, so that both
 // sides count the same calls.
 type OutgoingCall struct {
-	done chan struct{} // receives one value when the fields of the answer are set
+	owner *outgoingCalls
+	done  chan struct{} // receives one value when the fields of the answer are set
+	id    uint64
 
 	frame     uint64 // the number of the request's frame, notQueued before it has one; guarded by the queue's mutex
-	abandoned bool   // guarded by the session's mutex
+	abandoned bool   // guarded by outgoingCalls.mu
 	Result    []byte
 	buffer    []byte // holds Result if it is large; nil otherwise
 	Deep      bool   // see wire.Message
@@ -29,119 +51,220 @@ type OutgoingCall struct {
 // notQueued is greater than every frame number.
 const notQueued = math.MaxUint64
 
-func (call *OutgoingCall) finishWith(err error) {
-	call.Err = err
-	call.done <- struct{}{}
-}
-
 // maxRecycled is how many OutgoingCalls a session keeps for reuse. A sync.Pool shared by
 // all sessions would not work in tests, since a channel belongs to the synctest bubble
 // that made it.
 const maxRecycled = 64
 
-// newCall returns a recycled OutgoingCall, or a new one.
-func (st *sessionState) newCall() *OutgoingCall {
-	n := len(st.recycled)
-	if n == 0 {
-		return &OutgoingCall{done: make(chan struct{}, 1)}
+var errCallLimit = errors.New("the peer serves no more calls at once")
+
+// begin waits under ctx until the peer accepts another call, and returns it with an id.
+func (c *outgoingCalls) begin(ctx context.Context) (*OutgoingCall, error) {
+	in := CallFromContext(ctx)
+	if in != nil && in.ID == nil && in.Session.Events == c.session.Events {
+		in.ReleaseHold()
 	}
-	call := st.recycled[n-1]
-	st.recycled = st.recycled[:n-1]
+	c.mu.Lock()
+	err := c.acquire(ctx, in)
+	if err == nil {
+		err = c.ended // since the peer accepts the call that acquire has waited for
+	}
+	if err != nil {
+		c.mu.Unlock()
+		return nil, err
+	}
+	call := c.insert()
+	c.mu.Unlock()
+	c.session.addWork(1)
+	return call, nil
+}
+
+// insert makes a call with the next free id. The mutex must be held.
+func (c *outgoingCalls) insert() *OutgoingCall {
+	if 2*c.open >= len(c.table) {
+		c.grow()
+	}
+	for c.lastID++; *c.slot(c.lastID) != nil; c.lastID++ {
+	}
+	var call *OutgoingCall
+	if n := len(c.recycled); n > 0 {
+		call, c.recycled = c.recycled[n-1], c.recycled[:n-1]
+	} else {
+		call = &OutgoingCall{owner: c, done: make(chan struct{}, 1)}
+	}
+	call.id, call.frame = c.lastID, notQueued
+	*c.slot(call.id) = call
+	c.open++
 	return call
 }
 
-// Recycle keeps call for reuse. The caller must hold the only reference.
-func (s *Session) Recycle(call *OutgoingCall) {
-	if call.buffer != nil {
-		buffers.Put(call.buffer)
-		call.Result = nil
+// acquire takes a call from what the peer accepts, waiting for one until ctx ends. In a
+// handler that serves the same peer it fails instead of waiting, since the peer may wait
+// for that handler; but such a handler may still call while this side drains, because
+// the drain waits for it. in is the call that the caller serves, or nil. The mutex must
+// be held; it is released meanwhile.
+func (c *outgoingCalls) acquire(ctx context.Context, in *Incoming) error {
+	serving := in != nil && in.Session == c.session
+	switch {
+	case c.ended != nil:
+		return c.ended
+	case c.peerDraining && !c.session.servesCall(in), c.draining && !serving:
+		return fault.NotSent(fault.Unavailable, ErrDrained)
+	case c.free > 0:
+		c.free--
+		return nil
+	case serving:
+		return fault.NotSent(fault.LimitReached, errCallLimit)
 	}
-	*call = OutgoingCall{done: call.done, Result: call.Result[:0]}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.state.recycled) < maxRecycled {
-		s.state.recycled = append(s.state.recycled, call)
+	wait := make(chan error, 1)
+	c.waiters = append(c.waiters, wait)
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	select {
+	case err := <-wait:
+		return err
+	case <-ctx.Done():
+		c.cancelWait(wait)
+		return context.Cause(ctx)
 	}
 }
 
-// BindToContext makes the end of ctx cancel the streams of a result, which may have
-// received items already.
-func BindToContext(ctx context.Context, recvStreams []*RecvStream) {
-	scope := newCallScope()
-	scope.add(ctx, len(recvStreams), nil, recvStreams)
-	for _, rs := range recvStreams {
-		if !rs.joinScope(scope) {
-			scope.done()
+// cancelWait removes a waiter whose context has ended.
+func (c *outgoingCalls) cancelWait(wait chan error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, w := range c.waiters {
+		if w == wait {
+			c.waiters = append(c.waiters[:i:i], c.waiters[i+1:]...)
+			return
 		}
 	}
-	scope.done()
+	if err := <-wait; err == nil { // it received a call at the same moment
+		c.release()
+	}
+}
+
+// release returns a call to what the peer accepts, or passes it to the first waiter. The
+// mutex must be held.
+func (c *outgoingCalls) release() {
+	if len(c.waiters) == 0 {
+		c.free++
+		return
+	}
+	c.waiters[0] <- nil
+	c.waiters = c.waiters[1:]
+}
+
+// failWaiters makes every waiting caller return err. The mutex must be held.
+func (c *outgoingCalls) failWaiters(err error) {
+	for _, w := range c.waiters {
+		w <- err
+	}
+	c.waiters = nil
+}
+
+// slot returns the place of the call with that id.
+func (c *outgoingCalls) slot(id uint64) **OutgoingCall {
+	return &c.table[id&uint64(len(c.table)-1)]
+}
+
+// grow doubles the table.
+func (c *outgoingCalls) grow() {
+	old := c.table
+	c.table = make([]*OutgoingCall, max(8, 2*len(old)))
+	for _, call := range old {
+		if call != nil {
+			*c.slot(call.id) = call
+		}
+	}
+}
+
+// take removes the call with that id and returns it, or nil if there is none. over is
+// true if the session has ended. The caller must call addWork(-1) if there is one.
+func (c *outgoingCalls) take(id uint64) (call *OutgoingCall, over bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.table) == 0 {
+		return nil, c.ended != nil
+	}
+	at := c.slot(id)
+	if call = *at; call == nil || call.id != id {
+		return nil, false
+	}
+	*at = nil
+	c.open--
+	c.release()
+	return call, false
 }
 
 // abandon cancels a call whose caller no longer waits for the answer.
-func (s *Session) abandon(id uint64, call *OutgoingCall) {
-	var open bool
-	s.update(func(st *sessionState) {
-		if _, open = st.calls[id]; open {
-			call.abandoned = true
-		}
-	})
-	if open {
+func (c *outgoingCalls) abandon(call *OutgoingCall) {
+	c.mu.Lock()
+	id := call.id // once the call is abandoned the reader may recycle it
+	unanswered := len(c.table) > 0 && *c.slot(id) == call
+	if unanswered {
+		call.abandoned = true
+	}
+	c.mu.Unlock()
+	if unanswered {
+		s := c.session
 		var raw [20]byte
-		s.post(s.Format.AppendCancelRequest(nil, s.Format.AppendID(raw[:0], id)))
+		s.queue.post(s.Format.AppendCancelRequest(nil, s.Format.AppendID(raw[:0], id)))
 		return
 	}
 	<-call.done // the answer arrived at the same moment
 	for _, rs := range call.Streams {
 		rs.Cancel(context.Canceled)
 	}
-	s.Recycle(call)
+	call.Recycle()
 }
 
-// removeCall removes a call that was not sent.
-func (s *Session) removeCall(id uint64) {
-	s.update(func(st *sessionState) {
-		delete(st.calls, id)
-		st.callLimit.release()
-	})
+// Recycle keeps the call for reuse. The caller must hold the only reference.
+func (call *OutgoingCall) Recycle() {
+	if call.buffer != nil {
+		buffers.Put(call.buffer)
+		call.Result = nil
+	}
+	c := call.owner
+	*call = OutgoingCall{owner: c, done: call.done, Result: call.Result[:0]}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.recycled) < maxRecycled {
+		c.recycled = append(c.recycled, call)
+	}
 }
 
 // answer receives the answer to a call. The reader calls it.
-func (s *Session) answer(m *wire.Message) error {
+func (c *outgoingCalls) answer(m *wire.Message) error {
+	s := c.session
 	id, ok := s.callID(m.ID)
 	if !ok {
 		return fmt.Errorf("an answer with an invalid id: %s", Brief(m.ID))
 	}
-	var call *OutgoingCall
-	var err error
-	abandoned, ended := false, false
-	s.update(func(st *sessionState) {
-		if ended = st.ended; ended {
-			return
-		}
-		if call = st.calls[id]; call == nil {
-			return
-		}
-		delete(st.calls, id)
-		st.callLimit.release()
-		abandoned = call.abandoned
-		call.Streams, err = s.openRecvStreams(st, m.Streams, wire.CallerDepth)
-	})
+	call, over := c.take(id)
 	switch {
-	case ended:
+	case over:
 		return nil
 	case call == nil:
 		return fmt.Errorf("an answer to a call that is not open: id %d", id)
+	}
+	streams, err := s.recv.open(m.Streams, wire.CallerDepth)
+	s.addWork(-1)
+	switch {
+	case err == errEnded:
+		call.finishWith(s.LostCallError(s.endCause()))
+		return nil
 	case err != nil && !isLimit(err):
 		call.finishWith(s.LostCallError(err)) // finish no longer finds the call
 		return err
-	case abandoned:
-		s.cancelRefused(call.Streams)
-		s.Recycle(call)
+	case call.abandoned:
+		s.recv.refuse(streams)
+		call.Recycle()
 		return nil
 	}
+	call.Streams, call.Deep = streams, m.Deep
 	call.Meta = decodeMeta(s.Format, m.Meta)
-	call.Deep = m.Deep
-	if held, buffer := s.retain(m.Result); buffer != nil {
+	if held, buffer := s.reader.retain(m.Result); buffer != nil {
 		call.Result, call.buffer = held, buffer
 	} else {
 		call.Result = append(call.Result[:0], m.Result...)
@@ -154,6 +277,48 @@ func (s *Session) answer(m *wire.Message) error {
 	}
 	call.done <- struct{}{}
 	return nil
+}
+
+func (call *OutgoingCall) finishWith(err error) {
+	call.Err = err
+	call.done <- struct{}{}
+}
+
+// accept sets how many calls the peer accepts, as its hello states it. Nothing is in
+// flight before.
+func (c *outgoingCalls) accept(calls int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.free = int(min(calls, maxCalls))
+}
+
+// drain makes new calls fail, except those of handlers that serve the peer.
+func (c *outgoingCalls) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.draining = true
+}
+
+// peerDrains is drain for a peer that drains, where only handlers of unanswered calls
+// are excepted. Waiting callers fail, and have to call elsewhere. last is the highest id
+// of a request that the peer accepts.
+func (c *outgoingCalls) peerDrains(last int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.peerDraining = true
+	c.lastAccepted = min(c.lastAccepted, last)
+	c.failWaiters(fault.NotSent(fault.Unavailable, ErrDrained))
+}
+
+// end makes new calls and those that wait fail with err, and returns the unanswered
+// calls and the highest id that a draining peer accepts.
+func (c *outgoingCalls) end(err error) (unanswered []*OutgoingCall, lastAccepted int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = err
+	c.failWaiters(err)
+	unanswered, c.table = c.table, nil
+	return unanswered, c.lastAccepted
 }
 
 func decodeMeta(form wire.Format, raw []byte) map[string]string {

@@ -2,31 +2,52 @@ package session
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
-	"fmt"
 	"log/slog"
 	"math"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// Plain mode is JSON-RPC 2.0 without extensions: a frame is one message or one batch,
-// and an invalid one is answered with an error and does not end the session.
+// A plain is what a session has that speaks JSON-RPC 2.0 without extensions, beside what
+// both dialects share. A frame is one message or one batch, and an invalid one is
+// answered with an error and does not end the session.
+type plain struct {
+	session     *Session
+	early       []byte      // the reader's: the frame that a server sent before its answer to hello; served first
+	loggedOdd   bool        // the reader's: see reportOdd
+	halfClosing atomic.Bool // the client has half-closed: new subscriptions end at once
 
-// plain receives one frame in plain mode.
-func (s *Session) plain(frame []byte) {
+	mu         sync.Mutex
+	open       map[string]*Incoming // unanswered calls of the client, by id
+	waiting    []*Incoming          // those that have not started, in order
+	refusesNew bool                 // new requests are refused
+	ended      bool                 // the session has ended
+
+	// Session.mu guards these: they change with the work in flight.
+	whenIdle      chan struct{} // closed when the session is idle; nil unless serveRest waits
+	idleTimer     *time.Timer   // runs refuseNew once a client is idle that is being drained; nil otherwise
+	idleTimerRuns bool          // idleTimer is running
+}
+
+func newPlain(s *Session) *plain {
+	return &plain{session: s, open: make(map[string]*Incoming)}
+}
+
+// receive receives one frame.
+func (p *plain) receive(frame []byte) {
 	if isBatch(frame) {
-		if b := newBatch(s, frame, s.plainReply, s.plainAnswer); b != nil {
+		if b := newBatch(p, frame, p.post, p.answer); b != nil {
 			b.run()
 		}
 		return
 	}
-	s.plainMessage(frame, nil)
+	p.message(frame, nil)
 }
 
 // isBatch reports whether a frame is a batch, by its first character.
@@ -35,98 +56,94 @@ func isBatch(frame []byte) bool {
 	return len(frame) > 0 && frame[0] == '['
 }
 
-// plainReply sends a single answer. The reader may call it.
-func (s *Session) plainReply(msg []byte) {
+// post sends a single answer. The reader may call it.
+func (p *plain) post(msg []byte) {
 	if len(msg) > 0 {
-		s.post(msg)
+		p.session.queue.post(msg)
 	}
 }
 
-// plainAnswer sends the answer to a batch, for which it waits for room. The reader must
-// not call it.
-func (s *Session) plainAnswer(msg []byte) {
-	if len(msg) == 0 {
-		return
-	}
-	if s.HasEnded() { // then nothing makes room
-		s.post(msg)
-		return
-	}
-	if flush, err := s.queue.putAnswer(context.Background(), s.Ctx.Done(), &messageBuffer{msg}, nil); err == nil && flush {
-		s.flush(true)
+// answer sends the answer to a batch, for which it waits for room. The reader must not
+// call it.
+func (p *plain) answer(msg []byte) {
+	switch s := p.session; {
+	case len(msg) == 0:
+	case s.HasEnded(): // then nothing makes room
+		s.queue.post(msg)
+	default:
+		s.queue.putAnswer(&messageBuffer{msg}, nil)
 	}
 }
 
-// plainMessage receives one message. It calls reply exactly once, with the answer or
-// with nil if there is none; if reply is nil, the answer is sent over the transport.
+// message receives one message. It calls reply exactly once, with the answer or with nil
+// if there is none; if reply is nil, the answer is sent over the transport.
 //
 // An answer is never answered, even if it is invalid, and a client answers requests
 // only: two peers that answer each other's errors would not stop.
-func (s *Session) plainMessage(raw []byte, reply func([]byte)) {
+func (p *plain) message(raw []byte, reply func([]byte)) {
+	s := p.session
 	s.HasTraffic.Store(true)
-	m := &s.incomingMessage
+	m := &s.reader.message
 	answer := reply
 	if answer == nil {
-		answer = s.plainReply
+		answer = p.post
 	}
 	switch err := s.Format.DecodePlain(raw, m); {
 	case err == nil && m.Method == nil, m.Answer, err != nil && s.Client && !m.Request:
-		s.plainAnswered(m, err)
+		p.receiveAnswer(m, err)
 		answer(nil)
 	case err != nil && m.ID == nil && s.Client:
-		s.reportOdd(err)
+		p.reportOdd(err)
 		answer(nil)
 	case err != nil:
-		answer(s.fault(m.ID, err.(*wire.Fault)))
+		answer(p.fault(m.ID, err.(*wire.Fault)))
 	case m.ID == nil:
-		s.plainNotification(m)
+		p.notification(m)
 		answer(nil)
 	default:
-		s.plainRequest(m, reply, answer)
+		p.request(m, reply, answer)
 	}
 }
 
-// plainAnswered receives an answer to a call. If it is invalid, the call that it names
+// receiveAnswer receives an answer to a call. If it is invalid, the call that it names
 // fails.
-func (s *Session) plainAnswered(m *wire.Message, invalid error) {
+func (p *plain) receiveAnswer(m *wire.Message, invalid error) {
+	s := p.session
 	if !s.Client { // a server makes no calls in plain mode
 		return
 	}
 	if invalid != nil {
-		s.reportOdd(invalid)
+		p.reportOdd(invalid)
 		if id, ok := s.callID(m.ID); ok {
-			s.failCall(id, fault.Errorf(fault.Internal, "rpc: the server's answer is not one of JSON-RPC 2.0: %v", invalid))
+			p.failCall(id, fault.Errorf(fault.Internal, "rpc: the server's answer is not one of JSON-RPC 2.0: %v", invalid))
 		}
 		return
 	}
-	if err := s.answer(m); err != nil {
-		s.reportOdd(err)
+	if err := s.outgoing.answer(m); err != nil {
+		p.reportOdd(err)
 	}
 }
 
 // failCall fails an open call as if the peer had answered with an error.
-func (s *Session) failCall(id uint64, err error) {
-	var call *OutgoingCall
-	s.update(func(st *sessionState) {
-		if call = st.calls[id]; call != nil {
-			delete(st.calls, id)
-			st.callLimit.release()
-		}
-	})
-	switch {
-	case call == nil:
-	case call.abandoned:
-		s.Recycle(call)
-	default:
+func (p *plain) failCall(id uint64, err error) {
+	call, _ := p.session.outgoing.take(id)
+	if call == nil {
+		return
+	}
+	p.session.addWork(-1)
+	if call.abandoned {
+		call.Recycle()
+	} else {
 		call.finishWith(err)
 	}
 }
 
 // reportOdd logs, once a session, that a plain server has sent an answer to no call. The
 // reader calls it.
-func (s *Session) reportOdd(err error) {
-	if !s.loggedOdd {
-		s.loggedOdd = true
+func (p *plain) reportOdd(err error) {
+	if !p.loggedOdd {
+		p.loggedOdd = true
+		s := p.session
 		go s.Report(s.Ctx, slog.LevelWarn, "answer ignored; more of them are not logged", slog.Any("error", BriefError(err)))
 	}
 }
@@ -134,7 +151,7 @@ func (s *Session) reportOdd(err error) {
 // callID decodes the id of a call in an answer. Some plain servers return it as a string
 // or as a float.
 func (s *Session) callID(raw []byte) (id uint64, ok bool) {
-	if n, ok := s.Format.Natural(raw); ok || s.Mode != ModePlain {
+	if n, ok := s.Format.Natural(raw); ok || s.plain == nil {
 		return uint64(n), ok
 	}
 	text, ok := s.Format.String(raw)
@@ -145,21 +162,26 @@ func (s *Session) callID(raw []byte) (id uint64, ok bool) {
 	return uint64(f), err == nil && f == math.Trunc(f) && f >= 0 && f <= wire.MaxInteger
 }
 
-func (s *Session) fault(id []byte, f *wire.Fault) []byte {
-	return s.Format.AppendError(nil, id, &wire.Error{Code: f.Code, Message: f.Message}, nil)
+func (p *plain) fault(id []byte, f *wire.Fault) []byte {
+	return p.session.Format.AppendError(nil, id, &wire.Error{Code: f.Code, Message: f.Message}, nil)
 }
 
-// plainNotification receives a notification; a failure is not answered. Unknown methods
-// that begin with $/ are ignored, as in the Language Server Protocol.
-func (s *Session) plainNotification(m *wire.Message) {
+// notification receives a notification; a failure is not answered. Unknown methods that
+// begin with $/ are ignored, as in the Language Server Protocol.
+func (p *plain) notification(m *wire.Message) {
+	s := p.session
 	switch {
 	case string(m.Method) == methodCancelRequest:
-		_ = s.controlMessage(m, 0)
+		for name, id := range s.Format.Object(m.Params) {
+			if name == "id" {
+				p.cancel(id)
+			}
+		}
 		return
 	case bytes.HasPrefix(m.Method, []byte("$/")) && s.Lookup(m.Method) == nil:
 		return
 	}
-	if err := s.incomingNotification(m, 0); err != nil {
+	if err := s.notifications.receive(m, 0); err != nil {
 		s.Fail(err, transport.ClosePolicy)
 	}
 }
@@ -168,192 +190,105 @@ func (s *Session) plainNotification(m *wire.Message) {
 // announced.
 const maxWaiting = 1024
 
-func (s *Session) plainRequest(m *wire.Message, reply, answer func([]byte)) {
-	if done := s.unsubscribe(m); done != nil {
+// request receives a request. reply receives the answer of the handler, nil for the
+// transport; answer receives any other.
+func (p *plain) request(m *wire.Message, reply, answer func([]byte)) {
+	s := p.session
+	if done := p.unsubscribe(m); done != nil {
 		answer(done)
 		return
 	}
-	method := s.Lookup(m.Method)
-	var in *Incoming
-	var refusal *fault.Error
-	s.update(func(st *sessionState) {
-		if st.ended {
-			return
-		}
-		if _, open := st.incoming[string(callKeyOf(m.ID))]; open {
-			refusal = &fault.Error{Code: fault.InvalidRequest, Message: "invalid request: the id is that of a call which is not answered yet"}
-			return
-		}
-		in, refusal = s.admit(st, 0, m, method)
-	})
+	in, refusal := p.admit(m)
 	switch {
 	case refusal != nil:
-		if s.Refused != nil {
-			s.Refused(s, m.Method, refusal)
-		}
+		s.refused(m, refusal)
 		answer(s.refusal(m.ID, refusal))
 	case in != nil:
 		in.Reply = reply
-		in.copyMessage(m, s.unansweredCalls.Load() >= int64(s.Limits.Calls))
-		s.startPlain(in)
+		in.copyMessage(m, s.incoming.unanswered.Load() >= int64(s.Limits.Calls))
+		p.start(in)
 	default:
 		answer(nil)
 	}
 }
 
-// startPlain queues in, unless it is nil, and starts the first queued call if fewer than
+// admit decides whether a request may run, and counts it. It returns neither a call nor
+// a refusal if the session has ended.
+func (p *plain) admit(m *wire.Message) (in *Incoming, refusal *fault.Error) {
+	s := p.session
+	p.mu.Lock()
+	_, open := p.open[idKey(m.ID)]
+	refuses, full, over := p.refusesNew, len(p.waiting) >= maxWaiting, p.ended
+	p.mu.Unlock()
+	switch {
+	case over:
+		return nil, nil
+	case open:
+		return nil, &fault.Error{Code: fault.InvalidRequest, Message: "invalid request: the id is that of a call which is not answered yet"}
+	case refuses:
+		return nil, errShuttingDown
+	}
+	if in, refusal = s.newCall(m, full); refusal != nil {
+		return nil, refusal
+	}
+	s.incoming.running.Add(1)
+	s.addWork(1)
+	s.notifications.assignHold(in)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open != nil {
+		p.open[idKey(in.ID)] = in
+	}
+	return in, nil
+}
+
+// idKey returns the key of an open call: its id, with one spelling of 0.
+func idKey(id []byte) string {
+	if string(id) == "-0" {
+		return "0"
+	}
+	return string(id)
+}
+
+// start queues in, unless it is nil, and starts the first queued call if fewer than
 // Limits.Calls run.
-func (s *Session) startPlain(in *Incoming) {
-	s.update(func(st *sessionState) {
-		if in != nil {
-			st.waitingCalls = append(st.waitingCalls, in)
-		}
-		in = nil
-		if st.ended {
-			st.waitingCalls = nil
-		}
-		if len(st.waitingCalls) > 0 && s.unansweredCalls.Load() < int64(s.Limits.Calls) {
-			in = st.waitingCalls[0]
-			st.waitingCalls = st.waitingCalls[1:]
-			s.unansweredCalls.Add(1)
-		}
-	})
+func (p *plain) start(in *Incoming) {
+	s := p.session
+	p.mu.Lock()
+	if in != nil {
+		p.waiting = append(p.waiting, in)
+	}
+	in = nil
+	if p.ended {
+		p.waiting = nil
+	}
+	if len(p.waiting) > 0 && s.incoming.unanswered.Load() < int64(s.Limits.Calls) {
+		in = p.waiting[0]
+		p.waiting = p.waiting[1:]
+		s.incoming.unanswered.Add(1)
+	}
+	p.mu.Unlock()
 	if in != nil {
 		in.begin(s.current.Load(), 0)
-		s.dispatch(in)
+		s.notifications.dispatch(in)
 	}
 }
 
-// A batch is a JSON-RPC batch that is being served (JSON-RPC 2.0, section 6). Its
-// members run concurrently and their answers are sent together.
-type batch struct {
-	session *Session
-	parts   [][]byte
-	post    func([]byte) // sends the whole answer without blocking
-	send    func([]byte) // sends the whole answer and may block
-
-	mu         sync.Mutex
-	replies    [][]byte
-	size       int // bytes of the answers within BatchReplyBytes
-	replyBytes int // bytes of all answers, counted in Session.buffered
-	remaining  int // answers to come, and one more while run is running
-}
-
-// newBatch splits a frame into messages. If the frame is no valid batch it answers with
-// an error and returns nil.
-func newBatch(s *Session, frame []byte, post, send func([]byte)) *batch {
-	b := &batch{session: s, post: post, send: send}
-	if s.Format.Check(frame, wire.MaxDepth+1) != nil { // each message is within MaxDepth
-		b.refuse(&wire.Fault{Code: fault.Parse, Message: "parse error: the batch is not valid JSON"})
-		return nil
-	}
-	for raw := range s.Format.Array(frame) {
-		b.parts = append(b.parts, raw)
-	}
-	if len(b.parts) > s.Limits.BatchMessages {
-		post(b.refusal())
-		return nil
-	}
-	if len(b.parts) == 0 {
-		b.refuse(&wire.Fault{Code: fault.InvalidRequest, Message: "invalid request: an empty batch"})
-		return nil
-	}
-	b.replies = make([][]byte, len(b.parts))
-	b.remaining = len(b.parts) + 1
-	return b
-}
-
-// refuse answers an invalid batch. A client does not: see plainMessage.
-func (b *batch) refuse(f *wire.Fault) {
-	if b.session.Client {
-		b.session.reportOdd(f)
-		return
-	}
-	b.post(b.session.fault(nil, f))
-}
-
-// refusal returns the answer to a batch that is too long: an error for each id in it, so
-// that no caller waits for an answer. Over POST, whose response ends all calls, or if
-// that answer would be too long, it is a single error.
-func (b *batch) refusal() []byte {
-	s := b.session
-	e := &fault.Error{Code: fault.LimitReached, Message: fmt.Sprintf("the batch has %d messages, the limit is %d", len(b.parts), s.Limits.BatchMessages)}
-	size := 0
-	for _, raw := range b.parts {
-		m := &s.incomingMessage
-		if err := s.Format.DecodePlain(raw, m); m.ID == nil || m.Answer || err == nil && m.Method == nil {
-			continue
-		}
-		msg := s.refusal(m.ID, e)
-		if size += len(msg) + 1; size > s.Limits.BatchReplyBytes || s.transport == (NoTransport{}) {
-			return s.refusal(nil, e)
-		}
-		b.replies = append(b.replies, msg)
-	}
-	return b.join()
-}
-
-func (b *batch) run() {
-	for i, raw := range b.parts {
-		b.session.plainMessage(raw, func(msg []byte) { b.reply(i, msg) })
-	}
-	if b.finishOne() {
-		b.post(b.join())
-		b.release()
+// cancel cancels the call with that id, if it is open.
+func (p *plain) cancel(id []byte) {
+	p.mu.Lock()
+	in := p.open[idKey(id)]
+	p.mu.Unlock()
+	if in != nil {
+		in.withdraw()
 	}
 }
 
-// finishOne counts one answer, or the end of run, and reports whether nothing remains,
-// so that the caller must send the whole answer.
-func (b *batch) finishOne() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.remaining--
-	return b.remaining == 0
-}
-
-// reply stores the answer to the i-th message.
-func (b *batch) reply(i int, msg []byte) {
-	b.mu.Lock()
-	b.size += len(msg) + 1
-	if len(msg) > 0 && (b.size > b.session.Limits.BatchReplyBytes || !b.session.reserve(len(msg))) {
-		b.size -= len(msg)
-		msg = b.tooLarge(msg)
-		b.session.buffered.Add(int64(len(msg))) // it may exceed the limit; then no new call is admitted
+// remove removes a call that is about to be answered.
+func (p *plain) remove(in *Incoming) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open[idKey(in.ID)] == in {
+		delete(p.open, idKey(in.ID))
 	}
-	b.replyBytes += len(msg)
-	b.replies[i] = bytes.Clone(msg)
-	b.mu.Unlock()
-	if b.finishOne() {
-		b.send(b.join())
-		b.release()
-	}
-}
-
-// release must be called when the answer has been sent.
-func (b *batch) release() { b.session.buffered.Add(-int64(b.replyBytes)) }
-
-// tooLarge returns the error that replaces an answer that does not fit.
-func (b *batch) tooLarge(msg []byte) []byte {
-	var r struct {
-		ID json.RawMessage `json:"id"`
-	}
-	_ = json.Unmarshal(msg, &r)
-	return b.session.refusal(r.ID, &fault.Error{Code: fault.TooLarge, Message: "the answer to the batch is over its limit"})
-}
-
-// join returns the whole answer, nil if there were only notifications.
-func (b *batch) join() []byte {
-	var out []byte
-	for _, r := range b.replies {
-		if len(r) == 0 {
-			continue
-		}
-		out = append(append(out, ','), r...)
-	}
-	if out == nil {
-		return nil
-	}
-	out[0] = '['
-	return append(out, ']')
 }

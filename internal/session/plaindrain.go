@@ -1,9 +1,11 @@
 package session
 
 import (
+	"io"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/transport"
 )
 
 // A plain client cannot be asked to leave. While the server drains, its requests are
@@ -15,55 +17,95 @@ const (
 	plainDrainTimeout = 5 * time.Second        // for a client that is never idle
 )
 
-// awaitIdle continues to serve a plain client that is being drained.
-func (s *Session) awaitIdle() {
+// drain continues to serve a plain client that is being drained.
+func (p *plain) drain() {
+	s := p.session
 	wait := plainDrainTimeout
 	if left, ok := s.timeToDrain(); ok {
 		wait = min(wait, left/2)
 	}
-	s.setTimer(&s.drainTimer, s.refuseNew, wait)
-	timer := stoppedTimer(s.refuseNew)
-	s.update(func(st *sessionState) { st.idleTimer = timer })
+	s.setTimer(&s.drainTimer, p.refuseNew, wait)
+	timer := stoppedTimer(p.refuseNew)
+	s.mu.Lock()
+	p.idleTimer = timer
+	s.mu.Unlock()
+	s.watchWork()
 }
 
-// watchIdle runs idleTimer while nothing is in flight.
-func (st *sessionState) watchIdle() {
-	idle := st.idle()
-	switch {
-	case idle == st.idleTimerRuns:
-	case idle:
-		st.idleTimer.Reset(idleGrace)
-	default:
-		st.idleTimer.Stop()
+// watchIdle runs idleTimer while nothing is in flight, and ends the wait of serveRest
+// when nothing is. Session.mu must be held.
+func (p *plain) watchIdle(idle bool) {
+	if p.whenIdle != nil && idle {
+		close(p.whenIdle)
+		p.whenIdle = nil
 	}
-	st.idleTimerRuns = idle
+	if p.idleTimer == nil || idle == p.idleTimerRuns {
+		return
+	}
+	if p.idleTimerRuns = idle; idle {
+		p.idleTimer.Reset(idleGrace)
+	} else {
+		p.idleTimer.Stop()
+	}
 }
 
-// refuseNew stops accepting requests of a plain client. It runs on a timer's goroutine.
-func (s *Session) refuseNew() {
-	s.update(func(st *sessionState) { st.refusesNew, st.moved, st.idleTimer = true, true, nil })
+// refuseNew stops accepting requests of a plain client, whose session ends once it is
+// idle.
+func (p *plain) refuseNew() {
+	p.mu.Lock()
+	p.refusesNew = true
+	p.mu.Unlock()
+	s := p.session
+	s.mu.Lock()
+	s.moved, p.idleTimer = true, nil
+	s.mu.Unlock()
+	s.watchWork()
 }
 
-// refuseUnanswered answers the open calls of a plain client with an error, and ends its
-// subscriptions with it.
-func (s *Session) refuseUnanswered(calls map[string]*Incoming) {
+// endWhenIdle makes the session end once it is idle, and refuses new requests.
+func (p *plain) endWhenIdle() {
+	s := p.session
+	s.mu.Lock()
+	if s.phase != ended {
+		s.phase = draining
+	}
+	s.mu.Unlock()
+	p.refuseNew()
+}
+
+// finish makes requests from now on be ignored. If the server has shut down, it answers
+// the unanswered calls.
+func (p *plain) finish(cause error) {
+	p.mu.Lock()
+	p.ended = true
+	unanswered := p.open
+	if p.open = nil; cause != ErrDrained || p.session.Client {
+		unanswered = nil
+	}
+	p.mu.Unlock()
+	if cause == ErrDrained && !p.session.Client {
+		p.refuse(unanswered)
+	}
+}
+
+// refuse answers open calls of a plain client with an error, and ends its subscriptions
+// with it.
+func (p *plain) refuse(calls map[string]*Incoming) {
+	s := p.session
 	why := &fault.Error{Code: fault.Unavailable, Message: fault.MessageShuttingDown}
 	for _, in := range calls {
 		msg := s.refusal(in.ID, why)
 		if in.Reply != nil {
 			in.Reply(msg)
 		} else {
-			s.post(msg)
+			s.queue.post(msg)
 		}
 	}
-	if s.queue.endSubscriptions(s.errorObject(why)) {
-		go s.flush(false)
-	}
+	s.queue.endSubscriptions(s.errorObject(why))
 }
 
-// endSubscriptions ends the open subscriptions behind their pending items. It reports
-// whether the caller must flush.
-func (q *sendQueue) endSubscriptions(end []byte) (flush bool) {
+// endSubscriptions ends the open subscriptions behind their pending items.
+func (q *sendQueue) endSubscriptions(end []byte) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, ss := range q.streams {
@@ -72,5 +114,51 @@ func (q *sendQueue) endSubscriptions(end []byte) (flush bool) {
 			ss.appendTo(&q.messages)
 		}
 	}
-	return q.messages.size() > 0 && q.claimFlush()
+	if q.messages.size() > 0 {
+		q.startFlush()
+	}
+}
+
+// A plain client that serves nothing may close its sending side after its requests, as a
+// pipe and nc -N do, and still read the answers. In wirecall mode, and over a WebSocket,
+// which has a closing handshake, the end of the stream ends the session.
+
+// halfCloseTimeout bounds how long requests are served after a half-close. A client that
+// has disappeared looks the same until something is written to it.
+const halfCloseTimeout = 30 * time.Second
+
+var errHalfClosed = &fault.Error{Code: fault.Canceled, Message: "canceled: the client has closed its side of the connection"}
+
+// halfClosed reports whether err, which ended the reading, is the half-close of a plain
+// client.
+func (s *Session) halfClosed(t transport.Transport, err error) bool {
+	_, lines := t.(*transport.Lines)
+	return lines && err == io.EOF && s.plain != nil && !s.Client
+}
+
+// serveRest serves and answers what has been received, and then ends the session; it
+// also ends it when a write fails or after halfCloseTimeout. It first stops
+// subscriptions, which may be endless. The reader calls it.
+func (p *plain) serveRest(t transport.Transport) {
+	s := p.session
+	p.halfClosing.Store(true)
+	s.queue.stopStreams(errHalfClosed)
+	idle := make(chan struct{})
+	s.mu.Lock()
+	p.whenIdle = idle
+	s.mu.Unlock()
+	s.watchWork()
+	late := time.NewTimer(halfCloseTimeout)
+	defer late.Stop()
+	select {
+	case <-idle:
+		select {
+		case <-s.queue.awaitFlushed():
+		case <-s.Ctx.Done():
+		case <-late.C:
+		}
+	case <-s.Ctx.Done():
+	case <-late.C:
+	}
+	s.peerGone(t, io.EOF)
 }

@@ -140,22 +140,7 @@ func (rs *RecvStream) grant() {
 	}
 	taken, items, bytes := rs.window.Grant()
 	rs.mu.Unlock()
-	rs.Session.control(methodCredit, int64(rs.Handle), int64(taken), int64(items), int64(bytes))
-}
-
-// AllowMove permits MoveStreams to end the stream, since a cursor continues it on
-// another session. If the session's streams have been moved already, the stream ends at
-// once.
-func (rs *RecvStream) AllowMove() {
-	rs.mu.Lock()
-	rs.canMove = true
-	rs.mu.Unlock()
-	rs.Session.mu.Lock()
-	moving := rs.Session.state.movesStreams
-	rs.Session.mu.Unlock()
-	if moving {
-		rs.Cancel(errMovedOn)
-	}
+	rs.Session.queue.control(methodCredit, int64(rs.Handle), int64(taken), int64(items), int64(bytes))
 }
 
 func (rs *RecvStream) isMovable() bool {
@@ -196,13 +181,13 @@ func (rs *RecvStream) receive(items iter.Seq[[]byte]) *fault.Error {
 		if !rs.window.Receive(len(raw)) {
 			return errOverrun
 		}
-		if rs.Session.incomingMessage.Deep && rs.Session.Format.Check(raw, rs.depth) != nil {
+		if rs.Session.reader.message.Deep && rs.Session.Format.Check(raw, rs.depth) != nil {
 			return &fault.Error{Code: fault.InvalidParams, Message: fmt.Sprintf("a stream item is nested deeper than %d", rs.depth)}
 		}
 		if !rs.Session.reserve(len(raw)) {
 			return errBufferedFull
 		}
-		if held, buffer := rs.Session.retain(raw); buffer != nil {
+		if held, buffer := rs.Session.reader.retain(raw); buffer != nil {
 			rs.large = append(rs.large, largeItem{len(rs.itemEnds), held, buffer})
 		} else {
 			rs.buf = append(rs.buf, raw...)
@@ -231,7 +216,7 @@ func (rs *RecvStream) receiveEnd(err error) {
 // range that has ended.
 func (rs *RecvStream) Cancel(why error) {
 	if rs.drop(why) {
-		rs.Session.cancelStream(rs.Handle)
+		rs.Session.queue.post(rs.Session.Format.AppendEnd(nil, methodCancel, rs.Handle, nil))
 	}
 	rs.leaveScope()
 }
@@ -273,24 +258,6 @@ func (rs *RecvStream) leaveScope() {
 	rs.mu.Unlock()
 	if done {
 		rs.scope.done()
-	}
-}
-
-// MarkUnreferenced queues the stream, which the garbage collector has found unreachable,
-// for cancellation by the next keep-alive check or the next call of CancelUnreferenced.
-// It runs on the collector's goroutine, which belongs to no synctest bubble, so that it
-// must not touch a channel.
-func (rs *RecvStream) MarkUnreferenced() {
-	rs.mu.Lock()
-	settled := rs.leftScope
-	rs.mu.Unlock()
-	if settled {
-		return
-	}
-	rs.Session.mu.Lock()
-	defer rs.Session.mu.Unlock()
-	if !rs.Session.state.ended {
-		rs.Session.state.unreferenced = append(rs.Session.state.unreferenced, rs)
 	}
 }
 

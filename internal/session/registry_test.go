@@ -10,7 +10,7 @@ import (
 // while they were, and whether they were resumed or have ended.
 func TestRegistryCountsNothingAfterAll(t *testing.T) {
 	for name, over := range map[string]func(s *Session) error{
-		"resumed": func(s *Session) error { return s.attach(&cuttable{}, &resumeParams{}, nil) },
+		"resumed": func(s *Session) error { return s.resumption.Load().attach(&cuttable{}, &resumeParams{}, nil) },
 		"ended":   func(s *Session) error { s.End(fault.ErrClosed); return nil },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,8 +23,7 @@ type RequestHead struct {
 type Request struct {
 	Session *Session
 	Method  string
-	id      uint64 // 0 for a notification
-	Call    *OutgoingCall
+	Call    *OutgoingCall // nil for a notification
 	streams []*SendStream
 	Names   [][]byte // of the streams, as the message refers to them
 	Message *messageBuffer
@@ -35,22 +34,20 @@ type Request struct {
 // message ends before the parameters.
 func (s *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err error) {
 	r = Request{Session: s, Method: head.Method}
-	if !head.Notify {
-		if err := s.acquireCall(ctx); err != nil {
-			return r, err
-		}
-		if err := r.open(ctx, head.Streams); err != nil {
-			return r, err
-		}
-	}
 	h := wire.Head{Method: head.Method, Body: head.Body}
 	var raw [20]byte
-	if r.id > 0 {
-		h.ID = s.Format.AppendID(raw[:0], r.id)
+	if !head.Notify {
+		if r.Call, err = s.outgoing.begin(ctx); err != nil {
+			return r, err
+		}
+		if err = r.open(ctx, head.Streams); err != nil {
+			return r, err
+		}
+		h.ID = s.Format.AppendID(raw[:0], r.Call.id)
 	}
-	if s.Mode == ModeWirecall { // strict JSON-RPC servers reject other members
+	if s.plain == nil { // strict JSON-RPC servers reject other members
 		h.Meta = head.Meta
-		if r.id > 0 {
+		if r.Call != nil {
 			h.Timeout = timeLeft(ctx)
 		}
 	}
@@ -62,38 +59,20 @@ func (s *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err 
 	return r, nil
 }
 
-// open adds a call, for which acquireCall has succeeded, to the table of calls, and
-// opens the streams among its parameters.
+// open opens the streams among the parameters.
 func (r *Request) open(ctx context.Context, producers []Producer) (err error) {
-	s := r.Session
-	var scope *callScope
-	if len(producers) > 0 {
-		scope = newCallScope()
+	if len(producers) == 0 {
+		return nil
 	}
-	r.streams, r.Names, err = s.openSendStreams(r.Method, producers, scope, false)
-	if err != nil {
-		s.releaseCall()
-		return fault.NotSent(fault.LimitReached, err)
-	}
-	s.update(func(st *sessionState) {
-		st.lastID++
-		r.id = st.lastID
-		if st.ended {
-			err = fault.NotSent(fault.Unavailable, st.cause)
-			return
-		}
-		r.Call = st.newCall()
-		r.Call.frame = notQueued
-		st.calls[r.id] = r.Call
-	})
-	if scope != nil {
-		scope.add(ctx, len(r.streams), r.streams, nil)
-		scope.done()
-	}
+	scope := newCallScope()
+	r.streams, r.Names, err = r.Session.queue.openStreams(r.Method, producers, scope, false)
 	if err != nil {
 		r.undoOpen()
+		return fault.NotSent(fault.LimitReached, err)
 	}
-	return err
+	scope.add(ctx, len(r.streams), r.streams, nil)
+	scope.done()
+	return nil
 }
 
 // Abort undoes Begin. It has no effect after a successful Send. It must be deferred,
@@ -105,15 +84,17 @@ func (r *Request) Abort() {
 	if r.Message != nil {
 		r.Message.release(0)
 	}
-	if r.id > 0 {
+	if r.Call != nil {
 		r.undoOpen()
 	}
 }
 
-// undoOpen undoes open.
+// undoOpen removes the call and its streams.
 func (r *Request) undoOpen() {
-	r.Session.removeCall(r.id)
-	r.Session.discardStreams(r.streams)
+	if call, _ := r.Session.outgoing.take(r.Call.id); call != nil {
+		r.Session.addWork(-1)
+	}
+	r.Session.queue.discardStreams(r.streams)
 	for _, ss := range r.streams {
 		ss.leaveScope()
 	}
@@ -128,7 +109,7 @@ func (r *Request) Send(ctx context.Context) error {
 	if peer := s.peerMessage(); size > peer {
 		return fault.NotSent(fault.TooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", r.Method, size, peer))
 	}
-	flush, err := r.put(ctx)
+	err := r.put(ctx)
 	switch err {
 	case nil:
 		r.sent = true
@@ -139,22 +120,19 @@ func (r *Request) Send(ctx context.Context) error {
 	case errQueueMoved:
 		err = fault.NotSent(fault.Unavailable, ErrDrained)
 	}
-	if flush {
-		s.flush(true)
-	}
 	return err
 }
 
-func (r *Request) put(ctx context.Context) (flush bool, err error) {
+func (r *Request) put(ctx context.Context) error {
 	s := r.Session
 	if r.Call == nil {
 		return s.putNotification(ctx, r.Message)
 	}
-	flush, err = s.queue.putRequest(ctx, s.Ctx.Done(), r.Message, false, r.Call, r.streams)
+	err := s.queue.putRequest(ctx, r.Message, false, r.Call, r.streams)
 	if err == errQueueMoved && s.Serves(ctx) { // checked only now, since it is rarely needed
-		flush, err = s.queue.putRequest(ctx, s.Ctx.Done(), r.Message, true, r.Call, r.streams)
+		err = s.queue.putRequest(ctx, r.Message, true, r.Call, r.streams)
 	}
-	return flush, err
+	return err
 }
 
 // Wait waits for the answer to a request that was sent. If ctx ends first, it abandons
@@ -164,7 +142,7 @@ func (r *Request) Wait(ctx context.Context) error {
 	case <-r.Call.done:
 		return nil
 	case <-ctx.Done():
-		r.Session.abandon(r.id, r.Call)
+		r.Session.outgoing.abandon(r.Call)
 		return context.Cause(ctx)
 	}
 }

@@ -23,6 +23,7 @@ import (
 
 // A resumption is the part of a session that exists only if the session can be resumed.
 type resumption struct {
+	session   *Session
 	token     string // the client's, for the next rpc.resume
 	id        string // the server's: the public part of the token; secret is the hash of the rest
 	secret    [32]byte
@@ -55,12 +56,13 @@ var (
 // enableResumption makes the session resumable by what the peers have agreed on: how
 // many bytes each side keeps. The next skip frames that are written do not count.
 func (s *Session) enableResumption(r *resumption, keep, peerKeeps, skip int) {
+	r.session = s
 	r.sent.Init(keep, skip)
 	r.ackThreshold = min(max(peerKeeps/4, 1<<10), 64<<10) // at most 64 KiB, so that the kept frames fit a CPU cache
 	r.attaching = make(chan struct{}, 1)
 	r.ackTimer = stoppedTimer(func() {
 		r.ackTimerArmed.Store(false)
-		s.acknowledge(r)
+		r.acknowledge()
 	})
 	r.expiry = stoppedTimer(func() {
 		s.expire(fmt.Errorf("%w: no new connection within %v", errSessionLost, r.window))
@@ -69,61 +71,33 @@ func (s *Session) enableResumption(r *resumption, keep, peerKeeps, skip int) {
 	s.queue.keepFrames(&r.sent)
 }
 
-// countFrame counts a frame of n bytes, before it is decoded.
-func (r *resumption) countFrame(n int) {
+// receive counts a frame, and then receives it. It sends an ack if enough bytes have
+// arrived since the last, and otherwise starts ackTimer if the frame was ack-eliciting.
+// The reader calls it.
+func (r *resumption) receive(frame []byte) error {
 	r.received.Add(1)
-	r.unackedBytes += n
+	r.unackedBytes += len(frame)
 	r.ackEliciting = false
-}
-
-// scheduleAck sends an ack if enough bytes have arrived since the last, and otherwise
-// starts ackTimer if the frame was ack-eliciting.
-func (s *Session) scheduleAck(r *resumption) {
-	switch {
+	err := r.session.reader.receive(frame)
+	switch _, goodbye := err.(transport.CloseError); {
+	case goodbye: // $/close stands for a close frame, which is not counted
+		r.received.Add(^uint64(0))
+	case err != nil:
 	case r.unackedBytes >= r.ackThreshold:
 		r.unackedBytes = 0
-		s.acknowledge(r)
+		r.acknowledge()
 	case r.ackEliciting && !r.ackTimerArmed.Swap(true):
 		r.ackTimer.Reset(ackDelay)
 	}
+	return err
 }
 
 // acknowledge makes the next flush begin with an ack, unless the last one was up to
 // date.
-func (s *Session) acknowledge(r *resumption) {
-	if r.received.Load() == r.ackedFrames.Load() {
-		return
+func (r *resumption) acknowledge() {
+	if r.received.Load() != r.ackedFrames.Load() {
+		r.session.queue.queueAck()
 	}
-	if s.queue.queueAck() {
-		go s.flush(false)
-	}
-}
-
-// writeAck writes an ack alone in a frame. The flusher calls it.
-func (s *Session) writeAck() error {
-	r := s.resumption.Load()
-	received := r.received.Load()
-	r.ackedFrames.Store(received)
-	msg := s.Format.AppendControl(nil, methodAck, int64(received), int64(r.sent.Next()))
-	frame := s.Format.AppendToFrame(nil, msg, true)
-	r.sent.Keep(frame)
-	return s.transport.WriteFrame(frame)
-}
-
-// receiveAck receives $/ack, the n-th message of its frame counted from 0.
-func (s *Session) receiveAck(params []byte, n int) error {
-	r := s.resumption.Load()
-	if r == nil {
-		return nil
-	}
-	v, ok := s.ints(params, 2)
-	if !ok || len(v) < 2 || n > 0 {
-		return errMalformed
-	}
-	if have := r.received.Load(); uint64(v[1]) != have {
-		return fmt.Errorf("%w: frame %d is numbered %d", replay.ErrCounting, have, v[1])
-	}
-	return r.sent.Ack(uint64(v[0]))
 }
 
 // detach leaves the session without a transport if the end of t was a cut and the
@@ -133,14 +107,15 @@ func (s *Session) detach(t transport.Transport, cause error) bool {
 	if r == nil || !isCut(t, cause) {
 		return false
 	}
-	alive, first := false, false
-	s.update(func(st *sessionState) {
-		alive = !st.ended && !st.draining && !st.peerDraining
-		if first = alive && st.attached && s.transport == t; first {
-			st.attached = false
-			r.expiry.Reset(r.window)
-		}
-	})
+	s.mu.Lock()
+	alive := (s.phase == attached || s.phase == detached) && !s.peerDraining
+	first := alive && s.phase == attached && s.transport == t
+	if first {
+		s.phase = detached
+		s.work.Or(workWatched)
+		r.expiry.Reset(r.window)
+	}
+	s.mu.Unlock()
 	if first {
 		s.queue.detach()
 		t.Close()
@@ -156,26 +131,34 @@ func (s *Session) detach(t transport.Transport, cause error) bool {
 func (s *Session) IsDetached() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.state.ended && !s.state.attached && s.resumption.Load() != nil
+	return s.phase == detached && s.resumption.Load() != nil
+}
+
+// CanResume reports whether all frames since the last acknowledgement are still kept, so
+// that a cut now loses nothing.
+func (s *Session) CanResume() bool {
+	r := s.resumption.Load()
+	return r != nil && s.Err() == nil && r.sent.Complete()
 }
 
 // WatchContext hands over stop, which cancels the watch that ends the session with the
 // context of its transport t. The session keeps the watch only while it is detached from
 // t; otherwise WatchContext cancels it.
 func (s *Session) WatchContext(t transport.Transport, stop func() bool) {
-	s.update(func(st *sessionState) {
-		if !st.ended && !st.attached && s.transport == t {
-			st.unwatchContext = stop
-		} else {
-			stop()
-		}
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == detached && s.transport == t {
+		s.unwatchContext = stop
+	} else {
+		stop()
+	}
 }
 
-func (st *sessionState) stopWatchingContext() {
-	if st.unwatchContext != nil {
-		st.unwatchContext()
-		st.unwatchContext = nil
+// stopWatchingContext cancels that watch.
+func (l *lifecycle) stopWatchingContext() {
+	if l.unwatchContext != nil {
+		l.unwatchContext()
+		l.unwatchContext = nil
 	}
 }
 
@@ -192,18 +175,8 @@ func isCut(t transport.Transport, cause error) bool {
 	return t.Err() != nil || cause == errSilent
 }
 
-// expire ends a session that is still detached. An attach that comes later fails.
-func (s *Session) expire(cause error) {
-	attached := false
-	s.update(func(st *sessionState) {
-		if attached = st.attached; !attached {
-			st.expiredCause = cause
-		}
-	})
-	if !attached {
-		s.End(cause)
-	}
-}
+// expire ends the session if it is detached.
+func (s *Session) expire(cause error) { s.finish(cause, 0, true) }
 
 // attach continues the session over t, as the peer asks for in its request. It writes
 // first(), the answer to the request, if first is not nil, then the frames that the peer
@@ -212,8 +185,8 @@ func (s *Session) expire(cause error) {
 //
 // If attach fails it has written nothing to t, and the session has ended, unless a later
 // attempt was accepted in the meantime. If it succeeds the caller must call Read.
-func (s *Session) attach(t transport.Transport, peer *resumeParams, first func() []byte) error {
-	r := s.resumption.Load()
+func (r *resumption) attach(t transport.Transport, peer *resumeParams, first func() []byte) error {
+	s := r.session
 	r.attaching <- struct{}{}
 	defer func() { <-r.attaching }()
 	if uint64(peer.Attempt) < r.attempt.Load() {
@@ -232,21 +205,13 @@ func (s *Session) attach(t transport.Transport, peer *resumeParams, first func()
 		return err
 	}
 	s.queue.attach() // from here on nothing else writes to a transport
-	s.update(func(st *sessionState) {
-		if err = cmp.Or(st.cause, st.expiredCause); err == nil {
-			s.transport = t
-			st.attached, st.readerDone, st.wait = true, make(chan struct{}), nil
-			s.HasTraffic.Store(false)
-			st.stopWatchingContext()
-			r.expiry.Stop()
-		}
-	})
-	if err != nil {
+	if err := s.takeTransport(t); err != nil {
 		s.queue.abortFlush()
 		return err
 	}
+	r.expiry.Stop()
 	t.Bind(s)
-	s.active.Store(true)
+	s.keepAlive.active.Store(true)
 	if first != nil {
 		_ = t.WriteFrame(first()) // the reader will notice a failure
 	}
@@ -257,30 +222,46 @@ func (s *Session) attach(t transport.Transport, peer *resumeParams, first func()
 		s.Registry.attach(s)
 	}
 	s.Events.Attached()
-	go s.flush(false)
+	go s.flusher.flush(false)
 	return nil
 }
 
 // leaveTransport closes the transport that the session may still have, and waits until
 // its reader and its flusher have returned.
-func (s *Session) leaveTransport() (err error) {
-	var reading chan struct{}
-	was := false
-	s.update(func(st *sessionState) {
-		err, reading, was = st.cause, st.readerDone, st.attached
-		st.attached = false
-	})
+func (s *Session) leaveTransport() error {
+	s.mu.Lock()
+	err, reading, had := s.cause, s.readerDone, s.phase != detached
+	if s.phase == attached {
+		s.phase = detached
+	}
+	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	s.queue.detach()
-	if was {
+	if had {
 		s.transport.Close()
 	}
 	if reading != nil {
 		<-reading
 	}
 	<-s.queue.awaitFlushed()
+	return nil
+}
+
+// takeTransport makes t the transport of a detached session. It returns the cause if the
+// session has ended meanwhile.
+func (s *Session) takeTransport(t transport.Transport) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != detached {
+		return cmp.Or(s.cause, ErrDrained)
+	}
+	s.transport, s.phase = t, attached
+	s.readerDone, s.wait = make(chan struct{}), nil
+	s.work.And(^workWatched)
+	s.HasTraffic.Store(false)
+	s.stopWatchingContext()
 	return nil
 }
 
@@ -337,7 +318,7 @@ func (s *Session) Resume(ctx context.Context, t transport.Transport) error {
 	if answer.Session != "" {
 		r.token = answer.Session
 	}
-	if err := s.attach(t, &resumeParams{Attempt: params.Attempt, Received: answer.Received}, nil); err != nil {
+	if err := r.attach(t, &resumeParams{Attempt: params.Attempt, Received: answer.Received}, nil); err != nil {
 		return err
 	}
 	go s.Read(t)

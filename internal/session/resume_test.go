@@ -45,7 +45,7 @@ func TestExpiryDuringTakeover(t *testing.T) {
 			defer close(done)
 			s.expire(errSessionLost)
 		}()
-		err := s.attach(tr, &resumeParams{}, nil)
+		err := s.resumption.Load().attach(tr, &resumeParams{}, nil)
 		<-done
 		if ended := s.Err() != nil; ended != (err != nil) {
 			t.Fatalf("attach: %v, and the session: %v", err, s.Err())
@@ -63,10 +63,10 @@ func TestTakeoverInTheWrongOrder(t *testing.T) {
 		t.Fatal("attempts in their order are not accepted")
 	}
 	later := &cuttable{onCut: s.stopReading}
-	if err := s.attach(later, &resumeParams{Attempt: 2}, nil); err != nil {
+	if err := s.resumption.Load().attach(later, &resumeParams{Attempt: 2}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.attach(&cuttable{}, &resumeParams{Attempt: 1}, nil); err != errNotKnown {
+	if err := s.resumption.Load().attach(&cuttable{}, &resumeParams{Attempt: 1}, nil); err != errNotKnown {
 		t.Errorf("the earlier attempt: %v", err)
 	}
 	if s.Err() != nil || later.dead || s.transport != later {
@@ -112,20 +112,20 @@ func TestUnwrittenRequestHasNotRun(t *testing.T) {
 	for _, took := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
 		s := detachedSession(testRegistry())
 		s.resumption.Load().sent.Init(1<<20, 0) // counts the answer to hello
-		call := &OutgoingCall{done: make(chan struct{}, 1)}
-		call.frame = notQueued
-		s.state.calls[2] = call
+		call, err := s.outgoing.begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
 		for i, some := range took {
-			if err := s.attach(&breaking{some: some}, &resumeParams{}, nil); err != nil {
+			if err := s.resumption.Load().attach(&breaking{some: some}, &resumeParams{}, nil); err != nil {
 				t.Fatal(err)
 			}
 			<-s.queue.awaitFlushed()
 			if i == 0 {
-				flush, err := s.queue.putRequest(t.Context(), nil, &messageBuffer{make([]byte, 100)}, false, call, nil)
-				if !flush || err != nil {
-					t.Fatal(flush, err)
+				if err := s.queue.putRequest(t.Context(), &messageBuffer{make([]byte, 100)}, false, call, nil); err != nil {
+					t.Fatal(err)
 				}
-				s.flush(false)
+				<-s.queue.awaitFlushed()
 			}
 			s.stopReading()
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/replay"
+	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -23,47 +24,43 @@ import (
 // have items or their end to send, which take turns; a stream's items become a message
 // in its turn. A flush takes all of the first lane and then one frame of the second, so
 // that a stream delays an answer by at most one frame.
+//
+// What puts something starts a flush if none runs: on its own goroutine if it may block,
+// on another one otherwise.
 type sendQueue struct {
-	form   wire.Format
-	single bool // one message a frame: in plain mode, and on lines
-	soft   int  // senders that may block do so above this many bytes; above as many more that did not block the session ends
+	session *Session
+	form    wire.Format
+	single  bool // one message a frame: in plain mode, and on lines
+	soft    int  // senders that may block do so above this many bytes; above as many more that did not block the session ends
 
-	mu           sync.Mutex
-	messages     frameBatch             // the first lane
-	postedBytes  int                    // bytes of the messages that were posted without waiting for room
-	lastAlone    bool                   // the last message must be alone in its frame
-	ready        []*SendStream          // the ready list
-	itemBytes    int                    // encoded bytes that the streams of the ready list hold
-	streams      map[uint64]*SendStream // the open ones, by handle
-	scratch      []byte                 // buffer for the message of a stream
-	roomWaiters  chan struct{}          // closed when the first lane may have room, or there may be credit; nil if nobody waits
-	limited      bool                   // notifications need credit
-	credit       flow.Credit            // for notifications
-	itemWaiters  []*SendStream          // streams that wait for room in the second lane
-	flushing     bool                   // a goroutine runs Session.flush
-	detached     bool                   // there is no transport: no flush may start
-	replay       *replay.Buffer         // keeps written frames, if the session can be resumed; may be nil
-	ackDue       bool                   // the next flush begins with an ack
-	onGrow       func(n int)            // called with the size of what is put while detached, under mu; may be nil
-	closed       bool                   // nothing more is accepted
-	cursorsEnded bool                   // endCursorStreams has been called
-	moved        bool                   // $/moved is queued: only requests for calls from the peer are accepted
-	flushed      chan struct{}          // closed when everything has been flushed; nil if nobody waits
+	mu            sync.Mutex
+	messages      frameBatch             // the first lane
+	postedBytes   int                    // bytes of the messages that were posted without waiting for room
+	lastAlone     bool                   // the last message must be alone in its frame
+	ready         []*SendStream          // the ready list
+	itemBytes     int                    // encoded bytes that the streams of the ready list hold
+	streams       map[uint64]*SendStream // the open ones, by handle; nil before the first
+	lastHandle    uint64                 // the last handle used
+	resultStreams int                    // how many of streams belong to results
+	peerStreams   int                    // how many streams the peer accepts
+	finished      int                    // streams whose end the flusher has taken since the last take
+	scratch       []byte                 // buffer for the message of a stream
+	roomWaiters   chan struct{}          // closed when the first lane may have room, or there may be credit; nil if nobody waits
+	limited       bool                   // notifications need credit
+	credit        flow.Credit            // for notifications
+	itemWaiters   []*SendStream          // streams that wait for room in the second lane
+	flushing      bool                   // a goroutine has claimed the flush
+	detached      bool                   // there is no transport: no flush may start
+	replay        *replay.Buffer         // keeps written frames, if the session can be resumed; may be nil
+	ackDue        bool                   // the next flush begins with an ack
+	onGrow        func(n int)            // called with the size of what is put while detached, under mu; may be nil
+	closed        bool                   // nothing more is accepted
+	cursorsEnded  bool                   // endCursorStreams has been called
+	moved         bool                   // $/moved is queued: only requests for calls from the peer are accepted
+	flushed       chan struct{}          // closed when everything has been flushed; nil if nobody waits
 
 	taken  uint64 // frames that the flusher has taken
 	unsent uint64 // frames from this number on, counted from 0, have not reached a transport
-
-	finishedResults, finishedParams int // streams whose end the flusher has taken, until takeFinished
-}
-
-// add appends a message to the last frame of b, or to a new one.
-func (q *sendQueue) add(b *frameBatch, msg []byte) {
-	n := len(b.buf) - b.frameStart()
-	if n > 0 && (q.single || n+q.form.FrameSize(len(msg)) > FrameSize) {
-		b.endFrame()
-		n = 0
-	}
-	b.buf = q.form.AppendToFrame(buffers.Grow(b.buf, q.form.FrameSize(len(msg))), msg, n == 0)
 }
 
 var (
@@ -71,68 +68,59 @@ var (
 	errQueueMoved  = errors.New("rpc: the peer is shutting down")
 )
 
-// putAnswer puts an answer into the first lane once there is room, which it waits for
-// under ctx. It reports whether the caller must flush. It takes over the buffer of a
-// large message. If waiting is not nil, it is decremented before the message can be
-// flushed.
-func (q *sendQueue) putAnswer(ctx context.Context, gone <-chan struct{}, b *messageBuffer, waiting *atomic.Int64) (flush bool, err error) {
-	if err := q.awaitRoom(ctx, gone, true); err != nil {
-		return false, err
+// putAnswer puts an answer into the first lane once there is room, for which it waits
+// until the session ends. It takes over the buffer of a large message. If waiting is not
+// nil, it is decremented before the message can be flushed.
+func (q *sendQueue) putAnswer(b *messageBuffer, waiting *atomic.Int64) {
+	if q.awaitRoom(context.Background(), true) != nil {
+		return
 	}
-	defer q.mu.Unlock()
 	if waiting != nil {
 		waiting.Add(-1)
 	}
-	return q.putBuffer(b), nil
+	q.putBuffer(b)
+	q.flushUnlock()
 }
 
-// putRequest is putAnswer for the request of call. After $/moved it fails with
-// errQueueMoved, unless the request is nested: made for a call from the peer. It sets
-// call.frame before the frame can be taken, and has sendStreams started after the frame
-// has been written.
-func (q *sendQueue) putRequest(ctx context.Context, gone <-chan struct{}, b *messageBuffer, nested bool, call *OutgoingCall, sendStreams []*SendStream) (flush bool, err error) {
-	if err := q.awaitRoom(ctx, gone, nested); err != nil {
-		return false, err
-	}
-	defer q.mu.Unlock()
-	flush = q.putBuffer(b)
-	call.frame = q.taken + uint64(q.messages.count()) - 1
-	q.messages.streams = append(q.messages.streams, sendStreams...)
-	return flush, nil
-}
-
-// awaitRoom waits under ctx for room in the first lane. It returns with the mutex held
-// if it succeeds.
-func (q *sendQueue) awaitRoom(ctx context.Context, gone <-chan struct{}, nested bool) error {
-	q.mu.Lock()
-	for q.messages.size() >= q.soft && !q.closed && (nested || !q.moved) {
-		if err := q.awaitChange(ctx, gone, nil); err != nil {
-			q.mu.Unlock()
-			return err
-		}
-	}
-	if err := q.closedError(nested); err != nil {
-		q.mu.Unlock()
+// putRequest is putAnswer for the request of call, and waits under ctx. After $/moved it
+// fails with errQueueMoved, unless the request is nested: made for a call from the peer.
+// It sets call.frame before the frame can be taken, and has sendStreams started after
+// the frame has been written.
+func (q *sendQueue) putRequest(ctx context.Context, b *messageBuffer, nested bool, call *OutgoingCall, sendStreams []*SendStream) error {
+	if err := q.awaitRoom(ctx, nested); err != nil {
 		return err
 	}
+	q.putBuffer(b)
+	call.frame = q.taken + uint64(q.messages.count) - 1
+	q.messages.streams = append(q.messages.streams, sendStreams...)
+	q.flushUnlock()
 	return nil
 }
 
-// closedError returns why no message is accepted, or, if nested is false, why no request
-// is; nil if it is accepted. The mutex must be held.
-func (q *sendQueue) closedError(nested bool) error {
-	switch {
-	case q.closed:
-		return errQueueClosed
-	case q.moved && !nested:
-		return errQueueMoved
+// awaitRoom waits under ctx for room in the first lane. It fails after the end of the
+// session, and after $/moved unless nested is true. If it succeeds it returns with the
+// mutex held.
+func (q *sendQueue) awaitRoom(ctx context.Context, nested bool) (err error) {
+	q.mu.Lock()
+	for err == nil {
+		switch {
+		case q.closed:
+			err = errQueueClosed
+		case q.moved && !nested:
+			err = errQueueMoved
+		case q.messages.size() < q.soft:
+			return nil
+		default:
+			err = q.awaitChange(ctx, nil)
+		}
 	}
-	return nil
+	q.mu.Unlock()
+	return err
 }
 
-// awaitChange waits for wakeWaiters, or fails when ctx ends, gone is closed or late
+// awaitChange waits for wakeWaiters, or fails when ctx or the session ends or late
 // fires. The mutex is released meanwhile.
-func (q *sendQueue) awaitChange(ctx context.Context, gone <-chan struct{}, late <-chan time.Time) error {
+func (q *sendQueue) awaitChange(ctx context.Context, late <-chan time.Time) error {
 	if q.roomWaiters == nil {
 		q.roomWaiters = make(chan struct{})
 	}
@@ -144,7 +132,7 @@ func (q *sendQueue) awaitChange(ctx context.Context, gone <-chan struct{}, late 
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-gone:
+	case <-q.session.Ctx.Done():
 		return errQueueClosed
 	case <-late:
 		return errNoCredit
@@ -160,61 +148,46 @@ func (q *sendQueue) wakeWaiters() {
 	}
 }
 
-// putBuffer puts the message in b, and takes over the buffer if the message is large.
-func (q *sendQueue) putBuffer(b *messageBuffer) (flush bool) {
+// putBuffer puts the message in b, and takes over the buffer if the message is large. The
+// mutex must be held.
+func (q *sendQueue) putBuffer(b *messageBuffer) {
 	room := q.form.FrameRoom()
 	if len(b.Bytes) < room+largeMessage {
-		return q.put(b.Bytes[room:], false)
+		q.put(b.Bytes[room:], false)
+		return
 	}
 	q.messages.addLarge(q.form.Frame(b.Bytes, room), b.Bytes)
-	q.reportGrowth(len(b.Bytes) - room)
+	q.grown(len(b.Bytes) - room)
 	b.Bytes = nil
-	return q.claimFlush()
 }
 
-// putMoved puts msg, which is $/moved, behind everything in the first lane, once. It
-// reports whether the caller must flush.
-func (q *sendQueue) putMoved(msg []byte) (flush bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed || q.moved {
-		return false
-	}
-	q.moved = true
-	q.wakeWaiters()
-	return q.put(msg, false)
-}
-
-// post puts msg, a control message or a refusal, into the first lane without waiting for
-// room, since the reader must not block. If alone is true, no other message shares its
-// frame. It reports whether the caller must flush, and whether the messages that were
-// posted exceed the hard limit. Messages that have waited for room do not count: a large
-// one does not show that the peer has stopped reading.
-func (q *sendQueue) post(msg []byte, alone bool) (flush, over bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return false, false
-	}
-	flush = q.put(msg, alone)
-	over = q.postedBytes > q.soft
-	q.postedBytes += len(msg)
-	return flush, over
-}
-
-func (q *sendQueue) put(msg []byte, alone bool) (flush bool) {
+// put puts msg into the first lane. If alone is true, no other message shares its frame.
+// The mutex must be held.
+func (q *sendQueue) put(msg []byte, alone bool) {
 	if alone || q.lastAlone {
 		q.messages.endFrame()
 	}
 	q.lastAlone = alone
-	q.add(&q.messages, msg)
-	q.reportGrowth(len(msg))
-	return q.claimFlush()
+	q.messages.add(q.form, msg, q.single)
+	if q.detached {
+		q.grown(len(msg))
+	}
 }
 
-func (q *sendQueue) reportGrowth(n int) {
+// grown reports that n bytes have been put. The mutex must be held.
+func (q *sendQueue) grown(n int) {
 	if q.detached && q.onGrow != nil {
 		q.onGrow(n)
+	}
+}
+
+// flushUnlock releases the mutex and flushes, unless another goroutine does. The caller
+// may block.
+func (q *sendQueue) flushUnlock() {
+	claimed := q.claimFlush()
+	q.mu.Unlock()
+	if claimed {
+		q.session.flusher.flush(true)
 	}
 }
 
@@ -225,6 +198,85 @@ func (q *sendQueue) claimFlush() bool {
 	}
 	q.flushing = true
 	return true
+}
+
+// startFlush starts a flush on another goroutine, unless one runs. The mutex must be
+// held.
+func (q *sendQueue) startFlush() {
+	if q.claimFlush() {
+		go q.session.flusher.flush(false)
+	}
+}
+
+// kick is startFlush for callers without the mutex: the transport has something to
+// write.
+func (q *sendQueue) kick() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.startFlush()
+}
+
+// putMoved puts $/moved behind everything in the first lane, once.
+func (q *sendQueue) putMoved() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || q.moved {
+		return
+	}
+	q.moved = true
+	q.wakeWaiters()
+	q.put(q.form.AppendControl(nil, methodMoved), false)
+	q.startFlush()
+}
+
+// putFirst puts the answer to hello, alone in its frame, before anything else, and makes
+// the caller the flusher.
+func (q *sendQueue) putFirst(msg []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.put(msg, true)
+	q.flushing = true
+}
+
+// post sends msg, a control message or a refusal, without waiting for room, since the
+// reader must not block. If the messages that were posted exceed the hard limit, the
+// peer has stopped reading, and the session ends. Messages that have waited for room do
+// not count: a large one does not show that.
+func (q *sendQueue) post(msg []byte) {
+	q.mu.Lock()
+	over := q.putPosted(msg)
+	if !q.closed {
+		q.startFlush()
+	}
+	q.mu.Unlock()
+	if over {
+		q.session.Fail(transport.ErrNotReading, transport.CloseTimeout)
+	}
+}
+
+// control sends a control message from a goroutine that may block.
+func (q *sendQueue) control(method string, args ...int64) {
+	buf := messagePool.Get().(*messageBuffer)
+	buf.Bytes = q.form.AppendControl(buf.begin(q.form)[:0], method, args...)
+	q.mu.Lock()
+	over := q.putPosted(buf.Bytes)
+	q.flushUnlock()
+	buf.release(len(buf.Bytes))
+	if over {
+		q.session.Fail(transport.ErrNotReading, transport.CloseTimeout)
+	}
+}
+
+// putPosted puts a message that has not waited for room, and reports whether there are
+// too many bytes of such messages. The mutex must be held.
+func (q *sendQueue) putPosted(msg []byte) (over bool) {
+	if q.closed {
+		return false
+	}
+	q.put(msg, false)
+	over = q.postedBytes > q.soft
+	q.postedBytes += len(msg)
+	return over
 }
 
 // detach prevents flushes until attach. A running flush fails at its transport.
@@ -257,62 +309,56 @@ func (q *sendQueue) keepFrames(r *replay.Buffer) {
 	q.replay = r
 }
 
-// queueAck makes the next flush begin with an ack. It reports whether the caller must
-// flush.
-func (q *sendQueue) queueAck() bool {
+// queueAck makes the next flush begin with an ack.
+func (q *sendQueue) queueAck() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed {
-		return false
+	if !q.closed {
+		q.ackDue = true
+		q.startFlush()
 	}
-	q.ackDue = true
-	return q.claimFlush()
 }
 
-// enqueue appends ss to the ready list, unless it is there. The mutex must be held.
-func (q *sendQueue) enqueue(ss *SendStream) (flush bool) {
+// enqueue appends ss to the ready list, unless it is there, and starts a flush on another
+// goroutine, so that the producer can fill the frame. The mutex must be held.
+func (q *sendQueue) enqueue(ss *SendStream) {
 	if !ss.inReadyList {
 		ss.inReadyList = true
 		q.ready = append(q.ready, ss)
 	}
-	return q.claimFlush()
+	q.startFlush()
 }
 
-// take moves what is to be written next into b. If there is nothing and pending reports
-// that the transport has written everything, it ends the flush and returns false.
-func (q *sendQueue) take(b *frameBatch, pending func() bool) bool {
+// take moves what is to be written next into b, and returns how many streams have ended
+// by what was taken before. If there is nothing and pending reports that the transport
+// has written everything, it ends the flush and more is false.
+func (q *sendQueue) take(b *frameBatch, pending func() bool) (more bool, finished int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	finished, q.finished = q.finished, 0
+	b.reset()
 	if q.messages.size() == 0 && len(q.ready) == 0 && !q.ackDue && !pending() {
-		q.flushing = false
-		if q.flushed != nil {
-			close(q.flushed)
-			q.flushed = nil
-		}
-		b.reset()
+		q.endFlush()
 		buffers.Put(b.buf)
 		buffers.Put(q.messages.buf)
 		buffers.Put(q.scratch)
 		b.buf, q.messages.buf, q.scratch = nil, nil, nil
-		return false
+		return false, finished
 	}
-	b.reset()
 	q.messages, *b = *b, q.messages
-	q.postedBytes = 0
-	q.lastAlone = false
+	q.postedBytes, q.lastAlone = 0, false
 	b.ack, b.replay, q.ackDue = q.ackDue, q.replay, false
-	q.takeItems(b)
-	q.taken += uint64(b.count())
+	if len(q.ready) > 0 {
+		q.takeItems(b)
+	}
+	q.taken += uint64(b.count)
 	q.unsent = q.taken
 	q.wakeWaiters()
-	return true
+	return true, finished
 }
 
 // takeItems moves items of the streams of the ready list into b until a frame is full.
 func (q *sendQueue) takeItems(b *frameBatch) {
-	if len(q.ready) == 0 {
-		return
-	}
 	b.endFrame()
 	from := b.size()
 	n := 0
@@ -335,10 +381,10 @@ func (q *sendQueue) takeItems(b *frameBatch) {
 	}
 }
 
-// close makes the queue refuse everything. What has been put is still flushed, unless
+// end makes the queue refuse everything. What has been put is still flushed, unless
 // drop is true. It returns the open streams and the number of the first frame that has
 // not reached a transport and will not.
-func (q *sendQueue) close(drop bool) (open []*SendStream, unsent uint64) {
+func (q *sendQueue) end(drop bool) (open []*SendStream, unsent uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
@@ -355,10 +401,15 @@ func (q *sendQueue) close(drop bool) (open []*SendStream, unsent uint64) {
 func (q *sendQueue) abortFlush() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.flushing = false
+	q.endFlush()
 	if q.closed {
 		q.messages = frameBatch{}
 	}
+}
+
+// endFlush ends the flush. The mutex must be held.
+func (q *sendQueue) endFlush() {
+	q.flushing = false
 	if q.flushed != nil {
 		close(q.flushed)
 		q.flushed = nil

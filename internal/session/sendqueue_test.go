@@ -10,15 +10,24 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
+// detachedQueue returns the send queue of a detached session, which nothing flushes.
+func detachedQueue(form wire.Format, soft int) *sendQueue {
+	set := testSettings()
+	set.Limits.SendQueueBytes = soft
+	s := New(context.Background(), set, form, NoTransport{}, ModeWirecall, nil)
+	s.queue.detach()
+	return &s.queue
+}
+
 // A caller that stops waiting for room leaves nothing in the send queue, and a stream
 // that looks for room repeatedly is registered once.
 func TestSendQueueForgetsWaiters(t *testing.T) {
-	q := sendQueue{form: wire.JSON, soft: 10}
-	q.putAnswer(t.Context(), nil, &messageBuffer{make([]byte, 20)}, nil)
+	q := detachedQueue(wire.JSON, 10)
+	q.putAnswer(&messageBuffer{make([]byte, 20)}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	waiting := &messageBuffer{[]byte("1")}
-	if n := testing.AllocsPerRun(100, func() { q.putAnswer(ctx, nil, waiting, nil) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { q.putRequest(ctx, waiting, false, nil, nil) }); n > 0 {
 		t.Errorf("a caller that gave up has left %v allocations", n)
 	}
 	s := &Session{queue: sendQueue{form: wire.JSON, itemBytes: ItemsSize}}
@@ -36,17 +45,15 @@ func TestSendQueueForgetsWaiters(t *testing.T) {
 // Only messages that did not wait for room, and have not been taken, count against the
 // hard limit.
 func TestSendQueueHardCap(t *testing.T) {
-	q := sendQueue{form: wire.JSON, soft: 100}
-	if _, err := q.putAnswer(t.Context(), nil, &messageBuffer{make([]byte, largeMessage)}, nil); err != nil {
-		t.Fatal(err)
-	}
+	q := detachedQueue(wire.JSON, 100)
+	q.putAnswer(&messageBuffer{make([]byte, largeMessage)}, nil)
 	for n := range 2 {
 		for range 101 {
-			if _, over := q.post([]byte("1"), false); over {
+			if q.putPosted([]byte("1")) {
 				t.Fatalf("round %d: over behind a large message, and %d bytes that did not wait", n, q.postedBytes)
 			}
 		}
-		if _, over := q.post([]byte("1"), false); !over {
+		if !q.putPosted([]byte("1")) {
 			t.Errorf("round %d: %d bytes that did not wait are not over", n, q.postedBytes)
 		}
 		q.take(new(frameBatch), func() bool { return false })
@@ -56,20 +63,21 @@ func TestSendQueueHardCap(t *testing.T) {
 // Large messages, which have frames of their own, keep their place among small ones.
 func TestSendQueueKeepsTheOrder(t *testing.T) {
 	for _, form := range []wire.Format{wire.JSON, wire.CBOR} {
-		q := &sendQueue{form: form, soft: 1 << 30}
+		q := detachedQueue(form, 1<<30)
 		var sent, got []string
 		for i := range 300 {
 			size := []int{10, largeMessage - 1, largeMessage, 3, 50_000, 70_000}[i*i%7%6]
 			msg := strings.Repeat(string(rune('a'+i%26)), size)
 			b := &messageBuffer{append(make([]byte, form.FrameRoom()), msg...)}
-			if _, err := q.putAnswer(t.Context(), nil, b, nil); err != nil {
-				t.Fatal(err)
-			}
+			q.putAnswer(b, nil)
 			sent = append(sent, msg)
 		}
 		var b frameBatch
-		for q.take(&b, func() bool { return false }) {
-			for b.hasMore() {
+		for {
+			if more, _ := q.take(&b, func() bool { return false }); !more {
+				break
+			}
+			for b.written() < b.count {
 				b.write(writeSize, func(frame []byte) error {
 					n := 0
 					for msg, err := range form.Split(frame) {

@@ -56,7 +56,7 @@ type Producer interface {
 func (s *Session) newSendStream(p Producer, handle uint64, scope *callScope) *SendStream {
 	ss := &SendStream{Session: s, handle: handle, producer: p, scope: scope, wake: make(chan struct{}, 1)}
 	ss.credit = flow.NewCredit(s.Limits.WindowItems, s.Limits.WindowBytes)
-	if s.Mode == ModeWirecall {
+	if s.plain == nil {
 		ss.credit = flow.NewCredit(flow.InitialItems, flow.InitialBytes)
 	}
 	return ss
@@ -169,22 +169,19 @@ func (ss *SendStream) putSmall(b []byte) bool {
 }
 
 // added counts an item of n bytes that occupies takes bytes in the queue, schedules the
-// stream, and unlocks the queue's mutex.
+// stream, and releases the queue's mutex.
 func (ss *SendStream) added(n, takes int) {
 	q := &ss.Session.queue
 	q.itemBytes += takes
-	q.reportGrowth(takes)
+	q.grown(takes)
 	ss.pendingItems++
 	if ss.sub != nil {
 		ss.itemSizes = append(ss.itemSizes, n)
 	} else {
 		ss.credit.Spend(n)
 	}
-	flush := q.enqueue(ss)
+	q.enqueue(ss)
 	q.mu.Unlock()
-	if flush {
-		go ss.Session.flush(false) // on another goroutine, so that the producer can fill the frame
-	}
 }
 
 // pendingBytes returns how many bytes wait to be sent.
@@ -198,7 +195,7 @@ func (ss *SendStream) appendTo(b *frameBatch) {
 	case ss.sub != nil:
 		from := 0
 		for _, n := range ss.itemSizes {
-			q.add(b, ss.pending[from:from+n])
+			b.add(q.form, ss.pending[from:from+n], q.single)
 			from += n
 		}
 		ss.itemSizes = ss.itemSizes[:0]
@@ -207,7 +204,7 @@ func (ss *SendStream) appendTo(b *frameBatch) {
 		ss.large = largeFrame{}
 	case ss.pendingItems > 0:
 		q.scratch = q.form.AppendItems(buffers.Grow(q.scratch[:0], len(ss.pending)+messageOverhead), ss.handle, ss.pendingItems, ss.pending)
-		q.add(b, q.scratch)
+		b.add(q.form, q.scratch, q.single)
 	}
 	ss.pendingItems = 0
 	buffers.Put(ss.pending) // a stream without pending items holds no buffer
@@ -215,10 +212,9 @@ func (ss *SendStream) appendTo(b *frameBatch) {
 	if ss.finished {
 		ss.appendEnd(b)
 		delete(q.streams, ss.handle)
+		q.finished++
 		if ss.isResult {
-			q.finishedResults++
-		} else {
-			q.finishedParams++
+			q.resultStreams--
 		}
 	}
 	ss.signal()

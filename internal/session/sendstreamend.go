@@ -36,14 +36,10 @@ func (ss *SendStream) Finish(err *fault.Error) {
 	q := &ss.Session.queue
 	q.mu.Lock()
 	ss.stopped, ss.finished, ss.endObject = true, true, end
-	flush := false
 	if !q.closed {
-		flush = q.enqueue(ss)
+		q.enqueue(ss)
 	}
 	q.mu.Unlock()
-	if flush {
-		go ss.Session.flush(false)
-	}
 }
 
 // Unwanted reports whether the consumer has cancelled the stream.
@@ -100,10 +96,10 @@ func (ss *SendStream) appendEnd(b *frameBatch) {
 	q := &ss.Session.queue
 	if ss.sub == nil {
 		q.scratch = q.form.AppendEnd(q.scratch[:0], methodEnd, ss.handle, ss.endObject)
-		q.add(b, q.scratch)
+		b.add(q.form, q.scratch, q.single)
 		return
 	}
 	for _, msg := range ss.sub.endMessages(ss.endObject) {
-		q.add(b, msg)
+		b.add(q.form, msg, q.single)
 	}
 }

@@ -58,14 +58,13 @@ func (reg *Registry) register(s *Session, peerKeeps int, answer *hello) {
 	answer.Session, answer.Window, answer.Replay = r.id+"."+secret, r.window.Milliseconds(), int64(s.Limits.ReplayBytes)
 	s.enableResumption(r, s.Limits.ReplayBytes, peerKeeps, 1)
 	s.queue.onGrow = func(n int) { reg.addBytes(s, n) }
-	s.update(func(st *sessionState) {
-		if st.ended {
-			return
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != ended {
 		reg.mu.Lock()
 		defer reg.mu.Unlock()
 		reg.byID[r.id] = s
-	})
+	}
 }
 
 func randomText(n int) string {
@@ -114,11 +113,11 @@ func (r *resumption) acceptAttempt(attempt uint64) bool {
 // those detached for longest.
 func (reg *Registry) addDetached(s *Session) {
 	var over []*Session
-	s.update(func(st *sessionState) {
-		if !st.ended && !st.attached && st.wait == nil {
-			over = reg.insertDetached(s)
-		}
-	})
+	s.mu.Lock()
+	if s.phase == detached && s.wait == nil {
+		over = reg.insertDetached(s)
+	}
+	s.mu.Unlock()
 	expireAll(over)
 }
 
@@ -127,7 +126,7 @@ func (reg *Registry) addDetached(s *Session) {
 func (reg *Registry) insertDetached(s *Session) (over []*Session) {
 	r := s.resumption.Load()
 	w := &sessionWait{session: s, principal: r.principal, work: s.workBytes()}
-	s.state.wait = w
+	s.wait = w
 	s.queue.mu.Lock() // nothing may be put between the count of its bytes and its insertion
 	defer s.queue.mu.Unlock()
 	reg.mu.Lock()
@@ -230,10 +229,7 @@ const (
 	notificationCost = 512
 )
 
-// workBytes returns the approximate size in bytes of what is in flight. The session's
-// mutex must be held.
+// workBytes returns the approximate size in bytes of what is in flight.
 func (s *Session) workBytes() int {
-	st := &s.state
-	work := len(st.calls) + st.handlers + st.cleanups + len(st.recvStreams) + st.sendStreams
-	return work*workCost + st.notifications.heldBytes() + int(s.buffered.Load())
+	return s.work.count()*workCost + s.notifications.held() + int(s.buffered.Load())
 }

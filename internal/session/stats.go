@@ -8,14 +8,14 @@ type Stats struct {
 }
 
 func (s *Session) Stats() (stats Stats) {
-	s.mu.Lock()
-	stats.CallsMade = len(s.state.calls)
-	stats.CallsServed = s.state.handlers
-	stats.StreamsSent = s.state.sendStreams
-	stats.StreamsTaken = len(s.state.recvStreams)
-	s.mu.Unlock()
+	s.outgoing.mu.Lock()
+	stats.CallsMade = s.outgoing.open
+	s.outgoing.mu.Unlock()
+	stats.CallsServed = int(s.incoming.running.Load())
+	stats.StreamsTaken = s.recv.count()
 	stats.BufferedBytes = int(s.buffered.Load())
 	s.queue.mu.Lock()
+	stats.StreamsSent = len(s.queue.streams)
 	stats.QueuedBytes = s.queue.messages.size() + s.queue.itemBytes
 	s.queue.mu.Unlock()
 	if r := s.resumption.Load(); r != nil {

@@ -80,8 +80,9 @@ func (sub *subscription) ethEndMessages(errObject []byte) [][]byte {
 // unsubscribe answers rpc.unsubscribe, and the X_unsubscribe that belongs to a method
 // X_subscribe, with true if the subscription was open. No item follows the answer. It
 // returns nil for any other method.
-func (s *Session) unsubscribe(m *wire.Message) []byte {
-	if string(m.Method) != methodUnsubscribe && !s.unsubscribes(string(m.Method)) {
+func (p *plain) unsubscribe(m *wire.Message) []byte {
+	s := p.session
+	if string(m.Method) != methodUnsubscribe && !p.unsubscribes(string(m.Method)) {
 		return nil
 	}
 	var id string
@@ -96,16 +97,17 @@ func (s *Session) unsubscribe(m *wire.Message) []byte {
 	open := false
 	hex, _ := strings.CutPrefix(id, "0x")
 	handle, err := strconv.ParseUint(hex, 16, 64)
-	if ss := s.queue.sendStream(handle); ss != nil && err == nil {
+	if ss := s.queue.stream(handle); ss != nil && err == nil {
 		open = ss.unsubscribe()
 	}
 	msg := s.Format.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
 	return s.Format.AppendTail(fmt.Append(msg, open))
 }
 
-func (s *Session) unsubscribes(method string) bool {
+func (p *plain) unsubscribes(method string) bool {
 	ns, ok := strings.CutSuffix(method, "_unsubscribe")
-	return ok && s.Lookup([]byte(method)) == nil && s.Lookup([]byte(ns+"_subscribe")) != nil
+	lookup := p.session.Lookup
+	return ok && lookup([]byte(method)) == nil && lookup([]byte(ns+"_subscribe")) != nil
 }
 
 // unsubscribe stops the stream, drops its pending items, and reports whether it was

@@ -5,8 +5,14 @@ import "fmt"
 // Unreleased lists the calls, streams and buffers that a session has not released, "" if
 // there are none: for tests of leaks.
 func (s *Session) Unreleased() (text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.outgoing.mu.Lock()
+	defer s.outgoing.mu.Unlock()
+	s.incoming.mu.Lock()
+	defer s.incoming.mu.Unlock()
+	s.notifications.mu.Lock()
+	defer s.notifications.mu.Unlock()
+	s.recv.mu.Lock()
+	defer s.recv.mu.Unlock()
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
 	waiting, parked := s.workers.Stats()
@@ -14,11 +20,12 @@ func (s *Session) Unreleased() (text string) {
 		what string
 		n    int
 	}{
-		{"calls", len(s.state.calls)}, {"incoming", len(s.state.incoming)}, {"handlers", s.state.handlers},
-		{"receive streams", len(s.state.recvStreams)}, {"send streams counted", s.state.sendStreams}, {"send streams", len(s.queue.streams)},
+		{"in flight", s.work.count()},
+		{"calls", s.outgoing.open}, {"incoming", len(s.incoming.open)}, {"handlers", int(s.incoming.running.Load())},
+		{"receive streams", len(s.recv.table)}, {"send streams", len(s.queue.streams)},
 		{"in the ready list", len(s.queue.ready)}, {"bytes of items", s.queue.itemBytes}, {"bytes to send", s.queue.messages.size()},
-		{"waiting for room", len(s.queue.roomWaiters) + len(s.queue.itemWaiters)}, {"waiting for the call limit", len(s.state.callLimit.waiters)},
-		{"bytes buffered", int(s.buffered.Load())}, {"notifications", len(s.state.notifications.queue)},
+		{"waiting for room", len(s.queue.roomWaiters) + len(s.queue.itemWaiters)}, {"waiting for the call limit", len(s.outgoing.waiters)},
+		{"bytes buffered", int(s.buffered.Load())}, {"notifications", len(s.notifications.queue)},
 		{"calls to run", waiting}, {"workers", parked},
 	} {
 		if held.n != 0 {
@@ -44,7 +51,7 @@ func (s *Session) ProducerBuffers() (sizes []int) {
 
 // AvailableCalls returns how many more calls the peer accepts now.
 func (s *Session) AvailableCalls() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.state.callLimit.free
+	s.outgoing.mu.Lock()
+	defer s.outgoing.mu.Unlock()
+	return s.outgoing.free
 }

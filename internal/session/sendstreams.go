@@ -1,0 +1,161 @@
+package session
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// openStreams makes a send stream for each producer of a message that is about to be
+// sent, and returns the names by which the message refers to them, nil for a nil
+// producer. In plain mode the streams are subscriptions to method. isResult is true if
+// the message is an answer.
+func (q *sendQueue) openStreams(method string, producers []Producer, scope *callScope, isResult bool) (streams []*SendStream, names [][]byte, err error) {
+	if len(producers) == 0 {
+		return nil, nil, nil
+	}
+	s := q.session
+	q.mu.Lock()
+	for _, p := range producers {
+		var name []byte
+		if p != nil {
+			q.lastHandle++
+			ss := s.newSendStream(p, q.lastHandle, scope)
+			ss.isResult = isResult
+			streams = append(streams, ss)
+			if name = q.form.AppendID(nil, ss.handle); s.plain != nil {
+				name = fmt.Appendf(nil, `"0x%x"`, ss.handle)
+				ss.sub = newSubscription(s.Format, method, name)
+			}
+		}
+		names = append(names, name)
+	}
+	err = q.admitStreams(len(streams), isResult)
+	if err == nil && !q.closed {
+		q.addStreams(streams)
+	}
+	q.mu.Unlock()
+	if err != nil {
+		return nil, nil, err
+	}
+	s.addWork(len(streams))
+	return streams, names, nil
+}
+
+// admitStreams returns an error if a message cannot introduce n more streams. The mutex
+// must be held.
+func (q *sendQueue) admitStreams(n int, isResult bool) error {
+	limit := q.session.Limits.Streams
+	switch {
+	case n > wire.MaxStreams && q.session.plain == nil:
+		return errMessageStreams
+	case len(q.streams)+n > q.peerStreams:
+		return overStreams(sideName(!isResult), q.peerStreams, isResult)
+	case isResult && q.resultStreams+n > limit:
+		return overStreams("callee", limit, true)
+	}
+	return nil
+}
+
+// addStreams adds streams to the open ones. The mutex must be held.
+func (q *sendQueue) addStreams(streams []*SendStream) {
+	if q.streams == nil {
+		q.streams = make(map[uint64]*SendStream)
+	}
+	for _, ss := range streams {
+		q.streams[ss.handle] = ss
+		if ss.isResult {
+			q.resultStreams++
+		}
+	}
+}
+
+// discardStreams removes streams that no message has introduced.
+func (q *sendQueue) discardStreams(streams []*SendStream) {
+	if len(streams) == 0 {
+		return
+	}
+	q.mu.Lock()
+	for _, ss := range streams {
+		if q.streams[ss.handle] == ss && ss.isResult {
+			q.resultStreams--
+		}
+		delete(q.streams, ss.handle)
+	}
+	q.mu.Unlock()
+	q.session.addWork(-len(streams))
+}
+
+// stream returns the open stream with that handle, or nil.
+func (q *sendQueue) stream(handle uint64) *SendStream {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.streams[handle]
+}
+
+// stopStreams stops all open streams.
+func (q *sendQueue) stopStreams(why error) {
+	q.mu.Lock()
+	open := slices.Collect(maps.Values(q.streams))
+	q.mu.Unlock()
+	for _, ss := range open {
+		ss.stop(why)
+	}
+}
+
+// acceptStreams sets how many streams the peer accepts, as its hello states it.
+func (q *sendQueue) acceptStreams(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.peerStreams = n
+}
+
+var errMessageStreams = fmt.Errorf("a message can introduce %d streams at most", wire.MaxStreams)
+
+// overStreams returns the error for a call that exceeds the stream limit of one side,
+// which depends on whether the handler has run.
+func overStreams(whose string, limit int, ran bool) error {
+	fate := "has not run"
+	if ran {
+		fate = "has run"
+	}
+	return fmt.Errorf("too many streams at once: over Limits.Streams of the %s, which is %d; the handler %s", whose, limit, fate)
+}
+
+func sideName(callee bool) string {
+	if callee {
+		return "callee"
+	}
+	return "caller"
+}
+
+// drainRetry is the delay that a draining server asks for before a cursor continues.
+const drainRetry = 500 * time.Millisecond
+
+// endCursorStreams ends the send streams that cursors continue, with fault.ComeAgain.
+// Errors that their producers return from then on are ignored.
+func (q *sendQueue) endCursorStreams() {
+	var open []*SendStream
+	q.mu.Lock()
+	q.cursorsEnded = true
+	for _, ss := range q.streams {
+		if ss.scope.cursor {
+			open = append(open, ss)
+		}
+	}
+	q.mu.Unlock()
+	for _, ss := range open {
+		ss.stop(&fault.Error{Code: fault.ComeAgain, Message: "come again", Retry: drainRetry})
+	}
+}
+
+// hasEndedCursors reports whether endCursorStreams has been called.
+func (q *sendQueue) hasEndedCursors() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.cursorsEnded
+}
