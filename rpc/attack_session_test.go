@@ -199,6 +199,7 @@ func TestTokenOnManySockets(t *testing.T) {
 			p.drained()
 			p.conn.Close()
 		}
+		synctest.Wait()
 		if grown := heap() - before; alive != 1 || grown > 8<<20 {
 			t.Errorf("%d sockets have the session, and %d bytes", alive, grown)
 		}

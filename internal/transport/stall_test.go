@@ -53,3 +53,23 @@ func TestStallTimerAfterTheWrite(t *testing.T) {
 		t.Error(c.Err())
 	}
 }
+
+// A transport that has failed holds no buffers, since a session that waits to be resumed
+// holds the transport.
+func TestFailedFlushReleasesBuffers(t *testing.T) {
+	near, far := net.Pipe()
+	far.Close()
+	l := NewLines(near, Options{Stall: time.Minute})
+	defer l.Close()
+	for range 2 {
+		if err := l.WriteFrame(make([]byte, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+		if done, err := l.Flush(true); done || err == nil {
+			t.Fatalf("Flush returned %t, %v", done, err)
+		}
+		if held := cap(l.sending) + cap(l.ready); held > 0 {
+			t.Errorf("%d bytes are held", held)
+		}
+	}
+}

@@ -53,6 +53,7 @@ func (c *conn) Flush(wait bool) (done bool, err error) {
 		}
 		if err := c.send(wait); err != nil {
 			c.fail(err)
+			c.release()
 			return false, c.Err()
 		}
 		if c.sent < len(c.sending) && !wait {
@@ -65,15 +66,27 @@ func (c *conn) Flush(wait bool) (done bool, err error) {
 func (c *conn) refill() bool {
 	c.writeMu.Lock()
 	defer c.writeMu.Unlock()
-	if len(c.ready) == 0 {
-		buffers.Put(c.sending)
-		buffers.Put(c.ready)
-		c.sending, c.ready, c.sent = nil, nil, 0
-	} else {
-		c.sending, c.ready, c.sent = c.ready, c.sending[:0], 0
-	}
 	c.pongs = 0
-	return len(c.sending) > 0
+	if len(c.ready) == 0 {
+		c.releaseLocked()
+		return false
+	}
+	c.sending, c.ready, c.sent = c.ready, c.sending[:0], 0
+	return true
+}
+
+// release drops what is buffered once the byte stream has failed: a session may hold
+// its last transport until it is resumed.
+func (c *conn) release() {
+	c.writeMu.Lock()
+	defer c.writeMu.Unlock()
+	c.releaseLocked()
+}
+
+func (c *conn) releaseLocked() {
+	buffers.Put(c.sending)
+	buffers.Put(c.ready)
+	c.sending, c.ready, c.sent = nil, nil, 0
 }
 
 // A stallWatch observes one write, so writes that wait are small. A socket has taken
