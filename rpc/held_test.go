@@ -10,13 +10,14 @@ import (
 	"testing/synctest"
 
 	"github.com/wirecall/wirecall/internal/contract"
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // pumps are how large the buffers are of the streams that the only connection of srv
 // produces.
 func pumps(srv *Server) (sizes []int) {
 	for c := range srv.conns {
-		sizes = append(sizes, c.ProducerBuffers()...)
+		sizes = append(sizes, session.ProducerBuffers(c)...)
 	}
 	return sizes
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/contract"
+	"github.com/wirecall/wirecall/internal/session"
 )
 
 // numbers is a service with a method for each way in which a call can hold on to
@@ -176,13 +177,13 @@ func TestNothingLeftBehind(t *testing.T) {
 				do(t, client)
 				time.Sleep(3 * time.Second) // workers go home
 				synctest.Wait()
-				if s := client.session.Load().Unreleased(); s != "" {
+				if s := session.Unreleased(client.session.Load()); s != "" {
 					t.Errorf("the client holds %s", s)
 				}
-				if s := server.session.Load().Unreleased(); s != "" {
+				if s := session.Unreleased(server.session.Load()); s != "" {
 					t.Errorf("the server holds %s", s)
 				}
-				if free := client.session.Load().AvailableCalls(); free != 256 {
+				if free := session.AvailableCalls(client.session.Load()); free != 256 {
 					t.Errorf("%d more calls are allowed, want 256", free)
 				}
 			})

@@ -37,7 +37,7 @@ type answer struct {
 func (in *Incoming) BeginResult(producers []Producer) (a answer, err error) {
 	s := in.Session
 	a.in = in
-	a.streams, a.Names, err = s.queue.openStreams(in.Method.Name, producers, &in.scope, true)
+	a.streams, a.Names, err = s.queue.newStreams(in.Method.Name, producers, &in.scope, true)
 	if err != nil {
 		return a, &fault.Error{Code: fault.LimitReached, Message: err.Error(), Ran: fault.Maybe}
 	}
@@ -80,7 +80,7 @@ func (a *answer) Send() error {
 		}
 		go ss.run()
 	}
-	if in.scope.cursor && s.queue.hasEndedCursors() {
+	if in.scope.cursor && s.queue.cursorsEnded.Load() {
 		s.queue.endCursorStreams()
 	}
 	return nil
@@ -96,7 +96,7 @@ func (in *Incoming) Fail(e *fault.Error) {
 	room := make([]byte, s.Format.FrameRoom(), smallBuffer)
 	msg := s.Format.AppendError(room, in.ID, s.wireError(e), meta)
 	if len(msg)-len(room) > s.peerMessage() {
-		msg = s.Format.AppendError(room, in.ID, s.wireError(s.shortened(e)), nil)
+		msg = s.Format.AppendError(room, in.ID, s.wireError(shortened(e, s.peerMessage())), nil)
 	}
 	in.send(&messageBuffer{msg})
 }

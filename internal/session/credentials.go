@@ -3,10 +3,8 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
@@ -59,28 +57,4 @@ func (s *Session) expireCredentials(t transport.Transport) {
 	if !s.detach(t, cause) {
 		s.Fail(errExpired, transport.CloseExpired)
 	}
-}
-
-// withCredentials makes a handshake request with the client's token. If the server
-// rejects the token, it makes the request once more, with a new one.
-func (s *Session) withCredentials(ctx context.Context, request func(token string) error) error {
-	if s.Token == nil {
-		return request("")
-	}
-	err := s.withToken(ctx, request)
-	if e, ok := err.(*fault.Error); ok && e.Code == fault.Unauthenticated {
-		return s.withToken(ctx, request)
-	}
-	return err
-}
-
-func (s *Session) withToken(ctx context.Context, request func(token string) error) error {
-	token, err := s.Token(ctx)
-	switch {
-	case err != nil:
-		return err
-	case len(token) > MaxToken:
-		return fmt.Errorf("a token of %d bytes: want %d at most", len(token), MaxToken)
-	}
-	return request(token)
 }

@@ -11,101 +11,101 @@ import (
 const movedTimeout = 10 * time.Second
 
 // Draining returns a channel that is closed when this side begins to drain.
-func (s *Session) Draining() <-chan struct{} { return s.draining }
+func (l *lifecycle) Draining() <-chan struct{} { return l.drainBegun }
 
 // Goaway begins to drain the session: it asks the peer to take new work elsewhere. What
 // the peer has sent by then, and what runs, may complete until the deadline, or without
 // a bound if that is zero. A detached session ends at once, since this server would not
 // accept its client.
-func (s *Session) Goaway(deadline time.Time) {
-	s.mu.Lock()
-	was := s.phase
+func (l *lifecycle) Goaway(deadline time.Time) {
+	l.mu.Lock()
+	was := l.phase
 	if was == attached {
-		s.phase, s.deadline = draining, deadline
-		close(s.draining)
+		l.phase, l.deadline = draining, deadline
+		close(l.drainBegun)
 	}
-	s.mu.Unlock()
+	l.mu.Unlock()
 	switch {
 	case was == detached:
-		s.expire(ErrDrained)
+		l.session.expire(ErrDrained)
 	case was != attached:
-	case s.plain != nil:
-		s.outgoing.drain()
-		s.plain.drain()
+	case l.session.plain != nil:
+		l.session.outgoing.drain()
+		l.session.plain.drain()
 	default:
-		s.outgoing.drain()
-		s.sendGoaway()
-		s.watchWork()
+		l.session.outgoing.drain()
+		l.sendGoaway()
+		l.watchWork()
 	}
 }
 
 // sendGoaway sends $/goaway and bounds how long the peer may take to move.
-func (s *Session) sendGoaway() {
+func (l *lifecycle) sendGoaway() {
 	wait := movedTimeout
-	if left, ok := s.timeToDrain(); ok {
+	if left, ok := l.timeToDrain(); ok {
 		wait = min(wait, left/2)
 	}
-	s.postGoaway()
-	s.setTimer(&s.drainTimer, s.enforceMove, wait)
+	l.postGoaway()
+	l.setTimer(&l.drainTimer, l.enforceMove, wait)
 }
 
-func (s *Session) postGoaway(last ...int64) {
+func (l *lifecycle) postGoaway(last ...int64) {
 	var params []int64
-	if left, ok := s.timeToDrain(); ok {
+	if left, ok := l.timeToDrain(); ok {
 		params = append(params, min(left.Milliseconds(), noEnd-1))
 	} else if len(last) > 0 {
 		params = append(params, noEnd)
 	}
-	s.queue.post(s.Format.AppendControl(nil, methodGoaway, append(params, last...)...))
+	l.session.queue.post(l.session.Format.AppendControl(nil, methodGoaway, append(params, last...)...))
 }
 
 // noEnd is the number of milliseconds that stands for no deadline.
 const noEnd = wire.MaxTimeout
 
 // timeToDrain returns the time until the deadline. ok is false if there is none.
-func (s *Session) timeToDrain() (left time.Duration, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return max(time.Until(s.deadline), 0), !s.deadline.IsZero()
+func (l *lifecycle) timeToDrain() (left time.Duration, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(time.Until(l.deadline), 0), !l.deadline.IsZero()
 }
 
 // enforceMove handles a peer that has not sent $/moved in time: it sends the id of the
 // last request that is accepted. In any case it ends the streams that cursors continue.
 // It runs on its timer's goroutine.
-func (s *Session) enforceMove() {
-	s.mu.Lock()
-	late, forever := s.phase == draining && !s.moved, s.deadline.IsZero()
-	s.mu.Unlock()
+func (l *lifecycle) enforceMove() {
+	l.mu.Lock()
+	late, forever := l.phase == draining && !l.moved, l.deadline.IsZero()
+	l.mu.Unlock()
 	if late {
-		s.postGoaway(s.incoming.refuseNew())
+		l.postGoaway(l.session.incoming.refuseNew())
 	}
-	s.queue.endCursorStreams()
+	l.session.queue.endCursorStreams()
 	if late && forever { // without a deadline nothing else would end the wait
-		s.peerMoved()
+		l.peerMoved()
 	}
 }
 
 // peerMoved receives $/moved: the peer makes no new calls, except for calls of this side.
-func (s *Session) peerMoved() {
-	s.mu.Lock()
-	s.moved = s.moved || s.phase == draining
-	s.mu.Unlock()
-	s.workChanged()
+func (l *lifecycle) peerMoved() {
+	l.mu.Lock()
+	l.moved = l.moved || l.phase == draining
+	l.mu.Unlock()
+	l.workChanged()
 }
 
 // PeerDraining reports whether the peer has sent $/goaway.
-func (s *Session) PeerDraining() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.peerDraining
+func (l *lifecycle) PeerDraining() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.peerDraining
 }
 
 // TakesNoCalls reports whether new calls fail: the session has ended, or its peer
 // drains.
-func (s *Session) TakesNoCalls() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.phase == ended || s.peerDraining
+func (l *lifecycle) TakesNoCalls() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.phase == ended || l.peerDraining
 }
 
 // goaway receives $/goaway and answers with $/moved. After that, only requests for calls
@@ -131,8 +131,9 @@ func (r *reader) goaway(params []byte) error {
 
 // Serves reports whether ctx belongs to a call from the peer that is still open. A
 // draining peer accepts the requests made for it.
-func (s *Session) Serves(ctx context.Context) bool { return s.servesCall(CallFromContext(ctx)) }
+func (s *Session) Serves(ctx context.Context) bool { return CallFromContext(ctx).serves(s) }
 
-func (s *Session) servesCall(in *Incoming) bool {
+// serves reports whether in, which may be nil, is an open call from the peer of s.
+func (in *Incoming) serves(s *Session) bool {
 	return in != nil && in.Session == s && in.ID != nil && in.Ctx.Err() == nil
 }

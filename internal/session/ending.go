@@ -117,7 +117,7 @@ func (s *Session) finish(cause error, code transport.CloseCode, onlyDetached boo
 		timers = append(timers, r.ackTimer, r.expiry)
 	}
 
-	unanswered, lastAccepted := s.outgoing.end(fault.NotSent(fault.Unavailable, cause))
+	unanswered := s.outgoing.end(fault.NotSent(fault.Unavailable, cause))
 	received := s.recv.end()
 	s.incoming.end()
 	lingers := s.notifications.end(cause, code)
@@ -136,7 +136,7 @@ func (s *Session) finish(cause error, code transport.CloseCode, onlyDetached boo
 			t.Stop()
 		}
 	}
-	s.failCalls(unanswered, unsent, lastAccepted, cause)
+	s.outgoing.fail(unanswered, unsent, cause)
 	s.endStreams(received, sent, s.LostCallError(cause))
 	if s.Log.Enabled(s.Ctx, slog.LevelDebug) {
 		go s.Log.LogAttrs(s.Ctx, slog.LevelDebug, "connection ended", slog.Any("cause", BriefError(cause))) // the caller may be the reader
@@ -149,23 +149,6 @@ func (s *Session) finish(cause error, code transport.CloseCode, onlyDetached boo
 	}
 	s.Events.Ended(s, cause)
 	return true
-}
-
-// failCalls fails the calls that are unanswered at the end of the session. Those whose
-// frames have not reached a transport, and those that the draining peer does not accept,
-// have not run.
-func (s *Session) failCalls(calls []*OutgoingCall, unsent uint64, lastAccepted int64, cause error) {
-	for _, call := range calls {
-		if call == nil {
-			continue
-		}
-		err := s.LostCallError(cause)
-		if call.frame >= unsent || int64(call.id) > lastAccepted {
-			err.Ran = fault.No
-		}
-		s.addWork(-1)
-		call.finishWith(err)
-	}
 }
 
 // endStreams ends the streams of both directions at the end of the session.
@@ -204,14 +187,6 @@ func (s *Session) AwaitReader() {
 	case <-s.ReaderDone:
 	case <-t.C:
 	}
-}
-
-// endCause returns why the session has ended, from the beginning of its end on; nil
-// before.
-func (s *Session) endCause() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.cause
 }
 
 // LostCallError returns the error of a call that was unanswered when the session ended

@@ -3,6 +3,8 @@ package session
 import (
 	"runtime"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/buffers"
 )
 
 // A flusher writes what the send queue holds to the transport. The goroutine that has
@@ -97,13 +99,157 @@ func (f *flusher) unwritten() int {
 	return f.frames.count - f.frames.written() + f.unflushed
 }
 
-// writeAck writes an ack alone in a frame. The flusher calls it.
-func (r *resumption) writeAck() error {
-	s := r.session
-	received := r.received.Load()
-	r.ackedFrames.Store(received)
-	msg := s.Format.AppendControl(nil, methodAck, int64(received), int64(r.sent.Next()))
-	frame := s.Format.AppendToFrame(nil, msg, true)
-	r.sent.Keep(frame)
-	return s.transport.WriteFrame(frame)
+// flushUnlock releases the mutex and flushes, unless another goroutine does. The caller
+// may block.
+func (q *sendQueue) flushUnlock() {
+	claimed := q.claimFlush()
+	q.mu.Unlock()
+	if claimed {
+		q.session.flusher.flush(true)
+	}
+}
+
+// claimFlush makes the caller the flusher if there is none. The mutex must be held.
+func (q *sendQueue) claimFlush() bool {
+	if q.flushing || q.detached {
+		return false
+	}
+	q.flushing = true
+	return true
+}
+
+// startFlush starts a flush on another goroutine, unless one runs. The mutex must be
+// held.
+func (q *sendQueue) startFlush() {
+	if q.claimFlush() {
+		go q.session.flusher.flush(false)
+	}
+}
+
+// kick is startFlush for callers without the mutex: the transport has something to
+// write.
+func (q *sendQueue) kick() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.startFlush()
+}
+
+// queueAck makes the next flush begin with an ack.
+func (q *sendQueue) queueAck() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !q.closed {
+		q.ackDue = true
+		q.startFlush()
+	}
+}
+
+// take moves what is to be written next into b, and returns how many streams have ended
+// by what was taken before. If there is nothing and pending reports that the transport
+// has written everything, it ends the flush and more is false.
+func (q *sendQueue) take(b *frameBatch, pending func() bool) (more bool, finished int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	finished, q.finished = q.finished, 0
+	b.reset()
+	if q.messages.size() == 0 && len(q.ready) == 0 && !q.ackDue && !pending() {
+		q.endFlush()
+		buffers.Put(b.buf)
+		buffers.Put(q.messages.buf)
+		buffers.Put(q.scratch)
+		b.buf, q.messages.buf, q.scratch = nil, nil, nil
+		return false, finished
+	}
+	q.messages, *b = *b, q.messages
+	q.postedBytes, q.lastAlone = 0, false
+	b.ack, b.replay, q.ackDue = q.ackDue, q.replay, false
+	if len(q.ready) > 0 {
+		q.takeItems(b)
+	}
+	q.taken += uint64(b.count)
+	q.unsent = q.taken
+	q.wakeWaiters()
+	return true, finished
+}
+
+// takeItems moves items of the streams of the ready list into b until a frame is full.
+func (q *sendQueue) takeItems(b *frameBatch) {
+	b.endFrame()
+	from := b.size()
+	n := 0
+	for _, ss := range q.ready {
+		if n > 0 && b.size()-from+ss.pendingBytes() > FrameSize {
+			break
+		}
+		n++
+		ss.inReadyList = false
+		q.itemBytes -= ss.pendingBytes()
+		ss.appendTo(b)
+	}
+	q.ready = append(q.ready[:0], q.ready[n:]...)
+	if q.itemBytes < ItemsSize {
+		for _, ss := range q.itemWaiters {
+			ss.waitsForRoom = false
+			ss.signal()
+		}
+		q.itemWaiters = q.itemWaiters[:0]
+	}
+}
+
+// abortFlush ends a flush that has failed.
+func (q *sendQueue) abortFlush() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.endFlush()
+	if q.closed {
+		q.messages = frameBatch{}
+	}
+}
+
+// endFlush ends the flush. The mutex must be held.
+func (q *sendQueue) endFlush() {
+	q.flushing = false
+	if q.flushed != nil {
+		close(q.flushed)
+		q.flushed = nil
+	}
+}
+
+// awaitFlushed returns a channel that is closed when everything that was put has been
+// written, or the flush has failed.
+func (q *sendQueue) awaitFlushed() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.flushed == nil {
+		q.flushed = make(chan struct{})
+	}
+	ch := q.flushed
+	if !q.flushing {
+		close(ch)
+		q.flushed = nil
+	}
+	return ch
+}
+
+// detach prevents flushes until attach. A running flush fails at its transport.
+func (q *sendQueue) detach() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.detached = true
+}
+
+// attach ends a detach and makes the caller the flusher.
+func (q *sendQueue) attach() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.detached, q.flushing = false, true
+	q.unsent = q.taken
+}
+
+// recordUnsent records that the last n frames taken have not reached the transport,
+// which has failed. The flusher calls it.
+func (q *sendQueue) recordUnsent(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.unsent = q.taken - uint64(n)
 }

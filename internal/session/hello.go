@@ -8,7 +8,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
@@ -68,7 +67,8 @@ func (h *hello) members() []member {
 	}
 }
 
-func (s *Session) hello() hello {
+// hello returns the hello of this side.
+func (s *Settings) hello() hello {
 	notes, bytes := s.Limits.notifications()
 	return hello{Version: 1, Calls: int64(s.Limits.Calls), Streams: int64(s.Limits.Streams), Message: int64(s.Limits.MessageBytes),
 		Notes: int64(notes), NoteBytes: int64(bytes), Replay: int64(s.ReplayBytes)}
@@ -104,9 +104,8 @@ func (h hello) notifications() (items, bytes int64) {
 func (s *Session) applyHello(h hello) {
 	s.peerMessageLimit.Store(int64(clampToInt(h.Message)))
 	items, bytes := h.notifications()
-	s.queue.limitNotifications(clampToInt(items), clampToInt(bytes))
+	s.queue.applyHello(clampToInt(h.Streams), clampToInt(items), clampToInt(bytes))
 	s.outgoing.accept(h.Calls)
-	s.queue.acceptStreams(clampToInt(h.Streams))
 }
 
 // clampToInt returns n, or the largest int if n exceeds it.
@@ -133,9 +132,10 @@ func (s *Session) Open(ctx context.Context) error {
 func (s *Session) sendHello(ctx context.Context) error {
 	s.outgoing.lastID = 1
 	own, h := s.hello(), hello{}
-	err := s.withCredentials(ctx, func(token string) error {
+	hs := s.handshake(s.transport)
+	err := hs.withCredentials(ctx, func(token string) error {
 		own.Auth = token
-		return s.exchange(ctx, s.transport, methodHello, own.members(), h.members())
+		return hs.exchange(ctx, methodHello, own.members(), h.members())
 	})
 	if s.Format == wire.JSON && h.Version == 0 && knowsNoHello(err) {
 		s.switchToPlain()
@@ -163,145 +163,13 @@ func Milliseconds(n int64) time.Duration {
 	return time.Duration(min(n, wire.MaxTimeout)) * time.Millisecond
 }
 
-// A strangeAnswer is an answer in JSON that no wirecall server sends to a handshake
-// request.
-type strangeAnswer struct {
-	error
-	frame []byte // its frame, if that may hold requests and notifications
-}
-
-// knowsNoHello reports whether err shows that the server does not speak wirecall: its
-// answer to hello is no error of wirecall's, or has no version.
-func knowsNoHello(err error) bool {
-	switch e := err.(type) {
-	case nil, *strangeAnswer:
-		return true
-	case *fault.Error:
-		return !refusesHello(e)
-	}
-	return false
-}
-
-// refusesHello reports whether e is an error with which a wirecall server refuses a
-// client. A parse error is one: what the server has read is not the hello that was
-// sent, but a part of it, as over lines that were cut within it.
-func refusesHello(e *fault.Error) bool {
-	switch e.Code {
-	case fault.Parse, fault.LimitReached, fault.Unavailable, fault.Unauthenticated, fault.PermissionDenied:
-		return true
-	}
-	return false
-}
-
 // switchToPlain switches the session to plain mode, before it has sent anything but
 // hello.
 func (s *Session) switchToPlain() {
-	s.Mode, s.plain = ModePlain, newPlain(s)
+	s.Mode, s.extended, s.plain = ModePlain, false, newPlain(s)
 	s.queue.single = true
 	s.peerMessageLimit.Store(math.MaxInt32)
 	if ws, ok := s.transport.(*transport.WebSocket); ok {
 		ws.Plain()
 	}
-}
-
-// exchange makes a handshake request, which is alone in its frame, as is the answer. An
-// error of type *fault.Error is the server's answer.
-func (s *Session) exchange(ctx context.Context, t transport.Transport, method string, params, result []member) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.Limits.HandshakeTimeout, ErrNoAnswer)
-	defer cancel()
-	defer context.AfterFunc(ctx, t.Close)()
-	msg := s.Format.AppendRequest(nil, &wire.Head{ID: s.Format.AppendID(nil, 1), Method: method, Body: true})
-	msg = appendMembers(s.Format, msg, params)
-	answer, err := s.roundTripContext(ctx, t, s.Format.AppendTail(msg))
-	if err != nil {
-		return err
-	}
-	if answer.Error != nil {
-		return s.receivedError(answer.Error)
-	}
-	if err := readMembers(s.Format, answer.Result, result); err != nil {
-		return &strangeAnswer{error: fmt.Errorf("%s: %w", method, err)}
-	}
-	return nil
-}
-
-// roundTripContext is roundTrip bounded by ctx, whose end closes t. It reads on another
-// goroutine, since closing does not unblock every kind of Read, for example not that of
-// standard input.
-func (s *Session) roundTripContext(ctx context.Context, t transport.Transport, msg []byte) (*wire.Message, error) {
-	var answer *wire.Message
-	var err error
-	answered := make(chan struct{})
-	go func() {
-		defer close(answered)
-		answer, err = s.roundTrip(t, msg)
-	}()
-	select {
-	case <-answered:
-	case <-ctx.Done():
-	}
-	if ctx.Err() != nil { // t is closed, even if an answer has arrived
-		return nil, context.Cause(ctx)
-	}
-	return answer, err
-}
-
-// roundTrip writes msg and reads the answer. A server may send nothing else before it.
-func (s *Session) roundTrip(t transport.Transport, msg []byte) (*wire.Message, error) {
-	if err := t.WriteFrame(s.Format.AppendToFrame(nil, msg, true)); err != nil {
-		return nil, err
-	}
-	if _, err := t.Flush(true); err != nil {
-		return nil, err
-	}
-	frame, err := readFrame(t, true)
-	if err != nil {
-		return nil, err
-	}
-	m, err := s.onlyMessage(frame)
-	switch invalid, ok := err.(*wire.Fault); {
-	case ok && s.Format == wire.JSON:
-		return nil, notAnAnswer(invalid, m, frame)
-	case err != nil:
-		return nil, err
-	case string(m.Method) == methodHello || string(m.Method) == methodResume:
-		return nil, errEcho
-	case m.Method != nil:
-		return nil, &strangeAnswer{error: errNotAnAnswer, frame: frame}
-	}
-	return m, nil
-}
-
-// notAnAnswer returns the error for a frame that holds no valid answer.
-func notAnAnswer(invalid *wire.Fault, m *wire.Message, frame []byte) error {
-	switch {
-	case isBatch(frame) && wire.JSON.Check(frame, wire.MaxDepth+1) == nil:
-		return &strangeAnswer{error: errNotAnAnswer, frame: frame}
-	case invalid.Code == fault.Parse:
-		return fmt.Errorf("the server's first frame is not JSON: %q", Brief(frame))
-	}
-	return &strangeAnswer{error: invalid}
-}
-
-// onlyMessage decodes the only message of a frame. In JSON it is the whole frame, since
-// a server that does not speak wirecall may put line feeds into it and around it.
-func (s *Session) onlyMessage(frame []byte) (*wire.Message, error) {
-	m := &wire.Message{}
-	if s.Format == wire.JSON {
-		return m, s.Format.Decode(frame, m)
-	}
-	n := 0
-	for msg, err := range s.Format.Split(frame) {
-		if err == nil {
-			err = s.Format.Decode(msg, m)
-		}
-		if err != nil {
-			return m, err
-		}
-		n++
-	}
-	if n != 1 {
-		return m, errNotAnAnswer
-	}
-	return m, nil
 }

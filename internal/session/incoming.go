@@ -150,7 +150,7 @@ func (c *incomingCalls) request(id int64, m *wire.Message) error {
 		in.begin(s.current.Load(), m.Timeout)
 		s.notifications.dispatch(in)
 	case refusal != nil:
-		s.refused(m, refusal)
+		c.refused(m, refusal)
 		s.queue.post(s.refusal(m.ID, refusal))
 		s.recv.refuse(streams)
 	case !over:
@@ -167,7 +167,7 @@ func (c *incomingCalls) request(id int64, m *wire.Message) error {
 // id is open already or the session is over.
 func (c *incomingCalls) admit(id int64, m *wire.Message, tooManyStreams bool) (in *Incoming, refusal *fault.Error, over bool) {
 	s := c.session
-	in, refusal = s.newCall(m, c.unanswered.Load() >= int64(s.Limits.Calls))
+	in, refusal = c.newCall(m, c.unanswered.Load() >= int64(s.Limits.Calls))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, open := c.open[id]
@@ -203,12 +203,13 @@ var (
 
 // newCall returns a call whose request is m, and counts what is kept of it; or the reason
 // why it cannot run. full is true if too many calls run already.
-func (s *Session) newCall(m *wire.Message, full bool) (*Incoming, *fault.Error) {
+func (c *incomingCalls) newCall(m *wire.Message, full bool) (*Incoming, *fault.Error) {
+	s := c.session
 	method := s.Lookup(m.Method)
 	switch {
 	case method == nil:
 		return nil, &fault.Error{Code: fault.MethodNotFound, Message: "method not found: " + Brief(m.Method)}
-	case full || s.incoming.cleanups.Load() >= int64(s.Limits.Calls):
+	case full || c.cleanups.Load() >= int64(s.Limits.Calls):
 		return nil, errTooManyCalls
 	}
 	in := s.newIncoming(method)
@@ -220,8 +221,8 @@ func (s *Session) newCall(m *wire.Message, full bool) (*Incoming, *fault.Error) 
 }
 
 // refused reports a refused request to Settings.Refused.
-func (s *Session) refused(m *wire.Message, e *fault.Error) {
-	if s.Refused != nil {
+func (c *incomingCalls) refused(m *wire.Message, e *fault.Error) {
+	if s := c.session; s.Refused != nil {
 		s.Refused(s, m.Method, e)
 	}
 }

@@ -10,17 +10,18 @@ import (
 // A keepAlive detects a silent peer. Its timer's goroutine owns the fields without
 // another note.
 type keepAlive struct {
-	timer        *time.Timer // runs Session.checkPeer; nil without an idle timeout
+	session      *Session
+	timer        *time.Timer // runs check; nil without an idle timeout
 	active       atomic.Bool // something has arrived since the last check
 	silentChecks int         // consecutive checks without anything
 	lastProgress int64       // see takesData
 }
 
-// checkPeer pings a silent peer, treats one that stays silent as cut off, and cancels
+// check pings a silent peer, treats one that stays silent as cut off, and cancels
 // unreferenced streams. It runs on the keep-alive timer's goroutine.
-func (s *Session) checkPeer() {
-	s.CancelUnreferenced()
-	k := &s.keepAlive
+func (k *keepAlive) check() {
+	s := k.session
+	s.recv.cancelUnreferenced()
 	var t transport.Transport
 	s.mu.Lock()
 	if s.phase == attached || s.phase == draining {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,9 +39,14 @@ const (
 	ended
 )
 
-// A lifecycle is the part of a session that changes with its phase. Session.mu guards
-// it.
+// A lifecycle owns the phase of a session, and its transport.
 type lifecycle struct {
+	session    *Session
+	transport  transport.Transport // attach replaces it, while nothing reads or flushes
+	work       work
+	drainBegun chan struct{} // closed when this side begins to drain
+
+	mu           sync.Mutex
 	phase        phase
 	cause        error         // why the session has ended
 	readerDone   chan struct{} // closed when the reader of the transport returns; nil if there is none
@@ -68,82 +74,104 @@ func (w *work) count() int { return int(w.Load() & (workWatched - 1)) }
 // addWork adds n, which may be negative, to what is in flight. The caller must hold no
 // lock. What replaces something must be added before that is removed, or the session
 // may end in between.
-func (s *Session) addWork(n int) {
-	if s.work.Add(int64(n)) >= workWatched {
-		s.workChanged()
+func (l *lifecycle) addWork(n int) {
+	if l.work.Add(int64(n)) >= workWatched {
+		l.workChanged()
 	}
 }
 
 // watchWork makes each change of the work from now on call workChanged.
-func (s *Session) watchWork() {
-	s.work.Or(workWatched)
-	s.workChanged()
+func (l *lifecycle) watchWork() {
+	l.work.Or(workWatched)
+	l.workChanged()
 }
 
 // workChanged acts on the work in flight: it ends a draining session that has become
 // idle and whose peer has moved, and tells the registry and the plain dialect.
-func (s *Session) workChanged() {
-	s.mu.Lock()
-	idle := s.work.count() == 0
-	if s.wait != nil {
-		s.Registry.recount(s.wait)
+func (l *lifecycle) workChanged() {
+	l.mu.Lock()
+	idle := l.work.count() == 0
+	if l.wait != nil {
+		l.session.Registry.recount(l.wait)
 	}
-	done := s.phase == draining && s.moved && idle
-	if s.plain != nil {
-		s.plain.watchIdle(idle)
+	done := l.phase == draining && l.moved && idle
+	if l.session.plain != nil {
+		l.session.plain.watchIdle(idle)
 	}
-	s.mu.Unlock()
+	l.mu.Unlock()
 	if done {
-		s.Fail(ErrDrained, transport.CloseShutdown)
+		l.session.Fail(ErrDrained, transport.CloseShutdown)
 	}
 }
 
 // Start activates the session and starts its reader.
-func (s *Session) Start() {
-	s.Activate()
-	go s.Read(s.transport)
+func (l *lifecycle) Start() {
+	l.Activate()
+	go l.session.Read(l.transport)
 }
 
 // Activate starts the keep-alive timer and marks the session as attached. A call of Read
 // or RefuseStart must follow.
-func (s *Session) Activate() {
-	s.mu.Lock()
-	if s.phase == detached {
-		s.phase, s.readerDone = attached, make(chan struct{})
+func (l *lifecycle) Activate() {
+	l.mu.Lock()
+	if l.phase == detached {
+		l.phase, l.readerDone = attached, make(chan struct{})
 	}
-	s.mu.Unlock()
-	if s.Limits.IdleTimeout > 0 {
-		s.setTimer(&s.keepAlive.timer, s.checkPeer, s.Limits.IdleTimeout/3)
+	l.mu.Unlock()
+	if l.session.Limits.IdleTimeout > 0 {
+		l.setTimer(&l.session.keepAlive.timer, l.session.keepAlive.check, l.session.Limits.IdleTimeout/3)
 	}
 }
 
 // RefuseStart ends an activated session in place of Read.
-func (s *Session) RefuseStart(cause error) {
-	s.endAndClose(s.transport, cause)
-	s.stopReading()
+func (l *lifecycle) RefuseStart(cause error) {
+	l.session.endAndClose(l.transport, cause)
+	l.stopReading()
 }
 
 // stopReading records that the reader has returned.
-func (s *Session) stopReading() {
-	s.mu.Lock()
-	over := s.readerDone != nil && s.phase == ended // it is nil if the session had ended before it was activated
-	if s.readerDone != nil {
-		close(s.readerDone)
-		s.readerDone = nil
+func (l *lifecycle) stopReading() {
+	l.mu.Lock()
+	over := l.readerDone != nil && l.phase == ended // it is nil if the session had ended before it was activated
+	if l.readerDone != nil {
+		close(l.readerDone)
+		l.readerDone = nil
 	}
-	s.mu.Unlock()
+	l.mu.Unlock()
 	if over {
-		close(s.ReaderDone)
+		close(l.session.ReaderDone)
 	}
 }
 
 // setTimer sets *at to a timer that runs f after d. If the session has ended, the timer
 // does not start.
-func (s *Session) setTimer(at **time.Timer, f func(), d time.Duration) {
+func (l *lifecycle) setTimer(at **time.Timer, f func(), d time.Duration) {
 	t := stoppedTimer(f)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if *at = t; s.phase != ended {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if *at = t; l.phase != ended {
 		t.Reset(d)
 	}
+}
+
+// HasEnded reports whether the session has ended.
+func (l *lifecycle) HasEnded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.phase == ended
+}
+
+// Transport returns the latest transport.
+func (l *lifecycle) Transport() transport.Transport {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.transport
+}
+
+// endCause returns why the session has ended, from the beginning of its end on; nil
+// before.
+func (l *lifecycle) endCause() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cause
 }

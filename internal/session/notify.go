@@ -22,7 +22,8 @@ var errNoCredit = errors.New("the peer takes no more notifications until it has 
 // serves the same peer the wait for credit is bounded, since both sides could wait for
 // each other: the handler of a notification does not wait at all, that of a call for
 // notifyTimeout.
-func (s *Session) putNotification(ctx context.Context, buf *messageBuffer) error {
+func (r *Request) putNotification(ctx context.Context) error {
+	s := r.Session
 	in, patience := CallFromContext(ctx), time.Duration(-1)
 	if in != nil && in.Session.Events == s.Events {
 		if patience = notifyTimeout; in.ID == nil {
@@ -30,7 +31,7 @@ func (s *Session) putNotification(ctx context.Context, buf *messageBuffer) error
 			in.ReleaseHold()
 		}
 	}
-	err := s.queue.putNotification(ctx, buf, s.servesCall(in), patience)
+	err := s.queue.putNotification(ctx, r.Message, in.serves(s), patience)
 	if err == errNoCredit {
 		err = fault.NotSent(fault.LimitReached, err)
 	}
@@ -75,14 +76,6 @@ func (q *sendQueue) putNotification(ctx context.Context, b *messageBuffer, neste
 	return nil
 }
 
-// limitNotifications sets the initial credit, as the peer's hello states it.
-func (q *sendQueue) limitNotifications(items, bytes int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.limited = true
-	q.credit = flow.NewCredit(min(items, flow.MaxItems), bytes)
-}
-
 // grantNotifications applies a credit message for notifications.
 func (q *sendQueue) grantNotifications(handled uint64, items, bytes int) error {
 	q.mu.Lock()
@@ -92,4 +85,14 @@ func (q *sendQueue) grantNotifications(handled uint64, items, bytes int) error {
 	}
 	q.wakeWaiters()
 	return nil
+}
+
+// applyHello sets how many streams the peer accepts, and its initial credit for
+// notifications, as its hello states them.
+func (q *sendQueue) applyHello(streams, items, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.peerStreams = streams
+	q.limited = true
+	q.credit = flow.NewCredit(min(items, flow.MaxItems), bytes)
 }

@@ -108,7 +108,7 @@ func (c *outgoingCalls) acquire(ctx context.Context, in *Incoming) error {
 	switch {
 	case c.ended != nil:
 		return c.ended
-	case c.peerDraining && !c.session.servesCall(in), c.draining && !serving:
+	case c.peerDraining && !in.serves(c.session), c.draining && !serving:
 		return fault.NotSent(fault.Unavailable, ErrDrained)
 	case c.free > 0:
 		c.free--
@@ -311,14 +311,34 @@ func (c *outgoingCalls) peerDrains(last int64) {
 }
 
 // end makes new calls and those that wait fail with err, and returns the unanswered
-// calls and the highest id that a draining peer accepts.
-func (c *outgoingCalls) end(err error) (unanswered []*OutgoingCall, lastAccepted int64) {
+// calls, with nil among them.
+func (c *outgoingCalls) end(err error) (unanswered []*OutgoingCall) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ended = err
 	c.failWaiters(err)
-	unanswered, c.table = c.table, nil
-	return unanswered, c.lastAccepted
+	unanswered, c.table, c.open = c.table, nil, 0
+	return unanswered
+}
+
+// fail fails calls that end has returned. Those whose frames have not reached a
+// transport, from the number unsent on, and those that the draining peer does not accept,
+// have not run.
+func (c *outgoingCalls) fail(calls []*OutgoingCall, unsent uint64, cause error) {
+	c.mu.Lock()
+	last := c.lastAccepted
+	c.mu.Unlock()
+	for _, call := range calls {
+		if call == nil {
+			continue
+		}
+		err := c.session.LostCallError(cause)
+		if call.frame >= unsent || int64(call.id) > last {
+			err.Ran = fault.No
+		}
+		c.session.addWork(-1)
+		call.finishWith(err)
+	}
 }
 
 func decodeMeta(form wire.Format, raw []byte) map[string]string {

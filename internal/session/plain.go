@@ -3,8 +3,6 @@ package session
 import (
 	"bytes"
 	"log/slog"
-	"math"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +27,7 @@ type plain struct {
 	refusesNew bool                 // new requests are refused
 	ended      bool                 // the session has ended
 
-	// Session.mu guards these: they change with the work in flight.
+	// lifecycle.mu guards these: they change with the work in flight.
 	whenIdle      chan struct{} // closed when the session is idle; nil unless serveRest waits
 	idleTimer     *time.Timer   // runs refuseNew once a client is idle that is being drained; nil otherwise
 	idleTimerRuns bool          // idleTimer is running
@@ -148,20 +146,6 @@ func (p *plain) reportOdd(err error) {
 	}
 }
 
-// callID decodes the id of a call in an answer. Some plain servers return it as a string
-// or as a float.
-func (s *Session) callID(raw []byte) (id uint64, ok bool) {
-	if n, ok := s.Format.Natural(raw); ok || s.plain == nil {
-		return uint64(n), ok
-	}
-	text, ok := s.Format.String(raw)
-	if !ok {
-		text = string(raw)
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	return uint64(f), err == nil && f == math.Trunc(f) && f >= 0 && f <= wire.MaxInteger
-}
-
 func (p *plain) fault(id []byte, f *wire.Fault) []byte {
 	return p.session.Format.AppendError(nil, id, &wire.Error{Code: f.Code, Message: f.Message}, nil)
 }
@@ -201,7 +185,7 @@ func (p *plain) request(m *wire.Message, reply, answer func([]byte)) {
 	in, refusal := p.admit(m)
 	switch {
 	case refusal != nil:
-		s.refused(m, refusal)
+		s.incoming.refused(m, refusal)
 		answer(s.refusal(m.ID, refusal))
 	case in != nil:
 		in.Reply = reply
@@ -228,7 +212,7 @@ func (p *plain) admit(m *wire.Message) (in *Incoming, refusal *fault.Error) {
 	case refuses:
 		return nil, errShuttingDown
 	}
-	if in, refusal = s.newCall(m, full); refusal != nil {
+	if in, refusal = s.incoming.newCall(m, full); refusal != nil {
 		return nil, refusal
 	}
 	s.incoming.running.Add(1)

@@ -33,7 +33,7 @@ func (p *plain) drain() {
 }
 
 // watchIdle runs idleTimer while nothing is in flight, and ends the wait of serveRest
-// when nothing is. Session.mu must be held.
+// when nothing is. lifecycle.mu must be held.
 func (p *plain) watchIdle(idle bool) {
 	if p.whenIdle != nil && idle {
 		close(p.whenIdle)
@@ -130,10 +130,10 @@ const halfCloseTimeout = 30 * time.Second
 var errHalfClosed = &fault.Error{Code: fault.Canceled, Message: "canceled: the client has closed its side of the connection"}
 
 // halfClosed reports whether err, which ended the reading, is the half-close of a plain
-// client.
-func (s *Session) halfClosed(t transport.Transport, err error) bool {
+// client. p is nil in wirecall mode.
+func (p *plain) halfClosed(t transport.Transport, err error) bool {
 	_, lines := t.(*transport.Lines)
-	return lines && err == io.EOF && s.plain != nil && !s.Client
+	return lines && err == io.EOF && p != nil && !p.session.Client
 }
 
 // serveRest serves and answers what has been received, and then ends the session; it
@@ -142,7 +142,9 @@ func (s *Session) halfClosed(t transport.Transport, err error) bool {
 func (p *plain) serveRest(t transport.Transport) {
 	s := p.session
 	p.halfClosing.Store(true)
-	s.queue.stopStreams(errHalfClosed)
+	for _, ss := range s.queue.openStreams(func(*SendStream) bool { return true }) {
+		ss.stop(errHalfClosed)
+	}
 	idle := make(chan struct{})
 	s.mu.Lock()
 	p.whenIdle = idle

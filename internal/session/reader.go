@@ -35,7 +35,7 @@ func (s *Session) Read(t transport.Transport) {
 			s.queue.post(s.plain.fault(nil, &wire.Fault{Code: frameErrorCode(e), Message: e.Message}))
 		}
 		s.Fail(err, breachCode(err))
-	case s.halfClosed(t, err):
+	case s.plain.halfClosed(t, err):
 		s.plain.serveRest(t)
 	case !s.detach(t, err):
 		s.peerGone(t, err)

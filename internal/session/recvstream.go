@@ -52,7 +52,7 @@ type largeItem struct {
 	raw, buffer []byte
 }
 
-func (s *Session) newRecvStream(handle uint64, depth int) *RecvStream {
+func newRecvStream(s *Session, handle uint64, depth int) *RecvStream {
 	return &RecvStream{Session: s, Handle: handle, depth: depth, wake: make(chan struct{}, 1),
 		window: flow.NewWindow(s.Limits.WindowItems, s.Limits.WindowBytes)}
 }

@@ -51,7 +51,7 @@ func (t *recvStreams) open(handles []uint64, depth int) (streams []*RecvStream, 
 		if _, open := t.table[h]; open {
 			return streams, fmt.Errorf("stream %d is open already", h)
 		}
-		rs := t.session.newRecvStream(h, depth)
+		rs := newRecvStream(t.session, h, depth)
 		t.table[h] = rs
 		streams = append(streams, rs)
 	}
@@ -161,11 +161,13 @@ func (rs *RecvStream) MarkUnreferenced() {
 
 // CancelUnreferenced cancels the streams that the garbage collector has found
 // unreachable.
-func (s *Session) CancelUnreferenced() {
-	s.recv.mu.Lock()
-	lost := s.recv.unreferenced
-	s.recv.unreferenced = nil
-	s.recv.mu.Unlock()
+func (s *Session) CancelUnreferenced() { s.recv.cancelUnreferenced() }
+
+func (t *recvStreams) cancelUnreferenced() {
+	t.mu.Lock()
+	lost := t.unreferenced
+	t.unreferenced = nil
+	t.mu.Unlock()
 	for _, rs := range lost {
 		rs.Cancel(context.Canceled)
 	}

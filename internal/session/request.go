@@ -65,7 +65,7 @@ func (r *Request) open(ctx context.Context, producers []Producer) (err error) {
 		return nil
 	}
 	scope := newCallScope()
-	r.streams, r.Names, err = r.Session.queue.openStreams(r.Method, producers, scope, false)
+	r.streams, r.Names, err = r.Session.queue.newStreams(r.Method, producers, scope, false)
 	if err != nil {
 		r.undoOpen()
 		return fault.NotSent(fault.LimitReached, err)
@@ -126,7 +126,7 @@ func (r *Request) Send(ctx context.Context) error {
 func (r *Request) put(ctx context.Context) error {
 	s := r.Session
 	if r.Call == nil {
-		return s.putNotification(ctx, r.Message)
+		return r.putNotification(ctx)
 	}
 	err := s.queue.putRequest(ctx, r.Message, false, r.Call, r.streams)
 	if err == errQueueMoved && s.Serves(ctx) { // checked only now, since it is rarely needed

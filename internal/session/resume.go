@@ -92,6 +92,17 @@ func (r *resumption) receive(frame []byte) error {
 	return err
 }
 
+// writeAck writes an ack alone in a frame. The flusher calls it.
+func (r *resumption) writeAck() error {
+	s := r.session
+	received := r.received.Load()
+	r.ackedFrames.Store(received)
+	msg := s.Format.AppendControl(nil, methodAck, int64(received), int64(r.sent.Next()))
+	frame := s.Format.AppendToFrame(nil, msg, true)
+	r.sent.Keep(frame)
+	return s.transport.WriteFrame(frame)
+}
+
 // acknowledge makes the next flush begin with an ack, unless the last one was up to
 // date.
 func (r *resumption) acknowledge() {
@@ -128,10 +139,10 @@ func (s *Session) detach(t transport.Transport, cause error) bool {
 }
 
 // IsDetached reports whether the session is detached.
-func (s *Session) IsDetached() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.phase == detached && s.resumption.Load() != nil
+func (l *lifecycle) IsDetached() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.phase == detached && l.session.resumption.Load() != nil
 }
 
 // CanResume reports whether all frames since the last acknowledgement are still kept, so
@@ -144,11 +155,11 @@ func (s *Session) CanResume() bool {
 // WatchContext hands over stop, which cancels the watch that ends the session with the
 // context of its transport t. The session keeps the watch only while it is detached from
 // t; otherwise WatchContext cancels it.
-func (s *Session) WatchContext(t transport.Transport, stop func() bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.phase == detached && s.transport == t {
-		s.unwatchContext = stop
+func (l *lifecycle) WatchContext(t transport.Transport, stop func() bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase == detached && l.transport == t {
+		l.unwatchContext = stop
 	} else {
 		stop()
 	}
@@ -228,40 +239,40 @@ func (r *resumption) attach(t transport.Transport, peer *resumeParams, first fun
 
 // leaveTransport closes the transport that the session may still have, and waits until
 // its reader and its flusher have returned.
-func (s *Session) leaveTransport() error {
-	s.mu.Lock()
-	err, reading, had := s.cause, s.readerDone, s.phase != detached
-	if s.phase == attached {
-		s.phase = detached
+func (l *lifecycle) leaveTransport() error {
+	l.mu.Lock()
+	err, reading, had := l.cause, l.readerDone, l.phase != detached
+	if l.phase == attached {
+		l.phase = detached
 	}
-	s.mu.Unlock()
+	l.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	s.queue.detach()
+	l.session.queue.detach()
 	if had {
-		s.transport.Close()
+		l.transport.Close()
 	}
 	if reading != nil {
 		<-reading
 	}
-	<-s.queue.awaitFlushed()
+	<-l.session.queue.awaitFlushed()
 	return nil
 }
 
 // takeTransport makes t the transport of a detached session. It returns the cause if the
 // session has ended meanwhile.
-func (s *Session) takeTransport(t transport.Transport) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.phase != detached {
-		return cmp.Or(s.cause, ErrDrained)
+func (l *lifecycle) takeTransport(t transport.Transport) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.phase != detached {
+		return cmp.Or(l.cause, ErrDrained)
 	}
-	s.transport, s.phase = t, attached
-	s.readerDone, s.wait = make(chan struct{}), nil
-	s.work.And(^workWatched)
-	s.HasTraffic.Store(false)
-	s.stopWatchingContext()
+	l.transport, l.phase = t, attached
+	l.readerDone, l.wait = make(chan struct{}), nil
+	l.work.And(^workWatched)
+	l.session.HasTraffic.Store(false)
+	l.stopWatchingContext()
 	return nil
 }
 
@@ -308,9 +319,10 @@ func (s *Session) Resume(ctx context.Context, t transport.Transport) error {
 	r := s.resumption.Load()
 	var answer resumeResult
 	var params resumeParams
-	err := s.withCredentials(ctx, func(token string) error {
+	hs := s.handshake(t)
+	err := hs.withCredentials(ctx, func(token string) error {
 		params = resumeParams{r.token, int64(r.attempt.Add(1)), int64(r.received.Load()), int64(r.sent.Dropped()), token}
-		return s.exchange(ctx, t, methodResume, params.members(), answer.members())
+		return hs.exchange(ctx, methodResume, params.members(), answer.members())
 	})
 	if err != nil {
 		return err

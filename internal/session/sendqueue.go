@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/replay"
 	"github.com/wirecall/wirecall/internal/transport"
@@ -28,10 +27,11 @@ import (
 // What puts something starts a flush if none runs: on its own goroutine if it may block,
 // on another one otherwise.
 type sendQueue struct {
-	session *Session
-	form    wire.Format
-	single  bool // one message a frame: in plain mode, and on lines
-	soft    int  // senders that may block do so above this many bytes; above as many more that did not block the session ends
+	session      *Session
+	cursorsEnded atomic.Bool // endCursorStreams has been called
+	form         wire.Format
+	single       bool // one message a frame: in plain mode, and on lines
+	soft         int  // senders that may block do so above this many bytes; above as many more that did not block the session ends
 
 	mu            sync.Mutex
 	messages      frameBatch             // the first lane
@@ -55,7 +55,6 @@ type sendQueue struct {
 	ackDue        bool                   // the next flush begins with an ack
 	onGrow        func(n int)            // called with the size of what is put while detached, under mu; may be nil
 	closed        bool                   // nothing more is accepted
-	cursorsEnded  bool                   // endCursorStreams has been called
 	moved         bool                   // $/moved is queued: only requests for calls from the peer are accepted
 	flushed       chan struct{}          // closed when everything has been flushed; nil if nobody waits
 
@@ -181,41 +180,6 @@ func (q *sendQueue) grown(n int) {
 	}
 }
 
-// flushUnlock releases the mutex and flushes, unless another goroutine does. The caller
-// may block.
-func (q *sendQueue) flushUnlock() {
-	claimed := q.claimFlush()
-	q.mu.Unlock()
-	if claimed {
-		q.session.flusher.flush(true)
-	}
-}
-
-// claimFlush makes the caller the flusher if there is none. The mutex must be held.
-func (q *sendQueue) claimFlush() bool {
-	if q.flushing || q.detached {
-		return false
-	}
-	q.flushing = true
-	return true
-}
-
-// startFlush starts a flush on another goroutine, unless one runs. The mutex must be
-// held.
-func (q *sendQueue) startFlush() {
-	if q.claimFlush() {
-		go q.session.flusher.flush(false)
-	}
-}
-
-// kick is startFlush for callers without the mutex: the transport has something to
-// write.
-func (q *sendQueue) kick() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.startFlush()
-}
-
 // putMoved puts $/moved behind everything in the first lane, once.
 func (q *sendQueue) putMoved() {
 	q.mu.Lock()
@@ -279,44 +243,11 @@ func (q *sendQueue) putPosted(msg []byte) (over bool) {
 	return over
 }
 
-// detach prevents flushes until attach. A running flush fails at its transport.
-func (q *sendQueue) detach() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.detached = true
-}
-
-// attach ends a detach and makes the caller the flusher.
-func (q *sendQueue) attach() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.detached, q.flushing = false, true
-	q.unsent = q.taken
-}
-
-// recordUnsent records that the last n frames taken have not reached the transport,
-// which has failed. The flusher calls it.
-func (q *sendQueue) recordUnsent(n int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.unsent = q.taken - uint64(n)
-}
-
 // keepFrames makes r keep the frames that are written from now on.
 func (q *sendQueue) keepFrames(r *replay.Buffer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.replay = r
-}
-
-// queueAck makes the next flush begin with an ack.
-func (q *sendQueue) queueAck() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if !q.closed {
-		q.ackDue = true
-		q.startFlush()
-	}
 }
 
 // enqueue appends ss to the ready list, unless it is there, and starts a flush on another
@@ -327,58 +258,6 @@ func (q *sendQueue) enqueue(ss *SendStream) {
 		q.ready = append(q.ready, ss)
 	}
 	q.startFlush()
-}
-
-// take moves what is to be written next into b, and returns how many streams have ended
-// by what was taken before. If there is nothing and pending reports that the transport
-// has written everything, it ends the flush and more is false.
-func (q *sendQueue) take(b *frameBatch, pending func() bool) (more bool, finished int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	finished, q.finished = q.finished, 0
-	b.reset()
-	if q.messages.size() == 0 && len(q.ready) == 0 && !q.ackDue && !pending() {
-		q.endFlush()
-		buffers.Put(b.buf)
-		buffers.Put(q.messages.buf)
-		buffers.Put(q.scratch)
-		b.buf, q.messages.buf, q.scratch = nil, nil, nil
-		return false, finished
-	}
-	q.messages, *b = *b, q.messages
-	q.postedBytes, q.lastAlone = 0, false
-	b.ack, b.replay, q.ackDue = q.ackDue, q.replay, false
-	if len(q.ready) > 0 {
-		q.takeItems(b)
-	}
-	q.taken += uint64(b.count)
-	q.unsent = q.taken
-	q.wakeWaiters()
-	return true, finished
-}
-
-// takeItems moves items of the streams of the ready list into b until a frame is full.
-func (q *sendQueue) takeItems(b *frameBatch) {
-	b.endFrame()
-	from := b.size()
-	n := 0
-	for _, ss := range q.ready {
-		if n > 0 && b.size()-from+ss.pendingBytes() > FrameSize {
-			break
-		}
-		n++
-		ss.inReadyList = false
-		q.itemBytes -= ss.pendingBytes()
-		ss.appendTo(b)
-	}
-	q.ready = append(q.ready[:0], q.ready[n:]...)
-	if q.itemBytes < ItemsSize {
-		for _, ss := range q.itemWaiters {
-			ss.waitsForRoom = false
-			ss.signal()
-		}
-		q.itemWaiters = q.itemWaiters[:0]
-	}
 }
 
 // end makes the queue refuse everything. What has been put is still flushed, unless
@@ -395,39 +274,4 @@ func (q *sendQueue) end(drop bool) (open []*SendStream, unsent uint64) {
 	}
 	q.messages = frameBatch{}
 	return open, q.unsent
-}
-
-// abortFlush ends a flush that has failed.
-func (q *sendQueue) abortFlush() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.endFlush()
-	if q.closed {
-		q.messages = frameBatch{}
-	}
-}
-
-// endFlush ends the flush. The mutex must be held.
-func (q *sendQueue) endFlush() {
-	q.flushing = false
-	if q.flushed != nil {
-		close(q.flushed)
-		q.flushed = nil
-	}
-}
-
-// awaitFlushed returns a channel that is closed when everything that was put has been
-// written, or the flush has failed.
-func (q *sendQueue) awaitFlushed() <-chan struct{} {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.flushed == nil {
-		q.flushed = make(chan struct{})
-	}
-	ch := q.flushed
-	if !q.flushing {
-		close(ch)
-		q.flushed = nil
-	}
-	return ch
 }

@@ -53,7 +53,7 @@ type Producer interface {
 	Produce(ss *SendStream)
 }
 
-func (s *Session) newSendStream(p Producer, handle uint64, scope *callScope) *SendStream {
+func newSendStream(s *Session, p Producer, handle uint64, scope *callScope) *SendStream {
 	ss := &SendStream{Session: s, handle: handle, producer: p, scope: scope, wake: make(chan struct{}, 1)}
 	ss.credit = flow.NewCredit(s.Limits.WindowItems, s.Limits.WindowBytes)
 	if s.plain == nil {

@@ -57,7 +57,7 @@ func (ss *SendStream) encodeEnd(err *fault.Error) []byte {
 	}
 	object := ss.Session.errorObject(err)
 	if len(object)+messageOverhead > ss.Session.peerMessage() {
-		return ss.Session.errorObject(ss.Session.shortened(err))
+		return ss.Session.errorObject(shortened(err, ss.Session.peerMessage()))
 	}
 	return object
 }

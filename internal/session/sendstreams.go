@@ -2,19 +2,17 @@ package session
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// openStreams makes a send stream for each producer of a message that is about to be
+// newStreams makes a send stream for each producer of a message that is about to be
 // sent, and returns the names by which the message refers to them, nil for a nil
 // producer. In plain mode the streams are subscriptions to method. isResult is true if
 // the message is an answer.
-func (q *sendQueue) openStreams(method string, producers []Producer, scope *callScope, isResult bool) (streams []*SendStream, names [][]byte, err error) {
+func (q *sendQueue) newStreams(method string, producers []Producer, scope *callScope, isResult bool) (streams []*SendStream, names [][]byte, err error) {
 	if len(producers) == 0 {
 		return nil, nil, nil
 	}
@@ -24,7 +22,7 @@ func (q *sendQueue) openStreams(method string, producers []Producer, scope *call
 		var name []byte
 		if p != nil {
 			q.lastHandle++
-			ss := s.newSendStream(p, q.lastHandle, scope)
+			ss := newSendStream(s, p, q.lastHandle, scope)
 			ss.isResult = isResult
 			streams = append(streams, ss)
 			if name = q.form.AppendID(nil, ss.handle); s.plain != nil {
@@ -36,7 +34,15 @@ func (q *sendQueue) openStreams(method string, producers []Producer, scope *call
 	}
 	err = q.admitStreams(len(streams), isResult)
 	if err == nil && !q.closed {
-		q.addStreams(streams)
+		if q.streams == nil {
+			q.streams = make(map[uint64]*SendStream)
+		}
+		for _, ss := range streams {
+			q.streams[ss.handle] = ss
+		}
+		if isResult {
+			q.resultStreams += len(streams)
+		}
 	}
 	q.mu.Unlock()
 	if err != nil {
@@ -59,19 +65,6 @@ func (q *sendQueue) admitStreams(n int, isResult bool) error {
 		return overStreams("callee", limit, true)
 	}
 	return nil
-}
-
-// addStreams adds streams to the open ones. The mutex must be held.
-func (q *sendQueue) addStreams(streams []*SendStream) {
-	if q.streams == nil {
-		q.streams = make(map[uint64]*SendStream)
-	}
-	for _, ss := range streams {
-		q.streams[ss.handle] = ss
-		if ss.isResult {
-			q.resultStreams++
-		}
-	}
 }
 
 // discardStreams removes streams that no message has introduced.
@@ -97,21 +90,16 @@ func (q *sendQueue) stream(handle uint64) *SendStream {
 	return q.streams[handle]
 }
 
-// stopStreams stops all open streams.
-func (q *sendQueue) stopStreams(why error) {
-	q.mu.Lock()
-	open := slices.Collect(maps.Values(q.streams))
-	q.mu.Unlock()
-	for _, ss := range open {
-		ss.stop(why)
-	}
-}
-
-// acceptStreams sets how many streams the peer accepts, as its hello states it.
-func (q *sendQueue) acceptStreams(n int) {
+// openStreams returns the open streams that f accepts.
+func (q *sendQueue) openStreams(f func(*SendStream) bool) (streams []*SendStream) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.peerStreams = n
+	for _, ss := range q.streams {
+		if f(ss) {
+			streams = append(streams, ss)
+		}
+	}
+	return streams
 }
 
 var errMessageStreams = fmt.Errorf("a message can introduce %d streams at most", wire.MaxStreams)
@@ -139,23 +127,8 @@ const drainRetry = 500 * time.Millisecond
 // endCursorStreams ends the send streams that cursors continue, with fault.ComeAgain.
 // Errors that their producers return from then on are ignored.
 func (q *sendQueue) endCursorStreams() {
-	var open []*SendStream
-	q.mu.Lock()
-	q.cursorsEnded = true
-	for _, ss := range q.streams {
-		if ss.scope.cursor {
-			open = append(open, ss)
-		}
-	}
-	q.mu.Unlock()
-	for _, ss := range open {
+	q.cursorsEnded.Store(true)
+	for _, ss := range q.openStreams(func(ss *SendStream) bool { return ss.scope.cursor }) {
 		ss.stop(&fault.Error{Code: fault.ComeAgain, Message: "come again", Retry: drainRetry})
 	}
-}
-
-// hasEndedCursors reports whether endCursorStreams has been called.
-func (q *sendQueue) hasEndedCursors() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.cursorsEnded
 }

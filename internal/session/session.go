@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,31 +25,28 @@ import (
 //	recv           streams from the peer
 //	queue          frames to the peer, and the streams to it
 //	resumption     numbered frames, and the transport that replaces a broken one
-//
-// The session itself owns its life-cycle: see phase.
+//	lifecycle      the phase: see there
 //
 // Three goroutines touch a session beside its callers and handlers. The reader takes
 // frames in. The flusher, at most one at a time, writes frames. The keep-alive timer
 // pings the peer. Fields without another note are set before the reader starts and do
 // not change.
 //
-// Lock order: Session.mu; then recvStreams.mu; then RecvStream.mu, sendQueue.mu or
+// Lock order: lifecycle.mu; then recvStreams.mu; then RecvStream.mu, sendQueue.mu or
 // notifications.mu; then Registry.mu. No other two of these, and none of callScope.mu,
 // batch.mu, Opening.mu and the owners' other locks, are held together.
 type Session struct {
 	*Settings
-	Events    Events
-	transport transport.Transport // attach replaces it, while nothing reads or flushes
-	Client    bool                // this side dialed the connection
-	Mode      Mode                // set by the reader before it serves anything
-	Format    wire.Format
+	Events Events
+	Client bool // this side dialed the connection
+	Mode   Mode // set before the reader starts
+	dialect
 	Principal string // who is authenticated on the connection
 
 	Ctx        context.Context                  // ends with the session; its cause is that of the end
 	cancel     context.CancelCauseFunc          // cancels Ctx; only the first call has an effect
 	lifetime   context.Context                  // like Ctx, without the values of a handshake
 	current    atomic.Pointer[handshakeContext] // the parent of the contexts of calls that begin now
-	draining   chan struct{}                    // closed when this side begins to drain
 	ReaderDone chan struct{}                    // closed when the session has ended and its reader has returned
 
 	outgoing      outgoingCalls
@@ -71,10 +67,8 @@ type Session struct {
 	HasTraffic       atomic.Bool  // a message that is no control message, or items, has arrived on this transport
 	Breached         atomic.Bool  // the peer has violated the protocol
 	logLimit         logLimit
-	work             work
 
-	mu        sync.Mutex
-	lifecycle // guarded by mu
+	lifecycle
 }
 
 // A Mode is the dialect that a session speaks.
@@ -101,14 +95,15 @@ func FromContext(ctx context.Context) *Session {
 // New returns a session that is idle until Start or Activate. If e is nil, set.Events
 // makes the session's events.
 func New(ctx context.Context, set *Settings, form wire.Format, t transport.Transport, m Mode, e Events) *Session {
-	s := &Session{Settings: set, transport: t, Mode: m, Format: form, Events: e, ReaderDone: make(chan struct{}), draining: make(chan struct{})}
+	s := &Session{Settings: set, Mode: m, dialect: dialect{form, m != ModePlain}, Events: e, ReaderDone: make(chan struct{})}
+	s.lifecycle = lifecycle{session: s, transport: t, drainBegun: make(chan struct{})}
 	s.lifetime, s.cancel = context.WithCancelCause(context.WithValue(context.Background(), sessionKey{}, s))
 	s.Ctx = s.setHandshakeContext(ctx)
 	if e == nil {
 		s.Events = set.Events(s)
 	}
 	s.outgoing = outgoingCalls{session: s, free: math.MaxInt32, lastAccepted: math.MaxInt64}
-	s.incoming.session, s.notifications.session, s.recv.session, s.reader.session, s.flusher.session = s, s, s, s, s
+	s.incoming.session, s.notifications.session, s.recv.session, s.reader.session, s.flusher.session, s.keepAlive.session = s, s, s, s, s, s
 	s.queue = sendQueue{session: s, form: s.Format, single: m != ModeWirecall, soft: set.Limits.SendQueueBytes, peerStreams: math.MaxInt32}
 	s.peerMessageLimit.Store(math.MaxInt32)
 	switch m {
@@ -121,22 +116,8 @@ func New(ctx context.Context, set *Settings, form wire.Format, t transport.Trans
 	return s
 }
 
-// HasEnded reports whether the session has ended.
-func (s *Session) HasEnded() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.phase == ended
-}
-
 // Err returns why the session has ended, or nil if it has not.
 func (s *Session) Err() error { return context.Cause(s.Ctx) }
-
-// Transport returns the latest transport.
-func (s *Session) Transport() transport.Transport {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.transport
-}
 
 // reserve counts n received bytes that the application has not taken, and reports
 // whether Limits.BufferedBytes allows them.

@@ -30,7 +30,7 @@ type sessionWait struct {
 	session   *Session
 	principal string
 	bytes     int
-	work      int // the part of bytes that is Session.workBytes; guarded by the session's mutex
+	work      int // the part of bytes that is workBytes; guarded by the session's mutex
 }
 
 // RegistryBounds bound how long sessions may stay detached, and how many;
@@ -125,7 +125,7 @@ func (reg *Registry) addDetached(s *Session) {
 // bounds.
 func (reg *Registry) insertDetached(s *Session) (over []*Session) {
 	r := s.resumption.Load()
-	w := &sessionWait{session: s, principal: r.principal, work: s.workBytes()}
+	w := &sessionWait{session: s, principal: r.principal, work: workBytes(s)}
 	s.wait = w
 	s.queue.mu.Lock() // nothing may be put between the count of its bytes and its insertion
 	defer s.queue.mu.Unlock()
@@ -180,7 +180,7 @@ func (reg *Registry) addBytes(s *Session, n int) {
 // recount updates the bytes of a detached session for what is in flight. The session's
 // mutex must be held.
 func (reg *Registry) recount(w *sessionWait) {
-	if work := w.session.workBytes(); work != w.work {
+	if work := workBytes(w.session); work != w.work {
 		reg.addBytes(w.session, work-w.work)
 		w.work = work
 	}
@@ -229,7 +229,7 @@ const (
 	notificationCost = 512
 )
 
-// workBytes returns the approximate size in bytes of what is in flight.
-func (s *Session) workBytes() int {
+// workBytes returns the approximate size in bytes of what a session has in flight.
+func workBytes(s *Session) int {
 	return s.work.count()*workCost + s.notifications.held() + int(s.buffered.Load())
 }

@@ -4,7 +4,7 @@ import "fmt"
 
 // Unreleased lists the calls, streams and buffers that a session has not released, "" if
 // there are none: for tests of leaks.
-func (s *Session) Unreleased() (text string) {
+func Unreleased(s *Session) (text string) {
 	s.outgoing.mu.Lock()
 	defer s.outgoing.mu.Unlock()
 	s.incoming.mu.Lock()
@@ -40,7 +40,7 @@ func (s *Session) Unreleased() (text string) {
 
 // ProducerBuffers returns the size in bytes of the buffer of each open send stream's
 // producer: for tests of what idle streams cost.
-func (s *Session) ProducerBuffers() (sizes []int) {
+func ProducerBuffers(s *Session) (sizes []int) {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
 	for _, ss := range s.queue.streams {
@@ -50,7 +50,7 @@ func (s *Session) ProducerBuffers() (sizes []int) {
 }
 
 // AvailableCalls returns how many more calls the peer accepts now.
-func (s *Session) AvailableCalls() int {
+func AvailableCalls(s *Session) int {
 	s.outgoing.mu.Lock()
 	defer s.outgoing.mu.Unlock()
 	return s.outgoing.free
