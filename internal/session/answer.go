@@ -37,9 +37,11 @@ type answer struct {
 func (in *Incoming) BeginResult(producers []Producer) (a answer, err error) {
 	s := in.Session
 	a.in = in
-	a.streams, a.Names, err = s.queue.newStreams(in.Method.Name, producers, &in.scope, true)
-	if err != nil {
-		return a, &fault.Error{Code: fault.LimitReached, Message: err.Error(), Ran: fault.Maybe}
+	if len(producers) > 0 {
+		a.streams, a.Names, err = s.queue.newStreams(in.Method.Name, producers, &in.scope, true)
+		if err != nil {
+			return a, &fault.Error{Code: fault.LimitReached, Message: err.Error(), Ran: fault.Maybe}
+		}
 	}
 	head := wire.Head{ID: in.ID, Body: true}
 	if s.plain == nil {
@@ -71,7 +73,9 @@ func (a *answer) Send() error {
 		return fault.Errorf(fault.TooLarge, "rpc: %s: a result of %d bytes is over the caller's limit of %d", in.Method.Name, size, peer)
 	}
 	a.sent = true
-	in.scope.add(in.Ctx, len(a.streams), a.streams, nil)
+	if len(a.streams) > 0 {
+		in.scope.add(in.Ctx, len(a.streams), a.streams, nil)
+	}
 	in.send(a.Message)
 	a.Message.release(size)
 	for _, ss := range a.streams {

@@ -27,9 +27,6 @@ func newCallScope() *callScope { return &callScope{open: 1} }
 
 // add puts streams under ctx. n of them keep the call open until each has called done.
 func (cs *callScope) add(ctx context.Context, n int, sendStreams []*SendStream, recvStreams []*RecvStream) {
-	if len(sendStreams)+len(recvStreams) == 0 {
-		return
-	}
 	cs.mu.Lock()
 	cs.ctx = ctx
 	cs.open += n

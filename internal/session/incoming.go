@@ -133,19 +133,25 @@ func (in *Incoming) SetMetadata(key, value string) {
 // if the peer has violated the protocol.
 func (c *incomingCalls) request(id int64, m *wire.Message) error {
 	s := c.session
-	streams, err := s.recv.open(m.Streams, wire.CalleeDepth)
-	if err == errEnded {
-		return nil
-	}
-	if err != nil && !isLimit(err) {
-		return err
+	var streams []*RecvStream
+	var err error
+	if len(m.Streams) > 0 {
+		streams, err = s.recv.open(m.Streams, wire.CalleeDepth)
+		if err == errEnded {
+			return nil
+		}
+		if err != nil && !isLimit(err) {
+			return err
+		}
 	}
 	in, refusal, over := c.admit(id, m, err != nil)
 	switch {
 	case in != nil:
 		s.addWork(1)
 		in.Unclaimed = streams
-		s.notifications.assignHold(in)
+		if in.Method.Order != nil {
+			s.notifications.assignHold(in)
+		}
 		in.copyMessage(m, in.hold != nil)
 		in.begin(s.current.Load(), m.Timeout)
 		s.notifications.dispatch(in)
@@ -289,7 +295,9 @@ func (in *Incoming) begin(ctx context.Context, timeout int64) {
 		in.Withdrawn = true
 		in.cancel()
 	}
-	scope.add(ctx, 0, nil, in.Unclaimed)
+	if len(in.Unclaimed) > 0 {
+		scope.add(ctx, 0, nil, in.Unclaimed)
+	}
 }
 
 // cancel ends the call's context for a caller that no longer waits for the answer.
@@ -324,12 +332,7 @@ func (in *Incoming) Release() {
 	for _, rs := range in.Unclaimed {
 		rs.Cancel(context.Canceled)
 	}
-	in.releaseParams()
 	in.unreserve()
-}
-
-// releaseParams returns the buffer of the parameters to the pool.
-func (in *Incoming) releaseParams() {
 	if in.large != nil {
 		buffers.Put(*in.large)
 	} else {

@@ -44,7 +44,7 @@ func (n *notifications) addHold(in *Incoming) {
 // assignHold records the notification that a call being admitted must wait for, if there
 // is one. The reader calls it.
 func (n *notifications) assignHold(in *Incoming) {
-	if in.Method.Order == nil || n.holding.Load() == 0 {
+	if n.holding.Load() == 0 {
 		return
 	}
 	n.mu.Lock()

@@ -248,7 +248,11 @@ func (c *outgoingCalls) answer(m *wire.Message) error {
 	case call == nil:
 		return fmt.Errorf("an answer to a call that is not open: id %d", id)
 	}
-	streams, err := s.recv.open(m.Streams, wire.CallerDepth)
+	var streams []*RecvStream
+	var err error
+	if len(m.Streams) > 0 {
+		streams, err = s.recv.open(m.Streams, wire.CallerDepth)
+	}
 	s.addWork(-1)
 	switch {
 	case err == errEnded:
@@ -263,7 +267,9 @@ func (c *outgoingCalls) answer(m *wire.Message) error {
 		return nil
 	}
 	call.Streams, call.Deep = streams, m.Deep
-	call.Meta = decodeMeta(s.Format, m.Meta)
+	if m.Meta != nil {
+		call.Meta = decodeMeta(s.Format, m.Meta)
+	}
 	if held, buffer := s.reader.retain(m.Result); buffer != nil {
 		call.Result, call.buffer = held, buffer
 	} else {
@@ -342,9 +348,6 @@ func (c *outgoingCalls) fail(calls []*OutgoingCall, unsent uint64, cause error) 
 }
 
 func decodeMeta(form wire.Format, raw []byte) map[string]string {
-	if raw == nil {
-		return nil
-	}
 	md := make(map[string]string)
 	for k, v := range form.Object(raw) {
 		md[k], _ = form.String(v)

@@ -217,7 +217,9 @@ func (p *plain) admit(m *wire.Message) (in *Incoming, refusal *fault.Error) {
 	}
 	s.incoming.running.Add(1)
 	s.addWork(1)
-	s.notifications.assignHold(in)
+	if in.Method.Order != nil {
+		s.notifications.assignHold(in)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.open != nil {

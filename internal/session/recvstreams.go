@@ -33,9 +33,6 @@ func isLimit(err error) bool { return err == error(errStreamLimit) }
 // limit it is a violation of the protocol. depth is how deep an item may be nested. If
 // the session has ended, open returns errEnded.
 func (t *recvStreams) open(handles []uint64, depth int) (streams []*RecvStream, err error) {
-	if len(handles) == 0 {
-		return nil, nil
-	}
 	limit := t.session.Limits.Streams
 	t.session.addWork(len(handles))
 	defer func() { t.session.addWork(len(streams) - len(handles)) }()

@@ -40,8 +40,10 @@ func (s *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err 
 		if r.Call, err = s.outgoing.begin(ctx); err != nil {
 			return r, err
 		}
-		if err = r.open(ctx, head.Streams); err != nil {
-			return r, err
+		if len(head.Streams) > 0 {
+			if err = r.open(ctx, head.Streams); err != nil {
+				return r, err
+			}
 		}
 		h.ID = s.Format.AppendID(raw[:0], r.Call.id)
 	}
@@ -61,9 +63,6 @@ func (s *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err 
 
 // open opens the streams among the parameters.
 func (r *Request) open(ctx context.Context, producers []Producer) (err error) {
-	if len(producers) == 0 {
-		return nil
-	}
 	scope := newCallScope()
 	r.streams, r.Names, err = r.Session.queue.newStreams(r.Method, producers, scope, false)
 	if err != nil {
@@ -109,7 +108,12 @@ func (r *Request) Send(ctx context.Context) error {
 	if peer := s.peerMessage(); size > peer {
 		return fault.NotSent(fault.TooLarge, fmt.Errorf("rpc: %s: a request of %d bytes is over the peer's limit of %d", r.Method, size, peer))
 	}
-	err := r.put(ctx)
+	var err error
+	if r.Call == nil {
+		err = r.putNotification(ctx)
+	} else if err = s.queue.putRequest(ctx, r.Message, false, r.Call, r.streams); err == errQueueMoved && s.Serves(ctx) { // checked only now, since it is rarely needed
+		err = s.queue.putRequest(ctx, r.Message, true, r.Call, r.streams)
+	}
 	switch err {
 	case nil:
 		r.sent = true
@@ -119,18 +123,6 @@ func (r *Request) Send(ctx context.Context) error {
 		err = fault.NotSent(fault.Unavailable, s.Err())
 	case errQueueMoved:
 		err = fault.NotSent(fault.Unavailable, ErrDrained)
-	}
-	return err
-}
-
-func (r *Request) put(ctx context.Context) error {
-	s := r.Session
-	if r.Call == nil {
-		return r.putNotification(ctx)
-	}
-	err := s.queue.putRequest(ctx, r.Message, false, r.Call, r.streams)
-	if err == errQueueMoved && s.Serves(ctx) { // checked only now, since it is rarely needed
-		err = s.queue.putRequest(ctx, r.Message, true, r.Call, r.streams)
 	}
 	return err
 }

@@ -13,9 +13,6 @@ import (
 // producer. In plain mode the streams are subscriptions to method. isResult is true if
 // the message is an answer.
 func (q *sendQueue) newStreams(method string, producers []Producer, scope *callScope, isResult bool) (streams []*SendStream, names [][]byte, err error) {
-	if len(producers) == 0 {
-		return nil, nil, nil
-	}
 	s := q.session
 	q.mu.Lock()
 	for _, p := range producers {
