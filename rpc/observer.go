@@ -78,8 +78,9 @@ type StreamInfo struct {
 
 // A StreamResult describes how a stream ended.
 type StreamResult struct {
-	// Err is nil if the stream is complete, context.Canceled if its consumer left it, and
-	// otherwise the error that the consumer gets.
+	// Err is nil if the stream is complete, and otherwise the error that the consumer
+	// gets. On both sides it is context.Canceled if the consumer left the stream, and on
+	// the consumer's side also if the session ended before the stream was ranged over.
 	Err error
 
 	// Items and Bytes are the totals of what the items functions were called with.

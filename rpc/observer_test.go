@@ -245,11 +245,24 @@ func TestObserveStreamEndedBeforeItsRange(t *testing.T) {
 		}
 		synctest.Wait()
 		srv.Close()
-		book.want(t, "Test.Count: 0 items, 0 bytes, EOF")
+		book.want(t, "Test.Count: 0 items, 0 bytes, context canceled")
 		if all, err := collect(seq); err != nil || len(all) != 3 || checked != 3 {
 			t.Errorf("%v, %v, %d passed the interceptor", all, err, checked)
 		}
 		book.want(t)
+	})
+}
+
+// A parameter over which its handler never ranged ends with the session as one that was
+// left: what ended the session is no error of the stream.
+func TestObserveUploadThatNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var book logbook
+		conn := rpctest.Pair(t.Context(), t, server(&rpc.ServerOptions{Observers: []*rpc.Observer{book.streams()}}, services()...), nil)
+		go NewSubjectClient(conn).Ignore(t.Context(), items(1, 2), 60_000)
+		book.want(t)
+		conn.Close()
+		book.want(t, "Test.Ignore nums: 0 items, 0 bytes, context canceled")
 	})
 }
 

@@ -163,17 +163,23 @@ func watchReceived(ctx context.Context, c *session.Session, call *Call, p *paylo
 }
 
 // untilRanged ends the watch with the first of two contexts, unless the stream has been
-// ranged over by then.
+// ranged over by then. The end of the session is not the stream's: its items may be
+// there, and could be ranged over still.
 func (w *watchedStream) untilRanged(call, session context.Context) {
-	end := func(ended context.Context) {
-		if w.claim() {
-			w.end(context.Cause(ended))
+	end := func() {
+		if !w.claim() {
+			return
 		}
+		err := context.Cause(call)
+		if err == nil || err == context.Cause(session) {
+			err = context.Canceled
+		}
+		w.end(err)
 	}
-	stop := context.AfterFunc(session, func() { end(session) })
+	stop := context.AfterFunc(session, end)
 	unwatch := context.AfterFunc(call, func() {
 		stop()
-		end(call)
+		end()
 	})
 	w.unwatch = func() {
 		stop()
