@@ -108,9 +108,10 @@ func wireError(err error, declared declaredErrors, hide bool) *Error {
 }
 
 // NotRun reports whether err says that the call was not executed, so that it is safe to
-// make the call again, elsewhere or later, whatever the method does. Only the runtime
-// of either side says so, never the data of an application's error. A plain JSON-RPC
-// server cannot say so.
+// make the call again, elsewhere or later, whatever the method does. That is so for a
+// method that the server does not have, too. Only the runtime of either side says so,
+// never the code or the data of an application's error. A plain JSON-RPC server cannot
+// say so.
 func NotRun(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.ran == fault.No

@@ -37,6 +37,25 @@ func TestNotRunIsNotPassedOn(t *testing.T) {
 	})
 }
 
+// A call of a method that the server does not have has not run. A handler that makes such
+// a call, or returns that code itself, has run.
+func TestNotRunWithoutMethod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		back := rpctest.Connect(t.Context(), t)
+		front := rpctest.Connect(t.Context(), t,
+			method("Test.Pass", nil, func(ctx context.Context, _ *rpc.Call) error {
+				return back.Call(ctx, &rpc.Call{Method: to("Test.None")})
+			}),
+			method("Test.Own", nil, func(context.Context, *rpc.Call) error { return rpc.CodeMethodNotFound }))
+		for name, notRun := range map[string]bool{"Test.None": true, "Test.Pass": false, "Test.Own": false} {
+			err := front.Call(t.Context(), &rpc.Call{Method: to(name)})
+			if rpc.CodeOf(err) != rpc.CodeMethodNotFound || rpc.NotRun(err) != notRun {
+				t.Errorf("%s: %v, not run: %v", name, err, rpc.NotRun(err))
+			}
+		}
+	})
+}
+
 // A middleware that hides the connection is answered, and told in the log what
 // is the matter, at once.
 func TestMiddlewareThatHidesTheConnection(t *testing.T) {

@@ -91,7 +91,7 @@ func TestObserveCalls(t *testing.T) {
 		"no such method": {func(ctx context.Context, _ *SubjectClient, c rpc.Caller) error {
 			return c.Call(ctx, &rpc.Call{Method: to("No.Such")})
 		},
-			"No.Such: method not found, panic <nil>, ran false, 0 and 0 bytes", "No.Such: method not found, panic <nil>, ran true, 0 and 0 bytes"},
+			"No.Such: method not found, panic <nil>, ran false, 0 and 0 bytes", "No.Such: method not found, panic <nil>, ran false, 0 and 0 bytes"},
 		"parameters that do not fit": {func(ctx context.Context, _ *SubjectClient, c rpc.Caller) error {
 			return c.Call(ctx, &rpc.Call{Method: to("Test.Add"), Params: &map[string]string{"a": "x"}})
 		}, "Test.Add: invalid params, panic <nil>, ran false, 9 and 0 bytes", "Test.Add: invalid params, panic <nil>, ran true, 9 and 0 bytes"},

@@ -214,7 +214,7 @@ func (c *incomingCalls) newCall(m *wire.Message, full bool) (*Incoming, *fault.E
 	method := s.Lookup(m.Method)
 	switch {
 	case method == nil:
-		return nil, &fault.Error{Code: fault.MethodNotFound, Message: "method not found: " + Brief(m.Method)}
+		return nil, &fault.Error{Code: fault.MethodNotFound, Message: "method not found: " + Brief(m.Method), Ran: fault.No}
 	case full || c.cleanups.Load() >= int64(s.Limits.Calls):
 		return nil, errTooManyCalls
 	}
