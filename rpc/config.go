@@ -102,7 +102,7 @@ func (r *registry) register(s Service) {
 	order := new(session.Ordering)
 	for _, m := range s.Methods {
 		if _, dup := r.methods[m.Name]; dup {
-			panic(fmt.Sprintf("rpc: method %q is registered twice", m.Name))
+			panic(fmt.Errorf("rpc: %w", registeredTwice(m.Name)))
 		}
 		served := serves(m, func(ctx context.Context, c *Call) error { return m.Serve(ctx, s.Impl, c) })
 		if !m.Unordered {

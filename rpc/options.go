@@ -12,7 +12,7 @@ import (
 // ConnOptions configure a connection that NewConn makes over a pair of byte streams.
 // The zero value of each field is the recommended one.
 type ConnOptions struct {
-	// Services are served to the peer.
+	// Services are served to the peer. No two of them may have a method of the same name.
 	Services []Service
 
 	// Limits bound what the connection may cost this side.

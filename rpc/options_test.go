@@ -39,6 +39,8 @@ func TestOptionsAreChecked(t *testing.T) {
 	chain := []rpc.Interceptor{func(ctx context.Context, c *rpc.Call, next rpc.Handler) error { return next(ctx, c) }, nil}
 	refused(t, "CallInterceptors[1] is nil", &rpc.ServerOptions{CallInterceptors: chain}, &rpc.DialOptions{CallInterceptors: chain}, &rpc.ConnOptions{CallInterceptors: chain})
 	refused(t, "ServeInterceptors[1] is nil", &rpc.ServerOptions{ServeInterceptors: chain}, &rpc.DialOptions{ServeInterceptors: chain}, &rpc.ConnOptions{ServeInterceptors: chain})
+	twice := append(services(), services()[1])
+	refused(t, `Services: method "test_subscribe" is registered twice`, &rpc.DialOptions{Services: twice}, &rpc.ConnOptions{Services: twice})
 	for want, opts := range map[string]rpc.ServerOptions{
 		"ServerOptions.MaxConnections is -1":            {MaxConnections: -1},
 		"SessionOptions.Window is -1s":                  {Sessions: &rpc.SessionOptions{Window: -time.Second}},

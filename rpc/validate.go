@@ -109,7 +109,26 @@ func (o *ConnOptions) Validate() error {
 		checkNotNil("CallInterceptors", o.CallInterceptors, func(f Interceptor) bool { return f == nil }),
 		checkNotNil("ServeInterceptors", o.ServeInterceptors, func(f Interceptor) bool { return f == nil }),
 		checkNotNil("StreamInterceptors", o.StreamInterceptors, func(f StreamInterceptor) bool { return f == nil }),
-		checkNotNil("Observers", o.Observers, func(o *Observer) bool { return o == nil }))
+		checkNotNil("Observers", o.Observers, func(o *Observer) bool { return o == nil }),
+		checkServices(o.Services))
+}
+
+// checkServices returns an error for a method that two services have.
+func checkServices(services []Service) error {
+	seen := make(map[string]bool)
+	for _, s := range services {
+		for _, m := range s.Methods {
+			if seen[m.Name] {
+				return fmt.Errorf("Services: %w", registeredTwice(m.Name))
+			}
+			seen[m.Name] = true
+		}
+	}
+	return nil
+}
+
+func registeredTwice(method string) error {
+	return fmt.Errorf("method %q is registered twice", method)
 }
 
 // Validate returns an error that names the first invalid field of o, or two fields that
