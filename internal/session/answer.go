@@ -8,13 +8,8 @@ import (
 // Close removes the call from the open ones, so that a cancel no longer has an effect,
 // and reports whether it was cancelled before.
 func (in *Incoming) Close() (canceled bool) {
-	s := in.Session
-	switch {
-	case in.ID == nil:
-	case s.plain != nil:
-		s.plain.remove(in)
-	default:
-		s.incoming.remove(in)
+	if in.ID != nil {
+		in.Session.dialect.remove(in)
 	}
 	in.scope.mu.Lock()
 	defer in.scope.mu.Unlock()
@@ -43,15 +38,12 @@ func (in *Incoming) BeginResult(producers []Producer) (a answer, err error) {
 			return a, &fault.Error{Code: fault.LimitReached, Message: err.Error(), Ran: fault.Maybe}
 		}
 	}
-	head := wire.Head{ID: in.ID, Body: true}
-	if s.plain == nil {
-		head.Meta = in.response
-		for _, ss := range a.streams {
-			head.Streams = append(head.Streams, ss.handle)
-		}
+	head := wire.Head{ID: in.ID, Meta: in.response, Body: true}
+	for _, ss := range a.streams {
+		head.Streams = append(head.Streams, ss.handle)
 	}
 	a.Message = messagePool.Get().(*messageBuffer)
-	a.Message.Bytes = s.Format.AppendResponse(a.Message.begin(s.Format), &head)
+	a.Message.Bytes = s.appendResponse(a.Message.begin(s.Format), &head)
 	return a, nil
 }
 
@@ -79,7 +71,7 @@ func (a *answer) Send() error {
 	in.send(a.Message)
 	a.Message.release(size)
 	for _, ss := range a.streams {
-		if s.plain != nil && s.plain.halfClosing.Load() {
+		if s.halfClosing.Load() {
 			ss.stop(errHalfClosed)
 		}
 		go ss.run()
@@ -93,14 +85,10 @@ func (a *answer) Send() error {
 // Fail answers with an error.
 func (in *Incoming) Fail(e *fault.Error) {
 	s := in.Session
-	var meta map[string]string
-	if s.plain == nil {
-		meta = in.response
-	}
 	room := make([]byte, s.Format.FrameRoom(), smallBuffer)
-	msg := s.Format.AppendError(room, in.ID, s.wireError(e), meta)
+	msg := s.appendError(room, in.ID, e, in.response)
 	if len(msg)-len(room) > s.peerMessage() {
-		msg = s.Format.AppendError(room, in.ID, s.wireError(shortened(e, s.peerMessage())), nil)
+		msg = s.appendError(room, in.ID, shortened(e, s.peerMessage()), nil)
 	}
 	in.send(&messageBuffer{msg})
 }

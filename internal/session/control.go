@@ -12,7 +12,7 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// The control notifications of wirecall mode, and the requests that the runtime answers
+// The control notifications of wirecall, and the requests that the runtime answers
 // itself.
 const (
 	methodItems         = "$/items"
@@ -32,31 +32,21 @@ const (
 	methodUnsubscribe = "rpc.unsubscribe"
 )
 
-// elicitsAck reports whether a message has to be acknowledged. Acks, pings and pongs do
-// not, or two idle peers would acknowledge each other's acks without end.
-func elicitsAck(method []byte) bool {
-	switch string(method) {
-	case methodAck, methodPing, methodPong:
-		return false
-	}
-	return true
-}
-
 // control receives a control notification, the n-th message of its frame counted
 // from 0. An unknown one is ignored, as in the Language Server Protocol.
-func (r *reader) control(m *wire.Message, n int) error {
-	s := r.session
+func (w *wirecall) control(m *wire.Message, n int) error {
+	s := w.session
 	switch string(m.Method) {
 	case methodAck:
-		return r.ack(m.Params, n)
+		return w.ack(m.Params, n)
 	case methodItems:
-		return r.items(m.Params)
+		return w.items(m.Params)
 	case methodEnd:
-		return r.endOfStream(m.Params)
+		return w.endOfStream(m.Params)
 	case methodCredit:
-		return r.credit(m.Params)
+		return w.credit(m.Params)
 	case methodCancel:
-		return r.cancel(m.Params)
+		return w.cancel(m.Params)
 	case methodCancelRequest:
 		for name, raw := range s.Format.Object(m.Params) {
 			if id, ok := s.Format.Natural(raw); ok && name == "id" {
@@ -64,21 +54,21 @@ func (r *reader) control(m *wire.Message, n int) error {
 			}
 		}
 	case methodPing:
-		return r.ping(m.Params)
+		return w.pong(m.Params)
 	case methodGoaway:
-		return r.goaway(m.Params)
+		return w.goaway(m.Params)
 	case methodMoved:
 		s.peerMoved()
 	case methodClose:
-		return r.close(m.Params)
+		return w.close(m.Params)
 	}
 	return nil
 }
 
-// ping answers $/ping.
-func (r *reader) ping(params []byte) error {
-	s := r.session
-	n, ok := r.ints(params, 1)
+// pong answers $/ping.
+func (w *wirecall) pong(params []byte) error {
+	s := w.session
+	n, ok := w.ints(params, 1)
 	if !ok {
 		return errMalformed
 	}
@@ -90,12 +80,12 @@ func (r *reader) ping(params []byte) error {
 }
 
 // ack receives $/ack, the n-th message of its frame counted from 0.
-func (r *reader) ack(params []byte, n int) error {
-	res := r.session.resumption.Load()
+func (w *wirecall) ack(params []byte, n int) error {
+	res := w.session.resumption.Load()
 	if res == nil {
 		return nil
 	}
-	v, ok := r.ints(params, 2)
+	v, ok := w.ints(params, 2)
 	if !ok || len(v) < 2 || n > 0 {
 		return errMalformed
 	}
@@ -108,12 +98,12 @@ func (r *reader) ack(params []byte, n int) error {
 // ints decodes up to n integers at the beginning of params, and reports whether all of
 // them are integers. Further elements belong to later versions of the protocol and are
 // ignored.
-func (r *reader) ints(params []byte, n int) (is []int64, ok bool) {
-	for raw := range r.session.Format.Array(params) {
+func (w *wirecall) ints(params []byte, n int) (is []int64, ok bool) {
+	for raw := range w.session.Format.Array(params) {
 		if len(is) == n {
 			break
 		}
-		i, ok := r.session.Format.Natural(raw)
+		i, ok := w.session.Format.Natural(raw)
 		if !ok {
 			return is, false
 		}
@@ -125,8 +115,8 @@ func (r *reader) ints(params []byte, n int) (is []int64, ok bool) {
 var errMalformed = errors.New("a control message is malformed")
 
 // items receives $/items.
-func (r *reader) items(params []byte) error {
-	s := r.session
+func (w *wirecall) items(params []byte) error {
+	s := w.session
 	var rs *RecvStream
 	var items []byte
 	i := 0
@@ -151,23 +141,23 @@ func (r *reader) items(params []byte) error {
 		return errMalformed
 	}
 	if err := rs.receive(s.Format.Array(items)); err != nil {
-		r.breach(rs, err)
+		w.breach(rs, err)
 	}
 	return nil
 }
 
 // breach ends a receive stream whose producer has violated the protocol, or whose items
 // exceed a limit. The error follows the items received before.
-func (r *reader) breach(rs *RecvStream, err *fault.Error) {
-	s := r.session
+func (w *wirecall) breach(rs *RecvStream, err *fault.Error) {
+	s := w.session
 	s.queue.post(s.Format.AppendEnd(nil, methodCancel, rs.Handle, s.errorObject(err))) // before a handler can answer because of the end
 	rs.receiveEnd(err)
 }
 
 // endOfStream receives $/end. It removes the stream only after the whole message has
 // been found valid, since an invalid one ends the session, which then ends the stream.
-func (r *reader) endOfStream(params []byte) error {
-	s := r.session
+func (w *wirecall) endOfStream(params []byte) error {
+	s := w.session
 	var h int64
 	var end error
 	ok := false
@@ -195,9 +185,9 @@ func (r *reader) endOfStream(params []byte) error {
 }
 
 // credit receives $/credit.
-func (r *reader) credit(params []byte) error {
-	s := r.session
-	v, ok := r.ints(params, 4)
+func (w *wirecall) credit(params []byte) error {
+	s := w.session
+	v, ok := w.ints(params, 4)
 	if !ok || len(v) < 4 {
 		return errMalformed
 	}
@@ -211,8 +201,8 @@ func (r *reader) credit(params []byte) error {
 }
 
 // cancel receives $/cancel.
-func (r *reader) cancel(params []byte) error {
-	s := r.session
+func (w *wirecall) cancel(params []byte) error {
+	s := w.session
 	for raw := range s.Format.Array(params) {
 		h, ok := s.Format.Natural(raw)
 		if !ok {
@@ -227,8 +217,8 @@ func (r *reader) cancel(params []byte) error {
 }
 
 // close receives $/close.
-func (r *reader) close(params []byte) error {
-	form := r.session.Format
+func (w *wirecall) close(params []byte) error {
+	form := w.session.Format
 	var e transport.CloseError
 	i := 0
 	for raw := range form.Array(params) {

@@ -28,19 +28,16 @@ func (l *lifecycle) Goaway(deadline time.Time) {
 	switch {
 	case was == detached:
 		l.session.expire(ErrDrained)
-	case was != attached:
-	case l.session.plain != nil:
+	case was == attached:
 		l.session.outgoing.drain()
-		l.session.plain.drain()
-	default:
-		l.session.outgoing.drain()
-		l.sendGoaway()
+		l.session.dialect.drain()
 		l.watchWork()
 	}
 }
 
-// sendGoaway sends $/goaway and bounds how long the peer may take to move.
-func (l *lifecycle) sendGoaway() {
+// drain sends $/goaway and bounds how long the peer may take to move.
+func (w *wirecall) drain() {
+	l := &w.session.lifecycle
 	wait := movedTimeout
 	if left, ok := l.timeToDrain(); ok {
 		wait = min(wait, left/2)
@@ -110,9 +107,9 @@ func (l *lifecycle) TakesNoCalls() bool {
 
 // goaway receives $/goaway and answers with $/moved. After that, only requests for calls
 // from the peer are sent.
-func (r *reader) goaway(params []byte) error {
-	s := r.session
-	v, ok := r.ints(params, 2)
+func (w *wirecall) goaway(params []byte) error {
+	s := w.session
+	v, ok := w.ints(params, 2)
 	if !ok {
 		return errMalformed
 	}

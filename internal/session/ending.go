@@ -33,7 +33,7 @@ func (s *Session) writeFailed(err error) {
 	t := s.transport
 	switch {
 	case s.detach(t, err):
-	case err == transport.ErrNotReading || s.plain != nil && s.plain.halfClosing.Load() || s.Err() != nil: // the peer has not closed it, or what it sent is no longer needed
+	case err == transport.ErrNotReading || s.halfClosing.Load() || s.Err() != nil: // the peer has not closed it, or what it sent is no longer needed
 		s.endAndClose(t, err)
 	default:
 		s.queue.detach()
@@ -121,10 +121,7 @@ func (s *Session) finish(cause error, code transport.CloseCode, onlyDetached boo
 	received := s.recv.end()
 	s.incoming.end()
 	lingers := s.notifications.end(cause, code)
-	if s.plain != nil {
-		s.plain.finish(cause)
-	}
-	flushes := code != 0 && was != detached || s.plain != nil && !s.Client // a plain client may have half-closed
+	flushes := s.dialect.finish(cause) || code != 0 && was != detached
 	sent, unsent := s.queue.end(!flushes)
 	s.cancel(cause)
 	if !lingers {

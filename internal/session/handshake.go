@@ -12,12 +12,12 @@ import (
 // A handshake is the client's side of rpc.hello or rpc.resume, before there is a reader.
 type handshake struct {
 	*Settings
-	dialect
+	form
 	transport transport.Transport
 }
 
 func (s *Session) handshake(t transport.Transport) handshake {
-	return handshake{s.Settings, s.dialect, t}
+	return handshake{s.Settings, s.form, t}
 }
 
 // withCredentials makes a handshake request with the client's token. If the server

@@ -104,6 +104,7 @@ func (h hello) notifications() (items, bytes int64) {
 func (s *Session) applyHello(h hello) {
 	s.peerMessageLimit.Store(int64(clampToInt(h.Message)))
 	items, bytes := h.notifications()
+	s.notifications.announce()
 	s.queue.applyHello(clampToInt(h.Streams), clampToInt(items), clampToInt(bytes))
 	s.outgoing.accept(h.Calls)
 }
@@ -140,7 +141,7 @@ func (s *Session) sendHello(ctx context.Context) error {
 	if s.Format == wire.JSON && h.Version == 0 && knowsNoHello(err) {
 		s.switchToPlain()
 		if strange, ok := err.(*strangeAnswer); ok {
-			s.plain.early = strange.frame
+			s.reader.early = strange.frame
 		}
 		return nil
 	}
@@ -166,8 +167,9 @@ func Milliseconds(n int64) time.Duration {
 // switchToPlain switches the session to plain mode, before it has sent anything but
 // hello.
 func (s *Session) switchToPlain() {
-	s.Mode, s.extended, s.plain = ModePlain, false, newPlain(s)
+	s.Mode, s.extended, s.dialect = ModePlain, false, newPlain(s)
 	s.queue.single = true
+	s.queue.initialCredit = flow.NewCredit(s.Limits.WindowItems, s.Limits.WindowBytes)
 	s.peerMessageLimit.Store(math.MaxInt32)
 	if ws, ok := s.transport.(*transport.WebSocket); ok {
 		ws.Plain()

@@ -321,9 +321,7 @@ func (in *Incoming) leave() {
 		return // its queue is what counts
 	}
 	s.addWork(-1)
-	if s.plain != nil {
-		s.plain.start(nil)
-	}
+	s.dialect.left()
 }
 
 // Release returns what only the handler needs: the parameters and their unclaimed
@@ -364,7 +362,7 @@ func (in *Incoming) withdraw() {
 	}
 }
 
-// remove removes a call that is about to be answered.
+// remove removes a call that is being answered.
 func (c *incomingCalls) remove(in *Incoming) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -39,9 +39,7 @@ func (k *keepAlive) check() {
 		t.Close()
 		return
 	case k.silentChecks == 0 || k.silentChecks >= 3:
-	case s.plain == nil:
-		s.queue.post(s.Format.AppendControl(nil, methodPing, time.Now().UnixMilli()))
-	case !t.Ping(CloseGrace):
+	case !s.dialect.ping(t):
 		k.silentChecks = 0 // plain lines have no ping: the silence proves nothing
 	}
 	s.mu.Lock()

@@ -87,7 +87,7 @@ func (l *lifecycle) watchWork() {
 }
 
 // workChanged acts on the work in flight: it ends a draining session that has become
-// idle and whose peer has moved, and tells the registry and the plain dialect.
+// idle and whose peer has moved, and informs the registry and the dialect.
 func (l *lifecycle) workChanged() {
 	l.mu.Lock()
 	idle := l.work.count() == 0
@@ -95,9 +95,7 @@ func (l *lifecycle) workChanged() {
 		l.session.Registry.recount(l.wait)
 	}
 	done := l.phase == draining && l.moved && idle
-	if l.session.plain != nil {
-		l.session.plain.watchIdle(idle)
-	}
+	l.session.dialect.workChanged(idle)
 	l.mu.Unlock()
 	if done {
 		l.session.Fail(ErrDrained, transport.CloseShutdown)

@@ -30,21 +30,22 @@ type notifications struct {
 	ctx         context.Context         // the parent of the handlers' contexts, which may outlive the session's; nil while none runs
 	cancel      context.CancelCauseFunc // cancels ctx
 	lastHolds   map[*Ordering]*hold     // the last hold of each service that has one
-	window      *flow.Window            // what the peer may send, in wirecall mode; nil before the first notification
+	window      *flow.Window            // what the peer may send; nil in plain mode, which has no credit; set before the reader starts
 }
 
 // allows counts a notification of size bytes, and reports whether the peer was allowed
 // to send it. The mutex must be held.
 func (n *notifications) allows(size int) bool {
-	limits := &n.session.Limits
-	if n.session.plain != nil {
-		return len(n.queue) < limits.Notifications
-	}
 	if n.window == nil {
-		w := flow.NewAnnouncedWindow(limits.notifications()) // hello has announced it
-		n.window = &w
+		return len(n.queue) < n.session.Limits.Notifications
 	}
 	return n.window.Receive(size)
+}
+
+// announce begins the window that this side's hello states.
+func (n *notifications) announce() {
+	w := flow.NewAnnouncedWindow(n.session.Limits.notifications())
+	n.window = &w
 }
 
 // held returns the approximate size in bytes of the notifications of a wirecall peer:
@@ -70,12 +71,12 @@ func (n *notifications) receive(m *wire.Message, size int) error {
 	if method == nil {
 		method = s.Unknown(Brief(m.Method))
 	}
-	if len(m.Streams) > 0 && s.plain == nil {
+	if len(m.Streams) > 0 && s.extended {
 		return errors.New("a notification with streams")
 	}
 	in := s.newIncoming(method)
 	in.size = size
-	if s.plain != nil && !in.reserve(m) {
+	if n.window == nil && !in.reserve(m) {
 		return errNotifications
 	}
 	in.copyMessage(m, n.holding.Load() > 0)
@@ -170,7 +171,7 @@ func (n *notifications) stopRunning() (lingered bool) {
 // countHandled counts a notification whose handler has returned. It grants the peer new
 // credit when half of the window has been used.
 func (n *notifications) countHandled(size int) {
-	if n.session.plain != nil {
+	if n.window == nil {
 		return
 	}
 	var taken uint64

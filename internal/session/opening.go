@@ -168,7 +168,7 @@ func (o *Opening) plain(frame []byte) (*Session, error) {
 	o.transport.Bind(s)
 	s.Heard()
 	o.host.Accept(s)
-	s.plain.receive(frame)
+	_ = s.dialect.receive(frame) // plain JSON-RPC has no violations
 	return s, nil
 }
 

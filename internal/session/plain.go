@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/fault"
@@ -16,10 +15,8 @@ import (
 // both dialects share. A frame is one message or one batch, and an invalid one is
 // answered with an error and does not end the session.
 type plain struct {
-	session     *Session
-	early       []byte      // the reader's: the frame that a server sent before its answer to hello; served first
-	loggedOdd   bool        // the reader's: see reportOdd
-	halfClosing atomic.Bool // the client has half-closed: new subscriptions end at once
+	session   *Session
+	loggedOdd bool // the reader's: see reportOdd
 
 	mu         sync.Mutex
 	open       map[string]*Incoming // unanswered calls of the client, by id
@@ -28,7 +25,7 @@ type plain struct {
 	ended      bool                 // the session has ended
 
 	// lifecycle.mu guards these: they change with the work in flight.
-	whenIdle      chan struct{} // closed when the session is idle; nil unless serveRest waits
+	whenIdle      chan struct{} // closed when the session is idle; nil unless readAll waits
 	idleTimer     *time.Timer   // runs refuseNew once a client is idle that is being drained; nil otherwise
 	idleTimerRuns bool          // idleTimer is running
 }
@@ -37,15 +34,14 @@ func newPlain(s *Session) *plain {
 	return &plain{session: s, open: make(map[string]*Incoming)}
 }
 
-// receive receives one frame.
-func (p *plain) receive(frame []byte) {
-	if isBatch(frame) {
-		if b := newBatch(p, frame, p.post, p.answer); b != nil {
-			b.run()
-		}
-		return
+// receive implements dialect.
+func (p *plain) receive(frame []byte) error {
+	if !isBatch(frame) {
+		p.message(frame, nil)
+	} else if b := newBatch(p, frame, p.post, p.answer); b != nil {
+		b.run()
 	}
-	p.message(frame, nil)
+	return nil
 }
 
 // isBatch reports whether a frame is a batch, by its first character.
@@ -236,6 +232,9 @@ func idKey(id []byte) string {
 	return string(id)
 }
 
+// left implements dialect.
+func (p *plain) left() { p.start(nil) }
+
 // start queues in, unless it is nil, and starts the first queued call if fewer than
 // Limits.Calls run.
 func (p *plain) start(in *Incoming) {
@@ -270,7 +269,7 @@ func (p *plain) cancel(id []byte) {
 	}
 }
 
-// remove removes a call that is about to be answered.
+// remove implements dialect.
 func (p *plain) remove(in *Incoming) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A plain client cannot be asked to leave. While the server drains, its requests are
@@ -17,7 +18,7 @@ const (
 	plainDrainTimeout = 5 * time.Second        // for a client that is never idle
 )
 
-// drain continues to serve a plain client that is being drained.
+// drain implements dialect: a plain client is still served.
 func (p *plain) drain() {
 	s := p.session
 	wait := plainDrainTimeout
@@ -29,12 +30,11 @@ func (p *plain) drain() {
 	s.mu.Lock()
 	p.idleTimer = timer
 	s.mu.Unlock()
-	s.watchWork()
 }
 
-// watchIdle runs idleTimer while nothing is in flight, and ends the wait of serveRest
-// when nothing is. lifecycle.mu must be held.
-func (p *plain) watchIdle(idle bool) {
+// workChanged implements dialect. It runs idleTimer while nothing is in flight, and ends
+// the wait of readAll when nothing is.
+func (p *plain) workChanged(idle bool) {
 	if p.whenIdle != nil && idle {
 		close(p.whenIdle)
 		p.whenIdle = nil
@@ -73,19 +73,18 @@ func (p *plain) endWhenIdle() {
 	p.refuseNew()
 }
 
-// finish makes requests from now on be ignored. If the server has shut down, it answers
-// the unanswered calls.
-func (p *plain) finish(cause error) {
+// finish implements dialect. If the server has shut down, it answers the unanswered calls.
+// What has been put is written, since a client may have half-closed.
+func (p *plain) finish(cause error) (flush bool) {
 	p.mu.Lock()
-	p.ended = true
 	unanswered := p.open
-	if p.open = nil; cause != ErrDrained || p.session.Client {
-		unanswered = nil
-	}
+	p.open, p.ended = nil, true
 	p.mu.Unlock()
-	if cause == ErrDrained && !p.session.Client {
+	server := !p.session.Client
+	if server && cause == ErrDrained {
 		p.refuse(unanswered)
 	}
+	return server
 }
 
 // refuse answers open calls of a plain client with an error, and ends its subscriptions
@@ -129,19 +128,15 @@ const halfCloseTimeout = 30 * time.Second
 
 var errHalfClosed = &fault.Error{Code: fault.Canceled, Message: "canceled: the client has closed its side of the connection"}
 
-// halfClosed reports whether err, which ended the reading, is the half-close of a plain
-// client. p is nil in wirecall mode.
-func (p *plain) halfClosed(t transport.Transport, err error) bool {
-	_, lines := t.(*transport.Lines)
-	return lines && err == io.EOF && p != nil && !p.session.Client
-}
-
-// serveRest serves and answers what has been received, and then ends the session; it
-// also ends it when a write fails or after halfCloseTimeout. It first stops
-// subscriptions, which may be endless. The reader calls it.
-func (p *plain) serveRest(t transport.Transport) {
+// readAll implements dialect. After a half-close it serves and answers what has been
+// received; it returns early when a write fails or after halfCloseTimeout. It first stops
+// subscriptions, which may be endless.
+func (p *plain) readAll(t transport.Transport, err error) {
 	s := p.session
-	p.halfClosing.Store(true)
+	if _, lines := t.(*transport.Lines); !lines || err != io.EOF || s.Client {
+		return
+	}
+	s.halfClosing.Store(true)
 	for _, ss := range s.queue.openStreams(func(*SendStream) bool { return true }) {
 		ss.stop(errHalfClosed)
 	}
@@ -162,5 +157,14 @@ func (p *plain) serveRest(t transport.Transport) {
 	case <-s.Ctx.Done():
 	case <-late.C:
 	}
-	s.peerGone(t, io.EOF)
 }
+
+// unreadable implements dialect.
+func (p *plain) unreadable(e transport.FrameError) {
+	if !p.session.Client {
+		p.session.queue.post(p.fault(nil, &wire.Fault{Code: frameErrorCode(e), Message: e.Message}))
+	}
+}
+
+// ping implements dialect.
+func (p *plain) ping(t transport.Transport) bool { return t.Ping(CloseGrace) }

@@ -1,10 +1,6 @@
 package session
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-
 	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
@@ -17,27 +13,27 @@ type reader struct {
 	session *Session
 	message wire.Message // reused for each message
 	alone   bool         // the message fills its frame
+	early   []byte       // the frame that a plain server sent before its answer to hello; received first
 }
 
 // Read is the reader: it receives frames until the transport fails or the peer ends the
 // session.
 func (s *Session) Read(t transport.Transport) {
-	if p := s.plain; p != nil && p.early != nil {
-		p.receive(p.early)
-		p.early = nil
+	if early := s.reader.early; early != nil {
+		_ = s.dialect.receive(early) // only plain JSON-RPC has one, which has no violations
+		s.reader.early = nil
 	}
 	err, breach := s.reader.readFrames(t)
 	defer s.stopReading()
 	switch {
 	case breach:
 		s.Breached.Store(true)
-		if e, ok := err.(transport.FrameError); ok && s.plain != nil && !s.Client {
-			s.queue.post(s.plain.fault(nil, &wire.Fault{Code: frameErrorCode(e), Message: e.Message}))
+		if e, ok := err.(transport.FrameError); ok {
+			s.dialect.unreadable(e)
 		}
 		s.Fail(err, breachCode(err))
-	case s.plain.halfClosed(t, err):
-		s.plain.serveRest(t)
 	case !s.detach(t, err):
+		s.dialect.readAll(t, err)
 		s.peerGone(t, err)
 	}
 }
@@ -47,21 +43,13 @@ func (s *Session) Read(t transport.Transport) {
 func (r *reader) readFrames(t transport.Transport) (err error, breach bool) {
 	s := r.session
 	for {
-		frame, err := readFrame(t, s.plain != nil)
+		frame, err := readFrame(t, !s.extended)
 		if err != nil {
 			_, breach := err.(transport.FrameError)
 			return err, breach
 		}
 		s.keepAlive.active.Store(true)
-		switch res := s.resumption.Load(); {
-		case s.plain != nil:
-			s.plain.receive(frame)
-		case res == nil:
-			err = r.receive(frame)
-		default:
-			err = res.receive(frame)
-		}
-		if err != nil {
+		if err := s.dialect.receive(frame); err != nil {
 			_, goodbye := err.(transport.CloseError)
 			return err, !goodbye
 		}
@@ -87,35 +75,6 @@ func frameErrorCode(e transport.FrameError) int {
 	return fault.InvalidRequest
 }
 
-// receive receives one frame in wirecall mode. It returns an error if the peer has
-// violated the protocol: the session ends, since the message lost may have been the
-// answer to any call.
-func (r *reader) receive(frame []byte) error {
-	s := r.session
-	n := 0
-	for msg, err := range s.Format.Split(frame) {
-		if err != nil {
-			return err
-		}
-		if len(msg) > s.Limits.MessageBytes {
-			return fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), s.Limits.MessageBytes)
-		}
-		r.alone = s.Format.FrameSize(len(msg)) >= len(frame)
-		if err := s.Format.Decode(msg, &r.message); err != nil {
-			return err
-		}
-		if err := r.dispatch(&r.message, len(msg), n); err != nil {
-			return err
-		}
-		n++
-	}
-	r.alone = false
-	if n == 0 {
-		return errors.New("an empty frame")
-	}
-	return nil
-}
-
 // retain returns raw, a part of the message being received, in a pooled buffer that
 // outlives the frame, and that the caller must return to the pool: the frame's own
 // buffer if the message fills it, otherwise a copy. If raw is small, buffer is nil. The
@@ -131,28 +90,4 @@ func (r *reader) retain(raw []byte) (held, buffer []byte) {
 	}
 	b := append(buffers.Get(len(raw)), raw...)
 	return b, b
-}
-
-// dispatch receives the n-th message of its frame, counted from 0, which has size bytes.
-func (r *reader) dispatch(m *wire.Message, size, n int) error {
-	s := r.session
-	if !s.HasTraffic.Load() && (!bytes.HasPrefix(m.Method, []byte("$/")) || string(m.Method) == methodItems) {
-		s.HasTraffic.Store(true)
-	}
-	if res := s.resumption.Load(); res != nil && elicitsAck(m.Method) {
-		res.ackEliciting = true
-	}
-	switch {
-	case m.Method == nil:
-		return s.outgoing.answer(m)
-	case m.ID == nil && bytes.HasPrefix(m.Method, []byte("$/")):
-		return r.control(m, n)
-	case m.ID == nil:
-		return s.notifications.receive(m, size)
-	}
-	id, ok := s.Format.Natural(m.ID)
-	if !ok {
-		return fmt.Errorf("request id %s is not an integer from 0 to 2^53-1", Brief(m.ID))
-	}
-	return s.incoming.request(id, m)
 }

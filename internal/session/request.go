@@ -34,7 +34,7 @@ type Request struct {
 // message ends before the parameters.
 func (s *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err error) {
 	r = Request{Session: s, Method: head.Method}
-	h := wire.Head{Method: head.Method, Body: head.Body}
+	h := wire.Head{Method: head.Method, Meta: head.Meta, Body: head.Body}
 	var raw [20]byte
 	if !head.Notify {
 		if r.Call, err = s.outgoing.begin(ctx); err != nil {
@@ -45,19 +45,13 @@ func (s *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err 
 				return r, err
 			}
 		}
-		h.ID = s.Format.AppendID(raw[:0], r.Call.id)
-	}
-	if s.plain == nil { // strict JSON-RPC servers reject other members
-		h.Meta = head.Meta
-		if r.Call != nil {
-			h.Timeout = timeLeft(ctx)
-		}
+		h.ID, h.Timeout = s.Format.AppendID(raw[:0], r.Call.id), timeLeft(ctx)
 	}
 	for _, ss := range r.streams {
 		h.Streams = append(h.Streams, ss.handle)
 	}
 	r.Message = messagePool.Get().(*messageBuffer)
-	r.Message.Bytes = s.Format.AppendRequest(r.Message.begin(s.Format), &h)
+	r.Message.Bytes = s.appendRequest(r.Message.begin(s.Format), &h)
 	return r, nil
 }
 

@@ -74,11 +74,11 @@ func (s *Session) enableResumption(r *resumption, keep, peerKeeps, skip int) {
 // receive counts a frame, and then receives it. It sends an ack if enough bytes have
 // arrived since the last, and otherwise starts ackTimer if the frame was ack-eliciting.
 // The reader calls it.
-func (r *resumption) receive(frame []byte) error {
+func (r *resumption) receive(w *wirecall, frame []byte) error {
 	r.received.Add(1)
 	r.unackedBytes += len(frame)
 	r.ackEliciting = false
-	err := r.session.reader.receive(frame)
+	err := w.receiveFrame(frame)
 	switch _, goodbye := err.(transport.CloseError); {
 	case goodbye: // $/close stands for a close frame, which is not counted
 		r.received.Add(^uint64(0))

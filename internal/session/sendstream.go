@@ -54,11 +54,7 @@ type Producer interface {
 }
 
 func newSendStream(s *Session, p Producer, handle uint64, scope *callScope) *SendStream {
-	ss := &SendStream{Session: s, handle: handle, producer: p, scope: scope, wake: make(chan struct{}, 1)}
-	ss.credit = flow.NewCredit(s.Limits.WindowItems, s.Limits.WindowBytes)
-	if s.plain == nil {
-		ss.credit = flow.NewCredit(flow.InitialItems, flow.InitialBytes)
-	}
+	ss := &SendStream{Session: s, handle: handle, producer: p, scope: scope, credit: s.queue.initialCredit, wake: make(chan struct{}, 1)}
 	return ss
 }
 

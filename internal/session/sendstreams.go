@@ -22,10 +22,7 @@ func (q *sendQueue) newStreams(method string, producers []Producer, scope *callS
 			ss := newSendStream(s, p, q.lastHandle, scope)
 			ss.isResult = isResult
 			streams = append(streams, ss)
-			if name = q.form.AppendID(nil, ss.handle); s.plain != nil {
-				name = fmt.Appendf(nil, `"0x%x"`, ss.handle)
-				ss.sub = newSubscription(s.Format, method, name)
-			}
+			name = s.dialect.introduce(ss, method)
 		}
 		names = append(names, name)
 	}
@@ -54,7 +51,7 @@ func (q *sendQueue) newStreams(method string, producers []Producer, scope *callS
 func (q *sendQueue) admitStreams(n int, isResult bool) error {
 	limit := q.session.Limits.Streams
 	switch {
-	case n > wire.MaxStreams && q.session.plain == nil:
+	case n > wire.MaxStreams:
 		return errMessageStreams
 	case len(q.streams)+n > q.peerStreams:
 		return overStreams(sideName(!isResult), q.peerStreams, isResult)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 	"github.com/wirecall/wirecall/internal/workers"
@@ -40,7 +41,7 @@ type Session struct {
 	Events Events
 	Client bool // this side dialed the connection
 	Mode   Mode // set before the reader starts
-	dialect
+	form
 	Principal string // who is authenticated on the connection
 
 	Ctx        context.Context                  // ends with the session; its cause is that of the end
@@ -59,12 +60,13 @@ type Session struct {
 	reader    reader
 	flusher   flusher
 	keepAlive keepAlive
-	plain     *plain // what only plain JSON-RPC has; nil in wirecall mode
+	dialect   dialect
 	workers   workers.Pool[*Incoming]
 
 	buffered         atomic.Int64 // received bytes that the application has not taken
 	peerMessageLimit atomic.Int64 // bytes of the largest message that the peer accepts
 	HasTraffic       atomic.Bool  // a message that is no control message, or items, has arrived on this transport
+	halfClosing      atomic.Bool  // a plain client has half-closed: new subscriptions end at once
 	Breached         atomic.Bool  // the peer has violated the protocol
 	logLimit         logLimit
 
@@ -94,8 +96,8 @@ func FromContext(ctx context.Context) *Session {
 
 // New returns a session that is idle until Start or Activate. If e is nil, set.Events
 // makes the session's events.
-func New(ctx context.Context, set *Settings, form wire.Format, t transport.Transport, m Mode, e Events) *Session {
-	s := &Session{Settings: set, Mode: m, dialect: dialect{form, m != ModePlain}, Events: e, ReaderDone: make(chan struct{})}
+func New(ctx context.Context, set *Settings, format wire.Format, t transport.Transport, m Mode, e Events) *Session {
+	s := &Session{Settings: set, Mode: m, form: form{format, m != ModePlain}, Events: e, ReaderDone: make(chan struct{})}
 	s.lifecycle = lifecycle{session: s, transport: t, drainBegun: make(chan struct{})}
 	s.lifetime, s.cancel = context.WithCancelCause(context.WithValue(context.Background(), sessionKey{}, s))
 	s.Ctx = s.setHandshakeContext(ctx)
@@ -105,12 +107,13 @@ func New(ctx context.Context, set *Settings, form wire.Format, t transport.Trans
 	s.outgoing = outgoingCalls{session: s, free: math.MaxInt32, lastAccepted: math.MaxInt64}
 	s.incoming.session, s.notifications.session, s.recv.session, s.reader.session, s.flusher.session, s.keepAlive.session = s, s, s, s, s, s
 	s.queue = sendQueue{session: s, form: s.Format, single: m != ModeWirecall, soft: set.Limits.SendQueueBytes, peerStreams: math.MaxInt32}
+	s.dialect, s.queue.initialCredit = &wirecall{session: s}, flow.NewCredit(flow.InitialItems, flow.InitialBytes)
 	s.peerMessageLimit.Store(math.MaxInt32)
 	switch m {
 	case ModeWirecall:
 		s.peerMessageLimit.Store(MinMessage)
 	case ModePlain:
-		s.plain = newPlain(s)
+		s.dialect, s.queue.initialCredit = newPlain(s), flow.NewCredit(set.Limits.WindowItems, set.Limits.WindowBytes)
 	}
 	s.workers.Init((*Incoming).run)
 	return s

@@ -31,6 +31,13 @@ func newSubscription(form wire.Format, method string, id []byte) *subscription {
 	return &subscription{form: form, id: id, name: name, prefix: p, eth: name != method}
 }
 
+// introduce implements dialect: the stream becomes a subscription.
+func (p *plain) introduce(ss *SendStream, method string) []byte {
+	name := fmt.Appendf(nil, `"0x%x"`, ss.handle)
+	ss.sub = newSubscription(p.session.Format, method, name)
+	return name
+}
+
 // notificationName returns the method of the notifications with a method's items:
 // X_subscription for a method X_subscribe, as in Ethereum, otherwise the method itself.
 func notificationName(method string) string {
