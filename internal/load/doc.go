@@ -3,11 +3,12 @@ package load
 import (
 	"go/ast"
 	"go/parser"
+	"go/token"
 	"go/types"
 )
 
-// A docIndex holds the comments of one file: those of types and of methods of
-// interfaces.
+// A docIndex holds the comments of one file: those of types and constants, of methods
+// of interfaces and of fields.
 type docIndex map[nameOnLine]*ast.CommentGroup
 
 // A nameOnLine tells declarations apart. The compiler does not keep columns.
@@ -30,9 +31,9 @@ func (l *loader) doc(obj types.Object) *ast.CommentGroup {
 	return index[nameOnLine{at.Line, obj.Name()}]
 }
 
-// typeDoc is the comment above a type. Those of the standard library say more
-// about Go than about the wire, and change with its releases.
-func (l *loader) typeDoc(obj *types.TypeName) string {
+// ownDoc is the text of the comment above a type, a constant or a field. Comments of
+// the standard library say more about Go than about the wire, and change with its releases.
+func (l *loader) ownDoc(obj types.Object) string {
 	if l.std[obj.Pkg().Path()] {
 		return ""
 	}
@@ -59,6 +60,11 @@ func (l *loader) index(file string) docIndex {
 				} else if ok {
 					add(t.Name, t.Doc)
 				}
+				if c, ok := spec.(*ast.ValueSpec); ok && n.Tok == token.CONST {
+					for _, name := range c.Names {
+						add(name, beside(c.Doc, c.Comment))
+					}
+				}
 			}
 		case *ast.InterfaceType:
 			for _, m := range n.Methods.List {
@@ -66,8 +72,22 @@ func (l *loader) index(file string) docIndex {
 					add(name, m.Doc)
 				}
 			}
+		case *ast.StructType:
+			for _, f := range n.Fields.List {
+				for _, name := range f.Names {
+					add(name, beside(f.Doc, f.Comment))
+				}
+			}
 		}
 		return true
 	})
 	return index
+}
+
+// beside is the comment above something, or else that on its line.
+func beside(above, line *ast.CommentGroup) *ast.CommentGroup {
+	if above != nil {
+		return above
+	}
+	return line
 }

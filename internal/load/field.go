@@ -29,7 +29,7 @@ func (t *typeLoader) structure(s *types.Struct, owner *types.TypeName) *model.Ty
 		case f.Wire != "" || f.Flat:
 			d.source = v.Pos()
 			d.embedded(v)
-			f.Type = d.typ(v.Type())
+			f.Type, f.Doc = d.typ(v.Type()), t.ownDoc(v)
 		case written:
 			d.nameOnly = true
 			f.Type = d.typ(v.Type())

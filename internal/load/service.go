@@ -21,8 +21,9 @@ type pkgLoader struct {
 	seen     map[typeName]bool        // types that are for the user to change
 	foreigns map[typeName]*foreign    // types that are not
 	endless  map[*types.TypeName]bool // generic types that were refused for it
-	trial    bool                     // whether anything is refused is all that matters
-	build    buildConstraint          // of the files that the output is for
+	generics map[*types.TypeName]*model.Generic
+	trial    bool            // whether anything is refused is all that matters
+	build    buildConstraint // of the files that the output is for
 	problems model.Problems
 }
 
@@ -31,7 +32,7 @@ type pkgLoader struct {
 // outputs, by their names on the wire in lower case.
 func (l *loader) pkg(v *variant, files []string, seen map[string]*model.Service) (*model.Package, model.Problems) {
 	p := v.pkg
-	w := &pkgLoader{loader: l, defs: map[string]*model.Def{}, seen: map[typeName]bool{}, foreigns: map[typeName]*foreign{}, endless: map[*types.TypeName]bool{}}
+	w := &pkgLoader{loader: l, defs: map[string]*model.Def{}, seen: map[typeName]bool{}, foreigns: map[typeName]*foreign{}, endless: map[*types.TypeName]bool{}, generics: map[*types.TypeName]*model.Generic{}}
 	w.out = &model.Package{Path: p.PkgPath, Name: p.Name, Tests: v.kind != forPackage, Declared: v.declared, Elsewhere: v.elsewhere}
 	var found []*decl
 	for _, f := range l.parseAll(files) {

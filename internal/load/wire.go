@@ -24,6 +24,7 @@ type typeLoader struct {
 	inStream bool      // in the items of a stream
 	nameOnly bool      // among type arguments, which need a name and no more
 	defined  bool      // below a named type, where nothing has to be written
+	generic  bool      // in the declaration of a generic type, whose parameters stay what they are
 	decoded  bool      // below a type that reads its JSON by a method, and is only encoded
 	foreign  *foreign  // what this is part of, if that is not for the user to change
 }
@@ -60,6 +61,8 @@ func (t *typeLoader) typ(typ types.Type) *model.Type {
 		return t.alias(u)
 	case *types.Named:
 		return t.named(u)
+	case *types.TypeParam:
+		return &model.Type{Kind: model.Param, Name: u.Obj().Name()}
 	case *types.Basic:
 		return t.basic(u)
 	case *types.Pointer:
@@ -197,6 +200,9 @@ func importable(from, path string) bool {
 // mistake in it has to be mended once. A type that is not for the user to change
 // is refused as a whole, wherever the user has written it.
 func (t *typeLoader) define(typ types.Type, obj *types.TypeName, ref *model.Type, is func(*typeLoader) *model.Type) {
+	if t.generic {
+		return // each instance is defined
+	}
 	name := typeName{types.TypeString(typ, nil), t.decoded}
 	d := t.below()
 	d.defined, d.source = true, obj.Pos()
@@ -222,8 +228,12 @@ func (t *typeLoader) describe(typ types.Type, obj *types.TypeName, ref *model.Ty
 	name := types.TypeString(typ, nil)
 	def := t.defs[name]
 	if def == nil {
-		def = &model.Def{Type: ref, Doc: t.typeDoc(obj), Own: own(typ), Hidden: !t.canName(obj), Varies: !own(typ) && !t.build.implies(t.constraintAt(obj.Pos()))}
+		def = &model.Def{Type: ref, Doc: t.ownDoc(obj), Own: own(typ), Hidden: !t.canName(obj), Varies: !own(typ) && !t.build.implies(t.constraintAt(obj.Pos()))}
 		_, def.Alias = typ.(*types.Alias)
+		def.Addressed, def.Consts = addressed(typ), t.consts(typ, obj)
+		if n, ok := typ.(*types.Named); ok && n.TypeArgs() != nil {
+			def.Generic = t.genericType(n.Origin())
+		}
 		t.defs[name] = def
 		t.out.Types = append(t.out.Types, def)
 	}
@@ -279,6 +289,20 @@ func own(t types.Type) bool {
 			hasMethod(t, "MarshalText", writes) || hasMethod(t, "UnmarshalText", reads))
 }
 
+// addressed reports whether one of the methods that make the JSON of a T is only a
+// *T's.
+func addressed(t types.Type) bool {
+	if types.IsInterface(t) {
+		return false
+	}
+	for _, name := range []string{"MarshalJSON", "MarshalText"} {
+		if hasMethod(t, name, writes) && types.NewMethodSet(t).Lookup(nil, name) == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // The signatures of the methods that make JSON and read it.
 var (
 	writes = signature(nil, []types.Type{byteSlice, types.Universe.Lookup("error").Type()})
@@ -324,6 +348,7 @@ func (t *typeLoader) key(k types.Type) *model.Type {
 	switch {
 	case ok && b.Kind() == types.Invalid:
 	case ok && b.Info()&(types.IsInteger|types.IsString) != 0:
+	case t.generic:
 	case deref(k) == k && (encodesText(k) || t.decoded && hasMethod(k, "MarshalText", writes)) &&
 		types.NewMethodSet(k).Lookup(nil, "MarshalText") != nil: // keys have no address
 	case t.foreign != nil:

@@ -7,7 +7,7 @@ import (
 
 var kindNames = [...]string{
 	"bool", "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64", "uintptr",
-	"float32", "float64", "string", "any", "pointer", "slice", "array", "map", "struct", "named",
+	"float32", "float64", "string", "any", "pointer", "slice", "array", "map", "struct", "named", "param",
 	"time", "text", "custom", "raw",
 }
 
@@ -124,6 +124,9 @@ func (p *Package) Dump() string {
 	}
 	for _, d := range p.Types {
 		fmt.Fprintf(&b, "type %s = %s\n", d.Type, d.Is)
+		for _, c := range d.Consts {
+			fmt.Fprintf(&b, "\tconst %s = %s\n", c.Name, c.Value)
+		}
 		dumpDoc(&b, "\t", d.Doc)
 	}
 	return b.String()

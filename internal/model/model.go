@@ -109,10 +109,29 @@ type Def struct {
 	Doc  string // of its declaration
 	Is   *Type
 
-	Alias  bool // of Is
-	Own    bool // it has methods of its own that make its JSON, or read it
-	Hidden bool // generated code cannot name it
-	Varies bool // it may be another type in other builds of the package
+	Alias     bool // of Is
+	Own       bool // it has methods of its own that make its JSON, or read it
+	Addressed bool // of those that make it, one is the pointer's alone: elements of maps do not have it
+	Hidden    bool // generated code cannot name it
+	Varies    bool // it may be another type in other builds of the package
+
+	Consts  []*Const // exported ones of the type, in the order declared
+	Generic *Generic // what it is an instance of; nil where it is none
+}
+
+// A Const is a constant of a string or integer type.
+type Const struct {
+	Name  string
+	Value string // the text of a string, the digits of an integer
+	Doc   string
+}
+
+// A Generic is the declaration of a generic type. It is the same for all instances.
+type Generic struct {
+	Pkg    Import
+	Name   string
+	Params []string // the names of its type parameters
+	Is     *Type    // written with them, as types of kind Param; nil where that is not known
 }
 
 // A Pos is a place in the source, its file relative to where the generator runs.

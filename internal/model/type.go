@@ -29,6 +29,7 @@ const (
 	Map     // of Key to Elem
 	Struct  // of Fields
 	Named   // Name of package Pkg, with Args if it is generic
+	Param   // type parameter Name, only in what a Generic is
 
 	// These stand only where a Def says what a named type is.
 	Time   // RFC 3339 text
@@ -74,6 +75,7 @@ type Field struct {
 	Embedded bool
 	Tag      string // as written, without quotes
 	Type     *Type
+	Doc      string
 
 	Wire     string // in JSON; empty where the field does not cross or is flattened
 	Flat     bool   // its own fields stand in its place

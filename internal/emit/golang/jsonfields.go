@@ -1,9 +1,7 @@
 package golang
 
 import (
-	"cmp"
 	"go/token"
-	"slices"
 
 	"github.com/wirecall/wirecall/internal/model"
 )
@@ -17,75 +15,27 @@ type jsonField struct {
 	quoted bool
 }
 
+// maxEmbedded is how deeply structs may be embedded in each other.
+const maxEmbedded = 8
+
 // jsonFields is the members of the object that a struct's fields make, in their
-// order. Like encoding/json it drops those that another hides: of several of one
-// name that which is least deep remains, or there the only one with a tag, or
-// none. It fails where a field is reached through a pointer.
+// order. It fails where a field is reached through a pointer, or cannot be named.
 func (e *emitter) jsonFields(s *model.Type) (fields []*jsonField, ok bool) {
-	all, ok := e.flatten(s, nil)
+	members, ok := model.Members(s, func(t *model.Type) *model.Type {
+		is, def := e.resolve(t)
+		if is == nil || is.Kind != model.Struct || def == nil {
+			return nil
+		}
+		return is
+	})
 	if !ok {
 		return nil, false
 	}
-	byName := map[string][]*jsonField{}
-	for _, f := range all {
-		byName[f.Wire] = append(byName[f.Wire], f)
-	}
-	for _, f := range all {
-		if dominant(byName[f.Wire]) == f {
-			fields = append(fields, f)
+	for _, m := range members {
+		if !token.IsExported(m.Name) || len(m.Path) > maxEmbedded { // embedded, with a name of its own
+			return nil, false
 		}
+		fields = append(fields, &jsonField{Field: m.Field, plan: e.json, path: m.Path})
 	}
 	return fields, true
-}
-
-// maxEmbedded is how deeply structs may be embedded in each other. A field may be
-// reached in exponentially many ways.
-const maxEmbedded = 8
-
-// flatten lists the fields of a struct and of those that are flattened into it.
-func (e *emitter) flatten(s *model.Type, path []*model.Field) (all []*jsonField, ok bool) {
-	if len(path) > maxEmbedded {
-		return nil, false
-	}
-	for _, f := range s.Fields {
-		p := append(slices.Clip(path), f)
-		switch {
-		case f.Flat:
-			inner, def := e.resolve(f.Type)
-			if inner == nil || inner.Kind != model.Struct || def == nil {
-				return nil, false
-			}
-			fields, ok := e.flatten(inner, p)
-			if !ok {
-				return nil, false
-			}
-			all = append(all, fields...)
-		case f.Wire != "":
-			if !token.IsExported(f.Name) { // embedded, with a name of its own
-				return nil, false
-			}
-			all = append(all, &jsonField{Field: f, plan: e.json, path: p})
-		}
-	}
-	return all, true
-}
-
-// dominant is the one of the fields of one name that encoding/json takes, or
-// nil.
-func dominant(fields []*jsonField) *jsonField {
-	fields = slices.Clone(fields)
-	slices.SortStableFunc(fields, func(a, b *jsonField) int {
-		return cmp.Or(cmp.Compare(len(a.path), len(b.path)), cmp.Compare(untagged(a), untagged(b)))
-	})
-	if len(fields) > 1 && len(fields[0].path) == len(fields[1].path) && fields[0].Tagged == fields[1].Tagged {
-		return nil
-	}
-	return fields[0]
-}
-
-func untagged(f *jsonField) int {
-	if f.Tagged {
-		return 0
-	}
-	return 1
 }

@@ -43,7 +43,7 @@ const maxLevels = 20
 func (e *emitter) planJSON() {
 	e.json = &jsonPlan{defs: map[string]*model.Def{}, codings: map[*model.Def]*coding{}}
 	for _, d := range e.pkg.Types {
-		e.json.defs[typeKey(d.Type)] = d
+		e.json.defs[model.Key(d.Type)] = d
 	}
 	for _, name := range jsonPredeclared {
 		if e.declared(name) { // what is generated for JSON needs Go's own

@@ -1,68 +1,24 @@
 package golang
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/wirecall/wirecall/internal/model"
 )
 
-// typeKey tells types apart, as they are written.
-func typeKey(t *model.Type) string {
-	if t.Kind != model.Named {
-		return unnamedKey(t, typeKey)
-	}
-	return namedKey(t, typeKey)
-}
-
-// namedKey tells named types apart, by the keys of their arguments.
-func namedKey(t *model.Type, key func(*model.Type) string) string {
-	name := t.Pkg.Path + "." + t.Name
-	if len(t.Args) == 0 {
-		return name
-	}
-	for _, a := range t.Args {
-		name += "," + key(a)
-	}
-	return name + ";" // where the arguments end
-}
-
-// unnamedKey tells types without a name apart, by the keys of their parts.
-func unnamedKey(t *model.Type, key func(*model.Type) string) string {
-	switch t.Kind {
-	case model.Pointer:
-		return "*" + key(t.Elem)
-	case model.Slice:
-		return "[]" + key(t.Elem)
-	case model.Array:
-		return "[" + strconv.FormatInt(t.Len, 10) + "]" + key(t.Elem)
-	case model.Map:
-		return "map[" + key(t.Key) + "]" + key(t.Elem)
-	case model.Struct:
-		var fields strings.Builder
-		for _, f := range t.Fields {
-			fmt.Fprintf(&fields, "%s %t %s %q;", f.Name, f.Embedded, key(f.Type), f.Tag)
-		}
-		return "struct{" + fields.String() + "}"
-	}
-	return t.Kind.String()
-}
-
-// resolvedKey is typeKey without aliases, but in structs without a name: resolved
+// resolvedKey is model.Key without aliases, but in structs without a name: resolved
 // they could be exponentially large.
 func (e *emitter) resolvedKey(t *model.Type) string {
 	switch t.Kind {
 	case model.Struct:
-		return typeKey(t)
+		return model.Key(t)
 	case model.Named:
-		if d := e.json.defs[typeKey(t)]; d != nil && d.Alias {
+		if d := e.json.defs[model.Key(t)]; d != nil && d.Alias {
 			return e.resolvedKey(d.Is)
 		}
-		return namedKey(t, e.resolvedKey)
+		return model.NamedKey(t, e.resolvedKey)
 	}
-	return unnamedKey(t, e.resolvedKey)
+	return model.UnnamedKey(t, e.resolvedKey)
 }
 
 // resolve is what a type is in all builds of the package, and the declaration of
@@ -70,7 +26,7 @@ func (e *emitter) resolvedKey(t *model.Type) string {
 // known.
 func (e *emitter) resolve(t *model.Type) (*model.Type, *model.Def) {
 	for t != nil && t.Kind == model.Named {
-		d := e.json.defs[typeKey(t)]
+		d := e.json.defs[model.Key(t)]
 		if d == nil || d.Varies {
 			return nil, nil
 		}
@@ -88,7 +44,7 @@ func (e *emitter) nameable(t *model.Type) bool {
 	t.Walk(func(t *model.Type) {
 		switch t.Kind {
 		case model.Named:
-			d := e.json.defs[typeKey(t)]
+			d := e.json.defs[model.Key(t)]
 			ok = ok && (d != nil && !d.Hidden || d == nil && t.Pkg.Path == e.pkg.Path)
 		case model.Struct:
 			ok = false
@@ -104,7 +60,7 @@ func (e *emitter) nameable(t *model.Type) bool {
 // then encoding/json does not see a pointer's methods.
 func (e *emitter) holdsOwn(t *model.Type, seen map[string]bool) bool {
 	if t.Kind == model.Named {
-		key := typeKey(t)
+		key := model.Key(t)
 		if seen[key] {
 			return false // or else it would have been found
 		}

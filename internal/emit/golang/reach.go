@@ -77,7 +77,7 @@ func (r *reachFinder) each(t *model.Type, out *reached, f func(*model.Def)) {
 		return
 	}
 	if t.Kind == model.Named {
-		if d := r.e.json.defs[typeKey(t)]; d != nil && !d.Own {
+		if d := r.e.json.defs[model.Key(t)]; d != nil && !d.Own {
 			f(d)
 		}
 		return
