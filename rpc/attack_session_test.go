@@ -30,8 +30,8 @@ func sessionServer(opts rpc.SessionOptions) *rpc.Server {
 
 const resumed = `"result":{"received":`
 
-// Who is not whose session it is hears that there is none, in the same words
-// whatever is wrong; and the session goes on for its owner.
+// A client that may not resume a session is answered that there is none, in the same
+// words whatever is wrong, and the session continues for its owner.
 func TestTokensThatAreNoGood(t *testing.T) {
 	for name, forge := range map[string]struct {
 		who   string
@@ -50,20 +50,20 @@ func TestTokensThatAreNoGood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := sessionServer(rpc.SessionOptions{})
-				ann := clientAs(t, srv, "ann")
-				token := ann.begin()
+				ann := lineClientAs(t, srv, "ann")
+				token := ann.openSession()
 				id, secret, _ := strings.Cut(token, ".")
-				thief := clientAs(t, srv, forge.who)
+				thief := lineClientAs(t, srv, forge.who)
 				if got := thief.resume(forge.token(token, id, secret), 0); !strings.Contains(got, `{"code":-32008,"message":"session lost: it is not known here"}`) {
-					t.Errorf("the thief hears %s", got)
+					t.Errorf("the thief received %s", got)
 				}
-				ann.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1,2]}`) // still on her socket
-				ann.hear(`"result":3`)
+				ann.send(`{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1,2]}`) // still on her socket
+				ann.receive(`"result":3`)
 				ann.conn.Close()
 				synctest.Wait()
-				again := clientAs(t, srv, "ann")
+				again := lineClientAs(t, srv, "ann")
 				if got := again.resume(token, 1); !strings.Contains(got, resumed) {
-					t.Errorf("the owner hears %s", got)
+					t.Errorf("the owner received %s", got)
 				}
 				again.conn.Close()
 				thief.conn.Close()
@@ -77,19 +77,19 @@ func TestTokensThatAreNoGood(t *testing.T) {
 func TestResumeInAnotherCodec(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := sessionServer(rpc.SessionOptions{})
-		owner := clientAs(t, srv, "")
-		token := owner.begin()
-		p := frameClientOf(t, srv, cborProtocol)
+		owner := lineClientAs(t, srv, "")
+		token := owner.openSession()
+		p := frameClient(t, srv, cborProtocol)
 		params, err := cbor.Codec.Append([]byte("\xa3\x62id\x01\x66method\x6arpc.resume\x66params"), map[string]any{"session": token, "attempt": attempts.Add(1), "received": 0})
 		if err != nil {
 			t.Fatal(err)
 		}
 		p.send(websocket.MessageBinary, string(wire.CBOR.AppendToFrame(nil, params, true)))
-		if got := p.got(); len(got) != 1 || !strings.Contains(got[0], "not known here") {
+		if got := p.receiveAll(); len(got) != 1 || !strings.Contains(got[0], "not known here") {
 			t.Errorf("%q", got)
 		}
-		owner.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1,2]}`)
-		owner.hear(`"result":3`)
+		owner.send(`{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1,2]}`)
+		owner.receive(`"result":3`)
 		owner.conn.Close()
 		srv.Close()
 	})
@@ -105,16 +105,16 @@ func TestResumptionsThatCannotBe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := sessionServer(rpc.SessionOptions{})
-				owner := clientAs(t, srv, "ann")
-				token := owner.begin()
+				owner := lineClientAs(t, srv, "ann")
+				token := owner.openSession()
 				owner.conn.Close()
 				synctest.Wait()
 				for _, want := range []string{"is acknowledged, of 0 that were sent", "not known here"} {
-					again := clientAs(t, srv, "ann")
+					again := lineClientAs(t, srv, "ann")
 					if got := again.resume(token, received); !strings.Contains(got, want) {
-						t.Errorf("heard %s, want %s", got, want)
+						t.Errorf("received %s, want %s", got, want)
 					}
-					again.begin()
+					again.openSession()
 					again.conn.Close()
 				}
 				srv.Close()
@@ -128,11 +128,11 @@ func TestMalformedResume(t *testing.T) {
 	for _, received := range []string{`-1`, `1e400`, `9007199254740992`, `18446744073709551615`, `18446744073709551616`, `"1"`, `[]`} {
 		synctest.Test(t, func(t *testing.T) {
 			srv := sessionServer(rpc.SessionOptions{})
-			owner := clientAs(t, srv, "ann")
-			token := owner.begin()
-			thief := clientAs(t, srv, "ann")
+			owner := lineClientAs(t, srv, "ann")
+			token := owner.openSession()
+			thief := lineClientAs(t, srv, "ann")
 			if got := thief.resume(token, received); !strings.Contains(got, "not known here") {
-				t.Errorf("received %s: heard %s", received, got)
+				t.Errorf("resume with received %s: the answer is %s", received, got)
 			}
 			thief.conn.Close()
 			owner.conn.Close()
@@ -143,21 +143,21 @@ func TestMalformedResume(t *testing.T) {
 
 // A token is good for as long as its session.
 func TestTokenOfEndedSession(t *testing.T) {
-	for name, end := range map[string]func(*peer, *rpc.Server){
-		"closed":  func(p *peer, _ *rpc.Server) { p.say(`{"jsonrpc":"2.0","method":"$/close","params":[1000,""]}`) },
-		"broken":  func(p *peer, _ *rpc.Server) { p.say(`nonsense`) },
-		"expired": func(p *peer, _ *rpc.Server) { p.conn.Close(); time.Sleep(3 * time.Minute) },
+	for name, end := range map[string]func(*linePeer, *rpc.Server){
+		"closed":  func(p *linePeer, _ *rpc.Server) { p.send(`{"jsonrpc":"2.0","method":"$/close","params":[1000,""]}`) },
+		"broken":  func(p *linePeer, _ *rpc.Server) { p.send(`nonsense`) },
+		"expired": func(p *linePeer, _ *rpc.Server) { p.conn.Close(); time.Sleep(3 * time.Minute) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := sessionServer(rpc.SessionOptions{})
-				owner := clientAs(t, srv, "ann")
-				token := owner.begin()
+				owner := lineClientAs(t, srv, "ann")
+				token := owner.openSession()
 				end(owner, srv)
 				time.Sleep(5 * time.Second)
-				again := clientAs(t, srv, "ann")
+				again := lineClientAs(t, srv, "ann")
 				if got := again.resume(token, 0); !strings.Contains(got, "not known here") {
-					t.Errorf("heard %s", got)
+					t.Errorf("received %s", got)
 				}
 				again.conn.Close()
 				owner.conn.Close()
@@ -172,23 +172,23 @@ func TestTokenOfEndedSession(t *testing.T) {
 func TestTokenOnManySockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := sessionServer(rpc.SessionOptions{})
-		owner := clientAs(t, srv, "ann")
-		token := owner.begin()
-		owner.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Big","params":[500000]}`)
-		owner.hear(`"result"`)
+		owner := lineClientAs(t, srv, "ann")
+		token := owner.openSession()
+		owner.send(`{"jsonrpc":"2.0","id":2,"method":"Test.Big","params":[500000]}`)
+		owner.receive(`"result"`)
 		synctest.Wait()
 		before := heap()
-		var sockets []*peer
+		var sockets []*linePeer
 		for range 100 {
-			p := clientAs(t, srv, "ann")
-			p.say(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{"session":%q,"attempt":%d,"received":0}}`, token, attempts.Add(1))
+			p := lineClientAs(t, srv, "ann")
+			p.send(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{"session":%q,"attempt":%d,"received":0}}`, token, attempts.Add(1))
 			sockets = append(sockets, p)
 		}
 		synctest.Wait()
 		alive := 0
 		for _, p := range sockets {
 			if _, err := fmt.Fprintln(p.conn); err == nil {
-				switch got := p.drained(); {
+				switch got := p.receiveAll(); {
 				case len(got) == 1 && strings.Contains(got[0], "not known here"): // it may say hello
 				case len(got) != 2 || !strings.Contains(got[0], resumed) || len(got[1]) < 500_000:
 					t.Errorf("%d lines came", len(got))
@@ -196,7 +196,7 @@ func TestTokenOnManySockets(t *testing.T) {
 					alive++
 				}
 			}
-			p.drained()
+			p.receiveAll()
 			p.conn.Close()
 		}
 		synctest.Wait()
@@ -230,7 +230,7 @@ func TestAcksThatLie(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := sessionServer(rpc.SessionOptions{})
-				p := frameClientOf(t, srv, jsonProtocol)
+				p := frameClient(t, srv, jsonProtocol)
 				p.send(websocket.MessageText, strings.Replace(helloRequest, `"message"`, `"replay":1000000,"message"`, 1))
 				p.send(websocket.MessageText, fmt.Sprintf(add, 2))
 				synctest.Wait()
@@ -238,7 +238,7 @@ func TestAcksThatLie(t *testing.T) {
 					p.send(websocket.MessageText, frame)
 					synctest.Wait()
 				}
-				if got := p.closed(); got != test.want {
+				if got := p.closeStatus(); got != test.want {
 					t.Errorf("closed with %q, want %q", got, test.want)
 				}
 				p.ws.CloseNow()
@@ -267,21 +267,21 @@ func TestDetachedSessionsAreCapped(t *testing.T) {
 				srv := sessionServer(test.options)
 				var tokens []string
 				for i := range 10 {
-					p := clientAs(t, srv, test.who(i))
-					tokens = append(tokens, p.begin())
-					p.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Big","params":[100000]}`)
-					p.hear(`"result"`)
+					p := lineClientAs(t, srv, test.who(i))
+					tokens = append(tokens, p.openSession())
+					p.send(`{"jsonrpc":"2.0","id":2,"method":"Test.Big","params":[100000]}`)
+					p.receive(`"result"`)
 					synctest.Wait() // a call counts until its handler's goroutine is through
 					p.conn.Close()
 					synctest.Wait()
 				}
 				var left strings.Builder
 				for i, token := range tokens {
-					p := clientAs(t, srv, test.who(i))
+					p := lineClientAs(t, srv, test.who(i))
 					if strings.Contains(p.resume(token, 0), resumed) {
 						fmt.Fprint(&left, i)
 					}
-					p.drained()
+					p.receiveAll()
 				}
 				if left.String() != test.left {
 					t.Errorf("left are %s, want %s", &left, test.left)
@@ -299,10 +299,10 @@ func TestDetachedSessionsCountThemselves(t *testing.T) {
 			srv := sessionServer(rpc.SessionOptions{MaxDetachedBytes: 4 * 17 << 10})
 			var tokens []string
 			for range 10 {
-				p := clientAs(t, srv, "ann")
-				tokens = append(tokens, p.begin())
+				p := lineClientAs(t, srv, "ann")
+				tokens = append(tokens, p.openSession())
 				for id := range calls {
-					p.say(`{"jsonrpc":"2.0","id":%d,"method":"Test.Sleep","params":[100000]}`, id+2)
+					p.send(`{"jsonrpc":"2.0","id":%d,"method":"Test.Sleep","params":[100000]}`, id+2)
 				}
 				synctest.Wait()
 				p.conn.Close()
@@ -310,11 +310,11 @@ func TestDetachedSessionsCountThemselves(t *testing.T) {
 			}
 			var left strings.Builder
 			for i, token := range tokens {
-				p := clientAs(t, srv, "ann")
+				p := lineClientAs(t, srv, "ann")
 				if strings.Contains(p.resume(token, 0), resumed) {
 					fmt.Fprint(&left, i)
 				}
-				p.drained()
+				p.receiveAll()
 			}
 			if left.String() != want {
 				t.Errorf("with %d calls each left are %s, want %s", calls, &left, want)
@@ -336,19 +336,19 @@ func TestDetachedSessionGrows(t *testing.T) {
 					*c.Result.(*string) = strings.Repeat("x", 10_000)
 					return nil
 				}))
-				p := clientAs(t, srv, "ann")
-				token := p.begin()
+				p := lineClientAs(t, srv, "ann")
+				token := p.openSession()
 				for id := range 10 {
-					p.say(`{"jsonrpc":"2.0","id":%d,"method":"More.Big"}`, id+2)
+					p.send(`{"jsonrpc":"2.0","id":%d,"method":"More.Big"}`, id+2)
 				}
 				synctest.Wait()
 				p.conn.Close()
 				synctest.Wait()
 				close(wait)
 				synctest.Wait()
-				again := clientAs(t, srv, "ann")
+				again := lineClientAs(t, srv, "ann")
 				if got := again.resume(token, 0); !strings.Contains(got, want) {
-					t.Errorf("heard %.200s, want %s", got, want)
+					t.Errorf("received %.200s, want %s", got, want)
 				}
 				again.conn.Close()
 				srv.Close()
@@ -366,10 +366,10 @@ func TestDetachedSessionShrinks(t *testing.T) {
 		srv.Register(method("More.Wait", nil, func(context.Context, *rpc.Call) error { <-wait; return nil }))
 		var tokens []string
 		for range 3 {
-			p := clientAs(t, srv, "ann")
-			tokens = append(tokens, p.begin())
+			p := lineClientAs(t, srv, "ann")
+			tokens = append(tokens, p.openSession())
 			for id := range 20 { // 8 KiB each
-				p.say(`{"jsonrpc":"2.0","id":%d,"method":"More.Wait"}`, id+2)
+				p.send(`{"jsonrpc":"2.0","id":%d,"method":"More.Wait"}`, id+2)
 			}
 			synctest.Wait()
 			p.conn.Close()
@@ -380,11 +380,11 @@ func TestDetachedSessionShrinks(t *testing.T) {
 			synctest.Wait()
 		}
 		for i, token := range tokens {
-			p := clientAs(t, srv, "ann")
+			p := lineClientAs(t, srv, "ann")
 			if got := p.resume(token, 0); !strings.Contains(got, resumed) {
-				t.Errorf("session %d: heard %.200s", i, got)
+				t.Errorf("session %d: received %.200s", i, got)
 			}
-			p.drained()
+			p.receiveAll()
 		}
 		srv.Close()
 	})

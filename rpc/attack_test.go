@@ -48,14 +48,14 @@ func ints(n int) rpc.Service {
 // no more than 16,384 items, for the producer remembers each.
 func TestCreditIsCapped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := greetedClientOf(t, server(nil, ints(100_000)))
-		p.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Ints"}`)
-		p.hear(`"streams":[1]`)
+		p := greetedLineClient(t, server(nil, ints(100_000)))
+		p.send(`{"jsonrpc":"2.0","id":2,"method":"Test.Ints"}`)
+		p.receive(`"streams":[1]`)
 		for range 3 {
-			p.say(`{"jsonrpc":"2.0","method":"$/credit","params":[1,0,2147483647,2147483647]}`)
+			p.send(`{"jsonrpc":"2.0","method":"$/credit","params":[1,0,2147483647,2147483647]}`)
 		}
 		n := 0
-		for _, line := range p.drained() {
+		for _, line := range p.receiveAll() {
 			if strings.Contains(line, "$/items") {
 				n += strings.Count(line, ",") - 2
 			}
@@ -104,21 +104,21 @@ func big(n int, wait chan struct{}) rpc.Service {
 func TestBatchesHoldNoMoreThanBuffered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wait := make(chan struct{})
-		p := clientOf(t, server(&rpc.ServerOptions{Limits: rpc.Limits{BufferedBytes: 100_000}}, big(10_000, wait)))
+		p := lineClient(t, server(&rpc.ServerOptions{Limits: rpc.Limits{BufferedBytes: 100_000}}, big(10_000, wait)))
 		for i := range 20 {
-			p.say(`[{"jsonrpc":"2.0","id":"a%[1]d","method":"Test.Big"},{"jsonrpc":"2.0","id":"b%[1]d","method":"Test.Big","params":[1]}]`, i)
+			p.send(`[{"jsonrpc":"2.0","id":"a%[1]d","method":"Test.Big"},{"jsonrpc":"2.0","id":"b%[1]d","method":"Test.Big","params":[1]}]`, i)
 			synctest.Wait()
 		}
 		close(wait)
 		full := 0
-		for _, line := range p.drained() {
+		for _, line := range p.receiveAll() {
 			full += strings.Count(line, `"result"`)
 		}
 		if full < 9 || full > 20+9 {
 			t.Errorf("%d of 40 answers came; want those of the waiting batches that fit 100,000 bytes", full)
 		}
-		p.say(`[{"jsonrpc":"2.0","id":1,"method":"Test.Big"}]`)
-		p.hear(`"result"`)
+		p.send(`[{"jsonrpc":"2.0","id":1,"method":"Test.Big"}]`)
+		p.receive(`"result"`)
 		p.conn.Close()
 	})
 }
@@ -188,7 +188,7 @@ func (l *testLog) lines() []string {
 }
 
 // Who floods a server with what it logs gets a hundred lines a minute, and
-// later hears how many were left out.
+// later logs how many were left out.
 func TestLogIsNotFlooded(t *testing.T) {
 	for name, line := range map[string]string{
 		"unknown notification": `{"jsonrpc":"2.0","method":"Test.None"}`,
@@ -198,10 +198,10 @@ func TestLogIsNotFlooded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log testLog
-				p := greetedClientOf(t, server(&rpc.ServerOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))},
+				p := greetedLineClient(t, server(&rpc.ServerOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))},
 					big(1, nil), method("Test.Panic", nil, func(context.Context, *rpc.Call) error { panic("bang") })))
 				for range 1000 {
-					p.say("%s", line)
+					p.send("%s", line)
 					synctest.Wait()
 				}
 				lines := log.lines()
@@ -209,7 +209,7 @@ func TestLogIsNotFlooded(t *testing.T) {
 					t.Errorf("%d lines", len(lines))
 				}
 				time.Sleep(time.Minute)
-				p.say("%s", line)
+				p.send("%s", line)
 				synctest.Wait()
 				if more := log.lines(); len(more) == 0 || !strings.Contains(strings.Join(more, ""), "omitted=") {
 					t.Errorf("a minute later: %.1000q", more)
@@ -225,28 +225,28 @@ func TestLogIsNotFlooded(t *testing.T) {
 	}
 }
 
-// A name as long as a message may be is neither kept nor said back.
+// A name as long as a message may be is neither kept nor sent back in full.
 func TestLongNames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		p := greetedClientOf(t, server(&rpc.ServerOptions{Logger: slog.New(slog.DiscardHandler)},
+		p := greetedLineClient(t, server(&rpc.ServerOptions{Logger: slog.New(slog.DiscardHandler)},
 			method("Test.Wait", nil, func(context.Context, *rpc.Call) error { <-release; return nil })))
 		name := strings.Repeat("ä", 100_000)
-		p.say(`{"jsonrpc":"2.0","id":2,"method":"%s"}`, name)
-		if line := p.hear(`-32601`); len(line) > 1000 || !utf8.ValidString(line) {
+		p.send(`{"jsonrpc":"2.0","id":2,"method":"%s"}`, name)
+		if line := p.receive(`-32601`); len(line) > 1000 || !utf8.ValidString(line) {
 			t.Errorf("a refusal of %d bytes", len(line))
 		}
-		p.say(`{"jsonrpc":"2.0","method":"Test.Wait"}`)
+		p.send(`{"jsonrpc":"2.0","method":"Test.Wait"}`)
 		before := heap()
 		for range 3 { // which is what the credit for notifications allows
-			p.say(`{"jsonrpc":"2.0","method":"%s"}`, name)
+			p.send(`{"jsonrpc":"2.0","method":"%s"}`, name)
 		}
 		synctest.Wait()
 		if grown := heap() - before; grown > 500_000 {
 			t.Errorf("three notifications, which wait, hold %d bytes", grown)
 		}
 		close(release)
-		p.say(`{"jsonrpc":"2.0","id":"%s","method":"Test.Wait"}`, name)
+		p.send(`{"jsonrpc":"2.0","id":"%s","method":"Test.Wait"}`, name)
 		for range p.lines {
 		}
 	})
@@ -255,9 +255,9 @@ func TestLongNames(t *testing.T) {
 // A ping is answered with its number, not with as many as it brings.
 func TestPongIsShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := greetedClientOf(t, server(nil))
-		p.say(`{"jsonrpc":"2.0","method":"$/ping","params":[7%s]}`, strings.Repeat(",7", 10_000))
-		p.hear(`"method":"$/pong","params":[7]}`)
+		p := greetedLineClient(t, server(nil))
+		p.send(`{"jsonrpc":"2.0","method":"$/ping","params":[7%s]}`, strings.Repeat(",7", 10_000))
+		p.receive(`"method":"$/pong","params":[7]}`)
 		p.conn.Close()
 	})
 }
@@ -267,7 +267,7 @@ func TestPongIsShort(t *testing.T) {
 func TestUnansweredCallsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		made := 0
-		p := clientOf(t, server(nil, method("Test.Back", nil, func(ctx context.Context, _ *rpc.Call) error {
+		p := lineClient(t, server(nil, method("Test.Back", nil, func(ctx context.Context, _ *rpc.Call) error {
 			for ; made < 20_000; made++ {
 				ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
 				err := rpc.Peer(ctx).Call(ctx, &rpc.Call{Method: to("X")})
@@ -278,9 +278,9 @@ func TestUnansweredCallsAreBounded(t *testing.T) {
 			}
 			return nil
 		})))
-		p.say(`{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":9007199254740991,"streams":1,"message":65536}}`)
-		p.hear(`"result"`)
-		p.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Back"}`)
+		p.send(`{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":9007199254740991,"streams":1,"message":65536}}`)
+		p.receive(`"result"`)
+		p.send(`{"jsonrpc":"2.0","id":2,"method":"Test.Back"}`)
 		for line := range p.lines {
 			if strings.Contains(line, `"id":2,"error"`) {
 				break
@@ -318,7 +318,7 @@ func TestSlowReaders(t *testing.T) {
 	for rate, least := range map[int]int{600: 300, 1: 29} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				near, ended := pipeTo(context.Background(), server(nil, big(200_000, nil)))
+				near, ended := servePipe(context.Background(), server(nil, big(200_000, nil)))
 				fmt.Fprintln(near, `{"jsonrpc":"2.0","id":1,"method":"Test.Big"}`)
 				time.AfterFunc(time.Hour, func() { near.Close() })
 				seconds := paced(near, rate)
@@ -476,22 +476,22 @@ func TestFramesThatMeanHarm(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := newTestServer(a.limits)
 				bystander := NewSubjectClient(rpctest.Pair(t.Context(), t, srv, nil))
-				p := frameClientOf(t, srv, jsonProtocol)
+				p := frameClient(t, srv, jsonProtocol)
 				p.send(websocket.MessageText, helloRequest)
 				before := heap()
 				for _, frame := range a.frames {
 					p.ws.Write(context.Background(), websocket.MessageText, []byte(frame))
 					synctest.Wait()
 				}
-				frames := p.got()
-				if closed := p.closed(); !strings.HasPrefix(closed, a.want) || a.want == "" && closed != "<nil>" {
+				frames := p.receiveAll()
+				if closed := p.closeStatus(); !strings.HasPrefix(closed, a.want) || a.want == "" && closed != "<nil>" {
 					t.Errorf("closed with %q, want %q", closed, a.want)
 				}
 				if last := frames[len(frames)-1]; !strings.Contains(last, a.say) {
-					t.Errorf("it said %.200q, want %.100q", last, a.say)
+					t.Errorf("it sent %.200q, want %.100q", last, a.say)
 				}
 				if said := len(strings.Join(frames, "")); said > 20_000 {
-					t.Errorf("it said %d bytes", said)
+					t.Errorf("it sent %d bytes", said)
 				}
 				if grown := heap() - before; grown > 16<<20 {
 					t.Errorf("the heap has grown by %d bytes", grown)
@@ -528,13 +528,13 @@ func TestCBORThatMeansHarm(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := newTestServer(rpc.Limits{})
 				bystander := NewSubjectClient(rpctest.Pair(t.Context(), t, srv, nil))
-				p := frameClientOf(t, srv, cborProtocol)
+				p := frameClient(t, srv, cborProtocol)
 				p.send(websocket.MessageBinary, string(wire.CBOR.AppendToFrame(nil, []byte(
 					"\xa3\x62id\x01\x66method\x69rpc.hello\x66params\xa4\x61v\x01\x65calls\x18\x20\x67streams\x18\x20\x67message\x1a\x00\x01\x00\x00"), true)))
 				synctest.Wait()
 				before := heap()
 				p.ws.Write(context.Background(), websocket.MessageBinary, []byte(frame))
-				if closed := p.closed(); !strings.HasPrefix(closed, "4500 parse error") {
+				if closed := p.closeStatus(); !strings.HasPrefix(closed, "4500 parse error") {
 					t.Errorf("closed with %q", closed)
 				}
 				if grown := heap() - before; grown > 16<<20 {
@@ -566,7 +566,7 @@ func TestFloodsThatAreNotRead(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{SendQueueBytes: 100_000, IdleTimeout: -1}}, services()...)
 				bystander := NewSubjectClient(rpctest.Pair(t.Context(), t, srv, nil))
-				near, ended := pipeTo(context.Background(), srv)
+				near, ended := servePipe(context.Background(), srv)
 				if !strings.HasPrefix(name, "plain") {
 					fmt.Fprintln(near, helloLine)
 					io.ReadFull(near, make([]byte, 1))
@@ -600,7 +600,7 @@ func TestFloodsThatAreNotRead(t *testing.T) {
 func TestRapidReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var run, most atomic.Int64
-		p := greetedClientOf(t, server(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 8}}, method("Test.Work", nil, func(context.Context, *rpc.Call) error {
+		p := greetedLineClient(t, server(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 8}}, method("Test.Work", nil, func(context.Context, *rpc.Call) error {
 			most.Store(max(most.Load(), run.Add(1)))
 			time.Sleep(time.Second)
 			run.Add(-1)
@@ -611,8 +611,8 @@ func TestRapidReset(t *testing.T) {
 			}
 		}()
 		for id := range 10_000 {
-			p.say(`{"jsonrpc":"2.0","id":%d,"method":"Test.Work"}`, id+2)
-			p.say(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":%d}}`, id+2)
+			p.send(`{"jsonrpc":"2.0","id":%d,"method":"Test.Work"}`, id+2)
+			p.send(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":%d}}`, id+2)
 			if id%100 == 0 {
 				time.Sleep(100 * time.Millisecond)
 			}
@@ -642,7 +642,7 @@ func TestStreamsOpenedAndNotRead(t *testing.T) {
 						}
 					})
 				}))
-				near, ended := pipeTo(context.Background(), srv)
+				near, ended := servePipe(context.Background(), srv)
 				if !plain {
 					fmt.Fprintln(near, helloLine)
 					io.ReadFull(near, make([]byte, 1))
@@ -699,7 +699,7 @@ func TestHelloThatDrips(t *testing.T) {
 func TestCompressionIsNotOffered(t *testing.T) {
 	hs := httptest.NewServer(server(nil))
 	defer hs.Close()
-	sock, resp := upgrade(t, hs.Listener.Addr().String(), "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n")
+	sock, resp := rawWebSocket(t, hs.Listener.Addr().String(), "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n")
 	if resp.Header.Get("Sec-WebSocket-Extensions") != "" {
 		t.Fatal(resp)
 	}
@@ -760,16 +760,16 @@ func TestHelloWithAbsurdNumbers(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			srv := server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: rpc.Limits{IdleTimeout: -1}}, services()...)
-			p := frameClientOf(t, srv, jsonProtocol)
+			p := frameClient(t, srv, jsonProtocol)
 			p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,`+params+`}}`)
 			synctest.Wait()
 			if want == "<nil>" {
 				p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1,2]}`)
-				if got := strings.Join(p.got(), ""); !strings.Contains(got, `"result":3`) {
+				if got := strings.Join(p.receiveAll(), ""); !strings.Contains(got, `"result":3`) {
 					t.Errorf("%.100s: got %q", params, got)
 				}
 			}
-			if got := p.closed(); !strings.HasPrefix(got, want) {
+			if got := p.closeStatus(); !strings.HasPrefix(got, want) {
 				t.Errorf("%.100s: closed with %q, want %q", params, got, want)
 			}
 			p.ws.CloseNow()

@@ -209,9 +209,9 @@ func TestAuthenticateStrangers(t *testing.T) {
 	}
 	near, far := net.Pipe()
 	go srv.ServeConn(t.Context(), far)
-	p := newPeer(t, near)
-	p.say(`{"jsonrpc":"2.0","id":1,"method":"Test.Who"}`)
-	p.hear(`{"jsonrpc":"2.0","id":1,"error":{"code":-32014,"message":"the credentials are not accepted"}}`)
+	p := newLinePeer(t, near)
+	p.send(`{"jsonrpc":"2.0","id":1,"method":"Test.Who"}`)
+	p.receive(`{"jsonrpc":"2.0","id":1,"error":{"code":-32014,"message":"the credentials are not accepted"}}`)
 }
 
 // Credentials that expire while a POST is served do not leave it without an answer.

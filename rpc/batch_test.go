@@ -20,7 +20,7 @@ func TestBatchesWaitForRoom(t *testing.T) {
 			return nil
 		})
 		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{SendQueueBytes: 2000}}, big)
-		near, ended := pipeTo(context.Background(), srv)
+		near, ended := servePipe(context.Background(), srv)
 		for i := range 20 {
 			fmt.Fprintf(near, `[{"jsonrpc":"2.0","id":%d,"method":"Test.Big"}]`+"\n", i)
 			synctest.Wait()

@@ -16,12 +16,12 @@ import (
 // answers with it.
 func TestBrokenAnswerEndsItsCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn, p := serverOf(t, nil)
+		conn, p := lineServer(t, nil)
 		go func() {
-			p.hear(`"Test.A"`)
-			p.say(`{"jsonrpc":"2.0","id":2,"result":1,"streams":[1]}`)
-			p.hear(`"Test.B"`)
-			p.say(`{"jsonrpc":"2.0","id":3,"result":1,"streams":[1]}`)
+			p.receive(`"Test.A"`)
+			p.send(`{"jsonrpc":"2.0","id":2,"result":1,"streams":[1]}`)
+			p.receive(`"Test.B"`)
+			p.send(`{"jsonrpc":"2.0","id":3,"result":1,"streams":[1]}`)
 		}()
 		var s gen1.Stream
 		if err := conn.Call(t.Context(), &rpc.Call{Method: to("Test.A"), Result: &s}); err != nil {
@@ -41,12 +41,12 @@ func TestBrokenAnswerEndsItsCall(t *testing.T) {
 // the reader gets has no gaps.
 func TestNoItemBehindOneThatWasRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conn, p := serverOf(t, &rpc.ConnOptions{Limits: rpc.Limits{BufferedBytes: 1000}})
+		conn, p := lineServer(t, &rpc.ConnOptions{Limits: rpc.Limits{BufferedBytes: 1000}})
 		go func() {
-			p.hear(`"Test.A"`)
-			p.say(`{"jsonrpc":"2.0","id":2,"result":1,"streams":[1]}`)
+			p.receive(`"Test.A"`)
+			p.send(`{"jsonrpc":"2.0","id":2,"result":1,"streams":[1]}`)
 			for _, n := range []int{600, 500, 300, 500} {
-				p.say(`{"jsonrpc":"2.0","method":"$/items","params":[1,["%s"]]}`, strings.Repeat("x", n))
+				p.send(`{"jsonrpc":"2.0","method":"$/items","params":[1,["%s"]]}`, strings.Repeat("x", n))
 			}
 		}()
 		var s gen1.Stream
@@ -65,7 +65,7 @@ func TestNoItemBehindOneThatWasRefused(t *testing.T) {
 			t.Errorf("items of %d bytes, then %v; want the first and an error", got, end)
 		}
 		synctest.Wait()
-		if p.hear(`"$/cancel"`); len(p.lines) > 0 {
+		if p.receive(`"$/cancel"`); len(p.lines) > 0 {
 			t.Errorf("behind the cancel came %s", <-p.lines)
 		}
 	})

@@ -203,7 +203,7 @@ func (c *conversation) replay(t *testing.T) {
 	peer := &scriptedPeer{t: t, conversation: c, prog: newProgram(t, c), tokens: make(map[string]string)}
 	defer func() {
 		for _, s := range peer.sockets {
-			s.listen(true)
+			s.setReading(true)
 			s.conn.Close()
 		}
 		peer.prog.stop()
@@ -229,7 +229,7 @@ func (c *conversation) replay(t *testing.T) {
 		case "<-close", "<-cut":
 			peer.expectClose(l)
 		case "~<":
-			peer.expectSaid(l.text)
+			peer.expectReport(l.text)
 		case "@":
 			peer.do(l)
 		default:
@@ -287,7 +287,7 @@ func (p *scriptedPeer) do(l scriptLine) {
 			p.answerDial("0s")
 		}
 	case "->deaf", "->hears":
-		p.now.listen(l.marker == "->hears")
+		p.now.setReading(l.marker == "->hears")
 	case "..":
 		time.Sleep(p.duration(l.text))
 	}
@@ -338,7 +338,7 @@ func (p *scriptedPeer) answerDial(within string) {
 	}
 }
 
-// nothingMore fails where we said more than the file does.
+// nothingMore fails if our side has sent or reported more than the file has.
 func (p *scriptedPeer) nothingMore() {
 	p.t.Helper()
 	synctest.Wait()
@@ -347,8 +347,8 @@ func (p *scriptedPeer) nothingMore() {
 			p.fatalf("before this line, unexpected:\n<- %s", short(line))
 		}
 	}
-	if said, ok := p.prog.heard(); ok {
-		p.fatalf("before this line, unexpected:\n~< %s", short(said))
+	if report, ok := p.prog.reported(); ok {
+		p.fatalf("before this line, unexpected:\n~< %s", short(report))
 	}
 }
 
@@ -427,15 +427,15 @@ func (p *scriptedPeer) expectClose(l scriptLine) {
 	}
 }
 
-func (p *scriptedPeer) expectSaid(want string) {
+func (p *scriptedPeer) expectReport(want string) {
 	p.t.Helper()
 	synctest.Wait()
-	said, ok := p.prog.heard()
+	report, ok := p.prog.reported()
 	if !ok {
 		p.fatalf("nothing was seen, want:\n~< %s", want)
 	}
-	if said != want {
-		p.fatalf("seen:\n~< %s\nwant:\n~< %s", short(said), short(want))
+	if report != want {
+		p.fatalf("seen:\n~< %s\nwant:\n~< %s", short(report), short(want))
 	}
 }
 

@@ -432,7 +432,7 @@ func TestResumeOnConnThatComesBack(t *testing.T) {
 		srv.Store(server(nil, entries(tail(1))))
 		conn, err := rpc.Dial(t.Context(), "tcp://server:1", &rpc.DialOptions{
 			NetDial: func(context.Context, string, string) (net.Conn, error) {
-				near, _ := pipeTo(context.Background(), srv.Load())
+				near, _ := servePipe(context.Background(), srv.Load())
 				return near, nil
 			},
 		})

@@ -15,7 +15,7 @@ import (
 	"github.com/wirecall/wirecall/internal/session"
 )
 
-// What is said of the defaults, in three places, is what they are.
+// The defaults that three places state are those of the code.
 func TestDefaultsAreAsDocumented(t *testing.T) {
 	limits := written(Limits{}.withDefaults())
 	sessions := written(SessionOptions{}.withDefaults())

@@ -56,7 +56,7 @@ func TestDialDoesNotOutliveItsContext(t *testing.T) {
 				network := &rpctest.Network{}
 				ln := network.Listen()
 				defer ln.Close()
-				go serveSilence(t, ln, answer)
+				go serveHandshakes(t, ln, answer)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				begun := time.Now()
@@ -91,7 +91,7 @@ func TestReconnectLeavesASilentServer(t *testing.T) {
 				}
 				ln.Close()
 				silent := network.Listen()
-				go serveSilence(t, silent, answer)
+				go serveHandshakes(t, silent, answer)
 				network.Cut()
 				time.Sleep(time.Second) // it is being dialed
 				silent.Close()
@@ -132,7 +132,7 @@ func TestTimeoutOfHTTPClient(t *testing.T) {
 
 		ln = network.Listen()
 		defer ln.Close()
-		go serveSilence(t, ln, silences["no answer"])
+		go serveHandshakes(t, ln, silences["no answer"])
 		begun := time.Now()
 		_, err = rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{HTTPClient: client})
 		if took := time.Since(begun); took != client.Timeout || !errors.Is(err, context.DeadlineExceeded) {
@@ -186,7 +186,7 @@ func TestNewConnOverWhatDoesNotClose(t *testing.T) {
 		cancel(why)
 		io.Copy(io.Discard, far)
 	}()
-	if _, err := rpc.NewConn(ctx, deafPipe{near}, nil); !errors.Is(err, why) {
+	if _, err := rpc.NewConn(ctx, stuckPipe{near}, nil); !errors.Is(err, why) {
 		t.Errorf("%v", err)
 	}
 }

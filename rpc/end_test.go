@@ -127,7 +127,7 @@ func TestContextEndsDetachedSession(t *testing.T) {
 	})
 }
 
-// What a handler says about its answer when it has returned is not heard.
+// Metadata that a handler sets after it has returned is dropped.
 func TestMetadataAfterTheAnswer(t *testing.T) {
 	conn := rpctest.Connect(t.Context(), t, method("Test.Late", nil, func(ctx context.Context, _ *rpc.Call) error {
 		rpc.SetMetadata(ctx, "in", "time")

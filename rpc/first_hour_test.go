@@ -125,7 +125,7 @@ func TestWordsOfAClosedConnection(t *testing.T) {
 	}
 }
 
-// A stream that would never end hears of the shutdown, and ends by itself.
+// The handler of an endless stream learns of the shutdown by Draining, and ends it.
 func TestDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		again := rpc.Errorf(rpc.CodeUnavailable, "come again")
@@ -161,17 +161,17 @@ func TestDraining(t *testing.T) {
 	})
 }
 
-// A deafPipe is a stream whose Close does not unblock its Read, as a terminal's.
-type deafPipe struct{ net.Conn }
+// A stuckPipe is a stream whose Close does not unblock its Read, as a terminal's.
+type stuckPipe struct{ net.Conn }
 
-func (deafPipe) Close() error { return nil }
+func (stuckPipe) Close() error { return nil }
 
 // Close comes back from a stream that it cannot close.
 func TestCloseOfWhatDoesNotClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		go server(nil).ServeConn(context.Background(), far)
-		conn, err := rpc.NewConn(t.Context(), deafPipe{near}, nil)
+		conn, err := rpc.NewConn(t.Context(), stuckPipe{near}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,17 +15,17 @@ import (
 func TestCloseIsAnswered(t *testing.T) {
 	ts := serveHTTP(t, server(nil))
 	for range 100 {
-		if err := webSocketTo(t, ts.URL).Close(websocket.StatusNormalClosure, ""); err != nil {
+		if err := dialWebSocket(t, ts.URL).Close(websocket.StatusNormalClosure, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// A client whose message is too large hears that.
+// A client whose message is too large receives the close code for that.
 func TestTooLargeIsSaid(t *testing.T) {
 	ts := serveHTTP(t, server(&rpc.ServerOptions{Limits: rpc.Limits{MessageBytes: 64 << 10}}))
 	for range 100 {
-		ws := webSocketTo(t, ts.URL)
+		ws := dialWebSocket(t, ts.URL)
 		if err := ws.Write(t.Context(), websocket.MessageText, make([]byte, 70_000)); err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestUnreadPongsAreBounded(t *testing.T) {
 	heard := make(chan struct{})
 	hs := httptest.NewServer(server(nil, method("Test.Heard", nil, func(context.Context, *rpc.Call) error { heard <- struct{}{}; return nil })))
 	defer hs.Close()
-	sock, _ := upgrade(t, hs.Listener.Addr().String())
+	sock, _ := rawWebSocket(t, hs.Listener.Addr().String())
 	before := heap()
 	ping := append([]byte{0x89, 0x80 | 125, 0, 0, 0, 0}, make([]byte, 125)...)
 	pings := bytes.Repeat(ping, 1000)

@@ -21,7 +21,7 @@ func TestIdleConnectionIsSmall(t *testing.T) {
 	}
 	before := held()
 	for range conns {
-		upgrade(t, ts.Listener.Addr().String())
+		rawWebSocket(t, ts.Listener.Addr().String())
 	}
 	if each := (held() - before) / conns; each > most {
 		t.Errorf("a connection holds %d bytes, want at most %d", each, most)

@@ -93,7 +93,7 @@ func TestLargeMessagesStayWhole(t *testing.T) {
 func TestSlowReaderOfLargeAnswersIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{SendQueueBytes: 10_000, MessageBytes: 4 << 20, IdleTimeout: -1}}, services()...)
-		near, _ := pipeTo(context.Background(), srv)
+		near, _ := servePipe(context.Background(), srv)
 		lines := bufio.NewReaderSize(near, 4<<20)
 		fmt.Fprintln(near, strings.Replace(helloLine, "65536", "4194304", 1))
 		if _, err := lines.ReadString('\n'); err != nil {

@@ -73,18 +73,18 @@ func TestCleanupsAreBounded(t *testing.T) {
 			return rpc.Errorf(1, "no")
 		})
 		srv := server(&rpc.ServerOptions{Limits: rpc.Limits{Calls: 2}}, hang)
-		p := greetedClientOf(t, srv)
+		p := greetedLineClient(t, srv)
 		for id := 2; id < 4; id++ {
-			p.say(`{"jsonrpc":"2.0","id":%d,"method":"Test.Hang"}`, id)
-			p.hear(`"code":1,`)
+			p.send(`{"jsonrpc":"2.0","id":%d,"method":"Test.Hang"}`, id)
+			p.receive(`"code":1,`)
 			synctest.Wait()
 		}
-		p.say(`{"jsonrpc":"2.0","id":4,"method":"Test.Hang"}`)
-		p.hear(`"code":-32005,`)
+		p.send(`{"jsonrpc":"2.0","id":4,"method":"Test.Hang"}`)
+		p.receive(`"code":-32005,`)
 		close(release)
 		synctest.Wait()
-		p.say(`{"jsonrpc":"2.0","id":5,"method":"Test.Hang"}`)
-		p.hear(`"code":1,`)
+		p.send(`{"jsonrpc":"2.0","id":5,"method":"Test.Hang"}`)
+		p.receive(`"code":1,`)
 		p.conn.Close()
 	})
 }
@@ -104,17 +104,17 @@ func TestBufferedCountsAllThatIsKept(t *testing.T) {
 				release := make(chan struct{})
 				srv := server(&rpc.ServerOptions{Limits: rpc.Limits{BufferedBytes: 10_000}},
 					method("Test.Wait", nil, func(context.Context, *rpc.Call) error { <-release; return nil }))
-				p := clientOf(t, srv)
+				p := lineClient(t, srv)
 				for round := range 3 {
 					for i := range 9 {
-						p.say(test.line, 10*round+i, strings.Repeat("x", test.size))
+						p.send(test.line, 10*round+i, strings.Repeat("x", test.size))
 						synctest.Wait()
 					}
-					p.say(test.line, 10*round+9, strings.Repeat("x", 2*test.size))
-					p.hear(`"code":-32005`)
+					p.send(test.line, 10*round+9, strings.Repeat("x", 2*test.size))
+					p.receive(`"code":-32005`)
 					for range 9 {
 						release <- struct{}{}
-						p.hear(`"result":null`)
+						p.receive(`"result":null`)
 					}
 				}
 				p.conn.Close()
@@ -127,7 +127,7 @@ func TestBufferedCountsAllThatIsKept(t *testing.T) {
 func TestSessionsAreNotGuessedAt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}})
-		near, ended := pipeTo(context.Background(), srv)
+		near, ended := servePipe(context.Background(), srv)
 		go io.Copy(io.Discard, near)
 		for range 2 {
 			if _, err := near.Write([]byte(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{}}` + "\n")); err != nil {

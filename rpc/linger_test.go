@@ -88,9 +88,9 @@ func TestCloseBehindTheEnd(t *testing.T) {
 func TestServeConnBehindTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{goOn: make(chan struct{})}
-		p := greetedClientOf(t, server(nil, l.service()))
+		p := greetedLineClient(t, server(nil, l.service()))
 		for range 5 {
-			p.say(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[1]}`)
+			p.send(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[1]}`)
 		}
 		p.conn.Close()
 		synctest.Wait()
@@ -114,9 +114,9 @@ func TestServeConnBehindTheEnd(t *testing.T) {
 func TestNotificationsOfASilentPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{goOn: make(chan struct{})}
-		p := greetedClientOf(t, server(&rpc.ServerOptions{Limits: rpc.Limits{IdleTimeout: 3 * time.Second}}, l.service()))
+		p := greetedLineClient(t, server(&rpc.ServerOptions{Limits: rpc.Limits{IdleTimeout: 3 * time.Second}}, l.service()))
 		for range 5 {
-			p.say(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[1]}`)
+			p.send(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[1]}`)
 		}
 		for line := range p.lines { // until it is cut
 			if !strings.Contains(line, "$/ping") && !strings.Contains(line, "$/close") {
@@ -155,17 +155,16 @@ func TestNotificationsBehindAFailedWrite(t *testing.T) {
 		h := &halfBroken{far, make(chan struct{})}
 		done := make(chan error, 1)
 		go func() { done <- server(nil, l.service()).ServeConn(t.Context(), h) }()
-		p := newPeer(t, near)
-		p.say(helloLine)
-		p.hear(`"result"`)
+		p := newLinePeer(t, near)
+		p.greet()
 		for i := range 5 {
-			p.say(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[%d]}`, i+1)
+			p.send(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[%d]}`, i+1)
 		}
-		p.say(`{"jsonrpc":"2.0","method":"$/ping","params":[1]}`)
+		p.send(`{"jsonrpc":"2.0","method":"$/ping","params":[1]}`)
 		<-h.failed
 		synctest.Wait()
 		for i := range 5 {
-			p.say(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[%d]}`, i+6)
+			p.send(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[%d]}`, i+6)
 		}
 		near.Close()
 		if err := <-done; err == nil {
@@ -184,10 +183,9 @@ func TestFailedWrite(t *testing.T) {
 		h := &halfBroken{far, make(chan struct{})}
 		done := make(chan error, 1)
 		go func() { done <- server(nil).ServeConn(t.Context(), h) }()
-		p := newPeer(t, near)
-		p.say(helloLine)
-		p.hear(`"result"`)
-		p.say(`{"jsonrpc":"2.0","method":"$/ping","params":[1]}`)
+		p := newLinePeer(t, near)
+		p.greet()
+		p.send(`{"jsonrpc":"2.0","method":"$/ping","params":[1]}`)
 		begun := time.Now()
 		if err := <-done; err != io.ErrClosedPipe || time.Since(begun) > time.Second {
 			t.Errorf("%v after %v", err, time.Since(begun))
@@ -198,7 +196,7 @@ func TestFailedWrite(t *testing.T) {
 // A closer is a connection of which it is known how it was closed.
 type closer struct {
 	net.Conn
-	quiet  atomic.Bool // it has said that it writes nothing more, and the peer has not closed
+	quiet  atomic.Bool // CloseWrite has been called, and the peer has not closed
 	reset  atomic.Bool // it was closed in between
 	hungUp chan struct{}
 }
@@ -228,13 +226,13 @@ func TestCloseResetsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		c := &closer{Conn: near, hungUp: make(chan struct{})}
-		p := newPeer(t, far)
+		p := newLinePeer(t, far)
 		go func() {
-			p.hear("rpc.hello")
-			p.say(`{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":1,"streams":1,"message":65536}}`)
-			p.hear("Ledger.Note")
+			p.receive("rpc.hello")
+			p.send(`{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":1,"streams":1,"message":65536}}`)
+			p.receive("Ledger.Note")
 			<-c.hungUp
-			p.say(`{"jsonrpc":"2.0","method":"$/credit","params":[0,1,64,65536]}`)
+			p.send(`{"jsonrpc":"2.0","method":"$/credit","params":[0,1,64,65536]}`)
 			far.Close()
 		}()
 		conn, err := rpc.NewConn(t.Context(), c, nil)

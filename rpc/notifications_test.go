@@ -309,11 +309,11 @@ func TestNotificationsBehindTheEnd(t *testing.T) {
 					l := &ledger{goOn: make(chan struct{})}
 					b := breakable(t, scheme, &rpc.ServerOptions{}, &rpc.DialOptions{Reconnect: rpc.Reconnect{Disabled: true}}, l.service())
 					if test.end == nil {
-						p := greetedClientOf(t, b.srv.Load())
+						p := greetedLineClient(t, b.srv.Load())
 						for i := range many {
-							p.say(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[%d]}`, i+1)
+							p.send(`{"jsonrpc":"2.0","method":"Ledger.Note","params":[%d]}`, i+1)
 						}
-						p.say("nonsense")
+						p.send("nonsense")
 					} else {
 						for i := range many {
 							if err := note(t.Context(), b.Conn, i+1); err != nil {

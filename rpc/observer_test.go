@@ -18,7 +18,7 @@ import (
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
-// A logbook is an observer that notes what it is told, one line each.
+// A logbook is an observer that writes a line for each event.
 type logbook struct {
 	mu    sync.Mutex
 	lines []string
@@ -63,7 +63,7 @@ func (l *logbook) calls() *rpc.Observer {
 	}}
 }
 
-// An observer is told of each call what its caller gets, on both sides.
+// On both sides an observer gets the result of each call as its caller gets it.
 func TestObserveCalls(t *testing.T) {
 	refuse := errors.New("refused by an interceptor")
 	for name, test := range map[string]struct {
@@ -131,11 +131,11 @@ func TestObserveWhatCallersAreNotTold(t *testing.T) {
 		errs := &rpc.Observer{Call: func(_ context.Context, c *rpc.Call) (context.Context, func(rpc.CallResult)) {
 			return nil, func(r rpc.CallResult) { got = r.Err }
 		}}
-		p := greetedClientOf(t, server(&rpc.ServerOptions{HideErrors: true, Limits: rpc.Limits{Calls: 1}, Observers: []*rpc.Observer{book.calls(), errs}},
+		p := greetedLineClient(t, server(&rpc.ServerOptions{HideErrors: true, Limits: rpc.Limits{Calls: 1}, Observers: []*rpc.Observer{book.calls(), errs}},
 			method("Test.Hang", nil, func(context.Context, *rpc.Call) error { <-goOn; return secret })))
-		p.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Hang"}`)
+		p.send(`{"jsonrpc":"2.0","id":2,"method":"Test.Hang"}`)
 		synctest.Wait()
-		p.say(`{"jsonrpc":"2.0","id":3,"method":"Test.Hang"}`)
+		p.send(`{"jsonrpc":"2.0","id":3,"method":"Test.Hang"}`)
 		book.want(t, "Test.Hang: limit reached, panic <nil>, ran false, 0 and 0 bytes")
 		if !rpc.NotRun(got) {
 			t.Errorf("%v may have run", got)
@@ -184,7 +184,7 @@ func (l *logbook) streams() *rpc.Observer {
 	}}
 }
 
-// An observer is told how many items each stream had and how it ended, on both sides.
+// An observer gets how many items each stream had and how it ended, on both sides.
 func TestObserveStreams(t *testing.T) {
 	left := func(seq iter.Seq2[int, error], err error) {
 		for range seq {
@@ -266,7 +266,7 @@ func TestObserveUploadThatNobodyReads(t *testing.T) {
 	})
 }
 
-// A producer's result says for how long it has waited for its consumer.
+// The result of a producer has how long it has waited for its consumer.
 func TestObserveBlockedProducer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var blocked, starved time.Duration
@@ -324,7 +324,7 @@ func TestStreamInterceptors(t *testing.T) {
 	})
 }
 
-// An observer is told once of each session, with its handshake, and of its end.
+// An observer is called once for each session, with its handshake, and of its end.
 func TestObserveConns(t *testing.T) {
 	overBoth(t, func(t *testing.T, scheme string) {
 		var book logbook
@@ -345,7 +345,7 @@ func TestObserveConns(t *testing.T) {
 	})
 }
 
-// An observer is told of the states that a watcher sees.
+// An observer is called with the states that a watcher sees.
 func TestObserveStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var book logbook

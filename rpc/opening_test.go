@@ -11,7 +11,7 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// A client that has connected and said nothing holds neither Shutdown nor Close up.
+// A client that has connected and sent nothing delays neither Shutdown nor Close.
 func TestEndOfAServerBeforeTheFirstFrame(t *testing.T) {
 	for name, end := range map[string]func(*rpc.Server) error{
 		"shutdown": func(srv *rpc.Server) error { return srv.Shutdown(context.Background()) },
@@ -20,7 +20,7 @@ func TestEndOfAServerBeforeTheFirstFrame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := server(nil)
-				p := clientOf(t, srv)
+				p := lineClient(t, srv)
 				synctest.Wait()
 				began := time.Now()
 				if err := end(srv); err != nil {
@@ -30,7 +30,7 @@ func TestEndOfAServerBeforeTheFirstFrame(t *testing.T) {
 					t.Errorf("it took %v", took)
 				}
 				if line, ok := <-p.lines; ok {
-					t.Errorf("the client hears %s", line)
+					t.Errorf("the client received %s", line)
 				}
 			})
 		})
@@ -41,17 +41,16 @@ func TestEndOfAServerBeforeTheFirstFrame(t *testing.T) {
 func TestHelloDuringShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := server(nil, services()...)
-		p := clientOf(t, srv)
+		p := lineClient(t, srv)
 		synctest.Wait()
 		down := make(chan error, 1)
 		go func() { down <- srv.Shutdown(context.Background()) }()
 		synctest.Wait()
-		p.say(helloLine)
-		p.hear(`"result"`)
-		p.hear(`$/goaway`)
-		p.say(`{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1,2]}`)
-		p.hear(`"result":3`)
-		p.say(`{"jsonrpc":"2.0","method":"$/moved","params":[]}`)
+		p.greet()
+		p.receive(`$/goaway`)
+		p.send(`{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1,2]}`)
+		p.receive(`"result":3`)
+		p.send(`{"jsonrpc":"2.0","method":"$/moved","params":[]}`)
 		if err := <-down; err != nil {
 			t.Error(err)
 		}

@@ -23,32 +23,26 @@ import (
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
-// The ways in which a test is the other side of a connection. Use the first that
-// can express what it needs:
+// A test has the other side of a connection in one of five ways. Use the first that can
+// express what it needs:
 //
-//	testdata/*.txt       transcripts: each message, in virtual time
-//	rpctest.Connect,     a peer of this package, over a connection without faults
-//	rpctest.Pair
-//	breakable            the same, over a connection that the test cuts
-//	clientOf, serverOf   a peer that sends lines which are computed, or very many
-//	newPeer              the same, over a connection of the test's own
-//	frameClientOf        a peer that sends frames of a WebSocket, in memory
-//	webSocketTo          the same over sockets, for what only these do
-//	pipeTo, upgrade      bytes: of lines, or behind the handshake of a WebSocket
-//	stranger,            WebSocket servers of others: one that answers each frame,
-//	serveSilence         one that stops answering somewhere in the handshake
+//	testdata/*.txt          a transcript: each message, in virtual time
+//	rpctest.Connect, Pair   a peer of this package; breakable, if the test cuts the connection
+//	linePeer                lines that the test computes, or very many of them
+//	framePeer, frameServer  the same in frames of a WebSocket
+//	rawWebSocket            bytes behind a WebSocket handshake; serveHandshakes, bytes in place of one
 
-// A peer is the other end of a connection, at which a test says every line
-// itself.
-type peer struct {
+// A linePeer is the other end of a connection that carries lines. The test writes each
+// line. A test that writes bytes, or that must not read, uses servePipe instead.
+type linePeer struct {
 	t     testing.TB
 	conn  net.Conn
-	lines chan string  // what comes, closed when the connection is
-	ended <-chan error // what the server's ServeConn returned, if it is a client
+	lines chan string  // the lines received; closed when the connection is
+	ended <-chan error // receives the result of the server's ServeConn, if this is a client
 }
 
-func newPeer(t testing.TB, conn net.Conn) *peer {
-	p := &peer{t: t, conn: conn, lines: make(chan string, 10_000)}
+func newLinePeer(t testing.TB, conn net.Conn) *linePeer {
+	p := &linePeer{t: t, conn: conn, lines: make(chan string, 10_000)}
 	go func() {
 		defer close(p.lines)
 		in := bufio.NewReader(conn)
@@ -64,53 +58,29 @@ func newPeer(t testing.TB, conn net.Conn) *peer {
 	return p
 }
 
-func (p *peer) say(format string, args ...any) {
-	p.t.Helper()
-	if _, err := fmt.Fprintf(p.conn, format+"\n", args...); err != nil {
-		p.t.Fatal(err)
-	}
-}
+// lineClient is a client of srv.
+func lineClient(t testing.TB, srv *rpc.Server) *linePeer { return lineClientAs(t, srv, "") }
 
-// hear returns the next line, which must contain what is wanted.
-func (p *peer) hear(want string) string {
-	p.t.Helper()
-	line, ok := <-p.lines
-	if !ok || !strings.Contains(line, want) {
-		p.t.Fatalf("the other side said %q, want %s", line, want)
-	}
-	return line
-}
-
-const helloLine = `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":1000,"streams":1000,"message":65536}}`
-
-// clientOf is a client of srv that says every line itself.
-func clientOf(t testing.TB, srv *rpc.Server) *peer { return clientAs(t, srv, "") }
-
-// clientAs is clientOf for a principal.
-func clientAs(t testing.TB, srv *rpc.Server, who string) *peer {
-	conn, ended := pipeTo(context.WithValue(context.Background(), callerKey{}, who), srv)
-	p := newPeer(t, conn)
+// lineClientAs is a client of srv that is authenticated as a principal.
+func lineClientAs(t testing.TB, srv *rpc.Server, principal string) *linePeer {
+	conn, ended := servePipe(context.WithValue(context.Background(), callerKey{}, principal), srv)
+	p := newLinePeer(t, conn)
 	p.ended = ended
 	return p
 }
 
-// greetedClientOf is clientOf behind the exchange of hello.
-func greetedClientOf(t testing.TB, srv *rpc.Server) *peer {
-	p := clientOf(t, srv)
-	p.say(helloLine)
-	p.hear(`"result"`)
+// greetedLineClient is a client of srv that has exchanged hello.
+func greetedLineClient(t testing.TB, srv *rpc.Server) *linePeer {
+	p := lineClient(t, srv)
+	p.greet()
 	return p
 }
 
-// serverOf is a connection and the server that it talks to, at which the test
-// says every line itself.
-func serverOf(t testing.TB, opts *rpc.ConnOptions) (*rpc.Conn, *peer) {
+// lineServer returns a connection of this package, and the server at its other end.
+func lineServer(t testing.TB, opts *rpc.ConnOptions) (*rpc.Conn, *linePeer) {
 	near, far := net.Pipe()
-	p := newPeer(t, far)
-	go func() {
-		p.hear("rpc.hello")
-		p.say(`{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":1000,"streams":1000,"message":65536}}`)
-	}()
+	p := newLinePeer(t, far)
+	go p.answerHello()
 	conn, err := rpc.NewConn(t.Context(), near, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -119,8 +89,26 @@ func serverOf(t testing.TB, opts *rpc.ConnOptions) (*rpc.Conn, *peer) {
 	return conn, p
 }
 
-// drained lets everything come that does, and returns it.
-func (p *peer) drained() (lines []string) {
+// send sends one line.
+func (p *linePeer) send(format string, args ...any) {
+	p.t.Helper()
+	if _, err := fmt.Fprintf(p.conn, format+"\n", args...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// receive returns the next line, which must contain want.
+func (p *linePeer) receive(want string) string {
+	p.t.Helper()
+	line, ok := <-p.lines
+	if !ok || !strings.Contains(line, want) {
+		p.t.Fatalf("received %q, want %s", line, want)
+	}
+	return line
+}
+
+// receiveAll returns the lines that have been received once the bubble is idle.
+func (p *linePeer) receiveAll() (lines []string) {
 	synctest.Wait()
 	for len(p.lines) > 0 {
 		lines = append(lines, <-p.lines)
@@ -128,37 +116,51 @@ func (p *peer) drained() (lines []string) {
 	return lines
 }
 
-// begin says hello and returns the session's token.
-func (p *peer) begin() string {
+const helloLine = `{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":1000,"streams":1000,"message":65536}}`
+
+// answerHello is a server's part in the exchange of hello.
+func (p *linePeer) answerHello() {
+	p.receive("rpc.hello")
+	p.send(`{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":1000,"streams":1000,"message":65536}}`)
+}
+
+// greet is a client's part in the exchange of hello.
+func (p *linePeer) greet() {
 	p.t.Helper()
-	p.say(`{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":32,"streams":32,"message":1048576,"replay":1048576}}`)
+	p.send(helloLine)
+	p.receive(`"result"`)
+}
+
+// openSession sends hello and returns the token of the session.
+func (p *linePeer) openSession() string {
+	p.t.Helper()
+	p.send(`{"jsonrpc":"2.0","id":1,"method":"rpc.hello","params":{"v":1,"calls":32,"streams":32,"message":1048576,"replay":1048576}}`)
 	var answer struct{ Result struct{ Session string } }
-	if err := json.Unmarshal([]byte(p.hear(`"session"`)), &answer); err != nil {
+	if err := json.Unmarshal([]byte(p.receive(`"session"`)), &answer); err != nil {
 		p.t.Fatal(err)
 	}
 	return answer.Result.Session
 }
 
-// attempts numbers the requests for sessions, so that each comes after those before.
+// attempts numbers the requests to resume, so that each is later than those before.
 var attempts atomic.Uint64
 
-// resume asks for a session and returns what it hears.
-func (p *peer) resume(token string, received any) string {
+// resume sends a request to resume a session and returns the answer.
+func (p *linePeer) resume(token string, received any) string {
 	p.t.Helper()
-	p.say(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{"session":%q,"attempt":%d,"received":%v}}`, token, attempts.Add(1), received)
-	return p.hear("")
+	p.send(`{"jsonrpc":"2.0","id":1,"method":"rpc.resume","params":{"session":%q,"attempt":%d,"received":%v}}`, token, attempts.Add(1), received)
+	return p.receive("")
 }
 
-// pipeTo connects to srv over a pipe. What ServeConn returns is sent on ended.
-func pipeTo(ctx context.Context, srv *rpc.Server) (conn net.Conn, ended <-chan error) {
+// servePipe connects to srv over a pipe. The result of ServeConn is sent on ended.
+func servePipe(ctx context.Context, srv *rpc.Server) (conn net.Conn, ended <-chan error) {
 	near, far := net.Pipe()
 	end := make(chan error, 1)
 	go func() { end <- srv.ServeConn(ctx, far) }()
 	return near, end
 }
 
-// A framePeer is a WebSocket client that is not of this package: the test writes
-// each frame.
+// A framePeer is a WebSocket client. The test writes each frame.
 type framePeer struct {
 	t    *testing.T
 	ws   *websocket.Conn
@@ -166,15 +168,14 @@ type framePeer struct {
 
 	mu     sync.Mutex
 	frames []string
-	types  []websocket.MessageType
-	err    error // what reading ended with
+	err    error // the error that ended reading
 }
 
-// frameClientOf connects in memory.
-func frameClientOf(t *testing.T, srv *rpc.Server, subprotocols ...string) *framePeer {
+// frameClient is a client of srv, in memory.
+func frameClient(t *testing.T, srv *rpc.Server, subprotocols ...string) *framePeer {
 	t.Helper()
 	ws, _, err := websocket.Dial(context.Background(), "ws://test/", &websocket.DialOptions{
-		HTTPClient: serveWS(t, srv), Subprotocols: subprotocols})
+		HTTPClient: serveInMemory(t, srv), Subprotocols: subprotocols})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,14 +192,14 @@ func frameClientOf(t *testing.T, srv *rpc.Server, subprotocols ...string) *frame
 func (p *framePeer) read() {
 	defer close(p.done)
 	for {
-		typ, data, err := p.ws.Read(context.Background())
+		_, data, err := p.ws.Read(context.Background())
 		p.mu.Lock()
 		if err != nil {
 			p.err = err
 			p.mu.Unlock()
 			return
 		}
-		p.frames, p.types = append(p.frames, string(data)), append(p.types, typ)
+		p.frames = append(p.frames, string(data))
 		p.mu.Unlock()
 	}
 }
@@ -210,18 +211,19 @@ func (p *framePeer) send(typ websocket.MessageType, frame string) {
 	}
 }
 
-// got returns the frames that have come since it was last called.
-func (p *framePeer) got() []string {
+// receiveAll returns the frames that have been received, once the bubble is idle, since
+// it was last called.
+func (p *framePeer) receiveAll() []string {
 	synctest.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	frames := p.frames
-	p.frames, p.types = nil, nil
+	p.frames = nil
 	return frames
 }
 
-// closed returns the code and the reason that the server closed with.
-func (p *framePeer) closed() string {
+// closeStatus returns the code and the reason of the server's close frame.
+func (p *framePeer) closeStatus() string {
 	synctest.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -231,11 +233,12 @@ func (p *framePeer) closed() string {
 	return fmt.Sprint(p.err)
 }
 
-// serveWS serves srv in memory until the test ends, and returns what dials it.
-func serveWS(t *testing.T, srv *rpc.Server) *http.Client {
+// serveInMemory serves srv until the test ends, and returns the client that connects to
+// it.
+func serveInMemory(t *testing.T, srv *rpc.Server) *http.Client {
 	network := &rpctest.Network{}
 	ln := network.Listen()
-	hs := &http.Server{Handler: knowing(srv)}
+	hs := &http.Server{Handler: withCaller(srv)}
 	done := make(chan struct{})
 	go func() { defer close(done); hs.Serve(ln) }()
 	tr := &http.Transport{DialContext: network.Dial}
@@ -248,27 +251,16 @@ func serveWS(t *testing.T, srv *rpc.Server) *http.Client {
 	return &http.Client{Transport: tr}
 }
 
-// knowing is a middleware that believes whoever says who he is.
-func knowing(h http.Handler) http.Handler {
+// withCaller is a middleware that takes the principal from the header As.
+func withCaller(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, r.Header.Get("As"))))
 	})
 }
 
-// webSocketTo connects to a server over sockets, in plain mode.
-func webSocketTo(t *testing.T, url string) *websocket.Conn {
-	t.Helper()
-	ws, _, err := websocket.Dial(t.Context(), url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ws.CloseNow() })
-	return ws
-}
-
-// upgrade makes a WebSocket of a socket by hand, with further lines in
-// the request's head, and returns it behind the answer.
-func upgrade(t *testing.T, addr string, lines ...string) (net.Conn, *http.Response) {
+// rawWebSocket performs the handshake of a WebSocket, with further lines in the head of
+// the request, and returns the socket and the answer.
+func rawWebSocket(t *testing.T, addr string, lines ...string) (net.Conn, *http.Response) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -284,22 +276,22 @@ func upgrade(t *testing.T, addr string, lines ...string) (net.Conn, *http.Respon
 	return conn, resp
 }
 
-// oneByOne reads a byte at a time, so that nothing is read that is not asked for.
+// oneByOne reads a byte at a time, so that no byte is read ahead.
 type oneByOne struct{ io.Reader }
 
 func (r oneByOne) Read(b []byte) (int, error) { return r.Reader.Read(b[:min(1, len(b))]) }
 
-// A stranger is a WebSocket server of another project: it selects the first
-// subprotocol that a client offers, whatever that is, and answers each frame with
-// those that reply returns.
-type stranger struct {
-	network rpctest.Network
-	reply   func(frame string) []string
-	binary  bool     // answers are binary frames
-	got     []string // frames, to be read when the bubble is idle
+// A frameServer is a WebSocket server of another project: it selects the first
+// subprotocol that a client offers, and answers each frame with those that reply
+// returns.
+type frameServer struct {
+	network  rpctest.Network
+	reply    func(frame string) []string
+	binary   bool     // answers are binary frames
+	received []string // frames, to be read when the bubble is idle
 }
 
-func (s *stranger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *frameServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	first, _, _ := strings.Cut(r.Header.Get("Sec-WebSocket-Protocol"), ",")
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{first}})
 	if err != nil {
@@ -311,7 +303,7 @@ func (s *stranger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return
 		}
-		s.got = append(s.got, string(frame))
+		s.received = append(s.received, string(frame))
 		kind := websocket.MessageText
 		if s.binary {
 			kind = websocket.MessageBinary
@@ -324,20 +316,20 @@ func (s *stranger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// dial connects to the stranger.
-func (s *stranger) dial(t *testing.T, opts rpc.DialOptions) (*rpc.Conn, error) {
+// dial connects to the server.
+func (s *frameServer) dial(t *testing.T, opts rpc.DialOptions) (*rpc.Conn, error) {
 	t.Helper()
 	ln := s.network.Listen()
 	srv := &http.Server{Handler: s}
 	go srv.Serve(ln)
 	t.Cleanup(func() { srv.Close() })
 	opts.NetDial = s.network.Dial
-	return rpc.Dial(t.Context(), "ws://stranger", &opts)
+	return rpc.Dial(t.Context(), "ws://server", &opts)
 }
 
-// serveSilence serves handshakes with what answer writes, and keeps the sockets open
-// until the listener is closed.
-func serveSilence(t *testing.T, ln net.Listener, answer func(w io.Writer, accept string)) {
+// serveHandshakes answers WebSocket handshakes with the bytes that answer writes, and
+// keeps the sockets open until the client closes them.
+func serveHandshakes(t *testing.T, ln net.Listener, answer func(w io.Writer, accept string)) {
 	for {
 		conn, err := ln.Accept()
 		if err != nil {
@@ -356,7 +348,7 @@ func serveSilence(t *testing.T, ln net.Listener, answer func(w io.Writer, accept
 	}
 }
 
-// acceptKey is the answer to a handshake's key: RFC 6455, section 4.2.2.
+// acceptKey returns the answer to the key of a handshake: RFC 6455, section 4.2.2.
 func acceptKey(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])

@@ -24,7 +24,7 @@ func idOf(t *testing.T, frame string) string {
 	return string(m.ID)
 }
 
-// strangeAnswers are answers to rpc.hello of servers that have never heard of it.
+// strangeAnswers are answers to rpc.hello of servers that do not know it.
 var strangeAnswers = map[string]string{
 	"method not found":  `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}`,
 	"another code":      `{"jsonrpc":"2.0","id":1,"error":{"code":0,"message":"invalid during initialization"}}`,
@@ -54,7 +54,7 @@ func TestDialToStrangers(t *testing.T) {
 	for name, answer := range strangeAnswers {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &stranger{reply: func(frame string) []string {
+				s := &frameServer{reply: func(frame string) []string {
 					if strings.Contains(frame, "rpc.hello") {
 						return []string{answer}
 					}
@@ -85,7 +85,7 @@ func TestDialToStrangers(t *testing.T) {
 					}
 				}
 				synctest.Wait()
-				for _, frame := range s.got[1:] {
+				for _, frame := range s.received[1:] {
 					var members map[string]json.RawMessage
 					if err := json.Unmarshal([]byte(frame), &members); err != nil {
 						t.Errorf("%q: %v", frame, err)
@@ -109,7 +109,7 @@ func TestStrangerThatSpeaksFirst(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &stranger{reply: func(frame string) []string {
+				s := &frameServer{reply: func(frame string) []string {
 					if strings.Contains(frame, "rpc.hello") {
 						return []string{greeting, strangeAnswers["method not found"]}
 					}
@@ -159,7 +159,7 @@ func TestDialThatCannotBePlain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &stranger{reply: func(string) []string { return []string{test.answer} }}
+				s := &frameServer{reply: func(string) []string { return []string{test.answer} }}
 				conn, err := s.dial(t, test.opts)
 				if err == nil {
 					conn.Close()
@@ -172,7 +172,7 @@ func TestDialThatCannotBePlain(t *testing.T) {
 	}
 }
 
-// Answers of strangers are taken where it is clear what they mean; where it is not,
+// Answers of other servers are accepted if their meaning is clear; otherwise
 // the call that they name fails, and nothing is answered to any of them.
 func TestAnswersOfStrangers(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -199,7 +199,7 @@ func TestAnswersOfStrangers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &stranger{binary: test.binary, reply: func(frame string) (answers []string) {
+				s := &frameServer{binary: test.binary, reply: func(frame string) (answers []string) {
 					if strings.Contains(frame, "rpc.hello") {
 						return []string{strangeAnswers["method not found"]}
 					}
@@ -225,8 +225,8 @@ func TestAnswersOfStrangers(t *testing.T) {
 					t.Errorf("%v, want %s", err, test.want)
 				}
 				synctest.Wait()
-				if len(s.got) != 2 {
-					t.Errorf("hello and a call became %d frames: %q", len(s.got), s.got)
+				if len(s.received) != 2 {
+					t.Errorf("hello and a call became %d frames: %q", len(s.received), s.received)
 				}
 			})
 		})

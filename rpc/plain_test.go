@@ -12,7 +12,7 @@ import (
 func TestUnsubscribeBeforeSubscribed(t *testing.T) {
 	srv := rpc.NewServer(nil)
 	srv.Register(services()...)
-	conn, ended := pipeTo(t.Context(), srv)
+	conn, ended := servePipe(t.Context(), srv)
 	go io.Copy(io.Discard, conn)
 	for i := range 2000 {
 		fmt.Fprintf(conn, `{"jsonrpc":"2.0","id":%d,"method":"Test.Tick","params":[1]}`+"\n", 2*i)

@@ -31,22 +31,22 @@ type program struct {
 	cancel  context.CancelFunc
 	client  *rpc.Conn
 	subject *SubjectClient
-	doing   map[string]*deed
+	doing   map[string]*operation
 
-	mu   sync.Mutex
-	said []string
-	end  error
+	mu      sync.Mutex
+	reports []string
+	end     error
 }
 
-// A deed is a call that the program makes, and its stream.
-type deed struct {
+// An operation is a call that the program makes, and its stream.
+type operation struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	want   chan int // how many items to read; 0 leaves the loop
 }
 
 func newProgram(t *testing.T, c *conversation) *program {
-	p := &program{conversation: c, dialed: make(chan net.Conn), doing: make(map[string]*deed)}
+	p := &program{conversation: c, dialed: make(chan net.Conn), doing: make(map[string]*operation)}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if c.byClient() {
 		return p
@@ -58,7 +58,7 @@ func newProgram(t *testing.T, c *conversation) *program {
 	p.srv = rpc.NewServer(opts)
 	p.srv.Register(services()...)
 	if c.over != "" {
-		p.web = serveWS(t, p.srv)
+		p.web = serveInMemory(t, p.srv)
 	}
 	return p
 }
@@ -84,24 +84,26 @@ func (p *program) cause() error {
 	return p.end
 }
 
-func (p *program) say(format string, args ...any) {
+// report adds what the transcript expects of our program after ~<.
+func (p *program) report(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.said = append(p.said, fmt.Sprintf(format, args...))
+	p.reports = append(p.reports, fmt.Sprintf(format, args...))
 }
 
-func (p *program) heard() (string, bool) {
+// reported removes the first report and returns it.
+func (p *program) reported() (string, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.said) == 0 {
+	if len(p.reports) == 0 {
 		return "", false
 	}
-	s := p.said[0]
-	p.said = p.said[1:]
+	s := p.reports[0]
+	p.reports = p.reports[1:]
 	return s, true
 }
 
-// do does what a line of the file says: see testdata/README.md.
+// do executes a line of the file: see testdata/README.md.
 func (p *program) do(line string) error {
 	words := strings.Fields(line)
 	switch {
@@ -115,7 +117,7 @@ func (p *program) do(line string) error {
 		p.client.Reconnect()
 	case line == "state":
 		st := p.client.State()
-		p.say("%v, session %d", st.Phase, st.Session)
+		p.report("%v, session %d", st.Phase, st.Session)
 	case words[0] == "shutdown":
 		go p.shutdown(words[1:])
 	case len(words) > 2 && words[1] == "=":
@@ -131,11 +133,11 @@ func (p *program) do(line string) error {
 func (p *program) dial() {
 	conn, err := p.connect()
 	if err != nil {
-		p.say("%s", verdict(err))
+		p.report("%s", verdict(err))
 		return
 	}
 	p.client, p.subject = conn, NewSubjectClient(conn)
-	p.say("dialed")
+	p.report("dialed")
 }
 
 func (p *program) shutdown(words []string) {
@@ -147,15 +149,15 @@ func (p *program) shutdown(words []string) {
 		defer cancel()
 	}
 	if err := p.srv.Shutdown(ctx); err != nil {
-		p.say("shut down: %v", err)
+		p.report("shut down: %v", err)
 		return
 	}
-	p.say("shut down")
+	p.report("shut down")
 }
 
 // begin makes a call.
 func (p *program) begin(name string, words []string) error {
-	d := &deed{want: make(chan int)}
+	d := &operation{want: make(chan int)}
 	d.ctx, d.cancel = context.WithCancel(p.ctx)
 	var answer map[string]string
 	for len(words) > 2 {
@@ -176,7 +178,7 @@ func (p *program) begin(name string, words []string) error {
 		words = words[:len(words)-2]
 	}
 	p.doing[name] = d
-	say := func(format string, args ...any) { p.say(name+": "+format, args...) }
+	report := func(format string, args ...any) { p.report(name+": "+format, args...) }
 	call := calls[words[0]]
 	if call == nil {
 		return fmt.Errorf("there is no call %q", words[0])
@@ -185,21 +187,21 @@ func (p *program) begin(name string, words []string) error {
 		v, seq, err := call(d.ctx, p.subject, append(words[1:], "", ""))
 		switch {
 		case err != nil:
-			say("%s", verdict(err))
+			report("%s", verdict(err))
 		case seq != nil:
-			say("%v", v)
-			d.read(seq, say)
+			report("%v", v)
+			d.read(seq, report)
 		default:
-			say("%v", v)
+			report("%v", v)
 		}
 		for k, v := range answer {
-			say("meta %s=%s", k, v)
+			report("meta %s=%s", k, v)
 		}
 	}()
 	return nil
 }
 
-func (d *deed) command(words []string) error {
+func (d *operation) command(words []string) error {
 	n := 1
 	switch words[0] {
 	case "cancel":
@@ -220,34 +222,34 @@ func (d *deed) command(words []string) error {
 	return nil
 }
 
-// read reads a stream as it is told to.
-func (d *deed) read(seq iter.Seq2[any, error], say func(string, ...any)) {
+// read reads from a stream as many items as the commands ask for.
+func (d *operation) read(seq iter.Seq2[any, error], report func(string, ...any)) {
 	want := d.more()
 	var items []string
 	for v, err := range seq {
 		switch {
 		case want == 0:
-			say("left")
+			report("left")
 			return
 		case err != nil:
-			say("%s", strings.Join(append(items, verdict(err)), " "))
+			report("%s", strings.Join(append(items, verdict(err)), " "))
 			return
 		}
 		items = append(items, fmt.Sprint(v))
 		if want--; want == 0 {
-			say("%s", strings.Join(items, " "))
+			report("%s", strings.Join(items, " "))
 			items = nil
 			if want = d.more(); want == 0 {
-				say("left")
+				report("left")
 				return
 			}
 		}
 	}
-	say("%s", strings.Join(append(items, "end"), " "))
+	report("%s", strings.Join(append(items, "end"), " "))
 }
 
 // more waits for a command. Where none comes any more the loop is left.
-func (d *deed) more() int {
+func (d *operation) more() int {
 	select {
 	case n := <-d.want:
 		return n
@@ -261,27 +263,27 @@ func (d *deed) more() int {
 	}
 }
 
-// verdict says what an error is.
+// verdict describes an error.
 func verdict(err error) string {
 	words := []string{"error"}
-	say := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
+	add := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
 	if e, ok := errors.AsType[*rpc.Error](err); ok {
-		say("%d", e.Code)
+		add("%d", e.Code)
 	}
-	say("%v", err)
+	add("%v", err)
 	if w, ok := errors.AsType[*wound](err); ok {
-		say("(a wound %d deep)", w.Depth)
+		add("(a wound %d deep)", w.Depth)
 	}
 	for _, target := range []error{context.Canceled, context.DeadlineExceeded, errGone} {
 		if errors.Is(err, target) && err != target {
-			say("(%v)", target)
+			add("(%v)", target)
 		}
 	}
 	if rpc.NotRun(err) {
-		say("(not run)")
+		add("(not run)")
 	}
 	if d, ok := rpc.RetryAfter(err); ok {
-		say("(after %v)", d)
+		add("(after %v)", d)
 	}
 	return strings.Join(words, " ")
 }

@@ -27,9 +27,9 @@ type scriptedSocket struct {
 	eof  chan struct{} // closed when our side has ended it
 	half func()        // ends what our side reads
 
-	mu   sync.Mutex
-	got  []string
-	deaf chan struct{} // closed when the peer listens again
+	mu     sync.Mutex
+	got    []string
+	paused chan struct{} // closed when the peer reads again; nil while it reads
 }
 
 func newScriptedSocket(conn net.Conn) *scriptedSocket {
@@ -53,16 +53,16 @@ func (s *scriptedSocket) read() {
 	}
 }
 
-// reading is the connection for a peer that may be deaf.
+// reading is the connection for a peer that may stop reading.
 type reading struct{ *scriptedSocket }
 
 func (r reading) Read(b []byte) (int, error) {
 	n, err := r.conn.Read(b)
 	r.mu.Lock()
-	deaf := r.deaf
+	paused := r.paused
 	r.mu.Unlock()
-	if deaf != nil {
-		<-deaf
+	if paused != nil {
+		<-paused
 	}
 	return n, err
 }
@@ -79,16 +79,16 @@ func (h halfPipe) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// listen makes the peer deaf, or not.
-func (s *scriptedSocket) listen(yes bool) {
+// setReading makes the peer stop reading, or read again.
+func (s *scriptedSocket) setReading(yes bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if yes && s.deaf != nil {
-		close(s.deaf)
-		s.deaf = nil
+	if yes && s.paused != nil {
+		close(s.paused)
+		s.paused = nil
 	}
-	if !yes && s.deaf == nil {
-		s.deaf = make(chan struct{})
+	if !yes && s.paused == nil {
+		s.paused = make(chan struct{})
 	}
 }
 
@@ -112,7 +112,7 @@ const goodbyeHead = `{"jsonrpc":"2.0","method":"$/close","params":`
 func (c *conversation) bridge(ws *websocket.Conn, lines net.Conn) {
 	ws.SetReadLimit(-1)
 	var wg sync.WaitGroup
-	var left atomic.Bool // the peer has said goodbye
+	var left atomic.Bool // the peer has sent $/close
 	wg.Go(func() {
 		defer lines.Close()
 		for {
@@ -161,7 +161,7 @@ func (c *conversation) bridge(ws *websocket.Conn, lines net.Conn) {
 	wg.Wait()
 }
 
-// goodbye is what the rest of a line with $/close says.
+// goodbye returns the parameters in the rest of a line with $/close.
 func goodbye(params []byte) (code websocket.StatusCode, reason string) {
 	var pair []json.RawMessage
 	if json.Unmarshal(bytes.TrimSuffix(params, []byte("}")), &pair) != nil || len(pair) == 0 {
@@ -174,7 +174,7 @@ func goodbye(params []byte) (code websocket.StatusCode, reason string) {
 	return code, reason
 }
 
-// principal is who connects, as the conversation says.
+// principal returns who connects.
 func principal(ctx context.Context) string {
 	who, _ := ctx.Value(callerKey{}).(string)
 	return who

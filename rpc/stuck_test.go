@@ -34,11 +34,8 @@ func TestCauseOfPeerThatDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		stuck := &stuckConn{Conn: near, release: make(chan struct{})}
-		p := newPeer(t, far)
-		go func() {
-			p.hear("rpc.hello")
-			p.say(`{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":1000,"streams":1000,"message":65536}}`)
-		}()
+		p := newLinePeer(t, far)
+		go p.answerHello()
 		conn, err := rpc.NewConn(t.Context(), stuck, &rpc.ConnOptions{Limits: rpc.Limits{WriteTimeout: 10 * time.Second}})
 		if err != nil {
 			t.Fatal(err)

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/coder/websocket"
+
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/rpc"
@@ -41,6 +43,17 @@ func serveHTTP(t *testing.T, h http.Handler) *httptest.Server {
 	ts := httptest.NewServer(h)
 	t.Cleanup(ts.Close)
 	return ts
+}
+
+// dialWebSocket connects to a server over sockets, in plain mode.
+func dialWebSocket(t *testing.T, url string) *websocket.Conn {
+	t.Helper()
+	ws, _, err := websocket.Dial(t.Context(), url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ws.CloseNow() })
+	return ws
 }
 
 // listen serves lines on an address.

@@ -268,7 +268,7 @@ func TestWrappedCodecs(t *testing.T) {
 func TestPlainClientsGetText(t *testing.T) {
 	bad := any(json.RawMessage("\"caf\xe9\""))
 	ts := serveHTTP(t, server(nil, valuesService(&bad, new(int))))
-	ws := webSocketTo(t, ts.URL)
+	ws := dialWebSocket(t, ts.URL)
 	for _, test := range []struct {
 		method string
 		codes  []rpc.Code // of the messages that come

@@ -39,14 +39,14 @@ func newTestServer(limits rpc.Limits) *rpc.Server {
 // calls may be sent right behind hello.
 func TestFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := frameClientOf(t, newTestServer(rpc.Limits{}), jsonProtocol)
+		p := frameClient(t, newTestServer(rpc.Limits{}), jsonProtocol)
 		p.send(websocket.MessageText, helloRequest)
 		p.send(websocket.MessageText, strings.Join([]string{
 			`{"jsonrpc":"2.0","id":2,"method":"Test.Sleep","params":[5000]}`,
 			`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":2}}`,
 			`{"jsonrpc":"2.0","id":3,"method":"Test.Add","params":[1,2]}`,
 		}, "\n"))
-		frames := p.got()
+		frames := p.receiveAll()
 		if len(frames) < 2 || frames[0] != helloAnswer {
 			t.Fatalf("got %q, want the answer to hello first, and alone", frames)
 		}
@@ -60,13 +60,13 @@ func TestFrames(t *testing.T) {
 		}
 
 		p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":4,"method":"Test.Blobs","params":{"n":20,"size":3000}}`)
-		for _, f := range p.got() {
+		for _, f := range p.receiveAll() {
 			if len(f) > 32<<10 {
 				t.Errorf("a packed frame of %d bytes", len(f))
 			}
 		}
 		p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":5,"method":"Test.Big","params":[100000]}`)
-		if frames := p.got(); len(frames) != 1 || strings.Contains(frames[0], "\n") || len(frames[0]) < 100000 {
+		if frames := p.receiveAll(); len(frames) != 1 || strings.Contains(frames[0], "\n") || len(frames[0]) < 100000 {
 			t.Errorf("got %d frames, want one with one large message", len(frames))
 		}
 	})
@@ -76,9 +76,9 @@ func TestFrames(t *testing.T) {
 // of them.
 func TestFramesCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := frameClientOf(t, server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}}, services()...), jsonProtocol)
+		p := frameClient(t, server(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}}, services()...), jsonProtocol)
 		p.send(websocket.MessageText, strings.Replace(helloRequest, `"v":1`, `"v":1,"replay":65536`, 1))
-		p.got()
+		p.receiveAll()
 		add := func(id int) string {
 			return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"Test.Add","params":[1,2]}`, id)
 		}
@@ -87,23 +87,23 @@ func TestFramesCount(t *testing.T) {
 		}
 		p.send(websocket.MessageText, add(2)+"\n"+add(3)+"\n"+add(4))
 		time.Sleep(time.Second)
-		frames := p.got()
+		frames := p.receiveAll()
 		if n := len(frames); n == 0 || !strings.HasPrefix(frames[n-1], ack(1, n)) {
 			t.Errorf("got %q, want an ack of one frame at last", frames)
 		}
 		p.send(websocket.MessageText, ack(len(frames), 2)+"\n"+add(5))
-		if frames := p.got(); len(frames) != 1 {
+		if frames := p.receiveAll(); len(frames) != 1 {
 			t.Errorf("behind an ack: %q", frames)
 		}
 		time.Sleep(time.Second)
-		p.got()
+		p.receiveAll()
 		sent := len(frames) + 2
 		p.send(websocket.MessageText, add(6)+"\n"+`{"jsonrpc":"2.0","method":"$/ping","params":[7]}`)
-		if frames := strings.Join(p.got(), "\n"); !strings.Contains(frames, ack(3, sent+1)) && !strings.Contains(frames, ack(3, sent+2)) {
+		if frames := strings.Join(p.receiveAll(), "\n"); !strings.Contains(frames, ack(3, sent+1)) && !strings.Contains(frames, ack(3, sent+2)) {
 			t.Errorf("got %q, want an ack, as a ping behind what is to be acknowledged asks for", frames)
 		}
 		p.send(websocket.MessageText, add(7)+"\n"+ack(1, 4))
-		if got := p.closed(); got != "4500 a control message is malformed" {
+		if got := p.closeStatus(); got != "4500 a control message is malformed" {
 			t.Errorf("an ack that is not the first: %s", got)
 		}
 	})
@@ -149,7 +149,7 @@ func TestCloseCodes(t *testing.T) {
 				if test.protocol != "" {
 					protocols = append(protocols, test.protocol)
 				}
-				p := frameClientOf(t, srv, protocols...)
+				p := frameClient(t, srv, protocols...)
 				for _, f := range test.frames {
 					if len(f) > 1<<20 {
 						go p.ws.Write(context.Background(), test.typ, []byte(f)) // which is not read to its end
@@ -161,7 +161,7 @@ func TestCloseCodes(t *testing.T) {
 				if test.then != nil {
 					test.then(srv)
 				}
-				if got := p.closed(); got != test.want {
+				if got := p.closeStatus(); got != test.want {
 					t.Errorf("closed with %q, want %q", got, test.want)
 				}
 				time.Sleep(time.Hour) // until the handlers have returned
@@ -175,9 +175,9 @@ func shutdown(s *rpc.Server) { s.Shutdown(context.Background()) }
 // A client that says goodbye is answered so.
 func TestClientCloses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := frameClientOf(t, newTestServer(rpc.Limits{}), jsonProtocol)
+		p := frameClient(t, newTestServer(rpc.Limits{}), jsonProtocol)
 		p.send(websocket.MessageText, helloRequest)
-		p.got()
+		p.receiveAll()
 		if err := p.ws.Close(websocket.StatusNormalClosure, "bye"); err != nil {
 			t.Errorf("the closing handshake: %v", err)
 		}
@@ -187,19 +187,19 @@ func TestClientCloses(t *testing.T) {
 // A server offers both modes on one URL, and the client's codec.
 func TestSubprotocols(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := frameClientOf(t, newTestServer(rpc.Limits{}))
+		p := frameClient(t, newTestServer(rpc.Limits{}))
 		p.send(websocket.MessageText, `{"jsonrpc":"2.0","id":"x","method":"Test.Add","params":[1,2]}`)
-		if got := p.got(); len(got) != 1 || got[0] != `{"jsonrpc":"2.0","id":"x","result":3}` {
+		if got := p.receiveAll(); len(got) != 1 || got[0] != `{"jsonrpc":"2.0","id":"x","result":3}` {
 			t.Errorf("plain: %q", got)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		p := frameClientOf(t, newTestServer(rpc.Limits{}), cborProtocol)
+		p := frameClient(t, newTestServer(rpc.Limits{}), cborProtocol)
 		frame := func(msg string) string { return string(wire.CBOR.AppendToFrame(nil, []byte(msg), true)) }
 		p.send(websocket.MessageBinary, frame(
 			"\xa3\x62id\x01\x66method\x69rpc.hello\x66params\xa4\x61v\x01\x65calls\x18\x20\x67streams\x18\x20\x67message\x1a\x00\x01\x00\x00"))
 		p.send(websocket.MessageBinary, frame("\xa3\x62id\x02\x66method\x68Test.Add\x66params\x82\x01\x02"))
-		got := p.got()
+		got := p.receiveAll()
 		if len(got) != 2 || got[1] != frame("\xa2\x62id\x02\x66result\x03") {
 			t.Errorf("CBOR: %q", got)
 		}
@@ -230,7 +230,7 @@ func TestWhichSubprotocolIsAccepted(t *testing.T) {
 		t.Run(fmt.Sprintf("%q of %.50q", test.own, test.offered), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				srv := rpc.NewServer(&rpc.ServerOptions{Subprotocols: test.own, Codecs: []codec.Codec{cbor.Codec}})
-				ws, _, err := websocket.Dial(t.Context(), "ws://test/", &websocket.DialOptions{HTTPClient: serveWS(t, srv), Subprotocols: test.offered})
+				ws, _, err := websocket.Dial(t.Context(), "ws://test/", &websocket.DialOptions{HTTPClient: serveInMemory(t, srv), Subprotocols: test.offered})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -256,7 +256,7 @@ func TestConversationsOverWebSocket(t *testing.T) {
 	for _, file := range []string{"calls", "cancel", "client-streams", "control", "credit", "errors", "goaway", "limits",
 		"notifications", "peer", "session", "session-client", "streams", "streams-up", "plain-calls", "plain-batch", "plain-subscriptions", "plain-shutdown"} {
 		for _, c := range readConversations(t, "testdata/"+file+".txt") {
-			if c.deafness() {
+			if c.stopsReading() {
 				continue // how much fits between the two is another matter here
 			}
 			t.Run(file+"/"+c.name+"/json", func(t *testing.T) {
@@ -278,8 +278,8 @@ func (c *conversation) wirecall() bool {
 	return c.byClient() || strings.Contains(c.lines[0].text, `"method":"rpc.`)
 }
 
-// deafness reports whether the peer is to be deaf.
-func (c *conversation) deafness() bool {
+// stopsReading reports whether the peer stops reading.
+func (c *conversation) stopsReading() bool {
 	return slices.ContainsFunc(c.lines, func(l scriptLine) bool { return l.marker == "->deaf" })
 }
 
