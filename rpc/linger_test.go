@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"slices"
@@ -59,8 +60,10 @@ func TestShutdownInTimeBehindTheEnd(t *testing.T) {
 		b, l := lingering(t, 5)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := b.srv.Load().Shutdown(ctx); err != context.DeadlineExceeded {
-			t.Error(err)
+		err := b.srv.Load().Shutdown(ctx)
+		const want = "rpc: Shutdown: context deadline exceeded; not finished: 1 connection, 5 notifications (Ledger.Note: 5)"
+		if !errors.Is(err, context.DeadlineExceeded) || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
 		}
 		synctest.Wait()
 		close(l.goOn)

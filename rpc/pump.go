@@ -11,7 +11,7 @@ import (
 type pump struct {
 	stream  *session.SendStream
 	iterate contract.Producer
-	errors  declaredErrors // of the method
+	method  *Method
 
 	begin func() *watchedStream // nil if the stream is not watched
 	watch *watchedStream        // the result of begin
@@ -26,9 +26,9 @@ func pumpsOf(streams []*contract.Stream, method *Method) []session.Producer {
 	for i, s := range streams {
 		switch err := s.Err; {
 		case s.Local != nil:
-			pumps[i] = &pump{iterate: s.Local, errors: method.Errors}
+			pumps[i] = &pump{iterate: s.Local, method: method}
 		case err != nil:
-			pumps[i] = &pump{iterate: func(func(any) bool) error { return err }, errors: method.Errors}
+			pumps[i] = &pump{iterate: func(func(any) bool) error { return err }, method: method}
 		}
 	}
 	return pumps
@@ -46,7 +46,7 @@ func (p *pump) Produce(s *session.SendStream) {
 		s.Finish(p.end(why))
 		if p.watch != nil {
 			p.watch.result.Blocked = s.Blocked
-			p.watch.ranged(asReceived(s.Session, why, p.errors), left)
+			p.watch.ranged(asReceived(s.Session, why, p.method.Errors), left)
 		}
 	}()
 	err = p.guard()
@@ -107,5 +107,5 @@ func (p *pump) end(err error) *fault.Error {
 		return nil
 	}
 	s := p.stream.Session
-	return crossing(s, hasRun(public(s, err)), p.errors)
+	return crossing(s, hasRun(public(s, err)), p.method.Errors)
 }

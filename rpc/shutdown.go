@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -29,7 +30,9 @@ func Draining(ctx context.Context) <-chan struct{} {
 // peers that have already closed their connections. Each connection ends when nothing
 // is open on it any more. A session that has no socket, or loses it during Shutdown,
 // ends with what it has in flight. If ctx ends first, what is left fails with
-// CodeUnavailable, and Shutdown returns the cause of ctx.
+// CodeUnavailable, and Shutdown returns an error that wraps the cause of ctx and names
+// what had not finished: how many calls, streams and notifications, and of which
+// methods.
 //
 // A peer has half of the time until ctx's deadline, and 10 s at most, to confirm that
 // it takes its work elsewhere. After that the server refuses its further calls, as not
@@ -51,8 +54,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		o.Drain()
 	}
 	if !s.awaitAll(ctx, openings) {
+		err := s.unfinished(context.Cause(ctx))
 		s.endAll(session.ErrDrained)
-		return context.Cause(ctx)
+		return err
 	}
 	return nil
 }
@@ -78,6 +82,16 @@ func (s *Server) awaitAll(ctx context.Context, openings []*session.Opening) bool
 		}
 	}
 	return true
+}
+
+// unfinished returns the error of a Shutdown whose context has ended with cause.
+func (s *Server) unfinished(cause error) error {
+	var work unfinishedWork
+	sessions := s.sessions()
+	for _, c := range sessions {
+		work.add(c.InFlight())
+	}
+	return fmt.Errorf("rpc: Shutdown: %w; not finished: %s%v", cause, counted(len(sessions), "connection"), &work)
 }
 
 // Close ends the server and all its connections at once, and closes the listeners of

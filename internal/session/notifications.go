@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ type notifications struct {
 
 	mu          sync.Mutex
 	queue       []*Incoming
+	current     *Incoming // the one that runs; nil if the goroutine has none
 	running     bool
 	ended       bool                    // the session has ended
 	lingerTimer *time.Timer             // bounds how long notifications run after the end of the session; nil unless they do
@@ -125,6 +127,17 @@ func (n *notifications) run() {
 	}
 }
 
+// methods returns the methods of the notifications that run or wait.
+func (n *notifications) methods() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	names := methodsOf(slices.Values(n.queue))
+	if n.current != nil {
+		names = append(names, n.current.Method.Name)
+	}
+	return names
+}
+
 // next removes the first notification from the queue and returns it with the parent of
 // its context. If there is none it records that, and returns nil.
 func (n *notifications) next() (in *Incoming, ctx context.Context) {
@@ -140,7 +153,7 @@ func (n *notifications) next() (in *Incoming, ctx context.Context) {
 	}
 	defer n.mu.Unlock()
 	in = n.queue[0]
-	n.queue = n.queue[1:]
+	n.current, n.queue = in, n.queue[1:]
 	if n.ctx == nil {
 		n.ctx, n.cancel = context.WithCancelCause(context.WithoutCancel(s.current.Load()))
 	}
@@ -160,7 +173,7 @@ func (n *notifications) serve(ctx context.Context, in *Incoming) {
 // stopRunning records that the queue is empty. It reports whether the ended session has
 // lingered for the notifications. The mutex must be held.
 func (n *notifications) stopRunning() (lingered bool) {
-	n.queue, n.running = nil, false
+	n.queue, n.current, n.running = nil, nil, false
 	if n.cancel != nil {
 		n.cancel(context.Canceled)
 		n.ctx, n.cancel = nil, nil

@@ -33,6 +33,9 @@ type dialect interface {
 	remove(in *Incoming)
 	left()
 
+	// unanswered returns the methods of the peer's unanswered calls.
+	unanswered() []string
+
 	// ping requests a sign of life from the peer, and reports whether it must send one.
 	ping(t transport.Transport) bool
 
