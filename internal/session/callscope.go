@@ -9,9 +9,9 @@ import (
 // them, and the call's context is cancelled when the call and the last stream that
 // counts have ended.
 type callScope struct {
-	cancelContext  context.CancelCauseFunc // called once, when nothing is open; may be nil
-	cursor         bool                    // streams that end with fault.ComeAgain are continued by another call
-	explicitCancel bool                    // whoever ends the context also calls cancelStreams, so that send streams need no watch of it
+	context        *callContext // ends when nothing is open; nil for a call to the peer
+	cursor         bool         // streams that end with fault.ComeAgain are continued by another call
+	explicitCancel bool         // whoever ends the context also calls cancelStreams, so that send streams need no watch of it
 
 	ctx context.Context // the call's, set when the first streams are added
 
@@ -67,8 +67,8 @@ func (cs *callScope) done() {
 	if !over {
 		return
 	}
-	if cs.cancelContext != nil {
-		cs.cancelContext(context.Canceled)
+	if cs.context != nil {
+		cs.context.cancel(context.Canceled)
 	}
 	if unwatch != nil {
 		unwatch()

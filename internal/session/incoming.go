@@ -44,9 +44,8 @@ type Incoming struct {
 	Unclaimed     []*RecvStream // streams that no parameter refers to
 	Reply         func([]byte)  // receives the answer; nil for the send queue
 
-	base           callContext
-	Ctx            context.Context // a child of base
-	cancelContext  context.CancelCauseFunc
+	context        callContext
+	Ctx            context.Context // &context once the call has begun; nil before
 	scope          callScope
 	Withdrawn      bool              // cancelled before its handler started
 	hold           *hold             // a notification's own, or the one that a call waits for; guarded by notifications.mu
@@ -84,28 +83,6 @@ func (s *Session) newIncoming(method *Method) *Incoming {
 	served := method.New()
 	in := served.Core()
 	in.Session, in.served, in.Method = s, served, method
-	return in
-}
-
-// A callContext is the context of the session with the call among its values.
-type callContext struct {
-	context.Context
-	in *Incoming
-}
-
-type callKey struct{}
-
-func (c *callContext) Value(key any) any {
-	if key == (callKey{}) {
-		return c.in
-	}
-	return c.Context.Value(key)
-}
-
-// CallFromContext returns the call whose handler ctx belongs to, or nil if ctx belongs
-// to none.
-func CallFromContext(ctx context.Context) *Incoming {
-	in, _ := ctx.Value(callKey{}).(*Incoming)
 	return in
 }
 
@@ -277,18 +254,12 @@ func (in *Incoming) copyMessage(m *wire.Message, waits bool) {
 
 // begin makes the context of the call.
 func (in *Incoming) begin(ctx context.Context, timeout int64) {
-	in.base = callContext{ctx, in}
-	ctx, in.cancelContext = context.WithCancelCause(&in.base)
-	if timeout > 0 {
-		cancel := in.cancelContext
-		limited, stop := context.WithTimeout(ctx, Milliseconds(timeout))
-		ctx, in.cancelContext = limited, func(cause error) { cancel(cause); stop() }
-	}
+	in.context.begin(ctx, in, Milliseconds(timeout))
 	scope := &in.scope
-	scope.cancelContext, scope.explicitCancel, scope.cursor = in.cancelContext, timeout <= 0, in.Method.Cursor
+	scope.context, scope.explicitCancel, scope.cursor = &in.context, timeout <= 0, in.Method.Cursor
 	scope.mu.Lock()
 	scope.open = 1
-	in.Ctx = ctx
+	in.Ctx = &in.context
 	canceled := in.canceled
 	scope.mu.Unlock()
 	if canceled { // before the context existed
@@ -296,13 +267,13 @@ func (in *Incoming) begin(ctx context.Context, timeout int64) {
 		in.cancel()
 	}
 	if len(in.Unclaimed) > 0 {
-		scope.add(ctx, 0, nil, in.Unclaimed)
+		scope.add(in.Ctx, 0, nil, in.Unclaimed)
 	}
 }
 
 // cancel ends the call's context for a caller that no longer waits for the answer.
 func (in *Incoming) cancel() {
-	in.cancelContext(context.Canceled)
+	in.context.cancel(context.Canceled)
 	in.scope.cancelStreams(context.Canceled)
 }
 
