@@ -3,10 +3,13 @@ package docs_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"expvar"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -44,20 +47,6 @@ func logTo(log *slog.Logger) *rpc.Observer {
 	}
 }
 
-// Metrics counts. A real one has a client of Prometheus or OpenTelemetry in place of
-// the map.
-type Metrics struct {
-	mu     sync.Mutex
-	counts map[string]int64
-}
-
-// Add adds n to the counter of a name.
-func (m *Metrics) Add(name string, n int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.counts[name] += n
-}
-
 // label names a method in metrics. Methods that nobody has registered share a name, or
 // a stranger could make as many counters as it likes.
 func label(m *rpc.Method) string {
@@ -75,8 +64,8 @@ func outcome(err error) string {
 	return rpc.CodeOf(err).String()
 }
 
-// observer counts calls by method and code, and items while streams run.
-func (m *Metrics) observer() *rpc.Observer {
+// countIn counts calls by method and code, and items while streams run.
+func countIn(m *expvar.Map) *rpc.Observer {
 	return &rpc.Observer{
 		Conn: func(context.Context, *rpc.Conn, *http.Request) func(error) {
 			m.Add("sessions", 1)
@@ -102,6 +91,27 @@ func (m *Metrics) observer() *rpc.Observer {
 	}
 }
 
+// open sums up what the connections of a server hold now.
+func open(srv *rpc.Server) (sum rpc.Stats) {
+	for conn := range srv.Connections() {
+		stats := conn.Stats()
+		sum.CallsServed += stats.CallsServed
+		sum.StreamsSent += stats.StreamsSent
+		sum.QueuedBytes += stats.QueuedBytes
+		sum.BufferedBytes += stats.BufferedBytes
+	}
+	return sum
+}
+
+// newServer returns a server that counts and logs, and a handler of its numbers.
+func newServer(log *slog.Logger) (*rpc.Server, http.HandlerFunc) {
+	counters := new(expvar.Map)
+	srv := rpc.NewServer(&rpc.ServerOptions{Observers: []*rpc.Observer{countIn(counters), logTo(log)}})
+	return srv, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"counters": %s, "served": %d, "sent": %d}`, counters, open(srv).CallsServed, open(srv).StreamsSent)
+	}
+}
+
 // A stranger's calls, a call that fails and streams in both directions are counted
 // and logged.
 func TestObservers(t *testing.T) {
@@ -113,8 +123,7 @@ func TestObservers(t *testing.T) {
 			}
 			return a
 		}}))
-		metrics := &Metrics{counts: make(map[string]int64)}
-		srv := rpc.NewServer(&rpc.ServerOptions{Observers: []*rpc.Observer{metrics.observer(), logTo(log)}})
+		srv, numbers := newServer(log)
 		srv.Register(files.StoreService(&files.Memory{}))
 		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		store := files.NewStoreClient(conn)
@@ -132,9 +141,18 @@ func TestObservers(t *testing.T) {
 		conn.Close()
 		synctest.Wait()
 
+		page := httptest.NewRecorder()
+		numbers(page, nil)
+		var shown struct {
+			Counters     map[string]int64
+			Served, Sent int
+		}
+		if err := json.Unmarshal(page.Body.Bytes(), &shown); err != nil || shown.Served+shown.Sent > 0 {
+			t.Errorf("%s: %v", page.Body, err)
+		}
 		var counted []string
-		for _, name := range slices.Sorted(maps.Keys(metrics.counts)) {
-			if n := metrics.counts[name]; !strings.HasPrefix(name, "bytes ") && n != 0 {
+		for _, name := range slices.Sorted(maps.Keys(shown.Counters)) {
+			if n := shown.Counters[name]; !strings.HasPrefix(name, "bytes ") && n != 0 {
 				counted = append(counted, fmt.Sprint(name, " ", n))
 			}
 		}
