@@ -22,6 +22,7 @@ func TestAttempts(t *testing.T) {
 		"second brief one":            {attempts{brief: 1}, true, false, Brief, 200 * time.Millisecond, 200 * time.Millisecond},
 		"tenth brief one":             {attempts{brief: 9}, true, false, Brief, time.Second, time.Second},
 		"longer after brief ones":     {attempts{brief: 9}, true, false, time.Second, 0, 100 * time.Millisecond},
+		"no use after brief ones":     {attempts{brief: 9}, false, false, Brief, 0, 100 * time.Millisecond},
 		"broke the protocol":          {attempts{failed: 5}, true, true, 29 * time.Second, 1600 * time.Millisecond, 3200 * time.Millisecond},
 		"broke the protocol late":     {attempts{failed: 5}, true, true, long, 0, 100 * time.Millisecond},
 		"told to stay away":           {attempts{least: time.Minute}, true, false, long, time.Minute, time.Minute},

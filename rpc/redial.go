@@ -10,10 +10,9 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// startRedial starts redial after a wait, unless it runs or the connection has ended. The
-// mutex is held.
+// startRedial starts redial after a wait, unless it runs. The mutex is held.
 func (r *redialer) startRedial(wait time.Duration) {
-	if r.dialing || r.ctx.Err() != nil {
+	if r.dialing {
 		return
 	}
 	r.dialing = true
@@ -31,7 +30,7 @@ func (r *redialer) redial(spread time.Duration) {
 	for r.ctx.Err() == nil {
 		r.pause(r.nextDelay(), nil)
 		err := r.attempt()
-		if err != nil && isFinal(err) {
+		if isFinal(err) {
 			r.end(err)
 			r.conn.session.Load().End(err)
 			return
@@ -62,7 +61,7 @@ func (r *redialer) attempt() error {
 func (r *redialer) reconnect() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.dialing || r.current.Phase == Connected || time.Since(r.forcedAt) < time.Second {
+	if r.current.Phase == Connected || time.Since(r.forcedAt) < time.Second {
 		return
 	}
 	r.forcedAt = time.Now()
