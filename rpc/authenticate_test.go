@@ -116,12 +116,40 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
-// Credentials that expire cut the connection off: it comes back with others, its
-// session goes on, and calls that start later are made by those.
+// Credentials that expire are renewed on the connection: calls that start later have the
+// new ones, and what runs keeps its own.
+func TestCredentialsAreRenewed(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		b := breakable(t, scheme, &rpc.ServerOptions{Authenticate: tokens}, &rpc.DialOptions{Token: inTurn("first for 10s", "second for 10s", "third")}, whoami())
+		running := make(chan []string)
+		go func() {
+			was, err := who(t.Context(), b, 25)
+			if err != nil {
+				t.Error(err)
+			}
+			running <- was
+		}()
+		for _, want := range []string{"first for 10s", "second for 10s", "third"} {
+			if was, err := who(t.Context(), b); err != nil || was[0] != want {
+				t.Errorf("%q, %v, want %s", was, err, want)
+			}
+			time.Sleep(9 * time.Second)
+		}
+		if was := <-running; !slices.Equal(was, []string{"first for 10s", "first for 10s"}) {
+			t.Errorf("what runs has %q", was)
+		}
+		if st := b.State(); st.Session != 1 {
+			t.Errorf("it is session %d", st.Session)
+		}
+	})
+}
+
+// Credentials that expire without new ones cut the connection off. It comes back with
+// others, and its session goes on.
 func TestCredentialsExpire(t *testing.T) {
 	overBoth(t, func(t *testing.T, scheme string) {
 		b := breakable(t, scheme, &rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Authenticate: tokens},
-			&rpc.DialOptions{Resume: true, Token: inTurn("first for 10s", "second")}, whoami())
+			&rpc.DialOptions{Resume: true, Token: inTurn("first for 10s", "bad1", "bad2", "second")}, whoami())
 		running := make(chan []string)
 		go func() {
 			was, err := who(t.Context(), b, 20)
@@ -130,7 +158,11 @@ func TestCredentialsExpire(t *testing.T) {
 			}
 			running <- was
 		}()
-		time.Sleep(15 * time.Second)
+		time.Sleep(9 * time.Second)
+		if was, err := who(t.Context(), b); err != nil || was[0] != "first for 10s" {
+			t.Errorf("after a renewal that was refused: %q, %v", was, err)
+		}
+		time.Sleep(6 * time.Second)
 		if was, err := who(t.Context(), b); err != nil || was[0] != "second" {
 			t.Errorf("later: %q, %v", was, err)
 		}
@@ -146,13 +178,109 @@ func TestCredentialsExpire(t *testing.T) {
 // Without sessions the client begins another.
 func TestCredentialsExpireWithoutSessions(t *testing.T) {
 	overBoth(t, func(t *testing.T, scheme string) {
-		b := breakable(t, scheme, &rpc.ServerOptions{Authenticate: tokens}, &rpc.DialOptions{Token: inTurn("first for 10s", "second")}, whoami())
+		b := breakable(t, scheme, &rpc.ServerOptions{Authenticate: tokens}, &rpc.DialOptions{Token: inTurn("first for 10s", "bad1", "bad2", "second")}, whoami())
 		time.Sleep(15 * time.Second)
 		if was, err := who(t.Context(), b); err != nil || was[0] != "second" {
 			t.Errorf("%q, %v", was, err)
 		}
 		if st := b.State(); st.Session != 2 {
 			t.Errorf("it is session %d", st.Session)
+		}
+	})
+}
+
+// A token that is being fetched when the credentials expire comes with the next
+// handshake; one that never comes holds nothing up.
+func TestCredentialsExpireWhileTheyAreFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n atomic.Int32
+		token := func(ctx context.Context) (string, error) {
+			if n.Add(1) == 2 {
+				<-ctx.Done()
+				return "", context.Cause(ctx)
+			}
+			return "ann for 10s", nil
+		}
+		b := breakable(t, "ws", &rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Authenticate: tokens}, &rpc.DialOptions{Resume: true, Token: token}, whoami())
+		time.Sleep(12 * time.Second)
+		if was, err := who(t.Context(), b); err != nil || was[0] != "ann for 10s" {
+			t.Errorf("%q, %v", was, err)
+		}
+		if st := b.State(); st.Session != 1 || n.Load() != 3 {
+			t.Errorf("it is session %d, by token %d", st.Session, n.Load())
+		}
+	})
+}
+
+// A connection never changes hands: somebody else's token does not renew it.
+func TestRenewalByAnotherPrincipal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		principal := func(ctx context.Context) string {
+			s, _ := ctx.Value(tokenKey{}).(string)
+			name, _, _ := strings.Cut(s, " ")
+			return name
+		}
+		b := breakable(t, "tcp", &rpc.ServerOptions{Sessions: &rpc.SessionOptions{Principal: principal}, Authenticate: tokens},
+			&rpc.DialOptions{Resume: true, Token: inTurn("ann for 10s", "bob")}, whoami())
+		time.Sleep(9 * time.Second)
+		if was, err := who(t.Context(), b); err != nil || was[0] != "ann for 10s" {
+			t.Errorf("before the end: %q, %v", was, err)
+		}
+		time.Sleep(3 * time.Second)
+		if was, err := who(t.Context(), b); err != nil || was[0] != "bob" {
+			t.Errorf("after it: %q, %v", was, err)
+		}
+		if st := b.State(); st.Session != 2 {
+			t.Errorf("bob has session %d", st.Session)
+		}
+	})
+}
+
+// A client whose credentials are refused twice stops: its calls fail with the reason, and
+// it asks for others when it is told to reconnect.
+func TestRefusedCredentials(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		b := breakable(t, scheme, &rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Authenticate: tokens},
+			&rpc.DialOptions{Resume: true, Token: inTurn("first", "bad1", "bad2", "second")}, whoami())
+		running := make(chan error)
+		go func() {
+			_, err := who(t.Context(), b, 3600)
+			running <- err
+		}()
+		synctest.Wait()
+		b.network.Cut()
+		if err := <-running; rpc.CodeOf(err) != rpc.CodeSessionLost || !strings.HasSuffix(err.Error(), "bad2 has expired") {
+			t.Errorf("what was running: %v", err)
+		}
+		time.Sleep(time.Hour) // it does not try again
+		if st := b.State(); st.Phase != rpc.Refused || rpc.CodeOf(st.Cause) != rpc.CodeUnauthenticated || !st.Retry.IsZero() {
+			t.Errorf("it is %+v", st)
+		}
+		if _, err := who(t.Context(), b); rpc.CodeOf(err) != rpc.CodeUnauthenticated || !strings.HasSuffix(err.Error(), "bad2 has expired") || !rpc.NotRun(err) {
+			t.Errorf("a call: %v", err)
+		}
+		b.Reconnect()
+		if was, err := who(t.Context(), b); err != nil || was[0] != "second" {
+			t.Errorf("after Reconnect: %q, %v", was, err)
+		}
+		if st := b.State(); st.Phase != rpc.Connected || st.Session != 2 || b.Err() != nil {
+			t.Errorf("it is %+v, %v", st, b.Err())
+		}
+	})
+}
+
+// Closing a connection that has stopped ends it.
+func TestCloseRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := breakable(t, "ws", &rpc.ServerOptions{Authenticate: tokens}, &rpc.DialOptions{Token: inTurn("first", "bad1", "bad2")}, whoami())
+		b.network.Cut()
+		time.Sleep(time.Hour)
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		<-b.Done()
+		if _, err := who(t.Context(), b); !errors.Is(err, rpc.ErrClosed) {
+			t.Errorf("a call: %v", err)
 		}
 	})
 }

@@ -83,7 +83,7 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 }
 
 // finalError returns the error of a call that is not made again: err, or, if the connection
-// ended for another reason, such as refused credentials, an error with that reason.
+// ended for another reason, such as CloseWithReason of the peer, an error with that reason.
 func (c *Conn) finalError(err error) error {
 	cause := c.Err()
 	if cause == nil || errors.Is(err, cause) && !isRefusal(cause) {
@@ -146,13 +146,18 @@ const (
 	// waits, and so do new calls.
 	Detached
 
+	// Refused means that the server has refused the credentials, and others in their
+	// place: State.Cause says why. What was in flight has failed, calls fail with the same
+	// code, and nothing is tried again before Reconnect is called.
+	Refused
+
 	// Closed means that the connection has ended.
 	Closed
 )
 
 // String returns the name of the phase, such as "connected".
 func (p Phase) String() string {
-	return [...]string{"connecting", "connected", "detached", "closed"}[p]
+	return [...]string{"connecting", "connected", "detached", "refused", "closed"}[p]
 }
 
 // A State is a snapshot of a Conn.

@@ -123,6 +123,7 @@
 //	                 notifications behind
 //	                 the end, credentials
 //	                 that expire
+//	renewal          $/auth of the server    the user's Token, the server      within HandshakeTimeout
 //	remover          WebSocket that is cut   coder/websocket, for our reader   the reader has gone
 //	log              log line of a reader    the user's slog.Handler           at once
 //	observer         dialed connection       the user's Observer.State         the connection ends

@@ -164,9 +164,9 @@ func TestGoawayWithoutReconnecting(t *testing.T) {
 	})
 }
 
-// When the connection has ended for good, calls fail with why, and not with how the
+// When the server refuses the credentials, calls fail with that, and not with how the
 // socket before was lost.
-func TestCallsSayWhyTheConnectionHasEnded(t *testing.T) {
+func TestCallsSayThatCredentialsAreRefused(t *testing.T) {
 	for _, failFast := range []bool{false, true} {
 		for _, resume := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
@@ -191,7 +191,11 @@ func TestCallsSayWhyTheConnectionHasEnded(t *testing.T) {
 				if !failFast {
 					go func() { waiting <- NewSubjectClient(conn).Nothing(context.Background()) }()
 				}
-				<-conn.Done()
+				for st := range conn.States(t.Context()) {
+					if st.Phase == rpc.Refused {
+						break
+					}
+				}
 				if failFast {
 					waiting <- NewSubjectClient(conn).Nothing(context.Background())
 				}

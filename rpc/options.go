@@ -24,9 +24,10 @@ type ConnOptions struct {
 	ServeInterceptors []Interceptor
 
 	// Token returns the token that authenticates this side to the server, at most 16 KiB.
-	// It is called before each session and each resume of one, and once more if the
-	// server refuses the token. A server that does not speak wirecall does not receive
-	// it.
+	// It is called before each session and each resume of one, when the server says that
+	// the credentials are about to expire, and once more if the server refuses the token.
+	// A server that does not speak wirecall does not receive the token. Token may be called
+	// by several goroutines at once.
 	Token func(ctx context.Context) (string, error)
 
 	// StreamInterceptors are called for each stream, the first outermost.
@@ -139,7 +140,9 @@ type ServerOptions struct {
 	//
 	// The context that it returns must be made of ctx. It is the context of handlers that
 	// start later, also in a session that is resumed, and its deadline is when the
-	// credentials expire: the socket is closed then.
+	// credentials expire: the socket is closed then. A client that has a Token is asked
+	// to renew them over the connection when a quarter of the time is left, or a minute;
+	// Authenticate is called for that token too.
 	//
 	// An error refuses the client: with its code if that is CodePermissionDenied,
 	// CodeUnavailable or CodeLimitReached, and otherwise with CodeUnauthenticated. The

@@ -93,9 +93,9 @@ func serverDelay(err error) time.Duration {
 }
 
 // Reconnect makes a connection that is being made again try at once, and starts its
-// backoff anew, for applications that learn that the network is back or has changed. An
-// attempt in progress is abandoned, since it may hang in the network before. Reconnect
-// does nothing within a second of a call that did something, while the connection is
+// backoff anew, for applications that learn that the network is back or has changed, or
+// that have other credentials for a connection that is Refused. An attempt in progress
+// is abandoned, since it may hang in the network before. Reconnect does nothing within a second of a call that did something, while the connection is
 // established, after its end, and for a connection that Dial did not make. It may be
 // called by any number of goroutines at once, and does not wait.
 func (c *Conn) Reconnect() { c.lifetime.reconnect() }

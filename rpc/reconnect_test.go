@@ -410,9 +410,9 @@ func TestCredentialsWithdrawn(t *testing.T) {
 			}
 			withdrawn.Store(true)
 			network.Cut()
-			<-conn.Done()
-			if !errors.Is(conn.Err(), code) || conn.State().Phase != rpc.Closed {
-				t.Errorf("after %d: %v, %+v", status, conn.Err(), conn.State())
+			time.Sleep(time.Hour)
+			if st := conn.State(); st.Phase != rpc.Refused || !errors.Is(st.Cause, code) || network.Stats().Conns != 2 {
+				t.Errorf("after %d: %+v, by %d connections", status, st, network.Stats().Conns)
 			}
 			conn.Close()
 			network.Cut()

@@ -30,6 +30,12 @@ func (r *redialer) redial(spread time.Duration) {
 	for r.ctx.Err() == nil {
 		r.pause(r.nextDelay(), nil)
 		err := r.attempt()
+		if isRefusal(err) && !r.options.Disabled {
+			r.refuse(err)
+			r.conn.session.Load().End(err)
+			r.awaitReconnect()
+			continue
+		}
 		if isFinal(err) {
 			r.end(err)
 			r.conn.session.Load().End(err)
@@ -41,6 +47,22 @@ func (r *redialer) redial(spread time.Duration) {
 		if s := r.conn.session.Load(); err != nil && s.PeerDraining() {
 			s.MoveStreams() // there may be no other server until this one is idle
 		}
+	}
+}
+
+// refuse records that the server has refused the credentials.
+func (r *redialer) refuse(why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clearFlag(r.retryNow)
+	r.set(Refused, why)
+}
+
+// awaitReconnect waits until reconnect is called or the connection ends.
+func (r *redialer) awaitReconnect() {
+	select {
+	case <-r.retryNow:
+	case <-r.ctx.Done():
 	}
 }
 
@@ -66,6 +88,9 @@ func (r *redialer) reconnect() {
 	}
 	r.forcedAt = time.Now()
 	r.attempts = attempts{}
+	if r.current.Phase == Refused {
+		r.set(Connecting, r.current.Cause)
+	}
 	setFlag(r.retryNow)
 	if r.abandon != nil {
 		r.abandon(errAbandoned)

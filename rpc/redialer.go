@@ -85,7 +85,7 @@ func (r *redialer) set(p Phase, cause error) {
 	switch p {
 	case Connected:
 		r.since, r.current.Retry = time.Now(), time.Time{}
-	case Closed:
+	case Refused, Closed:
 		r.current.Retry = time.Time{}
 	}
 	r.notify()
@@ -133,6 +133,7 @@ func (r *redialer) Ended(s *session.Session, cause error) {
 	case r.conn.session.Load() != s:
 		r.leaving = slices.DeleteFunc(r.leaving, func(old *session.Session) bool { return old == s })
 		r.leavingCount.Store(int32(len(r.leaving)))
+	case r.current.Phase == Refused: // redial has ended it
 	case r.options.Disabled || isFinal(cause):
 		r.set(Closed, cause)
 		r.cancel(cause)
@@ -162,7 +163,11 @@ func (r *redialer) Goaway(s *session.Session, ms []int64) {
 // in that call's session, if that is an older one which has not ended.
 func (r *redialer) pick(ctx context.Context) (*session.Session, error) {
 	if r.options.FailFast {
-		if st := r.state(); st.Phase != Connected {
+		switch st := r.state(); st.Phase {
+		case Connected:
+		case Refused:
+			return nil, refusedError(st)
+		default:
 			return nil, r.conn.finalError(notSent(CodeUnavailable, st.Cause))
 		}
 	}
@@ -205,6 +210,9 @@ func (r *redialer) await(ctx context.Context, s *session.Session, call *Call, er
 		case r.conn.session.Load() != s:
 			return nil
 		}
+		if st := r.state(); st.Phase == Refused {
+			return refusedError(st)
+		}
 		setFlag(r.callWaits)
 		select {
 		case <-changed:
@@ -214,6 +222,9 @@ func (r *redialer) await(ctx context.Context, s *session.Session, call *Call, er
 		}
 	}
 }
+
+// refusedError returns the error of a call while st is Refused.
+func refusedError(st State) error { return notSent(CodeOf(st.Cause), st.Cause) }
 
 // setFlag puts a value into a channel that can hold one, if it is empty.
 func setFlag(flag chan struct{}) {

@@ -26,9 +26,11 @@ const (
 	methodMoved         = "$/moved"
 	methodAck           = "$/ack"
 	methodClose         = "$/close"
+	methodRemind        = "$/auth"
 
 	methodHello       = "rpc.hello"
 	methodResume      = "rpc.resume"
+	methodAuth        = "rpc.auth"
 	methodUnsubscribe = "rpc.unsubscribe"
 )
 
@@ -57,6 +59,8 @@ func (w *wirecall) control(m *wire.Message, n int) error {
 		return w.pong(m.Params)
 	case methodGoaway:
 		return w.goaway(m.Params)
+	case methodRemind:
+		w.remind()
 	case methodMoved:
 		s.peerMoved()
 	case methodClose:

@@ -189,6 +189,9 @@ var (
 func (c *incomingCalls) newCall(m *wire.Message, full bool) (*Incoming, *fault.Error) {
 	s := c.session
 	method := s.Lookup(m.Method)
+	if method == nil && s.extended && s.Authenticate != nil && string(m.Method) == methodAuth {
+		method = authMethod
+	}
 	switch {
 	case method == nil:
 		return nil, &fault.Error{Code: fault.MethodNotFound, Message: "method not found: " + Brief(m.Method), Ran: fault.No}

@@ -164,7 +164,7 @@ func (o *Opening) plain(frame []byte) (*Session, error) {
 	if err := o.takeTransport(); err != nil {
 		return nil, err
 	}
-	s := o.newSession(ModePlain)
+	s := o.newSession(ModePlain, false)
 	o.transport.Bind(s)
 	s.Heard()
 	o.host.Accept(s)
@@ -187,7 +187,7 @@ func (o *Opening) hello(m *wire.Message) (*Session, error) {
 	if err := o.takeTransport(); err != nil {
 		return nil, err
 	}
-	s := o.newSession(ModeWirecall)
+	s := o.newSession(ModeWirecall, h.Auth != "")
 	answer := s.hello()
 	s.applyHello(h)
 	s.incoming.highest = 1
@@ -235,7 +235,7 @@ func (o *Opening) resume(m *wire.Message) (*Session, error) {
 		o.returnTransport()
 		return nil, o.refuse(m.ID, err)
 	}
-	s.setHandshakeContext(o.values)
+	s.setHandshakeContext(o.ctx, o.values, params.Auth != "")
 	s.ExpireWith(o.values, o.transport)
 	return s, nil
 }
@@ -297,8 +297,10 @@ func (o *Opening) flush() error {
 // record.
 func (o *Opening) Heard() {}
 
-func (o *Opening) newSession(m Mode) *Session {
+// newSession returns a session of the mode. byToken is true if hello had a token.
+func (o *Opening) newSession(m Mode, byToken bool) *Session {
 	s := New(o.values, o.Settings, o.form, o.transport, m, nil)
+	s.setHandshakeContext(o.ctx, o.values, byToken)
 	s.queue.single = s.queue.single || o.lines
 	s.Principal = o.principal
 	s.ExpireWith(o.values, o.transport)

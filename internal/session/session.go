@@ -68,6 +68,7 @@ type Session struct {
 	HasTraffic       atomic.Bool  // a message that is no control message, or items, has arrived on this transport
 	halfClosing      atomic.Bool  // a plain client has half-closed: new subscriptions end at once
 	Breached         atomic.Bool  // the peer has violated the protocol
+	renewing         atomic.Bool  // renew runs
 	logLimit         logLimit
 
 	lifecycle
@@ -100,7 +101,7 @@ func New(ctx context.Context, set *Settings, format wire.Format, t transport.Tra
 	s := &Session{Settings: set, Mode: m, form: form{format, m != ModePlain}, Events: e, ReaderDone: make(chan struct{})}
 	s.lifecycle = lifecycle{session: s, transport: t, drainBegun: make(chan struct{})}
 	s.lifetime, s.cancel = context.WithCancelCause(context.WithValue(context.Background(), sessionKey{}, s))
-	s.Ctx = s.setHandshakeContext(ctx)
+	s.Ctx = s.setHandshakeContext(ctx, ctx, false)
 	if e == nil {
 		s.Events = set.Events(s)
 	}
