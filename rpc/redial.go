@@ -110,13 +110,11 @@ func (r *redialer) nextDelay() time.Duration {
 // pause waits for d, or until the connection ends or reconnect is called. After callWaits
 // has a value it waits for at most a second more.
 func (r *redialer) pause(d time.Duration, callWaits <-chan struct{}) {
-	t := time.NewTimer(d)
-	defer t.Stop()
 	select {
 	case <-callWaits:
 		r.pause(min(d, backoff.Between(0, time.Second)), nil)
 	case <-r.retryNow:
-	case <-t.C:
+	case <-time.After(d):
 	case <-r.ctx.Done():
 	}
 }

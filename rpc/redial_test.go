@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -100,6 +101,54 @@ func TestDrainSpreadIsNotCutShort(t *testing.T) {
 			})
 		})
 	}
+}
+
+// While the connection is made again State.Cause is the error of the latest attempt. It
+// is nil while the connection to a server that shuts down still carries calls.
+func TestCauseOfFailedAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := breakable(t, "tcp", nil, &rpc.DialOptions{Reconnect: rpc.Reconnect{DrainSpread: time.Millisecond}}, services()...)
+		running := inFlight(b, &rpc.Call{Method: to("Test.Sleep", "ms"), Params: &[]int{60_000}})
+		synctest.Wait()
+		b.refuse.Store(true)
+		go b.srv.Load().Shutdown(context.Background())
+		time.Sleep(30 * time.Second)
+		if st := b.State(); st.Phase != rpc.Connected || st.Cause != nil || b.network.Stats().Refused == 0 {
+			t.Errorf("the call runs: %+v, %+v", st, b.network.Stats())
+		}
+		if err := <-running; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute)
+		if st := b.State(); st.Phase != rpc.Connecting || st.Cause == nil || !strings.Contains(st.Cause.Error(), "refused") {
+			t.Errorf("after it: %+v", st)
+		}
+	})
+}
+
+// States yields the time of an attempt when it is scheduled, though nothing else of the
+// state has changed.
+func TestStatesYieldNextAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := breakable(t, "tcp", nil, &rpc.DialOptions{Reconnect: rpc.Reconnect{DrainSpread: time.Second, MinDelay: never, MaxDelay: never}}, services()...)
+		running := inFlight(b, &rpc.Call{Method: to("Test.Sleep", "ms"), Params: &[]int{60_000}})
+		synctest.Wait()
+		var last atomic.Pointer[rpc.State]
+		go func() {
+			for st := range b.States(t.Context()) {
+				last.Store(&st)
+			}
+		}()
+		synctest.Wait()
+		go b.srv.Load().Shutdown(context.Background())
+		time.Sleep(2 * time.Second)
+		if st := last.Load(); st.Phase != rpc.Connected || time.Until(st.Retry) < time.Hour {
+			t.Errorf("%+v", st)
+		}
+		if err := <-running; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // A stream with a cursor continues in its session, however many attempts fail before
