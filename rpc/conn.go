@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"net"
 	"sync/atomic"
 	"time"
 
+	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
@@ -211,3 +213,132 @@ func (c *Conn) States(ctx context.Context) iter.Seq[State] {
 		}
 	}
 }
+
+// A lifetime decides when a Conn ends and in which session its calls are made. The
+// lifetime of a dialed connection is a redialer; any other connection ends with its
+// only session.
+//
+// The methods may be called by any goroutine. Those of session.Events do not block.
+type lifetime interface {
+	// pick returns the session for a call under ctx, or an error if the call must not be
+	// made now.
+	pick(ctx context.Context) (*session.Session, error)
+
+	// await waits for another session and returns nil if call, which failed with err in
+	// s, must be made again there. Otherwise it returns the error of the call.
+	await(ctx context.Context, s *session.Session, call *Call, err error) error
+
+	// reconnect starts an attempt to connect at once; see Conn.Reconnect.
+	reconnect()
+
+	// end ends the Conn, but not its sessions.
+	end(cause error)
+
+	// sessions returns the sessions that may not have ended.
+	sessions() []*session.Session
+
+	// done returns a channel that is closed when the Conn has ended. err returns why it
+	// ended, or nil.
+	done() <-chan struct{}
+	err() error
+
+	// state returns Conn.State without Resumable. changed returns a channel that is
+	// closed when the state changes.
+	state() State
+	changed() <-chan struct{}
+
+	session.Events
+}
+
+// onlySession is the lifetime of a Conn that was not dialed.
+type onlySession struct{ conn *Conn }
+
+func (o onlySession) session() *session.Session { return o.conn.session.Load() }
+
+func (o onlySession) pick(context.Context) (*session.Session, error) { return o.session(), nil }
+
+func (o onlySession) await(_ context.Context, _ *session.Session, _ *Call, err error) error {
+	return err
+}
+
+func (o onlySession) reconnect()                   {}
+func (o onlySession) end(error)                    {}
+func (o onlySession) sessions() []*session.Session { return []*session.Session{o.session()} }
+func (o onlySession) done() <-chan struct{}        { return o.session().Ctx.Done() }
+func (o onlySession) err() error                   { return o.session().Err() }
+func (o onlySession) changed() <-chan struct{}     { return o.done() }
+
+func (o onlySession) state() State {
+	st := State{Phase: Connected, Session: 1}
+	if s := o.session(); s.Err() != nil {
+		st.Phase, st.Cause = Closed, s.Err()
+	} else if s.IsDetached() {
+		st.Phase = Detached
+	}
+	return st
+}
+
+func (o onlySession) Attached()                        {}
+func (o onlySession) Detached(*session.Session, error) {}
+func (o onlySession) Ended(*session.Session, error)    {}
+func (o onlySession) Goaway(*session.Session, []int64) {}
+
+// ConnFromContext returns the connection that the call of a handler's context came
+// over, which is what Peer returns. It returns false in a POST and outside handlers.
+func ConnFromContext(ctx context.Context) (*Conn, bool) {
+	s := session.FromContext(ctx)
+	if s == nil {
+		return nil, false
+	}
+	if _, none := s.Transport().(session.NoTransport); none {
+		return nil, false
+	}
+	return connOf(s), true
+}
+
+// RemoteAddr returns the address of the other end of the latest socket, which may be
+// that of a proxy. It is nil for byte streams without an address.
+func (c *Conn) RemoteAddr() net.Addr { return c.session.Load().Transport().RemoteAddr() }
+
+// Codec returns the codec that encodes values on this connection.
+func (c *Conn) Codec() codec.Codec { return codecOf(c.session.Load()) }
+
+// Plain reports whether the peer speaks plain JSON-RPC 2.0. Then the only streams are
+// subscriptions, and a server cannot call its client.
+func (c *Conn) Plain() bool { return c.session.Load().Mode != session.ModeWirecall }
+
+// Stats are what a connection holds at one moment. Use an Observer to count totals.
+type Stats struct {
+	CallsMade     int // calls of this side that have not been answered
+	CallsServed   int // calls and notifications of the peer that run or wait to run
+	StreamsSent   int // streams that this side produces
+	StreamsTaken  int // streams that the peer produces
+	QueuedBytes   int // waiting to be written: see Limits.SendQueueBytes
+	BufferedBytes int // received and waiting for the application: see Limits.BufferedBytes
+	ReplayBytes   int // sent and not yet acknowledged: see Limits.ReplayBytes
+}
+
+// Stats returns what the connection holds now, including sessions whose server is
+// shutting down.
+func (c *Conn) Stats() (st Stats) {
+	for _, s := range c.lifetime.sessions() {
+		st.add(s.Stats())
+	}
+	return st
+}
+
+func (st *Stats) add(s session.Stats) {
+	st.CallsMade += s.CallsMade
+	st.CallsServed += s.CallsServed
+	st.StreamsSent += s.StreamsSent
+	st.StreamsTaken += s.StreamsTaken
+	st.QueuedBytes += s.QueuedBytes
+	st.BufferedBytes += s.BufferedBytes
+	st.ReplayBytes += s.ReplayBytes
+}
+
+// codecOf returns the codec that encodes the values of a session.
+func codecOf(s *session.Session) codec.Codec { return connOf(s).codecs[s.Format] }
+
+// connOf returns the connection that a session belongs to.
+func connOf(s *session.Session) *Conn { return (*Conn)(s.Events.(*connEvents)) }

@@ -238,3 +238,26 @@ func (d *decoder) value(raw []byte, v any) (err error) {
 	}
 	return decodeFrom(raw, d.codec, v)
 }
+
+// encodeTo appends the encoding of v; a Shared keeps its encoding. It fails if the peer
+// would refuse the value, because the message would otherwise cost the whole
+// connection, with the calls and streams of others.
+func encodeTo(dst []byte, cd codec.Codec, v any, depth int) ([]byte, error) {
+	if s, ok := v.(interface {
+		encoded(codec.Codec, int) ([]byte, error)
+	}); ok {
+		b, err := s.encoded(cd, depth)
+		return append(dst, b...), err
+	}
+	return cd.AppendWithin(dst, v, depth)
+}
+
+// decodeFrom stores the decoded raw in what v points to.
+func decodeFrom(raw []byte, cd codec.Codec, v any) error {
+	if s, ok := v.(interface {
+		decodeBy(codec.Codec, []byte) error
+	}); ok {
+		return s.decodeBy(cd, raw)
+	}
+	return cd.Decode(raw, v)
+}

@@ -2,11 +2,15 @@ package rpc
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/session"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // ConnOptions configure a connection that NewConn makes over a pair of byte streams.
@@ -211,5 +215,136 @@ func (o *ServerOptions) conn() *ConnOptions {
 		StrictParams:       o.StrictParams,
 		HideErrors:         o.HideErrors,
 		Logger:             o.Logger,
+	}
+}
+
+// A config is the common form of the options of Dial, NewConn and NewServer.
+type config struct {
+	session.Settings
+	methods    *registry
+	codecs     [2]codec.Codec        // by wire.Format
+	callChain  func(Handler) Handler // around calls that this side makes
+	serveChain func(Handler) Handler // around calls that it serves
+	intercepts bool                  // whether serveChain has interceptors
+	hideErrors bool
+	strict     bool       // see ConnOptions.StrictParams
+	observers  *observers // never nil
+
+	streamInterceptors []StreamInterceptor
+}
+
+func (o *ConnOptions) config() *config {
+	cfg := &config{
+		methods:    &registry{},
+		codecs:     [2]codec.Codec{wire.JSON: codec.JSON},
+		callChain:  chain(o.CallInterceptors),
+		serveChain: chain(o.ServeInterceptors),
+		intercepts: len(o.ServeInterceptors) > 0,
+		hideErrors: o.HideErrors,
+		strict:     o.StrictParams,
+	}
+	cfg.Settings = session.Settings{Limits: session.Limits(o.Limits.withDefaults()), Log: logger(o.Logger), Lookup: cfg.methods.lookup, Unknown: unknown, Cause: closedByPeer}
+	cfg.observers, cfg.streamInterceptors = newObservers(o.Observers, cfg.Log), o.StreamInterceptors
+	if len(cfg.observers.call) > 0 {
+		cfg.Refused = cfg.observeRefusal
+	}
+	cfg.Token = o.Token
+	cfg.Events = func(s *session.Session) session.Events {
+		c := newConn(cfg)
+		c.session.Store(s)
+		return (*connEvents)(c)
+	}
+	for _, s := range o.Services {
+		cfg.methods.register(s)
+	}
+	return cfg
+}
+
+// chain wraps a handler so that the first interceptor is the outermost.
+func chain(is []Interceptor) func(Handler) Handler {
+	return func(h Handler) Handler {
+		for i := len(is) - 1; i >= 0; i-- {
+			next, around := h, is[i]
+			h = func(ctx context.Context, c *Call) error { return around(ctx, c, next) }
+		}
+		return h
+	}
+}
+
+func logger(l *slog.Logger) *slog.Logger {
+	if l == nil {
+		return slog.Default()
+	}
+	return l
+}
+
+// SessionOptions configure how a Server keeps the sessions of clients that were
+// disconnected. The zero value of each field means its default. Negative numbers, and a
+// Window below a millisecond, are invalid.
+type SessionOptions struct {
+	// Window is how long a session is kept for its client after its socket was lost.
+	// Handlers continue meanwhile. The default is 2 minutes.
+	Window time.Duration
+
+	// Principal returns the principal of a connection, from the values that a middleware
+	// has put into its request's context. A session is resumed only by the principal that
+	// began it; for any other it does not exist. The default is that anyone who has the
+	// session's token may resume it: the token has 192 random bits, is sent only to the
+	// client, and is never logged.
+	Principal func(ctx context.Context) string
+
+	// MaxDetached is how many sessions may wait for their clients at once.
+	// MaxDetachedBytes is how many bytes they may hold together, of which a session
+	// itself counts 16 KiB and each of its calls and streams 8 KiB until it has ended.
+	// MaxPerPrincipal is how many of them one principal may have, if there is a Principal
+	// and its result is not empty. Above a limit the session that has waited longest
+	// ends. The defaults are 10,000, 256 MiB and 100.
+	MaxDetached      int
+	MaxDetachedBytes int
+	MaxPerPrincipal  int
+}
+
+// registry returns the registry of a server's sessions, or nil for a nil o.
+func (o *SessionOptions) registry() *session.Registry {
+	if o == nil {
+		return nil
+	}
+	d := o.withDefaults()
+	return session.NewRegistry(session.RegistryBounds{
+		Window: d.Window, MaxDetached: d.MaxDetached, MaxDetachedBytes: d.MaxDetachedBytes, MaxPerPrincipal: d.MaxPerPrincipal,
+	})
+}
+
+func (o SessionOptions) withDefaults() SessionOptions {
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&o.MaxDetached, 10_000)
+	def(&o.MaxDetachedBytes, 256<<20)
+	def(&o.MaxPerPrincipal, 100)
+	if o.Window == 0 {
+		o.Window = 2 * time.Minute
+	}
+	return o
+}
+
+// principalOf returns a function that returns the principal of a context's connection:
+// "" without SessionOptions.Principal. The function runs user code and so must not be
+// called on a reader. If that panics, the principal is a random one, so that the
+// session cannot be resumed.
+func (c *config) principalOf(o *SessionOptions) func(context.Context) string {
+	if o == nil || o.Principal == nil {
+		return func(context.Context) string { return "" }
+	}
+	return func(ctx context.Context) (principal string) {
+		defer func() {
+			if r := recover(); r != nil {
+				c.Log.LogAttrs(ctx, slog.LevelError, "panic in user code", panicAttrs("SessionOptions.Principal", r)...)
+				principal = rand.Text()
+			}
+		}()
+		return o.Principal(ctx)
 	}
 }

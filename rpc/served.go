@@ -5,6 +5,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 
 	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/fault"
@@ -229,4 +232,76 @@ func runUnsent(s *session.Session, streams []*contract.Stream) {
 			produce(func(any) bool { return false })
 		})
 	}
+}
+
+// A registry holds the methods that a side serves.
+type registry struct {
+	mu      sync.RWMutex
+	methods map[string]*registeredMethod
+}
+
+// A registeredMethod is a method of a Service that was registered.
+type registeredMethod struct {
+	*Method
+	served *session.Method
+}
+
+// register panics if a name is already registered, as http.Handle does: it is a mistake
+// in the program that is found when the program starts.
+func (r *registry) register(s Service) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.methods == nil {
+		r.methods = make(map[string]*registeredMethod)
+	}
+	order := new(session.Ordering)
+	for _, m := range s.Methods {
+		if _, dup := r.methods[m.Name]; dup {
+			panic(fmt.Errorf("rpc: %w", registeredTwice(m.Name)))
+		}
+		served := serves(m, func(ctx context.Context, c *Call) error { return m.Serve(ctx, s.Impl, c) })
+		if !m.Unordered {
+			served.Order = order
+		}
+		r.methods[m.Name] = &registeredMethod{m, served}
+	}
+}
+
+// sorted returns the methods in the order of their names.
+func (r *registry) sorted() []*Method {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var all []*Method
+	for _, name := range slices.Sorted(maps.Keys(r.methods)) {
+		all = append(all, r.methods[name].Method)
+	}
+	return all
+}
+
+// method returns the method with the given name, or nil if there is none.
+func (r *registry) method(name []byte) *Method {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if m := r.methods[string(name)]; m != nil {
+		return m.Method
+	}
+	return nil
+}
+
+// lookup returns the method with the given name as the session package calls it, or nil
+// if there is none.
+func (r *registry) lookup(name []byte) *session.Method {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if m := r.methods[string(name)]; m != nil {
+		return m.served
+	}
+	return nil
+}
+
+// unknown returns a method for a name that is not registered. Its calls fail.
+func unknown(name string) *session.Method {
+	return serves(&Method{Name: name}, func(context.Context, *Call) error {
+		return &Error{Code: CodeMethodNotFound, Message: "method not found"}
+	})
 }

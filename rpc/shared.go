@@ -83,26 +83,3 @@ func (s *Shared[T]) decodeBy(cd codec.Codec, raw []byte) error {
 	s.s = fresh
 	return nil
 }
-
-// encodeTo appends the encoding of v; a Shared keeps its encoding. It fails if the peer
-// would refuse the value, because the message would otherwise cost the whole
-// connection, with the calls and streams of others.
-func encodeTo(dst []byte, cd codec.Codec, v any, depth int) ([]byte, error) {
-	if s, ok := v.(interface {
-		encoded(codec.Codec, int) ([]byte, error)
-	}); ok {
-		b, err := s.encoded(cd, depth)
-		return append(dst, b...), err
-	}
-	return cd.AppendWithin(dst, v, depth)
-}
-
-// decodeFrom stores the decoded raw in what v points to.
-func decodeFrom(raw []byte, cd codec.Codec, v any) error {
-	if s, ok := v.(interface {
-		decodeBy(codec.Codec, []byte) error
-	}); ok {
-		return s.decodeBy(cd, raw)
-	}
-	return cd.Decode(raw, v)
-}

@@ -1,11 +1,15 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/session"
@@ -142,4 +146,140 @@ func (s *Server) sessions() []*session.Session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Keys(s.conns))
+}
+
+// unfinishedWork counts, by method, what was in flight when a Shutdown ended.
+type unfinishedWork struct{ calls, streams, notifications tally }
+
+// A tally has a count for each method.
+type tally map[string]int
+
+func (t *tally) add(method string, n int) {
+	if *t == nil {
+		*t = make(tally)
+	}
+	if n > 0 {
+		(*t)[method] += n
+	}
+}
+
+func (u *unfinishedWork) add(f session.InFlight) {
+	for _, method := range f.Calls {
+		u.calls.add(method, 1)
+	}
+	for _, p := range f.Sent {
+		if p, ok := p.(*pump); ok {
+			u.streams.add(p.method.Name, 1)
+		}
+	}
+	for _, method := range f.Notifications {
+		u.notifications.add(method, 1)
+	}
+	u.calls.add("to clients", f.Made)
+	u.streams.add("from clients", f.Received)
+}
+
+// String returns the counts for an error.
+func (u *unfinishedWork) String() string {
+	var b strings.Builder
+	for _, kind := range []struct {
+		name string
+		of   tally
+	}{{"call", u.calls}, {"stream", u.streams}, {"notification", u.notifications}} {
+		if len(kind.of) > 0 {
+			fmt.Fprintf(&b, ", %s (%v)", counted(kind.of.sum(), kind.name), kind.of)
+		}
+	}
+	return b.String()
+}
+
+func (t tally) sum() (n int) {
+	for _, count := range t {
+		n += count
+	}
+	return n
+}
+
+// maxMethods is how many methods of a tally are named.
+const maxMethods = 4
+
+// String returns the counts of the methods that have most.
+func (t tally) String() string {
+	methods := slices.SortedFunc(maps.Keys(t), func(a, b string) int {
+		return cmp.Or(cmp.Compare(t[b], t[a]), cmp.Compare(a, b))
+	})
+	var parts []string
+	for i, m := range methods {
+		if i == maxMethods {
+			parts = append(parts, fmt.Sprintf("and %s more", counted(len(methods)-i, "method")))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s: %d", m, t[m]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// counted returns "1 call" or "2 calls".
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// A CloseError reports that the peer closed the connection with a code: in a WebSocket
+// close frame (RFC 6455, section 5.5.1), or in the equivalent over lines.
+type CloseError struct {
+	Code   int    // RFC 6455, section 7.4, or one of wirecall's from 4000 on
+	Reason string // as the peer sent it, at most 123 bytes over a WebSocket
+
+	cause transport.CloseError
+}
+
+// Error returns the reason, if there is one, and the code.
+func (e *CloseError) Error() string {
+	if e.Reason == "" {
+		return fmt.Sprintf("the peer closed it (%d)", e.Code)
+	}
+	return fmt.Sprintf("the peer closed it: %s (%d)", e.Reason, e.Code)
+}
+
+// Unwrap returns the transport's error.
+func (e *CloseError) Unwrap() error { return e.cause }
+
+// closedByPeer returns err as users receive it: a close frame is a *CloseError.
+func closedByPeer(err error) error {
+	if e, ok := err.(transport.CloseError); ok {
+		return &CloseError{int(e.Code), e.Reason, e}
+	}
+	return err
+}
+
+// A closedHere is ErrClosed with a reason for the peer.
+type closedHere struct{ reason string }
+
+func (e closedHere) Error() string { return ErrClosed.Error() + ": " + e.reason }
+
+// CloseReason returns the reason for the close frame.
+func (e closedHere) CloseReason() string { return e.reason }
+
+func (e closedHere) Is(target error) bool { return target == ErrClosed }
+
+// CloseWithReason is Close with a reason for the peer: the error that ends the peer's
+// side is a *CloseError with code 1000 and the reason. A client that receives it does
+// not connect again. The reason has at most 123 bytes of UTF-8 (RFC 6455, section 5.5);
+// if it has not, CloseWithReason returns an error and the connection stays open. Over
+// lines only a session that can be resumed carries the reason; the peer of any other
+// session sees the end of the byte stream.
+func (c *Conn) CloseWithReason(reason string) error {
+	switch {
+	case len(reason) > transport.MaxReason:
+		return fmt.Errorf("rpc: a reason of %d bytes: a close frame has room for %d", len(reason), transport.MaxReason)
+	case !utf8.ValidString(reason):
+		return errors.New("rpc: the reason is not UTF-8")
+	case reason == "":
+		return c.Close()
+	}
+	c.close(closedHere{reason})
+	return nil
 }
