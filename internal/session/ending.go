@@ -108,7 +108,7 @@ func (s *Session) finish(cause error, code transport.CloseCode, onlyDetached boo
 	}
 	s.phase, s.cause = ended, cause
 	s.stopWatchingContext()
-	timers := []*time.Timer{s.keepAlive.timer, s.drainTimer, s.credentialTimer}
+	timers := []*time.Timer{s.keepAlive.timer, s.drainTimer}
 	if s.readerDone == nil {
 		defer close(s.ReaderDone)
 	}
@@ -128,6 +128,7 @@ func (s *Session) finish(cause error, code transport.CloseCode, onlyDetached boo
 		s.notifications.drop(cause)
 	}
 	s.workers.End()
+	s.credentials.end()
 	for _, t := range timers {
 		if t != nil {
 			t.Stop()

@@ -130,7 +130,7 @@ func (c *incomingCalls) request(id int64, m *wire.Message) error {
 			s.notifications.assignHold(in)
 		}
 		in.copyMessage(m, in.hold != nil)
-		in.begin(s.current.Load(), m.Timeout)
+		in.begin(s.credentials.current.Load(), m.Timeout)
 		s.notifications.dispatch(in)
 	case refusal != nil:
 		c.refused(m, refusal)

@@ -54,10 +54,9 @@ type lifecycle struct {
 	moved        bool          // the peer makes no new calls, except for calls of this side
 	deadline     time.Time     // when a draining session ends in any case; zero for never
 
-	wait            *sessionWait // its entry in the Registry; nil unless it is detached
-	unwatchContext  func() bool  // cancels the watch of the last transport's context, while detached; may be nil
-	drainTimer      *time.Timer  // bounds how long the peer may ignore a shutdown
-	credentialTimer *time.Timer  // closes the transport when the credentials expire; nil if they do not
+	wait           *sessionWait // its entry in the Registry; nil unless it is detached
+	unwatchContext func() bool  // cancels the watch of the last transport's context, while detached; may be nil
+	drainTimer     *time.Timer  // bounds how long the peer may ignore a shutdown
 }
 
 // A work counts what is in flight: calls, handlers, streams, and functions of CleanUp;

@@ -155,7 +155,7 @@ func (n *notifications) next() (in *Incoming, ctx context.Context) {
 	in = n.queue[0]
 	n.current, n.queue = in, n.queue[1:]
 	if n.ctx == nil {
-		n.ctx, n.cancel = context.WithCancelCause(context.WithoutCancel(s.current.Load()))
+		n.ctx, n.cancel = context.WithCancelCause(context.WithoutCancel(s.credentials.current.Load()))
 	}
 	return in, n.ctx
 }

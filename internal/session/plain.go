@@ -254,7 +254,7 @@ func (p *plain) start(in *Incoming) {
 	}
 	p.mu.Unlock()
 	if in != nil {
-		in.begin(s.current.Load(), 0)
+		in.begin(s.credentials.current.Load(), 0)
 		s.notifications.dispatch(in)
 	}
 }

@@ -26,6 +26,7 @@ import (
 //	recv           streams from the peer
 //	queue          frames to the peer, and the streams to it
 //	resumption     numbered frames, and the transport that replaces a broken one
+//	credentials    the parent of the contexts of calls, and when it expires
 //	lifecycle      the phase: see there
 //
 // Three goroutines touch a session beside its callers and handlers. The reader takes
@@ -33,7 +34,7 @@ import (
 // pings the peer. Fields without another note are set before the reader starts and do
 // not change.
 //
-// Lock order: lifecycle.mu; then recvStreams.mu; then RecvStream.mu, sendQueue.mu or
+// Lock order: credentials.mu; then lifecycle.mu; then recvStreams.mu; then RecvStream.mu, sendQueue.mu or
 // notifications.mu; then Registry.mu. No other two of these, and none of callScope.mu,
 // batch.mu, Opening.mu and the owners' other locks, are held together.
 type Session struct {
@@ -44,11 +45,10 @@ type Session struct {
 	form
 	Principal string // who is authenticated on the connection
 
-	Ctx        context.Context                  // ends with the session; its cause is that of the end
-	cancel     context.CancelCauseFunc          // cancels Ctx; only the first call has an effect
-	lifetime   context.Context                  // like Ctx, without the values of a handshake
-	current    atomic.Pointer[handshakeContext] // the parent of the contexts of calls that begin now
-	ReaderDone chan struct{}                    // closed when the session has ended and its reader has returned
+	Ctx        context.Context         // ends with the session; its cause is that of the end
+	cancel     context.CancelCauseFunc // cancels Ctx; only the first call has an effect
+	lifetime   context.Context         // like Ctx, without the values of a handshake
+	ReaderDone chan struct{}           // closed when the session has ended and its reader has returned
 
 	outgoing      outgoingCalls
 	incoming      incomingCalls
@@ -57,18 +57,18 @@ type Session struct {
 	queue         sendQueue
 	resumption    atomic.Pointer[resumption] // nil if the session ends with its transport
 
-	reader    reader
-	flusher   flusher
-	keepAlive keepAlive
-	dialect   dialect
-	workers   workers.Pool[*Incoming]
+	reader      reader
+	flusher     flusher
+	keepAlive   keepAlive
+	credentials credentials
+	dialect     dialect
+	workers     workers.Pool[*Incoming]
 
 	buffered         atomic.Int64 // received bytes that the application has not taken
 	peerMessageLimit atomic.Int64 // bytes of the largest message that the peer accepts
 	HasTraffic       atomic.Bool  // a message that is no control message, or items, has arrived on this transport
 	halfClosing      atomic.Bool  // a plain client has half-closed: new subscriptions end at once
 	Breached         atomic.Bool  // the peer has violated the protocol
-	renewing         atomic.Bool  // renew runs
 	logLimit         logLimit
 
 	lifecycle
@@ -101,7 +101,8 @@ func New(ctx context.Context, set *Settings, format wire.Format, t transport.Tra
 	s := &Session{Settings: set, Mode: m, form: form{format, m != ModePlain}, Events: e, ReaderDone: make(chan struct{})}
 	s.lifecycle = lifecycle{session: s, transport: t, drainBegun: make(chan struct{})}
 	s.lifetime, s.cancel = context.WithCancelCause(context.WithValue(context.Background(), sessionKey{}, s))
-	s.Ctx = s.setHandshakeContext(ctx, ctx, false)
+	s.credentials.session = s
+	s.Ctx = s.credentials.set(ctx, ctx, false)
 	if e == nil {
 		s.Events = set.Events(s)
 	}
