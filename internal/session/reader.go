@@ -48,7 +48,6 @@ func (r *reader) readFrames(t transport.Transport) (err error, breach bool) {
 			_, breach := err.(transport.FrameError)
 			return err, breach
 		}
-		s.keepAlive.active.Store(true)
 		if err := s.dialect.receive(frame); err != nil {
 			_, goodbye := err.(transport.CloseError)
 			return err, !goodbye

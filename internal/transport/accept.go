@@ -74,9 +74,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	c.unread = append([]byte(nil), early...)
 	size := readAhead
-	if c.readsSocket() {
+	if c.direct && c.sock != nil {
 		c.unbuffered, size = true, minBuffer
 	}
-	nc := &netConn{byteStream{c}, below}
+	nc := &netConn{(*byteStream)(c), below}
 	return nc, bufio.NewReadWriter(bufio.NewReaderSize(nc, size), bufio.NewWriterSize(nc, minBuffer)), nil
 }

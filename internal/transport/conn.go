@@ -36,8 +36,9 @@ type conn struct {
 
 	// See write.go.
 	writeMu sync.Mutex
-	ready   []byte // what was written, for the next Flush
-	pongs   int    // among ready
+	ready   []byte      // what was written, for the next Flush
+	pongs   int         // among ready
+	writing atomic.Bool // WriteFrame runs
 
 	// Used by the flusher.
 	sending []byte // what Flush sends; the first sent bytes are sent
@@ -86,12 +87,6 @@ func (c *conn) Bind(o Owner) {
 
 // RemoteAddr implements Transport.
 func (c *conn) RemoteAddr() net.Addr { return c.remote }
-
-func (c *conn) kick() {
-	if o := c.owner.Load(); o != nil {
-		(*o).Kick()
-	}
-}
 
 func (c *conn) heard() {
 	if o := c.owner.Load(); o != nil {

@@ -88,7 +88,7 @@ func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
 	if rwc, ok := resp.Body.(io.ReadWriteCloser); ok {
 		h.conn = newConn(rwc, sock, h.options)
 		h.release = context.AfterFunc(r.Context(), h.conn.Close) // net/http no longer applies it
-		resp.Body = byteStream{h.conn}
+		resp.Body = (*byteStream)(h.conn)
 	}
 	return resp, nil
 }

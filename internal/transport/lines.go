@@ -22,7 +22,7 @@ type Lines struct {
 // NewLines returns a transport over rwc, which it closes.
 func NewLines(rwc io.ReadWriteCloser, o Options) *Lines {
 	c := newConn(rwc, rwc, &o)
-	return &Lines{conn: c, br: bufio.NewReader(byteStream{c}), maxFrame: o.MaxFrame}
+	return &Lines{conn: c, br: bufio.NewReader((*byteStream)(c)), maxFrame: o.MaxFrame}
 }
 
 var errLineTooLong = FrameError{TooLarge: true, Message: "a line is over the limit of a message"}
@@ -64,8 +64,7 @@ func (l *Lines) TakeBuffer(int) []byte { return nil }
 func (l *Lines) WriteFrame(frame []byte) error {
 	l.writeMu.Lock()
 	defer l.writeMu.Unlock()
-	l.append(frame)
-	l.ready = append(l.ready, '\n')
+	l.ready = append(append(buffers.Grow(l.ready, len(frame)+1), frame...), '\n')
 	return nil
 }
 

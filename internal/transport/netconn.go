@@ -6,22 +6,16 @@ import (
 	"time"
 )
 
-// A byteStream is a conn as an io.ReadWriteCloser for bufio and coder/websocket.
-type byteStream struct{ conn *conn }
-
-func (s byteStream) Read(p []byte) (int, error) { return s.conn.read(p) }
-
-func (s byteStream) Write(p []byte) (int, error) {
-	s.conn.write(p)
-	return len(p), nil
-}
+// A byteStream is a conn as an io.ReadWriteCloser for bufio and coder/websocket. Its Read
+// and Write are in read.go and write.go.
+type byteStream conn
 
 // Close closes a connection whose WebSocket handshake has failed. After the handshake
 // it does nothing, because coder/websocket calls it as soon as it has seen both close
 // frames, when this side's may not have been flushed. See Transport.CloseHandshake.
-func (s byteStream) Close() error {
-	if !s.conn.accepted.Load() {
-		s.conn.Close()
+func (s *byteStream) Close() error {
+	if !s.accepted.Load() {
+		(*conn)(s).Close()
 	}
 	return nil
 }
@@ -29,7 +23,7 @@ func (s byteStream) Close() error {
 // A netConn is a byteStream with the other methods of net.Conn, which coder/websocket
 // does not use.
 type netConn struct {
-	byteStream
+	*byteStream
 	below net.Conn
 }
 

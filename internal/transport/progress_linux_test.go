@@ -16,7 +16,7 @@ func TestProgressOfSockets(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			near, far := socketPair(t, network)
 			c := newConn(near, near, &Options{Stall: time.Minute})
-			c.append(make([]byte, 64<<20))
+			(*byteStream)(c).Write(make([]byte, 64<<20))
 			if done, err := c.Flush(false); done || err != nil {
 				t.Fatalf("the socket takes 64 MiB at once: %v", err)
 			}
@@ -37,7 +37,7 @@ func TestProgressUnderTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newConn(server, server, &Options{Stall: time.Minute})
-	c.append(make([]byte, 64<<20))
+	(*byteStream)(c).Write(make([]byte, 64<<20))
 	flushed := make(chan error)
 	go func() {
 		_, err := c.Flush(true)

@@ -6,11 +6,12 @@ import "github.com/wirecall/wirecall/internal/buffers"
 // unbuffered conn gets one byte at a time, so that it never holds any.
 const minBuffer = 16
 
-// read is the Read method for a bufio.Reader above c.
-func (c *conn) read(p []byte) (int, error) {
+// Read implements io.Reader for a bufio.Reader above s.
+func (s *byteStream) Read(p []byte) (int, error) {
+	c := (*conn)(s)
 	c.readMu.Lock()
 	defer c.readMu.Unlock()
-	if len(c.unread) == 0 && c.readErr == nil && (!c.readsSocket() || len(p) >= buffers.Read) {
+	if len(c.unread) == 0 && c.readErr == nil && (!c.direct || c.sock == nil || len(p) >= buffers.Read) {
 		return c.readInto(p)
 	}
 	if !c.fill() {
@@ -27,9 +28,6 @@ func (c *conn) read(p []byte) (int, error) {
 	}
 	return n, nil
 }
-
-// readsSocket reports whether c reads from the socket, into buffers.
-func (c *conn) readsSocket() bool { return c.direct && c.sock != nil }
 
 // readInto reads from rwc. After a read that returns less than fits, rwc holds no bytes
 // from before the upgrade. The mutex is held.

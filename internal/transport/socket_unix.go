@@ -58,7 +58,10 @@ func (s *socket) read() ([]byte, error) {
 
 func (s *socket) readOnce(fd uintptr) bool {
 	b := buffers.Get(s.want)
-	n, err := read(int(fd), b[:cap(b)])
+	n, err := syscall.Read(int(fd), b[:cap(b)])
+	for err == syscall.EINTR {
+		n, err = syscall.Read(int(fd), b[:cap(b)])
+	}
 	if n > 0 {
 		s.in, s.want = b[:n], n
 		if n == cap(b) {
@@ -76,14 +79,6 @@ func (s *socket) readOnce(fd uintptr) bool {
 		s.readErr = &net.OpError{Op: "read", Net: s.addrs.LocalAddr().Network(), Source: s.addrs.LocalAddr(), Addr: s.addrs.RemoteAddr(), Err: os.NewSyscallError("read", err)}
 	}
 	return true
-}
-
-func read(fd int, b []byte) (n int, err error) {
-	for {
-		if n, err = syscall.Read(fd, b); err != syscall.EINTR {
-			return n, err
-		}
-	}
 }
 
 func (s *socket) writeOnce(fd uintptr) bool {

@@ -17,7 +17,7 @@ func TestStall(t *testing.T) {
 		c := newConn(near, near, &Options{Stall: 4 * time.Second})
 		var took atomic.Int64
 		c.unacked = func() int { return 1<<20 + int(c.written.Load()-took.Load()) }
-		c.append([]byte("which nobody reads"))
+		(*byteStream)(c).Write([]byte("which nobody reads"))
 		flushed := make(chan error, 1)
 		go func() {
 			_, err := c.Flush(true)

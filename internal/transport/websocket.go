@@ -111,6 +111,8 @@ func readError(err error) error {
 
 // WriteFrame implements Transport.
 func (w *WebSocket) WriteFrame(frame []byte) error {
+	w.writing.Store(true)
+	defer w.writing.Store(false)
 	return w.ws.Write(context.Background(), w.typ, frame)
 }
 

@@ -6,17 +6,17 @@ import (
 	"github.com/wirecall/wirecall/internal/buffers"
 )
 
-// write is the Write method for coder/websocket.
-func (c *conn) write(p []byte) {
-	c.writeMu.Lock()
-	c.append(p)
-	c.writeMu.Unlock()
-	c.kick()
-}
-
-// append buffers p for Flush. The mutex is held.
-func (c *conn) append(p []byte) {
-	c.ready = append(buffers.Grow(c.ready, len(p)), p...)
+// Write implements io.Writer for coder/websocket. It buffers p for Flush. What the library
+// writes by itself, a pong or a close frame, makes the owner flush; the owner that is
+// writing a frame flushes in any case.
+func (s *byteStream) Write(p []byte) (int, error) {
+	s.writeMu.Lock()
+	s.ready = append(buffers.Grow(s.ready, len(p)), p...)
+	s.writeMu.Unlock()
+	if o := s.owner.Load(); o != nil && !s.writing.Load() {
+		(*o).Kick()
+	}
+	return len(p), nil
 }
 
 // maxPongs is how many pongs may wait while the peer does not read. All but the last
@@ -103,7 +103,9 @@ func (c *conn) send(wait bool) error {
 	rest := c.sending[c.sent:]
 	if c.sock != nil {
 		n, err := c.sock.write(rest)
-		c.advance(n)
+		c.sent += n
+		c.wrote = c.wrote || n > 0
+		c.written.Add(int64(n))
 		if err != nil || n > 0 || !wait {
 			return err
 		}
@@ -123,13 +125,8 @@ func (c *conn) sendPiece(p []byte) error {
 	watch := c.watchStall()
 	defer watch.stop()
 	n, err := c.rwc.Write(p)
-	c.advance(n)
-	return err
-}
-
-// advance counts bytes that have been written.
-func (c *conn) advance(n int) {
 	c.sent += n
 	c.wrote = c.wrote || n > 0
 	c.written.Add(int64(n))
+	return err
 }
