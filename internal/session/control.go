@@ -42,7 +42,7 @@ func (w *wirecall) control(m *wire.Message, n int) error {
 	case methodAck:
 		return w.ack(m.Params, n)
 	case methodItems:
-		return w.items(m.Params)
+		return w.items(m)
 	case methodEnd:
 		return w.endOfStream(m.Params)
 	case methodCredit:
@@ -119,32 +119,15 @@ func (w *wirecall) ints(params []byte, n int) (is []int64, ok bool) {
 var errMalformed = errors.New("a control message is malformed")
 
 // items receives $/items.
-func (w *wirecall) items(params []byte) error {
-	s := w.session
-	var rs *RecvStream
-	var items []byte
-	i := 0
-	for raw := range s.Format.Array(params) {
-		switch i++; i {
-		case 1:
-			h, ok := s.Format.Natural(raw)
-			if !ok {
-				return errMalformed
-			}
-			if rs = s.recv.get(h); rs == nil {
-				return fmt.Errorf("items of stream %d, which is not open", h)
-			}
-		case 2:
-			if s.Format.Kind(raw) != wire.Array {
-				return errMalformed
-			}
-			items = raw
-		}
-	}
-	if i < 2 {
+func (w *wirecall) items(m *wire.Message) error {
+	if m.Handle < 0 {
 		return errMalformed
 	}
-	if err := rs.receive(s.Format.Array(items)); err != nil {
+	rs := w.session.recv.get(m.Handle)
+	if rs == nil {
+		return fmt.Errorf("items of stream %d, which is not open", m.Handle)
+	}
+	if err := rs.receive(m.Items, m.Deep); err != nil {
 		w.breach(rs, err)
 	}
 	return nil

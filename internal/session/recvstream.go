@@ -3,7 +3,6 @@ package session
 import (
 	"fmt"
 	"io"
-	"iter"
 	"sync"
 	"sync/atomic"
 
@@ -169,19 +168,20 @@ func releaseItems(items []largeItem) (n int) {
 }
 
 // receive buffers the items of one message. The reader calls it. It returns the error
-// that ends the stream: a violation by the producer, or a limit of this side.
-func (rs *RecvStream) receive(items iter.Seq[[]byte]) *fault.Error {
+// that ends the stream: a violation by the producer, or a limit of this side. deep is
+// wire.Message.Deep.
+func (rs *RecvStream) receive(items [][]byte, deep bool) *fault.Error {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if rs.peerEnd != nil || rs.cancelCause != nil { // the stream has ended on this side: items in flight are dropped
 		return nil
 	}
 	defer rs.signal()
-	for raw := range items {
+	for _, raw := range items {
 		if !rs.window.Receive(len(raw)) {
 			return errOverrun
 		}
-		if rs.Session.reader.message.Deep && rs.Session.Format.Check(raw, rs.depth) != nil {
+		if deep && rs.Session.Format.Check(raw, rs.depth) != nil {
 			return &fault.Error{Code: fault.InvalidParams, Message: fmt.Sprintf("a stream item is nested deeper than %d", rs.depth)}
 		}
 		if !rs.Session.reserve(len(raw)) {

@@ -172,7 +172,7 @@ func (f Format) AppendItems(dst []byte, handle uint64, n int, items []byte) []by
 }
 
 func (f Format) appendItemsHead(dst []byte, handle uint64, n int) []byte {
-	dst = f.AppendRequest(dst, &Head{Method: "$/items", Body: true})
+	dst = f.AppendRequest(dst, &Head{Method: methodItems, Body: true})
 	dst = f.AppendID(f.openArray(dst, 2), handle)
 	return f.openArray(f.AppendSeparator(dst), n)
 }

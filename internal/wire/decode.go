@@ -2,10 +2,8 @@ package wire
 
 import (
 	"slices"
-	"unicode/utf8"
 
 	"github.com/wirecall/wirecall/internal/cborscan"
-	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
 // Decode reads src, one message and nothing else, into m. Every error is a
@@ -131,36 +129,6 @@ func (d *decoder) refuse(why string) {
 	if d.fault == nil {
 		d.fault = invalidRequest(why)
 	}
-}
-
-// json reads a message of JSON. RFC 8259, section 8.1: JSON between programs
-// is UTF-8. Checking src at once is cheaper than string by string, and outside strings
-// the grammar allows only ASCII.
-func (d *decoder) json(src []byte) *Fault {
-	if !utf8.Valid(src) {
-		return parseError("invalid UTF-8")
-	}
-	i := jsonscan.Space(src, 0)
-	if i == len(src) {
-		return parseError("no message")
-	}
-	if src[i] != '{' {
-		if end := jsonscan.Whole(src, d.levels); end < 0 {
-			return d.malformed(end)
-		}
-		return invalidRequest("not an object")
-	}
-	end := jsonscan.Members(src, i, d.levels, func(name, value []byte) bool {
-		d.member(name, value)
-		return true
-	})
-	if end < 0 {
-		return d.malformed(end)
-	}
-	if end = jsonscan.Space(src, end); end != len(src) {
-		return d.malformed(^end)
-	}
-	return nil
 }
 
 // cbor reads a message of CBOR.
@@ -348,6 +316,9 @@ func (d *decoder) finish() {
 	if d.plain && d.m.Error != nil && d.m.Result != nil && d.f.Kind(d.m.Result) == Null {
 		d.seen &^= memberResult
 		d.m.Result = nil
+	}
+	if d.m.Handle < 0 && !d.plain && string(d.m.Method) == methodItems {
+		d.splitItems()
 	}
 	switch {
 	case d.f == JSON && d.seen&memberVersion == 0:

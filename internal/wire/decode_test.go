@@ -438,3 +438,52 @@ func TestDecodePlain(t *testing.T) {
 		}
 	}
 }
+
+// The items of $/items are found in every form of its params, and nothing in others.
+func TestItems(t *testing.T) {
+	for _, test := range []struct {
+		params string
+		handle int64
+		items  []string
+	}{
+		{`[7,[]]`, 7, nil},
+		{`[7,[1]]`, 7, []string{"1"}},
+		{`[7,["a]",{"b":[1,2]},[[]],null]]`, 7, []string{`"a]"`, `{"b":[1,2]}`, `[[]]`, `null`}},
+		{` [ 7 , [ 1 , "x" ] ] `, 7, []string{"1", `"x"`}},
+		{`[7,[1 ,2]]`, 7, []string{"1", "2"}},
+		{`[7,[1,2],"more"]`, 7, []string{"1", "2"}},
+		{`[7,[1,2] ]`, 7, []string{"1", "2"}},
+		{`[0,[1]]`, 0, []string{"1"}},
+		{`[7]`, -1, nil},
+		{`[7,1]`, -1, nil},
+		{`["7",[1]]`, -1, nil},
+		{`[9007199254740992,[1]]`, -1, []string{"1"}},
+		{`[]`, -1, nil},
+		{`{}`, -1, nil},
+	} {
+		for _, text := range []string{
+			`{"jsonrpc":"2.0","method":"$/items","params":` + test.params + `}`,
+			`{"jsonrpc":"2.0","params":` + test.params + `,"method":"$/items"}`,
+		} {
+			var m Message
+			if err := JSON.Decode([]byte(text), &m); err != nil {
+				t.Errorf("%s: %v", text, err)
+				continue
+			}
+			var items []string
+			for _, raw := range m.Items {
+				items = append(items, strings.TrimSpace(string(raw)))
+			}
+			if m.Handle != test.handle || m.Handle >= 0 && !slices.Equal(items, test.items) {
+				t.Errorf("%s: stream %d, %q", text, m.Handle, items)
+			}
+		}
+	}
+	for _, params := range []string{`[07,[1]]`, `[7,[1,]]`, `[7,[1`, `[7,[1]`, `[7,[1}]`, `[7,[1]}`, `[7,[,1]]`, `[7,[`, `[7,`, `[`} {
+		var m Message
+		err := JSON.Decode([]byte(`{"jsonrpc":"2.0","method":"$/items","params":`+params+`}`), &m)
+		if f, ok := err.(*Fault); !ok || f.Code != ParseError || len(m.Items) > 0 {
+			t.Errorf("%s: %v, %q", params, err, m.Items)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"unicode/utf8"
 )
@@ -27,9 +28,22 @@ func FuzzDecodeJSON(f *testing.F) {
 		checkFault(t, err, valid)
 		if err == nil {
 			compareMembers(t, src, &m)
+			compareItems(t, &m)
 			checkRebuilt(t, JSON, &m)
 		}
 	})
+}
+
+// compareItems looks for the items of $/items in another way.
+func compareItems(t *testing.T, m *Message) {
+	if string(m.Method) != methodItems {
+		return
+	}
+	d := decoder{f: JSON, m: &Message{Method: m.Method, Params: m.Params, Handle: -1}}
+	d.splitItems()
+	if d.m.Handle != m.Handle || m.Handle >= 0 && !slices.EqualFunc(d.m.Items, m.Items, bytes.Equal) {
+		t.Fatalf("stream %d, %q, and %d, %q", m.Handle, m.Items, d.m.Handle, d.m.Items)
+	}
 }
 
 // FuzzDecodeCBOR: package cbor's tests hold the scanner against another

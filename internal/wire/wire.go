@@ -30,6 +30,9 @@ const (
 	CBOR
 )
 
+// methodItems is the method of a message with items of a stream.
+const methodItems = "$/items"
+
 // MaxStreams is how many streams one message can introduce.
 const MaxStreams = 16
 
@@ -68,6 +71,11 @@ type Message struct {
 	Meta    []byte   // raw object of strings; nil when absent or null
 	Streams []uint64 // at most MaxStreams handles, none twice, none 0; capacity is reused from call to call
 
+	// The stream and the items of $/items; Handle is negative if the params are
+	// malformed. The items alias the input. Their capacity is reused.
+	Handle int64
+	Items  [][]byte
+
 	// Deep says that a value in the message may nest deeper than CalleeDepth.
 	// Where it is false none does.
 	Deep bool
@@ -83,7 +91,7 @@ type Message struct {
 
 // reset sets m to the empty message with the given id.
 func (m *Message) reset(id []byte) {
-	*m = Message{ID: id, Streams: m.Streams[:0]}
+	*m = Message{ID: id, Streams: m.Streams[:0], Items: m.Items[:0], Handle: -1}
 }
 
 // Codes of a Fault: JSON-RPC 2.0, section 5.1.
