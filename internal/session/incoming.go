@@ -131,7 +131,9 @@ func (c *incomingCalls) request(id int64, m *wire.Message) error {
 		}
 		in.copyMessage(m, in.hold != nil)
 		in.begin(s.credentials.current.Load(), m.Timeout)
-		s.notifications.dispatch(in)
+		if in.hold == nil || !s.notifications.waitForHold(in) {
+			s.workers.Go(in)
+		}
 	case refusal != nil:
 		c.refused(m, refusal)
 		s.queue.post(s.refusal(m.ID, refusal))

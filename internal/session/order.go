@@ -52,13 +52,6 @@ func (n *notifications) assignHold(in *Incoming) {
 	in.hold = n.lastHolds[in.Method.Order]
 }
 
-// dispatch passes a call that has a context to a worker, or makes it wait for its hold.
-func (n *notifications) dispatch(in *Incoming) {
-	if in.hold == nil || !n.waitForHold(in) {
-		n.session.workers.Go(in)
-	}
-}
-
 // waitForHold makes a call wait for its hold, and reports whether it does. The wait ends
 // with the hold, after orderTimeout, or when the call is cancelled.
 func (n *notifications) waitForHold(in *Incoming) (waits bool) {

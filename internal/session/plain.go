@@ -255,7 +255,9 @@ func (p *plain) start(in *Incoming) {
 	p.mu.Unlock()
 	if in != nil {
 		in.begin(s.credentials.current.Load(), 0)
-		s.notifications.dispatch(in)
+		if in.hold == nil || !s.notifications.waitForHold(in) {
+			s.workers.Go(in)
+		}
 	}
 }
 

@@ -48,8 +48,12 @@ func (f Format) AppendRequest(dst []byte, h *Head) []byte {
 	if h.Timeout != 0 {
 		dst = f.int(f.name(dst, "timeout"), h.Timeout)
 	}
-	dst = f.meta(dst, h.Meta)
-	dst = f.streams(dst, h.Streams)
+	if len(h.Meta) > 0 {
+		dst = f.meta(dst, h.Meta)
+	}
+	if len(h.Streams) > 0 {
+		dst = f.streams(dst, h.Streams)
+	}
 	if h.Body {
 		dst = f.name(dst, "params")
 	}
@@ -66,8 +70,12 @@ func (f Format) AppendResponse(dst []byte, h *Head) []byte {
 		members++
 	}
 	dst = f.id(f.open(dst, members), h.ID)
-	dst = f.meta(dst, h.Meta)
-	dst = f.streams(dst, h.Streams)
+	if len(h.Meta) > 0 {
+		dst = f.meta(dst, h.Meta)
+	}
+	if len(h.Streams) > 0 {
+		dst = f.streams(dst, h.Streams)
+	}
 	return f.name(dst, "result")
 }
 
@@ -98,7 +106,9 @@ func (f Format) AppendError(dst []byte, id []byte, e *Error, meta map[string]str
 		members++
 	}
 	dst = f.id(f.open(dst, members), id)
-	dst = f.meta(dst, meta)
+	if len(meta) > 0 {
+		dst = f.meta(dst, meta)
+	}
 	dst = f.AppendErrorObject(f.name(dst, "error"), e)
 	return f.AppendTail(dst)
 }
@@ -172,13 +182,20 @@ func (f Format) AppendItems(dst []byte, handle uint64, n int, items []byte) []by
 }
 
 func (f Format) appendItemsHead(dst []byte, handle uint64, n int) []byte {
+	if f == JSON {
+		dst = append(dst, usualStart+`"method":"`+methodItems+`","params":[`...)
+		return append(strconv.AppendUint(dst, handle, 10), ",["...)
+	}
 	dst = f.AppendRequest(dst, &Head{Method: methodItems, Body: true})
 	dst = f.AppendID(f.openArray(dst, 2), handle)
 	return f.openArray(f.AppendSeparator(dst), n)
 }
 
 func (f Format) appendItemsTail(dst []byte) []byte {
-	return f.AppendTail(f.closeArray(f.closeArray(dst)))
+	if f == JSON {
+		return append(dst, "]]}"...)
+	}
+	return dst
 }
 
 // ItemRoom is the number of free bytes that ItemFrame needs before an item.
@@ -282,9 +299,6 @@ func (f Format) id(dst, id []byte) []byte {
 }
 
 func (f Format) meta(dst []byte, meta map[string]string) []byte {
-	if len(meta) == 0 {
-		return dst
-	}
 	dst = f.name(dst, "meta")
 	if f == CBOR {
 		dst = cborscan.AppendHead(dst, cborscan.Map, uint64(len(meta)))
@@ -305,9 +319,6 @@ func (f Format) meta(dst []byte, meta map[string]string) []byte {
 }
 
 func (f Format) streams(dst []byte, handles []uint64) []byte {
-	if len(handles) == 0 {
-		return dst
-	}
 	dst = f.openArray(f.name(dst, "streams"), len(handles))
 	for i, handle := range handles {
 		if i > 0 {

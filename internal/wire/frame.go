@@ -20,20 +20,16 @@ func (f Format) Split(frame []byte) iter.Seq2[[]byte, error] {
 			splitCBOR(frame, yield)
 			return
 		}
-		splitJSON(frame, yield)
-	}
-}
-
-func splitJSON(frame []byte, yield func([]byte, error) bool) {
-	for more := true; more; {
-		var msg []byte
-		msg, frame, more = bytes.Cut(frame, []byte{'\n'})
-		if len(msg) == 0 {
-			yield(nil, parseError("empty line in a frame"))
-			return
-		}
-		if !yield(msg[:len(msg):len(msg)], nil) {
-			return
+		for more := true; more; {
+			var msg []byte
+			msg, frame, more = bytes.Cut(frame, []byte{'\n'})
+			if len(msg) == 0 {
+				yield(nil, parseError("empty line in a frame"))
+				return
+			}
+			if !yield(msg[:len(msg):len(msg)], nil) {
+				return
+			}
 		}
 	}
 }

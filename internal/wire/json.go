@@ -6,29 +6,6 @@ import (
 	"github.com/wirecall/wirecall/internal/jsonscan"
 )
 
-// jsonKind returns the kind of a value by its first byte.
-func jsonKind(raw []byte) Kind {
-	i := jsonscan.Space(raw, 0)
-	if i == len(raw) {
-		return Invalid
-	}
-	switch raw[i] {
-	case '"':
-		return String
-	case '{':
-		return Object
-	case '[':
-		return Array
-	case 't', 'f':
-		return Bool
-	case 'n':
-		return Null
-	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		return Number
-	}
-	return Invalid
-}
-
 // jsonInt reads an integer: RFC 8259, section 6, with neither a fraction nor
 // an exponent.
 func jsonInt(raw []byte) (int64, bool) {

@@ -33,7 +33,25 @@ func (f Format) Kind(raw []byte) Kind {
 	if f == CBOR {
 		return cborKind(raw)
 	}
-	return jsonKind(raw)
+	i := jsonscan.Space(raw, 0)
+	if i == len(raw) {
+		return Invalid
+	}
+	switch raw[i] {
+	case '"':
+		return String
+	case '{':
+		return Object
+	case '[':
+		return Array
+	case 't', 'f':
+		return Bool
+	case 'n':
+		return Null
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return Number
+	}
+	return Invalid
 }
 
 // Check returns nil if raw is one well-formed value with nothing behind it, in
