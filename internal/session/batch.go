@@ -67,7 +67,7 @@ func (b *batch) refusal() []byte {
 	e := &fault.Error{Code: fault.LimitReached, Message: fmt.Sprintf("the batch has %d messages, the limit is %d", len(b.parts), s.Limits.BatchMessages)}
 	size := 0
 	for _, raw := range b.parts {
-		m := &s.reader.message
+		m := new(wire.Message)
 		if err := s.Format.DecodePlain(raw, m); m.ID == nil || m.Answer || err == nil && m.Method == nil {
 			continue
 		}

@@ -104,7 +104,6 @@ func (h hello) notifications() (items, bytes int64) {
 func (s *Session) applyHello(h hello) {
 	s.peerMessageLimit.Store(int64(clampToInt(h.Message)))
 	items, bytes := h.notifications()
-	s.notifications.announce()
 	s.queue.applyHello(clampToInt(h.Streams), clampToInt(items), clampToInt(bytes))
 	s.outgoing.accept(h.Calls)
 }
@@ -169,7 +168,6 @@ func Milliseconds(n int64) time.Duration {
 func (s *Session) switchToPlain() {
 	s.Mode, s.extended, s.dialect = ModePlain, false, newPlain(s)
 	s.queue.single = true
-	s.queue.initialCredit = flow.NewCredit(s.Limits.WindowItems, s.Limits.WindowBytes)
 	s.peerMessageLimit.Store(math.MaxInt32)
 	if ws, ok := s.transport.(*transport.WebSocket); ok {
 		ws.Plain()

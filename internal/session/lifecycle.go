@@ -48,10 +48,10 @@ type lifecycle struct {
 
 	mu           sync.Mutex
 	phase        phase
-	cause        error         // why the session has ended
-	readerDone   chan struct{} // closed when the reader of the transport returns; nil if there is none
 	peerDraining bool          // the peer has sent $/goaway
 	moved        bool          // the peer makes no new calls, except for calls of this side
+	cause        error         // why the session has ended
+	readerDone   chan struct{} // closed when the reader of the transport returns; nil if there is none
 	deadline     time.Time     // when a draining session ends in any case; zero for never
 
 	wait           *sessionWait // its entry in the Registry; nil unless it is detached

@@ -40,7 +40,10 @@ func (l *logLimit) admit() (omitted int, ok bool) {
 // Report logs a line that the peer has caused, unless there have been too many. It runs
 // the user's slog.Handler, so that the reader must not call it.
 func (s *Session) Report(ctx context.Context, level slog.Level, text string, attrs ...slog.Attr) {
-	omitted, ok := s.logLimit.admit()
+	if s.logLimit.Load() == nil {
+		s.logLimit.CompareAndSwap(nil, new(logLimit))
+	}
+	omitted, ok := s.logLimit.Load().admit()
 	if !ok {
 		return
 	}

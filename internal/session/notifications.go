@@ -32,22 +32,20 @@ type notifications struct {
 	ctx         context.Context         // the parent of the handlers' contexts, which may outlive the session's; nil while none runs
 	cancel      context.CancelCauseFunc // cancels ctx
 	lastHolds   map[*Ordering]*hold     // the last hold of each service that has one
-	window      *flow.Window            // what the peer may send; nil in plain mode, which has no credit; set before the reader starts
+	window      *flow.Window            // what the peer may send; nil before the first notification, and in plain mode, which has no credit
 }
 
 // allows counts a notification of size bytes, and reports whether the peer was allowed
 // to send it. The mutex must be held.
 func (n *notifications) allows(size int) bool {
-	if n.window == nil {
+	if !n.session.extended {
 		return len(n.queue) < n.session.Limits.Notifications
 	}
+	if n.window == nil {
+		w := flow.NewAnnouncedWindow(n.session.Limits.notifications()) // hello has announced it
+		n.window = &w
+	}
 	return n.window.Receive(size)
-}
-
-// announce begins the window that this side's hello states.
-func (n *notifications) announce() {
-	w := flow.NewAnnouncedWindow(n.session.Limits.notifications())
-	n.window = &w
 }
 
 // held returns the approximate size in bytes of the notifications of a wirecall peer:
@@ -78,7 +76,7 @@ func (n *notifications) receive(m *wire.Message, size int) error {
 	}
 	in := s.newIncoming(method)
 	in.size = size
-	if n.window == nil && !in.reserve(m) {
+	if !s.extended && !in.reserve(m) {
 		return errNotifications
 	}
 	in.copyMessage(m, n.holding.Load() > 0)
@@ -184,7 +182,7 @@ func (n *notifications) stopRunning() (lingered bool) {
 // countHandled counts a notification whose handler has returned. It grants the peer new
 // credit when half of the window has been used.
 func (n *notifications) countHandled(size int) {
-	if n.window == nil {
+	if !n.session.extended {
 		return
 	}
 	var taken uint64

@@ -77,7 +77,8 @@ func (p *plain) answer(msg []byte) {
 func (p *plain) message(raw []byte, reply func([]byte)) {
 	s := p.session
 	s.HasTraffic.Store(true)
-	m := &s.reader.message
+	m := messages.Get().(*wire.Message)
+	defer messages.Put(m)
 	answer := reply
 	if answer == nil {
 		answer = p.post

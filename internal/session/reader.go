@@ -1,6 +1,8 @@
 package session
 
 import (
+	"sync"
+
 	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/transport"
@@ -11,9 +13,8 @@ import (
 // blocks on the transport only and runs no code of the user.
 type reader struct {
 	session *Session
-	message wire.Message // reused for each message
-	alone   bool         // the message fills its frame
-	early   []byte       // the frame that a plain server sent before its answer to hello; received first
+	alone   bool   // the message fills its frame
+	early   []byte // the frame that a plain server sent before its answer to hello; received first
 }
 
 // Read is the reader: it receives frames until the transport fails or the peer ends the
@@ -37,6 +38,9 @@ func (s *Session) Read(t transport.Transport) {
 		s.peerGone(t, err)
 	}
 }
+
+// messages holds decoded messages for reuse: a connection that waits has none.
+var messages = sync.Pool{New: func() any { return new(wire.Message) }}
 
 // readFrames receives frames until one fails. It returns the reason, and whether that is
 // a violation of the protocol.

@@ -43,7 +43,6 @@ type sendQueue struct {
 	streams       map[uint64]*SendStream // the open ones, by handle; nil before the first
 	lastHandle    uint64                 // the last handle used
 	resultStreams int                    // how many of streams belong to results
-	initialCredit flow.Credit            // of each stream
 	peerStreams   int                    // how many streams the peer accepts
 	finished      int                    // streams whose end the flusher has taken since the last take
 	scratch       []byte                 // buffer for the message of a stream

@@ -54,8 +54,17 @@ type Producer interface {
 }
 
 func newSendStream(s *Session, p Producer, handle uint64, scope *callScope) *SendStream {
-	ss := &SendStream{Session: s, handle: handle, producer: p, scope: scope, credit: s.queue.initialCredit, wake: make(chan struct{}, 1)}
+	ss := &SendStream{Session: s, handle: handle, producer: p, scope: scope, credit: s.initialCredit(), wake: make(chan struct{}, 1)}
 	return ss
+}
+
+// initialCredit returns the first credit of a stream to the peer, which in plain mode
+// grants none.
+func (s *Session) initialCredit() flow.Credit {
+	if s.extended {
+		return flow.NewCredit(flow.InitialItems, flow.InitialBytes)
+	}
+	return flow.NewCredit(s.Limits.WindowItems, s.Limits.WindowBytes)
 }
 
 // run is the body of the producer's goroutine.

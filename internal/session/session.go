@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 	"github.com/wirecall/wirecall/internal/workers"
@@ -64,12 +63,12 @@ type Session struct {
 	dialect     dialect
 	workers     workers.Pool[*Incoming]
 
-	buffered         atomic.Int64 // received bytes that the application has not taken
-	peerMessageLimit atomic.Int64 // bytes of the largest message that the peer accepts
-	HasTraffic       atomic.Bool  // a message that is no control message, or items, has arrived on this transport
-	halfClosing      atomic.Bool  // a plain client has half-closed: new subscriptions end at once
-	Breached         atomic.Bool  // the peer has violated the protocol
-	logLimit         logLimit
+	buffered         atomic.Int64             // received bytes that the application has not taken
+	peerMessageLimit atomic.Int64             // bytes of the largest message that the peer accepts
+	HasTraffic       atomic.Bool              // a message that is no control message, or items, has arrived on this transport
+	halfClosing      atomic.Bool              // a plain client has half-closed: new subscriptions end at once
+	Breached         atomic.Bool              // the peer has violated the protocol
+	logLimit         atomic.Pointer[logLimit] // nil before the first line
 
 	lifecycle
 }
@@ -109,13 +108,13 @@ func New(ctx context.Context, set *Settings, format wire.Format, t transport.Tra
 	s.outgoing = outgoingCalls{session: s, free: math.MaxInt32, lastAccepted: math.MaxInt64}
 	s.incoming.session, s.notifications.session, s.recv.session, s.reader.session, s.flusher.session, s.keepAlive.session = s, s, s, s, s, s
 	s.queue = sendQueue{session: s, form: s.Format, single: m != ModeWirecall, soft: set.Limits.SendQueueBytes, peerStreams: math.MaxInt32}
-	s.dialect, s.queue.initialCredit = &wirecall{session: s}, flow.NewCredit(flow.InitialItems, flow.InitialBytes)
+	s.dialect = &wirecall{session: s}
 	s.peerMessageLimit.Store(math.MaxInt32)
 	switch m {
 	case ModeWirecall:
 		s.peerMessageLimit.Store(MinMessage)
 	case ModePlain:
-		s.dialect, s.queue.initialCredit = newPlain(s), flow.NewCredit(set.Limits.WindowItems, set.Limits.WindowBytes)
+		s.dialect = newPlain(s)
 	}
 	s.workers.Init((*Incoming).run)
 	return s

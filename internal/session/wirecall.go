@@ -83,6 +83,8 @@ func (w *wirecall) ping(transport.Transport) bool {
 // answer to any call.
 func (w *wirecall) receiveFrame(frame []byte) error {
 	s, r := w.session, &w.session.reader
+	m := messages.Get().(*wire.Message)
+	defer messages.Put(m)
 	n := 0
 	for msg, err := range s.Format.Split(frame) {
 		if err != nil {
@@ -92,10 +94,10 @@ func (w *wirecall) receiveFrame(frame []byte) error {
 			return fmt.Errorf("a message of %d bytes is over the limit of %d", len(msg), s.Limits.MessageBytes)
 		}
 		r.alone = s.Format.FrameSize(len(msg)) >= len(frame)
-		if err := s.Format.Decode(msg, &r.message); err != nil {
+		if err := s.Format.Decode(msg, m); err != nil {
 			return err
 		}
-		if err := w.dispatch(&r.message, len(msg), n); err != nil {
+		if err := w.dispatch(m, len(msg), n); err != nil {
 			return err
 		}
 		n++
