@@ -75,10 +75,10 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 		if err != nil {
 			return err
 		}
-		if err = public(s, roundTrip(ctx, s, call)); err == nil {
+		if err = roundTrip(ctx, s, call); err == nil {
 			return nil
 		}
-		if err = c.lifetime.await(ctx, s, call, err); err != nil {
+		if err = c.lifetime.await(ctx, s, call, public(s, err)); err != nil {
 			return err
 		}
 	}

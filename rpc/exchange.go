@@ -21,11 +21,12 @@ func roundTrip(ctx context.Context, s *session.Session, call *Call) error {
 		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method.Name)
 	}
 	params := call.params()
-	producers := pumpsOf(params.streams(), call.Method)
-	watchSent(ctx, s, call, &params, producers)
-	r, err := s.Begin(ctx, &session.RequestHead{
-		Method: call.Method.Name, Meta: sentMetadata(ctx), Streams: producers, Notify: notify, Body: call.Params != nil,
-	})
+	head := session.RequestHead{Method: call.Method.Name, Notify: notify, Body: call.Params != nil}
+	head.Meta, _ = ctx.Value(sentKey{}).(map[string]string)
+	if streams := params.streams(); len(streams) > 0 {
+		head.Streams = pumpsOf(ctx, s, call, &params, streams)
+	}
+	r, err := s.Begin(ctx, &head)
 	if err != nil {
 		return err
 	}
@@ -34,7 +35,9 @@ func roundTrip(ctx context.Context, s *session.Session, call *Call) error {
 	if err := encodeParams(&r, &params); err != nil {
 		return err
 	}
-	watchedBy(ctx, s).params(len(r.Message.Bytes) - from)
+	if w := watchedBy(ctx, s); w != nil {
+		w.result.ParamBytes = len(r.Message.Bytes) - from
+	}
 	if err := r.Send(ctx); err != nil || notify {
 		return err
 	}
@@ -66,7 +69,7 @@ func encodeParams(r *session.Request, params *payload) (err error) {
 
 // answered stores the answer to a call in its result and in the context's response
 // metadata.
-func answered(ctx context.Context, s *session.Session, call *Call, p *session.OutgoingCall) error {
+func answered(ctx context.Context, s *session.Session, call *Call, p *session.OutgoingCall) (err error) {
 	defer p.Recycle()
 	if r, ok := ctx.Value(responseKey{}).(*responseMetadata); ok && p.Meta != nil {
 		r.add(p.Meta)
@@ -77,21 +80,26 @@ func answered(ctx context.Context, s *session.Session, call *Call, p *session.Ou
 			rs.Cancel(context.Canceled)
 		}
 	}()
-	watchedBy(ctx, s).results(len(p.Result))
-	err := declaredErrors(call.Method.Errors).recognize(public(s, p.Err))
-	if err == nil {
-		unclaimed, err = result(ctx, s, call, p)
+	if w := watchedBy(ctx, s); w != nil {
+		w.result.ResultBytes = len(p.Result)
 	}
+	if p.Err != nil {
+		return declaredErrors(call.Method.Errors).recognize(public(s, p.Err))
+	}
+	if call.Result == nil {
+		return nil
+	}
+	unclaimed, err = result(ctx, s, call, p)
 	return err
 }
 
+// result stores the result of a call and returns its streams that nothing has claimed.
 func result(ctx context.Context, s *session.Session, call *Call, p *session.OutgoingCall) (unclaimed []*session.RecvStream, err error) {
-	if call.Result == nil {
-		return p.Streams, nil
-	}
 	dec := decoder{form: s.Format, codec: codecOf(s), errors: call.Method.Errors, unclaimed: p.Streams}
 	result := call.result()
-	err = checkResult(s, p, &result)
+	if p.Deep {
+		err = checkDepth(s, p, &result)
+	}
 	if err == nil {
 		result.reset()
 		err = dec.decode(p.Result, &result)
@@ -100,19 +108,16 @@ func result(ctx context.Context, s *session.Session, call *Call, p *session.Outg
 		return p.Streams, &Error{Code: CodeInternal, cause: err,
 			Message: fmt.Sprintf("rpc: %s: the result cannot be decoded: %v", call.Method.Name, err)}
 	}
-	watchReceived(ctx, s, call, &result)
 	if len(dec.claimed) > 0 {
+		watchReceived(ctx, s, call, &result)
 		s.CancelUnreferenced()
 		session.BindToContext(ctx, dec.claimed)
 	}
 	return dec.unclaimed, nil
 }
 
-// checkResult checks how deep a result nests, if it may be too deep.
-func checkResult(s *session.Session, p *session.OutgoingCall, result *payload) error {
-	if !p.Deep {
-		return nil
-	}
+// checkDepth returns an error if a result nests too deep.
+func checkDepth(s *session.Session, p *session.OutgoingCall, result *payload) error {
 	depth := wire.CallerDepth
 	if result.record != nil {
 		depth++

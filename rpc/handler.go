@@ -22,17 +22,12 @@ type (
 // WithMetadata returns a context with which calls send md, in addition to the metadata
 // that ctx already carries.
 func WithMetadata(ctx context.Context, md map[string]string) context.Context {
-	sent := maps.Clone(sentMetadata(ctx))
-	if sent == nil {
+	sent, _ := ctx.Value(sentKey{}).(map[string]string)
+	if sent = maps.Clone(sent); sent == nil {
 		sent = make(map[string]string, len(md))
 	}
 	maps.Copy(sent, md)
 	return context.WithValue(ctx, sentKey{}, sent)
-}
-
-func sentMetadata(ctx context.Context) map[string]string {
-	md, _ := ctx.Value(sentKey{}).(map[string]string)
-	return md
 }
 
 // Metadata returns the metadata that the caller sent with the call of ctx, or nil

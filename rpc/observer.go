@@ -209,12 +209,8 @@ type watchedCall struct {
 	result    CallResult
 }
 
-// beginCall calls the observers with a new call. Without observers it returns ctx and
-// nil.
+// beginCall calls the observers with a new call.
 func (o *observers) beginCall(ctx context.Context, call *Call) (context.Context, *watchedCall) {
-	if len(o.call) == 0 {
-		return ctx, nil
-	}
 	w := &watchedCall{observers: o}
 	for _, f := range o.call {
 		o.guard(func() {
@@ -242,27 +238,13 @@ func (w *watchedCall) end(err error) {
 type watchedKey struct{}
 
 // watchedBy returns the observed call that is made under ctx in a session, or nil if
-// there are no observers.
+// there are no observers: ctx may be that of a call on another connection.
 func watchedBy(ctx context.Context, s *session.Session) *watchedCall {
 	if len(connOf(s).observers.call) == 0 {
 		return nil
 	}
 	w, _ := ctx.Value(watchedKey{}).(*watchedCall)
 	return w
-}
-
-// params and results record the encoded sizes of the parameters and of the result. w
-// may be nil.
-func (w *watchedCall) params(size int) {
-	if w != nil {
-		w.result.ParamBytes = size
-	}
-}
-
-func (w *watchedCall) results(size int) {
-	if w != nil {
-		w.result.ResultBytes = size
-	}
 }
 
 // observe makes a call with observers.

@@ -37,8 +37,10 @@ func (s *servedCall) Core() *session.Incoming { return &s.Incoming }
 // Serve implements session.Served. It runs the handler and sends the answer.
 func (s *servedCall) Serve() {
 	ctx, err := s.Ctx, errExited
-	ctx, s.watch = connOf(s.Session).observers.beginCall(ctx, &s.call)
-	s.watch.params(len(s.Params))
+	if o := connOf(s.Session).observers; len(o.call) > 0 {
+		ctx, s.watch = o.beginCall(ctx, &s.call)
+		s.watch.result.ParamBytes = len(s.Params)
+	}
 	defer func() {
 		s.Release()
 		err = s.answer(err)
@@ -52,22 +54,9 @@ func (s *servedCall) Serve() {
 // errExited is the error of user code that ended its goroutine (runtime.Goexit).
 var errExited error = &Error{Code: CodeInternal, Message: fault.MessageInternal}
 
-// fits refuses a method, before it runs, whose streams the connection cannot carry: in
-// plain JSON-RPC parameters cannot be streams, and in a batch or a POST results cannot
-// either.
-func (s *servedCall) fits() error {
-	if s.Session.Mode != session.ModePlain {
-		return nil
-	}
-	if s.call.sends() || s.Reply != nil && s.call.receives() {
-		return errNeedsWirecall
-	}
-	return nil
-}
-
 // decode stores the parameters and claims their streams.
-func (s *servedCall) decode(params payload) error {
-	strict := connOf(s.Session).strict
+func (s *servedCall) decode(ctx context.Context) error {
+	params, strict := s.call.params(), connOf(s.Session).strict
 	if len(s.Params) == 0 || params.value == nil && !strict {
 		return nil
 	}
@@ -85,6 +74,9 @@ func (s *servedCall) decode(params payload) error {
 		return e
 	}
 	s.Unclaimed = dec.unclaimed
+	if len(dec.claimed) > 0 {
+		watchReceived(ctx, s.Session, &s.call, &params)
+	}
 	return nil
 }
 
@@ -102,19 +94,20 @@ func (s *servedCall) run(ctx context.Context) (err error) {
 	if call.Method.New != nil {
 		call.Params, call.Result = call.Method.New()
 	}
-	if err := s.fits(); err != nil {
+	if s.Session.Mode == session.ModePlain && (call.sends() || s.Reply != nil && call.receives()) {
+		return errNeedsWirecall // which parameters need, and results in a batch or a POST
+	}
+	if err := s.decode(ctx); err != nil {
 		return err
 	}
-	params := call.params()
-	if err := s.decode(params); err != nil {
-		return err
-	}
-	watchReceived(ctx, s.Session, call, &params)
 	handler := s.handler
-	if connOf(s.Session).intercepts || s.watch != nil {
-		handler = s.repeatable()
+	if conn := connOf(s.Session); conn.intercepts || s.watch != nil {
+		handler = conn.serveChain(s.repeatable())
 	}
-	return hasRun(connOf(s.Session).serveChain(handler)(ctx, call))
+	if err := handler(ctx, call); err != nil {
+		return hasRun(err)
+	}
+	return nil
 }
 
 // panicked logs a panic in user code and returns the error that is sent for it.
@@ -185,8 +178,10 @@ func (s *servedCall) canceledError() error {
 
 // respond sends the result.
 func (s *servedCall) respond(result *payload, streams []*contract.Stream) error {
-	producers := pumpsOf(streams, s.call.Method)
-	watchSent(s.Ctx, s.Session, &s.call, result, producers)
+	var producers []session.Producer
+	if len(streams) > 0 {
+		producers = pumpsOf(s.Ctx, s.Session, &s.call, result, streams)
+	}
 	a, err := s.BeginResult(producers)
 	if err != nil {
 		return err
@@ -197,7 +192,9 @@ func (s *servedCall) respond(result *payload, streams []*contract.Stream) error 
 	if a.Message.Bytes, err = s.encode(a.Message.Bytes, &enc, result); err != nil {
 		return err
 	}
-	s.watch.results(len(a.Message.Bytes) - from)
+	if s.watch != nil {
+		s.watch.result.ResultBytes = len(a.Message.Bytes) - from
+	}
 	return a.Send()
 }
 

@@ -179,21 +179,22 @@ type pump struct {
 	watch *watchedStream        // the result of begin
 }
 
-// pumpsOf returns the producers of streams. That of a nil iterator is nil.
-func pumpsOf(streams []*contract.Stream, method *Method) []session.Producer {
-	if len(streams) == 0 {
-		return nil
-	}
-	pumps := make([]session.Producer, len(streams))
-	for i, s := range streams {
-		switch err := s.Err; {
-		case s.Local != nil:
-			pumps[i] = &pump{iterate: s.Local, method: method}
+// pumpsOf returns the producers of the streams of a payload, which are about to be sent.
+// That of a nil iterator is nil.
+func pumpsOf(ctx context.Context, s *session.Session, call *Call, p *payload, streams []*contract.Stream) []session.Producer {
+	producers := make([]session.Producer, len(streams))
+	for i, st := range streams {
+		switch err := st.Err; {
+		case st.Local != nil:
+			producers[i] = &pump{iterate: st.Local, method: call.Method}
 		case err != nil:
-			pumps[i] = &pump{iterate: func(func(any) bool) error { return err }, method: method}
+			producers[i] = &pump{iterate: func(func(any) bool) error { return err }, method: call.Method}
 		}
 	}
-	return pumps
+	if c := connOf(s); c.watches() {
+		c.watchSent(ctx, call, p, producers)
+	}
+	return producers
 }
 
 // Produce implements session.Producer. It always enters the iterator once, so that the

@@ -129,11 +129,7 @@ func (p *payload) streamNames() (names []string) {
 }
 
 // watchSent watches the streams that are about to be sent.
-func watchSent(ctx context.Context, s *session.Session, call *Call, p *payload, producers []session.Producer) {
-	c := connOf(s)
-	if len(producers) == 0 || !c.watches() {
-		return
-	}
+func (c *config) watchSent(ctx context.Context, call *Call, p *payload, producers []session.Producer) {
 	names := p.streamNames()
 	for i, each := range producers {
 		if each, ok := each.(*pump); ok {
@@ -147,7 +143,7 @@ func watchSent(ctx context.Context, s *session.Session, call *Call, p *payload, 
 // watchReceived watches the streams that have been decoded. A stream that is not ranged
 // over ends with ctx or with the session.
 func watchReceived(ctx context.Context, c *session.Session, call *Call, p *payload) {
-	if !connOf(c).watches() || !p.hasStreams() {
+	if !connOf(c).watches() {
 		return
 	}
 	names := p.streamNames()
