@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 
@@ -25,13 +24,7 @@ func (c *config) authenticator(f authentication) func(context.Context, string) (
 		return nil
 	}
 	return func(ctx context.Context, token string) (under context.Context, refusal *fault.Error) {
-		defer func() {
-			if r := recover(); r != nil {
-				c.Log.LogAttrs(ctx, slog.LevelError, "panic in user code", panicAttrs("ServerOptions.Authenticate", r)...)
-				refusal = &fault.Error{Code: fault.Unauthenticated, Message: messageUnauthenticated, Ran: fault.No}
-			}
-		}()
-		under, err := f(ctx, token)
+		under, err := guarded(ctx, c.Log, "ServerOptions.Authenticate", func(ctx context.Context) (context.Context, error) { return f(ctx, token) })
 		if err != nil {
 			return nil, refusalOf(err)
 		}

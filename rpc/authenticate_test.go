@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -208,6 +209,40 @@ func TestCredentialsExpireWhileTheyAreFetched(t *testing.T) {
 		}
 		if st := b.State(); st.Session != 1 || n.Load() != 3 {
 			t.Errorf("it is session %d, by token %d", st.Session, n.Load())
+		}
+	})
+}
+
+// A panic in a function of the options fails what it was called for, and nothing else.
+func TestPanicInOptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		third := func() {
+			if calls.Add(1) == 3 {
+				panic("no idea")
+			}
+		}
+		b := breakable(t, "ws", &rpc.ServerOptions{Authenticate: tokens}, &rpc.DialOptions{
+			Logger:     slog.New(slog.DiscardHandler),
+			Token:      func(context.Context) (string, error) { third(); return "ann", nil },
+			HeaderFunc: func(context.Context) (http.Header, error) { third(); return nil, nil },
+		}, whoami())
+		for range 2 { // the third call is that of HeaderFunc in the second handshake
+			b.network.Cut()
+			time.Sleep(time.Minute)
+			if was, err := who(t.Context(), b); err != nil || was[0] != "ann" {
+				t.Errorf("%q, %v", was, err)
+			}
+		}
+		calls.Store(1) // now that of Token
+		b.network.Cut()
+		time.Sleep(time.Minute)
+		if was, err := who(t.Context(), b); err != nil || was[0] != "ann" || calls.Load() < 4 {
+			t.Errorf("%q, %v, after %d calls", was, err, calls.Load())
+		}
+		calls.Store(2)
+		if _, err := rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{NetDial: b.network.Dial, Logger: slog.New(slog.DiscardHandler), Token: func(context.Context) (string, error) { third(); return "", nil }}); err == nil || !strings.HasSuffix(err.Error(), "panic in Token") {
+			t.Error(err)
 		}
 	})
 }

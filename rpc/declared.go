@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime/debug"
 
@@ -161,6 +162,18 @@ func crossing(s *session.Session, err error, declared declaredErrors) (f *fault.
 func panicked(s *session.Session, where string, r any) error {
 	s.Report(s.Ctx, slog.LevelError, "panic in user code", panicAttrs(where, r)...)
 	return &Error{Code: CodeInternal, Message: fault.MessageInternal}
+}
+
+// guarded calls f, a function of the user's options. If that panics, guarded logs it and
+// returns an error.
+func guarded[T any](ctx context.Context, log *slog.Logger, where string, f func(context.Context) (T, error)) (v T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			log.LogAttrs(ctx, slog.LevelError, "panic in user code", panicAttrs(where, r)...)
+			err = errors.New("rpc: panic in " + where)
+		}
+	}()
+	return f(ctx)
 }
 
 // panicAttrs returns the log attributes of a panic in user code.

@@ -217,7 +217,7 @@ func (d *dialer) header(ctx context.Context) (http.Header, error) {
 	if d.opts.HeaderFunc == nil {
 		return d.opts.Header, nil
 	}
-	latest, err := d.opts.HeaderFunc(ctx)
+	latest, err := guarded(ctx, d.config.Log, "DialOptions.HeaderFunc", d.opts.HeaderFunc)
 	if err != nil {
 		return nil, fmt.Errorf("DialOptions.HeaderFunc: %w", err)
 	}

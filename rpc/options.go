@@ -248,7 +248,9 @@ func (o *ConnOptions) config() *config {
 	if len(cfg.observers.call) > 0 {
 		cfg.Refused = cfg.observeRefusal
 	}
-	cfg.Token = o.Token
+	if o.Token != nil {
+		cfg.Token = func(ctx context.Context) (string, error) { return guarded(ctx, cfg.Log, "Token", o.Token) }
+	}
 	cfg.Events = func(s *session.Session) session.Events {
 		c := newConn(cfg)
 		c.session.Store(s)
@@ -338,13 +340,11 @@ func (c *config) principalOf(o *SessionOptions) func(context.Context) string {
 	if o == nil || o.Principal == nil {
 		return func(context.Context) string { return "" }
 	}
-	return func(ctx context.Context) (principal string) {
-		defer func() {
-			if r := recover(); r != nil {
-				c.Log.LogAttrs(ctx, slog.LevelError, "panic in user code", panicAttrs("SessionOptions.Principal", r)...)
-				principal = rand.Text()
-			}
-		}()
-		return o.Principal(ctx)
+	return func(ctx context.Context) string {
+		principal, err := guarded(ctx, c.Log, "SessionOptions.Principal", func(ctx context.Context) (string, error) { return o.Principal(ctx), nil })
+		if err != nil {
+			return rand.Text()
+		}
+		return principal
 	}
 }
