@@ -29,7 +29,7 @@ func (e *emitter) emitJSON() {
 		for _, c := range e.json.roots {
 			pointer := jen.Op("*").Add(typ(c.typ))
 			v := jen.Id(e.json.v).Assert(pointer)
-			g.Qual(jsongenPath, "Register").Call(jen.Parens(pointer).Call(jen.Nil()), jen.Op(e.shape(c.typ)),
+			g.Qual(jsongenPath, "Register").Call(jen.Parens(pointer).Call(jen.Nil()), jen.Op(e.json.shape(c.typ)),
 				jen.Line().Func().Params(jen.Id(e.json.dst).Index().Byte(), jen.Id(e.json.v).Any()).Index().Byte().Add(
 					onLine(jen.Return(c.appendCall(v, v)))),
 				jen.Line().Func().Params(jen.Id(e.json.s).Index().Byte(), jen.Id(e.json.i).Int(), jen.Id(e.json.v).Any()).Int().Add(
@@ -116,12 +116,12 @@ func (e *emitter) appendFunc(c *coding) {
 	e.Line()
 	e.Func().Id(c.append).Params(jen.Id(e.json.dst).Index().Byte(), jen.Id(e.json.v).Op("*").Add(typ(c.typ))).Index().Byte().BlockFunc(func(g *jen.Group) {
 		begun := false // there is a member before, whatever is left out
-		fields := slices.DeleteFunc(slices.Clone(c.fields), e.alwaysEmpty)
+		fields := slices.DeleteFunc(slices.Clone(c.fields), e.json.alwaysEmpty)
 		if len(fields) == 0 {
 			g.Id(e.json.dst).Op("=").Append(jen.Id(e.json.dst), jen.LitRune('{'))
 		}
 		for i, f := range fields {
-			when := e.present(f)
+			when := e.json.present(f)
 			lead := ","
 			if i == 0 && when == nil {
 				lead = "{"
@@ -172,13 +172,13 @@ func (e *emitter) appendMember(g *jen.Group, f *jsonField, lead string) {
 
 // present emits the condition under which a field is not left out, or nil where
 // it never is.
-func (e *emitter) present(f *jsonField) *jen.Statement {
+func (p *jsonPlan) present(f *jsonField) *jen.Statement {
 	var empty, zero *jen.Statement
 	if f.Empty {
-		empty = e.notEmpty(f)
+		empty = p.notEmpty(f)
 	}
 	if f.Zero {
-		zero = e.notZero(f)
+		zero = p.notZero(f)
 	}
 	switch {
 	case empty == nil:
@@ -190,13 +190,13 @@ func (e *emitter) present(f *jsonField) *jen.Statement {
 }
 
 // alwaysEmpty reports whether a field is left out of all values.
-func (e *emitter) alwaysEmpty(f *jsonField) bool {
-	is, _ := e.resolve(f.Type)
+func (p *jsonPlan) alwaysEmpty(f *jsonField) bool {
+	is, _ := p.resolve(f.Type)
 	return f.Empty && is != nil && is.Kind == model.Array && is.Len == 0
 }
 
-func (e *emitter) notEmpty(f *jsonField) *jen.Statement {
-	is, def := e.resolve(f.Type)
+func (p *jsonPlan) notEmpty(f *jsonField) *jen.Statement {
+	is, def := p.resolve(f.Type)
 	switch {
 	case is == nil, is.Kind == model.Custom, def != nil && def.Own && is.Kind != model.Time && is.Kind != model.Raw:
 		return jen.Op("!").Qual(jsongenPath, "IsEmpty").Call(f.address())
@@ -206,8 +206,8 @@ func (e *emitter) notEmpty(f *jsonField) *jen.Statement {
 	return notZero(f, is.Kind)
 }
 
-func (e *emitter) notZero(f *jsonField) *jen.Statement {
-	is, def := e.resolve(f.Type)
+func (p *jsonPlan) notZero(f *jsonField) *jen.Statement {
+	is, def := p.resolve(f.Type)
 	if is != nil && is.Kind == model.Time {
 		return jen.Op("!").Add(f.value()).Dot("IsZero").Call()
 	}

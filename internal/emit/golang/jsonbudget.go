@@ -33,7 +33,7 @@ func (e *emitter) want() (all []*wanted) {
 	for _, s := range e.pkg.Services {
 		for _, m := range s.Methods {
 			for _, v := range slices.Concat(m.Params, m.Results) {
-				key, limit := e.resolvedKey(v.Type), limit(m, v)
+				key, limit := e.json.resolvedKey(v.Type), limit(m, v)
 				if ready[key] || limit == 0 {
 					continue
 				}

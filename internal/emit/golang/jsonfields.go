@@ -22,7 +22,7 @@ const maxEmbedded = 8
 // order. It fails where a field is reached through a pointer, or cannot be named.
 func (e *emitter) jsonFields(s *model.Type) (fields []*jsonField, ok bool) {
 	members, ok := model.Members(s, func(t *model.Type) *model.Type {
-		is, def := e.resolve(t)
+		is, def := e.json.resolve(t)
 		if is == nil || is.Kind != model.Struct || def == nil {
 			return nil
 		}

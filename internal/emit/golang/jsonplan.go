@@ -10,14 +10,16 @@ import (
 
 const jsongenPath = "github.com/wirecall/wirecall/codec/jsongen"
 
-// A jsonPlan is what is generated for the JSON of a package's types.
+// A jsonPlan is what is generated for the JSON of a package's types, and what is known of
+// them for it.
 type jsonPlan struct {
+	path    string // of the package
 	defs    map[string]*model.Def
 	codings map[*model.Def]*coding // of structs; nil where they are left to encoding/json
 	structs []*coding              // those that functions are written for
 	roots   []*coding              // the types that are registered
 	left    []string               // what is left to encoding/json, and why
-	reach   *reachFinder           // nil until it is needed
+	finder  *reachFinder           // nil until it is needed
 
 	v, s, i, f, dst string // the local identifiers of the functions
 }
@@ -41,7 +43,7 @@ const maxLevels = 20
 
 // planJSON decides which types JSON is generated for.
 func (e *emitter) planJSON() {
-	e.json = &jsonPlan{defs: map[string]*model.Def{}, codings: map[*model.Def]*coding{}}
+	e.json = &jsonPlan{path: e.pkg.Path, defs: map[string]*model.Def{}, codings: map[*model.Def]*coding{}}
 	for _, d := range e.pkg.Types {
 		e.json.defs[model.Key(d.Type)] = d
 	}
@@ -59,7 +61,7 @@ func (e *emitter) planJSON() {
 
 // root registers a type, if JSON is generated for it.
 func (e *emitter) root(t *model.Type, limit int) {
-	if !e.nameable(t) {
+	if !e.json.nameable(t) {
 		e.leave(t, unnameable)
 	} else if c := e.coding(t); c != nil && e.affordable(c, limit) {
 		e.json.roots = append(e.json.roots, c)
@@ -116,7 +118,7 @@ const unnameable = "generated code cannot write its name"
 // coding is how values of t are encoded and decoded, or nil where they are left
 // to encoding/json.
 func (e *emitter) coding(t *model.Type) *coding {
-	is, def := e.resolve(t)
+	is, def := e.json.resolve(t)
 	if is == nil {
 		return e.leave(t, "it may be another type in other builds")
 	}
@@ -130,9 +132,9 @@ func (e *emitter) coding(t *model.Type) *coding {
 		c = coding{append: "AppendRaw", decode: "Raw", mayFail: true}
 	case def != nil && def.Own:
 		return e.leave(t, "methods of its own write or read its JSON")
-	case def != nil && e.reach(def).recursive:
+	case def != nil && e.json.reach(def).recursive:
 		return e.leave(t, "it can hold values of its own type")
-	case def != nil && e.reach(def).varies:
+	case def != nil && e.json.reach(def).varies:
 		return e.leave(t, "it holds what may be another type in other builds")
 	case ok:
 	case is.Kind == model.Any && def == nil:
@@ -154,7 +156,7 @@ func (e *emitter) composed(t, is *model.Type) *coding {
 		c.append, c.decode = "AppendPointer", "Pointer"
 	case model.Slice:
 		c.append, c.decode = "AppendSlice", "Slice"
-		if elem, def := e.resolve(is.Elem); elem != nil && elem.Kind == model.Uint8 {
+		if elem, def := e.json.resolve(is.Elem); elem != nil && elem.Kind == model.Uint8 {
 			c.append, c.decode = "AppendBytes", "Bytes"
 			if def != nil {
 				return e.leave(t, "its elements are bytes of a type with a name")
@@ -165,11 +167,11 @@ func (e *emitter) composed(t, is *model.Type) *coding {
 		c.append, c.decode = "AppendArray", "Array"
 	case model.Map:
 		c.append, c.decode = "AppendMap", "Map"
-		key, def := e.resolve(is.Key)
+		key, def := e.json.resolve(is.Key)
 		switch {
 		case key == nil, key.Kind != model.String, def != nil && def.Own:
 			return e.leave(t, "its keys are not plain strings")
-		case e.holdsOwn(is.Elem, map[string]bool{}):
+		case e.json.holdsOwn(is.Elem, map[string]bool{}):
 			return e.leave(t, "methods write JSON in its elements, which have no address in a map")
 		}
 	case model.Struct:
@@ -183,7 +185,7 @@ func (e *emitter) composed(t, is *model.Type) *coding {
 	if c.levels = c.elem.levels + 1; c.levels > maxLevels {
 		return e.leave(t, "it nests more deeply than generated code should")
 	}
-	if !e.nameable(is.Elem) {
+	if !e.json.nameable(is.Elem) {
 		return e.leave(is.Elem, unnameable)
 	}
 	c.mayFail = c.elem.mayFail
@@ -197,7 +199,7 @@ func (e *emitter) structCoding(def *model.Def) *coding {
 		return c
 	}
 	e.json.codings[def] = nil
-	if !e.nameable(def.Type) {
+	if !e.json.nameable(def.Type) {
 		return e.leave(def.Type, unnameable)
 	}
 	fields, ok := e.jsonFields(def.Is)
@@ -234,7 +236,7 @@ func (e *emitter) accessible(fields []*jsonField) bool {
 
 // quote does what the option string says, and reports whether it can.
 func (e *emitter) quote(f *jsonField) bool {
-	is, def := e.resolve(f.Type)
+	is, def := e.json.resolve(f.Type)
 	switch {
 	case is == nil, is.Kind == model.String, is.Kind == model.Pointer, is.Kind == model.Raw, is.Kind == model.Custom, def != nil && def.Own && is.Kind != model.Time:
 		return false

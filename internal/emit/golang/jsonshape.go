@@ -11,15 +11,15 @@ import (
 )
 
 // shape is the hash that package jsongen computes when the program runs.
-func (e *emitter) shape(t *model.Type) string {
+func (p *jsonPlan) shape(t *model.Type) string {
 	h := fnv.New64a()
-	h.Write([]byte(e.describe(t, map[string]int{})))
+	h.Write([]byte(p.describe(t, map[string]int{})))
 	return fmt.Sprintf("0x%016x", h.Sum64())
 }
 
 // describe does as its namesake in package jsongen.
-func (e *emitter) describe(t *model.Type, seen map[string]int) string {
-	is, def := e.resolve(t)
+func (p *jsonPlan) describe(t *model.Type, seen map[string]int) string {
+	is, def := p.resolve(t)
 	switch {
 	case is == nil:
 		return "?"
@@ -30,7 +30,7 @@ func (e *emitter) describe(t *model.Type, seen map[string]int) string {
 	case is.Kind == model.Custom:
 		return "string" // json.Number, which only encoding/json itself treats otherwise
 	case def != nil && holds(is.Kind):
-		key := e.resolvedKey(def.Type)
+		key := p.resolvedKey(def.Type)
 		if n, ok := seen[key]; ok {
 			return "^" + strconv.Itoa(n)
 		}
@@ -38,18 +38,18 @@ func (e *emitter) describe(t *model.Type, seen map[string]int) string {
 	}
 	switch is.Kind {
 	case model.Pointer:
-		return "*" + e.describe(is.Elem, seen)
+		return "*" + p.describe(is.Elem, seen)
 	case model.Slice:
-		return "[]" + e.describe(is.Elem, seen)
+		return "[]" + p.describe(is.Elem, seen)
 	case model.Array:
-		return "[" + strconv.FormatInt(is.Len, 10) + "]" + e.describe(is.Elem, seen)
+		return "[" + strconv.FormatInt(is.Len, 10) + "]" + p.describe(is.Elem, seen)
 	case model.Map:
-		return "map[" + e.describe(is.Key, seen) + "]" + e.describe(is.Elem, seen)
+		return "map[" + p.describe(is.Key, seen) + "]" + p.describe(is.Elem, seen)
 	case model.Struct:
 		if def == nil {
 			return "struct"
 		}
-		return e.describeFields(is, seen)
+		return p.describeFields(is, seen)
 	}
 	return is.Kind.String()
 }
@@ -59,7 +59,7 @@ func holds(k model.Kind) bool {
 	return k == model.Pointer || k == model.Slice || k == model.Array || k == model.Map || k == model.Struct
 }
 
-func (e *emitter) describeFields(s *model.Type, seen map[string]int) string {
+func (p *jsonPlan) describeFields(s *model.Type, seen map[string]int) string {
 	var b strings.Builder
 	b.WriteByte('{')
 	for _, f := range s.Fields {
@@ -68,7 +68,7 @@ func (e *emitter) describeFields(s *model.Type, seen map[string]int) string {
 			b.WriteByte('=')
 		}
 		b.WriteString(strconv.Quote(reflect.StructTag(f.Tag).Get("json")))
-		b.WriteString(e.describe(f.Type, seen) + ";")
+		b.WriteString(p.describe(f.Type, seen) + ";")
 	}
 	b.WriteByte('}')
 	return b.String()

@@ -8,25 +8,25 @@ import (
 
 // resolvedKey is model.Key without aliases, but in structs without a name: resolved
 // they could be exponentially large.
-func (e *emitter) resolvedKey(t *model.Type) string {
+func (p *jsonPlan) resolvedKey(t *model.Type) string {
 	switch t.Kind {
 	case model.Struct:
 		return model.Key(t)
 	case model.Named:
-		if d := e.json.defs[model.Key(t)]; d != nil && d.Alias {
-			return e.resolvedKey(d.Is)
+		if d := p.defs[model.Key(t)]; d != nil && d.Alias {
+			return p.resolvedKey(d.Is)
 		}
-		return model.NamedKey(t, e.resolvedKey)
+		return model.NamedKey(t, p.resolvedKey)
 	}
-	return model.UnnamedKey(t, e.resolvedKey)
+	return model.UnnamedKey(t, p.resolvedKey)
 }
 
 // resolve is what a type is in all builds of the package, and the declaration of
 // the name that it has, nil where it has none. The type is nil where nothing is
 // known.
-func (e *emitter) resolve(t *model.Type) (*model.Type, *model.Def) {
+func (p *jsonPlan) resolve(t *model.Type) (*model.Type, *model.Def) {
 	for t != nil && t.Kind == model.Named {
-		d := e.json.defs[model.Key(t)]
+		d := p.defs[model.Key(t)]
 		if d == nil || d.Varies {
 			return nil, nil
 		}
@@ -39,13 +39,13 @@ func (e *emitter) resolve(t *model.Type) (*model.Type, *model.Def) {
 }
 
 // nameable reports whether generated code can write a type.
-func (e *emitter) nameable(t *model.Type) bool {
+func (p *jsonPlan) nameable(t *model.Type) bool {
 	ok := true
 	t.Walk(func(t *model.Type) {
 		switch t.Kind {
 		case model.Named:
-			d := e.json.defs[model.Key(t)]
-			ok = ok && (d != nil && !d.Hidden || d == nil && t.Pkg.Path == e.pkg.Path)
+			d := p.defs[model.Key(t)]
+			ok = ok && (d != nil && !d.Hidden || d == nil && t.Pkg.Path == p.path)
 		case model.Struct:
 			ok = false
 		case model.Array:
@@ -58,7 +58,7 @@ func (e *emitter) nameable(t *model.Type) bool {
 // holdsOwn reports whether a value of type t holds one whose own methods make
 // its JSON, not behind a pointer. As an element of a map it has no address, and
 // then encoding/json does not see a pointer's methods.
-func (e *emitter) holdsOwn(t *model.Type, seen map[string]bool) bool {
+func (p *jsonPlan) holdsOwn(t *model.Type, seen map[string]bool) bool {
 	if t.Kind == model.Named {
 		key := model.Key(t)
 		if seen[key] {
@@ -66,7 +66,7 @@ func (e *emitter) holdsOwn(t *model.Type, seen map[string]bool) bool {
 		}
 		seen[key] = true
 	}
-	is, def := e.resolve(t)
+	is, def := p.resolve(t)
 	switch {
 	case is == nil:
 		return true
@@ -75,10 +75,10 @@ func (e *emitter) holdsOwn(t *model.Type, seen map[string]bool) bool {
 	case def != nil && def.Own:
 		return true
 	case is.Kind == model.Array:
-		return e.holdsOwn(is.Elem, seen)
+		return p.holdsOwn(is.Elem, seen)
 	case is.Kind == model.Struct:
 		return slices.ContainsFunc(is.Fields, func(f *model.Field) bool {
-			return (f.Wire != "" || f.Flat) && e.holdsOwn(f.Type, seen)
+			return (f.Wire != "" || f.Flat) && p.holdsOwn(f.Type, seen)
 		})
 	}
 	return false

@@ -12,7 +12,7 @@ type reached struct {
 // for strongly connected components: two types are in one component if values of
 // either can hold values of the other.
 type reachFinder struct {
-	e     *emitter
+	plan  *jsonPlan
 	found map[*model.Def]*reached
 	order map[*model.Def]int // in which the types were visited, from 1
 	stack []*model.Def       // visited types whose component is not complete
@@ -20,14 +20,14 @@ type reachFinder struct {
 }
 
 // reach returns what values of a type can hold.
-func (e *emitter) reach(def *model.Def) *reached {
-	if e.json.reach == nil {
-		e.json.reach = &reachFinder{e: e, found: map[*model.Def]*reached{}, order: map[*model.Def]int{}, depth: map[*model.Def]int{}}
+func (p *jsonPlan) reach(def *model.Def) *reached {
+	if p.finder == nil {
+		p.finder = &reachFinder{plan: p, found: map[*model.Def]*reached{}, order: map[*model.Def]int{}, depth: map[*model.Def]int{}}
 	}
-	if e.json.reach.order[def] == 0 {
-		e.json.reach.visit(def)
+	if p.finder.order[def] == 0 {
+		p.finder.visit(def)
 	}
-	return e.json.reach.found[def]
+	return p.finder.found[def]
 }
 
 // visit finds the components that can be reached from def. It returns the least
@@ -77,7 +77,7 @@ func (r *reachFinder) each(t *model.Type, out *reached, f func(*model.Def)) {
 		return
 	}
 	if t.Kind == model.Named {
-		if d := r.e.json.defs[model.Key(t)]; d != nil && !d.Own {
+		if d := r.plan.defs[model.Key(t)]; d != nil && !d.Own {
 			f(d)
 		}
 		return

@@ -66,7 +66,7 @@ func TestReach(t *testing.T) {
 				}
 			}
 			search(n)
-			if got := *e.reach(d); got != want && !own[n] {
+			if got := *e.json.reach(d); got != want && !own[n] {
 				t.Fatalf("T%d of %v, with methods of their own %v and varying %v: %+v, want %+v (seed %d)", n, to, own, varies, got, want, seed)
 			}
 		}
