@@ -1,6 +1,6 @@
 // Package internal_test holds the code against the picture of how it is cut:
 //
-//	cmd/wirecall -> internal/load, internal/emit/* -> internal/model
+//	cmd/wirecall -> internal/load, internal/emit/* -> internal/model; cmd/wirecall -> typescript
 //	generated code -> rpc/gen1 -> rpc -> internal/session, internal/contract, codec; codec/cbor -> codec -> internal/wire
 //	internal/session -> internal/transport, internal/replay, internal/flow, internal/workers, internal/wire
 //	codec, codec/jsongen -> internal/jsontypes
@@ -25,10 +25,11 @@ const module = "github.com/wirecall/wirecall"
 // of a name is any rest. What is not named, examples say, may import rpc and
 // what is below it.
 var allowed = map[string][]string{
-	"cmd/wirecall":    {"internal/load", "internal/emit/*", "internal/model"},
+	"cmd/wirecall":    {"internal/load", "internal/emit/*", "internal/model", "typescript"},
 	"internal/load":   {"internal/model"},
 	"internal/emit/*": {"internal/model"},
 	"internal/model":  {},
+	"typescript":      {},
 
 	"internal/buffers":   {},
 	"internal/contract":  {},

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,7 +19,9 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/tools/txtar"
 
+	"github.com/wirecall/wirecall/internal/emit/ts"
 	"github.com/wirecall/wirecall/internal/load"
+	"github.com/wirecall/wirecall/internal/model"
 
 	// What is generated runs over it in modules of their own. Without this
 	// go test would take a result from its cache though the runtime has changed.
@@ -40,7 +43,8 @@ func TestMain(m *testing.M) {
 //
 //	in/…            the package's files, folders below it included
 //	use_test.go     compiled with the output and run
-//	want/…          the output
+//	want/…          the output, that of gen -ts beside that in Go
+//	want/notes.txt  what TypeScript cannot carry
 //	want/model.txt  the model between input and output
 //	want/errors.txt instead of all output, for input that must be refused
 type testCase struct {
@@ -183,7 +187,7 @@ func TestCases(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			got := generated(t, filepath.Join(dir, c.name))
-			got["want/model.txt"] = models[c.name]
+			maps.Copy(got, models[c.name])
 			c.compare(t, "accepted", got)
 		})
 	}
@@ -222,23 +226,41 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// dumps is the model of each case.
-func dumps(t *testing.T, dir string) map[string]string {
+// dumps is the model of each case, and what it is in TypeScript.
+func dumps(t *testing.T, dir string) map[string]map[string]string {
 	t.Helper()
 	outs, err := load.Load(t.Context(), load.Config{Dir: dir, Patterns: []string{"./..."}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	models := map[string]string{}
+	models := map[string]map[string]string{}
 	for _, o := range outs {
 		rel, err := filepath.Rel(dir, o.File)
 		if err != nil {
 			t.Fatal(err)
 		}
-		name, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
-		models[name] += o.Package.Dump()
+		name, below, _ := strings.Cut(filepath.ToSlash(rel), "/")
+		if models[name] == nil {
+			models[name] = map[string]string{}
+		}
+		models[name]["want/model.txt"] += o.Package.Dump()
+		if !o.Package.Tests {
+			dumpTypeScript(t, models[name], path.Dir(below), o.Package)
+		}
 	}
 	return models
+}
+
+func dumpTypeScript(t *testing.T, files map[string]string, folder string, p *model.Package) {
+	t.Helper()
+	text, notes, err := ts.Generate(p, ts.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files[path.Join("want", folder, ts.File(p))] = string(text)
+	if len(notes) > 0 {
+		files["want/notes.txt"] += notes.Error() + "\n"
+	}
 }
 
 // generated is the output below dir, under the names that cases have for it.

@@ -1,6 +1,6 @@
 // Wirecall writes the code between a Go interface and the wire.
 //
-//	go tool wirecall gen [-check] [-tags list] [packages]
+//	go tool wirecall gen [-check] [-explain] [-tags list] [-ts folder [-ts-bigint]] [packages]
 //	go tool wirecall help
 //	go tool wirecall version
 //
@@ -90,6 +90,12 @@
 // whose own methods make their JSON, structs without a name, and those with fields
 // that the package cannot get at. So is a type that was changed after gen has seen
 // it: that is slower until gen is run again, and never wrong.
+//
+// With -ts it also writes to a folder what the services are in TypeScript, a file for
+// each package that has some outside its tests, and the runtime. The file is named after
+// the package, which no two may have in common. What TypeScript cannot carry as Go does
+// is printed as a note. With -ts-bigint integers of 64 bits are bigints there, and
+// numbers of up to 2^53 otherwise.
 //
 // Only what has changed is written, and nothing as long as there is any mistake
 // in any of the packages. Files that do not come from gen are never touched.

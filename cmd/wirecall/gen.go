@@ -18,10 +18,11 @@ import (
 	"github.com/wirecall/wirecall/internal/model"
 )
 
-const genUsage = `gen [-check] [-explain] [-tags list] [packages]
+const genUsage = `gen [-check] [-explain] [-tags list] [-ts folder [-ts-bigint]] [packages]
 	Write wirecall_gen.go for the interfaces marked //wirecall:service in the
 	packages, by default the one in the current folder; wirecall_gen_test.go and
-	wirecall_gen_x_test.go for those in its tests.`
+	wirecall_gen_x_test.go for those in its tests. With -ts also write clients in
+	TypeScript.`
 
 // A change is what is to be done to one file.
 type change struct {
@@ -34,6 +35,9 @@ func gen(ctx context.Context, s *session, args []string) error {
 	check := flags.Bool("check", false, "write nothing; print what would change, and fail if anything would")
 	explain := flags.Bool("explain", false, "print which types are left to encoding/json, and why")
 	tags := flags.String("tags", "", "build `tags`, as in go build -tags")
+	var ts typescriptOptions
+	flags.StringVar(&ts.dir, "ts", "", "write TypeScript to this `folder` as well, a file for each package, and the runtime")
+	flags.BoolVar(&ts.BigInt, "ts-bigint", false, "have integers of 64 bits as bigint in TypeScript, where they are numbers of up to 2^53 otherwise")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
@@ -59,6 +63,16 @@ func gen(ctx context.Context, s *session, args []string) error {
 	changes, err := s.changes(outs)
 	if err != nil {
 		return err
+	}
+	if ts.dir != "" {
+		more, notes, err := s.typescript(ts, outs)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, more...)
+		if !*check {
+			s.note(notes)
+		}
 	}
 	if *check {
 		return s.check(changes)
@@ -107,19 +121,28 @@ func (s *session) changes(outs []load.Output) ([]change, error) {
 	for _, o := range outs {
 		c := change{file: o.File}
 		var err error
-		if c.old, err = ours(o.File); err != nil {
-			return nil, fmt.Errorf("wirecall: %s %w", s.show(o.File), err)
-		}
 		if o.Package != nil {
 			c.new, err = golang.Generate(o.Package)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("wirecall: %s: %w", s.show(o.File), err)
 		}
-		c.old = bytes.ReplaceAll(c.old, []byte("\r\n"), []byte("\n")) // as git may check files out
-		if c.new == nil && c.old != nil || !bytes.Equal(c.old, c.new) {
-			changes = append(changes, c)
+		if changes, err = s.compare(changes, c); err != nil {
+			return nil, err
 		}
+	}
+	return changes, nil
+}
+
+// compare appends a change to others if it is one: if what is there is not what is new.
+func (s *session) compare(changes []change, c change) ([]change, error) {
+	old, err := ours(c.file)
+	if err != nil {
+		return nil, fmt.Errorf("wirecall: %s %w", s.show(c.file), err)
+	}
+	c.old = bytes.ReplaceAll(old, []byte("\r\n"), []byte("\n")) // as git may check files out
+	if c.new == nil && c.old != nil || !bytes.Equal(c.old, c.new) {
+		changes = append(changes, c)
 	}
 	return changes, nil
 }
@@ -176,13 +199,21 @@ func apply(changes []change) error {
 		if c.new == nil {
 			err = os.Remove(c.file)
 		} else {
-			err = os.WriteFile(c.file, c.new, 0o666)
+			err = put(c.file, c.new)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// put writes a file, and makes the folder that -ts names.
+func put(file string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o666)
 }
 
 // check prints what would change.

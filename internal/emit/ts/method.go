@@ -1,0 +1,173 @@
+package ts
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/wirecall/wirecall/internal/model"
+)
+
+func (e *emitter) method(name string, m *model.Method) *method {
+	out := &method{Doc: m.Doc, Name: name, Signature: e.signature(m)}
+	add := func(format string, args ...any) { out.Table = append(out.Table, fmt.Sprintf(format, args...)) }
+	add("name: %s", quote(m.Wire))
+	if len(m.Params) > 0 {
+		add("params: [%s]", e.described(m.Params))
+	}
+	if len(m.Results) > 0 {
+		add("results: [%s]", e.described(m.Results))
+	}
+	for _, flag := range []struct {
+		on   bool
+		name string
+	}{{m.Notify, "notify"}, {m.Idempotent, "idempotent"}, {e.exact(m), "exact"}} {
+		if flag.on {
+			add("%s: true", flag.name)
+		}
+	}
+	if m.Cursor != nil {
+		add("cursor: { param: %s, path: [%s] }", quote(m.Cursor.Param), strings.Join(e.cursor(m), ", "))
+	}
+	if len(m.Errors) > 0 {
+		var vars []string
+		for _, err := range m.Errors {
+			vars = append(vars, e.error(err).Variable)
+		}
+		add("errors: [%s]", strings.Join(vars, ", "))
+	}
+	return out
+}
+
+// signature is that of the method of the interface, from its parameters on.
+func (e *emitter) signature(m *model.Method) string {
+	taken, out := words(reserved+" options"), ""
+	for i, v := range m.Params {
+		t := e.typ(v.Type)
+		switch {
+		case v.Stream:
+			t = fmt.Sprintf("AsyncIterable<%s> | Iterable<%[1]s>", t)
+		case m.Variadic && i == len(m.Params)-1 && !e.isBytes(v.Type):
+			t = "readonly " + e.typ(v.Type) // null where a Go client gives none
+		}
+		out += taken.take(v.Name) + ": " + t + ", "
+	}
+	return "(" + out + "options?: wirecall.CallOptions): " + e.result(m)
+}
+
+// result is what the method returns: a stream at once, and all else later.
+func (e *emitter) result(m *model.Method) string {
+	switch len(m.Results) {
+	case 0:
+		return "Promise<void>"
+	case 1:
+		if v := m.Results[0]; !v.Stream {
+			return "Promise<" + e.typ(v.Type) + ">"
+		}
+		return e.resultType(m.Results[0])
+	}
+	var members []string
+	for _, v := range m.Results {
+		members = append(members, property(v.Name)+": "+e.resultType(v))
+	}
+	return "Promise<{ " + strings.Join(members, "; ") + " }>"
+}
+
+func (e *emitter) resultType(v *model.Value) string {
+	if v.Stream {
+		return "wirecall.Stream<" + e.typ(v.Type) + ">"
+	}
+	return e.typ(v.Type)
+}
+
+// described is the descriptions of values: a name, or an object where there is more to say.
+func (e *emitter) described(values []*model.Value) string {
+	var out []string
+	for _, v := range values {
+		s := ""
+		if v.Stream {
+			s += ", stream: true"
+		}
+		if c := e.convert(v.Type, false); c != "" {
+			s += ", convert: " + c
+		}
+		if s == "" {
+			out = append(out, quote(v.Name))
+		} else {
+			out = append(out, "{ name: "+quote(v.Name)+s+" }")
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// cursor is the members that lead from an item to the value of the cursor, quoted.
+func (e *emitter) cursor(m *model.Method) []string {
+	item := m.Results[0].Type
+	if item.Kind == model.Pointer {
+		item = item.Elem
+	}
+	return e.path(e.resolve(item), m.Cursor.Field)
+}
+
+// path is the members that lead to a field, which may be one of an embedded struct. Go
+// takes the least deep of its name.
+func (e *emitter) path(s *model.Type, name string) []string {
+	type place struct {
+		is   *model.Type
+		path []string
+	}
+	seen := map[*model.Type]bool{}
+	for level := []place{{is: s}}; len(level) > 0; {
+		var next []place
+		for _, p := range level {
+			if p.is == nil || p.is.Kind != model.Struct || seen[p.is] {
+				continue
+			}
+			seen[p.is] = true
+			for _, f := range p.is.Fields {
+				path := p.path
+				if f.Wire != "" {
+					path = append(slices.Clip(path), quote(f.Wire))
+				}
+				if f.Name == name {
+					return path
+				}
+				if f.Embedded {
+					next = append(next, place{e.embedded(f), path})
+				}
+			}
+		}
+		level = next
+	}
+	return nil
+}
+
+// embedded is the struct that an embedded field is or points to.
+func (e *emitter) embedded(f *model.Field) *model.Type {
+	if f.Type.Kind == model.Pointer {
+		return e.resolve(f.Type.Elem)
+	}
+	return e.resolve(f.Type)
+}
+
+// error is the guard of a declared error, one for all methods.
+func (e *emitter) error(err *model.Error) *declaredError {
+	for _, d := range e.errors {
+		if d.key.Is(err) && d.key.Name == err.Name && d.key.Code == err.Code {
+			return d
+		}
+	}
+	name := upper(err.Ident)
+	out := &declaredError{Name: quote(err.Name), Code: err.Code, Is: "wirecall.RpcError", key: err}
+	out.Function, out.Variable = e.vars.take("is"+name), e.vars.take("error"+name)
+	out.Doc = fmt.Sprintf("%s reports whether an error is %s.", out.Function, err.Name)
+	if t := err.Type; t != nil {
+		if t.Kind == model.Pointer {
+			t = t.Elem // whoever has the error has no nil
+		}
+		out.Is += "<" + e.typ(t) + ">"
+		out.Convert = e.convert(t, false)
+	}
+	e.errors = append(e.errors, out)
+	return out
+}

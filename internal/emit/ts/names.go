@@ -1,0 +1,180 @@
+package ts
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/wirecall/wirecall/internal/model"
+)
+
+// A scope is identifiers that are in use.
+type scope map[string]bool
+
+// take returns name, with as many underscores behind it as it takes to be free.
+func (s scope) take(name string) string {
+	for s[name] {
+		name += "_"
+	}
+	s[name] = true
+	return name
+}
+
+func words(list string) scope {
+	s := scope{}
+	for w := range strings.FieldsSeq(list) {
+		s[w] = true
+	}
+	return s
+}
+
+// Words that no variable or parameter of a module may be called.
+const reserved = `arguments await break case catch class const continue debugger default delete do else enum eval export
+	extends false finally for function if implements import in instanceof interface let new null package private
+	protected public return static super switch this throw true try typeof undefined var void while with yield`
+
+// Names that no module may export: whoever imports it would take it for a promise.
+const unexportable = `then`
+
+// Names of types that mean something else, or that the output mentions.
+const predeclared = `any bigint boolean never null number object string symbol undefined unknown void
+	AsyncIterable Exclude Iterable Promise Uint8Array wirecall json`
+
+type serviceNames struct{ typ, table, function string }
+
+// chooseNames gives names to all that the package may declare: its services and types have
+// those that they have in Go, types of other packages too where they are free.
+func (e *emitter) chooseNames() {
+	e.types, e.vars = words(reserved+" "+predeclared), words(reserved+" "+unexportable+" wirecall json")
+	e.serviceNames = map[*model.Service]serviceNames{}
+	for _, s := range e.pkg.Services {
+		e.serviceNames[s] = serviceNames{typ: e.types.take(s.Name)}
+	}
+	for _, own := range []bool{true, false} {
+		for _, d := range e.pkg.Types {
+			if (d.Type.Pkg.Path == e.pkg.Path) == own && !d.Alias {
+				e.nameType(d)
+			}
+		}
+	}
+	for _, s := range e.pkg.Services {
+		n := e.serviceNames[s]
+		n.table, n.function = e.vars.take(upper(s.Base())+"Service"), e.vars.take(lower(s.Base()))
+		e.serviceNames[s] = n
+	}
+}
+
+// nameType names a type, and a generic type once for all instances. Where the name is
+// taken that of the package goes before it.
+func (e *emitter) nameType(d *model.Def) {
+	if g := e.generic(d); g != nil {
+		if g.name == "" {
+			g.name = e.typeName(d.Type, d.Type.Name, d)
+		}
+		e.names[d] = g.name
+		return
+	}
+	e.names[d] = e.typeName(d.Type, instanceName(d.Type), d)
+}
+
+func (e *emitter) typeName(t *model.Type, name string, d *model.Def) string {
+	if e.types[name] {
+		name = upper(t.Pkg.Name) + upper(name)
+	}
+	for e.types[name] || e.isEnum(d) && e.vars[name] {
+		name += "_"
+	}
+	e.types[name] = true
+	if e.isEnum(d) {
+		e.vars[name] = true
+	}
+	return name
+}
+
+// instanceName is the name of a type with those of its arguments, such as PageOfMessage.
+func instanceName(t *model.Type) string {
+	switch t.Kind {
+	case model.Pointer:
+		return instanceName(t.Elem) + "OrNull"
+	case model.Slice:
+		return instanceName(t.Elem) + "List"
+	case model.Array:
+		return instanceName(t.Elem) + "Array"
+	case model.Map:
+		return instanceName(t.Elem) + "By" + upper(instanceName(t.Key))
+	case model.Struct:
+		return "Struct"
+	case model.Named:
+	default:
+		return upper(t.Kind.String())
+	}
+	name := t.Name
+	for i, a := range t.Args {
+		name += []string{"And", "Of"}[boolInt(i == 0)] + upper(instanceName(a))
+	}
+	return name
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// methodName is the name of a method, its first word lowered. A client with a method
+// called then would be taken for a promise.
+func methodName(name string) string {
+	name = lower(name)
+	if name == "then" || name == "constructor" {
+		return name + "_"
+	}
+	return name
+}
+
+// lower is name with its first word in lower case: Room is room, HTTPRoom httpRoom.
+func lower(name string) string {
+	runes := []rune(name)
+	for i, r := range runes {
+		if i > 0 && i+1 < len(runes) && unicode.IsLower(runes[i+1]) || !unicode.IsUpper(r) {
+			break
+		}
+		runes[i] = unicode.ToLower(r)
+	}
+	return string(runes)
+}
+
+func upper(name string) string {
+	runes := []rune(name)
+	runes[0] = unicode.ToUpper(runes[0])
+	return string(runes)
+}
+
+var identifier = regexp.MustCompile(`^[\pL_$][\pL\p{Nd}_$]*$`)
+
+// property is a name as that of a member of a type.
+func property(name string) string {
+	if identifier.MatchString(name) {
+		return name
+	}
+	return quote(name)
+}
+
+// key is a name as that of a member of an object. Written as it is __proto__ would not
+// make a member.
+func key(name string) string {
+	if name == "__proto__" {
+		return `["__proto__"]`
+	}
+	return property(name)
+}
+
+// quote is a string literal.
+func quote(s string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.Encode(s) // a string always has JSON
+	return strings.TrimSuffix(b.String(), "\n")
+}

@@ -1,0 +1,8 @@
+// Package tscheck compiles what the generator writes in TypeScript for the cases of
+// cmd/wirecall, and sends values of every type in them from Go to JavaScript and back. It is
+// a module of its own, because it needs Node and npm:
+//
+//	go test
+//	go test -rounds 1000
+//	go test -fuzz Fuzz
+package tscheck

@@ -1,0 +1,9 @@
+// Package typescript holds the sources that wirecall gen -ts writes beside its output.
+package typescript
+
+import "embed"
+
+// Files is the sources, by their names.
+//
+//go:embed *.ts
+var Files embed.FS
