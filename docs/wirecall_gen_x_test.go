@@ -43,7 +43,7 @@ func (c *LibraryClient) Info(ctx context.Context, name string, version int) (siz
 
 var libraryInfo = rpc.Method{
 	Name: LibraryInfoMethod, Service: "Library", Params: []string{"name", "version"}, Results: []string{"size", "pages"},
-	New: func() (any, any) { return new(libraryInfoParams), new(libraryInfoResult) },
+	New: gen1.New[libraryInfoParams, libraryInfoResult],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*libraryInfoParams), c.Result.(*libraryInfoResult)
 		r.Size, r.Pages, err = impl.(Library).Info(ctx, p.Name, p.Version)
@@ -111,7 +111,7 @@ func (c *LibraryClient) Find(ctx context.Context, name string) (shelf string, er
 var libraryFind = rpc.Method{
 	Name: LibraryFindMethod, Service: "Library", Params: []string{"name"},
 	Errors: []*rpc.ErrorType{libraryGone},
-	New:    func() (any, any) { return new(libraryFindParams), new(string) },
+	New:    gen1.New[libraryFindParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*libraryFindParams), c.Result.(*string)
 		*r, err = impl.(Library).Find(ctx, p.Name)

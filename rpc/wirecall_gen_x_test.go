@@ -59,7 +59,7 @@ func (c *InteropClient) Echo(ctx context.Context, p_ Parcel) (Parcel, error) {
 var interopEcho = rpc.Method{
 	Name: InteropEchoMethod, Service: "Interop", Params: []string{"p"},
 	Errors: []*rpc.ErrorType{interopInteropError},
-	New:    func() (any, any) { return new(interopEchoParams), new(Parcel) },
+	New:    gen1.New[interopEchoParams, Parcel],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*interopEchoParams), c.Result.(*Parcel)
 		*r, err = impl.(Interop).Echo(ctx, p.P)
@@ -85,7 +85,7 @@ func (c *InteropClient) Swap(ctx context.Context, a string, b string) (first str
 var interopSwap = rpc.Method{
 	Name: InteropSwapMethod, Service: "Interop", Params: []string{"a", "b"}, Results: []string{"first", "second"},
 	Errors: []*rpc.ErrorType{interopInteropError},
-	New:    func() (any, any) { return new(interopSwapParams), new(interopSwapResult) },
+	New:    gen1.New[interopSwapParams, interopSwapResult],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*interopSwapParams), c.Result.(*interopSwapResult)
 		r.First, r.Second, err = impl.(Interop).Swap(ctx, p.A, p.B)
@@ -259,7 +259,7 @@ func (c *InteropClient) Notes(ctx context.Context, n int) ([]string, error) {
 var interopNotes = rpc.Method{
 	Name: InteropNotesMethod, Service: "Interop", Params: []string{"n"},
 	Errors: []*rpc.ErrorType{interopInteropError},
-	New:    func() (any, any) { return new(interopNotesParams), new([]string) },
+	New:    gen1.New[interopNotesParams, []string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*interopNotesParams), c.Result.(*[]string)
 		*r, err = impl.(Interop).Notes(ctx, p.N)
@@ -285,7 +285,7 @@ func (c *InteropClient) Count(ctx context.Context, n int, end string) (iter.Seq2
 var interopCount = rpc.Method{
 	Name: InteropCountMethod, Service: "Interop", Params: []string{"n", "end"},
 	Errors: []*rpc.ErrorType{interopInteropError},
-	New:    func() (any, any) { return new(interopCountParams), new(gen1.Stream) },
+	New:    gen1.New[interopCountParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*interopCountParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Interop).Count(ctx, p.N, p.End)
@@ -318,7 +318,7 @@ func (c *InteropClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (in
 var interopSum = rpc.Method{
 	Name: InteropSumMethod, Service: "Interop", Params: []string{"nums"},
 	Errors: []*rpc.ErrorType{interopInteropError},
-	New:    func() (any, any) { return new(interopSumParams), new(int) },
+	New:    gen1.New[interopSumParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*interopSumParams), c.Result.(*int)
 		*r, err = impl.(Interop).Sum(ctx, gen1.Receive[int](p.Nums))
@@ -344,7 +344,7 @@ func (c *InteropClient) Upper(ctx context.Context, words iter.Seq2[string, error
 var interopUpper = rpc.Method{
 	Name: InteropUpperMethod, Service: "Interop", Params: []string{"words"},
 	Errors: []*rpc.ErrorType{interopInteropError},
-	New:    func() (any, any) { return new(interopUpperParams), new(gen1.Stream) },
+	New:    gen1.New[interopUpperParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*interopUpperParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Interop).Upper(ctx, gen1.Receive[string](p.Words))
@@ -371,7 +371,7 @@ func (c *InteropClient) Watch(ctx context.Context, name string) (now int, change
 var interopWatch = rpc.Method{
 	Name: InteropWatchMethod, Service: "Interop", Params: []string{"name"}, Results: []string{"now", "changes"},
 	Errors: []*rpc.ErrorType{interopInteropError},
-	New:    func() (any, any) { return new(interopWatchParams), new(interopWatchResult) },
+	New:    gen1.New[interopWatchParams, interopWatchResult],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*interopWatchParams), c.Result.(*interopWatchResult)
 		now, changes, err := impl.(Interop).Watch(ctx, p.Name)
@@ -412,7 +412,7 @@ func (c *InteropClient) Forward(ctx context.Context, question string) (string, e
 var interopForward = rpc.Method{
 	Name: InteropForwardMethod, Service: "Interop", Params: []string{"question"},
 	Errors: []*rpc.ErrorType{interopInteropError},
-	New:    func() (any, any) { return new(interopForwardParams), new(string) },
+	New:    gen1.New[interopForwardParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*interopForwardParams), c.Result.(*string)
 		*r, err = impl.(Interop).Forward(ctx, p.Question)
@@ -459,7 +459,7 @@ func (c *AskedClient) Answer(ctx context.Context, question string) (string, erro
 var askedAnswer = rpc.Method{
 	Name: AskedAnswerMethod, Service: "Asked", Params: []string{"question"},
 	Errors: []*rpc.ErrorType{askedInteropError},
-	New:    func() (any, any) { return new(askedAnswerParams), new(string) },
+	New:    gen1.New[askedAnswerParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*askedAnswerParams), c.Result.(*string)
 		*r, err = impl.(Asked).Answer(ctx, p.Question)
@@ -485,7 +485,7 @@ func (c *AskedClient) Letters(ctx context.Context, word string) (iter.Seq2[strin
 var askedLetters = rpc.Method{
 	Name: AskedLettersMethod, Service: "Asked", Params: []string{"word"},
 	Errors: []*rpc.ErrorType{askedInteropError},
-	New:    func() (any, any) { return new(askedLettersParams), new(gen1.Stream) },
+	New:    gen1.New[askedLettersParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*askedLettersParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Asked).Letters(ctx, p.Word)
@@ -569,7 +569,7 @@ func (c *SubjectClient) Add(ctx context.Context, a int, b int) (int, error) {
 var subjectAdd = rpc.Method{
 	Name: SubjectAddMethod, Service: "Test", Params: []string{"a", "b"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectAddParams), new(int) },
+	New:    gen1.New[subjectAddParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectAddParams), c.Result.(*int)
 		*r, err = impl.(Subject).Add(ctx, p.A, p.B)
@@ -601,7 +601,7 @@ func (c *SubjectClient) Divide(ctx context.Context, a int, b int) (quotient int,
 var subjectDivide = rpc.Method{
 	Name: SubjectDivideMethod, Service: "Test", Params: []string{"a", "b"}, Results: []string{"quotient", "remainder"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectDivideParams), new(subjectDivideResult) },
+	New:    gen1.New[subjectDivideParams, subjectDivideResult],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectDivideParams), c.Result.(*subjectDivideResult)
 		r.Quotient, r.Remainder, err = impl.(Subject).Divide(ctx, p.A, p.B)
@@ -661,7 +661,7 @@ func (c *SubjectClient) Say(ctx context.Context, v any) (any, error) {
 var subjectSay = rpc.Method{
 	Name: SubjectSayMethod, Service: "Test", Params: []string{"v"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectSayParams), new(any) },
+	New:    gen1.New[subjectSayParams, any],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectSayParams), c.Result.(*any)
 		*r, err = impl.(Subject).Say(ctx, p.V)
@@ -687,7 +687,7 @@ func (c *SubjectClient) Sleep(ctx context.Context, ms int) (string, error) {
 var subjectSleep = rpc.Method{
 	Name: SubjectSleepMethod, Service: "Test", Params: []string{"ms"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectSleepParams), new(string) },
+	New:    gen1.New[subjectSleepParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectSleepParams), c.Result.(*string)
 		*r, err = impl.(Subject).Sleep(ctx, p.Ms)
@@ -713,7 +713,7 @@ func (c *SubjectClient) Linger(ctx context.Context, ms int) (string, error) {
 var subjectLinger = rpc.Method{
 	Name: SubjectLingerMethod, Service: "Test", Params: []string{"ms"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectLingerParams), new(string) },
+	New:    gen1.New[subjectLingerParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectLingerParams), c.Result.(*string)
 		*r, err = impl.(Subject).Linger(ctx, p.Ms)
@@ -813,7 +813,7 @@ func (c *SubjectClient) Big(ctx context.Context, n int) (string, error) {
 var subjectBig = rpc.Method{
 	Name: SubjectBigMethod, Service: "Test", Params: []string{"n"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectBigParams), new(string) },
+	New:    gen1.New[subjectBigParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectBigParams), c.Result.(*string)
 		*r, err = impl.(Subject).Big(ctx, p.N)
@@ -898,7 +898,7 @@ func (c *SubjectClient) Ask(ctx context.Context, a int, b int) (int, error) {
 var subjectAsk = rpc.Method{
 	Name: SubjectAskMethod, Service: "Test", Params: []string{"a", "b"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectAskParams), new(int) },
+	New:    gen1.New[subjectAskParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectAskParams), c.Result.(*int)
 		*r, err = impl.(Subject).Ask(ctx, p.A, p.B)
@@ -990,7 +990,7 @@ func (c *SubjectClient) Count(ctx context.Context, n int) (iter.Seq2[int, error]
 var subjectCount = rpc.Method{
 	Name: SubjectCountMethod, Service: "Test", Params: []string{"n"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectCountParams), new(gen1.Stream) },
+	New:    gen1.New[subjectCountParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectCountParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Count(ctx, p.N)
@@ -1036,7 +1036,7 @@ func (c *SubjectClient) Tick(ctx context.Context, n int) (iter.Seq2[int, error],
 var subjectTick = rpc.Method{
 	Name: SubjectTickMethod, Service: "Test", Params: []string{"n"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectTickParams), new(gen1.Stream) },
+	New:    gen1.New[subjectTickParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectTickParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Tick(ctx, p.N)
@@ -1066,7 +1066,7 @@ func (c *SubjectClient) Follow(ctx context.Context, after int, last int) (iter.S
 var subjectFollow = rpc.Method{
 	Name: SubjectFollowMethod, Service: "Test", Params: []string{"after", "last"}, Idempotent: true, Cursor: "after",
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectFollowParams), new(gen1.Stream) },
+	New:    gen1.New[subjectFollowParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectFollowParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Follow(ctx, p.After, p.Last)
@@ -1099,7 +1099,7 @@ func (c *SubjectClient) Stubborn(ctx context.Context, n int) (iter.Seq2[int, err
 var subjectStubborn = rpc.Method{
 	Name: SubjectStubbornMethod, Service: "Test", Params: []string{"n"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectStubbornParams), new(gen1.Stream) },
+	New:    gen1.New[subjectStubbornParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectStubbornParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Stubborn(ctx, p.N)
@@ -1126,7 +1126,7 @@ func (c *SubjectClient) Blobs(ctx context.Context, n int, size int) (iter.Seq2[s
 var subjectBlobs = rpc.Method{
 	Name: SubjectBlobsMethod, Service: "Test", Params: []string{"n", "size"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectBlobsParams), new(gen1.Stream) },
+	New:    gen1.New[subjectBlobsParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectBlobsParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Blobs(ctx, p.N, p.Size)
@@ -1159,7 +1159,7 @@ func (c *SubjectClient) Break(ctx context.Context, n int, how string) (iter.Seq2
 var subjectBreak = rpc.Method{
 	Name: SubjectBreakMethod, Service: "Test", Params: []string{"n", "how"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectBreakParams), new(gen1.Stream) },
+	New:    gen1.New[subjectBreakParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectBreakParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Break(ctx, p.N, p.How)
@@ -1211,7 +1211,7 @@ func (c *SubjectClient) Late(ctx context.Context, ms int) (iter.Seq2[int, error]
 var subjectLate = rpc.Method{
 	Name: SubjectLateMethod, Service: "Test", Params: []string{"ms"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectLateParams), new(gen1.Stream) },
+	New:    gen1.New[subjectLateParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectLateParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Late(ctx, p.Ms)
@@ -1342,7 +1342,7 @@ func (c *SubjectClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (in
 var subjectSum = rpc.Method{
 	Name: SubjectSumMethod, Service: "Test", Params: []string{"nums"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectSumParams), new(int) },
+	New:    gen1.New[subjectSumParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectSumParams), c.Result.(*int)
 		*r, err = impl.(Subject).Sum(ctx, gen1.Receive[int](p.Nums))
@@ -1368,7 +1368,7 @@ func (c *SubjectClient) First(ctx context.Context, nums iter.Seq2[int, error]) (
 var subjectFirst = rpc.Method{
 	Name: SubjectFirstMethod, Service: "Test", Params: []string{"nums"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectFirstParams), new(int) },
+	New:    gen1.New[subjectFirstParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectFirstParams), c.Result.(*int)
 		*r, err = impl.(Subject).First(ctx, gen1.Receive[int](p.Nums))
@@ -1394,7 +1394,7 @@ func (c *SubjectClient) Ignore(ctx context.Context, nums iter.Seq2[int, error], 
 var subjectIgnore = rpc.Method{
 	Name: SubjectIgnoreMethod, Service: "Test", Params: []string{"nums", "ms"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectIgnoreParams), new(string) },
+	New:    gen1.New[subjectIgnoreParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectIgnoreParams), c.Result.(*string)
 		*r, err = impl.(Subject).Ignore(ctx, gen1.Receive[int](p.Nums), p.Ms)
@@ -1426,7 +1426,7 @@ func (c *SubjectClient) Slow(ctx context.Context, nums iter.Seq2[int, error]) (i
 var subjectSlow = rpc.Method{
 	Name: SubjectSlowMethod, Service: "Test", Params: []string{"nums"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectSlowParams), new(int) },
+	New:    gen1.New[subjectSlowParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*subjectSlowParams), c.Result.(*int)
 		*r, err = impl.(Subject).Slow(ctx, gen1.Receive[int](p.Nums))
@@ -1452,7 +1452,7 @@ func (c *SubjectClient) Echo(ctx context.Context, lines iter.Seq2[string, error]
 var subjectEcho = rpc.Method{
 	Name: SubjectEchoMethod, Service: "Test", Params: []string{"lines"},
 	Errors: []*rpc.ErrorType{subjectWound, subjectErrGone},
-	New:    func() (any, any) { return new(subjectEchoParams), new(gen1.Stream) },
+	New:    gen1.New[subjectEchoParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*subjectEchoParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Subject).Echo(ctx, gen1.Receive[string](p.Lines))

@@ -243,7 +243,7 @@ func (c *TypesClient) Streams(arg0 iter.Seq2[Item, error], arg1 iter.Seq2[Value,
 
 var typesStreams = rpc.Method{
 	Name: TypesStreamsMethod, Service: "Types", Params: []string{"arg0", "arg1"},
-	New: func() (any, any) { return new(typesStreamsParams), new(gen1.Stream) },
+	New: gen1.New[typesStreamsParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*typesStreamsParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Types).Streams(gen1.Receive[Item](p.Arg0), gen1.Receive[Value](p.Arg1))

@@ -50,7 +50,7 @@ func (c *RoomClient) Post(ctx context.Context, author string, text string) (Mess
 var roomPost = rpc.Method{
 	Name: RoomPostMethod, Service: "Room", Params: []string{"author", "text"},
 	Errors: []*rpc.ErrorType{roomTooLong},
-	New:    func() (any, any) { return new(roomPostParams), new(Message) },
+	New:    gen1.New[roomPostParams, Message],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*roomPostParams), c.Result.(*Message)
 		*r, err = impl.(Room).Post(ctx, p.Author, p.Text)
@@ -85,7 +85,7 @@ func (c *RoomClient) Messages(ctx context.Context, after int64) (iter.Seq2[Messa
 var roomMessages = rpc.Method{
 	Name: RoomMessagesMethod, Service: "Room", Params: []string{"after"}, Idempotent: true, Cursor: "after",
 	Errors: []*rpc.ErrorType{roomTooLong},
-	New:    func() (any, any) { return new(roomMessagesParams), new(gen1.Stream) },
+	New:    gen1.New[roomMessagesParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*roomMessagesParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Room).Messages(ctx, p.After)
@@ -114,7 +114,7 @@ func (c *RoomClient) Watch(ctx context.Context, name string) (now State, changes
 var roomWatch = rpc.Method{
 	Name: RoomWatchMethod, Service: "Room", Params: []string{"name"}, Results: []string{"now", "changes"},
 	Errors: []*rpc.ErrorType{roomTooLong},
-	New:    func() (any, any) { return new(roomWatchParams), new(roomWatchResult) },
+	New:    gen1.New[roomWatchParams, roomWatchResult],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*roomWatchParams), c.Result.(*roomWatchResult)
 		now, changes, err := impl.(Room).Watch(ctx, p.Name)
@@ -156,7 +156,7 @@ func (c *RoomClient) Import(ctx context.Context, messages iter.Seq2[Message, err
 var roomImport = rpc.Method{
 	Name: RoomImportMethod, Service: "Room", Params: []string{"messages"},
 	Errors: []*rpc.ErrorType{roomTooLong},
-	New:    func() (any, any) { return new(roomImportParams), new(int) },
+	New:    gen1.New[roomImportParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*roomImportParams), c.Result.(*int)
 		*r, err = impl.(Room).Import(ctx, gen1.Receive[Message](p.Messages))

@@ -49,7 +49,7 @@ var storeStat = rpc.Method{
 	Name: StoreStatMethod, Service: "Store", Params: []string{"name"},
 	Options: []rpc.Option{{Key: "role", Value: "reader"}},
 	Errors:  []*rpc.ErrorType{storeNotFound},
-	New:     func() (any, any) { return new(storeStatParams), new(int64) },
+	New:     gen1.New[storeStatParams, int64],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*storeStatParams), c.Result.(*int64)
 		*r, err = impl.(Store).Stat(ctx, p.Name)
@@ -78,7 +78,7 @@ var storePut = rpc.Method{
 	Name: StorePutMethod, Service: "Store", Params: []string{"name", "at", "content"},
 	Options: []rpc.Option{{Key: "role", Value: "writer"}},
 	Errors:  []*rpc.ErrorType{storeNotFound},
-	New:     func() (any, any) { return new(storePutParams), new(int64) },
+	New:     gen1.New[storePutParams, int64],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*storePutParams), c.Result.(*int64)
 		*r, err = impl.(Store).Put(ctx, p.Name, p.At, gen1.Receive[[]byte](p.Content))
@@ -116,7 +116,7 @@ var storeGet = rpc.Method{
 	Name: StoreGetMethod, Service: "Store", Params: []string{"name", "after"}, Idempotent: true, Cursor: "after",
 	Options: []rpc.Option{{Key: "role", Value: "reader"}},
 	Errors:  []*rpc.ErrorType{storeNotFound},
-	New:     func() (any, any) { return new(storeGetParams), new(gen1.Stream) },
+	New:     gen1.New[storeGetParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*storeGetParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Store).Get(ctx, p.Name, p.After)
@@ -153,7 +153,7 @@ var storeChanges = rpc.Method{
 	Name: StoreChangesMethod, Service: "Store", Params: []string{"after"}, Idempotent: true, Cursor: "after",
 	Options: []rpc.Option{{Key: "role", Value: "reader"}},
 	Errors:  []*rpc.ErrorType{storeNotFound},
-	New:     func() (any, any) { return new(storeChangesParams), new(gen1.Stream) },
+	New:     gen1.New[storeChangesParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*storeChangesParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Store).Changes(ctx, p.After)

@@ -48,7 +48,7 @@ func (c *IntakeClient) Report(ctx context.Context, device string, interval time.
 var intakeReport = rpc.Method{
 	Name: IntakeReportMethod, Service: "Intake", Params: []string{"device", "interval", "readings"},
 	Errors: []*rpc.ErrorType{intakeReplaced},
-	New:    func() (any, any) { return new(intakeReportParams), new(int) },
+	New:    gen1.New[intakeReportParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*intakeReportParams), c.Result.(*int)
 		*r, err = impl.(Intake).Report(ctx, p.Device, p.Interval, gen1.Receive[Reading](p.Readings))
@@ -144,7 +144,7 @@ func (c *FleetClient) SetInterval(ctx context.Context, device string, interval t
 var fleetSetInterval = rpc.Method{
 	Name: FleetSetIntervalMethod, Service: "Fleet", Params: []string{"device", "interval"},
 	Errors: []*rpc.ErrorType{fleetUnknownDevice, fleetOfflineDevice, fleetBadInterval},
-	New:    func() (any, any) { return new(fleetSetIntervalParams), new(time.Duration) },
+	New:    gen1.New[fleetSetIntervalParams, time.Duration],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*fleetSetIntervalParams), c.Result.(*time.Duration)
 		*r, err = impl.(Fleet).SetInterval(ctx, p.Device, p.Interval)
@@ -197,7 +197,7 @@ func (c *DeviceClient) SetInterval(ctx context.Context, interval time.Duration) 
 var deviceSetInterval = rpc.Method{
 	Name: DeviceSetIntervalMethod, Service: "Device", Params: []string{"interval"},
 	Errors: []*rpc.ErrorType{deviceBadInterval},
-	New:    func() (any, any) { return new(deviceSetIntervalParams), new(time.Duration) },
+	New:    gen1.New[deviceSetIntervalParams, time.Duration],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*deviceSetIntervalParams), c.Result.(*time.Duration)
 		*r, err = impl.(Device).SetInterval(ctx, p.Interval)

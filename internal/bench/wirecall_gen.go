@@ -45,7 +45,7 @@ func (c *BenchClient) Echo(ctx context.Context, v Value) (Value, error) {
 
 var benchEcho = rpc.Method{
 	Name: BenchEchoMethod, Service: "Bench", Params: []string{"v"},
-	New: func() (any, any) { return new(benchEchoParams), new(Value) },
+	New: gen1.New[benchEchoParams, Value],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*benchEchoParams), c.Result.(*Value)
 		*r, err = impl.(Bench).Echo(ctx, p.V)
@@ -70,7 +70,7 @@ func (c *BenchClient) Text(ctx context.Context, s string) (string, error) {
 
 var benchText = rpc.Method{
 	Name: BenchTextMethod, Service: "Bench", Params: []string{"s"},
-	New: func() (any, any) { return new(benchTextParams), new(string) },
+	New: gen1.New[benchTextParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*benchTextParams), c.Result.(*string)
 		*r, err = impl.(Bench).Text(ctx, p.S)
@@ -95,7 +95,7 @@ func (c *BenchClient) Items(ctx context.Context, f Feed) (iter.Seq2[Item, error]
 
 var benchItems = rpc.Method{
 	Name: BenchItemsMethod, Service: "Bench", Params: []string{"f"},
-	New: func() (any, any) { return new(benchItemsParams), new(gen1.Stream) },
+	New: gen1.New[benchItemsParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*benchItemsParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Bench).Items(ctx, p.F)
@@ -121,7 +121,7 @@ func (c *BenchClient) Upload(ctx context.Context, chunks iter.Seq2[[]byte, error
 
 var benchUpload = rpc.Method{
 	Name: BenchUploadMethod, Service: "Bench", Params: []string{"chunks"},
-	New: func() (any, any) { return new(benchUploadParams), new(int64) },
+	New: gen1.New[benchUploadParams, int64],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*benchUploadParams), c.Result.(*int64)
 		*r, err = impl.(Bench).Upload(ctx, gen1.Receive[[]byte](p.Chunks))
@@ -146,7 +146,7 @@ func (c *BenchClient) Watch(ctx context.Context, f Feed) (iter.Seq2[rpc.Shared[I
 
 var benchWatch = rpc.Method{
 	Name: BenchWatchMethod, Service: "Bench", Params: []string{"f"},
-	New: func() (any, any) { return new(benchWatchParams), new(gen1.Stream) },
+	New: gen1.New[benchWatchParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*benchWatchParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Bench).Watch(ctx, p.F)

@@ -45,7 +45,7 @@ func (c *CalcClient) Add(ctx context.Context, a int, b int) (int, error) {
 
 var calcAdd = rpc.Method{
 	Name: CalcAddMethod, Service: "Calc", Params: []string{"a", "b"},
-	New: func() (any, any) { return new(calcAddParams), new(int) },
+	New: gen1.New[calcAddParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*calcAddParams), c.Result.(*int)
 		*r, err = impl.(Calc).Add(ctx, p.A, p.B)
@@ -139,7 +139,7 @@ func (c *CalcClient) Sum(ctx context.Context, nums iter.Seq2[int, error]) (int, 
 
 var calcSum = rpc.Method{
 	Name: CalcSumMethod, Service: "Calc", Params: []string{"nums"},
-	New: func() (any, any) { return new(calcSumParams), new(int) },
+	New: gen1.New[calcSumParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*calcSumParams), c.Result.(*int)
 		*r, err = impl.(Calc).Sum(ctx, gen1.Receive[int](p.Nums))
@@ -218,7 +218,7 @@ func (c *ChainClient) Subscribe(ctx context.Context, kind string) (iter.Seq2[Hea
 
 var chainSubscribe = rpc.Method{
 	Name: ChainSubscribeMethod, Service: "Chain", Params: []string{"kind"},
-	New: func() (any, any) { return new(chainSubscribeParams), new(gen1.Stream) },
+	New: gen1.New[chainSubscribeParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*chainSubscribeParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Chain).Subscribe(ctx, p.Kind)

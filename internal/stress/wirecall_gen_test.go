@@ -46,7 +46,7 @@ func (c *FleetClient) Numbers(ctx context.Context, after int) (iter.Seq2[Number,
 
 var fleetNumbers = rpc.Method{
 	Name: FleetNumbersMethod, Service: "Fleet", Params: []string{"after"}, Idempotent: true, Cursor: "after",
-	New: func() (any, any) { return new(fleetNumbersParams), new(gen1.Stream) },
+	New: gen1.New[fleetNumbersParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*fleetNumbersParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Fleet).Numbers(ctx, p.After)
@@ -162,7 +162,7 @@ func (c *LoadClient) Echo(ctx context.Context, text string) (string, error) {
 
 var loadEcho = rpc.Method{
 	Name: LoadEchoMethod, Service: "Load", Params: []string{"text"},
-	New: func() (any, any) { return new(loadEchoParams), new(string) },
+	New: gen1.New[loadEchoParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*loadEchoParams), c.Result.(*string)
 		*r, err = impl.(Load).Echo(ctx, p.Text)
@@ -188,7 +188,7 @@ func (c *LoadClient) Count(ctx context.Context, n int, size int) (iter.Seq2[Item
 
 var loadCount = rpc.Method{
 	Name: LoadCountMethod, Service: "Load", Params: []string{"n", "size"},
-	New: func() (any, any) { return new(loadCountParams), new(gen1.Stream) },
+	New: gen1.New[loadCountParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*loadCountParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Load).Count(ctx, p.N, p.Size)
@@ -220,7 +220,7 @@ func (c *LoadClient) Sum(ctx context.Context, items iter.Seq2[Item, error]) (int
 
 var loadSum = rpc.Method{
 	Name: LoadSumMethod, Service: "Load", Params: []string{"items"},
-	New: func() (any, any) { return new(loadSumParams), new(int) },
+	New: gen1.New[loadSumParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*loadSumParams), c.Result.(*int)
 		*r, err = impl.(Load).Sum(ctx, gen1.Receive[Item](p.Items))
@@ -245,7 +245,7 @@ func (c *LoadClient) Double(ctx context.Context, items iter.Seq2[Item, error]) (
 
 var loadDouble = rpc.Method{
 	Name: LoadDoubleMethod, Service: "Load", Params: []string{"items"},
-	New: func() (any, any) { return new(loadDoubleParams), new(gen1.Stream) },
+	New: gen1.New[loadDoubleParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*loadDoubleParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Load).Double(ctx, gen1.Receive[Item](p.Items))
@@ -297,7 +297,7 @@ func (c *LoadClient) Blob(ctx context.Context, n int) (string, error) {
 
 var loadBlob = rpc.Method{
 	Name: LoadBlobMethod, Service: "Load", Params: []string{"n"},
-	New: func() (any, any) { return new(loadBlobParams), new(string) },
+	New: gen1.New[loadBlobParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*loadBlobParams), c.Result.(*string)
 		*r, err = impl.(Load).Blob(ctx, p.N)
@@ -322,7 +322,7 @@ func (c *LoadClient) Back(ctx context.Context, text string) (string, error) {
 
 var loadBack = rpc.Method{
 	Name: LoadBackMethod, Service: "Load", Params: []string{"text"},
-	New: func() (any, any) { return new(loadBackParams), new(string) },
+	New: gen1.New[loadBackParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*loadBackParams), c.Result.(*string)
 		*r, err = impl.(Load).Back(ctx, p.Text)
@@ -370,7 +370,7 @@ func (c *LoadClient) Keep(ctx context.Context, of int, kept Kept) (Kept, error) 
 
 var loadKeep = rpc.Method{
 	Name: LoadKeepMethod, Service: "Load", Params: []string{"of", "kept"},
-	New: func() (any, any) { return new(loadKeepParams), new(Kept) },
+	New: gen1.New[loadKeepParams, Kept],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*loadKeepParams), c.Result.(*Kept)
 		*r, err = impl.(Load).Keep(ctx, p.Of, p.Kept)
@@ -437,7 +437,7 @@ func (c *LoadClient) Once(ctx context.Context, id int) (int, error) {
 
 var loadOnce = rpc.Method{
 	Name: LoadOnceMethod, Service: "Load", Params: []string{"id"},
-	New: func() (any, any) { return new(loadOnceParams), new(int) },
+	New: gen1.New[loadOnceParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*loadOnceParams), c.Result.(*int)
 		*r, err = impl.(Load).Once(ctx, p.Id)

@@ -27,6 +27,16 @@ type Stream = contract.Stream
 // A Record carries the parameters of a method, or its results if there are several.
 type Record = contract.Record
 
+// New is the rpc.Method.New of a method with parameters P and a result R. Both are in one
+// allocation.
+func New[P, R any]() (params, result any) {
+	v := new(struct {
+		params P
+		result R
+	})
+	return &v.params, &v.result
+}
+
 // Send returns the Stream of the items of seq. An error must be the last thing that seq
 // yields. seq runs on a goroutine of the runtime once the call is on its way, ahead of
 // the reader by at most a window, and may still run when the call has returned. Each

@@ -53,7 +53,7 @@ var clusterStatus = rpc.Method{
 	Name: ClusterStatusMethod, Service: "Cluster", Params: []string{"service"},
 	Options: []rpc.Option{{Key: "role", Value: "viewer"}},
 	Errors:  []*rpc.ErrorType{clusterUnknownService},
-	New:     func() (any, any) { return new(clusterStatusParams), new(Status) },
+	New:     gen1.New[clusterStatusParams, Status],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*clusterStatusParams), c.Result.(*Status)
 		*r, err = impl.(Cluster).Status(ctx, p.Service)
@@ -102,7 +102,7 @@ func (c *ClusterClient) Deploy(ctx context.Context, service string, version stri
 var clusterDeploy = rpc.Method{
 	Name: ClusterDeployMethod, Service: "Cluster", Params: []string{"service", "version"},
 	Options: []rpc.Option{{Key: "role", Value: "viewer"}},
-	New:     func() (any, any) { return new(clusterDeployParams), new(gen1.Stream) },
+	New:     gen1.New[clusterDeployParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*clusterDeployParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Cluster).Deploy(ctx, p.Service, p.Version)
@@ -170,7 +170,7 @@ func (c *ClusterClient) Start(ctx context.Context, orders iter.Seq2[Order, error
 var clusterStart = rpc.Method{
 	Name: ClusterStartMethod, Service: "Cluster", Params: []string{"orders"},
 	Options: []rpc.Option{{Key: "role", Value: "viewer"}},
-	New:     func() (any, any) { return new(clusterStartParams), new(int) },
+	New:     gen1.New[clusterStartParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*clusterStartParams), c.Result.(*int)
 		*r, err = impl.(Cluster).Start(ctx, gen1.Receive[Order](p.Orders))
@@ -196,7 +196,7 @@ func (c *ClusterClient) Check(ctx context.Context, lines iter.Seq2[string, error
 var clusterCheck = rpc.Method{
 	Name: ClusterCheckMethod, Service: "Cluster", Params: []string{"lines"},
 	Options: []rpc.Option{{Key: "role", Value: "viewer"}},
-	New:     func() (any, any) { return new(clusterCheckParams), new(gen1.Stream) },
+	New:     gen1.New[clusterCheckParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*clusterCheckParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Cluster).Check(ctx, gen1.Receive[string](p.Lines))
@@ -223,7 +223,7 @@ func (c *ClusterClient) Restart(ctx context.Context, service string) (report str
 var clusterRestart = rpc.Method{
 	Name: ClusterRestartMethod, Service: "Cluster", Params: []string{"service"},
 	Options: []rpc.Option{{Key: "role", Value: "admin"}},
-	New:     func() (any, any) { return new(clusterRestartParams), new(string) },
+	New:     gen1.New[clusterRestartParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*clusterRestartParams), c.Result.(*string)
 		*r, err = impl.(Cluster).Restart(ctx, p.Service)
@@ -249,7 +249,7 @@ func (c *ClusterClient) Logs(ctx context.Context, service string) iter.Seq2[stri
 var clusterLogs = rpc.Method{
 	Name: ClusterLogsMethod, Service: "Cluster", Params: []string{"service"},
 	Options: []rpc.Option{{Key: "role", Value: "viewer"}},
-	New:     func() (any, any) { return new(clusterLogsParams), new(gen1.Stream) },
+	New:     gen1.New[clusterLogsParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*clusterLogsParams), c.Result.(*gen1.Stream)
 		r0 := impl.(Cluster).Logs(ctx, p.Service)
@@ -293,7 +293,7 @@ func (c *OperatorClient) Choose(ctx context.Context, question string, options []
 
 var operatorChoose = rpc.Method{
 	Name: OperatorChooseMethod, Service: "Operator", Params: []string{"question", "options"},
-	New: func() (any, any) { return new(operatorChooseParams), new(string) },
+	New: gen1.New[operatorChooseParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*operatorChooseParams), c.Result.(*string)
 		*r, err = impl.(Operator).Choose(ctx, p.Question, p.Options)

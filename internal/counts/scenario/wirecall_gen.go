@@ -41,7 +41,7 @@ func (c *CounterClient) Add(ctx context.Context, a int, b int) (int, error) {
 
 var counterAdd = rpc.Method{
 	Name: CounterAddMethod, Service: "Counter", Params: []string{"a", "b"},
-	New: func() (any, any) { return new(counterAddParams), new(int) },
+	New: gen1.New[counterAddParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*counterAddParams), c.Result.(*int)
 		*r, err = impl.(Counter).Add(ctx, p.A, p.B)

@@ -12,7 +12,7 @@ import (
 //
 //	var roomPost = rpc.Method{
 //		Name: RoomPostMethod, Service: "Room", Params: []string{"author", "text"},
-//		New: func() (any, any) { return new(roomPostParams), new(Message) },
+//		New: gen1.New[roomPostParams, Message],
 //		Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 //			…
 //		},
@@ -33,8 +33,7 @@ func (e *emitter) method(n *names, p *plan) {
 				}
 			}))
 		}
-		set("New", jen.Func().Params().Params(jen.Any(), jen.Any()).
-			Add(onLine(jen.Return(fresh(p.params, nil), fresh(p.result, p.Results)))))
+		set("New", p.newValues())
 		set("Serve", jen.Func().Params(jen.Id(p.ctx).Qual("context", "Context"), jen.Id(p.impl).Any(), jen.Id(p.c).Op("*").Qual(rpcPath, "Call")).
 			Add(p.serveResult()).BlockFunc(func(g *jen.Group) { p.serve(n, g) }))
 		g.Line()
@@ -71,16 +70,22 @@ func (p *plan) described(g *jen.Group) {
 	}
 }
 
-// fresh emits new(roomWatchResult), or new(Message) where there is but one
-// value, or nil where there is none.
-func fresh(r *record, values []*model.Value) jen.Code {
-	switch {
-	case r != nil:
-		return jen.New(jen.Id(r.name))
-	case len(values) == 1:
-		return jen.New(carried(values[0]))
+// newValues emits gen1.New[roomPostParams, Message], or, where there are no parameters or
+// no result:
+//
+//	func() (any, any) { return nil, new(Message) }
+func (p *plan) newValues() jen.Code {
+	params, result := jen.Nil(), jen.Nil()
+	if p.params != nil {
+		params = jen.New(jen.Id(p.params.name))
 	}
-	return jen.Nil()
+	if len(p.Results) > 0 {
+		result = jen.New(p.resultType())
+	}
+	if p.params != nil && len(p.Results) > 0 {
+		return jen.Qual(genPath, "New").Types(jen.Id(p.params.name), p.resultType())
+	}
+	return jen.Func().Params().Params(jen.Any(), jen.Any()).Add(onLine(jen.Return(params, result)))
 }
 
 // serveResult emits error, or (err error) where it is assigned with results
