@@ -175,11 +175,11 @@ func (w *workspace) build(t testing.TB) string {
 		if pkg == "main" {
 			continue
 		}
-		lines := ""
+		var lines strings.Builder
 		for _, s := range services {
-			lines += fmt.Sprintf("\t%q: reflect.TypeFor[%s](),\n", s, s)
+			lines.WriteString(fmt.Sprintf("\t%q: reflect.TypeFor[%s](),\n", s, s))
 		}
-		text := "package " + pkg + "\n\nimport \"reflect\"\n\nvar Services__ = map[string]reflect.Type{\n" + lines + "}\n"
+		text := "package " + pkg + "\n\nimport \"reflect\"\n\nvar Services__ = map[string]reflect.Type{\n" + lines.String() + "}\n"
 		check(t, put(filepath.Join(w.dir, p.dir, "services__.go"), []byte(text)))
 		imports += fmt.Sprintf("\tp%d \"example.com/cases/%s\"\n", i, p.dir)
 		entries += fmt.Sprintf("\t%q: p%d.Services__,\n", p.script, i)

@@ -12,11 +12,10 @@ func doc(indent, text string) string {
 	case 1:
 		return indent + "/** " + lines[0] + " */\n"
 	}
-	out := indent + "/**\n"
-	for _, line := range lines {
-		out += strings.TrimRight(indent+" * "+line, " ") + "\n"
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(indent+" * "+line, " ")
 	}
-	return out + indent + " */\n"
+	return indent + "/**\n" + strings.Join(lines, "\n") + "\n" + indent + " */\n"
 }
 
 func comment(text string) (lines []string) {

@@ -109,18 +109,14 @@ func instanceName(t *model.Type) string {
 	default:
 		return upper(t.Kind.String())
 	}
-	name := t.Name
-	for i, a := range t.Args {
-		name += []string{"And", "Of"}[boolInt(i == 0)] + upper(instanceName(a))
+	if len(t.Args) == 0 {
+		return t.Name
 	}
-	return name
-}
-
-func boolInt(b bool) int {
-	if b {
-		return 1
+	var args []string
+	for _, a := range t.Args {
+		args = append(args, upper(instanceName(a)))
 	}
-	return 0
+	return t.Name + "Of" + strings.Join(args, "And")
 }
 
 // methodName is the name of a method, its first word lowered. A client with a method
