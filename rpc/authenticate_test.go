@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -30,6 +31,8 @@ func tokens(ctx context.Context, token string) (context.Context, error) {
 		return nil, errors.New("a secret reason")
 	case strings.HasPrefix(token, "bad"):
 		return nil, rpc.Errorf(rpc.CodeUnauthenticated, "%s has expired", token)
+	case token == "slow":
+		time.Sleep(5 * time.Second)
 	case token == "banned":
 		return nil, rpc.Errorf(rpc.CodePermissionDenied, "not you")
 	}
@@ -243,6 +246,38 @@ func TestPanicInOptions(t *testing.T) {
 		calls.Store(2)
 		if _, err := rpc.Dial(t.Context(), "ws://server", &rpc.DialOptions{NetDial: b.network.Dial, Logger: slog.New(slog.DiscardHandler), Token: func(context.Context) (string, error) { third(); return "", nil }}); err == nil || !strings.HasSuffix(err.Error(), "panic in Token") {
 			t.Error(err)
+		}
+	})
+}
+
+// A token that cannot be had at once is asked for again in time, also while the peer
+// accepts no more calls.
+func TestRenewalTriesAgain(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		var n atomic.Int32
+		token := func(context.Context) (string, error) {
+			if i := n.Add(1); i > 1 && i < 5 {
+				return "", errors.New("no network")
+			}
+			return fmt.Sprintf("token %d for 600s", n.Load()), nil
+		}
+		b := breakable(t, scheme, &rpc.ServerOptions{Authenticate: tokens, Limits: rpc.Limits{Calls: 1}}, &rpc.DialOptions{Token: token}, whoami())
+		running := make(chan []string)
+		go func() {
+			was, err := who(t.Context(), b, 1000)
+			if err != nil {
+				t.Error(err)
+			}
+			running <- was
+		}()
+		if was := <-running; was[0] != "token 1 for 600s" {
+			t.Errorf("what runs has %q", was)
+		}
+		if was, err := who(t.Context(), b); err != nil || was[0] != "token 5 for 600s" {
+			t.Errorf("later: %q, %v", was, err)
+		}
+		if st := b.State(); st.Session != 1 {
+			t.Errorf("it is session %d", st.Session)
 		}
 	})
 }

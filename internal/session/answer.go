@@ -102,5 +102,9 @@ func (in *Incoming) send(b *messageBuffer) {
 		s.incoming.unanswered.Add(-1) // only now, since Reply may wait for room for the answer to a batch
 		return
 	}
-	s.queue.putAnswer(b, &s.incoming.unanswered)
+	unanswered := &s.incoming.unanswered
+	if in.Method == authMethod {
+		unanswered = nil // it was not counted
+	}
+	s.queue.putAnswer(b, unanswered)
 }

@@ -60,7 +60,7 @@ func (w *wirecall) control(m *wire.Message, n int) error {
 	case methodGoaway:
 		return w.goaway(m.Params)
 	case methodRemind:
-		w.remind()
+		return w.remind(m.Params)
 	case methodMoved:
 		s.peerMoved()
 	case methodClose:

@@ -23,10 +23,12 @@ const MaxToken = 16 << 10
 type credentials struct {
 	session  *Session
 	current  atomic.Pointer[handshakeContext] // the parent of the contexts of calls that begin now
-	renewing atomic.Bool                      // a client: renew runs
+	renewing atomic.Bool                      // a client: renew runs; a server: rpc.auth is being served
 
-	mu    sync.Mutex
-	timer *time.Timer // a server: runs remind or expire; nil if the credentials do not expire
+	mu      sync.Mutex
+	timer   *time.Timer // a server: runs remind or expire; nil if the credentials do not expire
+	version int         // of the credentials: what the timer of an earlier version does has no effect
+	refused int         // a server: how often rpc.auth was refused in a row
 }
 
 // A handshakeContext is the parent of the contexts of calls. It ends with the session
@@ -61,41 +63,46 @@ const maxReminder = time.Minute
 // credentials expire. It reminds a client that sends tokens when a quarter of the time is
 // left, and maxReminder at most.
 func (s *Session) ExpireWith(ctx context.Context, t transport.Transport) {
-	deadline, ok := ctx.Deadline()
 	c := &s.credentials
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.Transport() != t || s.HasEnded() {
-		return // a later handshake has replaced t, or nothing is left to expire
+	c.expireWith(ctx, t)
+}
+
+// accept makes values, which Settings.Authenticate has made from base, those of the
+// connection, and their deadline its end. It returns false, with nothing changed, if a
+// later handshake has replaced the transport t.
+func (c *credentials) accept(base, values context.Context, byToken bool, t transport.Transport) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session.Transport() != t {
+		return false
 	}
+	c.refused = 0
+	c.set(base, values, byToken)
+	c.expireWith(values, t)
+	return true
+}
+
+// expireWith is ExpireWith with the mutex, which must be held.
+func (c *credentials) expireWith(ctx context.Context, t transport.Transport) {
 	c.stop()
-	switch left := time.Until(deadline); {
-	case !ok:
-	case c.current.Load().byToken:
-		c.start(left-min(left/4, maxReminder), func() { c.remind(deadline, t) })
-	default:
-		c.start(left, func() { c.expire(t) })
+	deadline, ok := ctx.Deadline()
+	if !ok || c.session.HasEnded() {
+		return
+	}
+	version, left := c.version, time.Until(deadline)
+	if c.current.Load().byToken {
+		c.timer = time.AfterFunc(left-min(left/4, maxReminder), func() { c.remind(version, deadline, t) })
+	} else {
+		c.timer = time.AfterFunc(left, func() { c.expire(version, t) })
 	}
 }
 
-// start runs f after d, unless other credentials have come by then. The mutex must be
+// stop begins another version of the credentials, which do not expire. The mutex must be
 // held.
-func (c *credentials) start(d time.Duration, f func()) {
-	var timer *time.Timer
-	timer = time.AfterFunc(d, func() {
-		c.mu.Lock()
-		current := c.timer == timer
-		c.mu.Unlock()
-		if current {
-			f()
-		}
-	})
-	c.timer = timer
-}
-
-// stop stops the timer. The mutex must be held.
 func (c *credentials) stop() {
-	if c.timer != nil {
+	if c.version++; c.timer != nil {
 		c.timer.Stop()
 		c.timer = nil
 	}
@@ -109,14 +116,15 @@ func (c *credentials) end() {
 }
 
 // remind asks the client for new credentials.
-func (c *credentials) remind(deadline time.Time, t transport.Transport) {
+func (c *credentials) remind(version int, deadline time.Time, t transport.Transport) {
 	s := c.session
 	c.mu.Lock()
-	c.start(time.Until(deadline), func() { c.expire(t) })
+	current := c.version == version
+	if current {
+		c.timer = time.AfterFunc(time.Until(deadline), func() { c.expire(version, t) })
+	}
 	c.mu.Unlock()
-	if s.HasEnded() { // end may have come before start
-		c.end()
-	} else if !s.IsDetached() {
+	if current && !s.IsDetached() {
 		s.queue.post(s.Format.AppendControl(nil, methodRemind, max(time.Until(deadline).Milliseconds(), 0)))
 	}
 }
@@ -125,45 +133,64 @@ var errExpired = errors.New("the credentials have expired")
 
 // expire cuts the client off, which has to reconnect with new credentials. A session that
 // can be resumed is detached; another one ends.
-func (c *credentials) expire(t transport.Transport) {
+func (c *credentials) expire(version int, t transport.Transport) {
+	c.mu.Lock()
+	current := c.version == version
+	c.mu.Unlock()
+	if !current {
+		return
+	}
 	cause := transport.CloseError{Code: transport.CloseExpired, Reason: errExpired.Error()}
 	if !c.session.detach(t, cause) {
 		c.session.Fail(errExpired, transport.CloseExpired)
 	}
 }
 
-// renewTries bounds how often a client sends its credentials after one reminder: once
-// more if they are refused, and once more after each cut in between, since the server may
-// have received them behind those of the resume.
-const renewTries = 3
-
-// renew sends the server a new token, as $/auth asks for. At most one goroutine runs it.
-// If that fails the credentials expire, and the next handshake has others.
-func (c *credentials) renew() {
+// renew sends the server a new token, as $/auth asks for: left is the time until the
+// credentials expire. At most one goroutine runs it. It tries again if Token or the call
+// fails, once more if the server refuses the token, and after a cut, since the server may
+// have received the token behind that of the resume. If nothing helps, the credentials
+// expire, and the next handshake has others.
+func (c *credentials) renew(left time.Duration) {
 	defer c.renewing.Store(false)
 	s := c.session
-	ctx, cancel := context.WithTimeout(s.Ctx, s.Limits.HandshakeTimeout)
+	ctx, cancel := context.WithTimeout(s.Ctx, left)
 	defer cancel()
 	refused := false
-	for range renewTries {
+	for ctx.Err() == nil {
 		t := s.Transport()
 		err := s.handshake(t).withToken(ctx, func(token string) error { return c.send(ctx, token) })
-		e, ok := err.(*fault.Error)
-		switch again := ok && e.Code == fault.Unauthenticated && !refused; {
-		case again:
-			refused = true
-		case err != nil:
-			s.Report(s.Ctx, slog.LevelWarn, "credentials not renewed", slog.Any("error", BriefError(err)))
-			return
-		case s.Transport() == t:
+		if err == nil && s.Transport() == t {
 			return
 		}
+		if err == nil {
+			continue
+		}
+		e, _ := err.(*fault.Error)
+		denied := e != nil && (e.Code == fault.Unauthenticated || e.Code == fault.PermissionDenied)
+		if denied && (refused || e.Code == fault.PermissionDenied) || ctx.Err() != nil {
+			s.Report(s.Ctx, slog.LevelWarn, "credentials not renewed", slog.Any("error", BriefError(err)))
+			return
+		}
+		if refused = refused || denied; !denied {
+			c.pause(ctx, left/8)
+		}
+	}
+}
+
+// pause waits for d or until ctx ends.
+func (c *credentials) pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 
 // send makes the call rpc.auth.
 func (c *credentials) send(ctx context.Context, token string) error {
-	r, err := c.session.Begin(ctx, &RequestHead{Method: methodAuth, Body: true})
+	r, err := c.session.Begin(ctx, &RequestHead{Method: methodAuth, Body: true, uncounted: true})
 	if err != nil {
 		return err
 	}
@@ -180,11 +207,16 @@ func (c *credentials) send(ctx context.Context, token string) error {
 }
 
 // remind receives $/auth, which servers send.
-func (w *wirecall) remind() {
+func (w *wirecall) remind(params []byte) error {
 	s := w.session
-	if s.Client && s.Token != nil && !s.credentials.renewing.Swap(true) {
-		go s.credentials.renew()
+	ms, ok := w.ints(params, 1)
+	if !ok || len(ms) < 1 {
+		return errMalformed
 	}
+	if s.Client && s.Token != nil && !s.credentials.renewing.Swap(true) {
+		go s.credentials.renew(max(Milliseconds(ms[0]), time.Second))
+	}
+	return nil
 }
 
 // authMethod is rpc.auth, which a server has that authenticates its clients.
@@ -205,6 +237,7 @@ func (a *authCall) Serve() {
 	}
 	if refusal != nil {
 		a.Fail(refusal)
+		a.Session.credentials.countRefusal(refusal)
 		return
 	}
 	answer, _ := a.BeginResult(nil) // it fails only for streams
@@ -213,27 +246,54 @@ func (a *authCall) Serve() {
 	_ = answer.Send() // it is smaller than any peer's limit
 }
 
+var (
+	errRenewing  = &fault.Error{Code: fault.LimitReached, Message: "other credentials are being checked", Ran: fault.No}
+	errPrincipal = &fault.Error{Code: fault.PermissionDenied, Message: "the credentials are those of another principal", Ran: fault.No}
+	errReplaced  = &fault.Error{Code: fault.Unavailable, Message: "the connection was made again meanwhile", Ran: fault.No}
+)
+
 // renew checks the token of the request and makes it that of the connection. It returns
 // the milliseconds until it expires, 0 for never. A token that is refused, or that of
 // another principal, changes nothing.
 func (a *authCall) renew() (expires int64, refusal *fault.Error) {
-	s, token := a.Session, ""
-	t := s.Transport()
+	s, c, token := a.Session, &a.Session.credentials, ""
+	if c.renewing.Swap(true) {
+		return 0, errRenewing
+	}
+	defer c.renewing.Store(false)
 	if err := readMembers(s.Format, a.Params, []member{{name: "auth", text: &token}}); err != nil || len(token) > MaxToken {
 		return 0, &fault.Error{Code: fault.InvalidParams, Message: fmt.Sprintf("invalid params: want auth, a string of %d bytes at most", MaxToken), Ran: fault.No}
 	}
-	base := s.credentials.current.Load().base
+	t, base := s.Transport(), c.current.Load().base
 	values, refusal := s.Authenticate(base, token)
 	if refusal != nil {
 		return 0, refusal
 	}
 	if s.Identify(values) != s.Principal {
-		return 0, &fault.Error{Code: fault.PermissionDenied, Message: "the credentials are those of another principal", Ran: fault.No}
+		return 0, errPrincipal
 	}
-	s.credentials.set(base, values, true)
-	s.ExpireWith(values, t)
+	if !c.accept(base, values, true, t) {
+		return 0, errReplaced
+	}
 	if deadline, ok := values.Deadline(); ok {
 		expires = max(time.Until(deadline).Milliseconds(), 1)
 	}
 	return expires, nil
+}
+
+// maxRefused is how often a client's credentials may be refused in a row, as before hello.
+const maxRefused = 3
+
+// countRefusal ends a session whose client guesses credentials.
+func (c *credentials) countRefusal(e *fault.Error) {
+	if e.Code != fault.Unauthenticated && e.Code != fault.PermissionDenied {
+		return
+	}
+	c.mu.Lock()
+	c.refused++
+	over := c.refused >= maxRefused
+	c.mu.Unlock()
+	if over {
+		c.session.Fail(errors.New("credentials were refused too often"), transport.CloseViolation)
+	}
 }

@@ -173,7 +173,9 @@ func (c *incomingCalls) admit(id int64, m *wire.Message, tooManyStreams bool) (i
 		return nil, refusal, false
 	}
 	c.running.Add(1)
-	c.unanswered.Add(1)
+	if in.Method != authMethod {
+		c.unanswered.Add(1)
+	}
 	if c.open == nil {
 		c.open = make(map[int64]*Incoming)
 	}
@@ -197,6 +199,7 @@ func (c *incomingCalls) newCall(m *wire.Message, full bool) (*Incoming, *fault.E
 	switch {
 	case method == nil:
 		return nil, &fault.Error{Code: fault.MethodNotFound, Message: "method not found: " + Brief(m.Method), Ran: fault.No}
+	case method == authMethod:
 	case full || c.cleanups.Load() >= int64(s.Limits.Calls):
 		return nil, errTooManyCalls
 	}

@@ -235,8 +235,7 @@ func (o *Opening) resume(m *wire.Message) (*Session, error) {
 		o.returnTransport()
 		return nil, o.refuse(m.ID, err)
 	}
-	s.credentials.set(o.ctx, o.values, params.Auth != "")
-	s.ExpireWith(o.values, o.transport)
+	s.credentials.accept(o.ctx, o.values, params.Auth != "", o.transport)
 	return s, nil
 }
 
@@ -300,10 +299,9 @@ func (o *Opening) Heard() {}
 // newSession returns a session of the mode. byToken is true if hello had a token.
 func (o *Opening) newSession(m Mode, byToken bool) *Session {
 	s := New(o.values, o.Settings, o.form, o.transport, m, nil)
-	s.credentials.set(o.ctx, o.values, byToken)
 	s.queue.single = s.queue.single || o.lines
 	s.Principal = o.principal
-	s.ExpireWith(o.values, o.transport)
+	s.credentials.accept(o.ctx, o.values, byToken, o.transport)
 	return s
 }
 

@@ -34,9 +34,10 @@ type outgoingCalls struct {
 // context ends abandons it: its id stays in use until the answer arrives, so that both
 // sides count the same calls.
 type OutgoingCall struct {
-	owner *outgoingCalls
-	done  chan struct{} // receives one value when the fields of the answer are set
-	id    uint64
+	owner     *outgoingCalls
+	done      chan struct{} // receives one value when the fields of the answer are set
+	id        uint64
+	uncounted bool // it takes no place of those that the peer accepts
 
 	frame     uint64 // the number of the request's frame, notQueued before it has one; guarded by the queue's mutex
 	abandoned bool   // guarded by outgoingCalls.mu
@@ -59,13 +60,17 @@ const maxRecycled = 64
 var errCallLimit = errors.New("the peer serves no more calls at once")
 
 // begin waits under ctx until the peer accepts another call, and returns it with an id.
-func (c *outgoingCalls) begin(ctx context.Context) (*OutgoingCall, error) {
+// An uncounted one is accepted at once.
+func (c *outgoingCalls) begin(ctx context.Context, uncounted bool) (*OutgoingCall, error) {
 	in := CallFromContext(ctx)
 	if in != nil && in.ID == nil && in.Session.Events == c.session.Events {
 		in.ReleaseHold()
 	}
 	c.mu.Lock()
-	err := c.acquire(ctx, in)
+	var err error
+	if !uncounted {
+		err = c.acquire(ctx, in)
+	}
 	if err == nil {
 		err = c.ended // since the peer accepts the call that acquire has waited for
 	}
@@ -74,6 +79,7 @@ func (c *outgoingCalls) begin(ctx context.Context) (*OutgoingCall, error) {
 		return nil, err
 	}
 	call := c.insert()
+	call.uncounted = uncounted
 	c.mu.Unlock()
 	c.session.addWork(1)
 	return call, nil
@@ -193,7 +199,9 @@ func (c *outgoingCalls) take(id uint64) (call *OutgoingCall, over bool) {
 	}
 	*at = nil
 	c.open--
-	c.release()
+	if !call.uncounted {
+		c.release()
+	}
 	return call, false
 }
 

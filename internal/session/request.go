@@ -16,6 +16,8 @@ type RequestHead struct {
 	Streams []Producer // those among the parameters, in order; nil for a nil iterator
 	Notify  bool
 	Body    bool // the request has parameters
+
+	uncounted bool // the peer's limit of calls does not apply
 }
 
 // A Request is a call or a notification that is being sent. Session.Begin makes it, the
@@ -37,7 +39,7 @@ func (s *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err 
 	h := wire.Head{Method: head.Method, Meta: head.Meta, Body: head.Body}
 	var raw [20]byte
 	if !head.Notify {
-		if r.Call, err = s.outgoing.begin(ctx); err != nil {
+		if r.Call, err = s.outgoing.begin(ctx, head.uncounted); err != nil {
 			return r, err
 		}
 		if len(head.Streams) > 0 {

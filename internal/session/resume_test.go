@@ -112,7 +112,7 @@ func TestUnwrittenRequestHasNotRun(t *testing.T) {
 	for _, took := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
 		s := detachedSession(testRegistry())
 		s.resumption.Load().sent.Init(1<<20, 0) // counts the answer to hello
-		call, err := s.outgoing.begin(t.Context())
+		call, err := s.outgoing.begin(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)
 		}
