@@ -87,6 +87,11 @@ func appendOther(dst []byte, v any) ([]byte, error) {
 	return append(dst, b...), nil
 }
 
+// DecodePrefix stores the value at the beginning of src, which is known to be part of a
+// well-formed object or array, in what v points to, and returns its size, or -1 if that
+// is left to Decode.
+func (jsonCodec) DecodePrefix(src []byte, v any) int { return jsontypes.DecodePrefix(src, v) }
+
 func (jsonCodec) Decode(src []byte, v any) error {
 	if jsontypes.Decode(src, v) {
 		return nil

@@ -174,19 +174,7 @@ func (d *decoder) decode(raw []byte, p *payload) error {
 	}
 	switch d.form.Kind(raw) {
 	case wire.Object:
-		for name, member := range d.form.Object(raw) {
-			i := slices.Index(p.names, name)
-			if i < 0 && d.strict {
-				return unknownParameter(name, p.names)
-			}
-			if i < 0 {
-				continue
-			}
-			if err := d.value(member, p.record.Field(i)); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-		}
-		return nil
+		return d.decodeObject(raw, p)
 	case wire.Array:
 		i := 0
 		for member := range d.form.Array(raw) {
@@ -201,6 +189,36 @@ func (d *decoder) decode(raw []byte, p *payload) error {
 		return nil
 	}
 	return fmt.Errorf("want an object")
+}
+
+// decodeObject is decode for an object. What the codec can decode in place has not to be
+// scanned for its end first.
+func (d *decoder) decodeObject(raw []byte, p *payload) error {
+	inPlace, _ := d.codec.(interface{ DecodePrefix([]byte, any) int })
+	next := 0 // the members usually come in order
+	for r := d.form.ReadObject(raw); r.Next(); next++ {
+		if next >= len(p.names) || string(r.Name) != p.names[next] {
+			next = slices.Index(p.names, string(r.Name))
+		}
+		if next < 0 {
+			if d.strict && r.Name != nil {
+				return unknownParameter(string(r.Name), p.names)
+			}
+			r.Value()
+			continue
+		}
+		field := p.record.Field(next)
+		if inPlace != nil {
+			if n := inPlace.DecodePrefix(r.Rest(), field); n >= 0 {
+				r.Skip(n)
+				continue
+			}
+		}
+		if err := d.value(r.Value(), field); err != nil {
+			return fmt.Errorf("%s: %w", p.names[next], err)
+		}
+	}
+	return nil
 }
 
 // unknownParameter returns the error of a strict decoder.

@@ -52,6 +52,27 @@ func sameDecode(t *testing.T, src []byte, fill func() any) {
 	if !reflect.DeepEqual(got, want) || show(got) != show(want) {
 		t.Fatalf("%T of %q: got\n%s\nwant\n%s", got, src, show(got), show(want))
 	}
+	samePrefix(t, src, fill)
+}
+
+// samePrefix decodes src in place, as a member of an object or an element of an array.
+func samePrefix(t *testing.T, src []byte, fill func() any) {
+	t.Helper()
+	if src = bytes.TrimLeft(src, " \t\r\n"); !json.Valid(src) {
+		return // what is decoded in place is known to be well formed
+	}
+	for _, rest := range []string{`,"x":1}`, "}", "]", ",2]", " \n, 3]"} {
+		got, want, before := fill(), fill(), fill()
+		n := codec.JSON.(interface{ DecodePrefix([]byte, any) int }).DecodePrefix(append(bytes.Clone(src), rest...), got)
+		if n < 0 {
+			want = before
+		} else if err := json.Unmarshal(src, want); err != nil || n > len(src) || len(bytes.TrimSpace(src[n:])) > 0 {
+			t.Fatalf("%T of %q in place: %d bytes, want %v", got, src, n, err)
+		}
+		if !reflect.DeepEqual(got, want) || show(got) != show(want) {
+			t.Fatalf("%T of %q in place: %d bytes, got\n%s\nwant\n%s", got, src, n, show(got), show(want))
+		}
+	}
 }
 
 // show tells -0 from 0, which reflect.DeepEqual does not.

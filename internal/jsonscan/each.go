@@ -16,7 +16,7 @@ func Elements(s []byte, levels int, yield func(element []byte) bool) {
 		return
 	}
 	for {
-		end := known(s, i, levels)
+		end := Known(s, i, levels)
 		if end < 0 || !yield(s[i:end:end]) {
 			return
 		}
@@ -28,65 +28,9 @@ func Elements(s []byte, levels int, yield func(element []byte) bool) {
 	}
 }
 
-// Members scans the object that begins at s[i], in which at most the given number
-// of levels may nest, and calls yield with each member, until yield returns false.
-// The name is unescaped and valid until yield returns.
-func Members(s []byte, i, levels int, yield func(name, value []byte) bool) int {
-	return members(s, i, levels, Value, yield)
-}
-
-// KnownMembers is Members for an object that is known to be well formed, which is
-// faster. Of anything else the members are not defined.
-func KnownMembers(s []byte, i, levels int, yield func(name, value []byte) bool) int {
-	return members(s, i, levels, known, yield)
-}
-
-// members is Members with the function that skips a value.
-func members(s []byte, i, levels int, skip func(s []byte, i, levels int) int, yield func(name, value []byte) bool) int {
-	if !At(s, i, '{') {
-		return fail(i)
-	}
-	i = Space(s, i+1)
-	if At(s, i, '}') {
-		return i + 1
-	}
-	for {
-		if !At(s, i, '"') {
-			return ^i
-		}
-		quote := StringEnd(s, i+1)
-		if quote < 0 {
-			return quote
-		}
-		start := Colon(s, quote)
-		if start < 0 {
-			return start
-		}
-		end := skip(s, start, levels-1)
-		if end < 0 {
-			return end
-		}
-		if !yield(Unescape(s[i+1:quote-1]), s[start:end:end]) {
-			return end
-		}
-		i = Space(s, end)
-		if i >= len(s) {
-			return ^i
-		}
-		switch s[i] {
-		case ',':
-			i = Space(s, i+1)
-		case '}':
-			return i + 1
-		default:
-			return ^i
-		}
-	}
-}
-
-// known is Value for a value that is known to be well formed: of a string that is
+// Known is Value for a value that is known to be well formed: of a string that is
 // the value only the end is searched.
-func known(s []byte, i, levels int) int {
+func Known(s []byte, i, levels int) int {
 	if !At(s, i, '"') {
 		return Value(s, i, levels)
 	}

@@ -116,6 +116,22 @@ func Decode(src []byte, v any) bool {
 	return false
 }
 
+// DecodePrefix decodes the JSON value at the beginning of src, which is known to be part
+// of a well-formed object or array, into what v points to, and returns its size. It
+// returns -1, with nothing changed, if that is left to Decode.
+func DecodePrefix(src []byte, v any) int {
+	c := lookup(v)
+	if c == nil || c.methods || !c.zero(v) {
+		return -1
+	}
+	n := c.decode(src, 0, v)
+	if i := jsonscan.Space(src, n); n >= 0 && i < len(src) && (src[i] == ',' || src[i] == '}' || src[i] == ']') {
+		return n
+	}
+	reflect.ValueOf(v).Elem().SetZero()
+	return -1
+}
+
 // zero reports whether v points to bytes that are all zero.
 func (c *coder) zero(v any) bool {
 	p := (*byte)(reflect.ValueOf(v).UnsafePointer())

@@ -241,15 +241,14 @@ func (d *decoder) error(value []byte) {
 		return
 	}
 	var code, message bool
-	d.f.members(value, func(name, value []byte) bool {
-		switch string(name) {
+	for r := d.f.ReadObject(value); r.Next(); {
+		switch value := r.Value(); string(r.Name) {
 		case "code":
 			_, code = d.f.Int(value)
 		case "message":
 			message = d.f.Kind(value) == String
 		}
-		return true
-	})
+	}
 	if !code || !message {
 		d.refuse("error has no integer code or no string message")
 		return
@@ -275,14 +274,11 @@ func (d *decoder) meta(value []byte) {
 		d.refuse("meta is not an object")
 		return
 	}
-	ok := true
-	d.f.members(value, func(name, value []byte) bool {
-		ok = name != nil && d.f.Kind(value) == String
-		return ok
-	})
-	if !ok {
-		d.refuse("meta is not strings only")
-		return
+	for r := d.f.ReadObject(value); r.Next(); {
+		if d.f.Kind(r.Value()) != String || r.Name == nil {
+			d.refuse("meta is not strings only")
+			return
+		}
 	}
 	d.m.Meta = value
 }

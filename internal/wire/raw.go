@@ -89,20 +89,12 @@ func (f Format) Array(raw []byte) iter.Seq[[]byte] {
 // have text for a key.
 func (f Format) Object(raw []byte) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
-		f.members(raw, func(name, value []byte) bool {
-			return name == nil || yield(string(name), value)
-		})
+		for r := f.ReadObject(raw); r.Next(); {
+			if value := r.Value(); r.Name != nil && !yield(string(r.Name), value) {
+				return
+			}
+		}
 	}
-}
-
-// members is Object without copies of the names. A name is valid until yield returns, and
-// nil for a CBOR key that is not text.
-func (f Format) members(raw []byte, yield func(name, value []byte) bool) {
-	if f == CBOR {
-		cborscan.Members(raw, MaxDepth, yield)
-		return
-	}
-	jsonscan.KnownMembers(raw, jsonscan.Space(raw, 0), MaxDepth, yield)
 }
 
 // Int returns the integer raw. Neither 1.0 nor 1e3 is one, nor a number outside the range
