@@ -153,13 +153,39 @@ func (w *workspace) compile(dir string) error {
 	if err != nil {
 		return err
 	}
-	if out, err := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci: %w\n%s", err, out)
+	if err := install(); err != nil {
+		return err
 	}
-	if out, err := exec.Command("npx", "tsc", "--project", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command(node(), "node_modules/typescript/bin/tsc", "--project", dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("tsc: %w\n%s", err, out)
 	}
 	return nil
+}
+
+// install gets what package-lock.json names, unless that is there.
+func install() error {
+	if newer("node_modules/.package-lock.json", "package-lock.json") {
+		return nil
+	}
+	if out, err := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
+		return fmt.Errorf("npm ci: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func newer(made, source string) bool {
+	a, errA := os.Stat(made)
+	b, errB := os.Stat(source)
+	return errA == nil && errB == nil && a.ModTime().After(b.ModTime())
+}
+
+// node is the program that runs JavaScript: the Node 22 that npm has installed, or on other
+// platforms that of the machine, which must be as new.
+func node() string {
+	if found, _ := filepath.Glob("node_modules/node-*/bin/node"); len(found) > 0 {
+		return found[0]
+	}
+	return "node"
 }
 
 // build compiles a program that has the types of all services, and returns its name.

@@ -17,6 +17,15 @@ var rounds = flag.Int("rounds", 30, "how many random values of each type are sen
 // TestTypes compiles the TypeScript of all cases, as strictly as the compiler can.
 func TestTypes(t *testing.T) { open(t) }
 
+// TestConverters runs the tests of the converters themselves.
+func TestConverters(t *testing.T) {
+	cmd := exec.Command(node(), "--test", "testdata/values.test.mjs")
+	cmd.Env = append(cmd.Environ(), "SCRIPTS="+open(t).out)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // TestRoundTrips sends random values of all types in the cases from Go to JavaScript and
 // back. They are the same, or refused for an integer beyond 2^53.
 func TestRoundTrips(t *testing.T) {
@@ -76,13 +85,4 @@ func driver(t testing.TB, args ...string) *exec.Cmd {
 	peer, err := filepath.Abs("testdata/peer.mjs")
 	check(t, err)
 	return exec.Command(w.build(t), append(args, node(), peer, w.out)...)
-}
-
-// node is the program that runs JavaScript: the Node 22 that npm has installed, or on other
-// platforms that of the machine, which must be as new.
-func node() string {
-	if found, _ := filepath.Glob("node_modules/node-*/bin/node"); len(found) > 0 {
-		return found[0]
-	}
-	return "node"
 }
