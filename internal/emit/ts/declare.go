@@ -56,7 +56,7 @@ func (e *emitter) declaration(d *model.Def) *declaration {
 	out := &declaration{Doc: d.Doc, Name: e.names[d]}
 	is := d.Is
 	if g := e.generic(d); g != nil {
-		is, out.Params = g.Is, g.params()
+		is, out.Params = g.Is, e.params(g)
 	}
 	switch {
 	case opaque(d):
@@ -79,17 +79,25 @@ func (e *emitter) declaration(d *model.Def) *declaration {
 }
 
 // params is the parameters of a declaration, those that it depends on.
-func (g *generic) params() string {
+func (e *emitter) params(g *generic) string {
 	var used []string
 	for i, p := range g.Params {
 		if g.used[i] {
-			used = append(used, p)
+			used = append(used, e.param(p))
 		}
 	}
 	if len(used) == 0 {
 		return ""
 	}
 	return "<" + strings.Join(used, ", ") + ">"
+}
+
+// param is the name of a type parameter, which must not hide a type.
+func (e *emitter) param(name string) string {
+	for e.types[name] {
+		name += "_"
+	}
+	return name
 }
 
 // endless reports whether a type is a pointer to itself and nothing else.

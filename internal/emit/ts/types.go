@@ -49,7 +49,7 @@ func (e *emitter) bare(t *model.Type) string {
 	case model.Named:
 		return e.named(t)
 	case model.Param:
-		return t.Name
+		return e.param(t.Name)
 	}
 	if e.BigInt && wide(t.Kind) {
 		return "bigint"
@@ -157,7 +157,7 @@ func (e *emitter) fieldType(m *model.Member) string {
 	case !m.Omit:
 		return e.typ(m.Type)
 	case m.Type.Kind == model.Param:
-		return "Exclude<" + m.Type.Name + ", null>"
+		return "Exclude<" + e.bare(m.Type) + ", null>"
 	}
 	return e.bare(m.Type)
 }
