@@ -52,6 +52,10 @@
 //	                               find them by errors.As. CODE is 1 if left out,
 //	                               NAME the package's name and TYPE's
 //
+// Above an integer type:
+//
+//	//wirecall:bigint              it is a bigint in TypeScript, not a number of up to 2^53
+//
 // Names on the wire are letters, digits and _ - . / after a letter, and do not
 // begin with rpc. The methods of embedded interfaces are named after the marked
 // one and come after its own, in the order in which they are embedded.

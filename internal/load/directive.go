@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// A directive is one line above an interface or a method of one:
+// A directive is one line above an interface, a method of one or an integer type:
 //
 //	//wirecall:service [name=NAME]
 //	//wirecall:name NAME
@@ -21,8 +21,10 @@ import (
 //	//wirecall:json all|none
 //	//wirecall:option KEY=VALUE
 //	//wirecall:error TYPE [CODE] [name=NAME]
+//	//wirecall:bigint
 //
-// The first belongs to interfaces, the last three to both, the others to methods. Each
+// The first belongs to interfaces, the last to integer types, the three before it to
+// interfaces and methods, the others to methods. Each
 // may stand once, option once for each key and error once for each type. Arguments are words, or Go strings in quotes.
 type directive struct {
 	verb       string
@@ -73,12 +75,12 @@ func parseDirective(text string) (*directive, error) {
 		} else {
 			out.value = words[0]
 		}
-	case "notify", "idempotent", "unordered":
+	case "notify", "idempotent", "unordered", "bigint":
 		if len(words) > 0 {
 			err = fmt.Errorf("//wirecall:%s takes no arguments", d.Name)
 		}
 	default:
-		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered, cursor, json, option and error", d.Name)
+		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered, cursor, json, option, error and bigint", d.Name)
 	}
 	if err != nil {
 		return nil, err

@@ -137,6 +137,7 @@ func (w *pkgLoader) marked(spec *ast.TypeSpec, doc *ast.CommentGroup) *decl {
 			all.options = append(all.options, model.Option{Key: d.key, Value: d.value})
 		case service && d.verb == "error":
 			all.raised = append(all.raised, d)
+		case !service && d.verb == "bigint": // whether it is an integer is found out where it is used
 		case d.verb != "service":
 			w.refusef(d.pos, "//wirecall:%s is out of place: it belongs in the comment right above %s", d.verb, place(d.verb))
 		case spec.TypeParams != nil:
@@ -168,8 +169,8 @@ func (w *pkgLoader) placeMethods(spec *ast.TypeSpec, placed map[*ast.CommentGrou
 		}
 		placed[m.Doc] = true
 		for _, d := range w.directives(m.Doc) {
-			if d.verb == "service" {
-				w.refusef(d.pos, "//wirecall:service is out of place: it belongs in the comment right above %s", place(d.verb))
+			if d.verb == "service" || d.verb == "bigint" {
+				w.refusef(d.pos, "//wirecall:%s is out of place: it belongs in the comment right above %s", d.verb, place(d.verb))
 			}
 		}
 	}
@@ -191,6 +192,8 @@ func place(verb string) string {
 	switch verb {
 	case "service":
 		return "an interface"
+	case "bigint":
+		return "an integer type"
 	case "json", "option", "error":
 		return "a marked interface or a method of an interface"
 	}

@@ -230,6 +230,7 @@ func (t *typeLoader) describe(typ types.Type, obj *types.TypeName, ref *model.Ty
 	if def == nil {
 		def = &model.Def{Type: ref, Doc: t.ownDoc(obj), Own: own(typ), Hidden: !t.canName(obj), Varies: !own(typ) && !t.build.implies(t.constraintAt(obj.Pos()))}
 		_, def.Alias = typ.(*types.Alias)
+		def.BigInt = t.bigInt(typ, obj)
 		def.Addressed, def.Consts = addressed(typ), t.consts(typ, obj)
 		if n, ok := typ.(*types.Named); ok && n.TypeArgs() != nil {
 			def.Generic = t.genericType(n.Origin())

@@ -123,7 +123,11 @@ func (p *Package) Dump() string {
 		b.WriteString("\n")
 	}
 	for _, d := range p.Types {
-		fmt.Fprintf(&b, "type %s = %s\n", d.Type, d.Is)
+		fmt.Fprintf(&b, "type %s = %s", d.Type, d.Is)
+		if d.BigInt {
+			b.WriteString(", bigint")
+		}
+		b.WriteString("\n")
 		for _, c := range d.Consts {
 			fmt.Fprintf(&b, "\tconst %s = %s\n", c.Name, c.Value)
 		}

@@ -113,6 +113,7 @@ type Def struct {
 	Own       bool // it has methods of its own that make its JSON, or read it
 	Addressed bool // of those that make it, one is the pointer's alone: elements of maps do not have it
 	Hidden    bool // generated code cannot name it
+	BigInt    bool // an integer that TypeScript is to have as a bigint
 	Varies    bool // it may be another type in other builds of the package
 
 	Consts  []*Const // exported ones of the type, in the order declared

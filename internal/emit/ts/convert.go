@@ -113,6 +113,8 @@ func (e *emitter) leaf(t *model.Type) string {
 			return "num"
 		case opaque(d):
 			return "any"
+		case d.BigInt && !d.Own:
+			return "big"
 		case d.Own && d.Is.Kind != model.Raw:
 			return ""
 		}

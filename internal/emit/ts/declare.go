@@ -70,6 +70,8 @@ func (e *emitter) declaration(d *model.Def) *declaration {
 		}
 	case e.isEnum(d):
 		e.enum(out, d)
+	case d.BigInt:
+		out.Is = "bigint"
 	case e.endless(is):
 		out.Is = "unknown"
 	default:
@@ -115,8 +117,11 @@ func (e *emitter) endless(t *model.Type) bool {
 func (e *emitter) enum(out *declaration, d *model.Def) {
 	trim := trimmed(d)
 	base := e.bare(d.Is)
+	if d.BigInt {
+		base = "bigint"
+	}
 	for _, c := range d.Consts {
-		value, ok := e.constant(d.Is.Kind, c.Value)
+		value, ok := e.constant(d, c.Value)
 		if ok {
 			out.Consts = append(out.Consts, &constant{c.Doc, key(trim(c.Name)), value})
 		}
@@ -125,11 +130,11 @@ func (e *emitter) enum(out *declaration, d *model.Def) {
 }
 
 // constant is a constant's value. A number beyond 2^53 has none.
-func (e *emitter) constant(k model.Kind, value string) (literal string, ok bool) {
-	if k == model.String {
+func (e *emitter) constant(d *model.Def, value string) (literal string, ok bool) {
+	if d.Is.Kind == model.String {
 		return quote(value), true
 	}
-	if e.BigInt && wide(k) {
+	if d.BigInt || e.BigInt && wide(d.Is.Kind) {
 		return value + "n", true
 	}
 	return value, safe(value)

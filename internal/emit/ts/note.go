@@ -79,7 +79,7 @@ func (w *noter) named(d *model.Def) bool {
 	}
 	if w.e.isEnum(d) {
 		for _, c := range d.Consts {
-			if _, ok := w.e.constant(d.Is.Kind, c.Value); !ok {
+			if _, ok := w.e.constant(d, c.Value); !ok {
 				w.note("the constant " + c.Name + " is beyond 2^53 and is left out")
 			}
 		}

@@ -35,7 +35,16 @@ async function answer({ script: name, service, method, kind, index, json }) {
   if (value === undefined) throw new Error(`${method} has no ${kind} ${index}`);
   const convert = value.convert ?? ((value) => value);
   const received = convert(found.exact ? values.parseExact(json) : JSON.parse(json), false);
-  return JSON.stringify(convert(received, true));
+  return stringify(convert(received, true));
+}
+
+/** What is not of the type may have an integer where none is converted. */
+function stringify(value) {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    throw /BigInt/.test(error.message) ? Object.assign(error, { name: "ValueError" }) : error;
+  }
 }
 
 const shared = JSON.stringify(Object.getOwnPropertyNames(Object.prototype));
