@@ -81,11 +81,11 @@ func (e *emitter) declaration(d *model.Def) *declaration {
 }
 
 // params is the parameters of a declaration, those that it depends on.
-func (e *emitter) params(g *generic) string {
+func (ns *naming) params(g *generic) string {
 	var used []string
 	for i, p := range g.Params {
 		if g.used[i] {
-			used = append(used, e.param(p))
+			used = append(used, ns.param(p))
 		}
 	}
 	if len(used) == 0 {
@@ -95,16 +95,16 @@ func (e *emitter) params(g *generic) string {
 }
 
 // param is the name of a type parameter, which must not hide a type.
-func (e *emitter) param(name string) string {
-	for e.types[name] {
+func (ns *naming) param(name string) string {
+	for ns.types[name] {
 		name += "_"
 	}
 	return name
 }
 
 // endless reports whether a type is a pointer to itself and nothing else.
-func (e *emitter) endless(t *model.Type) bool {
-	for seen := map[*model.Type]bool{}; t != nil && t.Kind == model.Pointer; t = e.resolve(t.Elem) {
+func (x *index) endless(t *model.Type) bool {
+	for seen := map[*model.Type]bool{}; t != nil && t.Kind == model.Pointer; t = x.resolve(t.Elem) {
 		if seen[t] {
 			return true
 		}
@@ -130,11 +130,11 @@ func (e *emitter) enum(out *declaration, d *model.Def) {
 }
 
 // constant is a constant's value. A number beyond 2^53 has none.
-func (e *emitter) constant(d *model.Def, value string) (literal string, ok bool) {
+func (x *index) constant(d *model.Def, value string) (literal string, ok bool) {
 	if d.Is.Kind == model.String {
 		return quote(value), true
 	}
-	if d.BigInt || e.BigInt && wide(d.Is.Kind) {
+	if d.BigInt || x.BigInt && wide(d.Is.Kind) {
 		return value + "n", true
 	}
 	return value, safe(value)

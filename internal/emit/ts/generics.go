@@ -17,38 +17,38 @@ type generic struct {
 
 // planGenerics finds out what generic types depend on, and which of them TypeScript's
 // generics cannot express.
-func (e *emitter) planGenerics() {
-	e.generics = map[*model.Generic]*generic{}
+func (x *index) planGenerics() {
+	x.generics = map[*model.Generic]*generic{}
 	var all []*generic
-	for _, d := range e.pkg.Types {
+	for _, d := range x.pkg.Types {
 		if d.Generic == nil {
 			continue
 		}
-		g := e.generics[d.Generic]
+		g := x.generics[d.Generic]
 		if g == nil {
 			g = &generic{Generic: d.Generic, used: make([]bool, len(d.Generic.Params))}
-			e.generics[d.Generic] = g
+			x.generics[d.Generic] = g
 			all = append(all, g)
 		}
 		g.insts = append(g.insts, d)
 	}
 	for _, g := range all {
-		g.apart = g.Is == nil || slices.ContainsFunc(g.insts, func(d *model.Def) bool { return d.Is == nil || d.Is.Kind != g.Is.Kind }) || e.differs(g)
+		g.apart = g.Is == nil || slices.ContainsFunc(g.insts, func(d *model.Def) bool { return d.Is == nil || d.Is.Kind != g.Is.Kind }) || x.differs(g)
 	}
 	for changed := true; changed; {
 		changed = false
 		for _, g := range all {
-			changed = e.spread(g) || changed
+			changed = x.spread(g) || changed
 		}
 	}
 }
 
 // generic is the declaration that stands for a type, nil where it has its own.
-func (e *emitter) generic(d *model.Def) *generic {
+func (x *index) generic(d *model.Def) *generic {
 	if d == nil || d.Generic == nil {
 		return nil
 	}
-	if g := e.generics[d.Generic]; g != nil && !g.apart {
+	if g := x.generics[d.Generic]; g != nil && !g.apart {
 		return g
 	}
 	return nil
@@ -56,8 +56,8 @@ func (e *emitter) generic(d *model.Def) *generic {
 
 // genericOf is the declaration of the named type that t refers to, nil where it is not
 // generic.
-func (e *emitter) genericOf(t *model.Type) *generic {
-	for g, known := range e.generics {
+func (x *index) genericOf(t *model.Type) *generic {
+	for g, known := range x.generics {
 		if g.Pkg == t.Pkg && g.Name == t.Name {
 			return known
 		}
@@ -67,7 +67,7 @@ func (e *emitter) genericOf(t *model.Type) *generic {
 
 // differs reports whether an instance may have another form than its declaration says:
 // because of bytes, of quotes, or of methods that elements of maps do not have.
-func (e *emitter) differs(g *generic) bool {
+func (x *index) differs(g *generic) bool {
 	differs := false
 	is := func(f func(*model.Type) bool) bool {
 		return slices.ContainsFunc(g.insts, func(d *model.Def) bool { return slices.ContainsFunc(d.Type.Args, f) })
@@ -75,9 +75,9 @@ func (e *emitter) differs(g *generic) bool {
 	g.Is.Walk(func(t *model.Type) {
 		switch {
 		case t.Kind == model.Slice && t.Elem.Kind == model.Param:
-			differs = differs || is(func(a *model.Type) bool { return e.isBytes(&model.Type{Kind: model.Slice, Elem: a}) })
+			differs = differs || is(func(a *model.Type) bool { return x.isBytes(&model.Type{Kind: model.Slice, Elem: a}) })
 		case t.Kind == model.Map && t.Elem.Kind != model.Pointer:
-			differs = differs || is(e.unaddressed)
+			differs = differs || is(x.unaddressed)
 		}
 		for _, f := range t.Fields {
 			differs = differs || f.InString && holdsParam(f.Type)
@@ -93,18 +93,18 @@ func holdsParam(t *model.Type) (holds bool) {
 
 // spread notes what the declarations that a generic one mentions imply for it, and
 // reports whether that is news.
-func (e *emitter) spread(g *generic) (news bool) {
+func (x *index) spread(g *generic) (news bool) {
 	if g.apart {
 		return false
 	}
 	for i, p := range g.Params {
-		if !g.used[i] && e.uses(g.Is, p) {
+		if !g.used[i] && x.uses(g.Is, p) {
 			g.used[i], news = true, true
 		}
 	}
 	g.Is.Walk(func(t *model.Type) {
 		if t.Kind == model.Named && holdsParam(t) && !g.apart {
-			if other := e.genericOf(t); other == nil || other.apart {
+			if other := x.genericOf(t); other == nil || other.apart {
 				g.apart, news = true, true
 			}
 		}
@@ -113,20 +113,20 @@ func (e *emitter) spread(g *generic) (news bool) {
 }
 
 // uses reports whether what a generic type is depends on one of its parameters.
-func (e *emitter) uses(t *model.Type, param string) bool {
+func (x *index) uses(t *model.Type, param string) bool {
 	switch t.Kind {
 	case model.Param:
 		return t.Name == param
 	case model.Pointer, model.Slice, model.Array:
-		return e.uses(t.Elem, param)
+		return x.uses(t.Elem, param)
 	case model.Map:
-		return e.uses(t.Elem, param) // keys are text
+		return x.uses(t.Elem, param) // keys are text
 	case model.Struct:
-		return slices.ContainsFunc(t.Fields, func(f *model.Field) bool { return (f.Wire != "" || f.Flat) && e.uses(f.Type, param) })
+		return slices.ContainsFunc(t.Fields, func(f *model.Field) bool { return (f.Wire != "" || f.Flat) && x.uses(f.Type, param) })
 	case model.Named:
-		g := e.genericOf(t)
+		g := x.genericOf(t)
 		for i, a := range t.Args {
-			if g != nil && (g.apart || g.used[i]) && e.uses(a, param) {
+			if g != nil && (g.apart || g.used[i]) && x.uses(a, param) {
 				return true
 			}
 		}
@@ -136,20 +136,20 @@ func (e *emitter) uses(t *model.Type, param string) bool {
 
 // instance is what an instance of a generic type is that only another generic type
 // mentions. It is the same for the same instance.
-func (e *emitter) instance(t *model.Type) *model.Type {
-	g := e.genericOf(t)
+func (x *index) instance(t *model.Type) *model.Type {
+	g := x.genericOf(t)
 	if g == nil || g.Is == nil {
 		return nil
 	}
 	key := model.Key(t)
-	if e.instances[key] == nil {
+	if x.instances[key] == nil {
 		args := map[string]*model.Type{}
 		for i, p := range g.Params {
 			args[p] = t.Args[i]
 		}
-		e.instances[key] = substitute(g.Is, args)
+		x.instances[key] = substitute(g.Is, args)
 	}
-	return e.instances[key]
+	return x.instances[key]
 }
 
 // substitute is t with arguments in place of parameters.

@@ -111,7 +111,7 @@ func (e *emitter) cursor(m *model.Method) []string {
 
 // path is the members that lead to a field, which may be one of an embedded struct. Go
 // takes the least deep of its name.
-func (e *emitter) path(s *model.Type, name string) []string {
+func (x *index) path(s *model.Type, name string) []string {
 	type place struct {
 		is   *model.Type
 		path []string
@@ -133,7 +133,7 @@ func (e *emitter) path(s *model.Type, name string) []string {
 					return path
 				}
 				if f.Embedded {
-					next = append(next, place{e.embedded(f), path})
+					next = append(next, place{x.embedded(f), path})
 				}
 			}
 		}
@@ -143,11 +143,11 @@ func (e *emitter) path(s *model.Type, name string) []string {
 }
 
 // embedded is the struct that an embedded field is or points to.
-func (e *emitter) embedded(f *model.Field) *model.Type {
+func (x *index) embedded(f *model.Field) *model.Type {
 	if f.Type.Kind == model.Pointer {
-		return e.resolve(f.Type.Elem)
+		return x.resolve(f.Type.Elem)
 	}
-	return e.resolve(f.Type)
+	return x.resolve(f.Type)
 }
 
 // error is the guard of a declared error, one for all methods.

@@ -41,53 +41,62 @@ const unexportable = `then`
 const predeclared = `any bigint boolean never null number object string symbol undefined unknown void
 	AsyncIterable Exclude Iterable Promise Uint8Array wirecall json`
 
+// A naming has the names of all that the package may declare.
+type naming struct {
+	*index
+	types, vars  scope
+	names        map[*model.Def]string
+	serviceNames map[*model.Service]serviceNames
+}
+
 type serviceNames struct{ typ, table, function string }
 
-// chooseNames gives names to all that the package may declare: its services and types have
-// those that they have in Go, types of other packages too where they are free.
-func (e *emitter) chooseNames() {
-	e.types, e.vars = words(reserved+" "+predeclared), words(reserved+" "+unexportable+" wirecall json")
-	e.serviceNames = map[*model.Service]serviceNames{}
-	for _, s := range e.pkg.Services {
-		e.serviceNames[s] = serviceNames{typ: e.types.take(s.Name)}
+// newNaming gives services and types the names that they have in Go, types of other
+// packages too where those are free.
+func newNaming(x *index) *naming {
+	ns := &naming{index: x, names: map[*model.Def]string{}, serviceNames: map[*model.Service]serviceNames{}}
+	ns.types, ns.vars = words(reserved+" "+predeclared), words(reserved+" "+unexportable+" wirecall json")
+	for _, s := range ns.pkg.Services {
+		ns.serviceNames[s] = serviceNames{typ: ns.types.take(s.Name)}
 	}
 	for _, own := range []bool{true, false} {
-		for _, d := range e.pkg.Types {
-			if (d.Type.Pkg.Path == e.pkg.Path) == own && !d.Alias {
-				e.nameType(d)
+		for _, d := range ns.pkg.Types {
+			if (d.Type.Pkg.Path == ns.pkg.Path) == own && !d.Alias {
+				ns.nameType(d)
 			}
 		}
 	}
-	for _, s := range e.pkg.Services {
-		n := e.serviceNames[s]
-		n.table, n.function = e.vars.take(upper(s.Base())+"Service"), e.vars.take(lower(s.Base()))
-		e.serviceNames[s] = n
+	for _, s := range ns.pkg.Services {
+		n := ns.serviceNames[s]
+		n.table, n.function = ns.vars.take(upper(s.Base())+"Service"), ns.vars.take(lower(s.Base()))
+		ns.serviceNames[s] = n
 	}
+	return ns
 }
 
 // nameType names a type, and a generic type once for all instances. Where the name is
 // taken that of the package goes before it.
-func (e *emitter) nameType(d *model.Def) {
-	if g := e.generic(d); g != nil {
+func (ns *naming) nameType(d *model.Def) {
+	if g := ns.generic(d); g != nil {
 		if g.name == "" {
-			g.name = e.typeName(d.Type, d.Type.Name, d)
+			g.name = ns.typeName(d.Type, d.Type.Name, d)
 		}
-		e.names[d] = g.name
+		ns.names[d] = g.name
 		return
 	}
-	e.names[d] = e.typeName(d.Type, instanceName(d.Type), d)
+	ns.names[d] = ns.typeName(d.Type, instanceName(d.Type), d)
 }
 
-func (e *emitter) typeName(t *model.Type, name string, d *model.Def) string {
-	if e.types[name] {
+func (ns *naming) typeName(t *model.Type, name string, d *model.Def) string {
+	if ns.types[name] {
 		name = upper(t.Pkg.Name) + upper(name)
 	}
-	for e.types[name] || e.isEnum(d) && e.vars[name] {
+	for ns.types[name] || ns.isEnum(d) && ns.vars[name] {
 		name += "_"
 	}
-	e.types[name] = true
-	if e.isEnum(d) {
-		e.vars[name] = true
+	ns.types[name] = true
+	if ns.isEnum(d) {
+		ns.vars[name] = true
 	}
 	return name
 }

@@ -18,11 +18,11 @@ func (e *emitter) typ(t *model.Type) string {
 }
 
 // nilable reports whether a value of type t may be null on the wire.
-func (e *emitter) nilable(t *model.Type) bool {
-	if d := e.def(t); d != nil && d.Own {
+func (x *index) nilable(t *model.Type) bool {
+	if d := x.def(t); d != nil && d.Own {
 		return false // the methods of a nil slice make its JSON
 	}
-	is := e.resolve(t)
+	is := x.resolve(t)
 	return is != nil && (is.Kind == model.Pointer || is.Kind == model.Slice || is.Kind == model.Map)
 }
 
