@@ -37,7 +37,13 @@ export function under(error: unknown, key: string | number): unknown {
   return error instanceof ValueError ? error.under(key) : error;
 }
 
-const given = (convert: Convert): Convert => (value, send) => (value === null || value === undefined ? value : convert(value, send));
+// The functions that make converters have no side effects, so that a bundler leaves out
+// converters that nothing uses.
+
+/*#__NO_SIDE_EFFECTS__*/
+function given(convert: Convert): Convert {
+  return (value, send) => (value === null || value === undefined ? value : convert(value, send));
+}
 
 /**
  * JSON.rawJSON writes numbers exactly. An engine that has it also tells a reviver the
@@ -103,6 +109,7 @@ export const text: Convert = given((value, send) => {
 });
 
 /** The JSON of a value in quotes. */
+/*#__NO_SIDE_EFFECTS__*/
 export function quoted(convert: Convert = (value) => value): Convert {
   return given((value, send) => {
     if (send) return JSON.stringify(convert(value, true));
@@ -171,6 +178,7 @@ export function object(fields: () => Record<string, Convert>): Convert {
   return members(() => (entries ??= Object.entries(fields())));
 }
 
+/*#__NO_SIDE_EFFECTS__*/
 function members(entries: (value: object) => [string, Convert][]): Convert {
   return given((value, send) => {
     if (typeof value !== "object") throw new ValueError("not an object");

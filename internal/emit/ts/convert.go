@@ -40,14 +40,14 @@ func (cs *conversions) conversion(t *model.Type, late bool) string {
 	case model.Pointer:
 		return cs.conversion(t.Elem, late)
 	case model.Slice, model.Array:
-		return "json.list(" + cs.conversion(t.Elem, late) + ")"
+		return call(late, "list", cs.conversion(t.Elem, late))
 	case model.Map:
 		if cs.unaddressed(t.Elem) {
-			return "json.dict(json.any)"
+			return call(late, "dict", "json.any")
 		}
-		return "json.dict(" + cs.conversion(t.Elem, late) + ")"
+		return call(late, "dict", cs.conversion(t.Elem, late))
 	case model.Struct:
-		return cs.object(t)
+		return call(late, "object", cs.object(t))
 	}
 	if d := cs.defs[model.Key(t)]; d != nil && d.Alias {
 		return cs.conversion(d.Is, late)
@@ -59,10 +59,20 @@ func (cs *conversions) conversion(t *model.Type, late bool) string {
 	return "(value, send) => " + c.Name + "(value, send)"
 }
 
+// call is a call of a function that makes a converter. One that the module itself makes is
+// marked as pure, so that a bundler leaves it out where nothing uses what it is for.
+func call(late bool, function, argument string) string {
+	out := "json." + function + "(" + argument + ")"
+	if !late {
+		out = "/*#__PURE__*/ " + out
+	}
+	return out
+}
+
 // maxLine is about how much stands on one line.
 const maxLine = 100
 
-// object is the converter of a struct, of the members that need one.
+// object is what makes the converter of a struct: the converters of the members that need one.
 func (cs *conversions) object(s *model.Type) string {
 	var members []string
 	for _, m := range cs.members(s) {
@@ -71,9 +81,9 @@ func (cs *conversions) object(s *model.Type) string {
 		}
 	}
 	if long := strings.Join(members, ",\n  "); len(long) > maxLine {
-		return "json.object(() => ({\n  " + long + ",\n}))"
+		return "() => ({\n  " + long + ",\n})"
 	}
-	return "json.object(() => ({ " + strings.Join(members, ", ") + " }))"
+	return "() => ({ " + strings.Join(members, ", ") + " })"
 }
 
 func (cs *conversions) fieldConverter(m *model.Member) string {
