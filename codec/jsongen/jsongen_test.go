@@ -367,3 +367,20 @@ func TestManyWaysToOneType(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// The strings of a small value share one allocation. Those of a large one do not, since
+// one that is kept would keep the others.
+func TestStringsOfAValue(t *testing.T) {
+	allocations := func(last string) float64 {
+		src := []byte(`["one","two","three","` + last + `"]`)
+		return testing.AllocsPerRun(100, func() {
+			var v []string
+			if err := codec.JSON.Decode(src, &v); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if small, large := allocations("four"), allocations(strings.Repeat("x", 300)); large-small != 3 {
+		t.Errorf("%v allocations for four small strings, and %v if one is large", small, large)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/wirecall/wirecall/internal/jsonscan"
 )
@@ -18,9 +19,12 @@ func String[T ~string](s []byte, i int, v *T) int {
 	if end < 0 {
 		return failed
 	}
-	if escaped {
+	switch {
+	case escaped:
 		*v = T(unescape(s[i+1 : end]))
-	} else {
+	case cap(s) > len(s) && end > i+1: // s belongs to the value: see jsontypes.Decode
+		*v = T(unsafe.String(&s[i+1], end-i-1))
+	default:
 		*v = T(s[i+1 : end])
 	}
 	return end + 1

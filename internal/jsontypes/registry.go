@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -22,6 +23,7 @@ type coder struct {
 	shape   uint64
 	sound   bool // see Append; set when the type is first looked up
 	methods bool // decoding may call methods of the type or of one inside it; set likewise
+	shares  bool // the strings of a small value share their memory; set likewise
 	append  func(dst []byte, v any) []byte
 	decode  func(s []byte, i int, v any) int
 }
@@ -83,6 +85,7 @@ func resolve(t reflect.Type) *coder {
 		if shape, methods := shapeOf(t.Elem()); found == nil && c.shape == shape {
 			found = new(*c)
 			found.sound, found.methods = soundness{}.of(t.Elem(), nil), methods
+			found.shares = !methods && countStrings(t.Elem(), nil) > 1
 		}
 	}
 	m[descriptor(t)] = found
@@ -109,6 +112,7 @@ func Decode(src []byte, v any) bool {
 	if c == nil || !c.zero(v) || c.methods && jsonscan.Whole(src, maxDepth) < 0 {
 		return false
 	}
+	src = c.text(src)
 	if i := jsonscan.Space(src, c.decode(src, jsonscan.Space(src, 0), v)); i == len(src) {
 		return true
 	}
@@ -124,12 +128,54 @@ func DecodePrefix(src []byte, v any) int {
 	if c == nil || c.methods || !c.zero(v) {
 		return -1
 	}
+	src = c.text(src)
 	n := c.decode(src, 0, v)
 	if i := jsonscan.Space(src, n); n >= 0 && i < len(src) && (src[i] == ',' || src[i] == '}' || src[i] == ']') {
 		return n
 	}
 	reflect.ValueOf(v).Elem().SetZero()
 	return -1
+}
+
+// maxShared is the size in bytes of the largest JSON whose strings share their memory:
+// one that is kept keeps all of it.
+const maxShared = 256
+
+// text returns src as a decoder gets it. Where capacity follows its end, src belongs to
+// the value that is decoded, whose strings may alias it; otherwise they are copies. One
+// copy of a small value's JSON costs less than one of each of its strings.
+func (c *coder) text(src []byte) []byte {
+	if !c.shares || len(src) > maxShared {
+		return src[:len(src):len(src)]
+	}
+	own := make([]byte, len(src)+1)
+	return own[:copy(own, src)]
+}
+
+// countStrings returns how many strings a value of type t, which is inside the types
+// above, is likely to have: those of its fields, and two for each list and map of them.
+func countStrings(t reflect.Type, above []reflect.Type) (n int) {
+	if slices.Contains(above, t) || len(above) == mostLevels {
+		return 2
+	}
+	above = append(above, t)
+	switch t.Kind() {
+	case reflect.String:
+		return 1
+	case reflect.Interface:
+		return 2
+	case reflect.Pointer:
+		return countStrings(t.Elem(), above)
+	case reflect.Slice, reflect.Array:
+		return 2 * countStrings(t.Elem(), above)
+	case reflect.Map:
+		return 2 * (countStrings(t.Key(), above) + countStrings(t.Elem(), above))
+	case reflect.Struct:
+		for f := range t.Fields() {
+			n += countStrings(f.Type, above)
+		}
+	}
+	return n
 }
 
 // zero reports whether v points to bytes that are all zero.
