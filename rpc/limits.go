@@ -239,16 +239,16 @@ func (o *ConnOptions) Validate() error {
 		checkNotNil("ServeInterceptors", o.ServeInterceptors, func(f Interceptor) bool { return f == nil }),
 		checkNotNil("StreamInterceptors", o.StreamInterceptors, func(f StreamInterceptor) bool { return f == nil }),
 		checkNotNil("Observers", o.Observers, func(o *Observer) bool { return o == nil }),
-		checkServices(o.Services))
+		checkServices("Services", o.Services))
 }
 
-// checkServices returns an error for a method that two services have.
-func checkServices(services []Service) error {
+// checkServices returns an error for a method that two services of an option have.
+func checkServices(option string, services []Service) error {
 	seen := make(map[string]bool)
 	for _, s := range services {
 		for _, m := range s.Methods {
 			if seen[m.Name] {
-				return fmt.Errorf("Services: %w", registeredTwice(m.Name))
+				return fmt.Errorf("%s: %w", option, registeredTwice(m.Name))
 			}
 			seen[m.Name] = true
 		}
