@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -220,6 +221,38 @@ func TestContextOutlivesCalls(t *testing.T) {
 			if n := ctx.waiting.Load(); n != 0 {
 				t.Errorf("%s: its context still has %d functions to call", name, n)
 			}
+		}
+	})
+}
+
+// A result that cannot be encoded gives its streams back: they do not count against the
+// limit for ever, and their producers release what they hold.
+func TestResultThatCannotBeSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		released := 0
+		items := func(yield func(int, error) bool) {
+			defer func() { released++ }()
+			yield(1, nil)
+		}
+		made := method("Test.Make", func() (any, any) { return nil, new(unsendable) }, func(_ context.Context, c *rpc.Call) error {
+			*c.Result.(*unsendable) = unsendable{gen1.Send(items), func() {}}
+			return nil
+		})
+		limits := rpc.Limits{Streams: 2}
+		conn := rpctest.Pair(t.Context(), t, server(&rpc.ServerOptions{Limits: limits}, append(services(), made)...), nil)
+		for range 5 {
+			result := new(unsendable)
+			err := conn.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Test.Make", Results: result.names()}, Result: result})
+			if rpc.CodeOf(err) != rpc.CodeInternal || !strings.Contains(err.Error(), "cannot be encoded") {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if st := conn.Stats(); released != 5 || st.StreamsTaken != 0 {
+			t.Errorf("%d producers have returned, %d streams are open", released, st.StreamsTaken)
+		}
+		if _, err := NewSubjectClient(conn).Count(t.Context(), 3); err != nil {
+			t.Errorf("a stream after them: %v", err)
 		}
 	})
 }
