@@ -225,7 +225,11 @@ func (q *sendQueue) control(method string, args ...int64) {
 	buf.Bytes = q.form.AppendControl(buf.begin(q.form)[:0], method, args...)
 	q.mu.Lock()
 	over := q.putPosted(buf.Bytes)
-	q.flushUnlock()
+	if q.closed { // whoever ends the session flushes what was put before
+		q.mu.Unlock()
+	} else {
+		q.flushUnlock()
+	}
 	buf.release(len(buf.Bytes))
 	if over {
 		q.session.Fail(transport.ErrNotReading, transport.CloseTimeout)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/wirecall/wirecall/internal/flow"
 	"github.com/wirecall/wirecall/internal/wire"
@@ -98,4 +100,42 @@ func TestSendQueueKeepsTheOrder(t *testing.T) {
 			t.Errorf("%d messages were sent, and these %d came in another order", len(sent), len(got))
 		}
 	}
+}
+
+// A flushCounter is a transport that counts how often it is flushed.
+type flushCounter struct {
+	NoTransport
+	flushes atomic.Int32
+}
+
+func (tr *flushCounter) Flush(bool) (bool, error) {
+	tr.flushes.Add(1)
+	return true, nil
+}
+
+// Nothing that is put after the end of a session is sent, and nothing of that flushes the
+// transport, which the closing handshake uses.
+func TestNothingFlushesAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tr := new(flushCounter)
+		s := New(context.Background(), testSettings(), wire.JSON, tr, ModeWirecall, nil)
+		s.queue.control(methodPing, 1)
+		if tr.flushes.Load() == 0 {
+			t.Error("nothing is flushed before the end")
+		}
+		s.End(errEnded)
+		before := tr.flushes.Load()
+		s.queue.control(methodPing, 2)
+		s.queue.post([]byte("late"))
+		s.queue.putAnswer(&messageBuffer{[]byte("late")}, nil)
+		s.queue.queueAck()
+		s.queue.putMoved()
+		if err := s.queue.putRequest(t.Context(), &messageBuffer{[]byte("late")}, false, &OutgoingCall{}, nil); err != errQueueClosed {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if n := tr.flushes.Load() - before; n != 0 {
+			t.Errorf("%d flushes after the end", n)
+		}
+	})
 }
