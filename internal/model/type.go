@@ -86,6 +86,11 @@ type Field struct {
 	InString bool   // the tag's string option: a number or bool in quotes
 }
 
+// Is reports whether t is the named type of a package.
+func (t *Type) Is(path, name string) bool {
+	return t.Kind == Named && t.Pkg.Path == path && t.Name == name
+}
+
 // Names calls f with the name of everything of a package that writing t mentions.
 func (t *Type) Names(f func(pkg Import, name string)) {
 	t.Walk(func(t *Type) {

@@ -42,17 +42,17 @@ func (cs *conversions) conversion(t *model.Type, late bool) string {
 	case model.Slice, model.Array:
 		return call(late, "list", cs.conversion(t.Elem, late))
 	case model.Map:
-		if cs.unaddressed(t.Elem) {
+		if cs.Unaddressed(t.Elem) {
 			return call(late, "dict", "json.any")
 		}
 		return call(late, "dict", cs.conversion(t.Elem, late))
 	case model.Struct:
 		return call(late, "object", cs.object(t))
 	}
-	if d := cs.defs[model.Key(t)]; d != nil && d.Alias {
+	if d := cs.Written(t); d != nil && d.Alias {
 		return cs.conversion(d.Is, late)
 	}
-	c := cs.converter(cs.def(t))
+	c := cs.converter(cs.Def(t))
 	if c.made || late {
 		return c.Name
 	}
@@ -75,7 +75,7 @@ const maxLine = 100
 // object is what makes the converter of a struct: the converters of the members that need one.
 func (cs *conversions) object(s *model.Type) string {
 	var members []string
-	for _, m := range cs.members(s) {
+	for _, m := range cs.Members(s) {
 		if c := cs.fieldConverter(m); c != "" {
 			members = append(members, key(m.Wire)+": "+c)
 		}
@@ -87,7 +87,7 @@ func (cs *conversions) object(s *model.Type) string {
 }
 
 func (cs *conversions) fieldConverter(m *model.Member) string {
-	is, quoted := cs.quotedKind(m.Field)
+	is, quoted := cs.Quoted(m.Field)
 	switch {
 	case !quoted && !cs.needs(m.Type, map[*model.Type]bool{}):
 		return ""
@@ -107,10 +107,10 @@ func (cs *conversions) converter(d *model.Def) *converter {
 	if c := cs.byDef[d]; c != nil {
 		return c
 	}
-	c := &converter{Name: cs.vars.take("convert" + upper(cs.names[d]))}
+	c := &converter{Name: cs.vars.take("convert" + model.Upper(cs.names[d]))}
 	if cs.generic(d) != nil {
 		delete(cs.vars, c.Name)
-		c.Name = cs.vars.take("convert" + upper(instanceName(d.Type)))
+		c.Name = cs.vars.take("convert" + model.Upper(model.InstanceName(d.Type)))
 	}
 	cs.byDef[d] = c
 	c.Is = cs.conversion(d.Is, false)
@@ -122,14 +122,14 @@ func (cs *conversions) converter(d *model.Def) *converter {
 // leaf is the converter of a type that is not made of others, or empty.
 func (cs *conversions) leaf(t *model.Type) string {
 	if t.Kind == model.Named {
-		switch d := cs.def(t); {
+		switch d := cs.Def(t); {
 		case d == nil:
 			return ""
 		case cs.special(d.Type, d) == "bigint":
 			return "big"
 		case cs.special(d.Type, d) == numberType:
 			return "num"
-		case opaque(d):
+		case d.Opaque():
 			return "any"
 		case d.BigInt && !d.Own:
 			return "big"
@@ -137,11 +137,11 @@ func (cs *conversions) leaf(t *model.Type) string {
 			return ""
 		}
 	}
-	is := cs.resolve(t)
+	is := cs.Resolve(t)
 	if is == nil {
 		return ""
 	}
-	if cs.isBytes(is) {
+	if cs.IsBytes(is) {
 		return "bytes"
 	}
 	return cs.leafOf(is.Kind)
@@ -180,7 +180,7 @@ func (cs *conversions) holds(t *model.Type, seen map[*model.Type]bool, f func(le
 	if leaf := cs.leaf(t); leaf != "" {
 		return f(leaf)
 	}
-	is := cs.resolve(t)
+	is := cs.Resolve(t)
 	if is == nil || seen[is] {
 		return false
 	}
@@ -189,13 +189,13 @@ func (cs *conversions) holds(t *model.Type, seen map[*model.Type]bool, f func(le
 	case model.Pointer, model.Slice, model.Array:
 		return cs.holds(is.Elem, seen, f)
 	case model.Map:
-		if cs.unaddressed(is.Elem) {
+		if cs.Unaddressed(is.Elem) {
 			return f("any")
 		}
 		return cs.holds(is.Elem, seen, f)
 	case model.Struct:
-		return slices.ContainsFunc(cs.members(is), func(m *model.Member) bool {
-			if is, quoted := cs.quotedKind(m.Field); quoted {
+		return slices.ContainsFunc(cs.Members(is), func(m *model.Member) bool {
+			if is, quoted := cs.Quoted(m.Field); quoted {
 				return f("quoted") || !wide(is.Kind) && cs.leafOf(is.Kind) != "" && f(cs.leafOf(is.Kind))
 			}
 			return cs.holds(m.Type, seen, f)

@@ -59,20 +59,20 @@ func (e *emitter) declaration(d *model.Def) *declaration {
 		is, out.Params = g.Is, e.params(g)
 	}
 	switch {
-	case opaque(d):
+	case d.Opaque():
 		out.Is = "unknown"
 	case is.Kind == model.Text:
 		out.Is = "string"
 	case is.Kind == model.Struct:
 		out.Struct = true
-		for _, m := range e.members(is) {
+		for _, m := range e.Members(is) {
 			out.Members = append(out.Members, &member{m.Doc, e.memberType(m)})
 		}
-	case e.isEnum(d):
+	case d.IsEnum():
 		e.enum(out, d)
 	case d.BigInt:
 		out.Is = "bigint"
-	case e.endless(is):
+	case e.Endless(is):
 		out.Is = "unknown"
 	default:
 		out.Is = e.bare(is)
@@ -100,17 +100,6 @@ func (ns *naming) param(name string) string {
 		name += "_"
 	}
 	return name
-}
-
-// endless reports whether a type is a pointer to itself and nothing else.
-func (x *index) endless(t *model.Type) bool {
-	for seen := map[*model.Type]bool{}; t != nil && t.Kind == model.Pointer; t = x.resolve(t.Elem) {
-		if seen[t] {
-			return true
-		}
-		seen[t] = true
-	}
-	return false
 }
 
 // enum makes a declaration of constants. A newer peer may send others.
@@ -152,7 +141,7 @@ func trimmed(d *model.Def) func(string) string {
 	trim := func(name string) string { return strings.TrimPrefix(name, d.Type.Name) }
 	if slices.ContainsFunc(d.Consts, func(c *model.Const) bool {
 		rest := trim(c.Name)
-		return rest == c.Name || !identifier.MatchString(rest) || rest != upper(rest)
+		return rest == c.Name || !identifier.MatchString(rest) || rest != model.Upper(rest)
 	}) {
 		return func(name string) string { return name }
 	}

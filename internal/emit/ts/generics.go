@@ -75,9 +75,9 @@ func (x *index) differs(g *generic) bool {
 	g.Is.Walk(func(t *model.Type) {
 		switch {
 		case t.Kind == model.Slice && t.Elem.Kind == model.Param:
-			differs = differs || is(func(a *model.Type) bool { return x.isBytes(&model.Type{Kind: model.Slice, Elem: a}) })
+			differs = differs || is(func(a *model.Type) bool { return x.IsBytes(&model.Type{Kind: model.Slice, Elem: a}) })
 		case t.Kind == model.Map && t.Elem.Kind != model.Pointer:
-			differs = differs || is(x.unaddressed)
+			differs = differs || is(x.Unaddressed)
 		}
 		for _, f := range t.Fields {
 			differs = differs || f.InString && holdsParam(f.Type)

@@ -47,7 +47,7 @@ func (e *emitter) signature(m *model.Method) string {
 		switch {
 		case v.Stream:
 			t = fmt.Sprintf("AsyncIterable<%s> | Iterable<%[1]s>", t)
-		case m.Variadic && i == len(m.Params)-1 && !e.isBytes(v.Type):
+		case m.Variadic && i == len(m.Params)-1 && !e.IsBytes(v.Type):
 			t = "readonly " + e.typ(v.Type) // null where a Go client gives none
 		}
 		out += taken.take(v.Name) + ": " + t + ", "
@@ -106,7 +106,7 @@ func (e *emitter) cursor(m *model.Method) []string {
 	if item.Kind == model.Pointer {
 		item = item.Elem
 	}
-	return e.path(e.resolve(item), m.Cursor.Field)
+	return e.path(e.Resolve(item), m.Cursor.Field)
 }
 
 // path is the members that lead to a field, which may be one of an embedded struct. Go
@@ -145,9 +145,9 @@ func (x *index) path(s *model.Type, name string) []string {
 // embedded is the struct that an embedded field is or points to.
 func (x *index) embedded(f *model.Field) *model.Type {
 	if f.Type.Kind == model.Pointer {
-		return x.resolve(f.Type.Elem)
+		return x.Resolve(f.Type.Elem)
 	}
-	return x.resolve(f.Type)
+	return x.Resolve(f.Type)
 }
 
 // error is the guard of a declared error, one for all methods.
@@ -157,7 +157,7 @@ func (e *emitter) error(err *model.Error) *declaredError {
 			return d
 		}
 	}
-	name := upper(err.Ident)
+	name := model.Upper(err.Ident)
 	out := &declaredError{Name: quote(err.Name), Code: err.Code, Is: "wirecall.RpcError", key: err}
 	out.Function, out.Variable = e.vars.take("is"+name), e.vars.take("error"+name)
 	out.Doc = fmt.Sprintf("%s reports whether an error is %s.", out.Function, err.Name)

@@ -68,7 +68,7 @@ func newNaming(x *index) *naming {
 	}
 	for _, s := range ns.pkg.Services {
 		n := ns.serviceNames[s]
-		n.table, n.function = ns.vars.take(upper(s.Base())+"Service"), ns.vars.take(lower(s.Base()))
+		n.table, n.function = ns.vars.take(model.Upper(s.Base())+"Service"), ns.vars.take(lower(s.Base()))
 		ns.serviceNames[s] = n
 	}
 	return ns
@@ -84,48 +84,21 @@ func (ns *naming) nameType(d *model.Def) {
 		ns.names[d] = g.name
 		return
 	}
-	ns.names[d] = ns.typeName(d.Type, instanceName(d.Type), d)
+	ns.names[d] = ns.typeName(d.Type, model.InstanceName(d.Type), d)
 }
 
 func (ns *naming) typeName(t *model.Type, name string, d *model.Def) string {
 	if ns.types[name] {
-		name = upper(t.Pkg.Name) + upper(name)
+		name = model.Upper(t.Pkg.Name) + model.Upper(name)
 	}
-	for ns.types[name] || ns.isEnum(d) && ns.vars[name] {
+	for ns.types[name] || d.IsEnum() && ns.vars[name] {
 		name += "_"
 	}
 	ns.types[name] = true
-	if ns.isEnum(d) {
+	if d.IsEnum() {
 		ns.vars[name] = true
 	}
 	return name
-}
-
-// instanceName is the name of a type with those of its arguments, such as PageOfMessage.
-func instanceName(t *model.Type) string {
-	switch t.Kind {
-	case model.Pointer:
-		return instanceName(t.Elem) + "OrNull"
-	case model.Slice:
-		return instanceName(t.Elem) + "List"
-	case model.Array:
-		return instanceName(t.Elem) + "Array"
-	case model.Map:
-		return instanceName(t.Elem) + "By" + upper(instanceName(t.Key))
-	case model.Struct:
-		return "Struct"
-	case model.Named:
-	default:
-		return upper(t.Kind.String())
-	}
-	if len(t.Args) == 0 {
-		return t.Name
-	}
-	var args []string
-	for _, a := range t.Args {
-		args = append(args, upper(instanceName(a)))
-	}
-	return t.Name + "Of" + strings.Join(args, "And")
 }
 
 // methodName is the name of a method, its first word lowered. A client with a method
@@ -147,12 +120,6 @@ func lower(name string) string {
 		}
 		runes[i] = unicode.ToLower(r)
 	}
-	return string(runes)
-}
-
-func upper(name string) string {
-	runes := []rune(name)
-	runes[0] = unicode.ToUpper(runes[0])
 	return string(runes)
 }
 

@@ -32,7 +32,7 @@ func (w *noter) note(fact string) {
 }
 
 func (w *noter) walk(t *model.Type) {
-	d := w.e.def(t)
+	d := w.e.Def(t)
 	if d != nil {
 		if w.named(d) {
 			return
@@ -47,13 +47,13 @@ func (w *noter) walk(t *model.Type) {
 	case model.Pointer, model.Slice, model.Array:
 		w.walk(t.Elem)
 	case model.Map:
-		if w.e.unaddressed(t.Elem) {
+		if w.e.Unaddressed(t.Elem) {
 			w.note("encoding/json does not call the methods of a pointer for " + t.Elem.String() + " in a map: it is unknown in TypeScript")
 			return
 		}
 		w.walk(t.Elem)
 	case model.Struct:
-		for _, m := range w.e.members(t) {
+		for _, m := range w.e.Members(t) {
 			w.walk(m.Type)
 		}
 	}
@@ -70,19 +70,19 @@ func (w *noter) named(d *model.Def) bool {
 		return true
 	case special == "bigint", special == "string":
 		return true
-	case special == "unknown" && !opaque(d):
+	case special == "unknown" && !d.Opaque():
 		return false
 	}
-	if opaque(d) {
+	if d.Opaque() {
 		w.note(d.Type.String() + " makes its JSON by methods of its own: it is unknown in TypeScript")
 		return true
 	}
-	if w.e.isEnum(d) {
+	if d.IsEnum() {
 		for _, c := range d.Consts {
 			if _, ok := w.e.constant(d, c.Value); !ok {
 				w.note("the constant " + c.Name + " is beyond 2^53 and is left out")
 			}
 		}
 	}
-	return d.Own || w.e.endless(d.Is)
+	return d.Own || w.e.Endless(d.Is)
 }

@@ -11,19 +11,10 @@ import (
 // typ is a type as TypeScript has it, null included where encoding/json writes that.
 func (e *emitter) typ(t *model.Type) string {
 	bare := e.bare(t)
-	if e.nilable(t) && bare != "unknown" && !strings.HasSuffix(bare, " | null") {
+	if e.Nilable(t) && bare != "unknown" && !strings.HasSuffix(bare, " | null") {
 		return bare + " | null"
 	}
 	return bare
-}
-
-// nilable reports whether a value of type t may be null on the wire.
-func (x *index) nilable(t *model.Type) bool {
-	if d := x.def(t); d != nil && d.Own {
-		return false // the methods of a nil slice make its JSON
-	}
-	is := x.resolve(t)
-	return is != nil && (is.Kind == model.Pointer || is.Kind == model.Slice || is.Kind == model.Map)
 }
 
 // bare is typ without the null of the type itself, as where nil is left out.
@@ -36,7 +27,7 @@ func (e *emitter) bare(t *model.Type) string {
 	case model.Pointer:
 		return e.typ(t.Elem)
 	case model.Slice:
-		if e.isBytes(t) {
+		if e.IsBytes(t) {
 			return "Uint8Array"
 		}
 		return list(e.typ(t.Elem))
@@ -85,10 +76,10 @@ func (e *emitter) array(t *model.Type) string {
 // part of, which Record may not.
 func (e *emitter) dictionary(t *model.Type) string {
 	elem := "unknown"
-	if !e.unaddressed(t.Elem) {
+	if !e.Unaddressed(t.Elem) {
 		elem = e.typ(t.Elem)
 	}
-	if d := e.def(t.Key); d != nil && e.isEnum(d) && d.Is.Kind == model.String {
+	if d := e.Def(t.Key); d != nil && d.IsEnum() && d.Is.Kind == model.String {
 		return fmt.Sprintf("{ [key in %s]?: %s }", e.named(t.Key), elem)
 	}
 	return "{ [key: string]: " + elem + " }"
@@ -96,13 +87,13 @@ func (e *emitter) dictionary(t *model.Type) string {
 
 // named is a reference to a named type, which is declared in the output.
 func (e *emitter) named(t *model.Type) string {
-	if d := e.defs[model.Key(t)]; d != nil && d.Alias {
+	if d := e.Written(t); d != nil && d.Alias {
 		if d.Is == nil {
 			return "unknown"
 		}
 		return e.bare(d.Is)
 	}
-	d := e.defs[model.Key(t)]
+	d := e.Written(t)
 	if d == nil && holdsParam(t) {
 		g := e.genericOf(t)
 		return g.name + e.args(g, t)
@@ -134,7 +125,7 @@ func (e *emitter) args(g *generic, t *model.Type) string {
 
 // memberTypes is the members of the type of a struct.
 func (e *emitter) memberTypes(s *model.Type) (out []string) {
-	for _, m := range e.members(s) {
+	for _, m := range e.Members(s) {
 		out = append(out, e.memberType(m))
 	}
 	return out
@@ -150,7 +141,7 @@ func (e *emitter) memberType(m *model.Member) string {
 
 // fieldType is the type of a member. Where nil is left out it is never null.
 func (e *emitter) fieldType(m *model.Member) string {
-	if is, ok := e.quotedKind(m.Field); ok {
+	if is, ok := e.Quoted(m.Field); ok {
 		return e.quotedType(m, is)
 	}
 	switch {
