@@ -38,7 +38,7 @@ func TestWhatGoesWrongIsInTheSample(t *testing.T) {
 
 func TestManyConnectionsHaveManyAddresses(t *testing.T) {
 	for conns, want := range map[int]int{1: 1, 24_999: 1, 25_000: 2, 60_000: 3} {
-		if got := idle(conns).options().Addresses; got != want {
+		if got := idles(conns)[0].options().Addresses; got != want {
 			t.Errorf("%d connections go to %d addresses, want %d", conns, got, want)
 		}
 	}
@@ -51,7 +51,7 @@ func TestManyConnectionsHaveManyAddresses(t *testing.T) {
 	if err := c.call(orders, "Serve", Service{"raw", Options{Addresses: 3}}, &addrs); err != nil || len(addrs) != 3 {
 		t.Fatal(addrs, err)
 	}
-	j := Job{Peer: "raw", Work: idle(7), Addrs: addrs}
+	j := Job{Peer: "raw", Work: idles(7)[1], Addrs: addrs}
 	if s, err := j.run(t.Context()); err != nil || s.Ops != 7 {
 		t.Errorf("%+v, %v", s, err)
 	}

@@ -14,14 +14,15 @@
 //
 //	file            holds
 //	work.go         the values, and the list of works
-//	peer.go         what a peer can do; wirecall.go, grpc.go, … one peer each
+//	peer.go         what a peer can do; wirecall.go, grpc.go, … one peer each;
+//	                floor.go and floorconn.go the least that does the same
 //	child.go        the processes and how they talk
 //	usage.go        what a process has used
 //	measure.go      calls and streams
 //	beside.go       calls beside a stream or an upload on one connection
 //	load.go         calls at a fixed rate, whether or not they come back
 //	idle.go         connections that do nothing
-//	fanout.go       events that go to everyone; loop.go has the floor
+//	fanout.go       events that go to everyone; loop.go has loops that do no more
 //	plan.go         which samples, in which order, how long that takes
 //	stats.go        medians, ratios, spreads
 //	report.go       what is printed, as tables (table.go)

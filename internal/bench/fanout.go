@@ -93,8 +93,8 @@ func fanouts(conns int) (all []Work) {
 	const streams = 10
 	to := fmt.Sprintf("to %s subscribers, %d on each of %s connections", whole(conns*streams), streams, whole(conns))
 	for _, w := range []Work{
-		{Name: "fanout-1", Events: 1, Title: "an event of 200 bytes at a time " + to},
-		{Name: "fanout-16", Events: 16, Title: "16 events of 200 bytes at a time " + to},
+		{Name: "fanout-1", Events: 1, Label: "1 event at a time", Title: "an event of 200 bytes at a time " + to},
+		{Name: "fanout-16", Events: 16, Label: "16 events at a time", Title: "16 events of 200 bytes at a time " + to},
 	} {
 		w.Kind, w.Conns, w.Streams, w.Size = FanOut, conns, streams, eventSize
 		all = append(all, w)

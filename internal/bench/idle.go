@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	idleFor  = 10 * time.Second
+	idleFor  = 7 * time.Second
 	idlePing = 3 * time.Second // how often a silent connection is pinged meanwhile
 )
 
@@ -24,8 +24,8 @@ func (w Work) options() Options {
 	return o
 }
 
-// idle opens connections with a stream each, over which one item comes and then
-// nothing, and looks at what the server holds and does meanwhile.
+// idle opens connections, if the work says so with a stream each, over which one item
+// comes and then nothing, and looks at what the server holds and does meanwhile.
 func (j *Job) idle(ctx context.Context) (s Sample, err error) {
 	before, err := j.serverUsage("Tidy")
 	if err != nil {
@@ -38,8 +38,10 @@ func (j *Job) idle(ctx context.Context) (s Sample, err error) {
 	defer hangUp(clients)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := hold(ctx, clients); err != nil {
-		return s, err
+	if j.Work.Streams > 0 {
+		if err := hold(ctx, clients); err != nil {
+			return s, err
+		}
 	}
 	start, err := j.serverUsage("Usage")
 	if err != nil {

@@ -24,14 +24,29 @@ func (l lineChart) svg() ([]byte, error) {
 	p := newPlot()
 	l.axes(p)
 	l.width, l.height = 760*px, 440*px
-	for _, s := range l.series {
-		line, err := l.draw(p, s)
+	for i, s := range l.series {
+		line, dots, err := l.draw(p, s, glyphs[i%len(glyphs)])
 		if err != nil {
 			return nil, err
 		}
-		l.legend = append(l.legend, legendEntry{s.name, line})
+		l.legend = append(l.legend, legendEntry{s.name, marked{line, dots}})
 	}
 	return l.page.svg(p)
+}
+
+// glyphs are the marks of the lines, in their order.
+var glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.TriangleGlyph{}, draw.CrossGlyph{}, draw.RingGlyph{}, draw.PlusGlyph{}}
+
+// marked is a line and its marks in a legend.
+type marked struct {
+	line *plotter.Line
+	dots *plotter.Scatter
+}
+
+// Thumbnail implements plot.Thumbnailer.
+func (m marked) Thumbnail(c *draw.Canvas) {
+	m.line.Thumbnail(c)
+	m.dots.Thumbnail(c)
 }
 
 func (l lineChart) axes(p *plot.Plot) {
@@ -56,7 +71,7 @@ func (l lineChart) axes(p *plot.Plot) {
 }
 
 // draw adds the line of a series, with dots, and the band of its spread.
-func (l lineChart) draw(p *plot.Plot, s series) (*plotter.Line, error) {
+func (l lineChart) draw(p *plot.Plot, s series, mark draw.GlyphDrawer) (*plotter.Line, *plotter.Scatter, error) {
 	var mid, upper, lower plotter.XYs
 	for i, v := range s.values {
 		if v.known() {
@@ -66,17 +81,17 @@ func (l lineChart) draw(p *plot.Plot, s series) (*plotter.Line, error) {
 	}
 	line := &plotter.Line{XYs: mid, LineStyle: plotter.DefaultLineStyle}
 	line.Color, line.Width = s.color, 2*px
+	dots := &plotter.Scatter{XYs: mid, GlyphStyle: draw.GlyphStyle{Color: s.color, Radius: 3.5 * px, Shape: mark}}
 	if len(mid) == 0 {
-		return line, nil
+		return line, dots, nil
 	}
 	slices.Reverse(lower)
 	band, err := plotter.NewPolygon(append(upper, lower...))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r, g, b, _ := s.color.RGBA()
 	band.Color, band.LineStyle.Width = color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 0x26}, 0
-	dots := &plotter.Scatter{XYs: mid, GlyphStyle: draw.GlyphStyle{Color: s.color, Radius: 3 * px, Shape: draw.CircleGlyph{}}}
 	p.Add(band, line, dots)
-	return line, nil
+	return line, dots, nil
 }

@@ -36,13 +36,13 @@ func main() {
 	flag.StringVar(&c.charts, "plot", "", "write charts to this `folder`, as SVG")
 	flag.StringVar(&c.peers, "peers", "", "only these peers, comma-separated")
 	flag.StringVar(&c.works, "work", "", "only these works, comma-separated; the beginning of a name will do")
-	flag.IntVar(&c.rounds, "rounds", 0, "`number` of rounds (5; with -quick 3)")
+	flag.IntVar(&c.rounds, "rounds", 0, "`number` of rounds (5; with -quick 2)")
 	flag.DurationVar(&c.duration, "duration", 0, "of each sample (400ms; with -quick 120ms)")
 	flag.BoolVar(&c.growth, "growth", false, "measure calls/s and items/s as connections, calls in flight, sizes and load grow, instead")
 	flag.BoolVar(&c.upload, "upload", false, "measure an upload with calls beside it, instead")
 	flag.BoolVar(&c.fanout, "fanout", false, "measure events that go to 10,000 subscribers on 1,000 connections (with -quick a tenth), instead")
 	flag.IntVar(&c.idle, "idle", 0, "measure what so many idle `connections` cost, instead")
-	flag.StringVar(&c.publish, "publish", "", "measure everything, in twelve minutes at most, and write the reports and charts to this `folder`")
+	flag.StringVar(&c.publish, "publish", "", "measure everything, in fifteen minutes at most, and write the reports and charts to this `folder`")
 	flag.StringVar(&c.profiles, "profile", "", "write profiles of each sample's client and server to this `folder`; the last round's stay")
 	flag.Parse()
 	exit(run(c, os.Stdout))
@@ -104,25 +104,25 @@ func (c config) measure(p Plan, w, log io.Writer) error {
 func (c config) plan() (Plan, error) {
 	p := Plan{Works: works, Rounds: 5, Duration: 400 * time.Millisecond}
 	if c.quick {
-		p.Rounds, p.Duration, p.Limit = 3, 120*time.Millisecond, 110*time.Second
+		p.Rounds, p.Duration, p.Limit = 2, 120*time.Millisecond, 110*time.Second
 	}
 	few, all := "", peers
 	switch {
 	case c.growth:
 		p.Works, few, p.Rounds = growth(), grown, 3
 	case c.upload:
-		p.Works, few = uploads, "wirecall,wirecall-cbor,grpc,connect,raw"
+		p.Works, few = uploads, "wirecall,wirecall-cbor,grpc,connect,raw,floor"
 		if !c.quick {
 			p.Rounds, p.Duration = 3, time.Second
 		}
 	case c.fanout:
-		p.Works, all, few, p.Rounds = fanouts(1000), fans, "wirecall-shared,wirecall,grpc,raw-loop,raw-packed", 3
+		p.Works, all, few, p.Rounds = fanouts(1000), fans, "wirecall-shared,wirecall,grpc,centrifuge,gws,raw-loop,raw-packed", 3
 		p.Duration = time.Second
 		if c.quick {
 			p.Works, p.Duration, p.Limit = fanouts(100), 120*time.Millisecond, 20*time.Second
 		}
 	case c.idle > 0:
-		p.Works, few, p.Rounds = []Work{idle(c.idle)}, "wirecall,wirecall-cbor,grpc,geth,raw", 1
+		p.Works, all, few, p.Rounds = idles(c.idle), idlers, "wirecall,grpc,geth,centrifuge,gws,raw", 1
 	}
 	if c.rounds > 0 {
 		p.Rounds = c.rounds

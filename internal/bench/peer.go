@@ -24,6 +24,18 @@ type Peer struct {
 	Dial func(ctx context.Context, addr string) (Client, error)
 
 	NoStreams bool
+	LiveOnly  bool // its streams carry what is published, or nothing
+}
+
+// can reports whether the peer can do the work.
+func (p Peer) can(w Work) bool {
+	switch {
+	case !w.streams():
+		return true
+	case p.LiveOnly:
+		return w.Kind == FanOut || w.Kind == Idle
+	}
+	return !p.NoStreams
 }
 
 // Options are what a work asks of a server.
@@ -61,6 +73,7 @@ type Uploader interface {
 var peers = []Peer{
 	wirecallJSON,
 	wirecallCBOR,
+	wirecallResume,
 	grpcPeer,
 	connectPeer,
 	drpcPeer,
@@ -68,7 +81,11 @@ var peers = []Peer{
 	jrpc2Peer,
 	netrpcPeer,
 	rawPeer,
+	floorPeer,
 }
+
+// idlers are those of -idle.
+var idlers = slices.Concat(peers, []Peer{centrifugePeer, gwsPeer})
 
 // fans are the peers of -fanout, which only there have what is shared.
 var fans = []Peer{
@@ -80,6 +97,8 @@ var fans = []Peer{
 	gethPeer,
 	jrpc2Peer,
 	rawPeer,
+	centrifugePeer,
+	gwsPeer,
 	loopPeer,
 	packedPeer,
 }
@@ -87,8 +106,8 @@ var fans = []Peer{
 // reference is the peer that ratios divide by.
 const reference = "grpc"
 
-// floor is the peer without a library.
-const floor = "raw"
+// floor is the peer that shows what the same costs at least.
+const floor = "floor"
 
 // fanFloor is that of a fan-out.
 const fanFloor = "raw-loop"

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"math/rand/v2"
-	"slices"
 	"time"
 )
 
@@ -26,7 +26,7 @@ func (p Plan) jobs() iter.Seq2[int, Job] {
 		for round := range p.Rounds {
 			for _, w := range p.Works {
 				for _, i := range rand.Perm(len(p.Peers)) {
-					if w.streams() && p.Peers[i].NoStreams {
+					if !p.Peers[i].can(w) {
 						continue
 					}
 					if !yield(round, Job{Peer: p.Peers[i].Name, Work: w, Duration: p.Duration}) {
@@ -84,7 +84,7 @@ func (j Job) cost() time.Duration {
 func (j Job) limit() time.Duration { return orders + 2*j.patience() + 5*j.cost() }
 
 // grown are the peers of growth charts.
-const grown = "wirecall,grpc,raw"
+const grown = "wirecall,grpc,floor"
 
 // growth is the works of -growth, one for each point of its charts.
 func growth() (all []Work) {
@@ -94,6 +94,9 @@ func growth() (all []Work) {
 	for _, n := range []int{1, 10, 100, 1000, 4000, 10_000} {
 		all = append(all, Work{Name: fmt.Sprintf("connections-%d", n), Kind: Calls, Conns: n, InFlight: 1, X: n})
 	}
+	for _, n := range []int{1, 10, 100, 1000, 10_000} {
+		all = append(all, Work{Name: fmt.Sprintf("streams-%d", n), Kind: Stream, Streams: n, X: n})
+	}
 	for n := 16; n <= 1<<20; n *= 4 {
 		all = append(all, Work{Name: fmt.Sprintf("size-%d", n), Kind: Stream, Streams: 1, Size: n, X: n})
 	}
@@ -101,14 +104,15 @@ func growth() (all []Work) {
 		all = append(all, Work{Name: fmt.Sprintf("load-%dk", n), Kind: Load, Rate: n * 1000, X: n * 1000})
 	}
 	for i := range all {
-		all[i].Title = all[i].Name
+		all[i].Title, all[i].Label = all[i].Name, all[i].Name
 	}
 	return all
 }
 
-func names(works []Work) (all []string) {
+// labels are what the works are called on a chart.
+func labels(works []Work) (all []string) {
 	for _, w := range works {
-		all = append(all, w.Name)
+		all = append(all, cmp.Or(w.Label, w.Title))
 	}
-	return slices.Clip(all)
+	return all
 }

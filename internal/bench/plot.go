@@ -62,21 +62,26 @@ func (r *report) charts() map[string]chart {
 	return made
 }
 
-// colors has one for every peer: blue for ours, gray for the two that others
-// are held against.
+// colors has one for every peer: blue for ours, gray for those without a library. They
+// are those of Okabe and Ito, and two of Tol's, that people who see few colors can tell
+// apart; bars stand in the order of the legend, and lines have marks of their own.
 var colors = map[string]color.RGBA{
-	"wirecall":        {0x1f, 0x5f, 0xbf, 0xff},
-	"wirecall-cbor":   {0x7f, 0xb0, 0xf0, 0xff},
-	"wirecall-shared": {0x0b, 0x2f, 0x6b, 0xff},
-	"grpc":            {0x44, 0x44, 0x44, 0xff},
-	"raw":             {0xaa, 0xaa, 0xaa, 0xff},
-	"raw-loop":        {0x88, 0x88, 0x88, 0xff},
-	"raw-packed":      {0xcc, 0xcc, 0xcc, 0xff},
-	"connect":         {0x2a, 0x9d, 0x8f, 0xff},
-	"drpc":            {0x8a, 0xb1, 0x7d, 0xff},
-	"geth":            {0xe9, 0xa2, 0x3b, 0xff},
-	"jrpc2":           {0xd1, 0x49, 0x5b, 0xff},
-	"netrpc":          {0x9b, 0x5f, 0xb5, 0xff},
+	"wirecall":        {0x00, 0x72, 0xb2, 0xff},
+	"wirecall-cbor":   {0x56, 0xb4, 0xe9, 0xff},
+	"wirecall-resume": {0x44, 0xaa, 0x99, 0xff},
+	"wirecall-shared": {0x00, 0x3f, 0x63, 0xff},
+	"grpc":            {0xd5, 0x5e, 0x00, 0xff},
+	"connect":         {0x00, 0x9e, 0x73, 0xff},
+	"drpc":            {0xf0, 0xe4, 0x42, 0xff},
+	"geth":            {0xe6, 0x9f, 0x00, 0xff},
+	"jrpc2":           {0x88, 0x22, 0x55, 0xff},
+	"netrpc":          {0xcc, 0x79, 0xa7, 0xff},
+	"centrifuge":      {0x00, 0x9e, 0x73, 0xff},
+	"gws":             {0xcc, 0x79, 0xa7, 0xff},
+	"raw":             {0xa6, 0xa6, 0xa6, 0xff},
+	"raw-loop":        {0x80, 0x80, 0x80, 0xff},
+	"raw-packed":      {0xc4, 0xc4, 0xc4, 0xff},
+	"floor":           {0x2b, 0x2b, 0x2b, 0xff},
 }
 
 // ratioBars are figures as a multiple of one peer's, which is the line that the
@@ -90,7 +95,7 @@ func (r *report) ratioBars(works []Work, other string, f figure, title, note str
 
 // bars is a group of bars for each work, with a bar for each peer.
 func (r *report) bars(works []Work, title, note string, f func(Peer, Work) Spread) chart {
-	c := barChart{page: page{title: title, note: note, caption: r.caption(works)}, groups: names(works)}
+	c := barChart{page: page{title: title, note: note, caption: r.caption(works)}, groups: labels(works)}
 	for _, p := range r.plan.Peers {
 		b := series{name: p.Name, color: colors[p.Name]}
 		for _, w := range works {
@@ -119,6 +124,7 @@ const latency = "latency"
 var growths = []growthChart{
 	{"in-flight-", "in-flight", "Small calls a second, with so many in flight on one connection", "in flight", "calls/s", rate, tick, tick},
 	{"connections-", "connections", "Small calls a second, one in flight on each of so many connections", "connections", "calls/s", rate, tick, tick},
+	{"streams-", "streams", "Items a second, with so many streams at once on one connection", "streams", "items/s", rate, tick, tick},
 	{"size-", "size", "Items a second of one stream, by their size", "size of an item's text", "items/s", rate, bytesTick, tick},
 	{"load-", "load-p50", "Latency of small calls under load: median, from when the call was due", "calls/s offered", latency, p50, tick, microsTick},
 	{"load-", "load-p99", "Latency of small calls under load: 99th percentile, from when the call was due", "calls/s offered", latency, p99, tick, microsTick},

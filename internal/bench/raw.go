@@ -16,8 +16,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// rawPeer is the floor: what a WebSocket and encoding/json cost with the least
-// between them that still matches answers to calls. A message is a byte of
+// rawPeer is what a WebSocket and encoding/json cost with the least between them that
+// still matches answers to calls. A message is a byte of
 // kind, eight of id, and JSON. Whoever has something to say writes it. Streams
 // have a channel each and no flow control: when one is full, the reader waits.
 var rawPeer = Peer{
@@ -147,7 +147,7 @@ func (s *rawServer) answer(in, out *frame) error {
 		err = out.enc.Encode(s.uploads[in.id()])
 	case rawFeed:
 		var f Feed
-		if err := json.Unmarshal(in.body(), &f); err != nil {
+		if err := jsonOf(in, &f); err != nil {
 			return err
 		}
 		if f.N == live && s.mail != nil {
@@ -164,10 +164,12 @@ func (s *rawServer) answer(in, out *frame) error {
 	return out.write(s.conn)
 }
 
+func jsonOf(in *frame, v any) error { return json.Unmarshal(in.body(), v) }
+
 // again decodes what came and encodes it again.
 func again[T any](in, out *frame) error {
 	var v T
-	if err := json.Unmarshal(in.body(), &v); err != nil {
+	if err := jsonOf(in, &v); err != nil {
 		return err
 	}
 	return out.enc.Encode(&v)

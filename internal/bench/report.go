@@ -26,6 +26,7 @@ func (r *report) print(took time.Duration) {
 	if measured := r.works(Calls, Stream); len(measured) > 0 && measured[0].X == 0 {
 		r.ratios("Calls and items a second, as a multiple of "+reference+"'s: more is faster", measured, rate)
 		r.ratios("CPU time of a call or item, client and server, as a multiple of "+reference+"'s: less is cheaper", measured, cpu)
+		r.againstFloor(measured)
 	}
 	if b := r.works(Beside); len(b) > 0 {
 		r.beside(b)
@@ -108,7 +109,7 @@ func versions() (all []string) {
 	for _, d := range info.Deps {
 		switch d.Path {
 		case "connectrpc.com/connect", "github.com/coder/websocket", "github.com/creachadair/jrpc2", "github.com/ethereum/go-ethereum",
-			"github.com/fxamacker/cbor/v2", "github.com/gorilla/websocket", "google.golang.org/grpc", "google.golang.org/protobuf", "storj.io/drpc":
+			"github.com/fxamacker/cbor/v2", "github.com/centrifugal/centrifuge", "github.com/lxzan/gws", "github.com/gorilla/websocket", "google.golang.org/grpc", "google.golang.org/protobuf", "storj.io/drpc":
 			all = append(all, d.Path+" "+d.Version)
 		}
 	}
@@ -116,11 +117,28 @@ func versions() (all []string) {
 }
 
 func (r *report) ratios(title string, works []Work, f figure) {
-	t := table{head: append([]string{"peer"}, names(works)...)}
-	for _, p := range r.plan.Peers {
+	r.ratiosTo(reference, title, works, f, r.plan.Peers)
+}
+
+// againstFloor is how far ours and the reference are from what is possible.
+func (r *report) againstFloor(works []Work) {
+	few := slices.DeleteFunc(slices.Clone(r.plan.Peers), func(p Peer) bool {
+		return p.Name != reference && !strings.HasPrefix(p.Name, "wirecall")
+	})
+	if slices.ContainsFunc(r.plan.Peers, func(p Peer) bool { return p.Name == floor }) {
+		r.ratiosTo(floor, "CPU time as a multiple of "+floor+"'s: the distance to the least that does the same", works, cpu, few)
+	}
+}
+
+func (r *report) ratiosTo(other, title string, works []Work, f figure, peers []Peer) {
+	t := table{head: []string{"peer"}}
+	for _, label := range labels(works) {
+		t.head = append(t.head, strings.ReplaceAll(label, "\n", " "))
+	}
+	for _, p := range peers {
 		row := []string{p.Name}
 		for _, w := range works {
-			row = append(row, r.samples.ratio(p.Name, reference, w.Name, f).String())
+			row = append(row, r.samples.ratio(p.Name, other, w.Name, f).String())
 		}
 		t.add(row...)
 	}

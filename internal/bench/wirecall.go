@@ -28,16 +28,23 @@ type Bench interface {
 
 var wirecallJSON = Peer{
 	Name:  "wirecall",
-	About: "wirecall over WebSocket, JSON; at most 20,000 calls at once and 4 MiB a message, otherwise its defaults",
+	About: "wirecall over WebSocket, JSON; at most 20,000 calls and streams at once and 4 MiB a message, otherwise its defaults",
 	Serve: serveWirecall,
-	Dial:  dialWirecall(nil),
+	Dial:  dialWirecall(rpc.DialOptions{}),
 }
 
 var wirecallCBOR = Peer{
 	Name:  "wirecall-cbor",
 	About: "the same with CBOR",
 	Serve: serveWirecall,
-	Dial:  dialWirecall(cbor.Codec),
+	Dial:  dialWirecall(rpc.DialOptions{Codec: cbor.Codec}),
+}
+
+var wirecallResume = Peer{
+	Name:  "wirecall-resume",
+	About: "wirecall with JSON and sessions that survive a cut, DialOptions.Resume",
+	Serve: serveWirecall,
+	Dial:  dialWirecall(rpc.DialOptions{Resume: true}),
 }
 
 var wirecallShared = Peer{
@@ -45,7 +52,7 @@ var wirecallShared = Peer{
 	About: "wirecall with JSON, whose streams of a fan-out yield rpc.Shared; wirecall itself encodes for each",
 	Serve: serveWirecall,
 	Dial: func(ctx context.Context, addr string) (Client, error) {
-		c, err := dialWirecall(nil)(ctx, addr)
+		c, err := wirecallJSON.Dial(ctx, addr)
 		if err != nil {
 			return nil, err
 		}
@@ -94,8 +101,9 @@ func serveWirecall(ln net.Listener, o Options) (func(), error) {
 	// A server looks at a connection three times in Idle, and pings when nothing
 	// has come since the last time: that is each other time, as the pong comes.
 	srv := rpc.NewServer(&rpc.ServerOptions{
-		Codecs: []codec.Codec{cbor.Codec},
-		Limits: rpc.Limits{Calls: 20_000, MessageBytes: 4 << 20, IdleTimeout: o.Ping * 3 / 2},
+		Codecs:   []codec.Codec{cbor.Codec},
+		Sessions: &rpc.SessionOptions{},
+		Limits:   rpc.Limits{Calls: 20_000, Streams: 20_000, MessageBytes: 4 << 20, IdleTimeout: o.Ping * 3 / 2},
 	})
 	srv.Register(BenchService(bench{}))
 	return serveHTTP(ln, srv, func() { srv.Close() })
@@ -111,9 +119,10 @@ func serveHTTP(ln net.Listener, h http.Handler, also func()) (func(), error) {
 	}, nil
 }
 
-func dialWirecall(c codec.Codec) func(context.Context, string) (Client, error) {
+func dialWirecall(o rpc.DialOptions) func(context.Context, string) (Client, error) {
+	o.Limits.MessageBytes, o.Limits.Streams = 4<<20, 20_000
 	return func(ctx context.Context, addr string) (Client, error) {
-		conn, err := rpc.Dial(ctx, "ws://"+addr, &rpc.DialOptions{Codec: c, Limits: rpc.Limits{MessageBytes: 4 << 20}})
+		conn, err := rpc.Dial(ctx, "ws://"+addr, &o)
 		if err != nil {
 			return nil, err
 		}

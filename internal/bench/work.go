@@ -146,6 +146,7 @@ const (
 // its kind.
 type Work struct {
 	Name, Title string
+	Label       string // on charts and in the heads of tables: two short lines
 	Kind        Kind
 	Text        bool // calls with 16 KiB instead of the small value
 	Conns       int
@@ -159,28 +160,35 @@ type Work struct {
 }
 
 var works = []Work{
-	{Name: "small-1", Kind: Calls, Conns: 1, InFlight: 1, Title: "small call, 1 in flight"},
-	{Name: "small-64", Kind: Calls, Conns: 1, InFlight: 64, Title: "small call, 64 in flight on one connection"},
-	{Name: "small-1024", Kind: Calls, Conns: 1, InFlight: 1024, Title: "small call, 1,024 in flight on one connection"},
-	{Name: "small-100x16", Kind: Calls, Conns: 100, InFlight: 16, Title: "small call, 16 in flight on each of 100 connections"},
-	{Name: "16k-1", Kind: Calls, Text: true, Conns: 1, InFlight: 1, Title: "16 KiB call, 1 in flight"},
-	{Name: "16k-64", Kind: Calls, Text: true, Conns: 1, InFlight: 64, Title: "16 KiB call, 64 in flight on one connection"},
-	{Name: "stream-1", Kind: Stream, Streams: 1, Title: "one server stream"},
-	{Name: "stream-100", Kind: Stream, Streams: 100, Title: "100 server streams at once on one connection"},
-	{Name: "beside-fast", Kind: Beside, Title: "small call beside a stream at full speed on the same connection"},
-	{Name: "beside-slow", Kind: Beside, Slow: true, Title: "small call beside a stream whose consumer takes an item per 100 ms"},
+	{Name: "small-1", Kind: Calls, Conns: 1, InFlight: 1, Label: "small calls,\n1 in flight", Title: "small call, 1 in flight"},
+	{Name: "small-64", Kind: Calls, Conns: 1, InFlight: 64, Label: "small calls,\n64 in flight", Title: "small call, 64 in flight on one connection"},
+	{Name: "small-1024", Kind: Calls, Conns: 1, InFlight: 1024, Label: "small calls,\n1,024 in flight", Title: "small call, 1,024 in flight on one connection"},
+	{Name: "small-100x16", Kind: Calls, Conns: 100, InFlight: 16, Label: "small calls,\n16 on each of 100", Title: "small call, 16 in flight on each of 100 connections"},
+	{Name: "16k-1", Kind: Calls, Text: true, Conns: 1, InFlight: 1, Label: "16 KiB calls,\n1 in flight", Title: "16 KiB call, 1 in flight"},
+	{Name: "16k-64", Kind: Calls, Text: true, Conns: 1, InFlight: 64, Label: "16 KiB calls,\n64 in flight", Title: "16 KiB call, 64 in flight on one connection"},
+	{Name: "16k-100x16", Kind: Calls, Text: true, Conns: 100, InFlight: 16, Label: "16 KiB calls,\n16 on each of 100", Title: "16 KiB call, 16 in flight on each of 100 connections"},
+	{Name: "stream-1", Kind: Stream, Streams: 1, Label: "items of\none stream", Title: "one server stream"},
+	{Name: "stream-100", Kind: Stream, Streams: 100, Label: "items of\n100 streams", Title: "100 server streams at once on one connection"},
+	{Name: "stream-4k", Kind: Stream, Streams: 1, Size: 4 << 10, Label: "items of 4 KiB,\none stream", Title: "one server stream of items of 4 KiB"},
+	{Name: "beside-fast", Kind: Beside, Label: "beside a stream\nat full speed", Title: "small call beside a stream at full speed on the same connection"},
+	{Name: "beside-slow", Kind: Beside, Slow: true, Label: "beside a stream\nthat is read slowly", Title: "small call beside a stream whose consumer takes an item per 100 ms"},
 }
 
 // streams reports whether the work needs a peer that has streams.
-func (w Work) streams() bool { return w.Kind != Calls && w.Kind != Load }
+func (w Work) streams() bool {
+	return w.Kind != Calls && w.Kind != Load && (w.Kind != Idle || w.Streams > 0)
+}
 
 // uploads are the works of -upload.
 var uploads = []Work{
 	{Name: "upload", Kind: Upload, Title: "64 MiB up in chunks of 32 KiB, small calls beside it on the same connection"},
 }
 
-// idle is the work of -idle.
-func idle(conns int) Work {
-	return Work{Name: fmt.Sprintf("idle-%d", conns), Kind: Idle, Conns: conns,
-		Title: fmt.Sprintf("%s connections, each with an open stream that says nothing", whole(conns))}
+// idles are the works of -idle.
+func idles(conns int) []Work {
+	return []Work{
+		{Name: fmt.Sprintf("idle-%d", conns), Kind: Idle, Conns: conns, Title: fmt.Sprintf("%s connections that say nothing", whole(conns))},
+		{Name: fmt.Sprintf("idle-stream-%d", conns), Kind: Idle, Conns: conns, Streams: 1,
+			Title: fmt.Sprintf("%s connections, each with an open stream that says nothing", whole(conns))},
+	}
 }
