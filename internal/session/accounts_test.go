@@ -87,8 +87,8 @@ func TestPlaceAfterTheEnd(t *testing.T) {
 		s.outgoing.release()
 		s.outgoing.ended = errEnded // as end sets it, before the caller has the lock
 		s.outgoing.mu.Unlock()
-		if err := <-failed; err != errEnded || s.outgoing.open != 0 {
-			t.Errorf("%v, %d calls", err, s.outgoing.open)
+		if err := <-failed; err != errEnded || s.outgoing.open.len() != 0 {
+			t.Errorf("%v, %d calls", err, s.outgoing.open.len())
 		}
 	})
 }
@@ -146,8 +146,8 @@ func TestIdsOfOpenCalls(t *testing.T) {
 			t.Errorf("id %d is not found at the end", id)
 		}
 	}
-	if s.outgoing.open != 0 || s.outgoing.free != 1<<20 && s.outgoing.free != maxCalls {
-		t.Errorf("%d calls are open, %d are accepted", s.outgoing.open, s.outgoing.free)
+	if s.outgoing.open.len() != 0 || s.outgoing.free != 1<<20 && s.outgoing.free != maxCalls {
+		t.Errorf("%d calls are open, %d are accepted", s.outgoing.open.len(), s.outgoing.free)
 	}
 }
 

@@ -150,15 +150,15 @@ func (s *Session) finish(cause error, code transport.CloseCode, onlyDetached boo
 }
 
 // endStreams ends the streams of both directions at the end of the session.
-func (s *Session) endStreams(received map[uint64]*RecvStream, sent []*SendStream, err error) {
-	for _, rs := range received {
+func (s *Session) endStreams(received idTable[RecvStream], sent []*SendStream, err error) {
+	for rs := range received.all() {
 		rs.receiveEnd(err)
 		rs.leaveScope()
 	}
 	for _, ss := range sent {
 		ss.stop(err)
 	}
-	s.addWork(-len(received) - len(sent))
+	s.addWork(-received.len() - len(sent))
 }
 
 // reportLeft reports once that nothing of an ended session runs any more, except

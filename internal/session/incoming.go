@@ -20,10 +20,10 @@ type incomingCalls struct {
 	cleanups   atomic.Int64 // functions of CleanUp that run
 
 	mu         sync.Mutex
-	open       map[int64]*Incoming // unanswered calls by id, in wirecall mode; nil before the first
-	highest    int64               // the highest id among the requests from the peer
-	refusesNew bool                // requests with an id above highest are refused
-	ended      bool                // the session has ended
+	open       idTable[Incoming] // unanswered calls, in wirecall mode
+	highest    int64             // the highest id among the requests from the peer
+	refusesNew bool              // requests with an id above highest are refused
+	ended      bool              // the session has ended
 }
 
 // An Incoming is a call or a notification from the peer, from its arrival until it has
@@ -33,7 +33,7 @@ type Incoming struct {
 	served        Served // the Served of which this is a part
 	Method        *Method
 	ID            []byte        // encoded; nil for a notification
-	number        int64         // the id as a number, in wirecall mode
+	number        uint64        // the id as a number, in wirecall mode
 	idRoom        [16]byte      // backs ID if that is short
 	Params        []byte        // encoded, in a pooled buffer
 	large         *[]byte       // the pooled buffer of large params; nil otherwise
@@ -155,9 +155,8 @@ func (c *incomingCalls) admit(id int64, m *wire.Message, tooManyStreams bool) (i
 	in, refusal = c.newCall(m, c.unanswered.Load() >= int64(s.Limits.Calls))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, open := c.open[id]
 	switch {
-	case open || c.ended:
+	case c.open.get(uint64(id)) != nil || c.ended:
 		in.unreserve()
 		return nil, nil, c.ended
 	case c.refusesNew && id > c.highest:
@@ -176,10 +175,8 @@ func (c *incomingCalls) admit(id int64, m *wire.Message, tooManyStreams bool) (i
 	if in.Method != authMethod {
 		c.unanswered.Add(1)
 	}
-	if c.open == nil {
-		c.open = make(map[int64]*Incoming)
-	}
-	c.open[id], in.number = in, id
+	in.number = uint64(id)
+	c.open.put(in.number, in)
 	return in, nil, false
 }
 
@@ -321,7 +318,7 @@ func (in *Incoming) Release() {
 // cancel receives $/cancelRequest: it cancels the call with that id, if it is open.
 func (c *incomingCalls) cancel(id int64) {
 	c.mu.Lock()
-	in := c.open[id]
+	in := c.open.get(uint64(id))
 	c.mu.Unlock()
 	if in != nil {
 		in.withdraw()
@@ -345,8 +342,8 @@ func (in *Incoming) withdraw() {
 func (c *incomingCalls) remove(in *Incoming) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open[in.number] == in {
-		delete(c.open, in.number)
+	if c.open.get(in.number) == in {
+		c.open.remove(in.number)
 	}
 }
 

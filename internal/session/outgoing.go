@@ -18,11 +18,10 @@ type outgoingCalls struct {
 	session *Session
 
 	mu           sync.Mutex
-	table        []*OutgoingCall // the call with id n is at n modulo the length, which is a power of two
-	open         int             // how many are in the table
-	lastID       uint64          // the last id used
-	free         int             // how many more calls the peer accepts
-	waiters      []chan error    // callers above that, in order; each receives one value: nil for a free call
+	open         idTable[OutgoingCall]
+	lastID       uint64       // the last id used
+	free         int          // how many more calls the peer accepts
+	waiters      []chan error // callers above that, in order; each receives one value: nil for a free call
 	recycled     []*OutgoingCall
 	draining     bool  // this side drains: only handlers that serve the peer may call it
 	peerDraining bool  // the peer drains: only handlers of its unanswered calls may call it
@@ -87,20 +86,15 @@ func (c *outgoingCalls) begin(ctx context.Context, uncounted bool) (*OutgoingCal
 
 // insert makes a call with the next free id. The mutex must be held.
 func (c *outgoingCalls) insert() *OutgoingCall {
-	if 2*c.open >= len(c.table) {
-		c.grow()
-	}
-	for c.lastID++; *c.slot(c.lastID) != nil; c.lastID++ {
-	}
 	var call *OutgoingCall
 	if n := len(c.recycled); n > 0 {
 		call, c.recycled = c.recycled[n-1], c.recycled[:n-1]
 	} else {
 		call = &OutgoingCall{owner: c, done: make(chan struct{}, 1)}
 	}
+	c.lastID++
 	call.id, call.frame = c.lastID, notQueued
-	*c.slot(call.id) = call
-	c.open++
+	c.open.put(call.id, call)
 	return call
 }
 
@@ -169,36 +163,14 @@ func (c *outgoingCalls) failWaiters(err error) {
 	c.waiters = nil
 }
 
-// slot returns the place of the call with that id.
-func (c *outgoingCalls) slot(id uint64) **OutgoingCall {
-	return &c.table[id&uint64(len(c.table)-1)]
-}
-
-// grow doubles the table.
-func (c *outgoingCalls) grow() {
-	old := c.table
-	c.table = make([]*OutgoingCall, max(8, 2*len(old)))
-	for _, call := range old {
-		if call != nil {
-			*c.slot(call.id) = call
-		}
-	}
-}
-
 // take removes the call with that id and returns it, or nil if there is none. over is
 // true if the session has ended. The caller must call addWork(-1) if there is one.
 func (c *outgoingCalls) take(id uint64) (call *OutgoingCall, over bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.table) == 0 {
+	if call = c.open.remove(id); call == nil {
 		return nil, c.ended != nil
 	}
-	at := c.slot(id)
-	if call = *at; call == nil || call.id != id {
-		return nil, false
-	}
-	*at = nil
-	c.open--
 	if !call.uncounted {
 		c.release()
 	}
@@ -209,7 +181,7 @@ func (c *outgoingCalls) take(id uint64) (call *OutgoingCall, over bool) {
 func (c *outgoingCalls) abandon(call *OutgoingCall) {
 	c.mu.Lock()
 	id := call.id // once the call is abandoned the reader may recycle it
-	unanswered := len(c.table) > 0 && *c.slot(id) == call
+	unanswered := c.open.get(id) == call
 	if unanswered {
 		call.abandoned = true
 	}
@@ -325,27 +297,24 @@ func (c *outgoingCalls) peerDrains(last int64) {
 }
 
 // end makes new calls and those that wait fail with err, and returns the unanswered
-// calls, with nil among them.
-func (c *outgoingCalls) end(err error) (unanswered []*OutgoingCall) {
+// calls.
+func (c *outgoingCalls) end(err error) (unanswered idTable[OutgoingCall]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ended = err
 	c.failWaiters(err)
-	unanswered, c.table, c.open = c.table, nil, 0
+	unanswered, c.open = c.open, unanswered
 	return unanswered
 }
 
 // fail fails calls that end has returned. Those whose frames have not reached a
 // transport, from the number unsent on, and those that the draining peer does not accept,
 // have not run.
-func (c *outgoingCalls) fail(calls []*OutgoingCall, unsent uint64, cause error) {
+func (c *outgoingCalls) fail(calls idTable[OutgoingCall], unsent uint64, cause error) {
 	c.mu.Lock()
 	last := c.lastAccepted
 	c.mu.Unlock()
-	for _, call := range calls {
-		if call == nil {
-			continue
-		}
+	for call := range calls.all() {
 		err := c.session.LostCallError(cause)
 		if call.frame >= unsent || int64(call.id) > last {
 			err.Ran = fault.No

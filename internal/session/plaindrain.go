@@ -2,6 +2,7 @@ package session
 
 import (
 	"io"
+	"slices"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/fault"
@@ -107,7 +108,7 @@ func (p *plain) refuse(calls map[string]*Incoming) {
 func (q *sendQueue) endSubscriptions(end []byte) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, ss := range q.streams {
+	for _, ss := range slices.Collect(q.streams.all()) { // appendTo removes what it ends
 		if ss.sub != nil && !ss.finished {
 			ss.stopped, ss.finished, ss.endObject = true, true, end
 			ss.appendTo(&q.messages)

@@ -14,10 +14,10 @@ type recvStreams struct {
 	session *Session
 
 	mu           sync.Mutex
-	table        map[uint64]*RecvStream // by handle, tombstones included; nil before the first
-	unreferenced []*RecvStream          // streams that the garbage collector has found unreachable
-	moving       bool                   // move has been called
-	ended        bool                   // the session has ended
+	table        idTable[RecvStream] // by handle, tombstones included
+	unreferenced []*RecvStream       // streams that the garbage collector has found unreachable
+	moving       bool                // move has been called
+	ended        bool                // the session has ended
 }
 
 var (
@@ -41,18 +41,15 @@ func (t *recvStreams) open(handles []uint64, depth int) (streams []*RecvStream, 
 	if t.ended {
 		return nil, errEnded
 	}
-	if t.table == nil {
-		t.table = make(map[uint64]*RecvStream)
-	}
 	for _, h := range handles {
-		if _, open := t.table[h]; open {
+		if t.table.get(h) != nil {
 			return streams, fmt.Errorf("stream %d is open already", h)
 		}
 		rs := newRecvStream(t.session, h, depth)
-		t.table[h] = rs
+		t.table.put(h, rs)
 		streams = append(streams, rs)
 	}
-	switch n := len(t.table); {
+	switch n := t.table.len(); {
 	case int64(n) > 4*int64(limit)+4:
 		return streams, errors.New("far more streams than the limit allows")
 	case n > limit:
@@ -65,15 +62,14 @@ func (t *recvStreams) open(handles []uint64, depth int) (streams []*RecvStream, 
 func (t *recvStreams) get(handle int64) *RecvStream {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.table[uint64(handle)]
+	return t.table.get(uint64(handle))
 }
 
 // remove removes the stream with that handle, which the peer has ended, and returns it,
 // or nil if there is none.
 func (t *recvStreams) remove(handle int64) *RecvStream {
 	t.mu.Lock()
-	rs := t.table[uint64(handle)]
-	delete(t.table, uint64(handle))
+	rs := t.table.remove(uint64(handle))
 	t.mu.Unlock()
 	if rs != nil {
 		t.session.addWork(-1)
@@ -85,7 +81,7 @@ func (t *recvStreams) remove(handle int64) *RecvStream {
 func (t *recvStreams) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.table)
+	return t.table.len()
 }
 
 // refuse cancels streams of a message that is refused.
@@ -96,11 +92,11 @@ func (t *recvStreams) refuse(streams []*RecvStream) {
 }
 
 // end empties the table and returns the streams.
-func (t *recvStreams) end() map[uint64]*RecvStream {
+func (t *recvStreams) end() idTable[RecvStream] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	open := t.table
-	t.table, t.unreferenced, t.ended = nil, nil, true
+	t.table, t.unreferenced, t.ended = idTable[RecvStream]{}, nil, true
 	return open
 }
 
@@ -113,7 +109,7 @@ func (s *Session) MoveStreams() {
 	var movable []*RecvStream
 	t.mu.Lock()
 	t.moving = true
-	for _, rs := range t.table {
+	for rs := range t.table.all() {
 		if rs.isMovable() {
 			movable = append(movable, rs)
 		}

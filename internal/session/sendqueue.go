@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -35,29 +34,29 @@ type sendQueue struct {
 	soft         int  // senders that may block do so above this many bytes; above as many more that did not block the session ends
 
 	mu            sync.Mutex
-	messages      frameBatch             // the first lane
-	postedBytes   int                    // bytes of the messages that were posted without waiting for room
-	lastAlone     bool                   // the last message must be alone in its frame
-	ready         []*SendStream          // the ready list
-	itemBytes     int                    // encoded bytes that the streams of the ready list hold
-	streams       map[uint64]*SendStream // the open ones, by handle; nil before the first
-	lastHandle    uint64                 // the last handle used
-	resultStreams int                    // how many of streams belong to results
-	peerStreams   int                    // how many streams the peer accepts
-	finished      int                    // streams whose end the flusher has taken since the last take
-	scratch       []byte                 // buffer for the message of a stream
-	roomWaiters   chan struct{}          // closed when the first lane may have room, or there may be credit; nil if nobody waits
-	limited       bool                   // notifications need credit
-	credit        flow.Credit            // for notifications
-	itemWaiters   []*SendStream          // streams that wait for room in the second lane
-	flushing      bool                   // a goroutine has claimed the flush
-	detached      bool                   // there is no transport: no flush may start
-	replay        *replay.Buffer         // keeps written frames, if the session can be resumed; may be nil
-	ackDue        bool                   // the next flush begins with an ack
-	onGrow        func(n int)            // called with the size of what is put while detached, under mu; may be nil
-	closed        bool                   // nothing more is accepted
-	moved         bool                   // $/moved is queued: only requests for calls from the peer are accepted
-	flushed       chan struct{}          // closed when everything has been flushed; nil if nobody waits
+	messages      frameBatch          // the first lane
+	postedBytes   int                 // bytes of the messages that were posted without waiting for room
+	lastAlone     bool                // the last message must be alone in its frame
+	ready         []*SendStream       // the ready list
+	itemBytes     int                 // encoded bytes that the streams of the ready list hold
+	streams       idTable[SendStream] // the open ones, by handle
+	lastHandle    uint64              // the last handle used
+	resultStreams int                 // how many of streams belong to results
+	peerStreams   int                 // how many streams the peer accepts
+	finished      int                 // streams whose end the flusher has taken since the last take
+	scratch       []byte              // buffer for the message of a stream
+	roomWaiters   chan struct{}       // closed when the first lane may have room, or there may be credit; nil if nobody waits
+	limited       bool                // notifications need credit
+	credit        flow.Credit         // for notifications
+	itemWaiters   []*SendStream       // streams that wait for room in the second lane
+	flushing      bool                // a goroutine has claimed the flush
+	detached      bool                // there is no transport: no flush may start
+	replay        *replay.Buffer      // keeps written frames, if the session can be resumed; may be nil
+	ackDue        bool                // the next flush begins with an ack
+	onGrow        func(n int)         // called with the size of what is put while detached, under mu; may be nil
+	closed        bool                // nothing more is accepted
+	moved         bool                // $/moved is queued: only requests for calls from the peer are accepted
+	flushed       chan struct{}       // closed when everything has been flushed; nil if nobody waits
 
 	taken  uint64 // frames that the flusher has taken
 	unsent uint64 // frames from this number on, counted from 0, have not reached a transport
@@ -272,8 +271,8 @@ func (q *sendQueue) end(drop bool) (open []*SendStream, unsent uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	open = slices.Collect(maps.Values(q.streams))
-	q.streams, q.ready, q.roomWaiters, q.itemWaiters = nil, nil, nil, nil
+	open = slices.Collect(q.streams.all())
+	q.streams, q.ready, q.roomWaiters, q.itemWaiters = idTable[SendStream]{}, nil, nil, nil
 	if !drop {
 		return open, math.MaxUint64
 	}

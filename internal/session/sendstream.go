@@ -216,7 +216,7 @@ func (ss *SendStream) appendTo(b *frameBatch) {
 	ss.pending = nil
 	if ss.finished {
 		ss.appendEnd(b)
-		delete(q.streams, ss.handle)
+		q.streams.remove(ss.handle)
 		q.finished++
 		if ss.isResult {
 			q.resultStreams--

@@ -28,11 +28,8 @@ func (q *sendQueue) newStreams(method string, producers []Producer, scope *callS
 	}
 	err = q.admitStreams(len(streams), isResult)
 	if err == nil && !q.closed {
-		if q.streams == nil {
-			q.streams = make(map[uint64]*SendStream)
-		}
 		for _, ss := range streams {
-			q.streams[ss.handle] = ss
+			q.streams.put(ss.handle, ss)
 		}
 		if isResult {
 			q.resultStreams += len(streams)
@@ -53,7 +50,7 @@ func (q *sendQueue) admitStreams(n int, isResult bool) error {
 	switch {
 	case n > wire.MaxStreams:
 		return errMessageStreams
-	case len(q.streams)+n > q.peerStreams:
+	case q.streams.len()+n > q.peerStreams:
 		return overStreams(sideName(!isResult), q.peerStreams, isResult)
 	case isResult && q.resultStreams+n > limit:
 		return overStreams("callee", limit, true)
@@ -68,10 +65,9 @@ func (q *sendQueue) discardStreams(streams []*SendStream) {
 	}
 	q.mu.Lock()
 	for _, ss := range streams {
-		if q.streams[ss.handle] == ss && ss.isResult {
+		if q.streams.remove(ss.handle) != nil && ss.isResult {
 			q.resultStreams--
 		}
-		delete(q.streams, ss.handle)
 	}
 	q.mu.Unlock()
 	q.session.addWork(-len(streams))
@@ -81,14 +77,14 @@ func (q *sendQueue) discardStreams(streams []*SendStream) {
 func (q *sendQueue) stream(handle uint64) *SendStream {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.streams[handle]
+	return q.streams.get(handle)
 }
 
 // openStreams returns the open streams that f accepts.
 func (q *sendQueue) openStreams(f func(*SendStream) bool) (streams []*SendStream) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, ss := range q.streams {
+	for ss := range q.streams.all() {
 		if f(ss) {
 			streams = append(streams, ss)
 		}

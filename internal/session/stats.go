@@ -14,13 +14,13 @@ type Stats struct {
 
 func (s *Session) Stats() (stats Stats) {
 	s.outgoing.mu.Lock()
-	stats.CallsMade = s.outgoing.open
+	stats.CallsMade = s.outgoing.open.len()
 	s.outgoing.mu.Unlock()
 	stats.CallsServed = int(s.incoming.running.Load())
 	stats.StreamsTaken = s.recv.count()
 	stats.BufferedBytes = int(s.buffered.Load())
 	s.queue.mu.Lock()
-	stats.StreamsSent = len(s.queue.streams)
+	stats.StreamsSent = s.queue.streams.len()
 	stats.QueuedBytes = s.queue.messages.size() + s.queue.itemBytes
 	s.queue.mu.Unlock()
 	if r := s.resumption.Load(); r != nil {
@@ -39,12 +39,12 @@ type InFlight struct {
 func (s *Session) InFlight() InFlight {
 	f := InFlight{Calls: s.dialect.unanswered(), Notifications: s.notifications.methods(), Received: s.recv.count()}
 	s.queue.mu.Lock()
-	for _, ss := range s.queue.streams {
+	for ss := range s.queue.streams.all() {
 		f.Sent = append(f.Sent, ss.producer)
 	}
 	s.queue.mu.Unlock()
 	s.outgoing.mu.Lock()
-	f.Made = s.outgoing.open
+	f.Made = s.outgoing.open.len()
 	s.outgoing.mu.Unlock()
 	return f
 }
@@ -54,7 +54,7 @@ func (w *wirecall) unanswered() []string {
 	c := &w.session.incoming
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return methodsOf(maps.Values(c.open))
+	return methodsOf(c.open.all())
 }
 
 // unanswered implements dialect.

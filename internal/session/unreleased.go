@@ -21,8 +21,8 @@ func Unreleased(s *Session) (text string) {
 		n    int
 	}{
 		{"in flight", s.work.count()},
-		{"calls", s.outgoing.open}, {"incoming", len(s.incoming.open)}, {"handlers", int(s.incoming.running.Load())},
-		{"receive streams", len(s.recv.table)}, {"send streams", len(s.queue.streams)},
+		{"calls", s.outgoing.open.len()}, {"incoming", s.incoming.open.len()}, {"handlers", int(s.incoming.running.Load())},
+		{"receive streams", s.recv.table.len()}, {"send streams", s.queue.streams.len()},
 		{"in the ready list", len(s.queue.ready)}, {"bytes of items", s.queue.itemBytes}, {"bytes to send", s.queue.messages.size()},
 		{"waiting for room", len(s.queue.roomWaiters) + len(s.queue.itemWaiters)}, {"waiting for the call limit", len(s.outgoing.waiters)},
 		{"bytes buffered", int(s.buffered.Load())}, {"notifications", len(s.notifications.queue)},
@@ -43,7 +43,7 @@ func Unreleased(s *Session) (text string) {
 func ProducerBuffers(s *Session) (sizes []int) {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
-	for _, ss := range s.queue.streams {
+	for ss := range s.queue.streams.all() {
 		sizes = append(sizes, cap(ss.scratch))
 	}
 	return sizes
