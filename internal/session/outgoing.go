@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/fault"
@@ -16,17 +17,17 @@ import (
 // wait until the peer accepts another.
 type outgoingCalls struct {
 	session *Session
+	spares  [spareCalls]atomic.Pointer[OutgoingCall]
 
 	mu           sync.Mutex
 	open         idTable[OutgoingCall]
 	lastID       uint64       // the last id used
 	free         int          // how many more calls the peer accepts
 	waiters      []chan error // callers above that, in order; each receives one value: nil for a free call
-	recycled     []*OutgoingCall
-	draining     bool  // this side drains: only handlers that serve the peer may call it
-	peerDraining bool  // the peer drains: only handlers of its unanswered calls may call it
-	lastAccepted int64 // the highest id of a request that a draining peer accepts
-	ended        error // the error of calls that begin from now on; nil before the end
+	draining     bool         // this side drains: only handlers that serve the peer may call it
+	peerDraining bool         // the peer drains: only handlers of its unanswered calls may call it
+	lastAccepted int64        // the highest id of a request that a draining peer accepts
+	ended        error        // the error of calls that begin from now on; nil before the end
 }
 
 // An OutgoingCall is a call to the peer that has not been answered. A caller whose
@@ -51,10 +52,11 @@ type OutgoingCall struct {
 // notQueued is greater than every frame number.
 const notQueued = math.MaxUint64
 
-// maxRecycled is how many OutgoingCalls a session keeps for reuse. A sync.Pool shared by
-// all sessions would not work in tests, since a channel belongs to the synctest bubble
-// that made it.
-const maxRecycled = 64
+// spareCalls is how many OutgoingCalls a session keeps for reuse: about as many as there
+// are callers that have an answer and have not called again. A sync.Pool shared by all
+// sessions would not work in tests, since a channel belongs to the synctest bubble that
+// made it.
+const spareCalls = 4
 
 var errCallLimit = errors.New("the peer serves no more calls at once")
 
@@ -65,6 +67,7 @@ func (c *outgoingCalls) begin(ctx context.Context, uncounted bool) (*OutgoingCal
 	if in != nil && in.ID == nil && in.Session.Events == c.session.Events {
 		in.ReleaseHold()
 	}
+	call := c.newCall()
 	c.mu.Lock()
 	var err error
 	if !uncounted {
@@ -75,27 +78,27 @@ func (c *outgoingCalls) begin(ctx context.Context, uncounted bool) (*OutgoingCal
 	}
 	if err != nil {
 		c.mu.Unlock()
+		call.Recycle()
 		return nil, err
 	}
-	call := c.insert()
-	call.uncounted = uncounted
+	c.lastID++
+	call.id, call.frame, call.uncounted = c.lastID, notQueued, uncounted
+	c.open.put(call.id, call)
 	c.mu.Unlock()
 	c.session.addWork(1)
 	return call, nil
 }
 
-// insert makes a call with the next free id. The mutex must be held.
-func (c *outgoingCalls) insert() *OutgoingCall {
-	var call *OutgoingCall
-	if n := len(c.recycled); n > 0 {
-		call, c.recycled = c.recycled[n-1], c.recycled[:n-1]
-	} else {
-		call = &OutgoingCall{owner: c, done: make(chan struct{}, 1)}
+// newCall returns a call without an id: a spare one if there is one.
+func (c *outgoingCalls) newCall() *OutgoingCall {
+	for i := range c.spares {
+		if spare := &c.spares[i]; spare.Load() != nil {
+			if call := spare.Swap(nil); call != nil {
+				return call
+			}
+		}
 	}
-	c.lastID++
-	call.id, call.frame = c.lastID, notQueued
-	c.open.put(call.id, call)
-	return call
+	return &OutgoingCall{owner: c, done: make(chan struct{}, 1)}
 }
 
 // acquire takes a call from what the peer accepts, waiting for one until ctx ends. In a
@@ -207,10 +210,10 @@ func (call *OutgoingCall) Recycle() {
 	}
 	c := call.owner
 	*call = OutgoingCall{owner: c, done: call.done, Result: call.Result[:0]}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.recycled) < maxRecycled {
-		c.recycled = append(c.recycled, call)
+	for i := range c.spares {
+		if spare := &c.spares[i]; spare.Load() == nil && spare.CompareAndSwap(nil, call) {
+			return
+		}
 	}
 }
 
