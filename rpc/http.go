@@ -58,7 +58,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	o.Bearer = bearerToken(r)
 	go func() {
 		if c, _ := o.Run(); c != nil {
-			c.Read(t)
+			go c.Read(t) // on a stack that the hello has not grown
 		}
 	}()
 }

@@ -3,10 +3,13 @@ package session
 import "iter"
 
 // An idTable holds what is open by its id: the calls of either side, and the streams. Its
-// zero value is empty. Ids are mostly consecutive, so that nearly every entry is at its
-// id modulo the length, where it is found without a hash. One whose place is taken is in
-// a map, which bounds what a peer can cost that chooses its ids for collisions.
-type idTable[T any] struct {
+// zero value is empty, and as small as a map. Ids are mostly consecutive, so that nearly
+// every entry is at its id modulo the length, where it is found without a hash. One whose
+// place is taken is in a map, which bounds what a peer can cost that chooses its ids for
+// collisions.
+type idTable[T any] struct{ *idEntries[T] } // nil before the first
+
+type idEntries[T any] struct {
 	places []idEntry[T]  // the length is a power of two
 	others map[uint64]*T // nil before the first
 	used   int           // entries in both, at most half as many as places
@@ -18,33 +21,39 @@ type idEntry[T any] struct {
 }
 
 // len returns the number of entries.
-func (t *idTable[T]) len() int { return t.used }
+func (t idTable[T]) len() int {
+	if t.idEntries == nil {
+		return 0
+	}
+	return t.used
+}
 
-// place returns where the entry with that id is, unless it is among the others. There
-// must be places.
-func (t *idTable[T]) place(id uint64) *idEntry[T] {
-	return &t.places[id&uint64(len(t.places)-1)]
+// place returns where the entry with that id is, unless it is among the others.
+func (e *idEntries[T]) place(id uint64) *idEntry[T] {
+	return &e.places[id&uint64(len(e.places)-1)]
 }
 
 // get returns what has that id, or nil.
-func (t *idTable[T]) get(id uint64) *T {
-	if t.used == 0 {
+func (t idTable[T]) get(id uint64) *T {
+	if t.idEntries == nil {
 		return nil
 	}
-	if e := t.place(id); e.id == id && e.value != nil {
-		return e.value
+	if at := t.place(id); at.id == id && at.value != nil {
+		return at.value
 	}
 	return t.others[id]
 }
 
 // put adds v under an id that is not in the table.
 func (t *idTable[T]) put(id uint64, v *T) {
-	if 2*t.used >= len(t.places) {
+	if t.idEntries == nil {
+		t.idEntries = &idEntries[T]{places: make([]idEntry[T], 4)}
+	} else if 2*t.used >= len(t.places) {
 		t.grow()
 	}
 	t.used++
-	if e := t.place(id); e.value == nil {
-		*e = idEntry[T]{id, v}
+	if at := t.place(id); at.value == nil {
+		*at = idEntry[T]{id, v}
 		return
 	}
 	if t.others == nil {
@@ -54,25 +63,25 @@ func (t *idTable[T]) put(id uint64, v *T) {
 }
 
 // grow doubles the places. An entry among the others stays there.
-func (t *idTable[T]) grow() {
-	old := t.places
-	t.places = make([]idEntry[T], max(4, 2*len(old)))
-	for _, e := range old {
-		if e.value != nil {
-			*t.place(e.id) = e // no two that had different places have the same now
+func (e *idEntries[T]) grow() {
+	old := e.places
+	e.places = make([]idEntry[T], 2*len(old))
+	for _, entry := range old {
+		if entry.value != nil {
+			*e.place(entry.id) = entry // no two that had different places have the same now
 		}
 	}
 }
 
 // remove removes what has that id and returns it, or nil if there is none.
-func (t *idTable[T]) remove(id uint64) *T {
-	if t.used == 0 {
+func (t idTable[T]) remove(id uint64) *T {
+	if t.idEntries == nil {
 		return nil
 	}
-	e := t.place(id)
-	v := e.value
-	if v != nil && e.id == id {
-		*e = idEntry[T]{}
+	at := t.place(id)
+	v := at.value
+	if v != nil && at.id == id {
+		*at = idEntry[T]{}
 	} else if v = t.others[id]; v != nil {
 		delete(t.others, id)
 	} else {
@@ -83,10 +92,13 @@ func (t *idTable[T]) remove(id uint64) *T {
 }
 
 // all returns the values, in no order. The table must not change meanwhile.
-func (t *idTable[T]) all() iter.Seq[*T] {
+func (t idTable[T]) all() iter.Seq[*T] {
 	return func(yield func(*T) bool) {
-		for _, e := range t.places {
-			if e.value != nil && !yield(e.value) {
+		if t.idEntries == nil {
+			return
+		}
+		for _, at := range t.places {
+			if at.value != nil && !yield(at.value) {
 				return
 			}
 		}

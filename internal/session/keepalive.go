@@ -32,6 +32,7 @@ func (k *keepAlive) check() {
 		k.silentChecks = 0
 	} else {
 		k.silentChecks++
+		s.reader.silent.Store(true)
 	}
 	switch {
 	case k.silentChecks >= 3 && !s.detach(t, errSilent):

@@ -300,6 +300,7 @@ func (o *Opening) Heard() {}
 func (o *Opening) newSession(m Mode, byToken bool) *Session {
 	s := New(o.values, o.Settings, o.form, o.transport, m, nil)
 	s.queue.single = s.queue.single || o.lines
+	s.reader.stays = o.lines // ServeConn returns with its connection
 	s.Principal = o.principal
 	s.credentials.accept(o.ctx, o.values, byToken, o.transport)
 	return s

@@ -1,7 +1,9 @@
 package session
 
 import (
+	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wirecall/wirecall/internal/buffers"
 	"github.com/wirecall/wirecall/internal/fault"
@@ -11,20 +13,31 @@ import (
 
 // A reader takes in the frames of the peer, one after another. Its goroutine owns it: it
 // blocks on the transport only and runs no code of the user.
+//
+// Receiving a frame grows the stack of that goroutine, for good, to twice what waiting
+// needs. Once a connection has been silent for a while, the next frame is therefore
+// followed by a fresh goroutine: of an idle connection that costs half of the memory
+// outside the heap.
 type reader struct {
 	session *Session
-	alone   bool   // the message fills its frame
-	early   []byte // the frame that a plain server sent before its answer to hello; received first
+	alone   bool        // the message fills its frame
+	early   []byte      // the frame that a plain server sent before its answer to hello; received first
+	stays   bool        // Read returns only at the end
+	silent  atomic.Bool // the peer has been silent: continue on a fresh goroutine, unless the reader stays
 }
 
 // Read is the reader: it receives frames until the transport fails or the peer ends the
-// session.
+// session. Unless the reader stays, a goroutine of its own may go on.
 func (s *Session) Read(t transport.Transport) {
 	if early := s.reader.early; early != nil {
 		_ = s.dialect.receive(early) // only plain JSON-RPC has one, which has no violations
 		s.reader.early = nil
 	}
 	err, breach := s.reader.readFrames(t)
+	if err == errSilence {
+		go s.Read(t)
+		return
+	}
 	defer s.stopReading()
 	switch {
 	case breach:
@@ -42,8 +55,10 @@ func (s *Session) Read(t transport.Transport) {
 // messages holds decoded messages for reuse: a connection that waits has none.
 var messages = sync.Pool{New: func() any { return new(wire.Message) }}
 
+var errSilence = errors.New("continue on a fresh goroutine")
+
 // readFrames receives frames until one fails. It returns the reason, and whether that is
-// a violation of the protocol.
+// a violation of the protocol; or errSilence.
 func (r *reader) readFrames(t transport.Transport) (err error, breach bool) {
 	s := r.session
 	for {
@@ -55,6 +70,10 @@ func (r *reader) readFrames(t transport.Transport) (err error, breach bool) {
 		if err := s.dialect.receive(frame); err != nil {
 			_, goodbye := err.(transport.CloseError)
 			return err, !goodbye
+		}
+		if r.silent.Load() && !r.stays {
+			r.silent.Store(false)
+			return errSilence, false
 		}
 	}
 }

@@ -36,7 +36,6 @@ type sendQueue struct {
 	mu            sync.Mutex
 	messages      frameBatch          // the first lane
 	postedBytes   int                 // bytes of the messages that were posted without waiting for room
-	lastAlone     bool                // the last message must be alone in its frame
 	ready         []*SendStream       // the ready list
 	itemBytes     int                 // encoded bytes that the streams of the ready list hold
 	streams       idTable[SendStream] // the open ones, by handle
@@ -46,17 +45,18 @@ type sendQueue struct {
 	finished      int                 // streams whose end the flusher has taken since the last take
 	scratch       []byte              // buffer for the message of a stream
 	roomWaiters   chan struct{}       // closed when the first lane may have room, or there may be credit; nil if nobody waits
-	limited       bool                // notifications need credit
 	credit        flow.Credit         // for notifications
 	itemWaiters   []*SendStream       // streams that wait for room in the second lane
+	replay        *replay.Buffer      // keeps written frames, if the session can be resumed; may be nil
+	onGrow        func(n int)         // called with the size of what is put while detached, under mu; may be nil
+	flushed       chan struct{}       // closed when everything has been flushed; nil if nobody waits
+	lastAlone     bool                // the last message must be alone in its frame
+	limited       bool                // notifications need credit
 	flushing      bool                // a goroutine has claimed the flush
 	detached      bool                // there is no transport: no flush may start
-	replay        *replay.Buffer      // keeps written frames, if the session can be resumed; may be nil
 	ackDue        bool                // the next flush begins with an ack
-	onGrow        func(n int)         // called with the size of what is put while detached, under mu; may be nil
 	closed        bool                // nothing more is accepted
 	moved         bool                // $/moved is queued: only requests for calls from the peer are accepted
-	flushed       chan struct{}       // closed when everything has been flushed; nil if nobody waits
 
 	taken  uint64 // frames that the flusher has taken
 	unsent uint64 // frames from this number on, counted from 0, have not reached a transport
