@@ -4,6 +4,7 @@ package docs_test
 
 import (
 	"context"
+	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/gen1"
 )
@@ -11,6 +12,128 @@ import (
 //lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
 
 const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run go generate again.
+
+// The names of Eth's methods on the wire.
+const (
+	EthBlockNumberMethod = "eth_blockNumber"
+	EthGetBalanceMethod  = "eth_getBalance"
+)
+
+// EthService serves impl as the service Eth.
+func EthService(impl Eth) rpc.Service {
+	return rpc.Service{Name: "Eth", Impl: impl, Methods: []*rpc.Method{&ethBlockNumber, &ethGetBalance}}
+}
+
+// EthClient implements Eth by calls through an rpc.Caller.
+type EthClient struct{ caller rpc.Caller }
+
+var _ Eth = (*EthClient)(nil)
+
+// NewEthClient returns a client of Eth that calls through caller.
+func NewEthClient(caller rpc.Caller) *EthClient { return &EthClient{caller} }
+
+var ethReverted = gen1.Error[Reverted]("docs_test.Reverted", 3)
+
+// BlockNumber returns the number of the latest block, in hexadecimal.
+func (c *EthClient) BlockNumber(ctx context.Context) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &ethBlockNumber, Result: &r})
+	return r, err
+}
+
+var ethBlockNumber = rpc.Method{
+	Name: EthBlockNumberMethod, Service: "Eth",
+	Errors: []*rpc.ErrorType{ethReverted},
+	New:    func() (any, any) { return nil, new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*string)
+		*r, err = impl.(Eth).BlockNumber(ctx)
+		return err
+	},
+}
+
+// GetBalance returns a balance, at the latest block if block is nil.
+func (c *EthClient) GetBalance(ctx context.Context, address string, block *string) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &ethGetBalance, Params: &ethGetBalanceParams{address, block}, Result: &r})
+	return r, err
+}
+
+var ethGetBalance = rpc.Method{
+	Name: EthGetBalanceMethod, Service: "Eth", Params: []string{"address", "block"},
+	Errors: []*rpc.ErrorType{ethReverted},
+	Plain:  &rpc.Plain{ByPosition: true},
+	New:    gen1.New[ethGetBalanceParams, string],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*ethGetBalanceParams), c.Result.(*string)
+		*r, err = impl.(Eth).GetBalance(ctx, p.Address, p.Block)
+		return err
+	},
+}
+
+type ethGetBalanceParams struct {
+	Address string
+	Block   *string
+}
+
+func (p *ethGetBalanceParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Address
+	default:
+		return &p.Block
+	}
+}
+
+// The names of Pages's methods on the wire.
+const (
+	PagesPageMethod = "list/page"
+)
+
+// PagesService serves impl as the service Pages.
+func PagesService(impl Pages) rpc.Service {
+	return rpc.Service{Name: "Pages", Impl: impl, Methods: []*rpc.Method{&pagesPage}}
+}
+
+// PagesClient implements Pages by calls through an rpc.Caller.
+type PagesClient struct{ caller rpc.Caller }
+
+var _ Pages = (*PagesClient)(nil)
+
+// NewPagesClient returns a client of Pages that calls through caller.
+func NewPagesClient(caller rpc.Caller) *PagesClient { return &PagesClient{caller} }
+
+// Page returns a page of the list, the first if cursor is nil.
+func (c *PagesClient) Page(ctx context.Context, cursor *string, all bool) ([]string, error) {
+	var r []string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &pagesPage, Params: &pagesPageParams{cursor, all}, Result: &r})
+	return r, err
+}
+
+var pagesPage = rpc.Method{
+	Name: PagesPageMethod, Service: "Pages", Params: []string{"cursor", "all"},
+	Plain: &rpc.Plain{OmitEmpty: []string{"cursor"}},
+	New:   gen1.New[pagesPageParams, []string],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*pagesPageParams), c.Result.(*[]string)
+		*r, err = impl.(Pages).Page(ctx, p.Cursor, p.All)
+		return err
+	},
+}
+
+type pagesPageParams struct {
+	Cursor *string
+	All    bool
+}
+
+func (p *pagesPageParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Cursor
+	default:
+		return &p.All
+	}
+}
 
 // The names of Library's methods on the wire.
 const (
@@ -125,4 +248,10 @@ type libraryFindParams struct {
 
 func (p *libraryFindParams) Field(int) any {
 	return &p.Name
+}
+
+func init() {
+	jsongen.Register((**string)(nil), 0x88c2627bd1f758d0,
+		func(dst []byte, v any) []byte { return jsongen.AppendPointer(dst, v.(**string), jsongen.AppendString) },
+		func(s []byte, i int, v any) int { return jsongen.Pointer(s, i, v.(**string), jsongen.String) })
 }

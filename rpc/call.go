@@ -101,6 +101,10 @@ type Method struct {
 	// each of its streams, is decoded by them.
 	Errors []*ErrorType
 
+	// Plain is how the method is called in plain mode, if it is not by the names of the
+	// parameters. See Plain.
+	Plain *Plain
+
 	// New returns new values for a call's Params and Result. Either is nil if the method
 	// has none. A nil New returns two nils.
 	New func() (params, result any)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
 
 	"github.com/wirecall/wirecall/internal/contract"
@@ -102,11 +103,24 @@ func (d declaredErrors) recognize(err error) error {
 		return err
 	}
 	if t := d.typeOf(e); t != nil {
-		if typed, err := t.Funcs.Decode(e.data.decode); err == nil {
+		decode := e.data.decode
+		if e.Type == "" && e.data.raw == nil {
+			decode = decodeNothing
+		}
+		if typed, err := t.Funcs.Decode(decode); err == nil {
 			e.data.typed, e.cause = typed, typed
 		}
 	}
 	return err
+}
+
+// decodeNothing stores the error of a server that sends a code and no data in what v
+// points to: its zero value, or a pointer to one.
+func decodeNothing(v any) error {
+	if p := reflect.ValueOf(v).Elem(); p.Kind() == reflect.Pointer {
+		p.Set(reflect.New(p.Type().Elem()))
+	}
+	return nil
 }
 
 // typeOf returns the type of a received Error: the one with its name, or, if it has no

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/wire"
@@ -13,15 +14,24 @@ func roundTrip(ctx context.Context, s *session.Session, call *Call) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if s.Mode != session.ModeWirecall && (!s.Client || call.sends() || call.receives()) {
-		return errNeedsWirecall
+	var form *plainForm // nil in wirecall mode
+	var err error
+	if s.Mode != session.ModeWirecall {
+		if form, err = plainFormOf(s, call); err != nil {
+			return err
+		}
 	}
 	notify := call.Method.Notify
-	if notify && (call.sends() || call.receives()) {
-		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method.Name)
+	if notify {
+		if err := checkNotification(call, form != nil); err != nil {
+			return err
+		}
 	}
 	params := call.params()
 	head := session.RequestHead{Method: call.Method.Name, Notify: notify, Body: call.Params != nil}
+	if form != nil {
+		form.applyTo(&head)
+	}
 	head.Meta, _ = ctx.Value(sentKey{}).(map[string]string)
 	if streams := params.streams(); len(streams) > 0 {
 		head.Streams = pumpsOf(ctx, s, call, &params, streams)
@@ -32,7 +42,7 @@ func roundTrip(ctx context.Context, s *session.Session, call *Call) error {
 	}
 	defer r.Abort()
 	from := len(r.Message.Bytes)
-	if err := encodeParams(&r, &params); err != nil {
+	if err := encodeParams(&r, form, &params); err != nil {
 		return err
 	}
 	if w := watchedBy(ctx, s); w != nil {
@@ -48,9 +58,9 @@ func roundTrip(ctx context.Context, s *session.Session, call *Call) error {
 }
 
 // encodeParams appends the parameters of a call.
-func encodeParams(r *session.Request, params *payload) (err error) {
+func encodeParams(r *session.Request, form *plainForm, params *payload) (err error) {
 	s := r.Session
-	if params.value == nil {
+	if params.value == nil && (form == nil || form.kind == "") {
 		return nil
 	}
 	enc := encoder{s.Format, codecOf(s), r.Names, wire.CalleeDepth}
@@ -58,11 +68,27 @@ func encodeParams(r *session.Request, params *payload) (err error) {
 		enc.depth++ // the value includes the array or object around the parameters
 	}
 	from := len(r.Message.Bytes)
-	if r.Message.Bytes, err = enc.append(r.Message.Bytes, params); err != nil {
+	if form == nil {
+		r.Message.Bytes, err = enc.append(r.Message.Bytes, params)
+	} else {
+		r.Message.Bytes, err = enc.appendPlain(r.Message.Bytes, params, form)
+	}
+	if err != nil {
 		return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: the parameters cannot be encoded: %w", r.Method, err))
 	}
 	if k := s.Format.Kind(r.Message.Bytes[from:]); k != wire.Object && k != wire.Array && k != wire.Null {
 		return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: parameters must be an object or an array, not a bare %T", r.Method, params.value))
+	}
+	return nil
+}
+
+// checkNotification returns an error if a call cannot be a notification.
+func checkNotification(call *Call, plain bool) error {
+	switch {
+	case call.sends() || call.receives():
+		return fmt.Errorf("rpc: %s: a notification cannot have streams", call.Method.Name)
+	case !plain && strings.HasPrefix(call.Method.Name, "$/"):
+		return notSent(CodeMethodNotFound, fmt.Errorf("rpc: %s: notifications under $/ are the protocol's own in wirecall mode", call.Method.Name))
 	}
 	return nil
 }

@@ -46,6 +46,10 @@ type ConnOptions struct {
 	// later are refused. The number of parameters by position is always checked.
 	StrictParams bool
 
+	// ByPosition sends the parameters of all calls as an array in plain mode, as if each
+	// method had Plain.ByPosition. In wirecall mode it has no effect.
+	ByPosition bool
+
 	// HideErrors replaces the message of an ordinary Go error that a handler returns with
 	// "internal error". Errors with a code are sent as they are.
 	HideErrors bool
@@ -103,6 +107,7 @@ type DialOptions struct {
 	Observers          []*Observer                               // as in ConnOptions
 	Token              func(ctx context.Context) (string, error) // as in ConnOptions
 	StrictParams       bool                                      // as in ConnOptions
+	ByPosition         bool                                      // as in ConnOptions
 	HideErrors         bool                                      // as in ConnOptions
 	Logger             *slog.Logger                              // as in ConnOptions
 }
@@ -199,6 +204,7 @@ func (o *DialOptions) conn() *ConnOptions {
 		Observers:          o.Observers,
 		Token:              o.Token,
 		StrictParams:       o.StrictParams,
+		ByPosition:         o.ByPosition,
 		HideErrors:         o.HideErrors,
 		Logger:             o.Logger,
 	}
@@ -228,6 +234,7 @@ type config struct {
 	intercepts bool                  // whether serveChain has interceptors
 	hideErrors bool
 	strict     bool       // see ConnOptions.StrictParams
+	byPosition bool       // see ConnOptions.ByPosition
 	observers  *observers // never nil
 
 	streamInterceptors []StreamInterceptor
@@ -242,6 +249,7 @@ func (o *ConnOptions) config() *config {
 		intercepts: len(o.ServeInterceptors) > 0,
 		hideErrors: o.HideErrors,
 		strict:     o.StrictParams,
+		byPosition: o.ByPosition,
 	}
 	cfg.Settings = session.Settings{Limits: session.Limits(o.Limits.withDefaults()), Log: logger(o.Logger), Lookup: cfg.methods.lookup, Unknown: unknown, Cause: closedByPeer}
 	cfg.observers, cfg.streamInterceptors = newObservers(o.Observers, cfg.Log), o.StreamInterceptors

@@ -191,10 +191,11 @@ type tester struct {
 	notes []string
 }
 
-// services are what a server under test serves: a Subject, and its Tick and Break by
-// names like those that Ethereum's clients call.
+// services are what a server under test serves: a Subject, its Tick and Break by names
+// like those that Ethereum's clients call, and a Strange.
 func services() []rpc.Service {
-	svc := SubjectService(&tester{})
+	impl := &tester{}
+	svc := SubjectService(impl)
 	ethereal := rpc.Service{Name: "test", Impl: svc.Impl}
 	names := map[string]string{"Test.Tick": "test_subscribe", "Test.Break": "broken_subscribe"}
 	for _, m := range svc.Methods {
@@ -204,7 +205,7 @@ func services() []rpc.Service {
 			ethereal.Methods = append(ethereal.Methods, &renamed)
 		}
 	}
-	return []rpc.Service{svc, ethereal}
+	return []rpc.Service{svc, ethereal, StrangeService(strange{impl})}
 }
 
 func (s *tester) note(format string, args ...any) {

@@ -1469,6 +1469,283 @@ func (p *subjectEchoParams) Field(int) any {
 	return &p.Lines
 }
 
+// The names of Strange's methods on the wire.
+const (
+	StrangeGetBlockMethod       = "st_getBlock"
+	StrangeListMethod           = "st_list"
+	StrangeProgressMethod       = "$/progress"
+	StrangeHeadsMethod          = "st_heads"
+	StrangeLogsMethod           = "st_logs"
+	StrangeSubscribeBlockMethod = "st_subscribeBlock"
+	StrangeSyncMethod           = "st_sync"
+	StrangeFeedMethod           = "feed"
+	StrangeAfterMethod          = "st_after"
+)
+
+// StrangeService serves impl as the service Strange.
+func StrangeService(impl Strange) rpc.Service {
+	return rpc.Service{Name: "Strange", Impl: impl, Methods: []*rpc.Method{&strangeGetBlock, &strangeList, &strangeProgress, &strangeHeads, &strangeLogs, &strangeSubscribeBlock, &strangeSync, &strangeFeed, &strangeAfter}}
+}
+
+// StrangeClient implements Strange by calls through an rpc.Caller.
+type StrangeClient struct{ caller rpc.Caller }
+
+var _ Strange = (*StrangeClient)(nil)
+
+// NewStrangeClient returns a client of Strange that calls through caller.
+func NewStrangeClient(caller rpc.Caller) *StrangeClient { return &StrangeClient{caller} }
+
+var strangeWound = gen1.Error[*wound]("rpc_test.wound", -32003)
+
+// GetBlock returns what it is given.
+func (c *StrangeClient) GetBlock(ctx context.Context, number string, full *bool, tags ...string) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &strangeGetBlock, Params: &strangeGetBlockParams{number, full, tags}, Result: &r})
+	return r, err
+}
+
+var strangeGetBlock = rpc.Method{
+	Name: StrangeGetBlockMethod, Service: "Strange", Params: []string{"number", "full", "tags"},
+	Errors: []*rpc.ErrorType{strangeWound},
+	Plain:  &rpc.Plain{ByPosition: true, OmitEmpty: []string{"tags"}},
+	New:    gen1.New[strangeGetBlockParams, string],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*strangeGetBlockParams), c.Result.(*string)
+		*r, err = impl.(Strange).GetBlock(ctx, p.Number, p.Full, p.Tags...)
+		return err
+	},
+}
+
+type strangeGetBlockParams struct {
+	Number string
+	Full   *bool
+	Tags   []string
+}
+
+func (p *strangeGetBlockParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Number
+	case 1:
+		return &p.Full
+	default:
+		return &p.Tags
+	}
+}
+
+// List returns what it is given.
+func (c *StrangeClient) List(ctx context.Context, cursor *string, limit int, all bool) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &strangeList, Params: &strangeListParams{cursor, limit, all}, Result: &r})
+	return r, err
+}
+
+var strangeList = rpc.Method{
+	Name: StrangeListMethod, Service: "Strange", Params: []string{"cursor", "limit", "all"},
+	Errors: []*rpc.ErrorType{strangeWound},
+	Plain:  &rpc.Plain{OmitEmpty: []string{"cursor", "limit"}},
+	New:    gen1.New[strangeListParams, string],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*strangeListParams), c.Result.(*string)
+		*r, err = impl.(Strange).List(ctx, p.Cursor, p.Limit, p.All)
+		return err
+	},
+}
+
+type strangeListParams struct {
+	Cursor *string
+	Limit  int
+	All    bool
+}
+
+func (p *strangeListParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Cursor
+	case 1:
+		return &p.Limit
+	default:
+		return &p.All
+	}
+}
+
+// Progress is a notification under $/.
+func (c *StrangeClient) Progress(ctx context.Context, token string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &strangeProgress, Params: &strangeProgressParams{token}})
+}
+
+var strangeProgress = rpc.Method{
+	Name: StrangeProgressMethod, Service: "Strange", Params: []string{"token"}, Notify: true,
+	Plain: &rpc.Plain{ByPosition: true},
+	New:   func() (any, any) { return new(strangeProgressParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*strangeProgressParams)
+		return impl.(Strange).Progress(ctx, p.Token)
+	},
+}
+
+type strangeProgressParams struct {
+	Token string
+}
+
+func (p *strangeProgressParams) Field(int) any {
+	return &p.Token
+}
+
+// Heads streams the numbers from 1 to n.
+func (c *StrangeClient) Heads(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &strangeHeads, Params: &strangeHeadsParams{n}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var strangeHeads = rpc.Method{
+	Name: StrangeHeadsMethod, Service: "Strange", Params: []string{"n"},
+	Errors: []*rpc.ErrorType{strangeWound},
+	Plain:  &rpc.Plain{ByPosition: true, Subscription: &rpc.Subscription{Subscribe: "st_subscribe", Kind: "heads", Notify: "st_subscription", Unsubscribe: "st_unsubscribe", ID: "subscription", Item: "result"}},
+	New:    gen1.New[strangeHeadsParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*strangeHeadsParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Strange).Heads(ctx, p.N)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type strangeHeadsParams struct {
+	N int
+}
+
+func (p *strangeHeadsParams) Field(int) any {
+	return &p.N
+}
+
+// Logs streams words.
+func (c *StrangeClient) Logs(ctx context.Context) (iter.Seq2[string, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &strangeLogs, Result: &r})
+	return gen1.Receive[string](r), err
+}
+
+var strangeLogs = rpc.Method{
+	Name: StrangeLogsMethod, Service: "Strange",
+	Errors: []*rpc.ErrorType{strangeWound},
+	Plain:  &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "st_subscribe", Kind: "logs", Notify: "st_subscription", Unsubscribe: "st_unsubscribe", ID: "subscription", Item: "result"}},
+	New:    func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Strange).Logs(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// SubscribeBlock streams the numbers from 1 to n, one a second.
+func (c *StrangeClient) SubscribeBlock(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &strangeSubscribeBlock, Params: &strangeSubscribeBlockParams{n}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var strangeSubscribeBlock = rpc.Method{
+	Name: StrangeSubscribeBlockMethod, Service: "Strange", Params: []string{"n"},
+	Errors: []*rpc.ErrorType{strangeWound},
+	Plain:  &rpc.Plain{ByPosition: true, Subscription: &rpc.Subscription{Subscribe: "st_subscribeBlock", Notify: "st_block", Unsubscribe: "st_unsubscribeBlock", ID: "subscription", Item: "result"}},
+	New:    gen1.New[strangeSubscribeBlockParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*strangeSubscribeBlockParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Strange).SubscribeBlock(ctx, p.N)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type strangeSubscribeBlockParams struct {
+	N int
+}
+
+func (p *strangeSubscribeBlockParams) Field(int) any {
+	return &p.N
+}
+
+// Sync streams the numbers from 1 to n.
+func (c *StrangeClient) Sync(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &strangeSync, Params: &strangeSyncParams{n}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var strangeSync = rpc.Method{
+	Name: StrangeSyncMethod, Service: "Strange", Params: []string{"n"},
+	Errors: []*rpc.ErrorType{strangeWound},
+	Plain:  &rpc.Plain{ByPosition: true, Subscription: &rpc.Subscription{Subscribe: "st_sync", Notify: "xrpc.ch.val", Cancel: "xrpc.cancel", End: "xrpc.ch.close", ID: "0", Item: "1"}},
+	New:    gen1.New[strangeSyncParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*strangeSyncParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Strange).Sync(ctx, p.N)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type strangeSyncParams struct {
+	N int
+}
+
+func (p *strangeSyncParams) Field(int) any {
+	return &p.N
+}
+
+// Feed streams the numbers from 1, one a second.
+func (c *StrangeClient) Feed(ctx context.Context) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &strangeFeed, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var strangeFeed = rpc.Method{
+	Name: StrangeFeedMethod, Service: "Strange",
+	Errors: []*rpc.ErrorType{strangeWound},
+	Plain:  &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "rpc.on", Kind: "feed", Notify: "feed", Unsubscribe: "rpc.off", Item: "0"}},
+	New:    func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Strange).Feed(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// After streams the numbers behind after, one a second.
+func (c *StrangeClient) After(ctx context.Context, after int) (iter.Seq2[Mark, error], error) {
+	p := strangeAfterParams{after}
+	var r gen1.Stream
+	call := rpc.Call{Method: &strangeAfter, Params: &p, Result: &r}
+	err := c.caller.Call(ctx, new(call))
+	return gen1.Cursor(ctx, c.caller, &call, func(m Mark) { p.After = m.N }), err
+}
+
+var strangeAfter = rpc.Method{
+	Name: StrangeAfterMethod, Service: "Strange", Params: []string{"after"}, Idempotent: true, Cursor: "after",
+	Errors: []*rpc.ErrorType{strangeWound},
+	Plain:  &rpc.Plain{ByPosition: true, Subscription: &rpc.Subscription{Subscribe: "st_watch", Notify: "st_item", Unsubscribe: "st_unwatch", ID: "subscription", Item: "value"}},
+	New:    gen1.New[strangeAfterParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*strangeAfterParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Strange).After(ctx, p.After)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type strangeAfterParams struct {
+	After int
+}
+
+func (p *strangeAfterParams) Field(int) any {
+	return &p.After
+}
+
 func appendMarkJSON(dst []byte, v *Mark) []byte {
 	dst = append(dst, `{"N":`...)
 	dst = jsongen.AppendInt(dst, &v.N)
@@ -1501,4 +1778,10 @@ func init() {
 	jsongen.Register((*Mark)(nil), 0x980b24bb4138db91,
 		func(dst []byte, v any) []byte { return appendMarkJSON(dst, v.(*Mark)) },
 		func(s []byte, i int, v any) int { return decodeMarkJSON(s, i, v.(*Mark)) })
+	jsongen.Register((**bool)(nil), 0xc6080423200b1685,
+		func(dst []byte, v any) []byte { return jsongen.AppendPointer(dst, v.(**bool), jsongen.AppendBool) },
+		func(s []byte, i int, v any) int { return jsongen.Pointer(s, i, v.(**bool), jsongen.Bool) })
+	jsongen.Register((**string)(nil), 0x88c2627bd1f758d0,
+		func(dst []byte, v any) []byte { return jsongen.AppendPointer(dst, v.(**string), jsongen.AppendString) },
+		func(s []byte, i int, v any) int { return jsongen.Pointer(s, i, v.(**string), jsongen.String) })
 }

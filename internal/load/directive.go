@@ -6,13 +6,14 @@ import (
 	"go/ast"
 	"go/token"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // A directive is one line above an interface, a method of one or an integer type:
 //
-//	//wirecall:service [name=NAME]
+//	//wirecall:service [name=NAME] [names=PATTERN]
 //	//wirecall:name NAME
 //	//wirecall:notify
 //	//wirecall:idempotent
@@ -21,15 +22,21 @@ import (
 //	//wirecall:json all|none
 //	//wirecall:option KEY=VALUE
 //	//wirecall:error TYPE [CODE] [name=NAME]
+//	//wirecall:params [position|name] [omitempty|omitempty=PARAMETER,…]
+//	//wirecall:subscription [PRESET] [KEY=VALUE]…
 //	//wirecall:bigint
 //
-// The first belongs to interfaces, the last to integer types, the three before it to
+// The first belongs to interfaces, the last to integer types, the five before it to
 // interfaces and methods, the others to methods. Each
 // may stand once, option once for each key and error once for each type. Arguments are words, or Go strings in quotes.
 type directive struct {
 	verb       string
 	key, value string // as in name=Chat; a lone word is a value; of an error its type and its name
 	code       int    // of an error; 0 for none
+
+	naming *naming           // of a service; nil for Service.Method
+	params *paramsForm       // nil unless it is about them
+	sub    *subscriptionForm // nil unless it is one
 }
 
 // marked matches what a directive looks like with a space too many.
@@ -61,6 +68,10 @@ func parseDirective(text string) (*directive, error) {
 		err = out.service(words)
 	case "name":
 		err = out.name(words)
+	case "params":
+		err = out.parameters(words)
+	case "subscription":
+		err = out.subscription(words)
 	case "cursor":
 		err = out.cursor(words)
 	case "resume":
@@ -80,7 +91,7 @@ func parseDirective(text string) (*directive, error) {
 			err = fmt.Errorf("//wirecall:%s takes no arguments", d.Name)
 		}
 	default:
-		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered, cursor, json, option, error and bigint", d.Name)
+		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered, cursor, json, option, error, params, subscription and bigint", d.Name)
 	}
 	if err != nil {
 		return nil, err
@@ -88,16 +99,22 @@ func parseDirective(text string) (*directive, error) {
 	return out, nil
 }
 
-func (d *directive) service(words []string) error {
-	if len(words) == 0 {
-		return nil
+func (d *directive) service(words []string) (err error) {
+	for _, word := range words {
+		key, value, _ := strings.Cut(word, "=")
+		switch {
+		case key == "name" && d.key == "":
+			d.key, d.value, err = key, value, checkName(value)
+		case key == "names" && d.naming == nil:
+			d.naming, err = parseNaming(value)
+		default:
+			err = errors.New("write //wirecall:service, with name=NAME and names=PATTERN behind it if wanted, such as names=eth_methodName")
+		}
+		if err != nil {
+			return err
+		}
 	}
-	key, value, ok := strings.Cut(words[0], "=")
-	if len(words) > 1 || !ok || key != "name" {
-		return errors.New("write //wirecall:service or //wirecall:service name=NAME")
-	}
-	d.key, d.value = key, value
-	return checkName(value)
+	return nil
 }
 
 func (d *directive) name(words []string) error {
@@ -105,7 +122,7 @@ func (d *directive) name(words []string) error {
 		return errors.New("write //wirecall:name NAME")
 	}
 	d.value = words[0]
-	return checkName(d.value)
+	return checkMethodName(d.value)
 }
 
 func (d *directive) cursor(words []string) error {
@@ -147,7 +164,7 @@ func (d *directive) error(words []string) error {
 			return errError
 		}
 		if d.code = int(code); reservedCode(d.code) {
-			return fmt.Errorf("the code %d is the protocol's own: use one that is not 0, -32800, or from -32768 to -32000", code)
+			return fmt.Errorf("the code %d has a meaning in JSON-RPC or in the protocol already: use one that is not 0, -32800, or from -32768 to -32000; of those -32001 to -32004, -32006 and -32099 to -32020 are free", code)
 		}
 		words = words[1:]
 	}
@@ -170,7 +187,7 @@ func repeatable(verb string) bool { return verb == "option" || verb == "error" }
 var sane = regexp.MustCompile(`^[\pL_][\pL\pN_./-]*$`)
 
 // checkName reports why name cannot be one on the wire. JSON-RPC keeps names
-// that begin with "rpc." to itself; "$/" is ours.
+// that begin with "rpc." to itself; "$/" is for methods alone.
 func checkName(name string) error {
 	switch {
 	case strings.HasPrefix(name, "rpc.") || name == "rpc":
@@ -181,4 +198,20 @@ func checkName(name string) error {
 		return fmt.Errorf("the name %q is not one: use at most 128 letters, digits and _ - . /, a letter first", name)
 	}
 	return nil
+}
+
+// ownNames are the notifications of the runtime. Other methods under $/ may be declared,
+// as those of the Language Server Protocol.
+var ownNames = []string{"items", "end", "credit", "cancel", "cancelRequest", "ping", "pong", "goaway", "moved", "ack", "close", "auth"}
+
+// checkMethodName is checkName for a method, which may be under $/.
+func checkMethodName(name string) error {
+	under, ok := strings.CutPrefix(name, "$/")
+	switch {
+	case !ok:
+		return checkName(name)
+	case slices.Contains(ownNames, under):
+		return fmt.Errorf("the name %q is the protocol's own", name)
+	}
+	return checkName(under)
 }

@@ -14,10 +14,17 @@ import (
 // applicationCode is the code of an error that has none of its own.
 const applicationCode = 1
 
-// reservedCode reports whether the protocol keeps a code to itself: JSON-RPC 2.0,
-// section 5.1, and -32800, which the Language Server Protocol has for cancelled calls.
+// reservedCode reports whether a code has a meaning already: in JSON-RPC 2.0, in this
+// protocol, or, for 0, none. Codes from -32099 to -32000 that this protocol does not use
+// are those of other servers.
 func reservedCode(code int) bool {
-	return code >= -32768 && code <= -32000 || code == -32800 || code == 0
+	switch {
+	case code == 0, code == -32800, code == -32000, code == -32005:
+		return true
+	case code >= -32099 && code <= -32020, code >= -32006 && code <= -32001:
+		return false
+	}
+	return code >= -32768 && code <= -32000
 }
 
 var errorType = types.Universe.Lookup("error").Type().Underlying().(*types.Interface)

@@ -39,16 +39,28 @@ func (w *pkgLoader) method(s *model.Service, d *decl, owner *types.TypeName, fn 
 		return nil
 	}
 	doc := w.doc(fn)
-	m.out = &model.Method{JSON: d.json, Options: slices.Clone(d.options), Errors: slices.Clone(d.errors), Name: fn.Name(), Wire: s.Wire + "." + fn.Name(), Doc: doc.Text(), Pos: w.pos(m.at)}
+	m.out = &model.Method{JSON: d.json, Options: slices.Clone(d.options), Errors: slices.Clone(d.errors), Name: fn.Name(), Wire: d.wireName(s, fn.Name()), Doc: doc.Text(), Pos: w.pos(m.at)}
 	m.params()
 	m.results()
 	directives := w.directives(doc)
 	for _, own := range directives {
 		m.directive(own)
 	}
+	if err := checkMethodName(m.out.Wire); err != nil && d.naming != nil {
+		m.refusef(m.at, "%s: %v", m.who, err)
+	}
+	m.plain(d, directives)
 	m.errors(w.declaredErrors(directives, fn.Pkg(), m.who), m.at)
 	m.rules()
 	return m.out
+}
+
+// wireName returns the name on the wire of a method of s without a name of its own.
+func (d *decl) wireName(s *model.Service, method string) string {
+	if d.naming != nil {
+		return d.naming.apply(method)
+	}
+	return s.Wire + "." + method
 }
 
 // bad refuses something about the method. The cure is for methods that the user

@@ -84,7 +84,11 @@ type decl struct {
 	wire  string // given in the directive, or empty
 	build buildConstraint
 
+	naming *naming // of its methods; nil for Service.Method
+
 	// What holds for all its methods that do not say otherwise.
+	params  *paramsForm
+	sub     *subscriptionForm
 	json    model.JSON
 	options []model.Option
 	raised  []placedDirective // that declare errors
@@ -137,6 +141,10 @@ func (w *pkgLoader) marked(spec *ast.TypeSpec, doc *ast.CommentGroup) *decl {
 			all.options = append(all.options, model.Option{Key: d.key, Value: d.value})
 		case service && d.verb == "error":
 			all.raised = append(all.raised, d)
+		case service && d.verb == "params":
+			all.params = d.params
+		case service && d.verb == "subscription":
+			all.sub = d.sub
 		case !service && d.verb == "bigint": // whether it is an integer is found out where it is used
 		case d.verb != "service":
 			w.refusef(d.pos, "//wirecall:%s is out of place: it belongs in the comment right above %s", d.verb, place(d.verb))
@@ -146,11 +154,12 @@ func (w *pkgLoader) marked(spec *ast.TypeSpec, doc *ast.CommentGroup) *decl {
 		case spec.Assign.IsValid():
 			w.refusef(d.pos, "//wirecall:service belongs above an interface; %s is an alias: write type %s", spec.Name.Name, unaliased(spec))
 		default:
-			found = &decl{spec: spec, doc: doc, wire: d.value}
+			found = &decl{spec: spec, doc: doc, wire: d.value, naming: d.naming}
 		}
 	}
 	if found != nil {
 		found.json, found.options, found.raised = all.json, all.options, all.raised
+		found.params, found.sub = all.params, all.sub
 	}
 	return found
 }
@@ -194,7 +203,7 @@ func place(verb string) string {
 		return "an interface"
 	case "bigint":
 		return "an integer type"
-	case "json", "option", "error":
+	case "json", "option", "error", "params", "subscription":
 		return "a marked interface or a method of an interface"
 	}
 	return "a method of an interface"

@@ -84,6 +84,7 @@ func (m *Method) String() string {
 			parts = append(parts, flag.name)
 		}
 	}
+	parts = append(parts, m.Plain.strings()...)
 	if m.Cursor != nil {
 		parts = append(parts, "cursor "+m.Cursor.Param+"="+m.Cursor.Field)
 	}
@@ -94,6 +95,26 @@ func (m *Method) String() string {
 		parts = append(parts, e.String())
 	}
 	return strings.Join(parts, ", ")
+}
+
+// strings returns what is declared, one string each.
+func (p Plain) strings() (parts []string) {
+	if p.ByPosition {
+		parts = append(parts, "by position")
+	}
+	if len(p.OmitEmpty) > 0 {
+		parts = append(parts, "omitempty "+strings.Join(p.OmitEmpty, " "))
+	}
+	if p.Subscription == nil {
+		return parts
+	}
+	sub := "subscription"
+	for _, key := range SubscriptionKeys {
+		if value := *p.Subscription.Key(key); value != "" {
+			sub += " " + key + "=" + value
+		}
+	}
+	return append(parts, sub)
 }
 
 func (e *Error) String() string {

@@ -4,7 +4,10 @@
 // imports nothing but the means to print itself.
 package model
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A Package is the services that one output file is written for.
 type Package struct {
@@ -56,6 +59,36 @@ type Method struct {
 	Cursor     *Cursor  // nil where a stream does not continue
 	Options    []Option // in the order written, the service's first; of one key there is one
 	Errors     []*Error // that it declares, its service's first
+	Plain      Plain    // what it is in plain mode
+}
+
+// Plain is how a method is called in plain mode. The zero Plain is by name.
+type Plain struct {
+	ByPosition   bool
+	OmitEmpty    []string      // parameters that are left out if they are empty
+	Subscription *Subscription // of the stream that is its result; nil if nothing is declared
+}
+
+// IsZero reports whether nothing is declared.
+func (p Plain) IsZero() bool {
+	return !p.ByPosition && len(p.OmitEmpty) == 0 && p.Subscription == nil
+}
+
+// A Subscription is a stream in plain mode: see rpc.Subscription.
+type Subscription struct {
+	Subscribe, Kind, Notify, Unsubscribe, Cancel, End, ID, Item string
+}
+
+// SubscriptionKeys are the keys of Subscription.Key, in the order of the fields.
+var SubscriptionKeys = []string{"subscribe", "kind", "notify", "unsubscribe", "cancel", "end", "id", "item"}
+
+// Key returns the field with the name that directives have for it, or nil.
+func (s *Subscription) Key(name string) *string {
+	fields := []*string{&s.Subscribe, &s.Kind, &s.Notify, &s.Unsubscribe, &s.Cancel, &s.End, &s.ID, &s.Item}
+	if i := slices.Index(SubscriptionKeys, name); i >= 0 {
+		return fields[i]
+	}
+	return nil
 }
 
 // JSON is for which types of a method JSON is generated: for those that are small

@@ -33,6 +33,9 @@ func (e *emitter) method(n *names, p *plan) {
 				}
 			}))
 		}
+		if !p.Plain.IsZero() {
+			set("Plain", plain(p.Plain))
+		}
 		set("New", p.newValues())
 		set("Serve", jen.Func().Params(jen.Id(p.ctx).Qual("context", "Context"), jen.Id(p.impl).Any(), jen.Id(p.c).Op("*").Qual(rpcPath, "Call")).
 			Add(p.serveResult()).BlockFunc(func(g *jen.Group) { p.serve(n, g) }))
@@ -47,6 +50,44 @@ func options(all []model.Option) jen.Code {
 			g.Values(jen.Id("Key").Op(":").Lit(o.Key), jen.Id("Value").Op(":").Lit(o.Value))
 		}
 	})
+}
+
+// plain emits &rpc.Plain{ByPosition: true, …}.
+func plain(m model.Plain) jen.Code {
+	return jen.Op("&").Qual(rpcPath, "Plain").ValuesFunc(func(g *jen.Group) {
+		if m.ByPosition {
+			g.Id("ByPosition").Op(":").True()
+		}
+		if len(m.OmitEmpty) > 0 {
+			g.Id("OmitEmpty").Op(":").Index().String().ValuesFunc(func(g *jen.Group) {
+				for _, name := range m.OmitEmpty {
+					g.Lit(name)
+				}
+			})
+		}
+		if m.Subscription != nil {
+			g.Id("Subscription").Op(":").Add(subscription(m.Subscription))
+		}
+	})
+}
+
+// subscription emits &rpc.Subscription{Subscribe: "eth_subscribe", …}.
+func subscription(s *model.Subscription) jen.Code {
+	return jen.Op("&").Qual(rpcPath, "Subscription").ValuesFunc(func(g *jen.Group) {
+		for _, key := range model.SubscriptionKeys {
+			if value := *s.Key(key); value != "" {
+				g.Id(subscriptionField(key)).Op(":").Lit(value)
+			}
+		}
+	})
+}
+
+// subscriptionField returns the field of rpc.Subscription for a key.
+func subscriptionField(key string) string {
+	if key == "id" {
+		return "ID"
+	}
+	return upper(key)
 }
 
 // described emits what is declared of a method, behind its names.

@@ -1,0 +1,84 @@
+package docs_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+
+	"github.com/wirecall/wirecall/rpc"
+)
+
+// Eth is a part of the API of Ethereum's nodes.
+//
+//wirecall:service names=eth_methodName
+//wirecall:params position
+//wirecall:error Reverted 3
+type Eth interface {
+	// BlockNumber returns the number of the latest block, in hexadecimal.
+	BlockNumber(ctx context.Context) (string, error)
+
+	// GetBalance returns a balance, at the latest block if block is nil.
+	GetBalance(ctx context.Context, address string, block *string) (string, error)
+}
+
+// Reverted is the error of a call that a contract has reverted: what it returned.
+type Reverted string
+
+func (r Reverted) Error() string { return "execution reverted: " + string(r) }
+
+// Pages is a list that comes in pages.
+//
+//wirecall:service names=list/methodName
+type Pages interface {
+	// Page returns a page of the list, the first if cursor is nil.
+	//
+	//wirecall:params omitempty=cursor
+	Page(ctx context.Context, cursor *string, all bool) ([]string, error)
+}
+
+func Example_anyServer() {
+	ctx := context.Background()
+	near, far := net.Pipe()
+	go answer(far,
+		`{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}`, // rpc.hello
+		`{"jsonrpc":"2.0","id":2,"result":"0x12"}`,
+		`{"jsonrpc":"2.0","id":3,"error":{"code":3,"message":"execution reverted","data":"0x08c379a0"}}`,
+		`{"jsonrpc":"2.0","id":4,"result":["a","b"]}`,
+	)
+	conn, err := rpc.NewConn(ctx, near, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	eth := NewEthClient(conn)
+	balance, err := eth.GetBalance(ctx, "0x742d35cc6634c0532925a3b844bc454e4438f44e", nil)
+	fmt.Println(balance, err)
+	_, err = eth.BlockNumber(ctx)
+	reverted, ok := errors.AsType[Reverted](err)
+	fmt.Println(string(reverted), ok, rpc.CodeOf(err))
+	page, err := NewPagesClient(conn).Page(ctx, nil, true)
+	fmt.Println(page, err)
+	// Output:
+	// {"jsonrpc":"2.0","id":2,"method":"eth_getBalance","params":["0x742d35cc6634c0532925a3b844bc454e4438f44e"]}
+	// 0x12 <nil>
+	// {"jsonrpc":"2.0","id":3,"method":"eth_blockNumber"}
+	// 0x08c379a0 true code 3
+	// {"jsonrpc":"2.0","id":4,"method":"list/page","params":{"all":true}}
+	// [a b] <nil>
+}
+
+// answer is a server that knows nothing of wirecall. It has an answer for each line, and
+// prints all but the first.
+func answer(conn net.Conn, answers ...string) {
+	lines := bufio.NewScanner(conn)
+	for i, a := range answers {
+		if lines.Scan(); i > 0 {
+			fmt.Println(lines.Text())
+		}
+		fmt.Fprintln(conn, a)
+	}
+	lines.Scan()
+}
