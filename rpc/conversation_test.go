@@ -1,6 +1,7 @@
 package rpc_test
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -88,6 +89,8 @@ type conversation struct {
 	sessions   *rpc.SessionOptions // nil where our side keeps none
 	auth       []string            // the tokens of our side as a client, in turn
 	asks       bool                // our side as a server authenticates
+	framing    rpc.Framing         // of both sides
+	plain      bool                // our side as a client sends no hello
 	lines      []scriptLine
 	over       string // the subprotocol that wirecall mode goes over; empty for lines
 }
@@ -98,7 +101,7 @@ type scriptLine struct {
 }
 
 // markers, longer ones before those that they begin with.
-var markers = []string{"<-close", "<-cut", "<-dial", "<-lost", "->close", "->cut", "->dial", "->half", "->lost", "->deaf", "->hears", "->", "<-", "<*", "..", "~>", "~<", "!", "#", "@"}
+var markers = []string{"<-close", "<-cut", "<-dial", "<-lost", "->close", "->cut", "->dial", "->half", "->lost", "->deaf", "->hears", "->raw", "->", "<-", "<*", "..", "~>", "~<", "!", "#", "@"}
 
 // readConversations reads a file.
 func readConversations(t *testing.T, file string) []*conversation {
@@ -175,6 +178,12 @@ func (c *conversation) limit(t *testing.T, l scriptLine) {
 	switch name {
 	case "Authenticate":
 		c.asks = true
+		return
+	case "Framing":
+		c.framing = map[string]rpc.Framing{"ContentLength": rpc.ContentLength}[value]
+		return
+	case "Plain":
+		c.plain = true
 		return
 	case "Token":
 		c.auth = strings.Fields(value)
@@ -261,11 +270,15 @@ func (p *scriptedPeer) do(l scriptLine) {
 	p.t.Helper()
 	switch l.marker {
 	case "->":
-		if _, err := p.now.conn.Write([]byte(p.filled(l.text) + "\n")); err != nil {
+		if _, err := p.now.conn.Write(p.now.framed(p.filled(l.text))); err != nil {
 			p.fatalf("the connection has ended: %v", p.prog.cause())
 		}
-	case "->half":
+	case "->raw":
 		p.now.conn.Write([]byte(p.filled(l.text)))
+	case "->half":
+		if text := p.filled(l.text); text != "" {
+			p.now.conn.Write(bytes.TrimSuffix(p.now.framed(text), []byte("\n")))
+		}
 		p.now.half()
 	case "->close", "->cut":
 		p.now.conn.Close()
@@ -306,7 +319,7 @@ func (p *scriptedPeer) duration(text string) time.Duration {
 // end.
 func (p *scriptedPeer) socket() net.Conn {
 	near, far := net.Pipe()
-	p.now = newScriptedSocket(far)
+	p.now = newScriptedSocket(far, p.framing)
 	p.sockets = append(p.sockets, p.now)
 	p.now.half = func() { near.SetReadDeadline(time.Unix(1, 0)) }
 	return halfPipe{near}

@@ -120,7 +120,8 @@ func (d *dialer) dial(ctx context.Context) (transport.Transport, session.Mode, e
 	if err != nil {
 		return nil, 0, err
 	}
-	return transport.NewLines(conn, d.config.lineOptions(nil)), session.ModeUnknown, nil
+	t, m := d.opts.conn().overByteStreams(conn, d.config)
+	return t, m, nil
 }
 
 // parseURL parses a URL to dial. Its errors quote nothing of a URL that may hold a
@@ -174,10 +175,10 @@ func netError(err error) error {
 }
 
 // NewConn makes a connection over a pair of byte streams whose other end a server
-// serves with ServeConn. Each message is a line of JSON. A nil opts means the defaults;
-// if an option is invalid, the error names its field. ctx bounds the handshake, and its
-// values are in the contexts of handlers. The connection ends when rwc does. NewConn
-// closes rwc if it fails, and the connection closes it when it ends.
+// serves with ServeConn. Each message is JSON, delimited as opts.Framing says. A nil opts
+// means the defaults; if an option is invalid, the error names its field. ctx bounds the
+// handshake, and its values are in the contexts of handlers. The connection ends when
+// rwc does. NewConn closes rwc if it fails, and the connection closes it when it ends.
 func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*Conn, error) {
 	if opts == nil {
 		opts = &ConnOptions{}
@@ -187,13 +188,24 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*C
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
 	cfg := opts.config()
-	s := session.New(ctx, &cfg.Settings, wire.JSON, transport.NewLines(rwc, cfg.lineOptions(nil)), session.ModeUnknown, nil)
+	t, m := opts.overByteStreams(rwc, cfg)
+	s := session.New(ctx, &cfg.Settings, wire.JSON, t, m, nil)
 	if err := public(s, s.Open(ctx)); err != nil {
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
 	connOf(s).observeSession(s, nil)
 	s.Start()
 	return connOf(s), nil
+}
+
+// overByteStreams returns the transport of a client over a pair of byte streams, and the
+// mode in which its session begins.
+func (o *ConnOptions) overByteStreams(rwc io.ReadWriteCloser, cfg *config) (transport.Transport, session.Mode) {
+	t := transport.NewFramed(rwc, o.Framing.transport(), cfg.byteStreamOptions(nil))
+	if o.Plain {
+		return t, session.ModePlain
+	}
+	return t, session.ModeUnknown
 }
 
 // handshakeKey is the context key of the handshake's own context.
@@ -235,10 +247,12 @@ func (d *dialer) dialWebSocket(ctx context.Context) (transport.Transport, sessio
 		return nil, 0, err
 	}
 	o := &transport.DialOptions{
-		Options:     d.config.webSocketOptions(nil),
-		Header:      header,
-		Subprotocol: subprotocol(d.codec),
-		Binary:      d.codec.Format() == wire.CBOR,
+		Options: d.config.webSocketOptions(nil),
+		Header:  header,
+		Binary:  d.codec.Format() == wire.CBOR,
+	}
+	if !d.opts.Plain {
+		o.Subprotocols = []string{subprotocol(d.codec)}
 	}
 	switch {
 	case d.opts.HTTPClient != nil:

@@ -104,8 +104,9 @@ func (c *config) webSocketOptions(onClose func()) transport.Options {
 	return transport.Options{MaxFrame: max(c.Limits.MessageBytes, session.FrameSize), Stall: c.Limits.WriteTimeout, OnClose: onClose}
 }
 
-// lineOptions returns the options of lines, each of which is one message.
-func (c *config) lineOptions(onClose func()) transport.Options {
+// byteStreamOptions returns the options of a pair of byte streams, where a frame is one
+// message.
+func (c *config) byteStreamOptions(onClose func()) transport.Options {
 	return transport.Options{MaxFrame: c.Limits.MessageBytes, Stall: c.Limits.WriteTimeout, OnClose: onClose}
 }
 

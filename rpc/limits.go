@@ -231,8 +231,13 @@ func (o *SessionOptions) Validate() error {
 // Validate returns an error that names the first invalid field of o, or nil if there is
 // none or o is nil. NewConn returns that error.
 func (o *ConnOptions) Validate() error {
-	if o == nil {
+	switch {
+	case o == nil:
 		return nil
+	case o.Framing != Lines && o.Framing != ContentLength:
+		return fmt.Errorf("Framing is %d: want Lines or ContentLength", o.Framing)
+	case o.Plain && o.Token != nil:
+		return contradiction("Plain", "Token")
 	}
 	return firstError(o.Limits.Validate(),
 		checkNotNil("CallInterceptors", o.CallInterceptors, func(f Interceptor) bool { return f == nil }),
@@ -271,6 +276,10 @@ func (o *DialOptions) Validate() error {
 		return contradiction("DialOptions.NetDial", "DialOptions.HTTPClient")
 	case o.Resume && o.Reconnect.Disabled:
 		return contradiction("DialOptions.Resume", "Reconnect.Disabled")
+	case o.Plain && o.Resume:
+		return contradiction("DialOptions.Plain", "DialOptions.Resume")
+	case o.Plain && o.Codec != nil && o.Codec.Format() != wire.JSON:
+		return contradiction("DialOptions.Plain", "DialOptions.Codec")
 	}
 	return firstError(checkHeader(o.Header), o.Reconnect.Validate(), o.conn().Validate())
 }
@@ -285,6 +294,9 @@ func contradiction(one, other string) error {
 func (o *DialOptions) validateFor(scheme string) error {
 	switch scheme {
 	case "ws", "wss", "http", "https":
+		if o.Framing != Lines {
+			return fmt.Errorf("DialOptions.Framing is set, and a WebSocket (%s://) delimits messages itself: leave it unset", scheme)
+		}
 		return nil
 	case "tcp", "unix":
 	default:

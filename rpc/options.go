@@ -10,6 +10,7 @@ import (
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/session"
+	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -18,6 +19,16 @@ import (
 type ConnOptions struct {
 	// Services are served to the peer. No two of them may have a method of the same name.
 	Services []Service
+
+	// Framing is how messages are delimited. The default is Lines.
+	Framing Framing
+
+	// Plain makes the connection plain JSON-RPC 2.0 from its first message. By default it
+	// begins with the request rpc.hello, and is plain if the server's answer shows that it
+	// does not know that. Some servers accept no unknown request, others answer none
+	// before a first one of their own. It is invalid together with Token, which a plain
+	// server does not receive.
+	Plain bool
 
 	// Limits bound what the connection may cost this side.
 	Limits Limits
@@ -88,6 +99,14 @@ type DialOptions struct {
 	// through an SSH tunnel, for example, or to a network that a test interrupts. It is
 	// invalid together with HTTPClient, whose Transport opens its own sockets.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Framing is how messages are delimited with tcp and unix. The default is Lines. Any
+	// other is invalid for a WebSocket, which delimits messages itself.
+	Framing Framing
+
+	// Plain is as in ConnOptions. With it no subprotocol is offered to the server of a
+	// WebSocket. It is also invalid together with Resume, and with any Codec but JSON.
+	Plain bool
 
 	// Reconnect configures how the connection is made again when its socket is lost.
 	Reconnect Reconnect
@@ -197,6 +216,8 @@ type ServerOptions struct {
 func (o *DialOptions) conn() *ConnOptions {
 	return &ConnOptions{
 		Services:           o.Services,
+		Framing:            o.Framing,
+		Plain:              o.Plain,
 		Limits:             o.Limits,
 		CallInterceptors:   o.CallInterceptors,
 		ServeInterceptors:  o.ServeInterceptors,
@@ -222,6 +243,28 @@ func (o *ServerOptions) conn() *ConnOptions {
 		HideErrors:         o.HideErrors,
 		Logger:             o.Logger,
 	}
+}
+
+// A Framing is how messages are delimited on a pair of byte streams. A Server uses that
+// of the client's first message.
+type Framing int
+
+const (
+	// Lines has one message a line of JSON.
+	Lines Framing = iota
+
+	// ContentLength has a header part before each message, as the Language Server
+	// Protocol 3.17 specifies it: "Content-Length: 97", and an empty line, each ended by
+	// CR LF. It is at most 4 KiB; a Content-Type may follow, with UTF-8 as its charset.
+	ContentLength
+)
+
+// transport returns f as package transport has it.
+func (f Framing) transport() transport.Framing {
+	if f == ContentLength {
+		return transport.Headers
+	}
+	return transport.Lines
 }
 
 // A config is the common form of the options of Dial, NewConn and NewServer.

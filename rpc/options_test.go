@@ -41,6 +41,11 @@ func TestOptionsAreChecked(t *testing.T) {
 	refused(t, "ServeInterceptors[1] is nil", &rpc.ServerOptions{ServeInterceptors: chain}, &rpc.DialOptions{ServeInterceptors: chain}, &rpc.ConnOptions{ServeInterceptors: chain})
 	twice := append(services(), services()[1])
 	refused(t, `Services: method "test_subscribe" is registered twice`, &rpc.DialOptions{Services: twice}, &rpc.ConnOptions{Services: twice})
+	refused(t, "Framing is 2: want Lines or ContentLength", &rpc.DialOptions{Framing: 2}, &rpc.ConnOptions{Framing: 2})
+	token := func(context.Context) (string, error) { return "", nil }
+	refused(t, "Plain and Token contradict each other", &rpc.DialOptions{Plain: true, Token: token}, &rpc.ConnOptions{Plain: true, Token: token})
+	refused(t, "DialOptions.Plain and DialOptions.Resume contradict each other", &rpc.DialOptions{Plain: true, Resume: true})
+	refused(t, "DialOptions.Plain and DialOptions.Codec contradict each other", &rpc.DialOptions{Plain: true, Codec: cbor.Codec})
 	for want, opts := range map[string]rpc.ServerOptions{
 		"ServerOptions.MaxConnections is -1":            {MaxConnections: -1},
 		"SessionOptions.Window is -1s":                  {Sessions: &rpc.SessionOptions{Window: -time.Second}},

@@ -1,12 +1,36 @@
 package rpc_test
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/wirecall/wirecall/rpc"
 )
+
+// A connection that is plain by its options offers no subprotocol and sends no hello,
+// though the server speaks wirecall.
+func TestPlainByOption(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var offered []string
+		srv := rpc.NewServer(&rpc.ServerOptions{Observers: []*rpc.Observer{{Conn: func(_ context.Context, _ *rpc.Conn, handshake *http.Request) func(error) {
+			offered = handshake.Header.Values("Sec-WebSocket-Protocol")
+			return nil
+		}}}})
+		srv.Register(services()...)
+		conn, err := rpc.Dial(t.Context(), "ws://test", &rpc.DialOptions{HTTPClient: serveInMemory(t, srv), Plain: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if sum, err := NewSubjectClient(conn).Add(t.Context(), 3, 4); sum != 7 || err != nil || !conn.Plain() || offered != nil {
+			t.Errorf("%d, %v; plain: %v; it has offered %q", sum, err, conn.Plain(), offered)
+		}
+	})
+}
 
 // A plain client may guess the id of a subscription that is being made.
 func TestUnsubscribeBeforeSubscribed(t *testing.T) {

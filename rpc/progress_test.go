@@ -42,7 +42,7 @@ func newSlowPeer(t *testing.T, limits Limits) *slowPeer {
 	}}})
 	near, far := net.Pipe()
 	p.conn = far
-	held := holding{transport.NewLines(near, p.server.config.lineOptions(nil)), &p.took}
+	held := holding{transport.NewFramed(near, transport.Lines, p.server.config.byteStreamOptions(nil)), &p.took}
 	c := session.New(context.Background(), &p.server.config.Settings, wire.JSON, held, session.ModePlain, nil)
 	held.Bind(c)
 	p.server.admit(c)
@@ -96,7 +96,7 @@ func TestSlowReaderIsNotSilent(t *testing.T) {
 		go io.Copy(io.Discard, far)
 		var took atomic.Int64
 		cfg := (&ConnOptions{Limits: Limits{IdleTimeout: 30 * time.Second}}).config()
-		held := holding{transport.NewLines(near, cfg.lineOptions(nil)), &took}
+		held := holding{transport.NewFramed(near, transport.Lines, cfg.byteStreamOptions(nil)), &took}
 		c := session.New(context.Background(), &cfg.Settings, wire.JSON, held, session.ModeWirecall, nil)
 		held.Bind(c)
 		c.Start()

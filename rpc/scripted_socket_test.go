@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -26,29 +27,56 @@ type scriptedSocket struct {
 	conn net.Conn
 	eof  chan struct{} // closed when our side has ended it
 	half func()        // ends what our side reads
+	form rpc.Framing
 
 	mu     sync.Mutex
 	got    []string
 	paused chan struct{} // closed when the peer reads again; nil while it reads
 }
 
-func newScriptedSocket(conn net.Conn) *scriptedSocket {
-	s := &scriptedSocket{conn: conn, eof: make(chan struct{})}
+func newScriptedSocket(conn net.Conn, f rpc.Framing) *scriptedSocket {
+	s := &scriptedSocket{conn: conn, form: f, eof: make(chan struct{})}
 	go s.read()
 	return s
 }
 
-// read takes in lines until the connection ends.
+// framed returns a message as the peer sends it.
+func (s *scriptedSocket) framed(msg string) []byte {
+	if s.form == rpc.ContentLength {
+		return fmt.Appendf(nil, "Content-Length: %d\r\n\r\n%s", len(msg), msg)
+	}
+	return []byte(msg + "\n")
+}
+
+// message reads a message, which must have the form that framed gives it.
+func (s *scriptedSocket) message(br *bufio.Reader) (string, error) {
+	line, err := br.ReadString('\n')
+	if s.form == rpc.Lines || err != nil {
+		return strings.TrimSuffix(line, "\n"), err
+	}
+	var n int
+	if _, err := fmt.Sscanf(line, "Content-Length: %d\r\n", &n); err != nil {
+		return line, nil // no conversation expects it
+	}
+	content := make([]byte, n)
+	end, err := br.ReadString('\n')
+	if err == nil && end == "\r\n" {
+		_, err = io.ReadFull(br, content)
+	}
+	return string(content), err
+}
+
+// read takes in messages until the connection ends.
 func (s *scriptedSocket) read() {
 	defer close(s.eof)
 	br := bufio.NewReader(reading{s})
 	for {
-		line, err := br.ReadString('\n')
+		msg, err := s.message(br)
 		if err != nil {
 			return
 		}
 		s.mu.Lock()
-		s.got = append(s.got, strings.TrimSuffix(line, "\n"))
+		s.got = append(s.got, msg)
 		s.mu.Unlock()
 	}
 }
@@ -217,9 +245,9 @@ func (p *program) connect() (*rpc.Conn, error) {
 		token = inTurn(p.auth...)
 	}
 	if p.over == "" && p.sessions == nil {
-		return rpc.NewConn(p.ctx, <-p.dialed, &rpc.ConnOptions{Limits: p.limits, Services: services(), Token: token})
+		return rpc.NewConn(p.ctx, <-p.dialed, &rpc.ConnOptions{Limits: p.limits, Services: services(), Token: token, Framing: p.framing, Plain: p.plain})
 	}
-	opts := &rpc.DialOptions{Limits: p.limits, Services: services(), Token: token}
+	opts := &rpc.DialOptions{Limits: p.limits, Services: services(), Token: token, Framing: p.framing, Plain: p.plain}
 	opts.Resume, opts.Reconnect.Disabled = p.sessions != nil, p.sessions == nil
 	opts.NetDial = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		select {

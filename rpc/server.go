@@ -135,10 +135,10 @@ func isHandshake(r *http.Request) bool {
 
 // ServeConn serves one connection over a pair of byte streams, such as a TCP
 // connection, standard input and output, or a pipe. It returns when the connection
-// ends, with the cause: ErrClosed, or io.EOF if the peer has gone, among others. Each
-// message is one line of JSON. If the first line is rpc.hello, the connection speaks
-// wirecall. A plain client may close its sending side: what it has sent is served and
-// answered, for up to 30 s, and its subscriptions end.
+// ends, with the cause: ErrClosed, or io.EOF if the peer has gone, among others. The
+// framing is that of the client's first message: see Framing. If that message is
+// rpc.hello, the connection speaks wirecall. A plain client may close its sending side:
+// what it has sent is served and answered, for up to 30 s, and its subscriptions end.
 //
 // The contexts of handlers have the values of ctx. The end of ctx ends the connection,
 // and also its session if that waits for its client after the connection was lost: do
@@ -155,7 +155,7 @@ func (s *Server) ServeConn(ctx context.Context, rwc io.ReadWriteCloser) error {
 // serveConn serves a connection whose socket has been counted. It calls closed when the
 // socket has been closed.
 func (s *Server) serveConn(ctx context.Context, set *session.Settings, rwc io.ReadWriteCloser, closed func()) error {
-	t := transport.NewLines(rwc, s.config.lineOptions(closed))
+	t := transport.NewFramed(rwc, transport.Detect, s.config.byteStreamOptions(closed))
 	o := session.NewOpening(ctx, set, (*serverHost)(s), t, wire.JSON, true)
 	stop := context.AfterFunc(ctx, func() { o.End(context.Cause(ctx), transport.CloseShutdown) })
 	c, err := o.Run()

@@ -273,6 +273,32 @@ func TestConversationsOverWebSocket(t *testing.T) {
 	}
 }
 
+// aboutLines are the conversations that have no meaning where messages are not lines.
+var aboutLines = map[string]bool{
+	"errors/too large to take":            true,
+	"notifications-end/credit over a cut": true, // sends many lines as one
+	"plain-corners/a line without end":    true,
+	"plain-half-close/wirecall":           true,
+}
+
+// TestConversationsOverContentLength replays what was written for lines with a header
+// before each message.
+func TestConversationsOverContentLength(t *testing.T) {
+	for _, file := range []string{"auth", "calls", "cancel", "client", "client-streams", "control", "credit", "errors", "goaway", "hello", "limits",
+		"notifications", "notifications-end", "peer", "session", "session-client", "streams", "streams-up", "plain-calls", "plain-batch", "plain-corners",
+		"plain-half-close", "plain-limits", "plain-notifications", "plain-subscriptions", "plain-shutdown"} {
+		for _, c := range readConversations(t, "testdata/"+file+".txt") {
+			if aboutLines[file+"/"+c.name] {
+				continue
+			}
+			t.Run(file+"/"+c.name, func(t *testing.T) {
+				c.framing = rpc.ContentLength
+				synctest.Test(t, c.replay)
+			})
+		}
+	}
+}
+
 // wirecall reports whether the conversation is in wirecall mode.
 func (c *conversation) wirecall() bool {
 	return c.byClient() || strings.Contains(c.lines[0].text, `"method":"rpc.`)

@@ -11,7 +11,7 @@ import (
 type owner interface {
 	transport.Owner
 
-	// goodbye returns the message that replaces a close frame on lines, nil if the peer
+	// goodbye returns the message that replaces a close frame on byte streams, nil if the peer
 	// needs none.
 	goodbye(code transport.CloseCode, reason string) []byte
 
@@ -23,16 +23,16 @@ type owner interface {
 // time.
 func closeTransport(t transport.Transport, o owner, code transport.CloseCode, reason string) {
 	if !t.CloseHandshake(code, reason) {
-		closeLines(t, o, code, reason)
+		closeFramed(t, o, code, reason)
 	}
 	t.Close()
 }
 
-// closeLines is the closing handshake of lines. It sends a goodbye only if the peer
+// closeFramed is the closing handshake of byte streams. It sends a goodbye only if the peer
 // would otherwise reconnect for its session. Unless the peer has violated the protocol,
 // it then waits for the peer to close: closing with unread input would reset the socket,
 // and the peer could lose what was written last.
-func closeLines(t transport.Transport, o owner, code transport.CloseCode, reason string) {
+func closeFramed(t transport.Transport, o owner, code transport.CloseCode, reason string) {
 	msg := o.goodbye(code, reason)
 	if msg != nil {
 		_ = t.WriteFrame(msg)

@@ -25,7 +25,7 @@ type Host interface {
 
 // An Opening owns a server's transport until there is a session. The client's first
 // request decides: rpc.hello begins a session, rpc.resume gives the transport to a
-// detached session, and on lines anything else begins a plain session.
+// detached session, and on byte streams anything else begins a plain session.
 //
 // One goroutine, the reader, calls Run and then Read of the session. The timer, and a
 // server that shuts down, may end the opening from other goroutines.
@@ -35,7 +35,7 @@ type Opening struct {
 	ctx       context.Context // has the values for handlers
 	transport transport.Transport
 	form      wire.Format
-	lines     bool            // on lines: the first line decides between wirecall and plain JSON-RPC
+	framed    bool            // on a pair of byte streams: the first frame decides between wirecall and plain JSON-RPC
 	Bearer    string          // the token of the HTTP request; empty for none
 	values    context.Context // the reader's: ctx with what Authenticate adds
 	principal string          // the reader's
@@ -56,8 +56,8 @@ type Opening struct {
 var errHandshake = errors.New("no hello within the time for the handshake")
 
 // NewOpening returns an opening, whose Run must follow.
-func NewOpening(ctx context.Context, set *Settings, h Host, t transport.Transport, form wire.Format, lines bool) *Opening {
-	o := &Opening{Settings: set, host: h, ctx: ctx, values: ctx, transport: t, form: form, lines: lines, flushing: make(chan struct{}, 1), Done: make(chan struct{})}
+func NewOpening(ctx context.Context, set *Settings, h Host, t transport.Transport, form wire.Format, framed bool) *Opening {
+	o := &Opening{Settings: set, host: h, ctx: ctx, values: ctx, transport: t, form: form, framed: framed, flushing: make(chan struct{}, 1), Done: make(chan struct{})}
 	t.Bind(o)
 	o.timer = time.AfterFunc(o.Limits.HandshakeTimeout, o.late)
 	return o
@@ -101,7 +101,7 @@ func (o *Opening) session() (*Session, error) {
 				o.End(err, breachCode(err))
 			}
 		} else if breach, ok := err.(transport.FrameError); ok {
-			if o.lines {
+			if o.framed {
 				o.write(o.form.AppendError(nil, nil, &wire.Error{Code: frameErrorCode(breach), Message: breach.Message}, nil))
 			}
 			o.End(err, breachCode(err))
@@ -116,7 +116,7 @@ func (o *Opening) session() (*Session, error) {
 // may try again.
 func (o *Opening) receive(frame []byte) (*Session, error) {
 	m := &wire.Message{}
-	if o.lines && !o.refused && (o.form.Decode(frame, m) != nil || !isOpening(m)) {
+	if o.framed && !o.refused && (o.form.Decode(frame, m) != nil || !isOpening(m)) {
 		return o.plain(frame)
 	}
 	n := 0
@@ -299,8 +299,8 @@ func (o *Opening) Heard() {}
 // newSession returns a session of the mode. byToken is true if hello had a token.
 func (o *Opening) newSession(m Mode, byToken bool) *Session {
 	s := New(o.values, o.Settings, o.form, o.transport, m, nil)
-	s.queue.single = s.queue.single || o.lines
-	s.reader.stays = o.lines // ServeConn returns with its connection
+	s.queue.single = s.queue.single || o.framed
+	s.reader.stays = o.framed // ServeConn returns with its connection
 	s.Principal = o.principal
 	s.credentials.accept(o.ctx, o.values, byToken, o.transport)
 	return s

@@ -134,7 +134,7 @@ var errHalfClosed = &fault.Error{Code: fault.Canceled, Message: "canceled: the c
 // subscriptions, which may be endless.
 func (p *plain) readAll(t transport.Transport, err error) {
 	s := p.session
-	if _, lines := t.(*transport.Lines); !lines || err != io.EOF || s.Client {
+	if _, framed := t.(*transport.Framed); !framed || err != io.EOF || s.Client {
 		return
 	}
 	s.halfClosing.Store(true)

@@ -141,7 +141,7 @@ func TestUnwrittenRequestHasNotRun(t *testing.T) {
 func TestClosedTransportIsCut(t *testing.T) {
 	near, far := net.Pipe()
 	defer far.Close()
-	l := transport.NewLines(near, transport.Options{})
+	l := transport.NewFramed(near, transport.Lines, transport.Options{})
 	if l.Err() != nil {
 		t.Fatal(l.Err())
 	}

@@ -30,7 +30,7 @@ type sendQueue struct {
 	session      *Session
 	cursorsEnded atomic.Bool // endCursorStreams has been called
 	form         wire.Format
-	single       bool // one message a frame: in plain mode, and on lines
+	single       bool // one message a frame: in plain mode, and on byte streams
 	soft         int  // senders that may block do so above this many bytes; above as many more that did not block the session ends
 
 	mu            sync.Mutex

@@ -77,7 +77,7 @@ type Session struct {
 type Mode uint8
 
 const (
-	ModeUnknown Mode = iota // on lines, until the server has answered hello
+	ModeUnknown Mode = iota // on byte streams, until the server has answered hello
 	ModePlain               // JSON-RPC 2.0 without extensions
 	ModeWirecall
 )

@@ -20,8 +20,8 @@ type DialOptions struct {
 	// Header is sent with the handshake. Its Host, if any, replaces the URL's.
 	Header http.Header
 
-	// Subprotocol is offered to the server, which may select none.
-	Subprotocol string
+	// Subprotocols are offered to the server, which may select none.
+	Subprotocols []string
 
 	// Binary makes frames binary messages instead of text. Without it the first frame may
 	// be of either type, since a server that selects any subprotocol may send both.
@@ -47,7 +47,7 @@ func Dial(ctx context.Context, url string, o *DialOptions) (*WebSocket, *http.Re
 		HTTPClient:     &client,
 		HTTPHeader:     o.Header,
 		Host:           o.Header.Get("Host"),
-		Subprotocols:   []string{o.Subprotocol},
+		Subprotocols:   o.Subprotocols,
 		OnPingReceived: func(ctx context.Context, b []byte) bool { return hs.conn.onPing(ctx, b) },
 		OnPongReceived: func(ctx context.Context, b []byte) { hs.conn.onPong(ctx, b) },
 	})

@@ -34,7 +34,7 @@ func TestLines(t *testing.T) {
 		"line by line": {"a\n" + long + "\nb\n", "a|" + long + "|b|EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := transport.NewLines(onlyReads{strings.NewReader(test.in)}, transport.Options{MaxFrame: 10_000})
+			l := transport.NewFramed(onlyReads{strings.NewReader(test.in)}, transport.Lines, transport.Options{MaxFrame: 10_000})
 			var got []string
 			for ended := false; !ended; {
 				frame, err := l.ReadFrame()
@@ -77,7 +77,7 @@ func TestWrappedSocketIsNotBypassed(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := &meter{TCPConn: sock.(*net.TCPConn)}
-	l := transport.NewLines(m, transport.Options{Stall: 1 << 40})
+	l := transport.NewFramed(m, transport.Lines, transport.Options{Stall: 1 << 40})
 	defer l.Close()
 	if err := l.WriteFrame([]byte("frame")); err != nil {
 		t.Fatal(err)

@@ -59,7 +59,7 @@ func TestStallTimerAfterTheWrite(t *testing.T) {
 func TestFailedFlushReleasesBuffers(t *testing.T) {
 	near, far := net.Pipe()
 	far.Close()
-	l := NewLines(near, Options{Stall: time.Minute})
+	l := NewFramed(near, Lines, Options{Stall: time.Minute})
 	defer l.Close()
 	for range 2 {
 		if err := l.WriteFrame(make([]byte, 1<<20)); err != nil {

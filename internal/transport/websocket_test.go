@@ -30,7 +30,7 @@ func pair(t *testing.T, clientBinary, serverBinary bool) (client, server *transp
 		accepted <- ws
 	}))
 	t.Cleanup(ts.Close)
-	client, _, err := transport.Dial(t.Context(), ts.URL, &transport.DialOptions{Options: options, Subprotocol: "b", Binary: clientBinary})
+	client, _, err := transport.Dial(t.Context(), ts.URL, &transport.DialOptions{Options: options, Subprotocols: []string{"b"}, Binary: clientBinary})
 	if err != nil {
 		t.Fatal(err)
 	}
