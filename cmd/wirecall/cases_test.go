@@ -19,6 +19,7 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/tools/txtar"
 
+	"github.com/wirecall/wirecall/internal/emit/openrpc"
 	"github.com/wirecall/wirecall/internal/emit/ts"
 	"github.com/wirecall/wirecall/internal/load"
 	"github.com/wirecall/wirecall/internal/model"
@@ -43,7 +44,7 @@ func TestMain(m *testing.M) {
 //
 //	in/…            the package's files, folders below it included
 //	use_test.go     compiled with the output and run
-//	want/…          the output, that of gen -ts beside that in Go
+//	want/…          the output, those of gen -ts and gen -openrpc beside that in Go
 //	want/notes.txt  what TypeScript cannot carry
 //	want/model.txt  the model between input and output
 //	want/errors.txt instead of all output, for input that must be refused
@@ -226,7 +227,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// dumps is the model of each case, and what it is in TypeScript.
+// dumps is the model of each case, and what it is in TypeScript and in OpenRPC.
 func dumps(t *testing.T, dir string) map[string]map[string]string {
 	t.Helper()
 	outs, err := load.Load(t.Context(), load.Config{Dir: dir, Patterns: []string{"./..."}})
@@ -246,6 +247,7 @@ func dumps(t *testing.T, dir string) map[string]map[string]string {
 		models[name]["want/model.txt"] += o.Package.Dump()
 		if !o.Package.Tests {
 			dumpTypeScript(t, models[name], path.Dir(below), o.Package)
+			dumpOpenRPC(t, models[name], path.Dir(below), o.Package)
 		}
 	}
 	return models
@@ -261,6 +263,15 @@ func dumpTypeScript(t *testing.T, files map[string]string, folder string, p *mod
 	if len(notes) > 0 {
 		files["want/notes.txt"] += notes.Error() + "\n"
 	}
+}
+
+func dumpOpenRPC(t *testing.T, files map[string]string, folder string, p *model.Package) {
+	t.Helper()
+	text, err := openrpc.Generate(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files[path.Join("want", folder, p.Name+p.Suffix+".openrpc.json")] = string(text)
 }
 
 // generated is the output below dir, under the names that cases have for it.

@@ -1,6 +1,7 @@
 // Wirecall writes the code between a Go interface and the wire.
 //
-//	go tool wirecall gen [-check] [-explain] [-tags list] [-ts folder [-ts-bigint]] [packages]
+//	go tool wirecall gen [-check] [-explain] [-tags list] [-ts folder [-ts-bigint]]
+//	                     [-openrpc file] [packages]
 //	go tool wirecall help
 //	go tool wirecall version
 //
@@ -100,6 +101,9 @@
 // the package, which no two may have in common. What TypeScript cannot carry as Go does
 // is printed as a note. With -ts-bigint integers of 64 bits are bigints there, and
 // numbers of up to 2^53 otherwise.
+//
+// With -openrpc it also writes an OpenRPC document that describes all services outside
+// of tests, with a JSON Schema for each type.
 //
 // Only what has changed is written, and nothing as long as there is any mistake
 // in any of the packages. Files that do not come from gen are never touched.

@@ -18,11 +18,11 @@ import (
 	"github.com/wirecall/wirecall/internal/model"
 )
 
-const genUsage = `gen [-check] [-explain] [-tags list] [-ts folder [-ts-bigint]] [packages]
+const genUsage = `gen [-check] [-explain] [-tags list] [-ts folder [-ts-bigint]] [-openrpc file] [packages]
 	Write wirecall_gen.go for the interfaces marked //wirecall:service in the
 	packages, by default the one in the current folder; wirecall_gen_test.go and
 	wirecall_gen_x_test.go for those in its tests. With -ts also write clients in
-	TypeScript.`
+	TypeScript, with -openrpc a description of all services.`
 
 // A change is what is to be done to one file.
 type change struct {
@@ -38,6 +38,7 @@ func gen(ctx context.Context, s *session, args []string) error {
 	var ts typescriptOptions
 	flags.StringVar(&ts.dir, "ts", "", "write TypeScript to this `folder` as well, a file for each package, and the runtime")
 	flags.BoolVar(&ts.BigInt, "ts-bigint", false, "have integers of 64 bits as bigint in TypeScript, where they are numbers of up to 2^53 otherwise")
+	description := flags.String("openrpc", "", "write an OpenRPC document of all services to this `file` as well")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
@@ -72,6 +73,11 @@ func gen(ctx context.Context, s *session, args []string) error {
 		changes = append(changes, more...)
 		if !*check {
 			s.note(notes)
+		}
+	}
+	if *description != "" {
+		if changes, err = s.openrpc(*description, outs, changes); err != nil {
+			return err
 		}
 	}
 	if *check {
@@ -208,7 +214,7 @@ func apply(changes []change) error {
 	return nil
 }
 
-// put writes a file, and makes the folder that -ts names.
+// put writes a file, and makes the folder that -ts or -openrpc names.
 func put(file string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
 		return err

@@ -27,6 +27,7 @@ func TestTypeScript(t *testing.T) {
 	}
 }
 
+// TestSameTypeScriptEveryTime holds for the descriptions as well.
 func TestSameTypeScriptEveryTime(t *testing.T) {
 	dir := write(t, readCases(t, "accepted"))
 	first := dumps(t, dir)

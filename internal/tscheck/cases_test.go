@@ -28,8 +28,10 @@ type workspace struct {
 
 // A casePackage is a package with services that has TypeScript.
 type casePackage struct {
-	dir    string // below the module's
-	script string // its JavaScript, below out
+	dir         string // below the module's
+	script      string // its JavaScript, below out
+	model       string // as text: those of all packages of the case
+	description []byte // its OpenRPC document
 }
 
 // shared names the workspace in the environment of the processes that a fuzzer starts.
@@ -105,11 +107,22 @@ func (w *workspace) writeCase(dir, name string, a *txtar.Archive) error {
 			err = put(filepath.Join(w.dir, name, want), f.Data)
 		case isWanted && strings.HasSuffix(want, ".ts"):
 			p := path.Join(name, want)
-			w.packages = append(w.packages, casePackage{path.Dir(p), strings.TrimSuffix(p, ".ts") + ".js"})
+			w.packages = append(w.packages, casePackage{path.Dir(p), strings.TrimSuffix(p, ".ts") + ".js",
+				string(fileOf(a, "want/model.txt")), fileOf(a, strings.TrimSuffix(f.Name, ".ts")+".openrpc.json")})
 			err = w.writeScript(filepath.Join(dir, "src", p), f.Data)
 		}
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// fileOf is a file of a case, or nil.
+func fileOf(a *txtar.Archive, name string) []byte {
+	for _, f := range a.Files {
+		if f.Name == name {
+			return f.Data
 		}
 	}
 	return nil

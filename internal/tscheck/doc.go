@@ -1,6 +1,7 @@
 // Package tscheck compiles what the generator writes in TypeScript for the cases of
-// cmd/wirecall, and sends values of every type in them from Go to JavaScript and back. It is
-// a module of its own, because it needs Node and npm:
+// cmd/wirecall, and sends values of every type in them from Go to JavaScript and back. It
+// validates the same values against the schemas of the cases' descriptions, and those against
+// what OpenRPC says of documents. It is a module of its own, because it needs Node and npm:
 //
 //	go test
 //	go test -rounds 1000

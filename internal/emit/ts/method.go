@@ -2,7 +2,6 @@ package ts
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/wirecall/wirecall/internal/model"
@@ -27,7 +26,7 @@ func (e *emitter) method(name string, m *model.Method) *method {
 		}
 	}
 	if m.Cursor != nil {
-		add("cursor: { param: %s, path: [%s] }", quote(m.Cursor.Param), strings.Join(e.cursor(m), ", "))
+		add("cursor: { param: %s, path: [%s] }", quote(m.Cursor.Param), quoteAll(e.CursorPath(m)))
 	}
 	if len(m.Errors) > 0 {
 		var vars []string
@@ -100,56 +99,6 @@ func (e *emitter) described(values []*model.Value) string {
 	return strings.Join(out, ", ")
 }
 
-// cursor is the members that lead from an item to the value of the cursor, quoted.
-func (e *emitter) cursor(m *model.Method) []string {
-	item := m.Results[0].Type
-	if item.Kind == model.Pointer {
-		item = item.Elem
-	}
-	return e.path(e.Resolve(item), m.Cursor.Field)
-}
-
-// path is the members that lead to a field, which may be one of an embedded struct. Go
-// takes the least deep of its name.
-func (x *index) path(s *model.Type, name string) []string {
-	type place struct {
-		is   *model.Type
-		path []string
-	}
-	seen := map[*model.Type]bool{}
-	for level := []place{{is: s}}; len(level) > 0; {
-		var next []place
-		for _, p := range level {
-			if p.is == nil || p.is.Kind != model.Struct || seen[p.is] {
-				continue
-			}
-			seen[p.is] = true
-			for _, f := range p.is.Fields {
-				path := p.path
-				if f.Wire != "" {
-					path = append(slices.Clip(path), quote(f.Wire))
-				}
-				if f.Name == name {
-					return path
-				}
-				if f.Embedded {
-					next = append(next, place{x.embedded(f), path})
-				}
-			}
-		}
-		level = next
-	}
-	return nil
-}
-
-// embedded is the struct that an embedded field is or points to.
-func (x *index) embedded(f *model.Field) *model.Type {
-	if f.Type.Kind == model.Pointer {
-		return x.Resolve(f.Type.Elem)
-	}
-	return x.Resolve(f.Type)
-}
-
 // error is the guard of a declared error, one for all methods.
 func (e *emitter) error(err *model.Error) *declaredError {
 	for _, d := range e.errors {
@@ -170,4 +119,13 @@ func (e *emitter) error(err *model.Error) *declaredError {
 	}
 	e.errors = append(e.errors, out)
 	return out
+}
+
+// quoteAll is names as the elements of an array.
+func quoteAll(names []string) string {
+	var out []string
+	for _, name := range names {
+		out = append(out, quote(name))
+	}
+	return strings.Join(out, ", ")
 }
