@@ -297,7 +297,7 @@ func (o *DialOptions) validateFor(scheme string) error {
 		if o.Framing != Lines {
 			return fmt.Errorf("DialOptions.Framing is set, and a WebSocket (%s://) delimits messages itself: leave it unset", scheme)
 		}
-		return nil
+		return o.validateHandshake()
 	case "tcp", "unix":
 	default:
 		return fmt.Errorf("the scheme must be ws, wss, http, https, tcp or unix, not %q", scheme)

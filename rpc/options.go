@@ -71,7 +71,8 @@ type ConnOptions struct {
 }
 
 // DialOptions configure a connection that Dial makes. The zero value of each field is
-// the recommended one.
+// the recommended one. In a browser (js/wasm) Header, HeaderFunc, HTTPClient and NetDial
+// are invalid, since the browser makes the WebSocket handshake: use Token.
 type DialOptions struct {
 	// Codec encodes values. The default is codec.JSON, the only codec that lines (tcp and
 	// unix) can carry. Any other codec must be among the server's ServerOptions.Codecs.

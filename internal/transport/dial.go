@@ -1,3 +1,5 @@
+//go:build !js
+
 package transport
 
 import (
@@ -9,24 +11,6 @@ import (
 
 	"github.com/coder/websocket"
 )
-
-// DialOptions are the options of a WebSocket that Dial opens.
-type DialOptions struct {
-	Options
-
-	// Client makes the handshake. Its Timeout bounds only the handshake.
-	Client http.Client
-
-	// Header is sent with the handshake. Its Host, if any, replaces the URL's.
-	Header http.Header
-
-	// Subprotocols are offered to the server, which may select none.
-	Subprotocols []string
-
-	// Binary makes frames binary messages instead of text. Without it the first frame may
-	// be of either type, since a server that selects any subprotocol may send both.
-	Binary bool
-}
 
 // Dial makes a WebSocket handshake. ctx bounds the handshake only. If the server refuses it,
 // the response is returned beside the error, with the beginning of its body.

@@ -3,6 +3,8 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 )
 
 // ErrNotReading is the error of a transport whose peer does not take what is written.
@@ -23,9 +25,11 @@ const (
 	ClosePolicy    CloseCode = 4502
 )
 
-// The codes of RFC 6455 that replace wirecall's for a peer that speaks plain JSON-RPC.
+// The codes of RFC 6455 that replace wirecall's for a peer that speaks plain JSON-RPC, and
+// the one with which a browser reports that there was no close frame.
 const (
 	closeGoingAway       CloseCode = 1001
+	closeAbnormal        CloseCode = 1006
 	closePolicyViolation CloseCode = 1008
 )
 
@@ -52,3 +56,27 @@ type FrameError struct {
 }
 
 func (e FrameError) Error() string { return e.Message }
+
+// wrongType returns the error of a frame of a type that the connection does not use.
+func wrongType(binary bool) FrameError {
+	is, uses := "text", "binary"
+	if binary {
+		is, uses = uses, is
+	}
+	return FrameError{Message: fmt.Sprintf("a frame is %s: this connection uses %s", is, uses)}
+}
+
+// MaxReason is the largest size of a reason in bytes: a control frame has at most 125
+// (RFC 6455, section 5.5), of which the code takes two.
+const MaxReason = 123
+
+// closeReason returns reason as valid UTF-8 of at most MaxReason bytes; it may quote a
+// user's error, which need not be valid.
+func closeReason(reason string) string {
+	reason = strings.ToValidUTF8(reason, "\ufffd")
+	for len(reason) > MaxReason {
+		_, size := utf8.DecodeLastRuneInString(reason)
+		reason = reason[:len(reason)-size]
+	}
+	return reason
+}

@@ -9,6 +9,7 @@ package transport
 
 import (
 	"net"
+	"net/http"
 	"time"
 )
 
@@ -93,6 +94,10 @@ type Owner interface {
 	Heard()
 }
 
+// frameOverhead is how many bytes a WebSocket message may have beside a frame's largest
+// message: line feeds, a header.
+const frameOverhead = 64
+
 // Options are the options of every transport.
 type Options struct {
 	// MaxFrame is the size in bytes of the largest frame that is read.
@@ -104,4 +109,24 @@ type Options struct {
 
 	// OnClose is called once, when the byte stream has been closed. It may be nil.
 	OnClose func()
+}
+
+// DialOptions are the options of a WebSocket that Dial opens.
+type DialOptions struct {
+	Options
+
+	// Client makes the handshake. Its Timeout bounds only the handshake. A browser makes
+	// the handshake itself, and ignores it.
+	Client http.Client
+
+	// Header is sent with the handshake. Its Host, if any, replaces the URL's. A browser
+	// ignores it.
+	Header http.Header
+
+	// Subprotocols are offered to the server, which may select none.
+	Subprotocols []string
+
+	// Binary makes frames binary messages instead of text. Without it the first frame may
+	// be of either type, since a server that selects any subprotocol may send both.
+	Binary bool
 }

@@ -1,15 +1,14 @@
+//go:build !js
+
 package transport
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -33,7 +32,7 @@ type WebSocket struct {
 
 func newWebSocket(c *conn, ws *websocket.Conn, typ websocket.MessageType, maxFrame int) *WebSocket {
 	c.accepted.Store(true)
-	ws.SetReadLimit(int64(maxFrame) + 64) // the frame may have more than a message: line feeds, a header
+	ws.SetReadLimit(int64(maxFrame) + frameOverhead)
 	return &WebSocket{conn: c, ws: ws, typ: typ}
 }
 
@@ -57,7 +56,7 @@ func (w *WebSocket) ReadFrame() ([]byte, error) {
 	first := w.first
 	w.first = false
 	if typ != w.typ && !w.plain && !first {
-		return nil, FrameError{Message: fmt.Sprintf("a frame is %s: this connection uses %s", typeName(typ), typeName(w.typ))}
+		return nil, wrongType(typ == websocket.MessageBinary)
 	}
 	w.frame = buffers.Get(w.lastSize)
 	for {
@@ -84,13 +83,6 @@ func (w *WebSocket) TakeBuffer(limit int) []byte {
 	}
 	w.frame = nil
 	return b
-}
-
-func typeName(typ websocket.MessageType) string {
-	if typ == websocket.MessageText {
-		return "text"
-	}
-	return "binary"
 }
 
 // readError returns the error that ended a WebSocket, without the library's prefixes.
@@ -143,21 +135,6 @@ func (c CloseCode) plain() CloseCode {
 		return closePolicyViolation
 	}
 	return c
-}
-
-// MaxReason is the largest size of a reason in bytes: a control frame has at most 125
-// (RFC 6455, section 5.5), of which the code takes two.
-const MaxReason = 123
-
-// closeReason returns reason as valid UTF-8 of at most MaxReason bytes; it may quote a
-// user's error, which need not be valid.
-func closeReason(reason string) string {
-	reason = strings.ToValidUTF8(reason, "\ufffd")
-	for len(reason) > MaxReason {
-		_, size := utf8.DecodeLastRuneInString(reason)
-		reason = reason[:len(reason)-size]
-	}
-	return reason
 }
 
 // Close implements Transport. It also closes the websocket.Conn, which refers to itself
