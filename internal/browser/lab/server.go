@@ -1,0 +1,138 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
+)
+
+// A Server serves a Lab, with sessions that can be resumed.
+type Server struct {
+	*rpc.Server
+	network rpctest.Network
+
+	mu   sync.Mutex
+	ends map[chan string]bool // of the streams of Ends
+}
+
+// NewServer returns a server.
+func NewServer() *Server {
+	s := &Server{ends: make(map[chan string]bool)}
+	s.Server = rpc.NewServer(&rpc.ServerOptions{
+		Codecs:    []codec.Codec{cbor.Codec},
+		Sessions:  &rpc.SessionOptions{},
+		Observers: []*rpc.Observer{{Conn: s.observe}},
+	})
+	s.Register(LabService(s))
+	return s
+}
+
+// Listener returns ln with connections that Cut cuts.
+func (s *Server) Listener(ln net.Listener) net.Listener { return s.network.Listener(ln) }
+
+func (s *Server) observe(context.Context, *rpc.Conn, *http.Request) func(error) {
+	return func(why error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for ch := range s.ends {
+			ch <- why.Error()
+		}
+	}
+}
+
+// Echo implements Lab.
+func (s *Server) Echo(ctx context.Context, text string) (string, error) { return text, nil }
+
+// Half implements Lab.
+func (s *Server) Half(ctx context.Context, n int) (int, error) {
+	if n%2 != 0 {
+		return 0, &Odd{n}
+	}
+	return n / 2, nil
+}
+
+// Count implements Lab.
+func (s *Server) Count(ctx context.Context, from, to int) (iter.Seq2[int, error], error) {
+	return func(yield func(int, error) bool) {
+		for n := from; n < to && yield(n, nil); n++ {
+		}
+	}, nil
+}
+
+// Check implements Lab.
+func (s *Server) Check(ctx context.Context, numbers iter.Seq2[int, error]) (int, error) {
+	want := 0
+	for n, err := range numbers {
+		if err == nil && n != want {
+			err = fmt.Errorf("got %d after %d numbers", n, want)
+		}
+		if err != nil {
+			return want, err
+		}
+		want++
+	}
+	return want, nil
+}
+
+// Double implements Lab.
+func (s *Server) Double(ctx context.Context, numbers iter.Seq2[int, error]) (iter.Seq2[int, error], error) {
+	return func(yield func(int, error) bool) {
+		for n, err := range numbers {
+			if !yield(2*n, err) {
+				return
+			}
+		}
+	}, nil
+}
+
+// CallBack implements Lab.
+func (s *Server) CallBack(ctx context.Context, text string) (string, error) {
+	return NewPageClient(rpc.Peer(ctx)).Reverse(ctx, text)
+}
+
+// Sleep implements Lab.
+func (s *Server) Sleep(ctx context.Context) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// Cut implements Lab.
+func (s *Server) Cut(context.Context) (int, error) { return s.network.Cut(), nil }
+
+// Dismiss implements Lab.
+func (s *Server) Dismiss(ctx context.Context, reason string) error {
+	return rpc.Peer(ctx).(*rpc.Conn).CloseWithReason(reason)
+}
+
+// Ends implements Lab.
+func (s *Server) Ends(ctx context.Context) (iter.Seq2[string, error], error) {
+	ch := make(chan string, 100)
+	s.mu.Lock()
+	s.ends[ch] = true
+	s.mu.Unlock()
+	return func(yield func(string, error) bool) {
+		defer func() {
+			s.mu.Lock()
+			delete(s.ends, ch)
+			s.mu.Unlock()
+		}()
+		for {
+			select {
+			case why := <-ch:
+				if !yield(why, nil) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}, nil
+}
