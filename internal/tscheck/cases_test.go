@@ -34,6 +34,9 @@ type casePackage struct {
 	description []byte // its OpenRPC document
 }
 
+// runtime is the folder of the runtime's sources.
+const runtime = "../../typescript"
+
 // shared names the workspace in the environment of the processes that a fuzzer starts.
 const shared = "TSCHECK_WORKSPACE"
 
@@ -133,12 +136,12 @@ func (w *workspace) writeScript(file string, text []byte) error {
 	if err := put(file, text); err != nil {
 		return err
 	}
-	for _, source := range []string{"testdata/wirecall.ts", "../../typescript/wirecall_values.ts"} {
-		text, err := os.ReadFile(source)
+	for _, source := range []string{"wirecall.ts", "wirecall_values.ts"} {
+		text, err := os.ReadFile(filepath.Join(runtime, source))
 		if err != nil {
 			return err
 		}
-		if err := put(filepath.Join(filepath.Dir(file), filepath.Base(source)), text); err != nil {
+		if err := put(filepath.Join(filepath.Dir(file), source), text); err != nil {
 			return err
 		}
 	}
