@@ -18,7 +18,6 @@ import (
 	geth "github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/wirecall/wirecall/rpc"
-	"github.com/wirecall/wirecall/rpc/gen1"
 )
 
 // gethCalc is Calc as go-ethereum's server has it: calc_add and so on.
@@ -118,9 +117,10 @@ func TestDialHandWritten(t *testing.T) {
 	callPlain(t, dial(t, ts.URL), notes)
 }
 
+// dial connects to a server that takes parameters by position.
 func dial(t *testing.T, url string) *rpc.Conn {
 	t.Helper()
-	conn, err := rpc.Dial(t.Context(), url, nil)
+	conn, err := rpc.Dial(t.Context(), url, &rpc.DialOptions{ByPosition: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,29 +128,10 @@ func dial(t *testing.T, url string) *rpc.Conn {
 	return conn
 }
 
-// positional makes calls as these servers want them: with parameters in an
-// array.
-type positional struct{ rpc.Caller }
-
-func (p positional) Call(ctx context.Context, c *rpc.Call) error {
-	var values []any
-	for _, name := range c.Method.Params {
-		value := c.Param(name)
-		if _, ok := value.(*gen1.Stream); ok {
-			return p.Caller.Call(ctx, c)
-		}
-		values = append(values, value)
-	}
-	if values != nil {
-		c.Params = values
-	}
-	return p.Caller.Call(ctx, c)
-}
-
 // callPlain does what a connection to a plain server can, and tries the rest.
 func callPlain(t *testing.T, conn *rpc.Conn, notes <-chan string) {
 	t.Helper()
-	calc, chain, ctx := NewCalcClient(positional{conn}), NewChainClient(positional{conn}), strangely(t)
+	calc, chain, ctx := NewCalcClient(conn), NewChainClient(conn), strangely(t)
 	if sum, err := calc.Add(ctx, 20, 22); err != nil || sum != 42 {
 		t.Error(sum, err)
 	}

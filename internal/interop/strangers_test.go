@@ -195,7 +195,7 @@ func serveGorilla(t *testing.T, serve func(ws *gorilla.Conn)) string {
 	return ts.URL
 }
 
-// overPipe connects to a server at the other end of a pipe.
+// overPipe is dial for a server at the other end of a pipe.
 func overPipe(t *testing.T, serve func(far net.Conn)) *rpc.Conn {
 	t.Helper()
 	near, far := net.Pipe()
@@ -204,7 +204,7 @@ func overPipe(t *testing.T, serve func(far net.Conn)) *rpc.Conn {
 		defer close(served)
 		serve(far)
 	}()
-	conn, err := rpc.NewConn(t.Context(), near, nil)
+	conn, err := rpc.NewConn(t.Context(), near, &rpc.ConnOptions{ByPosition: true})
 	if err != nil {
 		t.Fatal(err)
 	}
