@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log"
 	"net"
 
@@ -22,6 +23,70 @@ type Eth interface {
 
 	// GetBalance returns a balance, at the latest block if block is nil.
 	GetBalance(ctx context.Context, address string, block *string) (string, error)
+}
+
+// Chain is another part of it.
+//
+//wirecall:service names=eth_methodName
+//wirecall:params position
+type Chain interface {
+	// NewHeads streams the headers of blocks as they become the head of the chain.
+	//
+	//wirecall:subscription ethereum
+	NewHeads(ctx context.Context) (iter.Seq2[Header, error], error)
+}
+
+// A Header is what a block begins with.
+type Header struct {
+	Number string `json:"number"`
+	Hash   string `json:"hash"`
+}
+
+// Author is a part of the API of Substrate's nodes.
+//
+//wirecall:service names=author_methodName
+type Author interface {
+	// SubmitAndWatchExtrinsic submits a transaction and streams what becomes of it.
+	//
+	//wirecall:subscription substrate notify=author_extrinsicUpdate unsubscribe=author_unwatchExtrinsic
+	SubmitAndWatchExtrinsic(ctx context.Context, extrinsic string) (iter.Seq2[string, error], error)
+}
+
+// follow prints the heads of a chain.
+func follow(ctx context.Context, eth Chain) error {
+	heads, err := eth.NewHeads(ctx)
+	if err != nil {
+		return err
+	}
+	for head, err := range heads {
+		if err != nil {
+			return err
+		}
+		fmt.Println(head.Number, head.Hash)
+	}
+	return nil
+}
+
+func Example_subscription() {
+	near, far := net.Pipe()
+	go answer(far,
+		`{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"Method not found"}}`, // rpc.hello
+		`{"jsonrpc":"2.0","id":2,"result":"0x9c"}
+{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0x9c","result":{"number":"0x1","hash":"0xaa"}}}
+{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0x9c","result":{"number":"0x2","hash":"0xbb"}}}
+{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0x9c","error":{"code":-32000,"message":"out of sync"}}}`,
+	)
+	conn, err := rpc.NewConn(context.Background(), near, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Println(follow(context.Background(), NewChainClient(conn)))
+	// Output:
+	// {"jsonrpc":"2.0","id":2,"method":"eth_subscribe","params":["newHeads"]}
+	// 0x1 0xaa
+	// 0x2 0xbb
+	// out of sync
 }
 
 // Reverted is the error of a call that a contract has reverted: what it returned.

@@ -7,6 +7,7 @@ import (
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/gen1"
+	"iter"
 )
 
 //lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
@@ -83,6 +84,88 @@ func (p *ethGetBalanceParams) Field(i int) any {
 	default:
 		return &p.Block
 	}
+}
+
+// The names of Chain's methods on the wire.
+const (
+	ChainNewHeadsMethod = "eth_newHeads"
+)
+
+// ChainService serves impl as the service Chain.
+func ChainService(impl Chain) rpc.Service {
+	return rpc.Service{Name: "Chain", Impl: impl, Methods: []*rpc.Method{&chainNewHeads}}
+}
+
+// ChainClient implements Chain by calls through an rpc.Caller.
+type ChainClient struct{ caller rpc.Caller }
+
+var _ Chain = (*ChainClient)(nil)
+
+// NewChainClient returns a client of Chain that calls through caller.
+func NewChainClient(caller rpc.Caller) *ChainClient { return &ChainClient{caller} }
+
+// NewHeads streams the headers of blocks as they become the head of the chain.
+func (c *ChainClient) NewHeads(ctx context.Context) (iter.Seq2[Header, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &chainNewHeads, Result: &r})
+	return gen1.Receive[Header](r), err
+}
+
+var chainNewHeads = rpc.Method{
+	Name: ChainNewHeadsMethod, Service: "Chain",
+	Plain: &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "eth_subscribe", Kind: "newHeads", Notify: "eth_subscription", Unsubscribe: "eth_unsubscribe", ID: "subscription", Item: "result"}},
+	New:   func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Chain).NewHeads(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// The names of Author's methods on the wire.
+const (
+	AuthorSubmitAndWatchExtrinsicMethod = "author_submitAndWatchExtrinsic"
+)
+
+// AuthorService serves impl as the service Author.
+func AuthorService(impl Author) rpc.Service {
+	return rpc.Service{Name: "Author", Impl: impl, Methods: []*rpc.Method{&authorSubmitAndWatchExtrinsic}}
+}
+
+// AuthorClient implements Author by calls through an rpc.Caller.
+type AuthorClient struct{ caller rpc.Caller }
+
+var _ Author = (*AuthorClient)(nil)
+
+// NewAuthorClient returns a client of Author that calls through caller.
+func NewAuthorClient(caller rpc.Caller) *AuthorClient { return &AuthorClient{caller} }
+
+// SubmitAndWatchExtrinsic submits a transaction and streams what becomes of it.
+func (c *AuthorClient) SubmitAndWatchExtrinsic(ctx context.Context, extrinsic string) (iter.Seq2[string, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &authorSubmitAndWatchExtrinsic, Params: &authorSubmitAndWatchExtrinsicParams{extrinsic}, Result: &r})
+	return gen1.Receive[string](r), err
+}
+
+var authorSubmitAndWatchExtrinsic = rpc.Method{
+	Name: AuthorSubmitAndWatchExtrinsicMethod, Service: "Author", Params: []string{"extrinsic"},
+	Plain: &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "author_submitAndWatchExtrinsic", Notify: "author_extrinsicUpdate", Unsubscribe: "author_unwatchExtrinsic", ID: "subscription", Item: "result"}},
+	New:   gen1.New[authorSubmitAndWatchExtrinsicParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*authorSubmitAndWatchExtrinsicParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Author).SubmitAndWatchExtrinsic(ctx, p.Extrinsic)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type authorSubmitAndWatchExtrinsicParams struct {
+	Extrinsic string
+}
+
+func (p *authorSubmitAndWatchExtrinsicParams) Field(int) any {
+	return &p.Extrinsic
 }
 
 // The names of Pages's methods on the wire.
@@ -250,8 +333,35 @@ func (p *libraryFindParams) Field(int) any {
 	return &p.Name
 }
 
+func appendHeaderJSON(dst []byte, v *Header) []byte {
+	dst = append(dst, `{"number":`...)
+	dst = jsongen.AppendString(dst, &v.Number)
+	dst = append(dst, `,"hash":`...)
+	dst = jsongen.AppendString(dst, &v.Hash)
+	return append(dst, '}')
+}
+
+var headerJSON = jsongen.Fields{"number", "hash"}
+
+func decodeHeaderJSON(s []byte, i int, v *Header) int {
+	f, i := headerJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Number)
+		case 1:
+			i = jsongen.String(s, i, &v.Hash)
+		}
+		f, i = headerJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func init() {
 	jsongen.Register((**string)(nil), 0x88c2627bd1f758d0,
 		func(dst []byte, v any) []byte { return jsongen.AppendPointer(dst, v.(**string), jsongen.AppendString) },
 		func(s []byte, i int, v any) int { return jsongen.Pointer(s, i, v.(**string), jsongen.String) })
+	jsongen.Register((*Header)(nil), 0x9c0d457a08488bc7,
+		func(dst []byte, v any) []byte { return appendHeaderJSON(dst, v.(*Header)) },
+		func(s []byte, i int, v any) int { return decodeHeaderJSON(s, i, v.(*Header)) })
 }

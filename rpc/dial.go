@@ -35,8 +35,9 @@ import (
 // 4500 or more, or with status 401 or 403.
 //
 // If the server does not speak wirecall, the connection is plain JSON-RPC 2.0: calls
-// and notifications work, and streams fail with CodeNeedsWirecall. A browser connects
-// only to servers that select the subprotocol.
+// and notifications work, and so do the streams that are declared as subscriptions.
+// Others fail with CodeNeedsWirecall. A browser connects only to servers that select
+// the subprotocol.
 //
 // Errors quote the URL without userinfo and query, which may hold passwords. If the
 // server refuses the handshake, the error is an *Error with CodeUnauthenticated for

@@ -48,6 +48,11 @@ func roundTrip(ctx context.Context, s *session.Session, call *Call) error {
 	if w := watchedBy(ctx, s); w != nil {
 		w.result.ParamBytes = len(r.Message.Bytes) - from
 	}
+	if form != nil && form.subscribe != nil {
+		if err := r.Subscribe(form.subscribe); err != nil {
+			return notSent(CodeInvalidRequest, err)
+		}
+	}
 	if err := r.Send(ctx); err != nil || notify {
 		return err
 	}

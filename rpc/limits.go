@@ -76,6 +76,14 @@ type Limits struct {
 	WindowItems int
 	WindowBytes int
 
+	// SubscriptionItems is how many items of a stream may wait for the application in
+	// plain mode, where the server cannot be held back, besides those that its loop takes
+	// at the time, which are as many at most. If more arrive, the client unsubscribes, and
+	// the stream ends behind its items with CodeSlowConsumer. Before the server has
+	// answered the calls that subscribe, it is how many items of all their streams may
+	// wait. The default is 16,384.
+	SubscriptionItems int
+
 	// SendQueueBytes is how many bytes may wait to be written. Above it calls,
 	// notifications and stream items wait for room, under their own contexts. What cannot
 	// wait, such as refusals and credit, may take as much again; above that the
@@ -131,6 +139,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.BatchReplyBytes, 4<<20)
 	def(&l.WindowItems, 64)
 	def(&l.WindowBytes, 64<<10)
+	def(&l.SubscriptionItems, 16<<10)
 	def(&l.SendQueueBytes, max(1<<20, l.MessageBytes))
 	def(&l.ReplayBytes, 1<<20)
 	for v, d := range map[*time.Duration]time.Duration{&l.HandshakeTimeout: 10 * time.Second, &l.IdleTimeout: time.Minute, &l.WriteTimeout: 30 * time.Second, &l.LingerTimeout: 5 * time.Second} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/session"
 )
 
@@ -34,7 +35,8 @@ type Subscription struct {
 	Subscribe, Kind string
 
 	// Notify is the method of the notifications. End is that of a notification which ends
-	// the stream.
+	// the stream. The stream also ends with a notification called Notify that has a member
+	// "error", with that error, or "done":true.
 	Notify, End string
 
 	// Unsubscribe is the method of the call with which the client ends the stream. Its
@@ -53,19 +55,30 @@ type plainForm struct {
 	method     string
 	byPosition bool
 	omitEmpty  []string
-	kind       string // the first parameter of a subscription; "" for none
+	kind       string                // the first parameter of a subscription; "" for none
+	subscribe  *session.Subscription // nil unless the result is a stream
 }
 
 // plainFormOf returns how a call is made in a session in plain mode.
 func plainFormOf(s *session.Session, call *Call) (*plainForm, error) {
-	if !s.Client || call.sends() || call.receives() {
-		return nil, errNeedsWirecall
-	}
 	form := &plainForm{method: call.Method.Name, byPosition: connOf(s).byPosition}
-	if p := call.Method.Plain; p != nil {
+	p := call.Method.Plain
+	if p != nil {
 		form.byPosition = form.byPosition || p.ByPosition
 		form.omitEmpty = p.OmitEmpty
 	}
+	_, stream := call.Result.(*contract.Stream)
+	switch {
+	case !s.Client || call.sends():
+		return nil, errNeedsWirecall
+	case !call.receives():
+		return form, nil
+	case !stream || p == nil || p.Subscription == nil:
+		return nil, errNeedsWirecall
+	}
+	sub := session.Subscription(*p.Subscription)
+	form.subscribe, form.method, form.kind = &sub, sub.Subscribe, sub.Kind
+	form.byPosition = form.byPosition || sub.Kind != ""
 	return form, nil
 }
 

@@ -27,6 +27,7 @@ type Limits struct {
 	BatchReplyBytes   int
 	WindowItems       int
 	WindowBytes       int
+	SubscriptionItems int
 	SendQueueBytes    int
 	ReplayBytes       int
 	HandshakeTimeout  time.Duration

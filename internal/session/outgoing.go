@@ -202,6 +202,13 @@ func (c *outgoingCalls) abandon(call *OutgoingCall) {
 	call.Recycle()
 }
 
+// disown makes a call one whose answer nobody waits for, before it is sent.
+func (c *outgoingCalls) disown(call *OutgoingCall) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	call.abandoned = true
+}
+
 // Recycle keeps the call for reuse. The caller must hold the only reference.
 func (call *OutgoingCall) Recycle() {
 	if call.buffer != nil {

@@ -15,8 +15,9 @@ import (
 // both dialects share. A frame is one message or one batch, and an invalid one is
 // answered with an error and does not end the session.
 type plain struct {
-	session   *Session
-	loggedOdd bool // the reader's: see reportOdd
+	session       *Session
+	loggedOdd     bool          // the reader's: see reportOdd
+	subscriptions subscriptions // a client's
 
 	mu         sync.Mutex
 	open       map[string]*Incoming // unanswered calls of the client, by id
@@ -31,7 +32,7 @@ type plain struct {
 }
 
 func newPlain(s *Session) *plain {
-	return &plain{session: s, open: make(map[string]*Incoming)}
+	return &plain{session: s, open: make(map[string]*Incoming), subscriptions: subscriptions{session: s}}
 }
 
 // receive implements dialect.
@@ -107,15 +108,32 @@ func (p *plain) receiveAnswer(m *wire.Message, invalid error) {
 	if !s.Client { // a server makes no calls in plain mode
 		return
 	}
+	id, ok := s.callID(m.ID)
 	if invalid != nil {
 		p.reportOdd(invalid)
-		if id, ok := s.callID(m.ID); ok {
+		if ok {
+			p.subscriptions.answer(id, nil)
 			p.failCall(id, fault.Errorf(fault.Internal, "rpc: the server's answer is not one of JSON-RPC 2.0: %v", invalid))
 		}
 		return
 	}
-	if err := s.outgoing.answer(m); err != nil {
+	var began *subscribed
+	if ok {
+		var err error
+		if began, err = p.subscriptions.answer(id, m); err != nil {
+			p.failCall(id, err)
+			return
+		}
+	}
+	err := s.outgoing.answer(m)
+	if err != nil {
 		p.reportOdd(err)
+	}
+	switch {
+	case began != nil && err != nil:
+		p.subscriptions.fail(began, err)
+	case began != nil:
+		p.subscriptions.begin(began)
 	}
 }
 
@@ -152,6 +170,8 @@ func (p *plain) fault(id []byte, f *wire.Fault) []byte {
 func (p *plain) notification(m *wire.Message) {
 	s := p.session
 	switch {
+	case s.Client && p.subscriptions.receive(m):
+		return
 	case string(m.Method) == methodCancelRequest:
 		for name, id := range s.Format.Object(m.Params) {
 			if name == "id" {

@@ -130,7 +130,8 @@ func (rs *RecvStream) signal() {
 	}
 }
 
-// grant sends the producer new credit, unless the stream has ended.
+// grant sends the producer new credit, unless the stream has ended, or in plain mode,
+// which has none.
 func (rs *RecvStream) grant() {
 	rs.mu.Lock()
 	if rs.peerEnd != nil || rs.cancelCause != nil {
@@ -139,6 +140,9 @@ func (rs *RecvStream) grant() {
 	}
 	taken, items, bytes := rs.window.Grant()
 	rs.mu.Unlock()
+	if !rs.Session.extended {
+		return
+	}
 	rs.Session.queue.control(methodCredit, int64(rs.Handle), int64(taken), int64(items), int64(bytes))
 }
 
@@ -182,7 +186,7 @@ func (rs *RecvStream) receive(items [][]byte, deep bool) *fault.Error {
 			return errOverrun
 		}
 		if deep && rs.Session.Format.Check(raw, rs.depth) != nil {
-			return &fault.Error{Code: fault.InvalidParams, Message: fmt.Sprintf("a stream item is nested deeper than %d", rs.depth)}
+			return errTooDeep(rs.depth)
 		}
 		if !rs.Session.reserve(len(raw)) {
 			return errBufferedFull
@@ -194,6 +198,28 @@ func (rs *RecvStream) receive(items [][]byte, deep bool) *fault.Error {
 		}
 		rs.itemEnds = append(rs.itemEnds, len(rs.buf))
 	}
+	return nil
+}
+
+// receivePlain is receive for one item in plain mode. There is no credit: how many items
+// may wait is bounded instead.
+func (rs *RecvStream) receivePlain(raw []byte, deep bool) *fault.Error {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	s := rs.Session
+	switch {
+	case rs.peerEnd != nil || rs.cancelCause != nil:
+		return nil
+	case len(rs.itemEnds) >= s.Limits.SubscriptionItems:
+		return errOverrunPlain(s.Limits.SubscriptionItems)
+	case deep && s.Format.Check(raw, rs.depth) != nil:
+		return errTooDeep(rs.depth)
+	case !s.reserve(len(raw)):
+		return errBufferedFull
+	}
+	rs.buf = append(rs.buf, raw...)
+	rs.itemEnds = append(rs.itemEnds, len(rs.buf))
+	rs.signal()
 	return nil
 }
 
@@ -216,7 +242,7 @@ func (rs *RecvStream) receiveEnd(err error) {
 // range that has ended.
 func (rs *RecvStream) Cancel(why error) {
 	if rs.drop(why) {
-		rs.Session.queue.post(rs.Session.Format.AppendEnd(nil, methodCancel, rs.Handle, nil))
+		rs.Session.dialect.leave(rs)
 	}
 	rs.leaveScope()
 }
@@ -259,6 +285,14 @@ func (rs *RecvStream) leaveScope() {
 	if done {
 		rs.scope.done()
 	}
+}
+
+func errOverrunPlain(limit int) *fault.Error {
+	return &fault.Error{Code: fault.SlowConsumer, Message: fmt.Sprintf("more than %d items of the subscription wait to be taken, which is Limits.SubscriptionItems", limit)}
+}
+
+func errTooDeep(depth int) *fault.Error {
+	return &fault.Error{Code: fault.InvalidParams, Message: fmt.Sprintf("a stream item is nested deeper than %d", depth)}
 }
 
 var (

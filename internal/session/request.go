@@ -30,6 +30,8 @@ type Request struct {
 	Names   [][]byte // of the streams, as the message refers to them
 	Message *messageBuffer
 	sent    bool
+
+	subscribes *subscriptions // where Subscribe has entered the call; nil unless it has
 }
 
 // Begin waits under ctx until the peer accepts another call, and returns a request whose
@@ -86,6 +88,9 @@ func (r *Request) Abort() {
 
 // undoOpen removes the call and its streams.
 func (r *Request) undoOpen() {
+	if r.subscribes != nil {
+		r.subscribes.undo(r.Call.id)
+	}
 	if call, _ := r.Session.outgoing.take(r.Call.id); call != nil {
 		r.Session.addWork(-1)
 	}

@@ -31,6 +31,12 @@ func newSubscription(form wire.Format, method string, id []byte) *subscription {
 	return &subscription{form: form, id: id, name: name, prefix: p, eth: name != method}
 }
 
+// leave implements dialect: the client ends its subscription.
+func (p *plain) leave(rs *RecvStream) {
+	p.subscriptions.leave(rs.Handle)
+	p.session.recv.remove(int64(rs.Handle))
+}
+
 // introduce implements dialect: the stream becomes a subscription.
 func (p *plain) introduce(ss *SendStream, method string) []byte {
 	name := fmt.Appendf(nil, `"0x%x"`, ss.handle)

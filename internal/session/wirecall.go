@@ -28,6 +28,9 @@ type dialect interface {
 	// method. The queue's mutex is held.
 	introduce(ss *SendStream, method string) []byte
 
+	// leave tells the producer of a stream that its consumer has left it.
+	leave(rs *RecvStream)
+
 	// remove removes a call that is being answered; left is called when its handler has
 	// returned.
 	remove(in *Incoming)
@@ -67,6 +70,9 @@ func (w *wirecall) left()                              {}
 func (w *wirecall) workChanged(bool)                   {}
 func (w *wirecall) finish(error) bool                  { return false }
 func (w *wirecall) remove(in *Incoming)                { w.session.incoming.remove(in) }
+func (w *wirecall) leave(rs *RecvStream) {
+	w.session.queue.post(w.session.Format.AppendEnd(nil, methodCancel, rs.Handle, nil))
+}
 func (w *wirecall) introduce(ss *SendStream, _ string) []byte {
 	return w.session.Format.AppendID(nil, ss.handle)
 }

@@ -1,0 +1,366 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+
+	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/wire"
+)
+
+// A Subscription is how a stream is carried in plain mode: rpc.Subscription, which
+// documents it.
+type Subscription struct {
+	Subscribe, Kind     string
+	Notify, End         string
+	Unsubscribe, Cancel string
+	ID, Item            string
+}
+
+// subscriptions owns the subscriptions of a plain client to its server: the calls that
+// begin one, and the open ones. A RecvStream has the items of each.
+//
+// The server may send items before it answers the call with their id. While such a call
+// is unanswered, items of unknown ids are kept. The id of a subscription that the client
+// has left stays in the table until the server has answered that, so that items in
+// flight are dropped even if the server uses the id again.
+type subscriptions struct {
+	session *Session
+
+	mu         sync.Mutex
+	pending    map[uint64]*Subscription       // by the id of the call
+	open       map[subscriptionID]*subscribed // those that have been left included
+	byHandle   map[uint64]*subscribed         // without them
+	leaving    map[uint64]*subscribed         // by the id of the call that ends them
+	methods    map[string]*Subscription       // of notifications, since the first call
+	early      []earlyNotification            // of unknown ids
+	lost       bool                           // some were more than the limit
+	lastHandle uint64
+}
+
+// A subscriptionID is the method of a subscription's notifications and its id, decoded.
+type subscriptionID struct{ method, id string }
+
+// A subscribed is an open subscription.
+type subscribed struct {
+	*Subscription
+	key    subscriptionID
+	id     []byte // as JSON text
+	call   uint64 // the id of the call that began it
+	handle uint64 // of its RecvStream
+}
+
+// An earlyNotification has come before the answer that has its id.
+type earlyNotification struct {
+	key subscriptionID
+	subscriptionItem
+}
+
+// Subscribe declares that the answer to the request is the id of a subscription. It must
+// be called before Send. It fails if the server's notifications could not be told apart.
+func (r *Request) Subscribe(sub *Subscription) error {
+	t := &r.Session.dialect.(*plain).subscriptions
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, method := range []string{sub.Notify, sub.End} {
+		if m := t.methods[method]; m != nil && (m.ID != sub.ID || m.Item != sub.Item) {
+			return fmt.Errorf("rpc: %s: notifications called %s have their ids and items in other places", r.Method, method)
+		}
+	}
+	if t.methods == nil {
+		t.pending, t.methods = make(map[uint64]*Subscription), make(map[string]*Subscription)
+		t.open, t.byHandle = make(map[subscriptionID]*subscribed), make(map[uint64]*subscribed)
+		t.leaving = make(map[uint64]*subscribed)
+	}
+	for _, method := range []string{sub.Notify, sub.End} {
+		if method != "" {
+			t.methods[method] = sub
+		}
+	}
+	t.pending[r.Call.id] = sub
+	r.subscribes = t
+	return nil
+}
+
+// undo forgets a call that has not been sent.
+func (t *subscriptions) undo(id uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.pending, id)
+	t.dropEarly()
+}
+
+// answer receives the answer to the call with that id. If it begins a subscription, it
+// returns that, and the message has the handle of its stream in the place of the id. The
+// caller opens the stream and calls begin.
+func (t *subscriptions) answer(id uint64, m *wire.Message) (*subscribed, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if left := t.leaving[id]; left != nil {
+		delete(t.leaving, id)
+		delete(t.open, left.key)
+		return nil, nil
+	}
+	sub := t.pending[id]
+	if sub == nil {
+		return nil, nil
+	}
+	delete(t.pending, id)
+	if m == nil || m.Error != nil || t.session.Format.Kind(m.Result) == wire.Null && sub.ID != "" {
+		t.dropEarly()
+		return nil, nil
+	}
+	s := &subscribed{Subscription: sub, key: subscriptionID{method: sub.Notify}, call: id}
+	if sub.ID != "" {
+		var ok bool
+		if s.key.id, ok = t.decodeID(m.Result); !ok {
+			return nil, fault.Errorf(fault.Internal, "rpc: the server's answer is not the id of a subscription: %s", Brief(m.Result))
+		}
+		s.id = bytes.Clone(m.Result)
+	}
+	if t.open[s.key] != nil {
+		return nil, fault.Errorf(fault.Internal, "rpc: the server has answered with a subscription that is open already: %s", Brief(m.Result))
+	}
+	t.lastHandle++
+	s.handle = t.lastHandle
+	t.open[s.key], t.byHandle[s.handle] = s, s
+	m.Streams = append(m.Streams[:0], s.handle)
+	m.Result = strconv.AppendUint(nil, s.handle, 10)
+	return s, nil
+}
+
+// begin receives what came before the answer that began a subscription.
+func (t *subscriptions) begin(s *subscribed) {
+	t.mu.Lock()
+	var early []earlyNotification
+	rest := t.early[:0]
+	for _, e := range t.early {
+		if e.key == s.key {
+			early = append(early, e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	t.early = rest
+	lost := t.lost
+	t.dropEarly()
+	t.mu.Unlock()
+	for _, e := range early {
+		t.session.buffered.Add(-int64(len(e.item)))
+		t.deliver(s, e.subscriptionItem, false)
+	}
+	if lost {
+		t.fail(s, errOverrunPlain(t.session.Limits.SubscriptionItems))
+	}
+}
+
+// dropEarly drops the notifications of unknown ids if no call can be answered with one.
+// The mutex must be held.
+func (t *subscriptions) dropEarly() {
+	if len(t.pending) > 0 {
+		return
+	}
+	for _, e := range t.early {
+		t.session.buffered.Add(-int64(len(e.item)))
+	}
+	t.early, t.lost = nil, false
+}
+
+// receive receives a notification, and reports whether it is one of a subscription.
+func (t *subscriptions) receive(m *wire.Message) bool {
+	t.mu.Lock()
+	sub := t.methods[string(m.Method)]
+	if sub == nil {
+		t.mu.Unlock()
+		return false
+	}
+	id, item := t.read(sub, m.Params)
+	item.end = item.end || string(m.Method) == sub.End
+	s, known := t.open[subscriptionID{sub.Notify, id}]
+	if !known && len(t.pending) > 0 {
+		t.keepEarly(subscriptionID{sub.Notify, id}, item)
+	}
+	known = known && t.byHandle[s.handle] != nil
+	t.mu.Unlock()
+	if known {
+		t.deliver(s, item, m.Deep)
+	}
+	return true
+}
+
+// keepEarly keeps a notification until the calls are answered of which one may have its
+// id. The mutex must be held.
+func (t *subscriptions) keepEarly(key subscriptionID, item subscriptionItem) {
+	s := t.session
+	if t.lost || len(t.early) >= s.Limits.SubscriptionItems || !s.reserve(len(item.item)) {
+		t.lost = true
+		return
+	}
+	item.item, item.err = bytes.Clone(item.item), bytes.Clone(item.err)
+	t.early = append(t.early, earlyNotification{key, item})
+}
+
+// A subscriptionItem is what a notification has beside the id: an item, or the end.
+type subscriptionItem struct {
+	item []byte // nil if there is none
+	end  bool   // the subscription is complete
+	err  []byte // the error that it ends with
+}
+
+// read finds the id and the item of a notification.
+func (t *subscriptions) read(sub *Subscription, params []byte) (id string, item subscriptionItem) {
+	form := t.session.Format
+	switch {
+	case form.Kind(params) == wire.Array:
+		i := 0
+		for raw := range form.Array(params) {
+			switch strconv.Itoa(i) {
+			case sub.ID:
+				id, _ = t.decodeID(raw)
+			case sub.Item:
+				item.item = raw
+			}
+			i++
+		}
+		if sub.Item == "" {
+			item.item = params
+		}
+	case sub.ID == "":
+		item.item = params
+		if raw := t.member(params, sub.Item); raw != nil {
+			item.item = raw
+		}
+	default:
+		for name, raw := range form.Object(params) {
+			switch name {
+			case sub.ID:
+				id, _ = t.decodeID(raw)
+			case sub.Item:
+				item.item = raw
+			case "error":
+				item.err = raw
+			case "done":
+				item.end = string(raw) == "true"
+			}
+		}
+	}
+	return id, item
+}
+
+// member returns a member of an object, or nil.
+func (t *subscriptions) member(params []byte, name string) []byte {
+	for n, raw := range t.session.Format.Object(params) {
+		if n == name {
+			return raw
+		}
+	}
+	return nil
+}
+
+// decodeID returns an id, which is a string or a number, in a form of its own for each.
+func (t *subscriptions) decodeID(raw []byte) (id string, ok bool) {
+	switch form := t.session.Format; form.Kind(raw) {
+	case wire.String:
+		id, ok = form.String(raw)
+		return "s" + id, ok
+	case wire.Number:
+		return "n" + string(raw), true
+	}
+	return "", false
+}
+
+// deliver passes an item to its stream, or ends that.
+func (t *subscriptions) deliver(s *subscribed, item subscriptionItem, deep bool) {
+	rs := t.session.recv.get(int64(s.handle))
+	switch {
+	case rs == nil:
+	case item.item != nil:
+		if err := rs.receivePlain(item.item, deep); err != nil {
+			t.fail(s, err)
+		}
+	case item.err != nil:
+		t.ended(s, t.receivedEnd(item.err))
+	case item.end:
+		t.ended(s, io.EOF)
+	}
+}
+
+// receivedEnd returns the error that a subscription ends with. Some servers send text.
+func (t *subscriptions) receivedEnd(raw []byte) error {
+	form := t.session.Format
+	if form.Kind(raw) == wire.Object {
+		return t.session.receivedError(raw)
+	}
+	text, ok := form.String(raw)
+	if !ok {
+		text = Brief(string(raw))
+	}
+	return &fault.Error{Code: fault.Unknown, Message: text, Received: true}
+}
+
+// ended ends the stream of a subscription that the server has ended.
+func (t *subscriptions) ended(s *subscribed, end error) {
+	t.mu.Lock()
+	delete(t.open, s.key)
+	delete(t.byHandle, s.handle)
+	t.mu.Unlock()
+	if rs := t.session.recv.remove(int64(s.handle)); rs != nil {
+		rs.receiveEnd(end)
+	}
+}
+
+// fail ends a subscription from this side behind the items received before.
+func (t *subscriptions) fail(s *subscribed, err error) {
+	t.leave(s.handle)
+	if rs := t.session.recv.remove(int64(s.handle)); rs != nil {
+		rs.receiveEnd(err)
+	}
+}
+
+// leave ends a subscription at the server, if it has not ended.
+func (t *subscriptions) leave(handle uint64) {
+	t.mu.Lock()
+	s := t.byHandle[handle]
+	delete(t.byHandle, handle)
+	if s != nil && s.Unsubscribe == "" {
+		delete(t.open, s.key)
+	}
+	t.mu.Unlock()
+	switch {
+	case s == nil:
+	case s.Cancel != "":
+		form := t.session.Format
+		msg := form.AppendRequest(nil, &wire.Head{Method: s.Cancel, Body: true})
+		msg = append(form.AppendID(append(msg, '['), s.call), ']')
+		t.session.queue.post(form.AppendTail(msg))
+	case s.Unsubscribe != "":
+		t.unsubscribe(s)
+	}
+}
+
+// unsubscribe calls the method that ends a subscription. Nobody waits for the answer,
+// but its id is in use until then.
+func (t *subscriptions) unsubscribe(s *subscribed) {
+	call, err := t.session.outgoing.begin(context.Background(), true)
+	if err != nil {
+		return // the session has ended
+	}
+	t.session.outgoing.disown(call)
+	form := t.session.Format
+	id := form.AppendID(nil, call.id)
+	t.mu.Lock()
+	t.leaving[call.id] = s
+	t.mu.Unlock()
+	msg := form.AppendRequest(nil, &wire.Head{ID: id, Method: s.Unsubscribe, Body: true})
+	msg = append(msg, '[')
+	if s.ID == "" {
+		msg = form.AppendString(msg, s.Kind)
+	} else {
+		msg = append(msg, s.id...)
+	}
+	t.session.queue.post(form.AppendTail(append(msg, ']')))
+}
