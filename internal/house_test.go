@@ -1,6 +1,7 @@
 // Package internal_test holds the code against the picture of how it is cut:
 //
 //	cmd/wirecall -> internal/load, internal/emit/* -> internal/model; cmd/wirecall -> typescript
+//	cmd/wirecall -> internal/dynamic -> rpc
 //	generated code -> rpc/gen1 -> rpc -> internal/session, internal/contract, codec; codec/cbor -> codec -> internal/wire
 //	internal/session -> internal/transport, internal/replay, internal/flow, internal/workers, internal/wire
 //	codec, codec/jsongen -> internal/jsontypes
@@ -25,11 +26,12 @@ const module = "github.com/wirecall/wirecall"
 // of a name is any rest. What is not named, examples say, may import rpc and
 // what is below it.
 var allowed = map[string][]string{
-	"cmd/wirecall":    {"internal/load", "internal/emit/*", "internal/model", "typescript"},
-	"internal/load":   {"internal/model"},
-	"internal/emit/*": {"internal/model"},
-	"internal/model":  {},
-	"typescript":      {},
+	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "typescript", "internal/dynamic", "rpc", "codec/cbor"},
+	"internal/dynamic": {"rpc", "rpc/gen1"},
+	"internal/load":    {"internal/model"},
+	"internal/emit/*":  {"internal/model"},
+	"internal/model":   {},
+	"typescript":       {},
 
 	"internal/buffers":   {},
 	"internal/contract":  {},
@@ -79,6 +81,7 @@ var kept = map[string]string{
 	"github.com/dave/jennifer/*":    "internal/emit/golang",
 	"github.com/coder/websocket":    "internal/transport",
 	"github.com/rogpeppe/*":         "cmd/wirecall",
+	"github.com/urfave/cli/*":       "cmd/wirecall",
 	"github.com/fxamacker/cbor/v2*": "codec/cbor",
 }
 

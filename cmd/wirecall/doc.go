@@ -1,7 +1,12 @@
-// Wirecall writes the code between a Go interface and the wire.
+// Wirecall writes the code between a Go interface and the wire, and calls what is there.
 //
 //	go tool wirecall gen [-check] [-explain] [-tags list] [-ts folder [-ts-bigint]]
 //	                     [-openrpc file] [packages]
+//	go tool wirecall call [flags] URL METHOD [name=text] [name:=JSON] …
+//	go tool wirecall watch [flags] URL METHOD [name=text] …
+//	go tool wirecall list [flags] URL [PREFIX]
+//	go tool wirecall describe [flags] URL METHOD|TYPE
+//	go tool wirecall completion bash|zsh|fish|pwsh
 //	go tool wirecall help
 //	go tool wirecall version
 //

@@ -8,12 +8,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	code := run(ctx, &session{args: os.Args[1:], dir: ".", stdout: os.Stdout, stderr: os.Stderr})
+	code := run(ctx, &session{args: os.Args[1:], dir: ".", stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, interrupted: ctx})
 	stop()
 	os.Exit(code)
 }
@@ -23,7 +24,17 @@ type session struct {
 	args           []string
 	dir            string
 	env            []string // nil means the process's own
+	stdin          io.Reader
 	stdout, stderr io.Writer
+	interrupted    context.Context // ends with Ctrl-C; nil if that cannot be
+}
+
+// path is a file's name as the command's folder has it.
+func (s *session) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.dir, name)
 }
 
 // A command is one subcommand.
@@ -35,6 +46,11 @@ type command struct {
 var commands = []command{
 	{"gen", genUsage, gen},
 	{"version", "version\n\tPrint the version.", version},
+	{"call", "call [flags] URL METHOD [name=text] [name:=JSON] …\n\tCall a method of a server, and print what it returns.", remote("call")},
+	{"watch", "watch [flags] URL METHOD [name=text] …\n\tCall a method that returns a stream, and print its items.", remote("watch")},
+	{"list", "list [flags] URL [PREFIX]\n\tList the methods of a server that describes itself.", remote("list")},
+	{"describe", "describe [flags] URL METHOD|TYPE\n\tPrint what a server says of a method or a type.", remote("describe")},
+	{"completion", "completion bash|zsh|fish|pwsh\n\tPrint a script that completes commands, methods and parameters.", remote("completion")},
 }
 
 // errUsage is returned after the usage has been printed.
@@ -71,6 +87,9 @@ func exit(s *session, err error) int {
 		return 2
 	}
 	fmt.Fprintln(s.stderr, err)
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.status
+	}
 	return 1
 }
 

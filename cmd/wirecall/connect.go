@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/rpc"
+)
+
+// An exitError is an error with the exit status that it means.
+type exitError struct {
+	status int
+	err    error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// connectFlags are those of every command that speaks to a server.
+func connectFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Usage: "`'Name: value'` of a header of the handshake; may be repeated"},
+		&cli.StringFlag{Name: "token", Usage: "the token that authenticates, or @FILE", Sources: cli.EnvVars("WIRECALL_TOKEN")},
+		&cli.StringFlag{Name: "cacert", Usage: "trust the certificates in this PEM `FILE` as well", TakesFile: true},
+		&cli.StringFlag{Name: "cert", Usage: "a certificate of the client's own, as a PEM `FILE`; with -key", TakesFile: true},
+		&cli.StringFlag{Name: "key", Usage: "its key, as a PEM `FILE`", TakesFile: true},
+		&cli.BoolFlag{Name: "insecure", Usage: "do not check the server's certificate"},
+		&cli.BoolFlag{Name: "cbor", Usage: "send values as CBOR; the server must have that codec"},
+		&cli.DurationFlag{Name: "connect-timeout", Usage: "give up if there is no connection after this time", Value: defaultConnectTimeout},
+	}
+}
+
+const defaultConnectTimeout = 10e9 // 10 s
+
+// connect connects to the server.
+func (s *session) connect(ctx context.Context, cmd *cli.Command, url string) (*rpc.Conn, error) {
+	o, err := s.dialOptions(cmd)
+	if err != nil {
+		fmt.Fprintln(s.stderr, "wirecall:", err)
+		return nil, errUsage
+	}
+	ctx, cancel := context.WithTimeout(ctx, cmd.Duration("connect-timeout"))
+	defer cancel()
+	conn, err := rpc.Dial(ctx, url, o)
+	if err != nil {
+		if errors.Is(err, context.Canceled) {
+			return nil, &exitError{exitInterrupted, errors.New("wirecall: interrupted")}
+		}
+		return nil, &exitError{exitUnreachable, fmt.Errorf("wirecall: %s: %w", url, err)}
+	}
+	return conn, nil
+}
+
+func (s *session) dialOptions(cmd *cli.Command) (*rpc.DialOptions, error) {
+	o := &rpc.DialOptions{Header: http.Header{}, Resume: true, Logger: slog.New(slog.DiscardHandler)}
+	for _, h := range cmd.StringSlice("header") {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok || strings.TrimSpace(name) == "" {
+			return nil, fmt.Errorf("-header %q: want 'Name: value'", h)
+		}
+		o.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	if cmd.Bool("cbor") {
+		o.Codec = cbor.Codec
+	}
+	if token := cmd.String("token"); token != "" {
+		if name, ok := strings.CutPrefix(token, "@"); ok {
+			b, err := os.ReadFile(s.path(name))
+			if err != nil {
+				return nil, fmt.Errorf("-token: %w", err)
+			}
+			token = strings.TrimSpace(string(b))
+		}
+		o.Token = func(context.Context) (string, error) { return token, nil }
+	}
+	config, err := s.tlsConfig(cmd)
+	if err != nil || config == nil {
+		return o, err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = config
+	o.HTTPClient = &http.Client{Transport: transport}
+	return o, nil
+}
+
+// tlsConfig returns what the flags say of TLS, or nil if they say nothing.
+func (s *session) tlsConfig(cmd *cli.Command) (*tls.Config, error) {
+	ca, cert, key := cmd.String("cacert"), cmd.String("cert"), cmd.String("key")
+	if ca == "" && cert == "" && key == "" && !cmd.Bool("insecure") {
+		return nil, nil
+	}
+	config := &tls.Config{InsecureSkipVerify: cmd.Bool("insecure")}
+	if ca != "" {
+		pem, err := os.ReadFile(s.path(ca))
+		if err != nil {
+			return nil, fmt.Errorf("-cacert: %w", err)
+		}
+		if config.RootCAs, err = x509.SystemCertPool(); err != nil {
+			config.RootCAs = x509.NewCertPool()
+		}
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("-cacert: %s holds no certificate", ca)
+		}
+	}
+	if (cert == "") != (key == "") {
+		return nil, errors.New("-cert and -key belong together")
+	}
+	if cert != "" {
+		pair, err := tls.LoadX509KeyPair(s.path(cert), s.path(key))
+		if err != nil {
+			return nil, fmt.Errorf("-cert: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
