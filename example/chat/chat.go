@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-//go:generate go tool wirecall gen
+//go:generate go tool wirecall gen -ts web/src/api
 
 // Room is one chat room.
 //

@@ -80,7 +80,7 @@ func (p *process) kill() {
 // enter is a room on a connection of its own, which waits for the server where
 // that is away.
 func (p *process) enter(ctx context.Context) (Room, error) {
-	conn, err := rpc.Dial(ctx, "ws://"+p.addr, &rpc.DialOptions{NetDial: p.dial, Reconnect: rpc.Reconnect{
+	conn, err := rpc.Dial(ctx, "ws://"+p.addr+"/rpc", &rpc.DialOptions{NetDial: p.dial, Reconnect: rpc.Reconnect{
 		RetryFirst: true,
 		MinDelay:   10 * time.Millisecond, // or all would be away most of the time
 		MaxDelay:   50 * time.Millisecond,

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"net"
@@ -126,6 +127,14 @@ func eval[T any](t *testing.T, p *page, expression string) T {
 		t.Fatalf("%s: %v", expression, err)
 	}
 	return result
+}
+
+// jsonOf returns a value as an expression of JavaScript.
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	check(t, err)
+	return string(text)
 }
 
 func check(t testing.TB, err error) {

@@ -40,7 +40,7 @@ func until(t *testing.T, lines *bufio.Scanner, want string) string {
 
 func TestTwoInARoom(t *testing.T) {
 	server, stop, stopped := start(t, nil, "serve", "-addr", "127.0.0.1:0")
-	url := strings.Fields(until(t, server, "ws://"))[2]
+	url := strings.TrimSuffix(strings.Fields(until(t, server, "ws://"))[2], ",")
 
 	annIn, annTypes := io.Pipe()
 	ann, _, annLeft := start(t, annIn, "join", "-name", "ann", "-url", url)

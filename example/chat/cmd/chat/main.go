@@ -1,9 +1,10 @@
-// Chat serves a chat room, and joins one from a terminal.
+// Chat serves a chat room and a page for it, and joins one from a terminal.
 //
 //	go run ./example/chat/cmd/chat serve -store messages
 //	go run ./example/chat/cmd/chat join -name ann
 //
-// Lines that are typed are posted; an end of input (Control-D) leaves.
+// The page is at http://localhost:8080. In a terminal lines that are typed are posted; an
+// end of input (Control-D) leaves.
 package main
 
 import (
@@ -19,11 +20,12 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/example/chat"
+	"github.com/wirecall/wirecall/example/chat/web"
 	"github.com/wirecall/wirecall/rpc"
 )
 
 const usage = `usage: chat serve [-addr localhost:8080] [-store FILE]
-       chat join -name NAME [-url ws://localhost:8080] [-after ID]
+       chat join -name NAME [-url ws://localhost:8080/rpc] [-after ID]
 `
 
 var errUsage = errors.New("usage")
@@ -48,7 +50,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "localhost:8080", "")
 	file := flags.String("store", "", "")
-	url := flags.String("url", "ws://localhost:8080", "")
+	url := flags.String("url", "ws://localhost:8080/rpc", "")
 	name := flags.String("name", "", "")
 	after := flags.Int64("after", 0, "")
 	if len(args) == 0 || flags.Parse(args[1:]) != nil || flags.NArg() > 0 {
@@ -63,7 +65,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	return errUsage
 }
 
-// serve runs a room at an address until ctx ends, and then gives calls that are
+// serve runs a room and its page at an address until ctx ends, and then gives calls that are
 // under way a second. Streams without an end are cut with that. What was said is
 // kept in a file, or without one in memory.
 func serve(ctx context.Context, addr, file string, out io.Writer) error {
@@ -82,10 +84,13 @@ func serve(ctx context.Context, addr, file string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "serving at ws://%s\n", ln.Addr())
-	web := &http.Server{Handler: srv}
+	mux := http.NewServeMux()
+	mux.Handle("/rpc", srv)
+	mux.Handle("/", http.FileServerFS(web.Files))
+	fmt.Fprintf(out, "serving at ws://%[1]s/rpc, with a page at http://%[1]s\n", ln.Addr())
+	server := &http.Server{Handler: mux}
 	failed := make(chan error, 1)
-	go func() { failed <- web.Serve(ln) }()
+	go func() { failed <- server.Serve(ln) }()
 	select {
 	case err := <-failed:
 		return err
@@ -94,5 +99,5 @@ func serve(ctx context.Context, addr, file string, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	srv.Shutdown(ctx)
-	return web.Shutdown(ctx)
+	return server.Shutdown(ctx)
 }

@@ -1,0 +1,85 @@
+package browser
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/wirecall/wirecall/example/chat"
+	"github.com/wirecall/wirecall/rpc"
+)
+
+// enter opens the page of the chat room under a name.
+func enter(t *testing.T, url, name string) *page {
+	t.Helper()
+	p := open(t, url)
+	do(t, p, chromedp.WaitVisible(chromedp.CSS("#welcome")), chromedp.SendKeys(chromedp.CSS("#name"), name+"\r"))
+	await(t, p, fmt.Sprintf(`[...document.querySelectorAll("#people .own")].some((e) => e.textContent === %q)`, name))
+	return p
+}
+
+// say types a message and sends it.
+func say(t *testing.T, p *page, text string) {
+	t.Helper()
+	do(t, p, chromedp.SendKeys(chromedp.CSS("#text"), text+"\r"))
+}
+
+// awaitMessages waits until the messages of a page, without those that wait, are these.
+func awaitMessages(t *testing.T, p *page, want ...string) {
+	t.Helper()
+	await(t, p, fmt.Sprintf(`JSON.stringify([...document.querySelectorAll("article:not(.waiting) p")].map((e) => e.textContent)) === JSON.stringify(%s)`, jsonOf(t, want)))
+}
+
+// Two pages and a Go client chat. What is said while the network of one page is cut
+// arrives, once and in order.
+func TestChat(t *testing.T) {
+	service, url := serveExample(t, "chat")
+	conn, err := rpc.Dial(t.Context(), service, nil)
+	check(t, err)
+	defer conn.Close()
+	room := chat.NewRoomClient(conn)
+	post := func(text string) {
+		_, err := room.Post(t.Context(), "Grace", text)
+		check(t, err)
+	}
+
+	post("There was a room before you came.")
+	ada := enter(t, url, "Ada")
+	awaitMessages(t, ada, "There was a room before you came.")
+	ben := enter(t, url, "Ben")
+	await(t, ada, `document.querySelector("#people").textContent === "AdaBen"`)
+
+	do(t, ben, chromedp.SendKeys(chromedp.CSS("#text"), "Hello, Ada"))
+	await(t, ada, `document.querySelector("#typing").textContent === "Ben is typing …"`)
+	say(t, ben, "!")
+	awaitMessages(t, ada, "There was a room before you came.", "Hello, Ada!")
+	await(t, ada, `document.querySelector("#typing").textContent === ""`)
+
+	do(t, ada, chromedp.Click(chromedp.CSS("#cut")))
+	await(t, ada, `document.querySelector("#connection").dataset.phase === "detached"`)
+	say(t, ada, "I am on a train.")
+	await(t, ada, `document.querySelector("article.waiting p").textContent === "I am on a train."`)
+	screenshot(t, ada, "chat-cut", "dark", 390, 700)
+	post("Is anybody here?")
+	say(t, ben, "Ada was.")
+	before := []string{"There was a room before you came.", "Hello, Ada!", "Is anybody here?", "Ada was."}
+	awaitMessages(t, ben, before...)
+	awaitMessages(t, ada, before[:2]...)
+
+	do(t, ada, chromedp.Click(chromedp.CSS("#cut")))
+	all := append(before, "I am on a train.")
+	awaitMessages(t, ada, all...)
+	awaitMessages(t, ben, all...)
+	await(t, ada, `document.querySelector("#connection").dataset.phase === "connected" && !document.querySelector(".waiting")`)
+	screenshot(t, ben, "chat", "light", 1000, 600)
+}
+
+// A message that is too long is refused by its declared error, and stays in the form.
+func TestChatRefuses(t *testing.T) {
+	_, url := serveExample(t, "chat")
+	ada := enter(t, url, "Ada")
+	eval[bool](t, ada, `(document.querySelector("#text").value = "x".repeat(9000), document.querySelector("#post").requestSubmit(), true)`)
+	await(t, ada, `document.querySelector("#problem").textContent === "Not posted: 9000 bytes, of 8192 at most."`)
+	await(t, ada, `document.querySelector("#text").value.length === 9000`)
+}
