@@ -256,18 +256,33 @@ func (o *ConnOptions) Validate() error {
 		checkServices("Services", o.Services))
 }
 
-// checkServices returns an error for a method that two services of an option have.
+// checkServices returns an error for a method that two services of an option have, or a
+// subscription.
 func checkServices(option string, services []Service) error {
 	seen := make(map[string]bool)
 	for _, s := range services {
 		for _, m := range s.Methods {
-			if seen[m.Name] {
-				return fmt.Errorf("%s: %w", option, registeredTwice(m.Name))
+			for _, name := range m.callNames() {
+				if seen[name] {
+					return fmt.Errorf("%s: %w", option, registeredTwice(name))
+				}
+				seen[name] = true
 			}
-			seen[m.Name] = true
 		}
 	}
 	return nil
+}
+
+// callNames returns the name of a method, and, behind it, what subscribes to its stream in
+// plain mode if that is another.
+func (m *Method) callNames() []string {
+	names := []string{m.Name}
+	if m.Plain != nil && m.Plain.Subscription != nil {
+		if name := strings.TrimSpace(m.Plain.Subscription.Subscribe + " " + m.Plain.Subscription.Kind); name != m.Name {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func registeredTwice(method string) error {

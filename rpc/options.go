@@ -295,7 +295,7 @@ func (o *ConnOptions) config() *config {
 		strict:     o.StrictParams,
 		byPosition: o.ByPosition,
 	}
-	cfg.Settings = session.Settings{Limits: session.Limits(o.Limits.withDefaults()), Log: logger(o.Logger), Lookup: cfg.methods.lookup, Unknown: unknown, Cause: closedByPeer}
+	cfg.Settings = session.Settings{Limits: session.Limits(o.Limits.withDefaults()), Log: logger(o.Logger), Lookup: cfg.methods.lookup, PlainName: cfg.methods.plainName, Unknown: unknown, Cause: closedByPeer}
 	cfg.observers, cfg.streamInterceptors = newObservers(o.Observers, cfg.Log), o.StreamInterceptors
 	if len(cfg.observers.call) > 0 {
 		cfg.Refused = cfg.observeRefusal

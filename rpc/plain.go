@@ -76,8 +76,8 @@ func plainFormOf(s *session.Session, call *Call) (*plainForm, error) {
 	case !stream || p == nil || p.Subscription == nil:
 		return nil, errNeedsWirecall
 	}
-	sub := session.Subscription(*p.Subscription)
-	form.subscribe, form.method, form.kind = &sub, sub.Subscribe, sub.Kind
+	sub := (*session.Subscription)(p.Subscription)
+	form.subscribe, form.method, form.kind = sub, sub.Subscribe, sub.Kind
 	form.byPosition = form.byPosition || sub.Kind != ""
 	return form, nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/wirecall/wirecall/internal/contract"
@@ -26,9 +27,13 @@ type servedCall struct {
 
 // serves returns the method m as the session package calls it, served by handler.
 func serves(m *Method, handler Handler) *session.Method {
-	return &session.Method{Name: m.Name, Cursor: m.Cursor != "", New: func() session.Served {
+	served := &session.Method{Name: m.Name, Cursor: m.Cursor != "", New: func() session.Served {
 		return &servedCall{handler: handler, call: Call{Method: m, Served: true}}
 	}}
+	if m.Plain != nil {
+		served.Subscription = (*session.Subscription)(m.Plain.Subscription)
+	}
+	return served
 }
 
 // Core implements session.Served.
@@ -235,6 +240,7 @@ func runUnsent(s *session.Session, streams []*contract.Stream) {
 type registry struct {
 	mu      sync.RWMutex
 	methods map[string]*registeredMethod
+	plain   map[string]*session.PlainName // what plain clients call besides the methods
 }
 
 // A registeredMethod is a method of a Service that was registered.
@@ -261,7 +267,45 @@ func (r *registry) register(s Service) {
 			served.Order = order
 		}
 		r.methods[m.Name] = &registeredMethod{m, served}
+		if served.Subscription != nil {
+			r.subscribes(served)
+		}
 	}
+}
+
+// subscribes enters the names by which plain clients subscribe to the stream of m, and end
+// it. The mutex must be held.
+func (r *registry) subscribes(m *session.Method) {
+	if r.plain == nil {
+		r.plain = make(map[string]*session.PlainName)
+	}
+	name := func(name string) *session.PlainName {
+		if r.plain[name] == nil {
+			r.plain[name] = &session.PlainName{Methods: make(map[string]*session.Method)}
+		}
+		return r.plain[name]
+	}
+	sub := m.Subscription
+	if sub.Subscribe != m.Name || sub.Kind != "" {
+		methods := name(sub.Subscribe).Methods
+		if methods[sub.Kind] != nil {
+			panic(fmt.Errorf("rpc: %w", registeredTwice(strings.TrimSpace(sub.Subscribe+" "+sub.Kind))))
+		}
+		methods[sub.Kind] = m
+	}
+	if sub.Unsubscribe != "" {
+		name(sub.Unsubscribe).Unsubscribes = true
+	}
+	if sub.Cancel != "" {
+		name(sub.Cancel).Cancels = true
+	}
+}
+
+// plainName returns what plain clients call by a name that no method has, or nil.
+func (r *registry) plainName(name []byte) *session.PlainName {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.plain[string(name)]
 }
 
 // sorted returns the methods in the order of their names.

@@ -100,7 +100,7 @@ func (s strange) Sync(ctx context.Context, n int) (iter.Seq2[int, error], error)
 func (s strange) Feed(ctx context.Context) (iter.Seq2[int, error], error) { return s.Tick(ctx, 100) }
 
 func (s strange) After(ctx context.Context, after int) (iter.Seq2[Mark, error], error) {
-	return s.Follow(ctx, after, 0)
+	return s.Follow(ctx, after, after+100)
 }
 
 // strangeCalls are the calls of Strange that programs of transcripts make.

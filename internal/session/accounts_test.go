@@ -32,7 +32,7 @@ func TestNothingInFlightAfterTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	produce := []Producer{producer{}, nil, producer{}}
-	if _, _, err := s.queue.newStreams("Test.Nothing", produce, newCallScope(), false); err != nil {
+	if _, _, err := s.queue.newStreams(produce, newCallScope(), false); err != nil {
 		t.Fatal(err)
 	}
 	if n := s.work.count(); n != 7 {

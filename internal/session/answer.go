@@ -33,7 +33,7 @@ func (in *Incoming) BeginResult(producers []Producer) (a answer, err error) {
 	s := in.Session
 	a.in = in
 	if len(producers) > 0 {
-		a.streams, a.Names, err = s.queue.newStreams(in.Method.Name, producers, &in.scope, true)
+		a.streams, a.Names, err = s.queue.newStreams(producers, &in.scope, true)
 		if err != nil {
 			return a, &fault.Error{Code: fault.LimitReached, Message: err.Error(), Ran: fault.Maybe}
 		}

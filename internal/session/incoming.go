@@ -58,9 +58,12 @@ type Incoming struct {
 // A Method is a method that the peer may call.
 type Method struct {
 	Name   string
-	Cursor bool          // its stream is continued by another call
-	Order  *Ordering     // that of its service; nil for none
-	New    func() Served // makes what serves one call
+	Cursor bool      // its stream is continued by another call
+	Order  *Ordering // that of its service; nil for none
+
+	Subscription *Subscription // of its stream in plain mode; nil if it declares none
+
+	New func() Served // makes what serves one call
 }
 
 // An Ordering orders the calls and notifications of all methods that share it: those of

@@ -179,6 +179,9 @@ func (p *plain) notification(m *wire.Message) {
 			}
 		}
 		return
+	case p.name(m.Method).Cancels:
+		p.cancelCalls(m.Params)
+		return
 	case bytes.HasPrefix(m.Method, []byte("$/")) && s.Lookup(m.Method) == nil:
 		return
 	}
@@ -199,6 +202,7 @@ func (p *plain) request(m *wire.Message, reply, answer func([]byte)) {
 		answer(done)
 		return
 	}
+	p.redirect(m)
 	in, refusal := p.admit(m)
 	switch {
 	case refusal != nil:

@@ -62,7 +62,7 @@ func (s *Session) Begin(ctx context.Context, head *RequestHead) (r Request, err 
 // open opens the streams among the parameters.
 func (r *Request) open(ctx context.Context, producers []Producer) (err error) {
 	scope := newCallScope()
-	r.streams, r.Names, err = r.Session.queue.newStreams(r.Method, producers, scope, false)
+	r.streams, r.Names, err = r.Session.queue.newStreams(producers, scope, false)
 	if err != nil {
 		r.undoOpen()
 		return fault.NotSent(fault.LimitReached, err)

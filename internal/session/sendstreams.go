@@ -10,9 +10,8 @@ import (
 
 // newStreams makes a send stream for each producer of a message that is about to be
 // sent, and returns the names by which the message refers to them, nil for a nil
-// producer. In plain mode the streams are subscriptions to method. isResult is true if
-// the message is an answer.
-func (q *sendQueue) newStreams(method string, producers []Producer, scope *callScope, isResult bool) (streams []*SendStream, names [][]byte, err error) {
+// producer. isResult is true if the message is an answer.
+func (q *sendQueue) newStreams(producers []Producer, scope *callScope, isResult bool) (streams []*SendStream, names [][]byte, err error) {
 	s := q.session
 	q.mu.Lock()
 	for _, p := range producers {
@@ -22,7 +21,7 @@ func (q *sendQueue) newStreams(method string, producers []Producer, scope *callS
 			ss := newSendStream(s, p, q.lastHandle, scope)
 			ss.isResult = isResult
 			streams = append(streams, ss)
-			name = s.dialect.introduce(ss, method)
+			name = s.dialect.introduce(ss)
 		}
 		names = append(names, name)
 	}

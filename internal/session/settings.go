@@ -12,10 +12,11 @@ type Settings struct {
 	Limits Limits
 	Log    *slog.Logger
 
-	Lookup  func(name []byte) *Method // returns the method of that name, nil if it is not served
-	Unknown func(name string) *Method // returns a method whose calls fail
-	Events  func(*Session) Events     // returns the events of a server's session
-	Cause   func(error) error         // converts the cause of a session's end to what users see
+	Lookup    func(name []byte) *Method    // returns the method of that name, nil if it is not served
+	PlainName func(name []byte) *PlainName // returns what plain clients call by a name that no method has; nil for none; may be nil
+	Unknown   func(name string) *Method    // returns a method whose calls fail
+	Events    func(*Session) Events        // returns the events of a server's session
+	Cause     func(error) error            // converts the cause of a session's end to what users see
 
 	ReplayBytes int                          // bytes kept to resume a session; 0 for none
 	Registry    *Registry                    // a server's resumable sessions; nil if there are none

@@ -10,25 +10,19 @@ import (
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
-// A subscription is a stream in plain mode: publish and subscribe as in the clients of
-// Ethereum and in jsonrpsee. There is no credit: if a client reads nothing for
-// subscribeWait, its subscription ends with fault.SlowConsumer.
+// A subscription is a stream to a plain client: publish and subscribe, by the names that
+// its method declares, or as in the clients of Ethereum and in jsonrpsee. There is no
+// credit: if a client reads nothing for subscribeWait, its subscription ends with
+// fault.SlowConsumer.
 type subscription struct {
+	*Subscription
 	form   wire.Format
+	call   string // the id of the call, as a key
 	id     []byte // as JSON text
-	name   string // the method of its notifications
-	prefix []byte // of every message, up to the item
+	before []byte // of a message with an item, up to it
+	after  []byte
 	buf    []byte
 	silent bool // the client has unsubscribed
-	eth    bool // named as in Ethereum, whose subscriptions have no end
-}
-
-func newSubscription(form wire.Format, method string, id []byte) *subscription {
-	name := notificationName(method)
-	p := []byte(`{"jsonrpc":"2.0","method":`)
-	p = form.AppendString(p, name)
-	p = append(append(p, `,"params":{"subscription":`...), id...)
-	return &subscription{form: form, id: id, name: name, prefix: p, eth: name != method}
 }
 
 // leave implements dialect: the client ends its subscription.
@@ -38,40 +32,107 @@ func (p *plain) leave(rs *RecvStream) {
 }
 
 // introduce implements dialect: the stream becomes a subscription.
-func (p *plain) introduce(ss *SendStream, method string) []byte {
-	name := fmt.Appendf(nil, `"0x%x"`, ss.handle)
-	ss.sub = newSubscription(p.session.Format, method, name)
-	return name
+func (p *plain) introduce(ss *SendStream) []byte {
+	in := ss.scope.context.values.in
+	sub := &subscription{Subscription: in.Method.Subscription, form: p.session.Format, call: idKey(in.ID)}
+	if sub.Subscription == nil {
+		sub.Subscription = subscriptionNamed(in.Method.Name)
+	}
+	switch {
+	case sub.ID == "":
+		sub.id = confirmation(sub.form, sub.Kind)
+	case sub.byPosition():
+		sub.id = strconv.AppendUint(nil, ss.handle, 10)
+	default:
+		sub.id = fmt.Appendf(nil, `"0x%x"`, ss.handle)
+	}
+	sub.before, sub.after = sub.envelope()
+	ss.sub = sub
+	return sub.id
 }
 
-// notificationName returns the method of the notifications with a method's items:
-// X_subscription for a method X_subscribe, as in Ethereum, otherwise the method itself.
-func notificationName(method string) string {
+// confirmation returns the answer to a call about a subscription without an id.
+func confirmation(form wire.Format, kind string) []byte {
+	return append(form.AppendString([]byte{'{'}, kind), `:"ok"}`...)
+}
+
+// subscriptionNamed returns the subscription of a method that declares none:
+// X_subscription and X_unsubscribe belong to a method X_subscribe, as in Ethereum.
+func subscriptionNamed(method string) *Subscription {
+	sub := &Subscription{Notify: method, Unsubscribe: methodUnsubscribe, ID: "subscription", Item: "result"}
 	if ns, ok := strings.CutSuffix(method, "_subscribe"); ok {
-		return ns + "_subscription"
+		sub.Notify, sub.Unsubscribe = ns+"_subscription", ns+"_unsubscribe"
 	}
-	return method
+	return sub
+}
+
+// byPosition reports whether notifications have the id and the item in an array.
+func (s *Subscription) byPosition() bool { return isPosition(s.ID) && isPosition(s.Item) }
+
+func isPosition(name string) bool {
+	_, err := strconv.Atoi(name)
+	return err == nil
+}
+
+// head returns a notification up to its params.
+func (sub *subscription) head(method string) []byte {
+	return append(sub.form.AppendString([]byte(`{"jsonrpc":"2.0","method":`), method), `,"params":`...)
+}
+
+// withID returns a notification up to what follows the id among the members of params.
+func (sub *subscription) withID(method string) []byte {
+	b := append(sub.form.AppendString(append(sub.head(method), '{'), sub.ID), ':')
+	return append(b, sub.id...)
+}
+
+// envelope returns what stands before and after an item.
+func (sub *subscription) envelope() (before, after []byte) {
+	head := sub.head(sub.Notify)
+	switch {
+	case sub.ID == "" && sub.Item == "":
+		return head, []byte("}")
+	case sub.ID == "" && isPosition(sub.Item):
+		return append(head, '['), []byte("]}")
+	case sub.ID == "":
+		return append(sub.form.AppendString(append(head, '{'), sub.Item), ':'), []byte("}}")
+	case sub.byPosition() && sub.ID < sub.Item:
+		return append(append(append(head, '['), sub.id...), ','), []byte("]}")
+	case sub.byPosition():
+		return append(head, '['), append(append([]byte{','}, sub.id...), "]}"...)
+	}
+	before = append(sub.withID(sub.Notify), ',')
+	return append(sub.form.AppendString(before, sub.Item), ':'), []byte("}}")
 }
 
 // item returns the message for an encoded item. It is valid until the next call.
 func (sub *subscription) item(b []byte) []byte {
-	sub.buf = append(append(append(sub.buf[:0], sub.prefix...), `,"result":`...), b...)
-	sub.buf = append(sub.buf, "}}"...)
+	sub.buf = append(append(append(sub.buf[:0], sub.before...), b...), sub.after...)
 	return sub.buf
 }
 
-// endMessages returns the messages that end the subscription, none if the client has
-// unsubscribed. errObject is nil if the stream is complete.
+// endMessages returns the messages that end the subscription: none if the client has
+// unsubscribed, or could only take them for items. errObject is nil if the stream is
+// complete.
 func (sub *subscription) endMessages(errObject []byte) [][]byte {
 	switch {
 	case sub.silent:
 		return nil
-	case sub.eth:
+	case sub.End != "" && sub.byPosition():
+		return [][]byte{append(append(append(sub.head(sub.End), '['), sub.id...), "]}"...)}
+	case sub.End != "" && errObject == nil:
+		return [][]byte{append(sub.withID(sub.End), "}}"...)}
+	case sub.End != "":
+		return [][]byte{slices.Concat(sub.withID(sub.End), []byte(`,"error":`), errObject, []byte("}}"))}
+	case sub.ID == "" || sub.byPosition():
+		return nil
+	case strings.HasSuffix(sub.Notify, "_subscription"):
 		return sub.ethEndMessages(errObject)
-	case errObject == nil:
-		return [][]byte{append(sub.prefix, `,"done":true}}`...)}
+	case errObject != nil:
+		return [][]byte{slices.Concat(sub.withID(sub.Notify), []byte(`,"error":`), errObject, []byte("}}"))}
+	case sub.Unsubscribe == methodUnsubscribe:
+		return [][]byte{append(sub.withID(sub.Notify), `,"done":true}}`...)}
 	}
-	return [][]byte{slices.Concat(sub.prefix, []byte(`,"error":`), errObject, []byte("}}"))}
+	return nil
 }
 
 // ethEndMessages returns the messages that end a subscription in Ethereum's style,
@@ -84,18 +145,68 @@ func (sub *subscription) ethEndMessages(errObject []byte) [][]byte {
 	if errObject == nil {
 		return nil
 	}
-	first := append(sub.form.AppendString([]byte(`{"id":null,"method":`), sub.name), `,"params":{"subscription":`...)
+	first := append(sub.form.AppendString([]byte(`{"id":null,"method":`), sub.Notify), `,"params":{"subscription":`...)
 	first = append(append(append(append(first, sub.id...), `},"error":`...), errObject...), '}')
 	second := append([]byte(`{"jsonrpc":"2.0","method":"end_subscription","params":{"Subscription":`), sub.id...)
 	return [][]byte{first, append(second, "}}"...)}
 }
 
-// unsubscribe answers rpc.unsubscribe, and the X_unsubscribe that belongs to a method
-// X_subscribe, with true if the subscription was open. No item follows the answer. It
-// returns nil for any other method.
+// A PlainName is a name that plain clients call and that no method has: of calls that
+// subscribe to streams of methods, and of those that end them.
+type PlainName struct {
+	Methods      map[string]*Method // to which a call subscribes, by Subscription.Kind
+	Unsubscribes bool
+	Cancels      bool // as a notification
+}
+
+// name returns what plain clients call by a name, which may be nothing.
+func (p *plain) name(method []byte) PlainName {
+	if lookup := p.session.PlainName; lookup != nil {
+		if name := lookup(method); name != nil {
+			return *name
+		}
+	}
+	return PlainName{}
+}
+
+// redirect makes a request that subscribes one to the method that has the stream, if
+// there is one.
+func (p *plain) redirect(m *wire.Message) {
+	methods := p.name(m.Method).Methods
+	if len(methods) == 0 {
+		return
+	}
+	form := p.session.Format
+	var kind string
+	rest := []byte{'['}
+	i := 0
+	for raw := range form.Array(m.Params) {
+		if i == 0 {
+			kind, _ = form.String(raw)
+		} else {
+			rest = append(append(rest, raw...), ',')
+		}
+		i++
+	}
+	switch {
+	case kind != "" && methods[kind] != nil:
+		rest[max(len(rest)-1, 0)] = ']'
+		if i == 1 {
+			rest = []byte("[]")
+		}
+		m.Method, m.Params = []byte(methods[kind].Name), rest
+	case methods[""] != nil:
+		m.Method = []byte(methods[""].Name)
+	}
+}
+
+// unsubscribe answers rpc.unsubscribe, and what ends the subscriptions of a method, with
+// true if the subscription was open. No item follows the answer. It returns nil for any
+// other method.
 func (p *plain) unsubscribe(m *wire.Message) []byte {
 	s := p.session
-	if string(m.Method) != methodUnsubscribe && !p.unsubscribes(string(m.Method)) {
+	method := string(m.Method)
+	if method != methodUnsubscribe && !p.unsubscribes(method) && !p.name(m.Method).Unsubscribes {
 		return nil
 	}
 	var id string
@@ -107,20 +218,50 @@ func (p *plain) unsubscribe(m *wire.Message) []byte {
 	if n != 1 || id == "" {
 		return s.refusal(m.ID, &fault.Error{Code: fault.InvalidParams, Message: "invalid params: want [id of a subscription]"})
 	}
+	result := p.end(method, id)
+	msg := s.Format.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
+	return s.Format.AppendTail(append(msg, result...))
+}
+
+// end ends the subscriptions with an id, or those of a kind that a method ends, and
+// returns the result of the call.
+func (p *plain) end(method, id string) (result []byte) {
+	q := &p.session.queue
+	kind := q.openStreams(func(ss *SendStream) bool {
+		return ss.sub.ID == "" && ss.sub.Kind == id && ss.sub.Unsubscribe == method
+	})
+	for _, ss := range kind {
+		ss.unsubscribe()
+		result = confirmation(p.session.Format, id)
+	}
+	if result != nil {
+		return result
+	}
 	open := false
 	hex, _ := strings.CutPrefix(id, "0x")
 	handle, err := strconv.ParseUint(hex, 16, 64)
-	if ss := s.queue.stream(handle); ss != nil && err == nil {
+	if ss := q.stream(handle); ss != nil && err == nil {
 		open = ss.unsubscribe()
 	}
-	msg := s.Format.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
-	return s.Format.AppendTail(fmt.Append(msg, open))
+	return strconv.AppendBool(nil, open)
 }
 
+// unsubscribes reports whether a method X_unsubscribe belongs to a method X_subscribe.
 func (p *plain) unsubscribes(method string) bool {
 	ns, ok := strings.CutSuffix(method, "_unsubscribe")
 	lookup := p.session.Lookup
 	return ok && lookup([]byte(method)) == nil && lookup([]byte(ns+"_subscribe")) != nil
+}
+
+// cancelCalls receives a notification that ends the streams of a call.
+func (p *plain) cancelCalls(params []byte) {
+	for raw := range p.session.Format.Array(params) {
+		p.cancel(raw)
+		call := idKey(raw)
+		for _, ss := range p.session.queue.openStreams(func(ss *SendStream) bool { return ss.sub.call == call && ss.sub.Cancel != "" }) {
+			ss.unsubscribe()
+		}
+	}
 }
 
 // unsubscribe stops the stream, drops its pending items, and reports whether it was

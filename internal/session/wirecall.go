@@ -25,8 +25,8 @@ type dialect interface {
 	readAll(t transport.Transport, err error)
 
 	// introduce returns the name of a stream of this side in the params or the result of
-	// method. The queue's mutex is held.
-	introduce(ss *SendStream, method string) []byte
+	// a call. The queue's mutex is held.
+	introduce(ss *SendStream) []byte
 
 	// leave tells the producer of a stream that its consumer has left it.
 	leave(rs *RecvStream)
@@ -73,7 +73,7 @@ func (w *wirecall) remove(in *Incoming)                { w.session.incoming.remo
 func (w *wirecall) leave(rs *RecvStream) {
 	w.session.queue.post(w.session.Format.AppendEnd(nil, methodCancel, rs.Handle, nil))
 }
-func (w *wirecall) introduce(ss *SendStream, _ string) []byte {
+func (w *wirecall) introduce(ss *SendStream) []byte {
 	return w.session.Format.AppendID(nil, ss.handle)
 }
 
