@@ -62,7 +62,8 @@ func (s *session) callCommand() *cli.Command {
 	return &cli.Command{
 		Name: "call", Usage: "call a method and print what it returns",
 		UsageText: "wirecall call [flags] URL METHOD [name=text] [name:=JSON] [name=@FILE] [name@FILE]",
-		Description: `URL is ws://, wss://, http://, https:// (all four mean a WebSocket), tcp:// or unix://.
+		Description: `URL is ws://, wss://, http://, https:// (all four mean a WebSocket), tcp:// or unix://, or
+exec:PROGRAM ARGUMENTS for a server on the standard input and output of a program.
 
 A parameter is name=text, name:=JSON, name=@FILE, name:=@FILE, or name@FILE for a stream
 with an item of JSON on each line; FILE may be - for the standard input. If the server

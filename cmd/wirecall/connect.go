@@ -6,10 +6,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
+	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -36,6 +39,9 @@ func connectFlags() []cli.Flag {
 		&cli.StringFlag{Name: "key", Usage: "its key, as a PEM `FILE`", TakesFile: true},
 		&cli.BoolFlag{Name: "insecure", Usage: "do not check the server's certificate"},
 		&cli.BoolFlag{Name: "cbor", Usage: "send values as CBOR; the server must have that codec"},
+		&cli.BoolFlag{Name: "plain", Usage: "speak plain JSON-RPC 2.0, without asking whether the server speaks wirecall"},
+		&cli.BoolFlag{Name: "position", Usage: "send parameters by position, in the order in which they are written"},
+		&cli.StringFlag{Name: "framing", Usage: "lines, or headers as the Language Server Protocol has them; for tcp, unix and exec", Value: "lines"},
 		&cli.DurationFlag{Name: "connect-timeout", Usage: "give up if there is no connection after this time", Value: defaultConnectTimeout},
 	}
 }
@@ -51,7 +57,12 @@ func (s *session) connect(ctx context.Context, cmd *cli.Command, url string) (*r
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmd.Duration("connect-timeout"))
 	defer cancel()
-	conn, err := rpc.Dial(ctx, url, o)
+	var conn *rpc.Conn
+	if command, ok := strings.CutPrefix(url, "exec:"); ok {
+		conn, err = s.start(ctx, command, o)
+	} else {
+		conn, err = rpc.Dial(ctx, url, o)
+	}
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return nil, &exitError{exitInterrupted, errors.New("wirecall: interrupted")}
@@ -62,7 +73,15 @@ func (s *session) connect(ctx context.Context, cmd *cli.Command, url string) (*r
 }
 
 func (s *session) dialOptions(cmd *cli.Command) (*rpc.DialOptions, error) {
-	o := &rpc.DialOptions{Header: http.Header{}, Resume: true, Logger: slog.New(slog.DiscardHandler)}
+	o := &rpc.DialOptions{Header: http.Header{}, Resume: !cmd.Bool("plain"), Plain: cmd.Bool("plain"), ByPosition: cmd.Bool("position"),
+		Logger: slog.New(slog.DiscardHandler)}
+	switch framing := cmd.String("framing"); framing {
+	case "lines":
+	case "headers":
+		o.Framing = rpc.ContentLength
+	default:
+		return nil, fmt.Errorf("-framing %s: want lines or headers", framing)
+	}
 	for _, h := range cmd.StringSlice("header") {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok || strings.TrimSpace(name) == "" {
@@ -91,6 +110,46 @@ func (s *session) dialOptions(cmd *cli.Command) (*rpc.DialOptions, error) {
 	transport.TLSClientConfig = config
 	o.HTTPClient = &http.Client{Transport: transport}
 	return o, nil
+}
+
+// start starts a program and connects to its standard input and output.
+func (s *session) start(ctx context.Context, command string, o *rpc.DialOptions) (*rpc.Conn, error) {
+	args := strings.Fields(command)
+	if len(args) == 0 {
+		return nil, errors.New("want a program and its arguments behind exec:")
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir, cmd.Stderr = s.dir, s.stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return rpc.NewConn(ctx, &program{out, in, cmd}, &rpc.ConnOptions{Token: o.Token, Framing: o.Framing, Plain: o.Plain, ByPosition: o.ByPosition, Logger: o.Logger})
+}
+
+// A program is the standard input and output of one that runs.
+type program struct {
+	io.Reader // its output
+	io.WriteCloser
+	cmd *exec.Cmd
+}
+
+// exitPatience is how long a program may take to end when its input has ended.
+const exitPatience = 2 * time.Second
+
+// Close closes the program's input, upon which it should end.
+func (p *program) Close() error {
+	p.WriteCloser.Close()
+	kill := time.AfterFunc(exitPatience, func() { p.cmd.Process.Kill() })
+	defer kill.Stop()
+	return p.cmd.Wait()
 }
 
 // tlsConfig returns what the flags say of TLS, or nil if they say nothing.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -294,5 +295,31 @@ func TestSessionsOfTheDocs(t *testing.T) {
 	}
 	if ran < 8 {
 		t.Errorf("%d commands ran", ran)
+	}
+}
+
+// A program on whose standard input and output a server is: this test, started again.
+func TestRemoteProgram(t *testing.T) {
+	if os.Getenv("WIRECALL_TEST_SERVER") != "" {
+		srv := rpc.NewServer(nil)
+		srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
+		srv.ServeConn(t.Context(), struct {
+			io.Reader
+			io.WriteCloser
+		}{os.Stdin, os.Stdout})
+		os.Exit(0)
+	}
+	t.Setenv("WIRECALL_TEST_SERVER", "1")
+	sh := newShell(t, nil)
+	sh.url = "exec:" + os.Args[0] + " -test.run=^TestRemoteProgram$"
+	for _, c := range []remoteCase{
+		{line: "call '$URL' Room.Post author=Ann text=hello", stdout: ann},
+		{line: "call -framing headers '$URL' Room.Post author=Ann text=hello", stdout: ann},
+		{line: "call -framing headers -plain -position '$URL' Room.Post author=Ann text=hello", stdout: ann},
+		{line: "call -framing nonsense '$URL' Room.Post", status: 2, stderr: "wirecall: -framing nonsense: want lines or headers\n"},
+		{line: "call exec: Room.Post", status: exitUnreachable, stderr: "wirecall: exec:: want a program and its arguments behind exec:\n"},
+		{line: "call exec:/no/such/program Room.Post", status: exitUnreachable, stderr: "wirecall: exec:/no/such/program: …no such file or directory\n"},
+	} {
+		sh.check(c)
 	}
 }
