@@ -5,6 +5,7 @@ package interop
 import (
 	"bufio"
 	"fmt"
+	"iter"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -68,38 +69,106 @@ func TestNodeCalls(t *testing.T) {
 }
 
 // TestDialNode connects to servers in JavaScript, which agree to whatever
-// subprotocol is offered first. They print their address, and then notes.
+// subprotocol is offered first.
 func TestDialNode(t *testing.T) {
 	eachScript(t, "servers", func(t *testing.T, script string) {
-		cmd := exec.CommandContext(t.Context(), "node", script)
-		var complaints strings.Builder
-		cmd.Stderr = &complaints
-		out, err := cmd.StdoutPipe()
-		if err == nil {
-			err = cmd.Start()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
-		if !lines.Scan() {
-			cmd.Wait()
-			t.Fatal("the server has not begun: ", &complaints)
-		}
-		notes := make(chan string, 10)
-		url := lines.Text()
-		go func() {
-			for lines.Scan() {
-				notes <- lines.Text()
-			}
-			close(notes)
-		}()
+		url, notes := startServer(t, script)
 		callPlain(t, dial(t, url), notes)
+	})
+}
+
+// startServer starts a server, which prints its address and then notes, and returns
+// both.
+func startServer(t *testing.T, script string) (url string, notes <-chan string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "node", script)
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() {
+		cmd.Wait()
+		t.Fatal("the server has not begun: ", &complaints)
+	}
+	said := make(chan string, 10)
+	go func() {
+		defer close(said)
+		for lines.Scan() {
+			said <- lines.Text()
+		}
+	}()
+	t.Cleanup(func() {
 		cmd.Process.Kill()
-		for range notes {
+		for range said {
 		}
 		cmd.Wait()
 	})
+	return lines.Text(), said
+}
+
+// A server of rpc-websockets emits events to the connections that have asked for them by
+// name.
+func TestRPCWebSocketsEvents(t *testing.T) {
+	if err := install(); err != nil {
+		t.Fatal(err)
+	}
+	url, _ := startServer(t, "node/servers/rpc-websockets.mjs")
+	conn := dial(t, url)
+	feeds, ctx := NewFeedsClient(conn), t.Context()
+	prices, err := feeds.Prices(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nextPrice, leavePrices := iter.Pull2(prices)
+	defer leavePrices()
+	alarms, err := feeds.Alarms(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nextAlarm, leaveAlarms := iter.Pull2(alarms)
+	defer leaveAlarms()
+
+	publish := func(event string, price int, alarm *Alarm) {
+		t.Helper()
+		if err := feeds.Publish(ctx, event, price, alarm); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for price := range 3 {
+		publish("prices", price, nil)
+		publish("alarms", price, &Alarm{"attic"})
+		if got, err, _ := nextPrice(); got != price || err != nil {
+			t.Error(got, err)
+		}
+		if got, err, _ := nextAlarm(); got.Where != "attic" || err != nil {
+			t.Error(got, err)
+		}
+	}
+
+	if _, err := feeds.Prices(ctx); err == nil {
+		t.Error("an event twice")
+	}
+	if _, err := feeds.Missing(ctx); err == nil {
+		t.Error("an event that the server does not have")
+	}
+	leavePrices()
+	prices, err = feeds.Prices(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish("prices", 7, nil)
+	for got, err := range prices {
+		if got != 7 || err != nil {
+			t.Error(got, err)
+		}
+		break
+	}
 }
 
 // grow yields headers with ascending numbers, until the subscription ends.

@@ -85,6 +85,8 @@ func (p *plain) message(raw []byte, reply func([]byte)) {
 		answer = p.post
 	}
 	switch err := s.Format.DecodePlain(raw, m); {
+	case err != nil && s.Client && !m.Answer && !m.Request && p.subscriptions.receiveEvent(raw, err):
+		answer(nil)
 	case err == nil && m.Method == nil, m.Answer, err != nil && s.Client && !m.Request:
 		p.receiveAnswer(m, err)
 		answer(nil)

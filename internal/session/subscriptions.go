@@ -110,11 +110,23 @@ func (t *subscriptions) answer(id uint64, m *wire.Message) (*subscribed, error) 
 		return nil, nil
 	}
 	delete(t.pending, id)
-	if m == nil || m.Error != nil || t.session.Format.Kind(m.Result) == wire.Null && sub.ID != "" {
+	s, err := t.began(sub, id, m)
+	if s == nil {
 		t.dropEarly()
+	}
+	return s, err
+}
+
+// began returns the subscription that the answer to a call begins, or nil if it begins
+// none. The mutex must be held.
+func (t *subscriptions) began(sub *Subscription, call uint64, m *wire.Message) (*subscribed, error) {
+	if m == nil || m.Error != nil || t.session.Format.Kind(m.Result) == wire.Null && sub.ID != "" {
 		return nil, nil
 	}
-	s := &subscribed{Subscription: sub, key: subscriptionID{method: sub.Notify}, call: id}
+	if why := t.refusal(sub, m.Result); why != "" {
+		return nil, &fault.Error{Code: fault.Unknown, Message: why, Received: true}
+	}
+	s := &subscribed{Subscription: sub, key: subscriptionID{method: sub.Notify}, call: call}
 	if sub.ID != "" {
 		var ok bool
 		if s.key.id, ok = t.decodeID(m.Result); !ok {
@@ -131,6 +143,20 @@ func (t *subscriptions) answer(id uint64, m *wire.Message) (*subscribed, error) 
 	m.Streams = append(m.Streams[:0], s.handle)
 	m.Result = strconv.AppendUint(nil, s.handle, 10)
 	return s, nil
+}
+
+// refusal returns why the server refuses to send an event. A server of rpc-websockets has
+// that in its result, {"NAME":"provided event invalid"}, with "ok" for one that it sends.
+func (t *subscriptions) refusal(sub *Subscription, result []byte) string {
+	form := t.session.Format
+	if sub.ID != "" || form.Kind(result) != wire.Object {
+		return ""
+	}
+	why, _ := form.String(t.member(result, sub.Kind))
+	if why == "ok" {
+		return ""
+	}
+	return why
 }
 
 // begin receives what came before the answer that began a subscription.
@@ -190,6 +216,26 @@ func (t *subscriptions) receive(m *wire.Message) bool {
 		t.deliver(s, item, m.Deep)
 	}
 	return true
+}
+
+// receiveEvent receives a message that is not one of JSON-RPC 2.0, and reports whether it
+// has an item of a subscription all the same: a server of rpc-websockets names an event
+// by "notification" in the place of "method", and leaves "jsonrpc" out.
+func (t *subscriptions) receiveEvent(raw []byte, invalid error) bool {
+	if invalid.(*wire.Fault).Code == wire.ParseError {
+		return false
+	}
+	m := wire.Message{Deep: true} // it may be
+	for name, value := range t.session.Format.Object(raw) {
+		switch name {
+		case "notification":
+			event, _ := t.session.Format.String(value)
+			m.Method = []byte(event)
+		case "params":
+			m.Params = value
+		}
+	}
+	return t.receive(&m)
 }
 
 // keepEarly keeps a notification until the calls are answered of which one may have its

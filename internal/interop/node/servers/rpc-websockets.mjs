@@ -8,3 +8,8 @@ server.register("calc_fail", ([, detail]) => {
   throw failure(detail);
 });
 server.register("calc_note", ([text]) => note(text));
+
+// Its events: see Feeds in ../../feeds_test.go.
+server.event("prices");
+server.event("alarms");
+server.register("publish", ([event, price, alarm]) => server.emit(event, alarm ?? price));
