@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"log"
 	"net"
+	"time"
 
 	"github.com/wirecall/wirecall/rpc"
 )
@@ -134,6 +136,39 @@ func Example_anyServer() {
 	// {"jsonrpc":"2.0","id":4,"method":"list/page","params":{"all":true}}
 	// [a b] <nil>
 }
+
+// Editor is what a language server calls.
+//
+//wirecall:service
+type Editor interface {
+	//wirecall:name window/showMessage
+	//wirecall:notify
+	ShowMessage(ctx context.Context, message string) error
+}
+
+func balanceByHTTP(ctx context.Context, address string, latestToken func(context.Context) (string, error)) error {
+	caller, err := rpc.NewHTTPCaller("https://node.example.com/rpc", &rpc.HTTPOptions{
+		Token:       latestToken,
+		BatchWindow: 5 * time.Millisecond,
+	})
+	if err != nil {
+		return err
+	}
+	balance, err := NewEthClient(caller).GetBalance(ctx, address, nil)
+	fmt.Println(balance)
+	return err
+}
+
+func languageServer(ctx context.Context, pipes io.ReadWriteCloser, editor Editor) (*rpc.Conn, error) {
+	conn, err := rpc.NewConn(ctx, pipes, &rpc.ConnOptions{
+		Framing:  rpc.ContentLength,
+		Plain:    true,
+		Services: []rpc.Service{EditorService(editor)},
+	})
+	return conn, err
+}
+
+var _, _ = balanceByHTTP, languageServer // the snippets of the page
 
 // answer is a server that knows nothing of wirecall. It has an answer for each line, and
 // prints all but the first.

@@ -218,6 +218,46 @@ func (p *pagesPageParams) Field(i int) any {
 	}
 }
 
+// The names of Editor's methods on the wire.
+const (
+	EditorShowMessageMethod = "window/showMessage"
+)
+
+// EditorService serves impl as the service Editor.
+func EditorService(impl Editor) rpc.Service {
+	return rpc.Service{Name: "Editor", Impl: impl, Methods: []*rpc.Method{&editorShowMessage}}
+}
+
+// EditorClient implements Editor by calls through an rpc.Caller.
+type EditorClient struct{ caller rpc.Caller }
+
+var _ Editor = (*EditorClient)(nil)
+
+// NewEditorClient returns a client of Editor that calls through caller.
+func NewEditorClient(caller rpc.Caller) *EditorClient { return &EditorClient{caller} }
+
+// ShowMessage calls window/showMessage.
+func (c *EditorClient) ShowMessage(ctx context.Context, message string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &editorShowMessage, Params: &editorShowMessageParams{message}})
+}
+
+var editorShowMessage = rpc.Method{
+	Name: EditorShowMessageMethod, Service: "Editor", Params: []string{"message"}, Notify: true,
+	New: func() (any, any) { return new(editorShowMessageParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*editorShowMessageParams)
+		return impl.(Editor).ShowMessage(ctx, p.Message)
+	},
+}
+
+type editorShowMessageParams struct {
+	Message string
+}
+
+func (p *editorShowMessageParams) Field(int) any {
+	return &p.Message
+}
+
 // The names of Library's methods on the wire.
 const (
 	LibraryInfoMethod  = "Library.Stat"

@@ -3,6 +3,7 @@
 //	cmd/wirecall -> internal/load, internal/emit/* -> internal/model; cmd/wirecall -> typescript
 //	cmd/wirecall -> internal/dynamic -> rpc
 //	generated code -> rpc/gen1 -> rpc -> internal/session, internal/contract, codec; codec/cbor -> codec -> internal/wire
+//	rpc -> internal/post -> internal/wire
 //	internal/session -> internal/transport, internal/replay, internal/flow, internal/workers, internal/wire
 //	codec, codec/jsongen -> internal/jsontypes
 //	internal/wire, internal/jsontypes, codec/jsongen -> internal/jsonscan; internal/wire, codec/cbor -> internal/cborscan
@@ -50,6 +51,8 @@ var allowed = map[string][]string{
 	"codec/jsongen": {"internal/jsonscan", "internal/jsontypes"},
 	"codec/cbor":    {"codec", "internal/wire", "internal/cborscan"},
 
+	"internal/post": {"internal/backoff", "internal/fault", "internal/wire"},
+
 	"internal/racing": {}, // for tests
 	"internal/session": {
 		"internal/buffers",
@@ -66,6 +69,7 @@ var allowed = map[string][]string{
 		"internal/backoff",
 		"internal/contract",
 		"internal/fault",
+		"internal/post",
 		"internal/session",
 		"internal/transport",
 		"internal/wire",

@@ -57,7 +57,7 @@ func (c *connEvents) Ended(s *session.Session, cause error) {
 func (c *Conn) Call(ctx context.Context, call *Call) error {
 	var err error
 	if len(c.observers.call) > 0 {
-		err = c.observe(ctx, call)
+		err = c.observers.observe(ctx, call, c.invoke)
 	} else {
 		err = c.invoke(ctx, call)
 	}

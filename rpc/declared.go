@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime/debug"
 
+	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/session"
@@ -148,9 +149,14 @@ func public(s *session.Session, err error) error {
 	if !ok {
 		return err
 	}
+	return errorOf(f, codecOf(s))
+}
+
+// errorOf returns f as users receive it. cd is the codec of its data.
+func errorOf(f *fault.Error, cd codec.Codec) *Error {
 	e := &Error{Code: Code(f.Code), Type: f.Type, Message: f.Message, Retry: f.Retry, ran: f.Ran, cause: f.Cause, lost: f.Lost, received: f.Received}
 	if f.Data != nil {
-		e.data = errorData{raw: f.Data, codec: codecOf(s)}
+		e.data = errorData{raw: f.Data, codec: cd}
 	}
 	return e
 }

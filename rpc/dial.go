@@ -6,16 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/post"
 	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
@@ -200,16 +199,6 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*C
 	return connOf(s), nil
 }
 
-// overByteStreams returns the transport of a client over a pair of byte streams, and the
-// mode in which its session begins.
-func (o *ConnOptions) overByteStreams(rwc io.ReadWriteCloser, cfg *config) (transport.Transport, session.Mode) {
-	t := transport.NewFramed(rwc, o.Framing.transport(), cfg.byteStreamOptions(nil))
-	if o.Plain {
-		return t, session.ModePlain
-	}
-	return t, session.ModeUnknown
-}
-
 // handshakeKey is the context key of the handshake's own context.
 type handshakeKey struct{}
 
@@ -231,15 +220,10 @@ func (d *dialer) header(ctx context.Context) (http.Header, error) {
 	if d.opts.HeaderFunc == nil {
 		return d.opts.Header, nil
 	}
-	latest, err := guarded(ctx, d.config.Log, "DialOptions.HeaderFunc", d.opts.HeaderFunc)
-	if err != nil {
+	all := make(http.Header)
+	if err := addHeaders(ctx, all, d.config.Log, "DialOptions.HeaderFunc", d.opts.Header, d.opts.HeaderFunc); err != nil {
 		return nil, fmt.Errorf("DialOptions.HeaderFunc: %w", err)
 	}
-	all := d.opts.Header.Clone()
-	if all == nil {
-		all = make(http.Header)
-	}
-	maps.Copy(all, latest)
 	return all, checkHeader(all)
 }
 
@@ -293,20 +277,7 @@ func refusedHandshake(resp *http.Response, err error) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
 	e := Errorf(code, "the server answered %s: %s", resp.Status, bytes.TrimSpace(body))
 	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests {
-		e.Retry = retryAfter(resp.Header.Get("Retry-After"))
+		e.Retry = post.RetryAfter(resp.Header.Get("Retry-After"))
 	}
 	return e
-}
-
-// retryAfter returns the delay of a Retry-After header (RFC 9110, section 10.2.3), at
-// most an hour. It is 0 if there is none or it is malformed.
-func retryAfter(header string) time.Duration {
-	seconds, err := strconv.ParseUint(header, 10, 32)
-	if err == nil || errors.Is(err, strconv.ErrRange) { // seconds is the largest uint32 then
-		return min(time.Duration(seconds)*time.Second, fault.MaxRetry)
-	}
-	if at, err := http.ParseTime(header); err == nil {
-		return min(max(time.Until(at), 0), fault.MaxRetry)
-	}
-	return 0
 }

@@ -114,7 +114,7 @@ func wireError(err error, declared declaredErrors, hide bool) *Error {
 // make the call again, elsewhere or later, whatever the method does. That is so for a
 // method that the server does not have, too. Only the runtime of either side says so,
 // never the code or the data of an application's error. A plain JSON-RPC server cannot
-// say so.
+// say so, except that over HTTP some statuses do: see HTTPCaller.
 func NotRun(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.ran == fault.No

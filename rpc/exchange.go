@@ -42,10 +42,11 @@ func roundTrip(ctx context.Context, s *session.Session, call *Call) error {
 	}
 	defer r.Abort()
 	from := len(r.Message.Bytes)
-	if err := encodeParams(&r, form, &params); err != nil {
+	enc := encoder{s.Format, codecOf(s), r.Names, wire.CalleeDepth}
+	if r.Message.Bytes, err = encodeParams(r.Message.Bytes, enc, call, form, &params); err != nil {
 		return err
 	}
-	if w := watchedBy(ctx, s); w != nil {
+	if w := connOf(s).observers.watchedBy(ctx); w != nil {
 		w.result.ParamBytes = len(r.Message.Bytes) - from
 	}
 	if form != nil && form.subscribe != nil {
@@ -62,29 +63,27 @@ func roundTrip(ctx context.Context, s *session.Session, call *Call) error {
 	return answered(ctx, s, call, r.Call)
 }
 
-// encodeParams appends the parameters of a call.
-func encodeParams(r *session.Request, form *plainForm, params *payload) (err error) {
-	s := r.Session
+// encodeParams appends the parameters of a call to its message.
+func encodeParams(msg []byte, enc encoder, call *Call, form *plainForm, params *payload) (_ []byte, err error) {
 	if params.value == nil && (form == nil || form.kind == "") {
-		return nil
+		return msg, nil
 	}
-	enc := encoder{s.Format, codecOf(s), r.Names, wire.CalleeDepth}
 	if params.record == nil {
 		enc.depth++ // the value includes the array or object around the parameters
 	}
-	from := len(r.Message.Bytes)
+	from := len(msg)
 	if form == nil {
-		r.Message.Bytes, err = enc.append(r.Message.Bytes, params)
+		msg, err = enc.append(msg, params)
 	} else {
-		r.Message.Bytes, err = enc.appendPlain(r.Message.Bytes, params, form)
+		msg, err = enc.appendPlain(msg, params, form)
 	}
 	if err != nil {
-		return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: the parameters cannot be encoded: %w", r.Method, err))
+		return msg, notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: the parameters cannot be encoded: %w", call.Method.Name, err))
 	}
-	if k := s.Format.Kind(r.Message.Bytes[from:]); k != wire.Object && k != wire.Array && k != wire.Null {
-		return notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: parameters must be an object or an array, not a bare %T", r.Method, params.value))
+	if k := enc.form.Kind(msg[from:]); k != wire.Object && k != wire.Array && k != wire.Null {
+		return msg, notSent(CodeInvalidParams, fmt.Errorf("rpc: %s: parameters must be an object or an array, not a bare %T", call.Method.Name, params.value))
 	}
-	return nil
+	return msg, nil
 }
 
 // checkNotification returns an error if a call cannot be a notification.
@@ -111,7 +110,7 @@ func answered(ctx context.Context, s *session.Session, call *Call, p *session.Ou
 			rs.Cancel(context.Canceled)
 		}
 	}()
-	if w := watchedBy(ctx, s); w != nil {
+	if w := connOf(s).observers.watchedBy(ctx); w != nil {
 		w.result.ResultBytes = len(p.Result)
 	}
 	if p.Err != nil {
@@ -120,40 +119,44 @@ func answered(ctx context.Context, s *session.Session, call *Call, p *session.Ou
 	if call.Result == nil {
 		return nil
 	}
-	unclaimed, err = result(ctx, s, call, p)
-	return err
-}
-
-// result stores the result of a call and returns its streams that nothing has claimed.
-func result(ctx context.Context, s *session.Session, call *Call, p *session.OutgoingCall) (unclaimed []*session.RecvStream, err error) {
 	dec := decoder{form: s.Format, codec: codecOf(s), errors: call.Method.Errors, unclaimed: p.Streams}
-	result := call.result()
-	if p.Deep {
-		err = checkDepth(s, p, &result)
-	}
-	if err == nil {
-		result.reset()
-		err = dec.decode(p.Result, &result)
-	}
+	result, err := dec.result(call, p.Result, p.Deep)
 	if err != nil {
-		return p.Streams, &Error{Code: CodeInternal, cause: err,
-			Message: fmt.Sprintf("rpc: %s: the result cannot be decoded: %v", call.Method.Name, err)}
+		return err
 	}
-	if len(dec.claimed) > 0 {
+	if unclaimed = dec.unclaimed; len(dec.claimed) > 0 {
 		watchReceived(ctx, s, call, &result)
 		s.CancelUnreferenced()
 		session.BindToContext(ctx, dec.claimed)
 	}
-	return dec.unclaimed, nil
+	return nil
+}
+
+// result stores the result of a call. deep is Message.Deep of its answer.
+func (d *decoder) result(call *Call, raw []byte, deep bool) (payload, error) {
+	result := call.result()
+	var err error
+	if deep {
+		err = d.checkDepth(raw, &result)
+	}
+	if err == nil {
+		result.reset()
+		err = d.decode(raw, &result)
+	}
+	if err != nil {
+		err = &Error{Code: CodeInternal, cause: err,
+			Message: fmt.Sprintf("rpc: %s: the result cannot be decoded: %v", call.Method.Name, err)}
+	}
+	return result, err
 }
 
 // checkDepth returns an error if a result nests too deep.
-func checkDepth(s *session.Session, p *session.OutgoingCall, result *payload) error {
+func (d *decoder) checkDepth(raw []byte, result *payload) error {
 	depth := wire.CallerDepth
 	if result.record != nil {
 		depth++
 	}
-	if s.Format.Check(p.Result, depth) != nil {
+	if d.form.Check(raw, depth) != nil {
 		return fmt.Errorf("nested deeper than %d", wire.CallerDepth)
 	}
 	return nil

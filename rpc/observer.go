@@ -237,20 +237,20 @@ func (w *watchedCall) end(err error) {
 
 type watchedKey struct{}
 
-// watchedBy returns the observed call that is made under ctx in a session, or nil if
-// there are no observers: ctx may be that of a call on another connection.
-func watchedBy(ctx context.Context, s *session.Session) *watchedCall {
-	if len(connOf(s).observers.call) == 0 {
+// watchedBy returns the observed call that is made under ctx, or nil if there are no
+// observers: ctx may be that of a call on another connection.
+func (o *observers) watchedBy(ctx context.Context) *watchedCall {
+	if len(o.call) == 0 {
 		return nil
 	}
 	w, _ := ctx.Value(watchedKey{}).(*watchedCall)
 	return w
 }
 
-// observe makes a call with observers.
-func (c *Conn) observe(ctx context.Context, call *Call) error {
-	ctx, w := c.observers.beginCall(ctx, call)
-	err := c.invoke(context.WithValue(ctx, watchedKey{}, w), call)
+// observe makes a call by invoke, with observers.
+func (o *observers) observe(ctx context.Context, call *Call, invoke Handler) error {
+	ctx, w := o.beginCall(ctx, call)
+	err := invoke(context.WithValue(ctx, watchedKey{}, w), call)
 	w.result.Ran = !NotRun(err)
 	w.end(err)
 	return err

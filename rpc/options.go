@@ -10,7 +10,6 @@ import (
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/session"
-	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
 
@@ -244,28 +243,6 @@ func (o *ServerOptions) conn() *ConnOptions {
 		HideErrors:         o.HideErrors,
 		Logger:             o.Logger,
 	}
-}
-
-// A Framing is how messages are delimited on a pair of byte streams. A Server uses that
-// of the client's first message.
-type Framing int
-
-const (
-	// Lines has one message a line of JSON.
-	Lines Framing = iota
-
-	// ContentLength has a header part before each message, as the Language Server
-	// Protocol 3.17 specifies it: "Content-Length: 97", and an empty line, each ended by
-	// CR LF. It is at most 4 KiB; a Content-Type may follow, with UTF-8 as its charset.
-	ContentLength
-)
-
-// transport returns f as package transport has it.
-func (f Framing) transport() transport.Framing {
-	if f == ContentLength {
-		return transport.Headers
-	}
-	return transport.Lines
 }
 
 // A config is the common form of the options of Dial, NewConn and NewServer.

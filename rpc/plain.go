@@ -61,12 +61,7 @@ type plainForm struct {
 
 // plainFormOf returns how a call is made in a session in plain mode.
 func plainFormOf(s *session.Session, call *Call) (*plainForm, error) {
-	form := &plainForm{method: call.Method.Name, byPosition: connOf(s).byPosition}
-	p := call.Method.Plain
-	if p != nil {
-		form.byPosition = form.byPosition || p.ByPosition
-		form.omitEmpty = p.OmitEmpty
-	}
+	form, p := connOf(s).plainForm(call), call.Method.Plain
 	_, stream := call.Result.(*contract.Stream)
 	switch {
 	case !s.Client || call.sends():
@@ -80,6 +75,16 @@ func plainFormOf(s *session.Session, call *Call) (*plainForm, error) {
 	form.subscribe, form.method, form.kind = sub, sub.Subscribe, sub.Kind
 	form.byPosition = form.byPosition || sub.Kind != ""
 	return form, nil
+}
+
+// plainForm returns how a call is made in plain mode, but for its stream.
+func (c *config) plainForm(call *Call) *plainForm {
+	form := &plainForm{method: call.Method.Name, byPosition: c.byPosition}
+	if p := call.Method.Plain; p != nil {
+		form.byPosition = form.byPosition || p.ByPosition
+		form.omitEmpty = p.OmitEmpty
+	}
+	return form
 }
 
 // applyTo sets what the head of the request has of the form.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/backoff"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
@@ -287,23 +288,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		case !isTemporary(err):
 			return err
 		default:
-			sleep(ctx, wait)
+			backoff.Sleep(ctx, wait)
 			wait = min(2*wait, time.Second)
 		}
 	}
 }
 
 const acceptWait = 5 * time.Millisecond
-
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
 
 // isTemporary reports whether err of a listener is temporary.
 func isTemporary(err error) bool {

@@ -2,6 +2,7 @@
 package backoff
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -13,6 +14,16 @@ import (
 func Delay(least, most time.Duration, n int) time.Duration {
 	d := Doubled(least, most, n)
 	return Between(d/2, d)
+}
+
+// Sleep waits for d, or until ctx ends.
+func Sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // Doubled returns least, doubled n times, but at most most.

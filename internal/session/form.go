@@ -1,8 +1,6 @@
 package session
 
 import (
-	"math"
-	"strconv"
 	"time"
 
 	"github.com/wirecall/wirecall/internal/fault"
@@ -109,16 +107,13 @@ func (f form) receivedMember(e *fault.Error, name string, raw []byte) {
 	}
 }
 
-// callID decodes the id of a call in an answer. Some plain servers return it as a string
-// or as a float.
+// callID decodes the id of a call in an answer.
 func (f form) callID(raw []byte) (id uint64, ok bool) {
 	if n, ok := f.Format.Natural(raw); ok || f.extended {
 		return uint64(n), ok
 	}
-	text, ok := f.Format.String(raw)
-	if !ok {
-		text = string(raw)
-	}
-	n, err := strconv.ParseFloat(text, 64)
-	return uint64(n), err == nil && n == math.Trunc(n) && n >= 0 && n <= wire.MaxInteger
+	return wire.PlainID(raw)
 }
+
+// PlainError decodes an error object of JSON-RPC 2.0.
+func PlainError(raw []byte) *fault.Error { return form{Format: wire.JSON}.receivedError(raw) }

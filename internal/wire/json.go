@@ -2,6 +2,7 @@ package wire
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/wirecall/wirecall/internal/jsonscan"
 )
@@ -45,4 +46,18 @@ func jsonText(raw []byte) []byte {
 		return nil
 	}
 	return jsonscan.Unescape(raw[i+1 : end-1])
+}
+
+// PlainID decodes the id of a call in an answer of a plain server. Some return it as a
+// string or as a float.
+func PlainID(raw []byte) (id uint64, ok bool) {
+	if n, ok := JSON.Natural(raw); ok {
+		return uint64(n), true
+	}
+	text, ok := JSON.String(raw)
+	if !ok {
+		text = string(raw)
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	return uint64(n), err == nil && n == math.Trunc(n) && n >= 0 && n <= MaxInteger
 }
