@@ -1,6 +1,6 @@
 // Package internal_test holds the code against the picture of how it is cut:
 //
-//	cmd/wirecall -> internal/load, internal/emit/* -> internal/model; cmd/wirecall -> typescript
+//	cmd/wirecall -> internal/load, internal/emit/* -> internal/model; cmd/wirecall -> internal/importer, typescript
 //	cmd/wirecall -> internal/dynamic -> rpc
 //	generated code -> rpc/gen1 -> rpc -> internal/session, internal/contract, codec; codec/cbor -> codec -> internal/wire
 //	rpc -> internal/post -> internal/wire
@@ -27,12 +27,14 @@ const module = "github.com/wirecall/wirecall"
 // of a name is any rest. What is not named, examples say, may import rpc and
 // what is below it.
 var allowed = map[string][]string{
-	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "typescript", "internal/dynamic", "rpc", "codec/cbor"},
+	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "internal/importer", "typescript", "internal/dynamic", "rpc", "codec/cbor"},
 	"internal/dynamic": {"rpc", "rpc/gen1"},
 	"internal/load":    {"internal/model"},
 	"internal/emit/*":  {"internal/model"},
 	"internal/model":   {},
 	"typescript":       {},
+
+	"internal/importer": {},
 
 	"internal/buffers":   {},
 	"internal/contract":  {},

@@ -2,6 +2,7 @@
 //
 //	go tool wirecall gen [-check] [-explain] [-tags list] [-ts folder [-ts-bigint]]
 //	                     [-openrpc file] [packages]
+//	go tool wirecall import [-check] [-o file] [-package name] document
 //	go tool wirecall call [flags] URL METHOD [name=text] [name:=JSON] …
 //	go tool wirecall watch [flags] URL METHOD [name=text] …
 //	go tool wirecall list [flags] URL [PREFIX]
@@ -121,6 +122,15 @@
 // broken output is ignored. The modules that it requires are compiled, as go build
 // would, where they have not been before; where one does not compile, or where
 // GOOS or GOARCH are set for another machine, its source is read instead.
+//
+// # What import writes
+//
+// A contract for the server that an OpenRPC document describes: interfaces with
+// directives, types, constants and errors. The document is a file, the URL of one, or
+// the URL of a server that answers rpc.discover. What has no type in Go, such as a
+// value that is a string or an object, is json.RawMessage, and what cannot be said
+// at all is left out, with a comment that says why. The same document gives the same
+// file. What is wrong with a document is said with the place, as a JSON pointer.
 //
 // # Exit status
 //

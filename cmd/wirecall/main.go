@@ -45,6 +45,7 @@ type command struct {
 
 var commands = []command{
 	{"gen", genUsage, gen},
+	{"import", importUsage, imported},
 	{"version", "version\n\tPrint the version.", version},
 	{"call", "call [flags] URL METHOD [name=text] [name:=JSON] …\n\tCall a method of a server, and print what it returns.", remote("call")},
 	{"watch", "watch [flags] URL METHOD [name=text] …\n\tCall a method that returns a stream, and print its items.", remote("watch")},

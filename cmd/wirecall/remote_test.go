@@ -36,8 +36,8 @@ var description = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(file)
 })
 
-// discover is a method rpc.discover that answers with a document.
-func discover(document []byte) *rpc.Method {
+// discoverMethod is a method rpc.discover that answers with a document.
+func discoverMethod(document []byte) *rpc.Method {
 	return &rpc.Method{Name: "rpc.discover", New: func() (any, any) { return nil, new(json.RawMessage) },
 		Serve: func(_ context.Context, _ any, c *rpc.Call) error {
 			*c.Result.(*json.RawMessage) = document
@@ -51,7 +51,7 @@ func serveChat(t *testing.T, document []byte) string {
 	srv := rpc.NewServer(&rpc.ServerOptions{Codecs: []codec.Codec{cbor.Codec}, Sessions: &rpc.SessionOptions{}})
 	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
 	if document != nil {
-		srv.Register(rpc.Service{Name: "rpc", Methods: []*rpc.Method{discover(document)}})
+		srv.Register(rpc.Service{Name: "rpc", Methods: []*rpc.Method{discoverMethod(document)}})
 	}
 	hs := httptest.NewServer(srv)
 	t.Cleanup(func() {

@@ -163,7 +163,7 @@ func (d *directive) error(words []string) error {
 		if err != nil {
 			return errError
 		}
-		if d.code = int(code); reservedCode(d.code) {
+		if d.code = int(code); ReservedCode(d.code) {
 			return fmt.Errorf("the code %d has a meaning in JSON-RPC or in the protocol already: use one that is not 0, -32800, or from -32768 to -32000; of those -32001 to -32004, -32006 and -32099 to -32020 are free", code)
 		}
 		words = words[1:]

@@ -14,10 +14,10 @@ import (
 // applicationCode is the code of an error that has none of its own.
 const applicationCode = 1
 
-// reservedCode reports whether a code has a meaning already: in JSON-RPC 2.0, in this
+// ReservedCode reports whether a code has a meaning already: in JSON-RPC 2.0, in this
 // protocol, or, for 0, none. Codes from -32099 to -32000 that this protocol does not use
 // are those of other servers.
-func reservedCode(code int) bool {
+func ReservedCode(code int) bool {
 	switch {
 	case code == 0, code == -32800, code == -32000, code == -32005:
 		return true

@@ -40,6 +40,16 @@ func parseNaming(pattern string) (*naming, error) {
 	return nil, fmt.Errorf("the pattern %q has no place for the name of a method: write it as methodName, MethodName, method_name, method-name or methodname, such as names=eth_methodName", pattern)
 }
 
+// MethodName returns the name on the wire of a method under a pattern, or an empty one
+// where that is no pattern.
+func MethodName(pattern, method string) string {
+	n, err := parseNaming(pattern)
+	if err != nil {
+		return ""
+	}
+	return n.apply(method)
+}
+
 // apply returns the name on the wire of a method.
 func (n *naming) apply(method string) string {
 	if n.style != nil {

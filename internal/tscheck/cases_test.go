@@ -239,20 +239,28 @@ func (w *workspace) goBuild(t testing.TB, program string) {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	check(t, err)
-	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	check(t, err)
-	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	check(t, err)
-	text := strings.Replace(string(mod), "module github.com/wirecall/wirecall", "module example.com/cases", 1) +
-		fmt.Sprintf("\nrequire github.com/wirecall/wirecall v0.0.0\n\nreplace github.com/wirecall/wirecall => %q\n", root)
-	check(t, put(filepath.Join(w.dir, "go.mod"), []byte(text)))
-	check(t, put(filepath.Join(w.dir, "go.sum"), sum))
+	check(t, writeModule(w.dir, root))
 	cmd := exec.Command("go", "build", "-o", program, "./driver")
 	cmd.Dir = w.dir
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-buildvcs=false")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+}
+
+// writeModule makes a folder a module that uses the checkout.
+func writeModule(dir, root string) error {
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		return err
+	}
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		return err
+	}
+	text := strings.Replace(string(mod), "module github.com/wirecall/wirecall", "module example.com/cases", 1) +
+		fmt.Sprintf("\nrequire github.com/wirecall/wirecall v0.0.0\n\nreplace github.com/wirecall/wirecall => %q\n", root)
+	return errors.Join(put(filepath.Join(dir, "go.mod"), []byte(text)), put(filepath.Join(dir, "go.sum"), sum))
 }
 
 // services is the marked interfaces of a package, and its name.
