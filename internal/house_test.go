@@ -27,7 +27,8 @@ const module = "github.com/wirecall/wirecall"
 // of a name is any rest. What is not named, examples say, may import rpc and
 // what is below it.
 var allowed = map[string][]string{
-	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "internal/importer", "typescript", "internal/dynamic", "rpc", "codec/cbor"},
+	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "internal/importer", "typescript", "internal/dynamic", "internal/compat", "rpc", "codec/cbor"},
+	"internal/compat":  {},
 	"internal/dynamic": {"rpc", "rpc/gen1"},
 	"internal/load":    {"internal/model"},
 	"internal/emit/*":  {"internal/model"},

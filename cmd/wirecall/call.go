@@ -46,7 +46,7 @@ func (s *session) remoteCommands() *cli.Command {
 		Commands: []*cli.Command{
 			passed(command{"gen", "", gen}, "generate code"),
 			passed(command{"version", "", version}, "print the version"),
-			s.callCommand(), s.watchCommand(), s.listCommand(), s.describeCommand(),
+			s.callCommand(), s.watchCommand(), s.listCommand(), s.describeCommand(), s.diffCommand(),
 		},
 	}
 	for _, c := range root.Commands {

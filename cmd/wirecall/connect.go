@@ -116,7 +116,7 @@ func (s *session) dialOptions(cmd *cli.Command) (*rpc.DialOptions, error) {
 func (s *session) start(ctx context.Context, command string, o *rpc.DialOptions) (*rpc.Conn, error) {
 	args := strings.Fields(command)
 	if len(args) == 0 {
-		return nil, errors.New("want a program and its arguments behind exec:")
+		return nil, errors.New("exec: needs a program and its arguments")
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir, cmd.Stderr = s.dir, s.stderr

@@ -7,6 +7,7 @@
 //	go tool wirecall watch [flags] URL METHOD [name=text] …
 //	go tool wirecall list [flags] URL [PREFIX]
 //	go tool wirecall describe [flags] URL METHOD|TYPE
+//	go tool wirecall diff [flags] OLD NEW
 //	go tool wirecall completion bash|zsh|fish|pwsh
 //	go tool wirecall help
 //	go tool wirecall version

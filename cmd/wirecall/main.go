@@ -51,6 +51,7 @@ var commands = []command{
 	{"watch", "watch [flags] URL METHOD [name=text] …\n\tCall a method that returns a stream, and print its items.", remote("watch")},
 	{"list", "list [flags] URL [PREFIX]\n\tList the methods of a server that describes itself.", remote("list")},
 	{"describe", "describe [flags] URL METHOD|TYPE\n\tPrint what a server says of a method or a type.", remote("describe")},
+	{"diff", "diff [flags] OLD NEW\n\tSay what has changed between two descriptions, and what that breaks.", remote("diff")},
 	{"completion", "completion bash|zsh|fish|pwsh\n\tPrint a script that completes commands, methods and parameters.", remote("completion")},
 }
 

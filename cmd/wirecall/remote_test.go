@@ -317,7 +317,7 @@ func TestRemoteProgram(t *testing.T) {
 		{line: "call -framing headers '$URL' Room.Post author=Ann text=hello", stdout: ann},
 		{line: "call -framing headers -plain -position '$URL' Room.Post author=Ann text=hello", stdout: ann},
 		{line: "call -framing nonsense '$URL' Room.Post", status: 2, stderr: "wirecall: -framing nonsense: want lines or headers\n"},
-		{line: "call exec: Room.Post", status: exitUnreachable, stderr: "wirecall: exec:: want a program and its arguments behind exec:\n"},
+		{line: "call exec: Room.Post", status: exitUnreachable, stderr: "wirecall: exec:: exec: needs a program and its arguments\n"},
 		{line: "call exec:/no/such/program Room.Post", status: exitUnreachable, stderr: "wirecall: exec:/no/such/program: …no such file or directory\n"},
 	} {
 		sh.check(c)

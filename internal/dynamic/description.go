@@ -71,15 +71,20 @@ var ErrNotDescribed = errors.New("the server does not describe itself: it has no
 
 // Discover asks the server what it serves.
 func Discover(ctx context.Context, caller rpc.Caller) (*Description, error) {
-	var raw JSON
-	err := caller.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "rpc.discover"}, Result: &raw})
-	if rpc.CodeOf(err) == rpc.CodeMethodNotFound {
-		return nil, ErrNotDescribed
-	}
+	document, err := Document(ctx, caller)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(raw)
+	return Parse(document)
+}
+
+// Document is Discover without reading what the server says.
+func Document(ctx context.Context, caller rpc.Caller) (document JSON, err error) {
+	err = caller.Call(ctx, &rpc.Call{Method: &rpc.Method{Name: "rpc.discover"}, Result: &document})
+	if rpc.CodeOf(err) == rpc.CodeMethodNotFound {
+		return nil, ErrNotDescribed
+	}
+	return document, err
 }
 
 // Parse reads an OpenRPC document.
