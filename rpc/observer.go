@@ -40,7 +40,7 @@ type Observer struct {
 
 	// Stream is called for each stream: on the producer's side when the producer begins,
 	// on the consumer's side when the call that carries the stream arrives or is
-	// answered. ctx is that of the call. items, which may be nil, is called with a number
+	// answered. ctx is that of the call, made of what Call returned. items, which may be nil, is called with a number
 	// of items and their encoded size in bytes: with each item as it is sent, and with
 	// the items that arrived together as the consumer's loop takes them. end, which may
 	// be nil, is called at the end of the stream.
@@ -205,6 +205,7 @@ func (o *observers) watchState(conn *Conn) {
 // A watchedCall is a call with observers.
 type watchedCall struct {
 	observers *observers
+	ctx       context.Context // of the interceptors, the handler and the streams
 	ends      []func(CallResult)
 	result    CallResult
 }
@@ -223,6 +224,7 @@ func (o *observers) beginCall(ctx context.Context, call *Call) (context.Context,
 			}
 		})
 	}
+	w.ctx = ctx
 	return ctx, w
 }
 

@@ -228,6 +228,33 @@ func TestObserveStreams(t *testing.T) {
 	}
 }
 
+// The context of each stream is made of the one that the observer of its call returned,
+// on both sides and in both directions.
+func TestObserveStreamsUnderTheirCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var near, far logbook
+		observers := func(l *logbook) []*rpc.Observer {
+			return []*rpc.Observer{{
+				Call: func(ctx context.Context, c *rpc.Call) (context.Context, func(rpc.CallResult)) {
+					return context.WithValue(ctx, observedKey{}, c.Method.Name), nil
+				},
+				Stream: func(ctx context.Context, s *rpc.StreamInfo) (func(int, int), func(rpc.StreamResult)) {
+					l.note("sent %v, under %v", s.Sent, ctx.Value(observedKey{}))
+					return nil, nil
+				},
+			}}
+		}
+		conn := rpctest.Pair(t.Context(), t, server(&rpc.ServerOptions{Observers: observers(&far)}, services()...), &rpc.ConnOptions{Observers: observers(&near)})
+		client := NewSubjectClient(conn)
+		client.Count(t.Context(), 1)
+		near.want(t, "sent false, under Test.Count")
+		far.want(t, "sent true, under Test.Count")
+		client.Sum(t.Context(), items(1))
+		near.want(t, "sent true, under Test.Sum")
+		far.want(t, "sent false, under Test.Sum")
+	})
+}
+
 // A stream whose end was observed can be ranged over all the same, and passes its
 // interceptors.
 func TestObserveStreamEndedBeforeItsRange(t *testing.T) {

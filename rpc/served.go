@@ -185,7 +185,11 @@ func (s *servedCall) canceledError() error {
 func (s *servedCall) respond(result *payload, streams []*contract.Stream) error {
 	var producers []session.Producer
 	if len(streams) > 0 {
-		producers = pumpsOf(s.Ctx, s.Session, &s.call, result, streams)
+		ctx := s.Ctx
+		if s.watch != nil {
+			ctx = s.watch.ctx
+		}
+		producers = pumpsOf(ctx, s.Session, &s.call, result, streams)
 	}
 	a, err := s.BeginResult(producers)
 	if err != nil {
