@@ -197,7 +197,9 @@ func (c *Conn) State() State {
 
 // States yields the state of the connection, and again whenever its phase, cause,
 // session or next attempt has changed, until ctx or the connection ends. A state that
-// changes before the loop's body returns may be skipped; the last one never is.
+// changes before the loop's body returns may be skipped; the last one never is. Of a
+// connection that Dial did not make only the first and the last state are yielded; see
+// Observer.State.
 func (c *Conn) States(ctx context.Context) iter.Seq[State] {
 	return func(yield func(State) bool) {
 		for {
@@ -278,9 +280,24 @@ func (o onlySession) state() State {
 	return st
 }
 
-func (o onlySession) Attached()                        {}
-func (o onlySession) Detached(*session.Session, error) {}
-func (o onlySession) Ended(*session.Session, error)    {}
+func (o onlySession) Attached() {
+	if len(o.conn.observers.state) > 0 {
+		o.conn.observers.sawState(o.conn, Connected, nil)
+	}
+}
+
+func (o onlySession) Detached(_ *session.Session, cause error) {
+	if len(o.conn.observers.state) > 0 {
+		o.conn.observers.sawState(o.conn, Detached, cause)
+	}
+}
+
+func (o onlySession) Ended(_ *session.Session, cause error) {
+	if len(o.conn.observers.state) > 0 {
+		o.conn.observers.sawState(o.conn, Closed, cause)
+	}
+}
+
 func (o onlySession) Goaway(*session.Session, []int64) {}
 
 // ConnFromContext returns the connection that the call of a handler's context came

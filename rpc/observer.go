@@ -26,7 +26,8 @@ type Observer struct {
 	Conn func(ctx context.Context, conn *Conn, handshake *http.Request) (end func(error))
 
 	// State is called with each state that Conn.States yields for a connection that Dial
-	// made, by one goroutine for each connection.
+	// made, by one goroutine for each connection. For any other connection it is called
+	// when the session loses its socket, when it is resumed, and when it ends.
 	State func(*Conn, State)
 
 	// Call is called for each call and notification, before all interceptors: for those
@@ -199,6 +200,14 @@ func (o *observers) watchState(conn *Conn) {
 		for _, f := range o.state {
 			o.guard(func() { f(conn, st) })
 		}
+	}
+}
+
+// sawState calls the observers with a state of a connection that was not dialed.
+func (o *observers) sawState(conn *Conn, p Phase, cause error) {
+	st := State{Phase: p, Cause: cause, Session: 1, Resumable: p != Closed}
+	for _, f := range o.state {
+		o.guard(func() { f(conn, st) })
 	}
 }
 

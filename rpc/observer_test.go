@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -390,5 +391,30 @@ func TestObserveStates(t *testing.T) {
 		}
 		b.Close()
 		book.want(t, "closed")
+	})
+}
+
+// An observer of a server is called when a session loses its socket, is resumed, and
+// ends. A POST has no session.
+func TestObserveStatesOfServer(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		var book logbook
+		srv := &rpc.ServerOptions{Sessions: &rpc.SessionOptions{Window: time.Hour}, Observers: []*rpc.Observer{{
+			State: func(_ *rpc.Conn, st rpc.State) { book.note("%v: %v", st.Phase, st.Cause) }}}}
+		b := breakable(t, scheme, srv, nil, services()...)
+		b.srv.Load().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"Test.Nothing"}`)))
+		book.want(t)
+		b.refuse.Store(true)
+		b.network.Cut()
+		b.await(t, rpc.Detached)
+		synctest.Wait()
+		if lost := book.take(); len(lost) != 1 || !strings.HasPrefix(lost[0], "detached: ") || strings.HasSuffix(lost[0], "<nil>") {
+			t.Errorf("noted %q", lost)
+		}
+		b.refuse.Store(false)
+		b.await(t, rpc.Connected)
+		book.want(t, "connected: <nil>")
+		b.CloseWithReason("enough")
+		book.want(t, "closed: the peer closed it: enough (1000)")
 	})
 }
