@@ -116,7 +116,7 @@ func callFlags() []cli.Flag {
 type caller struct {
 	*session
 	cmd   *cli.Command
-	conn  *rpc.Conn
+	conn  connection
 	out   printer
 	n     int // items printed
 	most  int // items to print; 0 for all

@@ -40,6 +40,7 @@ func connectFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "insecure", Usage: "do not check the server's certificate"},
 		&cli.BoolFlag{Name: "cbor", Usage: "send values as CBOR; the server must have that codec"},
 		&cli.BoolFlag{Name: "plain", Usage: "speak plain JSON-RPC 2.0, without asking whether the server speaks wirecall"},
+		&cli.BoolFlag{Name: "post", Usage: "call by HTTP POST, in place of a WebSocket; it has no streams"},
 		&cli.BoolFlag{Name: "position", Usage: "send parameters by position, in the order in which they are written"},
 		&cli.StringFlag{Name: "framing", Usage: "lines, or headers as the Language Server Protocol has them; for tcp, unix and exec", Value: "lines"},
 		&cli.DurationFlag{Name: "connect-timeout", Usage: "give up if there is no connection after this time", Value: defaultConnectTimeout},
@@ -48,12 +49,34 @@ func connectFlags() []cli.Flag {
 
 const defaultConnectTimeout = 10e9 // 10 s
 
+// A connection is a Caller, and what closes it.
+type connection struct {
+	rpc.Caller
+	Close func() error
+}
+
 // connect connects to the server.
-func (s *session) connect(ctx context.Context, cmd *cli.Command, url string) (*rpc.Conn, error) {
+func (s *session) connect(ctx context.Context, cmd *cli.Command, url string) (connection, error) {
+	conn, err := s.dial(ctx, cmd, url)
+	switch {
+	case err == nil || errors.Is(err, errUsage):
+		return conn, err
+	case errors.Is(err, context.Canceled):
+		return conn, &exitError{exitInterrupted, errors.New("wirecall: interrupted")}
+	}
+	return conn, &exitError{exitUnreachable, fmt.Errorf("wirecall: %s: %w", url, err)}
+}
+
+func (s *session) dial(ctx context.Context, cmd *cli.Command, url string) (connection, error) {
 	o, err := s.dialOptions(cmd)
 	if err != nil {
 		fmt.Fprintln(s.stderr, "wirecall:", err)
-		return nil, errUsage
+		return connection{}, errUsage
+	}
+	if cmd.Bool("post") {
+		post := &rpc.HTTPOptions{HTTPClient: o.HTTPClient, Header: o.Header, Token: o.Token, ByPosition: o.ByPosition, Logger: o.Logger}
+		caller, err := rpc.NewHTTPCaller(url, post)
+		return connection{caller, func() error { return nil }}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmd.Duration("connect-timeout"))
 	defer cancel()
@@ -64,12 +87,9 @@ func (s *session) connect(ctx context.Context, cmd *cli.Command, url string) (*r
 		conn, err = rpc.Dial(ctx, url, o)
 	}
 	if err != nil {
-		if errors.Is(err, context.Canceled) {
-			return nil, &exitError{exitInterrupted, errors.New("wirecall: interrupted")}
-		}
-		return nil, &exitError{exitUnreachable, fmt.Errorf("wirecall: %s: %w", url, err)}
+		return connection{}, err
 	}
-	return conn, nil
+	return connection{conn, conn.Close}, nil
 }
 
 func (s *session) dialOptions(cmd *cli.Command) (*rpc.DialOptions, error) {

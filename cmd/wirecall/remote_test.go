@@ -167,6 +167,17 @@ func TestRemoteUndescribed(t *testing.T) {
 	for _, c := range cases {
 		sh.check(c)
 	}
+	post := shell{t, "http" + strings.TrimPrefix(sh.url, "ws"), sh.dir}
+	for _, c := range []remoteCase{
+		{line: "call -post $URL Room.Post author=Ann text=hello", stdout: ann},
+		{line: "call -post -token secret -H 'X: y' -position $URL Room.Post author=Ann text=hello", stdout: ann},
+		{line: "call -post $URL Room.Typing author=Ann -notify"},
+		{line: "call -post $URL Room.Nothing", status: 1, stderr: "wirecall: Room.Nothing: method not found: Room.Nothing (code -32601)\n"},
+		{line: "watch -post $URL Room.Messages after:=0", status: 1, stderr: "wirecall: Room.Messages: …"},
+		{line: "call -post ws://localhost Room.Post", status: exitUnreachable, stderr: "wirecall: ws://localhost: …"},
+	} {
+		post.check(c)
+	}
 	const undescribed = "wirecall: the server does not describe itself: …ServerOptions.Describe\n"
 	for _, c := range []remoteCase{
 		{line: "call $URL Room.Nothing", status: 1, stderr: "wirecall: Room.Nothing: method not found: Room.Nothing (code -32601)\n"},
