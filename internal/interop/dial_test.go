@@ -14,7 +14,6 @@ import (
 	"github.com/coder/websocket/wsjson"
 	"github.com/creachadair/jrpc2"
 	"github.com/creachadair/jrpc2/channel"
-	"github.com/creachadair/jrpc2/handler"
 	geth "github.com/ethereum/go-ethereum/rpc"
 
 	"github.com/wirecall/wirecall/rpc"
@@ -52,13 +51,6 @@ func TestDialGeth(t *testing.T) {
 
 func TestDialJRPC2(t *testing.T) {
 	notes := make(chan string, 10)
-	methods := handler.Map{
-		"calc_add": handler.New(func(_ context.Context, p [2]int) (int, error) { return p[0] + p[1], nil }),
-		"calc_fail": handler.New(func(_ context.Context, p []any) error {
-			return jrpc2.Errorf(77, "failed as asked").WithData(map[string]any{"detail": p[1]})
-		}),
-		"calc_note": handler.New(func(_ context.Context, p []string) error { notes <- p[0]; return nil }),
-	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +63,7 @@ func TestDialJRPC2(t *testing.T) {
 			served <- err
 			return
 		}
-		served <- jrpc2.NewServer(methods, nil).Start(channel.Line(conn, conn)).Wait()
+		served <- jrpc2.NewServer(jrpc2Calc(notes), nil).Start(channel.Line(conn, conn)).Wait()
 	}()
 	conn := dial(t, "tcp://"+ln.Addr().String())
 	callPlain(t, conn, notes)

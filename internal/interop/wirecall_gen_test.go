@@ -124,6 +124,52 @@ func (p *feedsPublishParams) Field(i int) any {
 	}
 }
 
+// The names of Steps's methods on the wire.
+const (
+	StepsProgressMethod = "$/progress"
+)
+
+// StepsService serves impl as the service Steps.
+func StepsService(impl Steps) rpc.Service {
+	return rpc.Service{Name: "Steps", Impl: impl, Methods: []*rpc.Method{&stepsProgress}}
+}
+
+// StepsClient implements Steps by calls through an rpc.Caller.
+type StepsClient struct{ caller rpc.Caller }
+
+var _ Steps = (*StepsClient)(nil)
+
+// NewStepsClient returns a client of Steps that calls through caller.
+func NewStepsClient(caller rpc.Caller) *StepsClient { return &StepsClient{caller} }
+
+// Progress calls $/progress.
+func (c *StepsClient) Progress(ctx context.Context, token string, value Step) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &stepsProgress, Params: &stepsProgressParams{token, value}})
+}
+
+var stepsProgress = rpc.Method{
+	Name: StepsProgressMethod, Service: "Steps", Params: []string{"token", "value"}, Notify: true,
+	New: func() (any, any) { return new(stepsProgressParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*stepsProgressParams)
+		return impl.(Steps).Progress(ctx, p.Token, p.Value)
+	},
+}
+
+type stepsProgressParams struct {
+	Token string
+	Value Step
+}
+
+func (p *stepsProgressParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Token
+	default:
+		return &p.Value
+	}
+}
+
 // The names of Calc's methods on the wire.
 const (
 	CalcAddMethod  = "calc_add"
@@ -365,6 +411,26 @@ func decodeAlarmJSON(s []byte, i int, v *Alarm) int {
 	return i
 }
 
+func appendStepJSON(dst []byte, v *Step) []byte {
+	dst = append(dst, `{"done":`...)
+	dst = jsongen.AppendInt(dst, &v.Done)
+	return append(dst, '}')
+}
+
+var stepJSON = jsongen.Fields{"done"}
+
+func decodeStepJSON(s []byte, i int, v *Step) int {
+	f, i := stepJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.Done)
+		}
+		f, i = stepJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func appendHeaderJSON(dst []byte, v *Header) []byte {
 	dst = append(dst, `{"number":`...)
 	dst = jsongen.AppendString(dst, &v.Number)
@@ -400,6 +466,9 @@ func init() {
 	jsongen.Register((**Alarm)(nil), 0x723e221adc12b5f7,
 		func(dst []byte, v any) []byte { return jsongen.AppendPointer(dst, v.(**Alarm), appendAlarmJSON) },
 		func(s []byte, i int, v any) int { return jsongen.Pointer(s, i, v.(**Alarm), decodeAlarmJSON) })
+	jsongen.Register((*Step)(nil), 0x1292eada16eadffb,
+		func(dst []byte, v any) []byte { return appendStepJSON(dst, v.(*Step)) },
+		func(s []byte, i int, v any) int { return decodeStepJSON(s, i, v.(*Step)) })
 	jsongen.Register((*Header)(nil), 0x8ed67fc90e5008d9,
 		func(dst []byte, v any) []byte { return appendHeaderJSON(dst, v.(*Header)) },
 		func(s []byte, i int, v any) int { return decodeHeaderJSON(s, i, v.(*Header)) })
