@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"iter"
 	"net"
@@ -19,6 +20,8 @@ import (
 
 	"github.com/wirecall/wirecall/internal/browser/lab"
 )
+
+var pageTime = flag.Duration("pagetime", 90*time.Second, "how long a page may take")
 
 // chrome is the browser that the tests share; each page has a context of its own.
 var chrome context.Context
@@ -49,9 +52,9 @@ type site struct {
 	url string
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, authenticate func(context.Context, string) (context.Context, error)) *site {
 	t.Helper()
-	s := &site{lab: lab.NewServer(), mux: http.NewServeMux()}
+	s := &site{lab: lab.NewServer(authenticate), mux: http.NewServeMux()}
 	s.mux.Handle("/rpc", s.lab)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
@@ -85,7 +88,7 @@ type page struct {
 func open(t *testing.T, url string) *page {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(chrome)
-	ctx, stop := context.WithTimeout(ctx, 90*time.Second)
+	ctx, stop := context.WithTimeout(ctx, *pageTime)
 	p := &page{ctx: ctx}
 	t.Cleanup(func() {
 		if t.Failed() {

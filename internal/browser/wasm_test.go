@@ -34,7 +34,7 @@ func TestGoInPage(t *testing.T) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	check(t, err)
 
-	s := newSite(t)
+	s := newSite(t, nil)
 	for path, name := range map[string]string{
 		"/tests.wasm":   wasm,
 		"/wasm_exec.js": filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"),

@@ -24,11 +24,20 @@ type Lab interface {
 	// Count streams the numbers from the given one to the other, exclusive.
 	Count(ctx context.Context, from, to int) (iter.Seq2[int, error], error)
 
+	// Produced returns how many numbers the latest Count has produced.
+	Produced(ctx context.Context) (int, error)
+
 	// Check takes numbers, which must count up from 0, and returns how many there were.
 	Check(ctx context.Context, numbers iter.Seq2[int, error]) (int, error)
 
 	// Double streams the double of each number.
 	Double(ctx context.Context, numbers iter.Seq2[int, error]) (iter.Seq2[int, error], error)
+
+	// Publish hands numbers to those who follow, each to one, and returns how many.
+	Publish(ctx context.Context, numbers iter.Seq2[int, error]) (int, error)
+
+	// Follow streams as many of the numbers that are published.
+	Follow(ctx context.Context, n int) (iter.Seq2[int, error], error)
 
 	// CallBack calls the caller's Page, and returns what that returns.
 	CallBack(ctx context.Context, text string) (string, error)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
@@ -17,19 +18,24 @@ import (
 // A Server serves a Lab, with sessions that can be resumed.
 type Server struct {
 	*rpc.Server
-	network rpctest.Network
+	network   rpctest.Network
+	down      atomic.Bool
+	produced  atomic.Int64
+	published chan int
 
 	mu   sync.Mutex
 	ends map[chan string]bool // of the streams of Ends
 }
 
-// NewServer returns a server.
-func NewServer() *Server {
-	s := &Server{ends: make(map[chan string]bool)}
+// NewServer returns a server. authenticate may be nil.
+func NewServer(authenticate func(context.Context, string) (context.Context, error)) *Server {
+	s := &Server{published: make(chan int), ends: make(map[chan string]bool)}
+	s.network.Plan = func(int) rpctest.Plan { return rpctest.Plan{Refuse: s.down.Load()} }
 	s.Server = rpc.NewServer(&rpc.ServerOptions{
-		Codecs:    []codec.Codec{cbor.Codec},
-		Sessions:  &rpc.SessionOptions{},
-		Observers: []*rpc.Observer{{Conn: s.observe}},
+		Codecs:       []codec.Codec{cbor.Codec},
+		Sessions:     &rpc.SessionOptions{},
+		Authenticate: authenticate,
+		Observers:    []*rpc.Observer{{Conn: s.observe}},
 	})
 	s.Register(LabService(s))
 	return s
@@ -37,6 +43,17 @@ func NewServer() *Server {
 
 // Listener returns ln with connections that Cut cuts.
 func (s *Server) Listener(ln net.Listener) net.Listener { return s.network.Listener(ln) }
+
+// CutAll cuts all connections and returns their number.
+func (s *Server) CutAll() int { return s.network.Cut() }
+
+// SetDown cuts all connections and accepts no others, until it is called with false.
+func (s *Server) SetDown(down bool) {
+	s.down.Store(down)
+	if down {
+		s.CutAll()
+	}
+}
 
 func (s *Server) observe(context.Context, *rpc.Conn, *http.Request) func(error) {
 	return func(why error) {
@@ -61,11 +78,16 @@ func (s *Server) Half(ctx context.Context, n int) (int, error) {
 
 // Count implements Lab.
 func (s *Server) Count(ctx context.Context, from, to int) (iter.Seq2[int, error], error) {
+	s.produced.Store(0)
 	return func(yield func(int, error) bool) {
 		for n := from; n < to && yield(n, nil); n++ {
+			s.produced.Add(1)
 		}
 	}, nil
 }
+
+// Produced implements Lab.
+func (s *Server) Produced(context.Context) (int, error) { return int(s.produced.Load()), nil }
 
 // Check implements Lab.
 func (s *Server) Check(ctx context.Context, numbers iter.Seq2[int, error]) (int, error) {
@@ -93,6 +115,40 @@ func (s *Server) Double(ctx context.Context, numbers iter.Seq2[int, error]) (ite
 	}, nil
 }
 
+// Publish implements Lab.
+func (s *Server) Publish(ctx context.Context, numbers iter.Seq2[int, error]) (int, error) {
+	count := 0
+	for n, err := range numbers {
+		if err != nil {
+			return count, err
+		}
+		select {
+		case s.published <- n:
+			count++
+		case <-ctx.Done():
+			return count, context.Cause(ctx)
+		}
+	}
+	return count, nil
+}
+
+// Follow implements Lab.
+func (s *Server) Follow(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	return func(yield func(int, error) bool) {
+		for range n {
+			select {
+			case number := <-s.published:
+				if !yield(number, nil) {
+					return
+				}
+			case <-ctx.Done():
+				yield(0, context.Cause(ctx))
+				return
+			}
+		}
+	}, nil
+}
+
 // CallBack implements Lab.
 func (s *Server) CallBack(ctx context.Context, text string) (string, error) {
 	return NewPageClient(rpc.Peer(ctx)).Reverse(ctx, text)
@@ -105,7 +161,7 @@ func (s *Server) Sleep(ctx context.Context) error {
 }
 
 // Cut implements Lab.
-func (s *Server) Cut(context.Context) (int, error) { return s.network.Cut(), nil }
+func (s *Server) Cut(context.Context) (int, error) { return s.CutAll(), nil }
 
 // Dismiss implements Lab.
 func (s *Server) Dismiss(ctx context.Context, reason string) error {

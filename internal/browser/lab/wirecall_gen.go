@@ -18,8 +18,11 @@ const (
 	LabEchoMethod     = "Lab.Echo"
 	LabHalfMethod     = "Lab.Half"
 	LabCountMethod    = "Lab.Count"
+	LabProducedMethod = "Lab.Produced"
 	LabCheckMethod    = "Lab.Check"
 	LabDoubleMethod   = "Lab.Double"
+	LabPublishMethod  = "Lab.Publish"
+	LabFollowMethod   = "Lab.Follow"
 	LabCallBackMethod = "Lab.CallBack"
 	LabSleepMethod    = "Lab.Sleep"
 	LabCutMethod      = "Lab.Cut"
@@ -29,7 +32,7 @@ const (
 
 // LabService serves impl as the service Lab.
 func LabService(impl Lab) rpc.Service {
-	return rpc.Service{Name: "Lab", Impl: impl, Methods: []*rpc.Method{&labEcho, &labHalf, &labCount, &labCheck, &labDouble, &labCallBack, &labSleep, &labCut, &labDismiss, &labEnds}}
+	return rpc.Service{Name: "Lab", Impl: impl, Methods: []*rpc.Method{&labEcho, &labHalf, &labCount, &labProduced, &labCheck, &labDouble, &labPublish, &labFollow, &labCallBack, &labSleep, &labCut, &labDismiss, &labEnds}}
 }
 
 // LabClient implements Lab by calls through an rpc.Caller.
@@ -125,6 +128,23 @@ func (p *labCountParams) Field(i int) any {
 	}
 }
 
+// Produced returns how many numbers the latest Count has produced.
+func (c *LabClient) Produced(ctx context.Context) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &labProduced, Result: &r})
+	return r, err
+}
+
+var labProduced = rpc.Method{
+	Name: LabProducedMethod, Service: "Lab",
+	New: func() (any, any) { return nil, new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*int)
+		*r, err = impl.(Lab).Produced(ctx)
+		return err
+	},
+}
+
 // Check takes numbers, which must count up from 0, and returns how many there were.
 func (c *LabClient) Check(ctx context.Context, numbers iter.Seq2[int, error]) (int, error) {
 	var r int
@@ -174,6 +194,57 @@ type labDoubleParams struct {
 
 func (p *labDoubleParams) Field(int) any {
 	return &p.Numbers
+}
+
+// Publish hands numbers to those who follow, each to one, and returns how many.
+func (c *LabClient) Publish(ctx context.Context, numbers iter.Seq2[int, error]) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &labPublish, Params: &labPublishParams{gen1.Send(numbers)}, Result: &r})
+	return r, err
+}
+
+var labPublish = rpc.Method{
+	Name: LabPublishMethod, Service: "Lab", Params: []string{"numbers"},
+	New: gen1.New[labPublishParams, int],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*labPublishParams), c.Result.(*int)
+		*r, err = impl.(Lab).Publish(ctx, gen1.Receive[int](p.Numbers))
+		return err
+	},
+}
+
+type labPublishParams struct {
+	Numbers gen1.Stream
+}
+
+func (p *labPublishParams) Field(int) any {
+	return &p.Numbers
+}
+
+// Follow streams as many of the numbers that are published.
+func (c *LabClient) Follow(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &labFollow, Params: &labFollowParams{n}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var labFollow = rpc.Method{
+	Name: LabFollowMethod, Service: "Lab", Params: []string{"n"},
+	New: gen1.New[labFollowParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*labFollowParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Lab).Follow(ctx, p.N)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type labFollowParams struct {
+	N int
+}
+
+func (p *labFollowParams) Field(int) any {
+	return &p.N
 }
 
 // CallBack calls the caller's Page, and returns what that returns.
