@@ -26,7 +26,7 @@ func start(t *testing.T, args ...string) io.ReadWriteCloser {
 	if err := install(); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "node", args...)
+	cmd := exec.Command("node", args...) // it ends with its input
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
 	in, err := cmd.StdinPipe()
