@@ -172,6 +172,9 @@ func (w *workspace) compile(dir string) error {
 	if err := install(); err != nil {
 		return err
 	}
+	if out, err := exec.Command("go", "tool", "wirecall", "gen", "-ts", filepath.Join(dir, "src", "ledger"), "./ledger").CombinedOutput(); err != nil {
+		return fmt.Errorf("gen: %w\n%s", err, out)
+	}
 	if out, err := exec.Command(node(), "node_modules/typescript/bin/tsc", "--project", dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("tsc: %w\n%s", err, out)
 	}

@@ -9,6 +9,17 @@ require (
 )
 
 require (
+	github.com/coder/websocket v1.8.15 // indirect
+	github.com/dave/jennifer v1.7.1 // indirect
+	github.com/rogpeppe/go-internal v1.16.0 // indirect
+	golang.org/x/mod v0.42.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.14.0 // indirect
 )
+
+require github.com/wirecall/wirecall v0.0.0
+
+replace github.com/wirecall/wirecall => ../..
+
+tool github.com/wirecall/wirecall/cmd/wirecall
