@@ -298,7 +298,8 @@ func (r *registry) subscribes(m *session.Method) {
 		methods[sub.Kind] = m
 	}
 	if sub.Unsubscribe != "" {
-		name(sub.Unsubscribe).Unsubscribes = true
+		ends := name(sub.Unsubscribe)
+		ends.Unsubscribes, ends.Events = true, ends.Events || sub.IsEvent()
 	}
 	if sub.Cancel != "" {
 		name(sub.Cancel).Cancels = true

@@ -47,13 +47,14 @@ func run(t *testing.T, script, addr string) {
 }
 
 // TestNode runs the scripts in node, each of which is one JavaScript client. A
-// chain grows while they do, until whoever subscribed to it leaves.
+// chain grows while they do, for whoever subscribes to it until they leave.
 func TestNode(t *testing.T) {
 	eachScript(t, "", func(t *testing.T, script string) {
 		b, tp := serveHTTP(t)
-		left := make(chan bool)
-		go func() { left <- b.grow() }()
+		stop, left := make(chan struct{}), make(chan bool)
+		go func() { left <- b.grow(stop) }()
 		run(t, script, tp.addr)
+		close(stop)
 		if !<-left {
 			t.Error("the producer ended by itself")
 		}
@@ -120,7 +121,7 @@ func TestRPCWebSocketsEvents(t *testing.T) {
 	}
 	url, _ := startServer(t, "node/servers/rpc-websockets.mjs")
 	conn := dial(t, url)
-	feeds, ctx := NewFeedsClient(conn), t.Context()
+	feeds, publisher, ctx := NewFeedsClient(conn), NewPublisherClient(conn), t.Context()
 	prices, err := feeds.Prices(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +137,7 @@ func TestRPCWebSocketsEvents(t *testing.T) {
 
 	publish := func(event string, price int, alarm *Alarm) {
 		t.Helper()
-		if err := feeds.Publish(ctx, event, price, alarm); err != nil {
+		if err := publisher.Publish(ctx, event, price, alarm); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -154,7 +155,7 @@ func TestRPCWebSocketsEvents(t *testing.T) {
 	if _, err := feeds.Prices(ctx); err == nil {
 		t.Error("an event twice")
 	}
-	if _, err := feeds.Missing(ctx); err == nil {
+	if _, err := publisher.Missing(ctx); err == nil {
 		t.Error("an event that the server does not have")
 	}
 	leavePrices()
@@ -171,13 +172,21 @@ func TestRPCWebSocketsEvents(t *testing.T) {
 	}
 }
 
-// grow yields headers with ascending numbers, until the subscription ends.
-func (b *backend) grow() bool {
+// grow yields headers with ascending numbers until stop is closed and a subscription has
+// ended, and reports whether each ended because its reader left.
+func (b *backend) grow(stop <-chan struct{}) bool {
+	ended, left := 0, true
 	for n := 100; ; n++ {
 		select {
 		case b.heads <- header(fmt.Sprintf("%#x", n)):
 		case gone := <-b.ended:
-			return gone
+			ended++
+			left = left && gone
+		case <-stop:
+			if ended == 0 {
+				left = <-b.ended
+			}
+			return left
 		}
 	}
 }

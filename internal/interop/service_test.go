@@ -51,6 +51,47 @@ type Chain interface {
 	Subscribe(ctx context.Context, kind string) (iter.Seq2[Header, error], error)
 }
 
+// Substrate is as much of a node of Polkadot's as its clients need to subscribe.
+//
+//wirecall:service names=chain_methodName
+//wirecall:subscription substrate
+type Substrate interface {
+	SubscribeNewHead(ctx context.Context) (iter.Seq2[Header, error], error)
+
+	// SubscribeFinalizedHeads streams three headers and an error.
+	//
+	//wirecall:subscription substrate notify=chain_finalizedHead
+	SubscribeFinalizedHeads(ctx context.Context) (iter.Seq2[Header, error], error)
+}
+
+// Feeds are events of a server of rpc-websockets.
+//
+//wirecall:service names=methodName
+//wirecall:subscription rpc-websockets
+type Feeds interface {
+	Prices(ctx context.Context) (iter.Seq2[int, error], error)
+	Alarms(ctx context.Context) (iter.Seq2[Alarm, error], error)
+}
+
+// An Alarm is an event with an object, which rpc-websockets sends in the place of the
+// array of parameters.
+type Alarm struct {
+	Where string `json:"where"`
+}
+
+// Publisher makes a server of rpc-websockets emit events.
+//
+//wirecall:service names=methodName
+//wirecall:params position
+type Publisher interface {
+	Publish(ctx context.Context, event string, price int, alarm *Alarm) error
+
+	// Missing is an event that the server does not have.
+	//
+	//wirecall:subscription rpc-websockets
+	Missing(ctx context.Context) (iter.Seq2[int, error], error)
+}
+
 // A Header is that of a block, with the members without which a client takes it
 // for something else.
 type Header struct {
@@ -63,7 +104,7 @@ func header(n string) Header {
 	return Header{n, "0x" + strings.Repeat("11", 32), "0x" + strings.Repeat("22", 32)}
 }
 
-// A backend implements both services. Tests talk to it through channels.
+// A backend implements these services. Tests talk to it through channels.
 type backend struct {
 	notes   chan string
 	waiting chan struct{} // receives when a Wait has begun
@@ -145,6 +186,29 @@ func (b *backend) Subscribe(ctx context.Context, kind string) (iter.Seq2[Header,
 	}, nil
 }
 
+func (b *backend) SubscribeNewHead(ctx context.Context) (iter.Seq2[Header, error], error) {
+	return b.Subscribe(ctx, "newHeads")
+}
+
+func (b *backend) SubscribeFinalizedHeads(context.Context) (iter.Seq2[Header, error], error) {
+	return lostFeed, nil
+}
+
+func (b *backend) Prices(ctx context.Context) (iter.Seq2[int, error], error) {
+	return func(yield func(int, error) bool) {
+		for n := 1; n <= 3 && yield(n, nil); n++ {
+		}
+		<-ctx.Done()
+	}, nil
+}
+
+func (b *backend) Alarms(ctx context.Context) (iter.Seq2[Alarm, error], error) {
+	return func(yield func(Alarm, error) bool) {
+		yield(Alarm{"attic"}, nil)
+		<-ctx.Done()
+	}, nil
+}
+
 // lostFeed yields three headers and an error.
 func lostFeed(yield func(Header, error) bool) {
 	for n := range 3 {
@@ -157,7 +221,7 @@ func lostFeed(yield func(Header, error) bool) {
 
 func newServer(t *testing.T, b *backend) *rpc.Server {
 	srv := rpc.NewServer(nil)
-	srv.Register(CalcService(b), ChainService(b))
+	srv.Register(CalcService(b), ChainService(b), SubstrateService(b), FeedsService(b))
 	t.Cleanup(func() { srv.Close() })
 	return srv
 }

@@ -247,7 +247,8 @@ func checkMessage(b []byte) error {
 	var m struct {
 		Version string                     `json:"jsonrpc"`
 		Method  string                     `json:"method"`
-		Params  map[string]json.RawMessage `json:"params"`
+		Event   string                     `json:"notification"`
+		Params  json.RawMessage            `json:"params"`
 		Error   map[string]json.RawMessage `json:"error"`
 	}
 	members, err := membersOf(b)
@@ -257,10 +258,13 @@ func checkMessage(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, b)
 	}
-	inError, inParams := keys(m.Error), keys(m.Params)
+	inParams, _ := membersOf(m.Params)
+	inError := keys(m.Error)
 	switch {
 	case m.Method == "eth_subscription" && members == "error id method params" && inParams == "subscription":
 		// the error of such a subscription, which no JSON-RPC can say
+	case members == "notification params" && (m.Event == "prices" || m.Event == "alarms"):
+		// what rpc-websockets has in place of a notification
 	case m.Version != "2.0":
 		err = errors.New("not JSON-RPC 2.0")
 	case members == "id jsonrpc result":
@@ -268,7 +272,8 @@ func checkMessage(b []byte) error {
 	case members != "jsonrpc method params":
 		err = fmt.Errorf("a message with the members %s", members)
 	case m.Method == "end_subscription" && inParams == "Subscription":
-	case m.Method != "eth_subscription":
+	case m.Method == "chain_finalizedHead" && inParams == "error subscription":
+	case m.Method != "eth_subscription" && m.Method != "chain_newHead" && m.Method != "chain_finalizedHead":
 		err = errors.New("a notification that is not a subscription's")
 	case inParams != "result subscription":
 		err = fmt.Errorf("a subscription's notification with the params %s", inParams)

@@ -14,116 +14,6 @@ import (
 
 const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run go generate again.
 
-// The names of Feeds's methods on the wire.
-const (
-	FeedsPricesMethod  = "prices"
-	FeedsAlarmsMethod  = "alarms"
-	FeedsMissingMethod = "missing"
-	FeedsPublishMethod = "publish"
-)
-
-// FeedsService serves impl as the service Feeds.
-func FeedsService(impl Feeds) rpc.Service {
-	return rpc.Service{Name: "Feeds", Impl: impl, Methods: []*rpc.Method{&feedsPrices, &feedsAlarms, &feedsMissing, &feedsPublish}}
-}
-
-// FeedsClient implements Feeds by calls through an rpc.Caller.
-type FeedsClient struct{ caller rpc.Caller }
-
-var _ Feeds = (*FeedsClient)(nil)
-
-// NewFeedsClient returns a client of Feeds that calls through caller.
-func NewFeedsClient(caller rpc.Caller) *FeedsClient { return &FeedsClient{caller} }
-
-// Prices calls prices.
-func (c *FeedsClient) Prices(ctx context.Context) (iter.Seq2[int, error], error) {
-	var r gen1.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: &feedsPrices, Result: &r})
-	return gen1.Receive[int](r), err
-}
-
-var feedsPrices = rpc.Method{
-	Name: FeedsPricesMethod, Service: "Feeds",
-	Plain: &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "rpc.on", Kind: "prices", Notify: "prices", Unsubscribe: "rpc.off", Item: "0"}},
-	New:   func() (any, any) { return nil, new(gen1.Stream) },
-	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		r := c.Result.(*gen1.Stream)
-		r0, err := impl.(Feeds).Prices(ctx)
-		*r = gen1.Send(r0)
-		return err
-	},
-}
-
-// Alarms calls alarms.
-func (c *FeedsClient) Alarms(ctx context.Context) (iter.Seq2[Alarm, error], error) {
-	var r gen1.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: &feedsAlarms, Result: &r})
-	return gen1.Receive[Alarm](r), err
-}
-
-var feedsAlarms = rpc.Method{
-	Name: FeedsAlarmsMethod, Service: "Feeds",
-	Plain: &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "rpc.on", Kind: "alarms", Notify: "alarms", Unsubscribe: "rpc.off", Item: "0"}},
-	New:   func() (any, any) { return nil, new(gen1.Stream) },
-	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		r := c.Result.(*gen1.Stream)
-		r0, err := impl.(Feeds).Alarms(ctx)
-		*r = gen1.Send(r0)
-		return err
-	},
-}
-
-// Missing is an event that the server does not have.
-func (c *FeedsClient) Missing(ctx context.Context) (iter.Seq2[int, error], error) {
-	var r gen1.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: &feedsMissing, Result: &r})
-	return gen1.Receive[int](r), err
-}
-
-var feedsMissing = rpc.Method{
-	Name: FeedsMissingMethod, Service: "Feeds",
-	Plain: &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "rpc.on", Kind: "missing", Notify: "missing", Unsubscribe: "rpc.off", Item: "0"}},
-	New:   func() (any, any) { return nil, new(gen1.Stream) },
-	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		r := c.Result.(*gen1.Stream)
-		r0, err := impl.(Feeds).Missing(ctx)
-		*r = gen1.Send(r0)
-		return err
-	},
-}
-
-// Publish has the server emit an event.
-func (c *FeedsClient) Publish(ctx context.Context, event string, price int, alarm *Alarm) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: &feedsPublish, Params: &feedsPublishParams{event, price, alarm}})
-}
-
-var feedsPublish = rpc.Method{
-	Name: FeedsPublishMethod, Service: "Feeds", Params: []string{"event", "price", "alarm"},
-	Plain: &rpc.Plain{ByPosition: true},
-	New:   func() (any, any) { return new(feedsPublishParams), nil },
-	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		p := c.Params.(*feedsPublishParams)
-		return impl.(Feeds).Publish(ctx, p.Event, p.Price, p.Alarm)
-	},
-}
-
-type feedsPublishParams struct {
-	Event string
-	Price int
-	Alarm *Alarm
-}
-
-func (p *feedsPublishParams) Field(i int) any {
-	switch i {
-	case 0:
-		return &p.Event
-	case 1:
-		return &p.Price
-	default:
-		return &p.Alarm
-	}
-}
-
 // The names of Steps's methods on the wire.
 const (
 	StepsProgressMethod = "$/progress"
@@ -391,24 +281,188 @@ func (p *chainSubscribeParams) Field(int) any {
 	return &p.Kind
 }
 
-func appendAlarmJSON(dst []byte, v *Alarm) []byte {
-	dst = append(dst, `{"where":`...)
-	dst = jsongen.AppendString(dst, &v.Where)
-	return append(dst, '}')
+// The names of Substrate's methods on the wire.
+const (
+	SubstrateSubscribeNewHeadMethod        = "chain_subscribeNewHead"
+	SubstrateSubscribeFinalizedHeadsMethod = "chain_subscribeFinalizedHeads"
+)
+
+// SubstrateService serves impl as the service Substrate.
+func SubstrateService(impl Substrate) rpc.Service {
+	return rpc.Service{Name: "Substrate", Impl: impl, Methods: []*rpc.Method{&substrateSubscribeNewHead, &substrateSubscribeFinalizedHeads}}
 }
 
-var alarmJSON = jsongen.Fields{"where"}
+// SubstrateClient implements Substrate by calls through an rpc.Caller.
+type SubstrateClient struct{ caller rpc.Caller }
 
-func decodeAlarmJSON(s []byte, i int, v *Alarm) int {
-	f, i := alarmJSON.First(s, i)
-	for f >= 0 {
-		switch f {
-		case 0:
-			i = jsongen.String(s, i, &v.Where)
-		}
-		f, i = alarmJSON.Next(s, i, f)
+var _ Substrate = (*SubstrateClient)(nil)
+
+// NewSubstrateClient returns a client of Substrate that calls through caller.
+func NewSubstrateClient(caller rpc.Caller) *SubstrateClient { return &SubstrateClient{caller} }
+
+// SubscribeNewHead calls chain_subscribeNewHead.
+func (c *SubstrateClient) SubscribeNewHead(ctx context.Context) (iter.Seq2[Header, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &substrateSubscribeNewHead, Result: &r})
+	return gen1.Receive[Header](r), err
+}
+
+var substrateSubscribeNewHead = rpc.Method{
+	Name: SubstrateSubscribeNewHeadMethod, Service: "Substrate",
+	Plain: &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "chain_subscribeNewHead", Notify: "chain_newHead", Unsubscribe: "chain_unsubscribeNewHead", ID: "subscription", Item: "result"}},
+	New:   func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Substrate).SubscribeNewHead(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// SubscribeFinalizedHeads streams three headers and an error.
+func (c *SubstrateClient) SubscribeFinalizedHeads(ctx context.Context) (iter.Seq2[Header, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &substrateSubscribeFinalizedHeads, Result: &r})
+	return gen1.Receive[Header](r), err
+}
+
+var substrateSubscribeFinalizedHeads = rpc.Method{
+	Name: SubstrateSubscribeFinalizedHeadsMethod, Service: "Substrate",
+	Plain: &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "chain_subscribeFinalizedHeads", Notify: "chain_finalizedHead", Unsubscribe: "chain_unsubscribeFinalizedHeads", ID: "subscription", Item: "result"}},
+	New:   func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Substrate).SubscribeFinalizedHeads(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// The names of Feeds's methods on the wire.
+const (
+	FeedsPricesMethod = "prices"
+	FeedsAlarmsMethod = "alarms"
+)
+
+// FeedsService serves impl as the service Feeds.
+func FeedsService(impl Feeds) rpc.Service {
+	return rpc.Service{Name: "Feeds", Impl: impl, Methods: []*rpc.Method{&feedsPrices, &feedsAlarms}}
+}
+
+// FeedsClient implements Feeds by calls through an rpc.Caller.
+type FeedsClient struct{ caller rpc.Caller }
+
+var _ Feeds = (*FeedsClient)(nil)
+
+// NewFeedsClient returns a client of Feeds that calls through caller.
+func NewFeedsClient(caller rpc.Caller) *FeedsClient { return &FeedsClient{caller} }
+
+// Prices calls prices.
+func (c *FeedsClient) Prices(ctx context.Context) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &feedsPrices, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var feedsPrices = rpc.Method{
+	Name: FeedsPricesMethod, Service: "Feeds",
+	Plain: &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "rpc.on", Kind: "prices", Notify: "prices", Unsubscribe: "rpc.off", Item: "0"}},
+	New:   func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Feeds).Prices(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// Alarms calls alarms.
+func (c *FeedsClient) Alarms(ctx context.Context) (iter.Seq2[Alarm, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &feedsAlarms, Result: &r})
+	return gen1.Receive[Alarm](r), err
+}
+
+var feedsAlarms = rpc.Method{
+	Name: FeedsAlarmsMethod, Service: "Feeds",
+	Plain: &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "rpc.on", Kind: "alarms", Notify: "alarms", Unsubscribe: "rpc.off", Item: "0"}},
+	New:   func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Feeds).Alarms(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+// The names of Publisher's methods on the wire.
+const (
+	PublisherPublishMethod = "publish"
+	PublisherMissingMethod = "missing"
+)
+
+// PublisherService serves impl as the service Publisher.
+func PublisherService(impl Publisher) rpc.Service {
+	return rpc.Service{Name: "Publisher", Impl: impl, Methods: []*rpc.Method{&publisherPublish, &publisherMissing}}
+}
+
+// PublisherClient implements Publisher by calls through an rpc.Caller.
+type PublisherClient struct{ caller rpc.Caller }
+
+var _ Publisher = (*PublisherClient)(nil)
+
+// NewPublisherClient returns a client of Publisher that calls through caller.
+func NewPublisherClient(caller rpc.Caller) *PublisherClient { return &PublisherClient{caller} }
+
+// Publish calls publish.
+func (c *PublisherClient) Publish(ctx context.Context, event string, price int, alarm *Alarm) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &publisherPublish, Params: &publisherPublishParams{event, price, alarm}})
+}
+
+var publisherPublish = rpc.Method{
+	Name: PublisherPublishMethod, Service: "Publisher", Params: []string{"event", "price", "alarm"},
+	Plain: &rpc.Plain{ByPosition: true},
+	New:   func() (any, any) { return new(publisherPublishParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*publisherPublishParams)
+		return impl.(Publisher).Publish(ctx, p.Event, p.Price, p.Alarm)
+	},
+}
+
+type publisherPublishParams struct {
+	Event string
+	Price int
+	Alarm *Alarm
+}
+
+func (p *publisherPublishParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Event
+	case 1:
+		return &p.Price
+	default:
+		return &p.Alarm
 	}
-	return i
+}
+
+// Missing is an event that the server does not have.
+func (c *PublisherClient) Missing(ctx context.Context) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &publisherMissing, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var publisherMissing = rpc.Method{
+	Name: PublisherMissingMethod, Service: "Publisher",
+	Plain: &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "rpc.on", Kind: "missing", Notify: "missing", Unsubscribe: "rpc.off", Item: "0"}},
+	New:   func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Publisher).Missing(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 func appendStepJSON(dst []byte, v *Step) []byte {
@@ -459,17 +513,37 @@ func decodeHeaderJSON(s []byte, i int, v *Header) int {
 	return i
 }
 
+func appendAlarmJSON(dst []byte, v *Alarm) []byte {
+	dst = append(dst, `{"where":`...)
+	dst = jsongen.AppendString(dst, &v.Where)
+	return append(dst, '}')
+}
+
+var alarmJSON = jsongen.Fields{"where"}
+
+func decodeAlarmJSON(s []byte, i int, v *Alarm) int {
+	f, i := alarmJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Where)
+		}
+		f, i = alarmJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func init() {
-	jsongen.Register((*Alarm)(nil), 0x0cde20d97f30e2df,
-		func(dst []byte, v any) []byte { return appendAlarmJSON(dst, v.(*Alarm)) },
-		func(s []byte, i int, v any) int { return decodeAlarmJSON(s, i, v.(*Alarm)) })
-	jsongen.Register((**Alarm)(nil), 0x723e221adc12b5f7,
-		func(dst []byte, v any) []byte { return jsongen.AppendPointer(dst, v.(**Alarm), appendAlarmJSON) },
-		func(s []byte, i int, v any) int { return jsongen.Pointer(s, i, v.(**Alarm), decodeAlarmJSON) })
 	jsongen.Register((*Step)(nil), 0x1292eada16eadffb,
 		func(dst []byte, v any) []byte { return appendStepJSON(dst, v.(*Step)) },
 		func(s []byte, i int, v any) int { return decodeStepJSON(s, i, v.(*Step)) })
 	jsongen.Register((*Header)(nil), 0x8ed67fc90e5008d9,
 		func(dst []byte, v any) []byte { return appendHeaderJSON(dst, v.(*Header)) },
 		func(s []byte, i int, v any) int { return decodeHeaderJSON(s, i, v.(*Header)) })
+	jsongen.Register((*Alarm)(nil), 0x0cde20d97f30e2df,
+		func(dst []byte, v any) []byte { return appendAlarmJSON(dst, v.(*Alarm)) },
+		func(s []byte, i int, v any) int { return decodeAlarmJSON(s, i, v.(*Alarm)) })
+	jsongen.Register((**Alarm)(nil), 0x723e221adc12b5f7,
+		func(dst []byte, v any) []byte { return jsongen.AppendPointer(dst, v.(**Alarm), appendAlarmJSON) },
+		func(s []byte, i int, v any) int { return jsongen.Pointer(s, i, v.(**Alarm), decodeAlarmJSON) })
 }

@@ -204,7 +204,10 @@ func (p *plain) request(m *wire.Message, reply, answer func([]byte)) {
 		answer(done)
 		return
 	}
-	p.redirect(m)
+	if done := p.redirect(m); done != nil {
+		answer(done)
+		return
+	}
 	in, refusal := p.admit(m)
 	switch {
 	case refusal != nil:

@@ -40,7 +40,7 @@ func (p *plain) introduce(ss *SendStream) []byte {
 	}
 	switch {
 	case sub.ID == "":
-		sub.id = confirmation(sub.form, sub.Kind)
+		sub.id = eventAnswer(sub.form, sub.Kind, "ok")
 	case sub.byPosition():
 		sub.id = strconv.AppendUint(nil, ss.handle, 10)
 	default:
@@ -51,9 +51,9 @@ func (p *plain) introduce(ss *SendStream) []byte {
 	return sub.id
 }
 
-// confirmation returns the answer to a call about a subscription without an id.
-func confirmation(form wire.Format, kind string) []byte {
-	return append(form.AppendString([]byte{'{'}, kind), `:"ok"}`...)
+// eventAnswer returns the result of a call about a subscription without an id.
+func eventAnswer(form wire.Format, kind, what string) []byte {
+	return append(form.AppendString(append(form.AppendString([]byte{'{'}, kind), ':'), what), '}')
 }
 
 // subscriptionNamed returns the subscription of a method that declares none:
@@ -74,8 +74,15 @@ func isPosition(name string) bool {
 	return err == nil
 }
 
-// head returns a notification up to its params.
+// IsEvent reports whether the stream is an event of rpc-websockets: it has a name in the
+// place of an id.
+func (s *Subscription) IsEvent() bool { return s.ID == "" && s.Kind != "" }
+
+// head returns a notification up to its params. That of an event has a form of its own.
 func (sub *subscription) head(method string) []byte {
+	if sub.IsEvent() {
+		return append(sub.form.AppendString([]byte(`{"notification":`), method), `,"params":`...)
+	}
 	return append(sub.form.AppendString([]byte(`{"jsonrpc":"2.0","method":`), method), `,"params":`...)
 }
 
@@ -156,6 +163,7 @@ func (sub *subscription) ethEndMessages(errObject []byte) [][]byte {
 type PlainName struct {
 	Methods      map[string]*Method // to which a call subscribes, by Subscription.Kind
 	Unsubscribes bool
+	Events       bool // some of those that it ends are events
 	Cancels      bool // as a notification
 }
 
@@ -170,11 +178,11 @@ func (p *plain) name(method []byte) PlainName {
 }
 
 // redirect makes a request that subscribes one to the method that has the stream, if
-// there is one.
-func (p *plain) redirect(m *wire.Message) {
+// there is one. It returns the answer to one that subscribes to an event again.
+func (p *plain) redirect(m *wire.Message) (answer []byte) {
 	methods := p.name(m.Method).Methods
 	if len(methods) == 0 {
-		return
+		return nil
 	}
 	form := p.session.Format
 	var kind string
@@ -189,6 +197,8 @@ func (p *plain) redirect(m *wire.Message) {
 		i++
 	}
 	switch {
+	case kind != "" && len(p.events(kind, string(m.Method))) > 0:
+		return p.result(m, eventAnswer(form, kind, "socket has already been subscribed to event"))
 	case kind != "" && methods[kind] != nil:
 		rest[max(len(rest)-1, 0)] = ']'
 		if i == 1 {
@@ -198,6 +208,7 @@ func (p *plain) redirect(m *wire.Message) {
 	case methods[""] != nil:
 		m.Method = []byte(methods[""].Name)
 	}
+	return nil
 }
 
 // unsubscribe answers rpc.unsubscribe, and what ends the subscriptions of a method, with
@@ -218,29 +229,39 @@ func (p *plain) unsubscribe(m *wire.Message) []byte {
 	if n != 1 || id == "" {
 		return s.refusal(m.ID, &fault.Error{Code: fault.InvalidParams, Message: "invalid params: want [id of a subscription]"})
 	}
-	result := p.end(method, id)
-	msg := s.Format.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true})
-	return s.Format.AppendTail(append(msg, result...))
+	return p.result(m, p.end(method, id))
+}
+
+// result returns the answer to m with an encoded result.
+func (p *plain) result(m *wire.Message, result []byte) []byte {
+	form := p.session.Format
+	return form.AppendTail(append(form.AppendResponse(nil, &wire.Head{ID: m.ID, Body: true}), result...))
+}
+
+// events returns the open streams of an event, which the method subscribes to or ends.
+func (p *plain) events(kind, method string) []*SendStream {
+	return p.session.queue.openStreams(func(ss *SendStream) bool {
+		return !ss.sub.silent && ss.sub.IsEvent() && ss.sub.Kind == kind && (ss.sub.Subscribe == method || ss.sub.Unsubscribe == method)
+	})
 }
 
 // end ends the subscriptions with an id, or those of a kind that a method ends, and
 // returns the result of the call.
 func (p *plain) end(method, id string) (result []byte) {
-	q := &p.session.queue
-	kind := q.openStreams(func(ss *SendStream) bool {
-		return ss.sub.ID == "" && ss.sub.Kind == id && ss.sub.Unsubscribe == method
-	})
-	for _, ss := range kind {
+	for _, ss := range p.events(id, method) {
 		ss.unsubscribe()
-		result = confirmation(p.session.Format, id)
+		result = eventAnswer(p.session.Format, id, "ok")
 	}
-	if result != nil {
+	switch {
+	case result != nil:
 		return result
+	case p.name([]byte(method)).Events:
+		return eventAnswer(p.session.Format, id, "not subscribed")
 	}
 	open := false
 	hex, _ := strings.CutPrefix(id, "0x")
 	handle, err := strconv.ParseUint(hex, 16, 64)
-	if ss := q.stream(handle); ss != nil && err == nil {
+	if ss := p.session.queue.stream(handle); ss != nil && err == nil {
 		open = ss.unsubscribe()
 	}
 	return strconv.AppendBool(nil, open)

@@ -22,5 +22,19 @@ assert.ok(items.every((i) => i.subscription === subscription));
 const numbers = items.slice(0, 3).map((i) => Number(i.result.number));
 assert.deepEqual(numbers.slice(1), [numbers[0] + 1, numbers[0] + 2]);
 
+// Its own subscriptions are events, which have a name and arguments.
+const prices = [];
+const alarm = new Promise((alarm) => client.on("alarms", alarm));
+const three = new Promise((three) => client.on("prices", (price) => prices.push(price) === 3 && three()));
+assert.deepEqual(await client.subscribe("prices"), { prices: "ok" });
+assert.deepEqual(await client.subscribe("alarms"), { alarms: "ok" });
+await three;
+assert.deepEqual(prices, [1, 2, 3]);
+assert.deepEqual(await alarm, { where: "attic" });
+assert.deepEqual(await client.subscribe("prices"), { prices: "socket has already been subscribed to event" });
+assert.deepEqual(await client.unsubscribe("prices"), { prices: "ok" });
+assert.deepEqual(await client.unsubscribe("prices"), { prices: "not subscribed" });
+await assert.rejects(client.subscribe("missing"), { code: -32601 });
+
 assert.equal(await client.call("calc_add", [5, 6]), 11);
 client.close();

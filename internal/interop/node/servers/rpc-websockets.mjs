@@ -9,7 +9,7 @@ server.register("calc_fail", ([, detail]) => {
 });
 server.register("calc_note", ([text]) => note(text));
 
-// Its events: see Feeds in ../../feeds_test.go.
+// Its events: see Feeds and Publisher in ../../service_test.go.
 server.event("prices");
 server.event("alarms");
 server.register("publish", ([event, price, alarm]) => server.emit(event, alarm ?? price));
