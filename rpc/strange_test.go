@@ -60,6 +60,26 @@ type Strange interface {
 	//wirecall:cursor after=N
 	//wirecall:subscription subscribe=st_watch unsubscribe=st_unwatch notify=st_item item=value
 	After(ctx context.Context, after int) (iter.Seq2[Mark, error], error)
+
+	// Rows streams the numbers from 1 to n, one a second.
+	//
+	//wirecall:subscription notify=st_row id=0 item=1
+	Rows(ctx context.Context, n int) (iter.Seq2[int, error], error)
+
+	// Tides streams the numbers from 1 to n, one a second.
+	//
+	//wirecall:subscription notify=st_tide end=st_over unsubscribe=st_leave
+	Tides(ctx context.Context, n int) (iter.Seq2[int, error], error)
+
+	// Winds streams the numbers from 1 to n, one a second.
+	//
+	//wirecall:subscription notify=st_wind end=st_over unsubscribe=st_leave
+	Winds(ctx context.Context, n int) (iter.Seq2[int, error], error)
+
+	// Alarms streams marks, one a second.
+	//
+	//wirecall:subscription notify=st_alarm unsubscribe=st_quiet id= item=
+	Alarms(ctx context.Context) (iter.Seq2[Mark, error], error)
 }
 
 // strange serves Strange by a tester.
@@ -101,6 +121,22 @@ func (s strange) Feed(ctx context.Context) (iter.Seq2[int, error], error) { retu
 
 func (s strange) After(ctx context.Context, after int) (iter.Seq2[Mark, error], error) {
 	return s.Follow(ctx, after, after+100)
+}
+
+func (s strange) Rows(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	return s.Tick(ctx, n)
+}
+
+func (s strange) Tides(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	return s.Tick(ctx, n)
+}
+
+func (s strange) Winds(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	return s.Tick(ctx, n)
+}
+
+func (s strange) Alarms(ctx context.Context) (iter.Seq2[Mark, error], error) {
+	return s.After(ctx, 0)
 }
 
 // strangeCalls are the calls of Strange that programs of transcripts make.
@@ -147,6 +183,22 @@ var strangeCalls = map[string]func(ctx context.Context, s *StrangeClient, args [
 	},
 	"behind": func(ctx context.Context, s *StrangeClient, args []string) (any, iter.Seq2[any, error], error) {
 		seq, err := s.After(ctx, number(args[0]))
+		return "open", untyped(seq), err
+	},
+	"rows": func(ctx context.Context, s *StrangeClient, args []string) (any, iter.Seq2[any, error], error) {
+		seq, err := s.Rows(ctx, number(args[0]))
+		return "open", untyped(seq), err
+	},
+	"tides": func(ctx context.Context, s *StrangeClient, args []string) (any, iter.Seq2[any, error], error) {
+		seq, err := s.Tides(ctx, number(args[0]))
+		return "open", untyped(seq), err
+	},
+	"winds": func(ctx context.Context, s *StrangeClient, args []string) (any, iter.Seq2[any, error], error) {
+		seq, err := s.Winds(ctx, number(args[0]))
+		return "open", untyped(seq), err
+	},
+	"alarms": func(ctx context.Context, s *StrangeClient, _ []string) (any, iter.Seq2[any, error], error) {
+		seq, err := s.Alarms(ctx)
 		return "open", untyped(seq), err
 	},
 }

@@ -1480,11 +1480,15 @@ const (
 	StrangeSyncMethod           = "st_sync"
 	StrangeFeedMethod           = "feed"
 	StrangeAfterMethod          = "st_after"
+	StrangeRowsMethod           = "st_rows"
+	StrangeTidesMethod          = "st_tides"
+	StrangeWindsMethod          = "st_winds"
+	StrangeAlarmsMethod         = "st_alarms"
 )
 
 // StrangeService serves impl as the service Strange.
 func StrangeService(impl Strange) rpc.Service {
-	return rpc.Service{Name: "Strange", Impl: impl, Methods: []*rpc.Method{&strangeGetBlock, &strangeList, &strangeProgress, &strangeHeads, &strangeLogs, &strangeSubscribeBlock, &strangeSync, &strangeFeed, &strangeAfter}}
+	return rpc.Service{Name: "Strange", Impl: impl, Methods: []*rpc.Method{&strangeGetBlock, &strangeList, &strangeProgress, &strangeHeads, &strangeLogs, &strangeSubscribeBlock, &strangeSync, &strangeFeed, &strangeAfter, &strangeRows, &strangeTides, &strangeWinds, &strangeAlarms}}
 }
 
 // StrangeClient implements Strange by calls through an rpc.Caller.
@@ -1744,6 +1748,110 @@ type strangeAfterParams struct {
 
 func (p *strangeAfterParams) Field(int) any {
 	return &p.After
+}
+
+// Rows streams the numbers from 1 to n, one a second.
+func (c *StrangeClient) Rows(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &strangeRows, Params: &strangeRowsParams{n}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var strangeRows = rpc.Method{
+	Name: StrangeRowsMethod, Service: "Strange", Params: []string{"n"},
+	Errors: []*rpc.ErrorType{strangeWound},
+	Plain:  &rpc.Plain{ByPosition: true, Subscription: &rpc.Subscription{Subscribe: "st_rows", Notify: "st_row", Unsubscribe: "rpc.unsubscribe", ID: "0", Item: "1"}},
+	New:    gen1.New[strangeRowsParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*strangeRowsParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Strange).Rows(ctx, p.N)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type strangeRowsParams struct {
+	N int
+}
+
+func (p *strangeRowsParams) Field(int) any {
+	return &p.N
+}
+
+// Tides streams the numbers from 1 to n, one a second.
+func (c *StrangeClient) Tides(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &strangeTides, Params: &strangeTidesParams{n}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var strangeTides = rpc.Method{
+	Name: StrangeTidesMethod, Service: "Strange", Params: []string{"n"},
+	Errors: []*rpc.ErrorType{strangeWound},
+	Plain:  &rpc.Plain{ByPosition: true, Subscription: &rpc.Subscription{Subscribe: "st_tides", Notify: "st_tide", Unsubscribe: "st_leave", End: "st_over", ID: "subscription", Item: "result"}},
+	New:    gen1.New[strangeTidesParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*strangeTidesParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Strange).Tides(ctx, p.N)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type strangeTidesParams struct {
+	N int
+}
+
+func (p *strangeTidesParams) Field(int) any {
+	return &p.N
+}
+
+// Winds streams the numbers from 1 to n, one a second.
+func (c *StrangeClient) Winds(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &strangeWinds, Params: &strangeWindsParams{n}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var strangeWinds = rpc.Method{
+	Name: StrangeWindsMethod, Service: "Strange", Params: []string{"n"},
+	Errors: []*rpc.ErrorType{strangeWound},
+	Plain:  &rpc.Plain{ByPosition: true, Subscription: &rpc.Subscription{Subscribe: "st_winds", Notify: "st_wind", Unsubscribe: "st_leave", End: "st_over", ID: "subscription", Item: "result"}},
+	New:    gen1.New[strangeWindsParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*strangeWindsParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Strange).Winds(ctx, p.N)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type strangeWindsParams struct {
+	N int
+}
+
+func (p *strangeWindsParams) Field(int) any {
+	return &p.N
+}
+
+// Alarms streams marks, one a second.
+func (c *StrangeClient) Alarms(ctx context.Context) (iter.Seq2[Mark, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &strangeAlarms, Result: &r})
+	return gen1.Receive[Mark](r), err
+}
+
+var strangeAlarms = rpc.Method{
+	Name: StrangeAlarmsMethod, Service: "Strange",
+	Errors: []*rpc.ErrorType{strangeWound},
+	Plain:  &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "st_alarms", Notify: "st_alarm", Unsubscribe: "st_quiet"}},
+	New:    func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Strange).Alarms(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
 }
 
 func appendMarkJSON(dst []byte, v *Mark) []byte {

@@ -215,7 +215,7 @@ func (rs *RecvStream) receivePlain(raw []byte, deep bool) *fault.Error {
 	case deep && s.Format.Check(raw, rs.depth) != nil:
 		return errTooDeep(rs.depth)
 	case !s.reserve(len(raw)):
-		return errBufferedFull
+		return errFullPlain
 	}
 	rs.buf = append(rs.buf, raw...)
 	rs.itemEnds = append(rs.itemEnds, len(rs.buf))
@@ -296,6 +296,7 @@ func errTooDeep(depth int) *fault.Error {
 }
 
 var (
+	errFullPlain    = &fault.Error{Code: fault.SlowConsumer, Message: "more bytes wait to be taken than Limits.BufferedBytes allows"}
 	errOverrun      = &fault.Error{Code: fault.FlowControl, Message: "more stream items than the credit allowed"}
 	errBufferedFull = &fault.Error{Code: fault.LimitReached, Message: "the connection holds too many bytes that its application has not taken"}
 )

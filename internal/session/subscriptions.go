@@ -38,7 +38,7 @@ type subscriptions struct {
 	leaving    map[uint64]*subscribed         // by the id of the call that ends them
 	methods    map[string]*Subscription       // of notifications, since the first call
 	early      []earlyNotification            // of unknown ids
-	lost       bool                           // some were more than the limit
+	lost       *fault.Error                   // some were over this limit; nil if none
 	lastHandle uint64
 }
 
@@ -54,10 +54,9 @@ type subscribed struct {
 	handle uint64 // of its RecvStream
 }
 
-// An earlyNotification has come before the answer that has its id.
-type earlyNotification struct {
-	key subscriptionID
-	subscriptionItem
+// takes reports whether a notification of a method with that id is one of s.
+func (s *subscribed) takes(method, id string) bool {
+	return id == s.key.id && (method == s.Notify || method == s.End)
 }
 
 // Subscribe declares that the answer to the request is the id of a subscription. It must
@@ -102,7 +101,7 @@ func (t *subscriptions) answer(id uint64, m *wire.Message) (*subscribed, error) 
 	defer t.mu.Unlock()
 	if left := t.leaving[id]; left != nil {
 		delete(t.leaving, id)
-		delete(t.open, left.key)
+		t.close(left)
 		return nil, nil
 	}
 	sub := t.pending[id]
@@ -159,43 +158,6 @@ func (t *subscriptions) refusal(sub *Subscription, result []byte) string {
 	return why
 }
 
-// begin receives what came before the answer that began a subscription.
-func (t *subscriptions) begin(s *subscribed) {
-	t.mu.Lock()
-	var early []earlyNotification
-	rest := t.early[:0]
-	for _, e := range t.early {
-		if e.key == s.key {
-			early = append(early, e)
-		} else {
-			rest = append(rest, e)
-		}
-	}
-	t.early = rest
-	lost := t.lost
-	t.dropEarly()
-	t.mu.Unlock()
-	for _, e := range early {
-		t.session.buffered.Add(-int64(len(e.item)))
-		t.deliver(s, e.subscriptionItem, false)
-	}
-	if lost {
-		t.fail(s, errOverrunPlain(t.session.Limits.SubscriptionItems))
-	}
-}
-
-// dropEarly drops the notifications of unknown ids if no call can be answered with one.
-// The mutex must be held.
-func (t *subscriptions) dropEarly() {
-	if len(t.pending) > 0 {
-		return
-	}
-	for _, e := range t.early {
-		t.session.buffered.Add(-int64(len(e.item)))
-	}
-	t.early, t.lost = nil, false
-}
-
 // receive receives a notification, and reports whether it is one of a subscription.
 func (t *subscriptions) receive(m *wire.Message) bool {
 	t.mu.Lock()
@@ -206,16 +168,32 @@ func (t *subscriptions) receive(m *wire.Message) bool {
 	}
 	id, item := t.read(sub, m.Params)
 	item.end = item.end || string(m.Method) == sub.End
-	s, known := t.open[subscriptionID{sub.Notify, id}]
-	if !known && len(t.pending) > 0 {
-		t.keepEarly(subscriptionID{sub.Notify, id}, item)
+	item.deep = m.Deep
+	s := t.find(sub, m.Method, id)
+	if s == nil && len(t.pending) > 0 {
+		t.keepEarly(earlyNotification{string(m.Method), id, item})
 	}
-	known = known && t.byHandle[s.handle] != nil
+	left := s == nil || t.byHandle[s.handle] == nil
 	t.mu.Unlock()
-	if known {
-		t.deliver(s, item, m.Deep)
+	if !left {
+		t.deliver(s, item)
 	}
 	return true
+}
+
+// find returns the subscription of a notification, or nil. sub is one that has
+// notifications of that method; several may share the one that ends them. The mutex must
+// be held.
+func (t *subscriptions) find(sub *Subscription, method []byte, id string) *subscribed {
+	if string(method) == sub.Notify {
+		return t.open[subscriptionID{sub.Notify, id}]
+	}
+	for _, s := range t.open {
+		if s.takes(string(method), id) {
+			return s
+		}
+	}
+	return nil
 }
 
 // receiveEvent receives a message that is not one of JSON-RPC 2.0, and reports whether it
@@ -238,23 +216,12 @@ func (t *subscriptions) receiveEvent(raw []byte, invalid error) bool {
 	return t.receive(&m)
 }
 
-// keepEarly keeps a notification until the calls are answered of which one may have its
-// id. The mutex must be held.
-func (t *subscriptions) keepEarly(key subscriptionID, item subscriptionItem) {
-	s := t.session
-	if t.lost || len(t.early) >= s.Limits.SubscriptionItems || !s.reserve(len(item.item)) {
-		t.lost = true
-		return
-	}
-	item.item, item.err = bytes.Clone(item.item), bytes.Clone(item.err)
-	t.early = append(t.early, earlyNotification{key, item})
-}
-
 // A subscriptionItem is what a notification has beside the id: an item, or the end.
 type subscriptionItem struct {
 	item []byte // nil if there is none
 	end  bool   // the subscription is complete
 	err  []byte // the error that it ends with
+	deep bool   // see wire.Message
 }
 
 // read finds the id and the item of a notification.
@@ -320,12 +287,12 @@ func (t *subscriptions) decodeID(raw []byte) (id string, ok bool) {
 }
 
 // deliver passes an item to its stream, or ends that.
-func (t *subscriptions) deliver(s *subscribed, item subscriptionItem, deep bool) {
+func (t *subscriptions) deliver(s *subscribed, item subscriptionItem) {
 	rs := t.session.recv.get(int64(s.handle))
 	switch {
 	case rs == nil:
 	case item.item != nil:
-		if err := rs.receivePlain(item.item, deep); err != nil {
+		if err := rs.receivePlain(item.item, item.deep); err != nil {
 			t.fail(s, err)
 		}
 	case item.err != nil:
@@ -348,10 +315,18 @@ func (t *subscriptions) receivedEnd(raw []byte) error {
 	return &fault.Error{Code: fault.Unknown, Message: text, Received: true}
 }
 
+// close removes a subscription from the open ones, where another may have taken its
+// place. The mutex must be held.
+func (t *subscriptions) close(s *subscribed) {
+	if t.open[s.key] == s {
+		delete(t.open, s.key)
+	}
+}
+
 // ended ends the stream of a subscription that the server has ended.
 func (t *subscriptions) ended(s *subscribed, end error) {
 	t.mu.Lock()
-	delete(t.open, s.key)
+	t.close(s)
 	delete(t.byHandle, s.handle)
 	t.mu.Unlock()
 	if rs := t.session.recv.remove(int64(s.handle)); rs != nil {
@@ -372,8 +347,8 @@ func (t *subscriptions) leave(handle uint64) {
 	t.mu.Lock()
 	s := t.byHandle[handle]
 	delete(t.byHandle, handle)
-	if s != nil && s.Unsubscribe == "" {
-		delete(t.open, s.key)
+	if s != nil && (s.Unsubscribe == "" || s.Cancel != "") { // no answer is awaited
+		t.close(s)
 	}
 	t.mu.Unlock()
 	switch {
@@ -403,10 +378,11 @@ func (t *subscriptions) unsubscribe(s *subscribed) {
 	t.mu.Unlock()
 	msg := form.AppendRequest(nil, &wire.Head{ID: id, Method: s.Unsubscribe, Body: true})
 	msg = append(msg, '[')
-	if s.ID == "" {
-		msg = form.AppendString(msg, s.Kind)
-	} else {
+	switch {
+	case s.ID != "":
 		msg = append(msg, s.id...)
+	case s.Kind != "":
+		msg = form.AppendString(msg, s.Kind)
 	}
 	t.session.queue.post(form.AppendTail(append(msg, ']')))
 }
