@@ -40,7 +40,7 @@ type Subscription struct {
 	Notify, End string
 
 	// Unsubscribe is the method of the call with which the client ends the stream. Its
-	// parameter is the id, or, if ID is empty, Kind. Cancel is the method of a
+	// parameter is the id, or, if ID is empty, Kind, if that is not. Cancel is the method of a
 	// notification with the id of the subscribing call, in place of Unsubscribe.
 	Unsubscribe, Cancel string
 

@@ -39,8 +39,10 @@ func (p *plain) introduce(ss *SendStream) []byte {
 		sub.Subscription = subscriptionNamed(in.Method.Name)
 	}
 	switch {
-	case sub.ID == "":
+	case sub.IsEvent():
 		sub.id = eventAnswer(sub.form, sub.Kind, "ok")
+	case sub.ID == "":
+		sub.id = []byte("true")
 	case sub.byPosition():
 		sub.id = strconv.AppendUint(nil, ss.handle, 10)
 	default:
@@ -223,13 +225,17 @@ func (p *plain) unsubscribe(m *wire.Message) []byte {
 	var id string
 	n := 0
 	for raw := range s.Format.Array(m.Params) {
-		id, _ = s.Format.String(raw)
+		id = p.subscriptionID(raw)
 		n++
 	}
-	if n != 1 || id == "" {
+	var result []byte
+	if n == 0 || n == 1 && id != "" {
+		result = p.end(method, id)
+	}
+	if result == nil {
 		return s.refusal(m.ID, &fault.Error{Code: fault.InvalidParams, Message: "invalid params: want [id of a subscription]"})
 	}
-	return p.result(m, p.end(method, id))
+	return p.result(m, result)
 }
 
 // result returns the answer to m with an encoded result.
@@ -239,21 +245,36 @@ func (p *plain) result(m *wire.Message, result []byte) []byte {
 }
 
 // events returns the open streams of an event, which the method subscribes to or ends.
+// Those without a kind are no events, but are found in the same way.
 func (p *plain) events(kind, method string) []*SendStream {
 	return p.session.queue.openStreams(func(ss *SendStream) bool {
-		return !ss.sub.silent && ss.sub.IsEvent() && ss.sub.Kind == kind && (ss.sub.Subscribe == method || ss.sub.Unsubscribe == method)
+		return !ss.sub.silent && ss.sub.ID == "" && ss.sub.Kind == kind && (ss.sub.Subscribe == method || ss.sub.Unsubscribe == method)
 	})
 }
 
+// subscriptionID returns the id of a subscription as text, or "" if it is none. Those
+// whose notifications go by position have numbers.
+func (p *plain) subscriptionID(raw []byte) string {
+	form := p.session.Format
+	id, _ := form.String(raw)
+	if n, ok := form.Natural(raw); ok {
+		if ss := p.session.queue.stream(uint64(n)); ss != nil && ss.sub.byPosition() {
+			return strconv.FormatInt(n, 16)
+		}
+	}
+	return id
+}
+
 // end ends the subscriptions with an id, or those of a kind that a method ends, and
-// returns the result of the call.
+// returns the result of the call. Without an id it ends those that have neither, and
+// returns nil if there are none.
 func (p *plain) end(method, id string) (result []byte) {
 	for _, ss := range p.events(id, method) {
 		ss.unsubscribe()
-		result = eventAnswer(p.session.Format, id, "ok")
+		result = ss.sub.id
 	}
 	switch {
-	case result != nil:
+	case result != nil || id == "":
 		return result
 	case p.name([]byte(method)).Events:
 		return eventAnswer(p.session.Format, id, "not subscribed")
