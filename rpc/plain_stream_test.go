@@ -3,10 +3,14 @@ package rpc_test
 import (
 	"bufio"
 	"fmt"
+	"iter"
 	"net"
+	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
 // A strangeServer is a server without streams of wirecall's, as a test writes it.
@@ -112,4 +116,86 @@ func TestFloodOfItems(t *testing.T) {
 	if len(all) != 100 || rpc.CodeOf(err) != rpc.CodeSlowConsumer {
 		t.Error(len(all), err)
 	}
+}
+
+// A subscription whose method has a cursor goes on in another after its connection was
+// lost. Any other ends with an error, and the connection is made again.
+func TestSubscriptionsAfterReconnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := &rpctest.Network{}
+		srv := server(nil, services()...)
+		go srv.Serve(t.Context(), network.Listen())
+		defer srv.Close()
+		conn, err := rpc.Dial(t.Context(), "tcp://peer", &rpc.DialOptions{NetDial: network.Dial, Plain: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		client := NewStrangeClient(conn)
+		marks, err := client.After(t.Context(), 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks, err := client.SubscribeBlock(t.Context(), 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := 8
+		for m, err := range marks {
+			if err != nil || m.N != next {
+				t.Fatal(m, err, "want", next)
+			}
+			switch next++; next {
+			case 10, 13:
+				network.Cut()
+			case 16:
+				goto over
+			}
+		}
+	over:
+		all, err := rpc.Collect(blocks)
+		if len(all) == 0 || rpc.CodeOf(err) != rpc.CodeUnavailable {
+			t.Error(all, err)
+		}
+		if heads, err := client.Heads(t.Context(), 2); err != nil {
+			t.Error(err)
+		} else {
+			next, stop := iter.Pull2(heads)
+			defer stop()
+			if n, err, ok := next(); n != 1 || err != nil || !ok {
+				t.Error(n, err, ok)
+			}
+		}
+	})
+}
+
+// Streams on several connections to one server do not mix, though their ids are the same.
+func TestSubscriptionsOfSeveralConnections(t *testing.T) {
+	srv := server(nil, services()...)
+	defer srv.Close()
+	network := &rpctest.Network{}
+	go srv.Serve(t.Context(), network.Listen())
+	var all sync.WaitGroup
+	for range 8 {
+		conn, err := rpc.Dial(t.Context(), "tcp://peer", &rpc.DialOptions{NetDial: network.Dial, Plain: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		client := NewStrangeClient(conn)
+		for n := range 20 {
+			all.Go(func() {
+				items, err := client.Sync(t.Context(), n)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got, err := rpc.Collect(items)
+				if len(got) != n || err != nil {
+					t.Error(n, got, err)
+				}
+			})
+		}
+	}
+	all.Wait()
 }
