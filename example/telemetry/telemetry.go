@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-//go:generate go tool wirecall gen
+//go:generate go tool wirecall gen -ts web/src/api
 
 // Intake is what devices ask of the server.
 //

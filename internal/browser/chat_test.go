@@ -34,7 +34,7 @@ func awaitMessages(t *testing.T, p *page, want ...string) {
 // Two pages and a Go client chat. What is said while the network of one page is cut
 // arrives, once and in order.
 func TestChat(t *testing.T) {
-	service, url := serveExample(t, "chat")
+	service, url := serveExample(t, "chat", "serve")
 	conn, err := rpc.Dial(t.Context(), service, nil)
 	check(t, err)
 	defer conn.Close()
@@ -77,7 +77,7 @@ func TestChat(t *testing.T) {
 
 // A message that is too long is refused by its declared error, and stays in the form.
 func TestChatRefuses(t *testing.T) {
-	_, url := serveExample(t, "chat")
+	_, url := serveExample(t, "chat", "serve")
 	ada := enter(t, url, "Ada")
 	eval[bool](t, ada, `(document.querySelector("#text").value = "x".repeat(9000), document.querySelector("#post").requestSubmit(), true)`)
 	await(t, ada, `document.querySelector("#problem").textContent === "Not posted: 9000 bytes, of 8192 at most."`)

@@ -20,14 +20,14 @@ var serving = regexp.MustCompile(`ws://\S+/rpc`)
 
 // serveExample builds and runs an example's program, until the test ends, and returns the
 // URLs of its service and its page.
-func serveExample(t *testing.T, name string, args ...string) (service, page string) {
+func serveExample(t *testing.T, name, command string) (service, page string) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), name)
 	build := exec.Command("go", "build", "-o", program, "github.com/wirecall/wirecall/example/"+name+"/cmd/"+name)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.CommandContext(t.Context(), program, append([]string{"serve", "-addr", "127.0.0.1:0"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), program, command, "-addr", "127.0.0.1:0")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	check(t, err)

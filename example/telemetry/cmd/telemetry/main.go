@@ -1,5 +1,7 @@
-// Telemetry is a server for devices and dashboards, a device, and a dashboard.
+// Telemetry is a server for devices and dashboards, a device, and a dashboard. Demo is the
+// server with four devices, whose page at http://localhost:8081 is another dashboard.
 //
+//	go run ./example/telemetry/cmd/telemetry demo
 //	go run ./example/telemetry/cmd/telemetry serve
 //	go run ./example/telemetry/cmd/telemetry device -device attic -interval 2s
 //	go run ./example/telemetry/cmd/telemetry watch
@@ -13,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -20,13 +23,15 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/example/telemetry"
+	"github.com/wirecall/wirecall/example/telemetry/web"
 	"github.com/wirecall/wirecall/rpc"
 )
 
-const usage = `usage: telemetry serve [-addr localhost:8081]
-       telemetry device -device NAME [-interval 1s] [-url ws://localhost:8081]
-       telemetry watch [-url ws://localhost:8081]
-       telemetry set -device NAME [-interval 1s] [-url ws://localhost:8081]
+const usage = `usage: telemetry demo [-addr localhost:8081]
+       telemetry serve [-addr localhost:8081]
+       telemetry device -device NAME [-interval 1s] [-url ws://localhost:8081/rpc]
+       telemetry watch [-url ws://localhost:8081/rpc]
+       telemetry set -device NAME [-interval 1s] [-url ws://localhost:8081/rpc]
 `
 
 var errUsage = errors.New("usage")
@@ -50,7 +55,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("telemetry", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "localhost:8081", "")
-	url := flags.String("url", "ws://localhost:8081", "")
+	url := flags.String("url", "ws://localhost:8081/rpc", "")
 	device := flags.String("device", "", "")
 	interval := flags.Duration("interval", time.Second, "")
 	if len(args) == 0 || flags.Parse(args[1:]) != nil || flags.NArg() > 0 {
@@ -58,7 +63,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	switch {
 	case args[0] == "serve":
-		return serve(ctx, *addr, out)
+		return serve(ctx, *addr, nil, out)
+	case args[0] == "demo":
+		return serve(ctx, *addr, []string{"attic", "cellar", "garden", "kitchen"}, out)
 	case args[0] == "watch":
 		return watch(ctx, *url, out)
 	case args[0] == "device" && *device != "" && *interval > 0:
@@ -69,8 +76,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return errUsage
 }
 
-// serve runs a hub at an address until ctx ends.
-func serve(ctx context.Context, addr string, out io.Writer) error {
+// demoInterval is how often the devices of a demo measure: they make 2,000 points a second.
+const demoInterval = 2 * time.Millisecond
+
+// serve runs a hub and its page at an address until ctx ends, and devices that report to
+// it.
+func serve(ctx context.Context, addr string, devices []string, out io.Writer) error {
 	hub := telemetry.NewHub()
 	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}})
 	srv.Register(telemetry.IntakeService(hub), telemetry.FleetService(hub))
@@ -78,13 +89,19 @@ func serve(ctx context.Context, addr string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "serving at ws://%s\n", ln.Addr())
-	web := &http.Server{Handler: srv}
+	mux := http.NewServeMux()
+	mux.Handle("/rpc", srv)
+	mux.Handle("/", http.FileServerFS(web.Files))
+	fmt.Fprintf(out, "serving at ws://%[1]s/rpc, with a page at http://%[1]s\n", ln.Addr())
+	for _, name := range devices {
+		go report(ctx, fmt.Sprintf("ws://%s/rpc", ln.Addr()), name, demoInterval)
+	}
+	server := &http.Server{Handler: mux}
 	defer context.AfterFunc(ctx, func() {
 		srv.Close()
-		web.Close()
+		server.Close()
 	})()
-	if err := web.Serve(ln); err != http.ErrServerClosed {
+	if err := server.Serve(ln); err != http.ErrServerClosed {
 		return err
 	}
 	return nil
@@ -92,7 +109,7 @@ func serve(ctx context.Context, addr string, out io.Writer) error {
 
 // report is a device.
 func report(ctx context.Context, url, name string, interval time.Duration) error {
-	sensor := telemetry.NewSensor(name, interval, temperature)
+	sensor := telemetry.NewSensor(name, interval, func(t time.Time) float64 { return temperature(name, t) })
 	conn, err := rpc.Dial(ctx, url, &rpc.DialOptions{
 		Services:  []rpc.Service{telemetry.DeviceService(sensor)},
 		Resume:    true,
@@ -111,9 +128,10 @@ func report(ctx context.Context, url, name string, interval time.Duration) error
 	}
 }
 
-// temperature has a rather short day.
-func temperature(t time.Time) float64 {
-	return 20 + 5*math.Sin(float64(t.UnixMilli())/10_000)
+// temperature has a rather short day, which begins elsewhere at each place.
+func temperature(place string, t time.Time) float64 {
+	day := float64(t.UnixMilli())/10_000 + float64(len(place))
+	return 20 + 5*math.Sin(day) + math.Sin(23*day)/2 + rand.Float64()/4
 }
 
 // watch is a dashboard.

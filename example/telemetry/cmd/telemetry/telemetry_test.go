@@ -42,7 +42,7 @@ func until(t *testing.T, lines *bufio.Scanner, want string) string {
 
 func TestPrograms(t *testing.T) {
 	server, stopServer := start(t, "serve", "-addr", "127.0.0.1:0")
-	url := strings.Fields(until(t, server, "ws://"))[2]
+	url := strings.TrimSuffix(strings.Fields(until(t, server, "ws://"))[2], ",")
 	dashboard, stopDashboard := start(t, "watch", "-url", url)
 	until(t, dashboard, "0 devices")
 	_, stopDevice := start(t, "device", "-device", "attic", "-interval", "1h", "-url", url)

@@ -944,7 +944,7 @@ class Session {
   }
 
   /** Goes on over a socket. The peer has received so many frames. */
-  attach(socket: WebSocket, received: number): void {
+  attach(socket: Socket, received: number): void {
     this.#acknowledged(received);
     if (received < this.dropped) throw new Violation("frames are missing", 4501);
     clearTimeout(this.#window);
@@ -956,6 +956,8 @@ class Session {
     for (const frame of this.#kept) socket.send(frame);
     if (this.#owes) this.#ack();
     this.#flush();
+    for (const frame of socket.early ?? []) this.#receive(frame);
+    if (socket.readyState > 1 && socket === this.#socket) this.#closed(1006, "");
   }
 
   /** Puts a message behind those that wait to be sent. written is called when it is. */
@@ -1258,10 +1260,17 @@ function leave(socket: WebSocket, code = 4000, reason?: string): void {
 /** The longest time between attempts to connect. */
 const longest = 30000;
 
+/** A Socket holds what has come behind the answer to a handshake, before a session has it. */
+interface Socket extends WebSocket {
+  early?: string[];
+}
+
 /** Asks for something that is alone in its frame, as its answer is. */
-function ask(socket: WebSocket, method: string, params: object): Promise<any> {
+function ask(socket: Socket, method: string, params: object): Promise<any> {
   return new Promise((resolve, reject) => {
     socket.onmessage = (event) => {
+      const early: string[] = (socket.early = []);
+      socket.onmessage = (event) => early.push(event.data);
       try {
         const m = JSON.parse(event.data);
         if (m.error) reject(received(m.error));
@@ -1292,7 +1301,7 @@ export class Connection {
   #session: Session | undefined;
   #older: Session[] = [];
   #pending: Call[] = [];
-  #socket: WebSocket | undefined; // of the attempt
+  #socket: Socket | undefined; // of the attempt
   #attempt = 0;
   #timer: Timer | undefined;
   #watch: Timer | undefined;
@@ -1367,7 +1376,11 @@ export class Connection {
 
   /** Whether there will be another session after this one. */
   get continues(): boolean {
-    return this.#options.reconnect !== false && this.#state.phase !== "closed" && this.#state.phase !== "refused";
+    return this.#options.reconnect !== false && !this.#stopped;
+  }
+
+  get #stopped(): boolean {
+    return this.#state.phase === "closed" || this.#state.phase === "refused";
   }
 
   /** Takes a call to be sent. */
@@ -1387,7 +1400,7 @@ export class Connection {
   pump(): void {
     const { phase, cause } = this.#state;
     const session = this.#session;
-    if (phase === "refused" || phase === "closed" || (session?.draining && !this.continues)) {
+    if (this.#stopped || (session?.draining && !this.continues)) {
       const code = cause instanceof RpcError ? cause.code : unavailable;
       for (const call of this.#pending.splice(0)) call.fail(notRun(phase === "refused" ? code : unavailable, cause instanceof Error ? cause.message : "the server shuts down"));
     }
@@ -1400,14 +1413,14 @@ export class Connection {
   }
 
   detached(session: Session, cause: RpcError): void {
-    if (session !== this.#session) return;
+    if (session !== this.#session || this.#stopped) return;
     this.#set("detached", cause);
     this.#redial(session);
   }
 
   ended(session: Session, cause: RpcError, final: boolean): void {
     this.#older = this.#older.filter((s) => s !== session);
-    if (session !== this.#session || this.#state.phase === "refused") return;
+    if (session !== this.#session || this.#stopped) return;
     if (final || this.#options.reconnect === false) return this.#close(cause.message, cause);
     this.#set("connecting", cause);
     this.#redial(session);
@@ -1550,7 +1563,7 @@ export class Connection {
   }
 
   /** Goes on with a session, and returns false if the server no longer has it. */
-  async #resume(socket: WebSocket, session: Session, handshake: (request: (auth: string | undefined) => Promise<any>) => Promise<any>): Promise<boolean> {
+  async #resume(socket: Socket, session: Session, handshake: (request: (auth: string | undefined) => Promise<any>) => Promise<any>): Promise<boolean> {
     try {
       const answer = await handshake((auth) =>
         ask(socket, "rpc.resume", { session: session.token, attempt: ++session.attempt, received: session.received, dropped: session.dropped || undefined, auth }),
@@ -1572,7 +1585,7 @@ export class Connection {
   }
 
   /** Begins a session. What runs in the one before may finish there. */
-  #adopt(socket: WebSocket, hello: Hello): void {
+  #adopt(socket: Socket, hello: Hello): void {
     const old = this.#session;
     this.#socket = undefined;
     const session = (this.#session = new Session(this, this.#limits, this.#replay, hello));
