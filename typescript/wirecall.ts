@@ -6,7 +6,7 @@
 // Whatever a server sends that breaks the protocol throws within Session.receive, which
 // ends the session with code 4500.
 
-import { parseExact, under, type Convert } from "./wirecall_values.ts";
+import type { Convert } from "./wirecall_values.ts";
 
 /** The metadata of a call or an answer. */
 export type Meta = { readonly [name: string]: string };
@@ -57,7 +57,8 @@ export interface Method {
   results?: readonly Value[];
   notify?: true;
   idempotent?: true;
-  exact?: true;
+  /** Parses JSON in which integers may be beyond 2^53. */
+  exact?: (text: string) => any;
   cursor?: { param: string; path: readonly string[] };
   errors?: readonly ErrorType[];
 }
@@ -163,7 +164,7 @@ function declared(method: Method | undefined, code: number, type: unknown): Erro
 
 /** What the program gets for an error of the peer's. */
 function received(e: WireError, method?: Method): RpcError {
-  if (!Number.isSafeInteger(e.code) || typeof e.message !== "string") throw new Error("a malformed error");
+  must(Number.isSafeInteger(e.code) && typeof e.message === "string");
   const is = declared(method, e.code, e.type);
   let data = e.data;
   try {
@@ -197,8 +198,9 @@ function convert(v: Value, value: unknown, send: boolean): unknown {
   if (typeof v === "string" || !v.convert) return value;
   try {
     return v.convert(value, send);
-  } catch (error) {
-    throw under(error, v.name);
+  } catch (error: any) {
+    error.under?.(v.name); // a ValueError says where it is
+    throw error;
   }
 }
 
@@ -233,7 +235,7 @@ class Credit {
 
   /** Grants are absolute: an older one has no effect. */
   grant(taken: number, items: number, bytes: number): void {
-    if (taken > this.sent) throw new Error("credit for what was never sent");
+    must(taken <= this.sent, "credit for what was never sent");
     this.#limit = Math.max(this.#limit, taken + Math.min(items, 16384));
     if (taken < this.#taken) return;
     const freed = this.#sizes.splice(0, taken - this.#taken).reduce((a, b) => a + b, 0);
@@ -343,8 +345,8 @@ class Receiver<T = unknown> implements Stream<T> {
     session.receiving.set(handle, this);
   }
 
-  get exact(): boolean {
-    return !!this.#owner.method.exact;
+  get exact(): Method["exact"] {
+    return this.#owner.method.exact;
   }
 
   /** Takes what $/items brings. */
@@ -660,7 +662,7 @@ class Call implements Owner {
     this.#settle(() => {
       if (m.error) return this.#refused(session, received(m.error, this.method));
       if (!session.mayReceive(handles)) throw new RpcError(limitReached, "the answer has too many streams");
-      this.#resolve(this.#results(session, this.method.exact ? (parseExact(line) as any) : m, handles));
+      this.#resolve(this.#results(session, this.method.exact?.(line) ?? m, handles));
     });
     for (const handle of handles) session.refuse(handle);
   }
@@ -859,6 +861,13 @@ class Violation extends Error {
   }
 }
 
+const malformed = "a message is malformed", miscounted = "the peers have counted differently";
+
+/** Wants something of the peer. */
+function must(ok: unknown, text: string = malformed, close?: number): asserts ok {
+  if (!ok) throw new Violation(text, close);
+}
+
 /** What the peer says of itself in hello. */
 interface Hello extends Limits {
   v: number;
@@ -944,7 +953,7 @@ class Session {
   /** Goes on over a socket. The peer has received so many frames. */
   attach(socket: Socket, received: number): void {
     this.#acknowledged(received);
-    if (received < this.dropped) throw new Violation("frames are missing", 4501);
+    must(received >= this.dropped, "frames are missing", 4501);
     clearTimeout(this.#window);
     this.#socket = socket;
     this.quiet = 1;
@@ -1003,7 +1012,7 @@ class Session {
   }
 
   #acknowledged(received: number): void {
-    if (!natural(received) || received > this.#sent) throw new Violation(`frame ${received} is acknowledged, of ${this.#sent} that were sent`, 4501);
+    must(natural(received) && received <= this.#sent, miscounted, 4501);
     while (this.dropped < received) {
       this.#keptBytes -= this.#kept.shift()!.length;
       this.#pinged = false;
@@ -1021,7 +1030,7 @@ class Session {
     this.received++;
     this.quiet = 0;
     try {
-      if (typeof frame !== "string") throw new Violation("a binary frame");
+      must(typeof frame === "string");
       let eliciting = false;
       frame.split("\n").forEach((line, i) => {
         eliciting = this.#message(line, i) || eliciting;
@@ -1030,7 +1039,7 @@ class Session {
     } catch (error) {
       this.breached = true;
       const known = error instanceof Violation;
-      return this.fail(known ? error.close : 4500, known ? error.message : "a message is malformed");
+      return this.fail(known ? error.close : 4500, known ? error.message : malformed);
     }
     for (const sender of this.sending.values()) sender.wake();
   }
@@ -1051,13 +1060,12 @@ class Session {
 
   /** Takes the i-th message of a frame, and returns whether it elicits an ack. */
   #message(line: string, i: number): boolean {
-    const bytes = line.length * 3 > this.#limits.message ? size(line) : 0;
-    if (bytes > this.#limits.message) throw new Violation("a message is over the limit");
+    const { message } = this.#limits;
+    must(line.length * 3 <= message || size(line) <= message, "a message is over the limit");
     const m = JSON.parse(line);
-    if (m?.jsonrpc !== "2.0") throw new Violation("not JSON-RPC 2.0");
+    must(m.jsonrpc === "2.0");
     const { method, id, params } = m;
     if (method === undefined) return this.#answer(m, line);
-    if (typeof method !== "string") throw new Violation("an invalid method");
     if (id === undefined && method.startsWith("$/")) return this.#control(method, params ?? [], line, i);
     this.carried = true;
     this.#request(m, line);
@@ -1066,8 +1074,8 @@ class Session {
 
   #answer(m: any, line: string): true {
     const call = this.calls.get(m.id);
-    if (!call) throw new Violation(natural(m.id) ? `an answer to a call that is not open: id ${m.id}` : `an answer with an invalid id: ${m.id}`);
-    if (!("result" in m) === !m.error) throw new Violation("an answer has a result or an error");
+    must(call, "an answer to a call that is not open");
+    must("result" in m !== "error" in m);
     this.carried = true;
     call.answered(m, line);
     this.#connection.pump();
@@ -1080,16 +1088,17 @@ class Session {
       if (this.#ackTimer) this.#ack();
       this.post(control("$/pong", p.slice(0, 1)));
     } else if (method === "$/ack" && this.resumable) {
-      if (i || p[1] !== this.received) throw new Violation(`frame ${this.received} is numbered ${p[1]}`, i ? 4500 : 4501);
+      must(!i);
+      must(p[1] === this.received, miscounted, 4501);
       this.#acknowledged(handle);
     } else if (method === "$/items") {
       this.#items(handle, p, line);
     } else if (method === "$/end") {
       const end = p[1];
-      if (p.length > 1 && (typeof end !== "object" || !end)) throw new Violation("a control message is malformed");
+      must(p.length < 2 || (typeof end === "object" && end));
       this.#stream(handle).ended(end);
     } else if (method === "$/credit") {
-      if (!p.slice(0, 4).every(natural) || p.length < 4) throw new Violation("a control message is malformed");
+      must(p.length > 3 && p.slice(0, 4).every(natural));
       (handle ? this.sending.get(handle)?.credit : this.notes)?.grant(p[1], p[2], p[3]);
       if (!handle) this.#connection.pump();
     } else if (method === "$/cancel") {
@@ -1106,14 +1115,14 @@ class Session {
 
   #stream(handle: number): Receiver {
     const stream = this.receiving.get(handle);
-    if (!stream) throw new Violation(`stream ${handle} is not open`);
+    must(stream, "a stream that is not open");
     return stream;
   }
 
   #items(handle: number, p: any, line: string): void {
     const stream = this.#stream(handle);
     this.carried = true;
-    const items = stream.exact ? (parseExact(line) as any).params[1] : p[1];
+    const items = stream.exact?.(line).params[1] ?? p[1];
     stream.receive(items, size(line) - control("$/items", [handle, []]).length - Math.max(0, items.length - 1));
   }
 
@@ -1127,10 +1136,9 @@ class Session {
 
   /** The handles of the streams that a message lists. */
   claim(handles: unknown): Set<number> {
-    const list = (handles ?? []) as number[];
-    for (const h of list) if (!natural(h) || !h || this.receiving.has(h)) throw new Violation(`stream ${h} is open already`);
-    if (list.length > 16 || new Set(list).size !== list.length) throw new Violation("a message lists its streams wrongly");
-    return new Set(list);
+    const list = (handles ?? []) as number[], set = new Set(list);
+    must(set.size === list.length && set.size <= 16 && list.every((h) => natural(h) && h && !this.receiving.has(h)), "a stream is open already");
+    return set;
   }
 
   mayReceive(handles: Set<number>): boolean {
@@ -1147,13 +1155,13 @@ class Session {
   #request(m: any, line: string): void {
     const { id, method, streams } = m;
     const note = id === undefined;
-    if (!note && (!natural(id) || this.serving.has(id))) throw new Violation("an invalid id");
+    must(note || (natural(id) && !this.serving.has(id)));
     const bytes = note ? size(line) : 0;
-    if (note && !this.#noteWindow.receive(1, bytes)) throw new Violation("more notifications than the credit allowed");
+    must(!note || this.#noteWindow.receive(1, bytes), "more notifications than the credit allowed");
     const handles = this.claim(streams);
     const target = this.#connection.services.get(method);
     const refusal = this.#refusal(target, handles);
-    const served = refusal || !target ? undefined : new Served(this, target, target.method.exact ? parseExact(line) : m, handles);
+    const served = refusal || !target ? undefined : new Served(this, target, target.method.exact?.(line) ?? m, handles);
     for (const handle of handles) this.refuse(handle);
     if (note) this.#note(target, served, bytes);
     else if (refusal) this.post(message({ id, error: { ...refusal, ran: "no" } }));

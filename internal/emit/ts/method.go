@@ -20,10 +20,13 @@ func (e *emitter) method(name string, m *model.Method) *method {
 	for _, flag := range []struct {
 		on   bool
 		name string
-	}{{m.Notify, "notify"}, {m.Idempotent, "idempotent"}, {e.exact(m), "exact"}} {
+	}{{m.Notify, "notify"}, {m.Idempotent, "idempotent"}} {
 		if flag.on {
 			add("%s: true", flag.name)
 		}
+	}
+	if e.exact(m) {
+		add("exact: json.parseExact")
 	}
 	if m.Cursor != nil {
 		add("cursor: { param: %s, path: [%s] }", quote(m.Cursor.Param), quoteAll(e.CursorPath(m)))

@@ -1,15 +1,21 @@
 // A client of the ledger that does random things: node model.mjs LEDGER URL SEED OPERATIONS.
 // It checks what it is answered, and prints what it was told as JSON. Time is shorter, so that
 // many sockets can be cut.
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [folder, url, seed, operations] = process.argv.slice(2);
-const timeout = globalThis.setTimeout;
-globalThis.setTimeout = (f, ms) => timeout(f, ms / 50);
-const load = (name) => import(pathToFileURL(path.resolve(folder, name)));
+const copy = mkdtempSync(path.join(os.tmpdir(), "ledger"));
+cpSync(folder, copy, { recursive: true });
+const runtime = path.join(copy, "wirecall.js");
+writeFileSync(path.join(copy, "package.json"), '{"type": "module"}');
+writeFileSync(runtime, "const setTimeout = (f, ms) => globalThis.setTimeout(f, ms / 50);\n" + readFileSync(runtime, "utf8"));
+const load = (name) => import(pathToFileURL(path.join(copy, name)));
 const { connect } = await load("wirecall.js");
 const { ledger, MirrorService } = await load("ledger.js");
+rmSync(copy, { recursive: true });
 
 let state = Number(seed) + 1; // mulberry32
 function random(n) {

@@ -34,7 +34,7 @@ async function answer({ script: name, service, method, kind, index, json }) {
   const value = found[kind]?.[index];
   if (value === undefined) throw new Error(`${method} has no ${kind} ${index}`);
   const convert = value.convert ?? ((value) => value);
-  const received = convert(found.exact ? values.parseExact(json) : JSON.parse(json), false);
+  const received = convert((found.exact ?? JSON.parse)(json), false);
   return stringify(convert(received, true));
 }
 

@@ -14,14 +14,14 @@ const runtimeModule = await import(pathToFileURL(path.resolve(runtime)));
 const { connect, client } = runtimeModule;
 use(runtimeModule);
 
-// The conversations, and files of them, that are not for this runtime, and why.
+// Files that are not for this runtime: it speaks neither plain JSON-RPC nor over lines.
+const foreign = /^(plain-|framing)/;
+
+// Conversations that are not, and why.
 const others = {
   "malformed/a deep result": "JavaScript has no limit of its own for the depth of values",
   "client-streams/an item that cannot be decoded": "values are not checked against their types",
   "goaway/nested in a client": "a handler in JavaScript has no context that says for which call it runs",
-  "framing": "there are no lines, only WebSockets",
-  "plain-client": "plain JSON-RPC is not spoken",
-  "plain-half-close": "nor here",
 };
 
 // Lines of other conversations that are not: a Go client checks values against their types.
@@ -261,7 +261,7 @@ for (const file of readdirSync(folder).filter((f) => f.endsWith(".txt"))) {
   for (const conversation of read(path.join(folder, file))) {
     const name = `${file.slice(0, -4)}/${conversation.name}`;
     const first = conversation.lines.find((l) => l.marker !== "!");
-    if (first?.text !== "dial" || name in others || file.slice(0, -4) in others || (only && !name.includes(only))) continue;
+    if (first?.text !== "dial" || name in others || foreign.test(name) || (only && !name.includes(only))) continue;
     count++;
     Socket.dialed = [];
     reset();
