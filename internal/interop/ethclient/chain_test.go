@@ -2,7 +2,6 @@ package ethclient
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 	"math/big"
 	"slices"
@@ -118,41 +117,40 @@ func (c *chain) Call(_ context.Context, call Call, _ string) (hexutil.Bytes, err
 	return call.Input, nil
 }
 
-func (c *chain) Subscribe(ctx context.Context, kind string, filter Filter) (iter.Seq2[json.RawMessage, error], error) {
-	if kind != "newHeads" && kind != "logs" {
-		return nil, rpc.Errorf(rpc.CodeInvalidParams, "no %q subscription", kind)
-	}
-	items := func(b block) (items []any) {
-		if kind == "newHeads" {
-			return []any{b.header}
-		}
-		for _, l := range b.logs {
-			if filter.match(l) {
-				items = append(items, l)
-			}
-		}
-		return items
-	}
-	seen, _, _ := c.from(0)
-	return c.follow(ctx, len(seen), kind, items), nil
+func (c *chain) NewHeads(ctx context.Context) (iter.Seq2[*types.Header, error], error) {
+	return follow(ctx, c, "newHeads", func(b block) []*types.Header { return []*types.Header{b.header} }), nil
 }
 
-// follow yields the items of each block from the nth on.
-func (c *chain) follow(ctx context.Context, n int, kind string, items func(block) []any) iter.Seq2[json.RawMessage, error] {
-	return func(yield func(json.RawMessage, error) bool) {
+func (c *chain) Logs(ctx context.Context, filter Filter) (iter.Seq2[types.Log, error], error) {
+	return follow(ctx, c, "logs", func(b block) (logs []types.Log) {
+		for _, l := range b.logs {
+			if filter.match(l) {
+				logs = append(logs, l)
+			}
+		}
+		return logs
+	}), nil
+}
+
+// follow returns the items of each block from the next on.
+func follow[T any](ctx context.Context, c *chain, kind string, items func(block) []T) iter.Seq2[T, error] {
+	seen, _, _ := c.from(0)
+	n := len(seen)
+	return func(yield func(T, error) bool) {
 		defer func() { c.left <- kind }()
 		for {
 			blocks, grown, broken := c.from(n)
 			n += len(blocks)
 			for _, b := range blocks {
 				for _, item := range items(b) {
-					if raw, err := json.Marshal(item); !yield(raw, err) {
+					if !yield(item, nil) {
 						return
 					}
 				}
 			}
 			if broken != nil {
-				yield(nil, broken)
+				var none T
+				yield(none, broken)
 				return
 			}
 			select {

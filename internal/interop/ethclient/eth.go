@@ -4,7 +4,6 @@ package ethclient
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -17,33 +16,28 @@ import (
 // Eth is a part of Ethereum's execution API. Its types are go-ethereum's, whose JSON
 // is strict: it is theirs that decides whether the two sides agree.
 //
-//wirecall:service
+//wirecall:service names=eth_methodName
+//wirecall:subscription ethereum
 type Eth interface {
-	//wirecall:name eth_chainId
 	ChainID(ctx context.Context) (hexutil.Uint64, error)
 
-	//wirecall:name eth_blockNumber
 	BlockNumber(ctx context.Context) (hexutil.Uint64, error)
 
 	// GetBlockByNumber returns nil for a block that does not exist.
-	//
-	//wirecall:name eth_getBlockByNumber
 	GetBlockByNumber(ctx context.Context, number string, full bool) (*types.Header, error)
 
-	//wirecall:name eth_getLogs
 	GetLogs(ctx context.Context, filter Filter) ([]types.Log, error)
 
 	// Call runs a contract, which may revert.
 	//
-	//wirecall:name eth_call
 	//wirecall:error Reverted 3
 	Call(ctx context.Context, call Call, block string) (hexutil.Bytes, error)
 
-	// Subscribe streams what is new: types.Header for "newHeads", types.Log for "logs",
-	// which alone has a filter.
-	//
-	//wirecall:name eth_subscribe
-	Subscribe(ctx context.Context, kind string, filter Filter) (iter.Seq2[json.RawMessage, error], error)
+	// NewHeads streams the headers of new blocks.
+	NewHeads(ctx context.Context) (iter.Seq2[*types.Header, error], error)
+
+	// Logs streams the logs of new blocks that the filter selects.
+	Logs(ctx context.Context, filter Filter) (iter.Seq2[types.Log, error], error)
 }
 
 // A Filter selects logs. Without addresses it selects those of all.

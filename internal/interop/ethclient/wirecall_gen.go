@@ -4,7 +4,6 @@ package ethclient
 
 import (
 	"context"
-	"encoding/json"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/wirecall/wirecall/rpc"
@@ -23,12 +22,13 @@ const (
 	EthGetBlockByNumberMethod = "eth_getBlockByNumber"
 	EthGetLogsMethod          = "eth_getLogs"
 	EthCallMethod             = "eth_call"
-	EthSubscribeMethod        = "eth_subscribe"
+	EthNewHeadsMethod         = "eth_newHeads"
+	EthLogsMethod             = "eth_logs"
 )
 
 // EthService serves impl as the service Eth.
 func EthService(impl Eth) rpc.Service {
-	return rpc.Service{Name: "Eth", Impl: impl, Methods: []*rpc.Method{&ethChainID, &ethBlockNumber, &ethGetBlockByNumber, &ethGetLogs, &ethCall, &ethSubscribe}}
+	return rpc.Service{Name: "Eth", Impl: impl, Methods: []*rpc.Method{&ethChainID, &ethBlockNumber, &ethGetBlockByNumber, &ethGetLogs, &ethCall, &ethNewHeads, &ethLogs}}
 }
 
 // EthClient implements Eth by calls through an rpc.Caller.
@@ -163,35 +163,48 @@ func (p *ethCallParams) Field(i int) any {
 	}
 }
 
-// Subscribe streams what is new: types.Header for "newHeads", types.Log for "logs",
-// which alone has a filter.
-func (c *EthClient) Subscribe(ctx context.Context, kind string, filter Filter) (iter.Seq2[json.RawMessage, error], error) {
+// NewHeads streams the headers of new blocks.
+func (c *EthClient) NewHeads(ctx context.Context) (iter.Seq2[*types.Header, error], error) {
 	var r gen1.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: &ethSubscribe, Params: &ethSubscribeParams{kind, filter}, Result: &r})
-	return gen1.Receive[json.RawMessage](r), err
+	err := c.caller.Call(ctx, &rpc.Call{Method: &ethNewHeads, Result: &r})
+	return gen1.Receive[*types.Header](r), err
 }
 
-var ethSubscribe = rpc.Method{
-	Name: EthSubscribeMethod, Service: "Eth", Params: []string{"kind", "filter"},
-	New: gen1.New[ethSubscribeParams, gen1.Stream],
+var ethNewHeads = rpc.Method{
+	Name: EthNewHeadsMethod, Service: "Eth",
+	Plain: &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "eth_subscribe", Kind: "newHeads", Notify: "eth_subscription", Unsubscribe: "eth_unsubscribe", ID: "subscription", Item: "result"}},
+	New:   func() (any, any) { return nil, new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		p, r := c.Params.(*ethSubscribeParams), c.Result.(*gen1.Stream)
-		r0, err := impl.(Eth).Subscribe(ctx, p.Kind, p.Filter)
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Eth).NewHeads(ctx)
 		*r = gen1.Send(r0)
 		return err
 	},
 }
 
-type ethSubscribeParams struct {
-	Kind   string
+// Logs streams the logs of new blocks that the filter selects.
+func (c *EthClient) Logs(ctx context.Context, filter Filter) (iter.Seq2[types.Log, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &ethLogs, Params: &ethLogsParams{filter}, Result: &r})
+	return gen1.Receive[types.Log](r), err
+}
+
+var ethLogs = rpc.Method{
+	Name: EthLogsMethod, Service: "Eth", Params: []string{"filter"},
+	Plain: &rpc.Plain{Subscription: &rpc.Subscription{Subscribe: "eth_subscribe", Kind: "logs", Notify: "eth_subscription", Unsubscribe: "eth_unsubscribe", ID: "subscription", Item: "result"}},
+	New:   gen1.New[ethLogsParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*ethLogsParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Eth).Logs(ctx, p.Filter)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type ethLogsParams struct {
 	Filter Filter
 }
 
-func (p *ethSubscribeParams) Field(i int) any {
-	switch i {
-	case 0:
-		return &p.Kind
-	default:
-		return &p.Filter
-	}
+func (p *ethLogsParams) Field(int) any {
+	return &p.Filter
 }
