@@ -44,7 +44,7 @@ type Strange interface {
 	//wirecall:subscription substrate
 	SubscribeBlock(ctx context.Context, n int) (iter.Seq2[int, error], error)
 
-	// Sync streams the numbers from 1 to n.
+	// Sync streams the numbers from 1 to n, or to -n, one a second.
 	//
 	//wirecall:subscription go-jsonrpc
 	Sync(ctx context.Context, n int) (iter.Seq2[int, error], error)
@@ -114,6 +114,9 @@ func (s strange) SubscribeBlock(ctx context.Context, n int) (iter.Seq2[int, erro
 }
 
 func (s strange) Sync(ctx context.Context, n int) (iter.Seq2[int, error], error) {
+	if n < 0 {
+		return s.Tick(ctx, -n)
+	}
 	return s.Count(ctx, n)
 }
 

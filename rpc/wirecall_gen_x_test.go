@@ -1672,7 +1672,7 @@ func (p *strangeSubscribeBlockParams) Field(int) any {
 	return &p.N
 }
 
-// Sync streams the numbers from 1 to n.
+// Sync streams the numbers from 1 to n, or to -n, one a second.
 func (c *StrangeClient) Sync(ctx context.Context, n int) (iter.Seq2[int, error], error) {
 	var r gen1.Stream
 	err := c.caller.Call(ctx, &rpc.Call{Method: &strangeSync, Params: &strangeSyncParams{n}, Result: &r})

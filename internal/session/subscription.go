@@ -301,7 +301,7 @@ func (p *plain) cancelCalls(params []byte) {
 		p.cancel(raw)
 		call := idKey(raw)
 		for _, ss := range p.session.queue.openStreams(func(ss *SendStream) bool { return ss.sub.call == call && ss.sub.Cancel != "" }) {
-			ss.unsubscribe()
+			ss.stop(nil)
 		}
 	}
 }
