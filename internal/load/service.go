@@ -325,6 +325,7 @@ func (w *pkgLoader) distinctServices(seen map[string]*model.Service) {
 		}
 		seen[key] = s
 		w.sameButCase(s)
+		w.sameCall(s)
 	}
 }
 
