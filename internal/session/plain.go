@@ -85,7 +85,7 @@ func (p *plain) message(raw []byte, reply func([]byte)) {
 		answer = p.post
 	}
 	switch err := s.Format.DecodePlain(raw, m); {
-	case err != nil && s.Client && !m.Answer && !m.Request && p.subscriptions.receiveEvent(raw, err):
+	case err != nil && s.Client && !m.Answer && !m.Request && p.subscriptions.receiveInvalid(raw, err):
 		answer(nil)
 	case err == nil && m.Method == nil, m.Answer, err != nil && s.Client && !m.Request:
 		p.receiveAnswer(m, err)
@@ -172,7 +172,7 @@ func (p *plain) fault(id []byte, f *wire.Fault) []byte {
 func (p *plain) notification(m *wire.Message) {
 	s := p.session
 	switch {
-	case s.Client && p.subscriptions.receive(m):
+	case s.Client && p.subscriptions.receive(m, nil):
 		return
 	case string(m.Method) == methodCancelRequest:
 		for name, id := range s.Format.Object(m.Params) {

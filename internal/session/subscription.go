@@ -144,6 +144,10 @@ func (sub *subscription) endMessages(errObject []byte) [][]byte {
 	return nil
 }
 
+// methodEndSubscription is the second of the messages that end a subscription with an
+// error in Ethereum's style.
+const methodEndSubscription = "end_subscription"
+
 // ethEndMessages returns the messages that end a subscription in Ethereum's style,
 // whose clients take any message without a result for an item. A complete stream gets
 // none, an error two, which are harmless only together. ethers takes the first for an
@@ -156,7 +160,7 @@ func (sub *subscription) ethEndMessages(errObject []byte) [][]byte {
 	}
 	first := append(sub.form.AppendString([]byte(`{"id":null,"method":`), sub.Notify), `,"params":{"subscription":`...)
 	first = append(append(append(append(first, sub.id...), `},"error":`...), errObject...), '}')
-	second := append([]byte(`{"jsonrpc":"2.0","method":"end_subscription","params":{"Subscription":`), sub.id...)
+	second := append([]byte(`{"jsonrpc":"2.0","method":"`+methodEndSubscription+`","params":{"Subscription":`), sub.id...)
 	return [][]byte{first, append(second, "}}"...)}
 }
 

@@ -158,16 +158,21 @@ func (t *subscriptions) refusal(sub *Subscription, result []byte) string {
 	return why
 }
 
-// receive receives a notification, and reports whether it is one of a subscription.
-func (t *subscriptions) receive(m *wire.Message) bool {
+// receive receives a notification, and reports whether it is one of a subscription. end
+// is the error beside its params, nil for none.
+func (t *subscriptions) receive(m *wire.Message, end []byte) bool {
 	t.mu.Lock()
 	sub := t.methods[string(m.Method)]
 	if sub == nil {
+		inUse := t.methods != nil
 		t.mu.Unlock()
-		return false
+		return inUse && string(m.Method) == methodEndSubscription // which follows the error
 	}
 	id, item := t.read(sub, m.Params)
 	item.end = item.end || string(m.Method) == sub.End
+	if end != nil {
+		item.item, item.err = nil, end
+	}
 	item.deep = m.Deep
 	s := t.find(sub, m.Method, id)
 	if s == nil && len(t.pending) > 0 {
@@ -196,24 +201,44 @@ func (t *subscriptions) find(sub *Subscription, method []byte, id string) *subsc
 	return nil
 }
 
-// receiveEvent receives a message that is not one of JSON-RPC 2.0, and reports whether it
-// has an item of a subscription all the same: a server of rpc-websockets names an event
-// by "notification" in the place of "method", and leaves "jsonrpc" out.
-func (t *subscriptions) receiveEvent(raw []byte, invalid error) bool {
+// receiveInvalid receives a message that is not one of JSON-RPC 2.0, and reports whether
+// it belongs to a subscription all the same. There are two: the item of an event, which
+// rpc-websockets names by "notification" in the place of "method", without "jsonrpc"; and
+// the error that ends a subscription by Ethereum's names, beside the params that have its
+// id.
+func (t *subscriptions) receiveInvalid(raw []byte, invalid error) bool {
 	if invalid.(*wire.Fault).Code == wire.ParseError {
 		return false
 	}
+	form := t.session.Format
 	m := wire.Message{Deep: true} // it may be
-	for name, value := range t.session.Format.Object(raw) {
+	var event, method string
+	var end []byte
+	for name, value := range form.Object(raw) {
 		switch name {
 		case "notification":
-			event, _ := t.session.Format.String(value)
-			m.Method = []byte(event)
+			event, _ = form.String(value)
+		case "method":
+			method, _ = form.String(value)
 		case "params":
 			m.Params = value
+		case "error":
+			end = value
+		case "id":
+			m.ID = value
 		}
 	}
-	return t.receive(&m)
+	switch {
+	case m.ID != nil && form.Kind(m.ID) != wire.Null:
+		return false
+	case end == nil && method == "":
+		m.Method = []byte(event)
+	case end != nil && event == "":
+		m.Method = []byte(method)
+	default:
+		return false
+	}
+	return t.receive(&m, end)
 }
 
 // A subscriptionItem is what a notification has beside the id: an item, or the end.
