@@ -2,6 +2,7 @@ package ethclient
 
 import (
 	"errors"
+	"fmt"
 	"math/big"
 	"net/http/httptest"
 	"testing"
@@ -192,4 +193,47 @@ func TestSubscribesAgain(t *testing.T) {
 	wantHead(t, blocks, 1)
 	sub.Unsubscribe()
 	<-c.left
+}
+
+// What ethclient can do, a client of the interface can as well, whether it speaks
+// wirecall or is held to plain JSON-RPC.
+func TestOwnClient(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		t.Run(fmt.Sprintf("plain %v", plain), func(t *testing.T) {
+			c, _, addr := serve(t)
+			conn, err := rpc.Dial(t.Context(), "ws://"+addr, &rpc.DialOptions{Plain: plain})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			eth := NewEthClient(conn)
+			heads, err := eth.NewHeads(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			logs, err := eth.Logs(t.Context(), Filter{Address: []common.Address{bob}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.add(alice, bob)
+			for h, err := range heads {
+				if err != nil || h.Number.Int64() != 1 {
+					t.Error(h, err)
+				}
+				break
+			}
+			if kind := <-c.left; kind != "newHeads" {
+				t.Error("ended:", kind)
+			}
+			c.breakFeeds(errors.New("feed lost"))
+			all, err := rpc.Collect(logs)
+			if len(all) != 1 || all[0].Address != bob || err == nil || err.Error() != "feed lost" {
+				t.Error(all, err)
+			}
+			_, err = eth.Call(t.Context(), Call{Input: []byte("why")}, "latest")
+			if why, ok := errors.AsType[Reverted](err); !ok || string(why) != "why" {
+				t.Error(err)
+			}
+		})
+	}
 }
