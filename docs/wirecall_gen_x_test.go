@@ -20,9 +20,17 @@ const (
 	EthGetBalanceMethod  = "eth_getBalance"
 )
 
+// ethDescription is what rpc.discover says of Eth.
+const ethDescription = `{"methods":[
+{"name":"eth_blockNumber","tags":[{"$ref":"#/components/tags/Eth"}],"description":"BlockNumber returns the number of the latest block, in hexadecimal.","params":[],"result":{"name":"result","schema":{"type":"string"}},"errors":[{"code":3,"message":"docs_test.Reverted"}],"x-wirecall":{"service":"Eth","errors":[{"name":"docs_test.Reverted","code":3,"data":{"$ref":"#/components/schemas/docs_test.Reverted"}}]}},
+{"name":"eth_getBalance","tags":[{"$ref":"#/components/tags/Eth"}],"description":"GetBalance returns a balance, at the latest block if block is nil.","paramStructure":"by-position","params":[{"name":"address","required":true,"schema":{"type":"string"}},{"name":"block","schema":{"type":["string","null"]}}],"result":{"name":"result","schema":{"type":"string"}},"errors":[{"code":3,"message":"docs_test.Reverted"}],"x-wirecall":{"service":"Eth","errors":[{"name":"docs_test.Reverted","code":3,"data":{"$ref":"#/components/schemas/docs_test.Reverted"}}]}}
+],"components":{"schemas":{
+"docs_test.Reverted":{"type":"string","description":"Reverted is the error of a call that a contract has reverted: what it returned."}
+},"tags":{"Eth":{"name":"Eth","description":"Eth is a part of the API of Ethereum's nodes."}}}}`
+
 // EthService serves impl as the service Eth.
 func EthService(impl Eth) rpc.Service {
-	return rpc.Service{Name: "Eth", Impl: impl, Methods: []*rpc.Method{&ethBlockNumber, &ethGetBalance}}
+	return rpc.Service{Name: "Eth", Impl: impl, Methods: []*rpc.Method{&ethBlockNumber, &ethGetBalance}, Description: ethDescription}
 }
 
 // EthClient implements Eth by calls through an rpc.Caller.
@@ -91,9 +99,16 @@ const (
 	ChainNewHeadsMethod = "eth_newHeads"
 )
 
+// chainDescription is what rpc.discover says of Chain.
+const chainDescription = `{"methods":[
+{"name":"eth_newHeads","tags":[{"$ref":"#/components/tags/Chain"}],"description":"NewHeads streams the headers of blocks as they become the head of the chain.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Chain","streams":{"results":{"r0":{"$ref":"#/components/schemas/docs_test.Header"}}},"subscription":{"subscribe":"eth_subscribe","kind":"newHeads","notify":"eth_subscription","unsubscribe":"eth_unsubscribe","id":"subscription","item":"result"}}}
+],"components":{"schemas":{
+"docs_test.Header":{"type":"object","properties":{"number":{"type":"string"},"hash":{"type":"string"}},"required":["number","hash"],"description":"A Header is what a block begins with."}
+},"tags":{"Chain":{"name":"Chain","description":"Chain is another part of it."}}}}`
+
 // ChainService serves impl as the service Chain.
 func ChainService(impl Chain) rpc.Service {
-	return rpc.Service{Name: "Chain", Impl: impl, Methods: []*rpc.Method{&chainNewHeads}}
+	return rpc.Service{Name: "Chain", Impl: impl, Methods: []*rpc.Method{&chainNewHeads}, Description: chainDescription}
 }
 
 // ChainClient implements Chain by calls through an rpc.Caller.
@@ -128,9 +143,15 @@ const (
 	AuthorSubmitAndWatchExtrinsicMethod = "author_submitAndWatchExtrinsic"
 )
 
+// authorDescription is what rpc.discover says of Author.
+const authorDescription = `{"methods":[
+{"name":"author_submitAndWatchExtrinsic","tags":[{"$ref":"#/components/tags/Author"}],"description":"SubmitAndWatchExtrinsic submits a transaction and streams what becomes of it.","params":[{"name":"extrinsic","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Author","streams":{"results":{"r0":{"type":"string"}}},"subscription":{"subscribe":"author_submitAndWatchExtrinsic","notify":"author_extrinsicUpdate","unsubscribe":"author_unwatchExtrinsic","id":"subscription","item":"result"}}}
+],"components":{"schemas":{
+},"tags":{"Author":{"name":"Author","description":"Author is a part of the API of Substrate's nodes."}}}}`
+
 // AuthorService serves impl as the service Author.
 func AuthorService(impl Author) rpc.Service {
-	return rpc.Service{Name: "Author", Impl: impl, Methods: []*rpc.Method{&authorSubmitAndWatchExtrinsic}}
+	return rpc.Service{Name: "Author", Impl: impl, Methods: []*rpc.Method{&authorSubmitAndWatchExtrinsic}, Description: authorDescription}
 }
 
 // AuthorClient implements Author by calls through an rpc.Caller.
@@ -173,9 +194,15 @@ const (
 	PagesPageMethod = "list/page"
 )
 
+// pagesDescription is what rpc.discover says of Pages.
+const pagesDescription = `{"methods":[
+{"name":"list/page","tags":[{"$ref":"#/components/tags/Pages"}],"description":"Page returns a page of the list, the first if cursor is nil.","params":[{"name":"cursor","required":true,"schema":{"type":["string","null"]}},{"name":"all","required":true,"schema":{"type":"boolean"}}],"result":{"name":"result","schema":{"type":["array","null"],"items":{"type":"string"}}},"x-wirecall":{"service":"Pages","omitempty":["cursor"]}}
+],"components":{"schemas":{
+},"tags":{"Pages":{"name":"Pages","description":"Pages is a list that comes in pages."}}}}`
+
 // PagesService serves impl as the service Pages.
 func PagesService(impl Pages) rpc.Service {
-	return rpc.Service{Name: "Pages", Impl: impl, Methods: []*rpc.Method{&pagesPage}}
+	return rpc.Service{Name: "Pages", Impl: impl, Methods: []*rpc.Method{&pagesPage}, Description: pagesDescription}
 }
 
 // PagesClient implements Pages by calls through an rpc.Caller.
@@ -223,9 +250,15 @@ const (
 	EditorShowMessageMethod = "window/showMessage"
 )
 
+// editorDescription is what rpc.discover says of Editor.
+const editorDescription = `{"methods":[
+{"name":"window/showMessage","tags":[{"$ref":"#/components/tags/Editor"}],"params":[{"name":"message","required":true,"schema":{"type":"string"}}],"x-wirecall":{"service":"Editor","notify":true}}
+],"components":{"schemas":{
+},"tags":{"Editor":{"name":"Editor","description":"Editor is what a language server calls."}}}}`
+
 // EditorService serves impl as the service Editor.
 func EditorService(impl Editor) rpc.Service {
-	return rpc.Service{Name: "Editor", Impl: impl, Methods: []*rpc.Method{&editorShowMessage}}
+	return rpc.Service{Name: "Editor", Impl: impl, Methods: []*rpc.Method{&editorShowMessage}, Description: editorDescription}
 }
 
 // EditorClient implements Editor by calls through an rpc.Caller.
@@ -265,9 +298,18 @@ const (
 	LibraryFindMethod  = "Library.Find"
 )
 
+// libraryDescription is what rpc.discover says of Library.
+const libraryDescription = `{"methods":[
+{"name":"Library.Stat","tags":[{"$ref":"#/components/tags/Library"}],"params":[{"name":"name","required":true,"schema":{"type":"string"}},{"name":"version","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"object","properties":{"size":{"type":"integer","format":"int64"},"pages":{"type":"integer","format":"int64"}},"required":["size","pages"]}},"x-wirecall":{"service":"Library","results":["size","pages"]}},
+{"name":"Library.Touch","tags":[{"$ref":"#/components/tags/Library"}],"params":[{"name":"name","required":true,"schema":{"type":"string"}}],"x-wirecall":{"service":"Library","notify":true}},
+{"name":"Library.Find","tags":[{"$ref":"#/components/tags/Library"}],"params":[{"name":"name","required":true,"schema":{"type":"string"}}],"result":{"name":"shelf","schema":{"type":"string"}},"errors":[{"code":410,"message":"docs_test.Gone"}],"x-wirecall":{"service":"Library","errors":[{"name":"docs_test.Gone","code":410,"data":{"$ref":"#/components/schemas/docs_test.Gone"}}]}}
+],"components":{"schemas":{
+"docs_test.Gone":{"type":"object","properties":{"Name":{"type":"string"}},"required":["Name"],"description":"Gone is the error of what was there."}
+},"tags":{"Library":{"name":"Library","description":"Library is a contract whose method has another name than on the wire, and two\nresults."}}}}`
+
 // LibraryService serves impl as the service Library.
 func LibraryService(impl Library) rpc.Service {
-	return rpc.Service{Name: "Library", Impl: impl, Methods: []*rpc.Method{&libraryInfo, &libraryTouch, &libraryFind}}
+	return rpc.Service{Name: "Library", Impl: impl, Methods: []*rpc.Method{&libraryInfo, &libraryTouch, &libraryFind}, Description: libraryDescription}
 }
 
 // LibraryClient implements Library by calls through an rpc.Caller.

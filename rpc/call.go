@@ -132,4 +132,9 @@ type Service struct {
 	Name    string
 	Impl    any // the implementation, which Method.Serve is called with
 	Methods []*Method
+
+	// Description is a part of an OpenRPC document: an object with the methods, and with
+	// the components that these refer to. The generator writes it. The server reads it only
+	// with ServerOptions.Describe.
+	Description string
 }

@@ -89,6 +89,7 @@ type conversation struct {
 	sessions   *rpc.SessionOptions // nil where our side keeps none
 	auth       []string            // the tokens of our side as a client, in turn
 	asks       bool                // our side as a server authenticates
+	describes  bool                // our side as a server describes itself
 	framing    rpc.Framing         // of both sides
 	plain      bool                // our side as a client sends no hello
 	lines      []scriptLine
@@ -178,6 +179,9 @@ func (c *conversation) limit(t *testing.T, l scriptLine) {
 	switch name {
 	case "Authenticate":
 		c.asks = true
+		return
+	case "Describe":
+		c.describes = true
 		return
 	case "Framing":
 		c.framing = map[string]rpc.Framing{"ContentLength": rpc.ContentLength}[value]

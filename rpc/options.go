@@ -207,6 +207,12 @@ type ServerOptions struct {
 	// "internal error". Errors with a code are sent as they are.
 	HideErrors bool
 
+	// Describe has the server describe itself: it serves the method rpc.discover, which
+	// returns an OpenRPC document of all services that are registered. The method passes
+	// the interceptors and observers as any other, under that name: an interceptor may
+	// refuse it. The default is not to, since a description shows attackers where to begin.
+	Describe bool
+
 	// Logger receives what no caller gets, such as panics and failed notifications.
 	// The default is slog.Default().
 	Logger *slog.Logger

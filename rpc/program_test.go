@@ -55,8 +55,13 @@ func newProgram(t *testing.T, c *conversation) *program {
 	if c.asks {
 		opts.Authenticate = tokens
 	}
-	p.srv = rpc.NewServer(opts)
-	p.srv.Register(services()...)
+	if opts.Describe = c.describes; c.describes {
+		p.srv = rpc.NewServer(opts)
+		p.srv.Register(described("Echo", "text"))
+	} else {
+		p.srv = rpc.NewServer(opts)
+		p.srv.Register(services()...)
+	}
 	if c.over != "" {
 		p.web = serveInMemory(t, p.srv)
 	}

@@ -3,6 +3,7 @@ package rpc
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -245,6 +246,9 @@ type registry struct {
 	mu      sync.RWMutex
 	methods map[string]*registeredMethod
 	plain   map[string]*session.PlainName // what plain clients call besides the methods
+
+	services  []Service       // in the order in which they were registered
+	described json.RawMessage // what rpc.discover returns; nil until it is called
 }
 
 // A registeredMethod is a method of a Service that was registered.
@@ -261,6 +265,7 @@ func (r *registry) register(s Service) {
 	if r.methods == nil {
 		r.methods = make(map[string]*registeredMethod)
 	}
+	r.services, r.described = append(r.services, s), nil
 	order := new(session.Ordering)
 	for _, m := range s.Methods {
 		if _, dup := r.methods[m.Name]; dup {

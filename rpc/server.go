@@ -87,6 +87,9 @@ func (s *Server) configure(opts *ServerOptions) {
 	s.listeners = make(map[*net.Listener]struct{})
 	s.openings = make(map[*session.Opening]struct{})
 	s.conns = make(map[*session.Session]struct{})
+	if opts.Describe {
+		s.config.methods.register(Service{Name: "rpc", Methods: []*Method{s.config.methods.discover()}})
+	}
 }
 
 // Register adds services. It panics if a method's name is already registered, as

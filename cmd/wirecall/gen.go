@@ -14,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/wirecall/wirecall/internal/emit/golang"
+	"github.com/wirecall/wirecall/internal/emit/openrpc"
 	"github.com/wirecall/wirecall/internal/load"
 	"github.com/wirecall/wirecall/internal/model"
 )
@@ -128,7 +129,7 @@ func (s *session) changes(outs []load.Output) ([]change, error) {
 		c := change{file: o.File}
 		var err error
 		if o.Package != nil {
-			c.new, err = golang.Generate(o.Package)
+			c.new, err = generate(o.Package)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("wirecall: %s: %w", s.show(o.File), err)
@@ -138,6 +139,19 @@ func (s *session) changes(outs []load.Output) ([]change, error) {
 		}
 	}
 	return changes, nil
+}
+
+// generate returns the Go file for a package, with the descriptions of its services.
+func generate(p *model.Package) ([]byte, error) {
+	descriptions := map[*model.Service]string{}
+	for _, s := range p.Services {
+		text, err := openrpc.Embedded(p, s)
+		if err != nil {
+			return nil, err
+		}
+		descriptions[s] = text
+	}
+	return golang.Generate(p, descriptions)
 }
 
 // compare appends a change to others if it is one: if what is there is not what is new.

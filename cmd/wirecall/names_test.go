@@ -196,7 +196,7 @@ func generateAll(t *testing.T, dir string) (files []string) {
 		if refused[filepath.Dir(o.File)] {
 			continue
 		}
-		text, err := golang.Generate(o.Package)
+		text, err := generate(o.Package)
 		if err != nil {
 			t.Errorf("%s: %v", o.File, err)
 		}

@@ -22,9 +22,21 @@ const (
 	StoreChangesMethod = "Store.Changes"
 )
 
+// storeDescription is what rpc.discover says of Store.
+const storeDescription = `{"methods":[
+{"name":"Store.Stat","tags":[{"$ref":"#/components/tags/Store"}],"summary":"Stat returns the size of a file in bytes.","description":"Stat returns the size of a file in bytes. The error is a *NotFound where\nthere is none.","params":[{"name":"name","required":true,"schema":{"type":"string"}}],"result":{"name":"size","schema":{"type":"integer","format":"int64"}},"errors":[{"code":404,"message":"files.NotFound"}],"x-wirecall":{"service":"Store","options":{"role":"reader"},"errors":[{"name":"files.NotFound","code":404,"data":{"$ref":"#/components/schemas/files.NotFound"}}]}},
+{"name":"Store.Put","tags":[{"$ref":"#/components/tags/Store"}],"summary":"Put writes content from the byte at on, and returns the size of the file, which ends there.","description":"Put writes content from the byte at on, and returns the size of the file, which\nends there. Where the stream fails, what came before it stays: call Stat, and\ngo on from there.","params":[{"name":"name","required":true,"schema":{"type":"string"}},{"name":"at","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"content","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"size","schema":{"type":"integer","format":"int64"}},"errors":[{"code":404,"message":"files.NotFound"}],"x-wirecall":{"service":"Store","streams":{"params":{"content":{"type":["string","null"],"contentEncoding":"base64"}}},"options":{"role":"writer"},"errors":[{"name":"files.NotFound","code":404,"data":{"$ref":"#/components/schemas/files.NotFound"}}]}},
+{"name":"Store.Get","tags":[{"$ref":"#/components/tags/Store"}],"description":"Get streams a file, behind its first after bytes.","params":[{"name":"name","required":true,"schema":{"type":"string"}},{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":404,"message":"files.NotFound"}],"x-wirecall":{"service":"Store","streams":{"results":{"r0":{"$ref":"#/components/schemas/files.Chunk"}}},"idempotent":true,"cursor":{"param":"after","path":["end"]},"options":{"role":"reader"},"errors":[{"name":"files.NotFound","code":404,"data":{"$ref":"#/components/schemas/files.NotFound"}}]}},
+{"name":"Store.Changes","tags":[{"$ref":"#/components/tags/Store"}],"description":"Changes streams the changes of all files behind the one of a number, and then\neach that comes.","params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":404,"message":"files.NotFound"}],"x-wirecall":{"service":"Store","streams":{"results":{"r0":{"$ref":"#/components/schemas/files.Change"}}},"idempotent":true,"cursor":{"param":"after","path":["number"]},"options":{"role":"reader"},"errors":[{"name":"files.NotFound","code":404,"data":{"$ref":"#/components/schemas/files.NotFound"}}]}}
+],"components":{"schemas":{
+"files.Change":{"type":"object","properties":{"number":{"type":"integer","format":"int64"},"name":{"type":"string"},"size":{"type":"integer","format":"int64"}},"required":["number","name","size"],"description":"A Change says that a file was written. Numbers count up from 1."},
+"files.Chunk":{"type":"object","properties":{"end":{"type":"integer","format":"int64","description":"where the next one begins"},"data":{"type":["string","null"],"contentEncoding":"base64"}},"required":["end","data"],"description":"A Chunk is a piece of a file."},
+"files.NotFound":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"],"description":"NotFound is the error of a file that is not there."}
+},"tags":{"Store":{"name":"Store","description":"Store is a store of files."}}}}`
+
 // StoreService serves impl as the service Store.
 func StoreService(impl Store) rpc.Service {
-	return rpc.Service{Name: "Store", Impl: impl, Methods: []*rpc.Method{&storeStat, &storePut, &storeGet, &storeChanges}}
+	return rpc.Service{Name: "Store", Impl: impl, Methods: []*rpc.Method{&storeStat, &storePut, &storeGet, &storeChanges}, Description: storeDescription}
 }
 
 // StoreClient implements Store by calls through an rpc.Caller.

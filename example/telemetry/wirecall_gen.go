@@ -20,9 +20,17 @@ const (
 	IntakeReportMethod = "Intake.Report"
 )
 
+// intakeDescription is what rpc.discover says of Intake.
+const intakeDescription = `{"methods":[
+{"name":"Intake.Report","tags":[{"$ref":"#/components/tags/Intake"}],"summary":"Report brings a device online, which must serve Device on the same connection, and takes its readings until they end; it returns how many.","description":"Report brings a device online, which must serve Device on the same\nconnection, and takes its readings until they end; it returns how many. A\ndevice that reports again replaces itself: what it began before ends with\na *Replaced.","params":[{"name":"device","required":true,"schema":{"type":"string"}},{"name":"interval","required":true,"schema":{"type":"integer","format":"int64","description":"A duration in nanoseconds."}},{"name":"readings","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"errors":[{"code":2004,"message":"telemetry.Replaced"}],"x-wirecall":{"service":"Intake","streams":{"params":{"readings":{"$ref":"#/components/schemas/telemetry.Reading"}}},"errors":[{"name":"telemetry.Replaced","code":2004,"data":{"$ref":"#/components/schemas/telemetry.Replaced"}}]}}
+],"components":{"schemas":{
+"telemetry.Reading":{"type":"object","properties":{"time":{"type":"string","format":"date-time"},"value":{"type":"number","format":"double"}},"required":["time","value"],"description":"A Reading is what a device has measured."},
+"telemetry.Replaced":{"type":"object","properties":{},"description":"Replaced is what a report ends with when its device has begun another."}
+},"tags":{"Intake":{"name":"Intake","description":"Intake is what devices ask of the server."}}}}`
+
 // IntakeService serves impl as the service Intake.
 func IntakeService(impl Intake) rpc.Service {
-	return rpc.Service{Name: "Intake", Impl: impl, Methods: []*rpc.Method{&intakeReport}}
+	return rpc.Service{Name: "Intake", Impl: impl, Methods: []*rpc.Method{&intakeReport}, Description: intakeDescription}
 }
 
 // IntakeClient implements Intake by calls through an rpc.Caller.
@@ -79,9 +87,21 @@ const (
 	FleetSetIntervalMethod = "Fleet.SetInterval"
 )
 
+// fleetDescription is what rpc.discover says of Fleet.
+const fleetDescription = `{"methods":[
+{"name":"Fleet.Watch","tags":[{"$ref":"#/components/tags/Fleet"}],"summary":"Watch returns all devices that have ever reported, by name, and a stream of what becomes of them.","description":"Watch returns all devices that have ever reported, by name, and a stream of\nwhat becomes of them. Who reads slowly is not told of every step: what comes\nis always the latest.","params":[],"result":{"name":"result","schema":{"type":"object","properties":{"now":{"type":["array","null"],"items":{"$ref":"#/components/schemas/telemetry.Status"}},"changes":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"required":["now","changes"]}},"x-wirecall":{"service":"Fleet","streams":{"results":{"changes":{"$ref":"#/components/schemas/telemetry.Status"}}},"results":["now","changes"]}},
+{"name":"Fleet.SetInterval","tags":[{"$ref":"#/components/tags/Fleet"}],"summary":"SetInterval makes a device measure at an interval, and returns the one it had.","description":"SetInterval makes a device measure at an interval, and returns the one it\nhad. The error is an *UnknownDevice, an *OfflineDevice, or what the device\nsays, such as a *BadInterval.","params":[{"name":"device","required":true,"schema":{"type":"string"}},{"name":"interval","required":true,"schema":{"type":"integer","format":"int64","description":"A duration in nanoseconds."}}],"result":{"name":"was","schema":{"type":"integer","format":"int64","description":"A duration in nanoseconds."}},"errors":[{"code":2001,"message":"telemetry.UnknownDevice"},{"code":2002,"message":"telemetry.OfflineDevice"},{"code":2003,"message":"telemetry.BadInterval"}],"x-wirecall":{"service":"Fleet","errors":[{"name":"telemetry.UnknownDevice","code":2001,"data":{"$ref":"#/components/schemas/telemetry.UnknownDevice"}},{"name":"telemetry.OfflineDevice","code":2002,"data":{"$ref":"#/components/schemas/telemetry.OfflineDevice"}},{"name":"telemetry.BadInterval","code":2003,"data":{"$ref":"#/components/schemas/telemetry.BadInterval"}}]}}
+],"components":{"schemas":{
+"telemetry.BadInterval":{"type":"object","properties":{"min":{"type":"integer","format":"int64","description":"A duration in nanoseconds."},"max":{"type":"integer","format":"int64","description":"A duration in nanoseconds."}},"required":["min","max"],"description":"BadInterval is a device's error for an interval that it cannot keep."},
+"telemetry.OfflineDevice":{"type":"object","properties":{"device":{"type":"string"}},"required":["device"],"description":"OfflineDevice is the error of asking for a device that is not there now."},
+"telemetry.Reading":{"type":"object","properties":{"time":{"type":"string","format":"date-time"},"value":{"type":"number","format":"double"}},"required":["time","value"],"description":"A Reading is what a device has measured."},
+"telemetry.Status":{"type":"object","properties":{"device":{"type":"string"},"online":{"type":"boolean"},"interval":{"type":"integer","format":"int64","description":"A duration in nanoseconds."},"readings":{"type":"integer","format":"int64","description":"so far"},"last":{"$ref":"#/components/schemas/telemetry.Reading"}},"required":["device","online","interval","readings","last"],"description":"A Status is what is known of a device."},
+"telemetry.UnknownDevice":{"type":"object","properties":{"device":{"type":"string"}},"required":["device"],"description":"UnknownDevice is the error of asking for a device that has never reported."}
+},"tags":{"Fleet":{"name":"Fleet","description":"Fleet is what dashboards ask of the server."}}}}`
+
 // FleetService serves impl as the service Fleet.
 func FleetService(impl Fleet) rpc.Service {
-	return rpc.Service{Name: "Fleet", Impl: impl, Methods: []*rpc.Method{&fleetWatch, &fleetSetInterval}}
+	return rpc.Service{Name: "Fleet", Impl: impl, Methods: []*rpc.Method{&fleetWatch, &fleetSetInterval}, Description: fleetDescription}
 }
 
 // FleetClient implements Fleet by calls through an rpc.Caller.
@@ -171,9 +191,16 @@ const (
 	DeviceSetIntervalMethod = "Device.SetInterval"
 )
 
+// deviceDescription is what rpc.discover says of Device.
+const deviceDescription = `{"methods":[
+{"name":"Device.SetInterval","tags":[{"$ref":"#/components/tags/Device"}],"summary":"SetInterval makes the device measure at an interval, and returns the one it had.","description":"SetInterval makes the device measure at an interval, and returns the one it\nhad. The error is a *BadInterval where it cannot.","params":[{"name":"interval","required":true,"schema":{"type":"integer","format":"int64","description":"A duration in nanoseconds."}}],"result":{"name":"was","schema":{"type":"integer","format":"int64","description":"A duration in nanoseconds."}},"errors":[{"code":2003,"message":"telemetry.BadInterval"}],"x-wirecall":{"service":"Device","errors":[{"name":"telemetry.BadInterval","code":2003,"data":{"$ref":"#/components/schemas/telemetry.BadInterval"}}]}}
+],"components":{"schemas":{
+"telemetry.BadInterval":{"type":"object","properties":{"min":{"type":"integer","format":"int64","description":"A duration in nanoseconds."},"max":{"type":"integer","format":"int64","description":"A duration in nanoseconds."}},"required":["min","max"],"description":"BadInterval is a device's error for an interval that it cannot keep."}
+},"tags":{"Device":{"name":"Device","description":"Device is what the server asks of a device."}}}}`
+
 // DeviceService serves impl as the service Device.
 func DeviceService(impl Device) rpc.Service {
-	return rpc.Service{Name: "Device", Impl: impl, Methods: []*rpc.Method{&deviceSetInterval}}
+	return rpc.Service{Name: "Device", Impl: impl, Methods: []*rpc.Method{&deviceSetInterval}, Description: deviceDescription}
 }
 
 // DeviceClient implements Device by calls through an rpc.Caller.

@@ -23,9 +23,23 @@ const (
 	BenchWatchMethod  = "Bench.Watch"
 )
 
+// benchDescription is what rpc.discover says of Bench.
+const benchDescription = `{"methods":[
+{"name":"Bench.Echo","tags":[{"$ref":"#/components/tags/Bench"}],"params":[{"name":"v","required":true,"schema":{"$ref":"#/components/schemas/main.Value"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/main.Value"}},"x-wirecall":{"service":"Bench"}},
+{"name":"Bench.Text","tags":[{"$ref":"#/components/tags/Bench"}],"params":[{"name":"s","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Bench"}},
+{"name":"Bench.Items","tags":[{"$ref":"#/components/tags/Bench"}],"params":[{"name":"f","required":true,"schema":{"$ref":"#/components/schemas/main.Feed"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Bench","streams":{"results":{"r0":{"$ref":"#/components/schemas/main.Item"}}}}},
+{"name":"Bench.Upload","tags":[{"$ref":"#/components/tags/Bench"}],"params":[{"name":"chunks","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Bench","streams":{"params":{"chunks":{"type":["string","null"],"contentEncoding":"base64"}}}}},
+{"name":"Bench.Watch","tags":[{"$ref":"#/components/tags/Bench"}],"description":"Watch is Items of a live feed, encoded once for all who watch.","params":[{"name":"f","required":true,"schema":{"$ref":"#/components/schemas/main.Feed"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Bench","streams":{"results":{"r0":{"$ref":"#/components/schemas/rpc.SharedOfItem"}}}}}
+],"components":{"schemas":{
+"main.Feed":{"type":"object","properties":{"n":{"type":"integer","format":"int64","description":"items; 0 is without end, live what is published"},"size":{"type":"integer","format":"int64","description":"of each item's symbol in bytes; 0 is four"},"hold":{"type":"boolean","description":"leave the stream open behind its last item"}},"required":["n","size","hold"],"description":"A Feed asks for a stream."},
+"main.Item":{"type":"object","properties":{"seq":{"type":"integer","format":"int64"},"price":{"type":"number","format":"double"},"symbol":{"type":"string"}},"required":["seq","price","symbol"],"description":"An Item is what streams carry: 40 bytes or so as JSON."},
+"main.Value":{"type":"object","properties":{"id":{"type":"integer","format":"int64"},"name":{"type":"string"},"tags":{"type":["array","null"],"items":{"type":"string"}}},"required":["id","name","tags"],"description":"A Value is the small call: 95 bytes as JSON, parameters and result alike."},
+"rpc.SharedOfItem":{"description":"A Shared is a value that many streams yield, such as a price that is sent to everyone\nwho watches it. It is encoded once, when it is first sent, and all streams send the\nsame bytes. On the wire it is its value and nothing more: a method may return\niter.Seq2[Shared[T], error] where it returned iter.Seq2[T, error], without any change\nfor its peers.\n\nThe value must not be changed once it is shared. A Shared may be copied and used by\nany number of goroutines. The zero Shared holds the zero T."}
+},"tags":{"Bench":{"name":"Bench","description":"Bench is the work as a wirecall service."}}}}`
+
 // BenchService serves impl as the service Bench.
 func BenchService(impl Bench) rpc.Service {
-	return rpc.Service{Name: "Bench", Impl: impl, Methods: []*rpc.Method{&benchEcho, &benchText, &benchItems, &benchUpload, &benchWatch}}
+	return rpc.Service{Name: "Bench", Impl: impl, Methods: []*rpc.Method{&benchEcho, &benchText, &benchItems, &benchUpload, &benchWatch}, Description: benchDescription}
 }
 
 // BenchClient implements Bench by calls through an rpc.Caller.

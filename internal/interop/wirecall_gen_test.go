@@ -19,9 +19,16 @@ const (
 	StepsProgressMethod = "$/progress"
 )
 
+// stepsDescription is what rpc.discover says of Steps.
+const stepsDescription = `{"methods":[
+{"name":"$/progress","tags":[{"$ref":"#/components/tags/Steps"}],"params":[{"name":"token","required":true,"schema":{"type":"string"}},{"name":"value","required":true,"schema":{"$ref":"#/components/schemas/interop.Step"}}],"x-wirecall":{"service":"Steps","notify":true}}
+],"components":{"schemas":{
+"interop.Step":{"type":"object","properties":{"done":{"type":"integer","format":"int64"}},"required":["done"],"description":"A Step is the value of a progress notification."}
+},"tags":{"Steps":{"name":"Steps","description":"Steps is what the server of node/stdio reports while it is asked."}}}}`
+
 // StepsService serves impl as the service Steps.
 func StepsService(impl Steps) rpc.Service {
-	return rpc.Service{Name: "Steps", Impl: impl, Methods: []*rpc.Method{&stepsProgress}}
+	return rpc.Service{Name: "Steps", Impl: impl, Methods: []*rpc.Method{&stepsProgress}, Description: stepsDescription}
 }
 
 // StepsClient implements Steps by calls through an rpc.Caller.
@@ -69,9 +76,19 @@ const (
 	CalcSumMethod  = "calc_sum"
 )
 
+// calcDescription is what rpc.discover says of Calc.
+const calcDescription = `{"methods":[
+{"name":"calc_add","tags":[{"$ref":"#/components/tags/Calc"}],"params":[{"name":"a","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"b","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Calc"}},
+{"name":"calc_fail","tags":[{"$ref":"#/components/tags/Calc"}],"description":"Fail returns an error with a code and data.","params":[{"name":"code","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"detail","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Calc"}},
+{"name":"calc_wait","tags":[{"$ref":"#/components/tags/Calc"}],"description":"Wait returns when its caller no longer wants it to.","params":[],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Calc"}},
+{"name":"calc_note","tags":[{"$ref":"#/components/tags/Calc"}],"params":[{"name":"text","required":true,"schema":{"type":"string"}}],"x-wirecall":{"service":"Calc","notify":true}},
+{"name":"calc_sum","tags":[{"$ref":"#/components/tags/Calc"}],"params":[{"name":"nums","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Calc","streams":{"params":{"nums":{"type":"integer","format":"int64"}}}}}
+],"components":{"schemas":{
+},"tags":{"Calc":{"name":"Calc","description":"Calc is what the clients call. Its names are what geth's server makes of a\nservice \"calc\"."}}}}`
+
 // CalcService serves impl as the service Calc.
 func CalcService(impl Calc) rpc.Service {
-	return rpc.Service{Name: "Calc", Impl: impl, Methods: []*rpc.Method{&calcAdd, &calcFail, &calcWait, &calcNote, &calcSum}}
+	return rpc.Service{Name: "Calc", Impl: impl, Methods: []*rpc.Method{&calcAdd, &calcFail, &calcWait, &calcNote, &calcSum}, Description: calcDescription}
 }
 
 // CalcClient implements Calc by calls through an rpc.Caller.
@@ -208,9 +225,18 @@ const (
 	ChainSubscribeMethod   = "eth_subscribe"
 )
 
+// chainDescription is what rpc.discover says of Chain.
+const chainDescription = `{"methods":[
+{"name":"eth_chainId","tags":[{"$ref":"#/components/tags/Chain"}],"params":[],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Chain"}},
+{"name":"eth_blockNumber","tags":[{"$ref":"#/components/tags/Chain"}],"params":[],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Chain"}},
+{"name":"eth_subscribe","tags":[{"$ref":"#/components/tags/Chain"}],"params":[{"name":"kind","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Chain","streams":{"results":{"r0":{"$ref":"#/components/schemas/interop.Header"}}}}}
+],"components":{"schemas":{
+"interop.Header":{"type":"object","properties":{"number":{"type":"string"},"hash":{"type":"string"},"parentHash":{"type":"string"}},"required":["number","hash","parentHash"],"description":"A Header is that of a block, with the members without which a client takes it\nfor something else."}
+},"tags":{"Chain":{"name":"Chain","description":"Chain is as much of an Ethereum node as its clients need to subscribe."}}}}`
+
 // ChainService serves impl as the service Chain.
 func ChainService(impl Chain) rpc.Service {
-	return rpc.Service{Name: "Chain", Impl: impl, Methods: []*rpc.Method{&chainChainID, &chainBlockNumber, &chainSubscribe}}
+	return rpc.Service{Name: "Chain", Impl: impl, Methods: []*rpc.Method{&chainChainID, &chainBlockNumber, &chainSubscribe}, Description: chainDescription}
 }
 
 // ChainClient implements Chain by calls through an rpc.Caller.
@@ -287,9 +313,17 @@ const (
 	SubstrateSubscribeFinalizedHeadsMethod = "chain_subscribeFinalizedHeads"
 )
 
+// substrateDescription is what rpc.discover says of Substrate.
+const substrateDescription = `{"methods":[
+{"name":"chain_subscribeNewHead","tags":[{"$ref":"#/components/tags/Substrate"}],"params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Substrate","streams":{"results":{"r0":{"$ref":"#/components/schemas/interop.Header"}}},"subscription":{"subscribe":"chain_subscribeNewHead","notify":"chain_newHead","unsubscribe":"chain_unsubscribeNewHead","id":"subscription","item":"result"}}},
+{"name":"chain_subscribeFinalizedHeads","tags":[{"$ref":"#/components/tags/Substrate"}],"description":"SubscribeFinalizedHeads streams three headers and an error.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Substrate","streams":{"results":{"r0":{"$ref":"#/components/schemas/interop.Header"}}},"subscription":{"subscribe":"chain_subscribeFinalizedHeads","notify":"chain_finalizedHead","unsubscribe":"chain_unsubscribeFinalizedHeads","id":"subscription","item":"result"}}}
+],"components":{"schemas":{
+"interop.Header":{"type":"object","properties":{"number":{"type":"string"},"hash":{"type":"string"},"parentHash":{"type":"string"}},"required":["number","hash","parentHash"],"description":"A Header is that of a block, with the members without which a client takes it\nfor something else."}
+},"tags":{"Substrate":{"name":"Substrate","description":"Substrate is as much of a node of Polkadot's as its clients need to subscribe."}}}}`
+
 // SubstrateService serves impl as the service Substrate.
 func SubstrateService(impl Substrate) rpc.Service {
-	return rpc.Service{Name: "Substrate", Impl: impl, Methods: []*rpc.Method{&substrateSubscribeNewHead, &substrateSubscribeFinalizedHeads}}
+	return rpc.Service{Name: "Substrate", Impl: impl, Methods: []*rpc.Method{&substrateSubscribeNewHead, &substrateSubscribeFinalizedHeads}, Description: substrateDescription}
 }
 
 // SubstrateClient implements Substrate by calls through an rpc.Caller.
@@ -344,9 +378,17 @@ const (
 	FeedsAlarmsMethod = "alarms"
 )
 
+// feedsDescription is what rpc.discover says of Feeds.
+const feedsDescription = `{"methods":[
+{"name":"prices","tags":[{"$ref":"#/components/tags/Feeds"}],"params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Feeds","streams":{"results":{"r0":{"type":"integer","format":"int64"}}},"subscription":{"subscribe":"rpc.on","kind":"prices","notify":"prices","unsubscribe":"rpc.off","item":"0"}}},
+{"name":"alarms","tags":[{"$ref":"#/components/tags/Feeds"}],"params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Feeds","streams":{"results":{"r0":{"$ref":"#/components/schemas/interop.Alarm"}}},"subscription":{"subscribe":"rpc.on","kind":"alarms","notify":"alarms","unsubscribe":"rpc.off","item":"0"}}}
+],"components":{"schemas":{
+"interop.Alarm":{"type":"object","properties":{"where":{"type":"string"}},"required":["where"],"description":"An Alarm is an event with an object, which rpc-websockets sends in the place of the\narray of parameters."}
+},"tags":{"Feeds":{"name":"Feeds","description":"Feeds are events of a server of rpc-websockets."}}}}`
+
 // FeedsService serves impl as the service Feeds.
 func FeedsService(impl Feeds) rpc.Service {
-	return rpc.Service{Name: "Feeds", Impl: impl, Methods: []*rpc.Method{&feedsPrices, &feedsAlarms}}
+	return rpc.Service{Name: "Feeds", Impl: impl, Methods: []*rpc.Method{&feedsPrices, &feedsAlarms}, Description: feedsDescription}
 }
 
 // FeedsClient implements Feeds by calls through an rpc.Caller.
@@ -401,9 +443,17 @@ const (
 	PublisherMissingMethod = "missing"
 )
 
+// publisherDescription is what rpc.discover says of Publisher.
+const publisherDescription = `{"methods":[
+{"name":"publish","tags":[{"$ref":"#/components/tags/Publisher"}],"paramStructure":"by-position","params":[{"name":"event","required":true,"schema":{"type":"string"}},{"name":"price","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"alarm","schema":{"anyOf":[{"$ref":"#/components/schemas/interop.Alarm"},{"type":"null"}]}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Publisher"}},
+{"name":"missing","tags":[{"$ref":"#/components/tags/Publisher"}],"description":"Missing is an event that the server does not have.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Publisher","streams":{"results":{"r0":{"type":"integer","format":"int64"}}},"subscription":{"subscribe":"rpc.on","kind":"missing","notify":"missing","unsubscribe":"rpc.off","item":"0"}}}
+],"components":{"schemas":{
+"interop.Alarm":{"type":"object","properties":{"where":{"type":"string"}},"required":["where"],"description":"An Alarm is an event with an object, which rpc-websockets sends in the place of the\narray of parameters."}
+},"tags":{"Publisher":{"name":"Publisher","description":"Publisher makes a server of rpc-websockets emit events."}}}}`
+
 // PublisherService serves impl as the service Publisher.
 func PublisherService(impl Publisher) rpc.Service {
-	return rpc.Service{Name: "Publisher", Impl: impl, Methods: []*rpc.Method{&publisherPublish, &publisherMissing}}
+	return rpc.Service{Name: "Publisher", Impl: impl, Methods: []*rpc.Method{&publisherPublish, &publisherMissing}, Description: publisherDescription}
 }
 
 // PublisherClient implements Publisher by calls through an rpc.Caller.

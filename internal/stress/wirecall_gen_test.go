@@ -22,9 +22,20 @@ const (
 	FleetRushMethod    = "Fleet.Rush"
 )
 
+// fleetDescription is what rpc.discover says of Fleet.
+const fleetDescription = `{"methods":[
+{"name":"Fleet.Numbers","tags":[{"$ref":"#/components/tags/Fleet"}],"description":"Numbers streams the numbers after the given one, one in a while.","params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Fleet","streams":{"results":{"r0":{"$ref":"#/components/schemas/stress.Number"}}},"idempotent":true,"cursor":{"param":"after","path":["N"]}}},
+{"name":"Fleet.Usage","tags":[{"$ref":"#/components/tags/Fleet"}],"description":"Usage tells what the server's process costs.","params":[],"result":{"name":"result","schema":{"$ref":"#/components/schemas/stress.Usage"}},"x-wirecall":{"service":"Fleet"}},
+{"name":"Fleet.Deploy","tags":[{"$ref":"#/components/tags/Fleet"}],"description":"Deploy has another server take over while this one shuts down within some\nmilliseconds.","params":[{"name":"ms","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Fleet"}},
+{"name":"Fleet.Rush","tags":[{"$ref":"#/components/tags/Fleet"}],"description":"Rush returns the largest number of connections that came within one second\nsince the last deploy, or the start.","params":[],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Fleet"}}
+],"components":{"schemas":{
+"stress.Number":{"type":"object","properties":{"N":{"type":"integer","format":"int64"}},"required":["N"],"description":"A Number is one of a stream."},
+"stress.Usage":{"type":"object","properties":{"RSS":{"type":"integer","format":"int64"},"Heap":{"type":"integer","format":"int64"},"Stacks":{"type":"integer","format":"int64"},"CPU":{"type":"number","format":"double"},"Goroutines":{"type":"integer","format":"int64"}},"required":["RSS","Heap","Stacks","CPU","Goroutines"],"description":"Usage is what a process costs, in bytes and seconds."}
+},"tags":{"Fleet":{"name":"Fleet","description":"Fleet is what ten thousand devices are connected to."}}}}`
+
 // FleetService serves impl as the service Fleet.
 func FleetService(impl Fleet) rpc.Service {
-	return rpc.Service{Name: "Fleet", Impl: impl, Methods: []*rpc.Method{&fleetNumbers, &fleetUsage, &fleetDeploy, &fleetRush}}
+	return rpc.Service{Name: "Fleet", Impl: impl, Methods: []*rpc.Method{&fleetNumbers, &fleetUsage, &fleetDeploy, &fleetRush}, Description: fleetDescription}
 }
 
 // FleetClient implements Fleet by calls through an rpc.Caller.
@@ -140,9 +151,33 @@ const (
 	LoadTellMethod     = "Load.Tell"
 )
 
+// loadDescription is what rpc.discover says of Load.
+const loadDescription = `{"methods":[
+{"name":"Load.Echo","tags":[{"$ref":"#/components/tags/Load"}],"description":"Echo returns what it is given.","params":[{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Load"}},
+{"name":"Load.Count","tags":[{"$ref":"#/components/tags/Load"}],"description":"Count streams 0 to n-1 as text of the given size, endlessly if n is\nnegative.","params":[{"name":"n","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"size","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Load","streams":{"results":{"r0":{"$ref":"#/components/schemas/stress.Item"}}}}},
+{"name":"Load.Sum","tags":[{"$ref":"#/components/tags/Load"}],"description":"Sum takes items, checks that they are in order, and counts them.","params":[{"name":"items","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Load","streams":{"params":{"items":{"$ref":"#/components/schemas/stress.Item"}}}}},
+{"name":"Load.Double","tags":[{"$ref":"#/components/tags/Load"}],"description":"Double answers each item with two.","params":[{"name":"items","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Load","streams":{"params":{"items":{"$ref":"#/components/schemas/stress.Item"}},"results":{"r0":{"$ref":"#/components/schemas/stress.Item"}}}}},
+{"name":"Load.Wait","tags":[{"$ref":"#/components/tags/Load"}],"description":"Wait returns when its context ends.","params":[],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Load"}},
+{"name":"Load.Ignore","tags":[{"$ref":"#/components/tags/Load"}],"description":"Ignore returns when Release is called, whatever its context says.","params":[],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Load"}},
+{"name":"Load.Blob","tags":[{"$ref":"#/components/tags/Load"}],"description":"Blob returns n bytes.","params":[{"name":"n","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Load"}},
+{"name":"Load.Back","tags":[{"$ref":"#/components/tags/Load"}],"description":"Back calls Echo at the caller.","params":[{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Load"}},
+{"name":"Load.Drop","tags":[{"$ref":"#/components/tags/Load"}],"description":"Drop takes items and forgets the stream at once.","params":[{"name":"items","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Load","streams":{"params":{"items":{"$ref":"#/components/schemas/stress.Item"}}}}},
+{"name":"Load.Keep","tags":[{"$ref":"#/components/tags/Load"}],"description":"Keep returns its parameters when as many calls of it have come as there\nare to come.","params":[{"name":"of","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"kept","required":true,"schema":{"$ref":"#/components/schemas/stress.Kept"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/stress.Kept"}},"x-wirecall":{"service":"Load"}},
+{"name":"Load.Feed","tags":[{"$ref":"#/components/tags/Load"}],"description":"Feed streams what is published.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Load","streams":{"results":{"r0":{"$ref":"#/components/schemas/rpc.SharedOfEvent"}}}}},
+{"name":"Load.FeedEach","tags":[{"$ref":"#/components/tags/Load"}],"description":"FeedEach is Feed with items that are encoded for each stream.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Load","streams":{"results":{"r0":{"$ref":"#/components/schemas/stress.Event"}}}}},
+{"name":"Load.Once","tags":[{"$ref":"#/components/tags/Load"}],"description":"Once notes that it has run with an id, and returns it.","params":[{"name":"id","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Load"}},
+{"name":"Load.Chat","tags":[{"$ref":"#/components/tags/Load"}],"description":"Chat calls Once and Tell at the caller, n times each.","params":[{"name":"n","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Load"}},
+{"name":"Load.Tell","tags":[{"$ref":"#/components/tags/Load"}],"description":"Tell is a notification.","params":[{"name":"n","required":true,"schema":{"type":"integer","format":"int64"}}],"x-wirecall":{"service":"Load","notify":true}}
+],"components":{"schemas":{
+"rpc.SharedOfEvent":{"description":"A Shared is a value that many streams yield, such as a price that is sent to everyone\nwho watches it. It is encoded once, when it is first sent, and all streams send the\nsame bytes. On the wire it is its value and nothing more: a method may return\niter.Seq2[Shared[T], error] where it returned iter.Seq2[T, error], without any change\nfor its peers.\n\nThe value must not be changed once it is shared. A Shared may be copied and used by\nany number of goroutines. The zero Shared holds the zero T."},
+"stress.Event":{"description":"An Event counts how often it is encoded."},
+"stress.Item":{"type":"object","properties":{"seq":{"type":"integer","format":"int64"},"text":{"type":"string"}},"required":["seq"],"description":"An Item is one of a counted stream."},
+"stress.Kept":{"type":"object","properties":{"text":{"type":"string"},"raw":{},"bytes":{"type":["string","null"],"contentEncoding":"base64"},"any":{},"list":{"type":["array","null"],"items":{"type":"string"}},"map":{"type":["object","null"],"additionalProperties":{"$ref":"#/components/schemas/stress.Item"}}},"required":["text","raw","bytes","any","list","map"],"description":"Kept has what a decoder might leave pointing into a buffer that is used again."}
+},"tags":{"Load":{"name":"Load","description":"Load is a service that does as it is told."}}}}`
+
 // LoadService serves impl as the service Load.
 func LoadService(impl Load) rpc.Service {
-	return rpc.Service{Name: "Load", Impl: impl, Methods: []*rpc.Method{&loadEcho, &loadCount, &loadSum, &loadDouble, &loadWait, &loadIgnore, &loadBlob, &loadBack, &loadDrop, &loadKeep, &loadFeed, &loadFeedEach, &loadOnce, &loadChat, &loadTell}}
+	return rpc.Service{Name: "Load", Impl: impl, Methods: []*rpc.Method{&loadEcho, &loadCount, &loadSum, &loadDouble, &loadWait, &loadIgnore, &loadBlob, &loadBack, &loadDrop, &loadKeep, &loadFeed, &loadFeedEach, &loadOnce, &loadChat, &loadTell}, Description: loadDescription}
 }
 
 // LoadClient implements Load by calls through an rpc.Caller.

@@ -25,9 +25,27 @@ const (
 	NodeLogsMethod             = "eth_logs"
 )
 
+// nodeDescription is what rpc.discover says of Node.
+const nodeDescription = `{"methods":[
+{"name":"eth_chainId","tags":[{"$ref":"#/components/tags/Node"}],"description":"ChainID returns the number of the chain: 1 is the main one.","params":[],"result":{"name":"result","schema":{"$ref":"#/components/schemas/eth.Quantity"}},"x-wirecall":{"service":"Node"}},
+{"name":"eth_blockNumber","tags":[{"$ref":"#/components/tags/Node"}],"description":"BlockNumber returns the number of the latest block.","params":[],"result":{"name":"result","schema":{"$ref":"#/components/schemas/eth.Quantity"}},"x-wirecall":{"service":"Node"}},
+{"name":"eth_getBlockByNumber","tags":[{"$ref":"#/components/tags/Node"}],"summary":"GetBlockByNumber returns a block with the hashes of its transactions, or, if full is true, with the transactions.","description":"GetBlockByNumber returns a block with the hashes of its transactions, or, if full is\ntrue, with the transactions. It returns nil for a block that does not exist.","paramStructure":"by-position","params":[{"name":"number","required":true,"schema":{"$ref":"#/components/schemas/eth.Quantity"}},{"name":"full","required":true,"schema":{"type":"boolean"}}],"result":{"name":"result","schema":{"anyOf":[{"$ref":"#/components/schemas/eth.Block"},{"type":"null"}]}},"x-wirecall":{"service":"Node"}},
+{"name":"eth_getLogs","tags":[{"$ref":"#/components/tags/Node"}],"description":"GetLogs returns the logs that the filter selects.","paramStructure":"by-position","params":[{"name":"filter","required":true,"schema":{"$ref":"#/components/schemas/eth.Filter"}}],"result":{"name":"result","schema":{"type":["array","null"],"items":{"$ref":"#/components/schemas/eth.Log"}}},"x-wirecall":{"service":"Node"}},
+{"name":"eth_call","tags":[{"$ref":"#/components/tags/Node"}],"description":"Call runs a contract in the state of a block, which is the latest if it is nil, and\nreturns what that returns, in hexadecimal.","paramStructure":"by-position","params":[{"name":"call","required":true,"schema":{"$ref":"#/components/schemas/eth.Call"}},{"name":"block","schema":{"anyOf":[{"$ref":"#/components/schemas/eth.Quantity"},{"type":"null"}]}}],"result":{"name":"result","schema":{"type":"string"}},"errors":[{"code":3,"message":"eth.Reverted"}],"x-wirecall":{"service":"Node","errors":[{"name":"eth.Reverted","code":3,"data":{"$ref":"#/components/schemas/eth.Reverted"}}]}},
+{"name":"eth_newHeads","tags":[{"$ref":"#/components/tags/Node"}],"description":"NewHeads streams the headers of blocks as they become the head of the chain.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Node","streams":{"results":{"r0":{"$ref":"#/components/schemas/eth.Block"}}},"subscription":{"subscribe":"eth_subscribe","kind":"newHeads","notify":"eth_subscription","unsubscribe":"eth_unsubscribe","id":"subscription","item":"result"}}},
+{"name":"eth_logs","tags":[{"$ref":"#/components/tags/Node"}],"description":"Logs streams the logs of new blocks that the filter selects.","paramStructure":"by-position","params":[{"name":"filter","required":true,"schema":{"$ref":"#/components/schemas/eth.Filter"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Node","streams":{"results":{"r0":{"$ref":"#/components/schemas/eth.Log"}}},"subscription":{"subscribe":"eth_subscribe","kind":"logs","notify":"eth_subscription","unsubscribe":"eth_unsubscribe","id":"subscription","item":"result"}}}
+],"components":{"schemas":{
+"eth.Block":{"type":"object","properties":{"number":{"$ref":"#/components/schemas/eth.Quantity"},"hash":{"type":"string"},"parentHash":{"type":"string"},"timestamp":{"$ref":"#/components/schemas/eth.Quantity"}},"required":["number","hash","parentHash","timestamp"],"description":"A Block is the part of a block that this program shows."},
+"eth.Call":{"type":"object","properties":{"to":{"type":"string"},"input":{"type":"string"}},"required":["input"],"description":"A Call is a message to a contract. Input is in hexadecimal."},
+"eth.Filter":{"type":"object","properties":{"address":{"type":["array","null"],"items":{"type":"string"}},"fromBlock":{"$ref":"#/components/schemas/eth.Quantity"},"toBlock":{"$ref":"#/components/schemas/eth.Quantity"}},"description":"A Filter selects logs. What is left out selects all."},
+"eth.Log":{"type":"object","properties":{"address":{"type":"string"},"topics":{"type":["array","null"],"items":{"type":"string"}},"data":{"type":"string"},"blockNumber":{"$ref":"#/components/schemas/eth.Quantity"}},"required":["address","topics","data","blockNumber"],"description":"A Log is what a contract has logged."},
+"eth.Quantity":{"type":"string","description":"A Quantity is a number as Ethereum has it in JSON: \"0x1b4\"."},
+"eth.Reverted":{"type":"string","description":"Reverted is the error of a contract that has reverted: what it returned, in\nhexadecimal."}
+},"tags":{"Node":{"name":"Node","description":"Node is an Ethereum node."}}}}`
+
 // NodeService serves impl as the service Node.
 func NodeService(impl Node) rpc.Service {
-	return rpc.Service{Name: "Node", Impl: impl, Methods: []*rpc.Method{&nodeChainID, &nodeBlockNumber, &nodeGetBlockByNumber, &nodeGetLogs, &nodeCall, &nodeNewHeads, &nodeLogs}}
+	return rpc.Service{Name: "Node", Impl: impl, Methods: []*rpc.Method{&nodeChainID, &nodeBlockNumber, &nodeGetBlockByNumber, &nodeGetLogs, &nodeCall, &nodeNewHeads, &nodeLogs}, Description: nodeDescription}
 }
 
 // NodeClient implements Node by calls through an rpc.Caller.

@@ -24,9 +24,24 @@ const (
 	ServerExitMethod        = "exit"
 )
 
+// serverDescription is what rpc.discover says of Server.
+const serverDescription = `{"methods":[
+{"name":"initialize","tags":[{"$ref":"#/components/tags/Server"}],"summary":"Initialize begins.","description":"Initialize begins. It comes before everything else.","params":[{"name":"processId","required":true,"schema":{"type":["integer","null"],"format":"int64"}},{"name":"rootUri","required":true,"schema":{"type":["string","null"]}},{"name":"capabilities","required":true,"schema":{"$ref":"#/components/schemas/protocol.Capabilities"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/protocol.About"}},"x-wirecall":{"service":"Server"}},
+{"name":"initialized","tags":[{"$ref":"#/components/tags/Server"}],"summary":"Initialized ends the initialization: the server may make calls from now on.","description":"Initialized ends the initialization: the server may make calls from now on. There\nare no options yet, but servers want an object.","params":[{"name":"options","schema":{"type":["object","null"],"properties":{}}}],"x-wirecall":{"service":"Server","notify":true}},
+{"name":"textDocument/didOpen","tags":[{"$ref":"#/components/tags/Server"}],"description":"DidOpen passes the ownership of a file to the server's client: its text is what the\nclient says, until DidClose.","params":[{"name":"textDocument","required":true,"schema":{"$ref":"#/components/schemas/protocol.Document"}}],"x-wirecall":{"service":"Server","notify":true}},
+{"name":"textDocument/didClose","tags":[{"$ref":"#/components/tags/Server"}],"params":[{"name":"textDocument","required":true,"schema":{"$ref":"#/components/schemas/protocol.DocumentID"}}],"x-wirecall":{"service":"Server","notify":true}},
+{"name":"shutdown","tags":[{"$ref":"#/components/tags/Server"}],"summary":"Shutdown ends what the server does.","description":"Shutdown ends what the server does. Exit follows.","params":[],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Server"}},
+{"name":"exit","tags":[{"$ref":"#/components/tags/Server"}],"params":[],"x-wirecall":{"service":"Server","notify":true}}
+],"components":{"schemas":{
+"protocol.About":{"type":"object","properties":{"serverInfo":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]},"capabilities":{}},"required":["serverInfo","capabilities"],"description":"About is what a server says of itself."},
+"protocol.Capabilities":{"type":"object","properties":{"workspace":{"type":"object","properties":{"configuration":{"type":"boolean"}},"required":["configuration"]},"window":{"type":"object","properties":{"workDoneProgress":{"type":"boolean"}},"required":["workDoneProgress"]}},"required":["workspace","window"],"description":"Capabilities are what a client can do."},
+"protocol.Document":{"type":"object","properties":{"uri":{"type":"string"},"languageId":{"type":"string","description":"such as \"go\""},"version":{"type":"integer","format":"int64","description":"grows with each change"},"text":{"type":"string"}},"required":["uri","languageId","version","text"],"description":"A Document is a file with its text."},
+"protocol.DocumentID":{"type":"object","properties":{"uri":{"type":"string"}},"required":["uri"],"description":"A DocumentID is a file that is open."}
+},"tags":{"Server":{"name":"Server","description":"Server is what a language server serves."}}}}`
+
 // ServerService serves impl as the service Server.
 func ServerService(impl Server) rpc.Service {
-	return rpc.Service{Name: "Server", Impl: impl, Methods: []*rpc.Method{&serverInitialize, &serverInitialized, &serverDidOpen, &serverDidClose, &serverShutdown, &serverExit}}
+	return rpc.Service{Name: "Server", Impl: impl, Methods: []*rpc.Method{&serverInitialize, &serverInitialized, &serverDidOpen, &serverDidClose, &serverShutdown, &serverExit}, Description: serverDescription}
 }
 
 // ServerClient implements Server by calls through an rpc.Caller.
@@ -176,9 +191,27 @@ const (
 	EditorRegisterCapabilityMethod = "client/registerCapability"
 )
 
+// editorDescription is what rpc.discover says of Editor.
+const editorDescription = `{"methods":[
+{"name":"textDocument/publishDiagnostics","tags":[{"$ref":"#/components/tags/Editor"}],"description":"PublishDiagnostics replaces what was found in a file.","params":[{"name":"uri","required":true,"schema":{"type":"string"}},{"name":"diagnostics","required":true,"schema":{"type":["array","null"],"items":{"$ref":"#/components/schemas/protocol.Diagnostic"}}}],"x-wirecall":{"service":"Editor","notify":true}},
+{"name":"window/logMessage","tags":[{"$ref":"#/components/tags/Editor"}],"description":"LogMessage and ShowMessage are for the log and for the user.","params":[{"name":"message","required":true,"schema":{"type":"string"}}],"x-wirecall":{"service":"Editor","notify":true}},
+{"name":"window/showMessage","tags":[{"$ref":"#/components/tags/Editor"}],"params":[{"name":"message","required":true,"schema":{"type":"string"}}],"x-wirecall":{"service":"Editor","notify":true}},
+{"name":"window/workDoneProgress/create","tags":[{"$ref":"#/components/tags/Editor"}],"summary":"CreateProgress announces the token of work that takes time.","description":"CreateProgress announces the token of work that takes time. Progress tells how far\nit is.","params":[{"name":"token","required":true,"schema":{}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Editor"}},
+{"name":"$/progress","tags":[{"$ref":"#/components/tags/Editor"}],"params":[{"name":"token","required":true,"schema":{}},{"name":"value","required":true,"schema":{"$ref":"#/components/schemas/protocol.Work"}}],"x-wirecall":{"service":"Editor","notify":true}},
+{"name":"workspace/configuration","tags":[{"$ref":"#/components/tags/Editor"}],"description":"Configuration returns the editor's settings for each item; null for the default.","params":[{"name":"items","required":true,"schema":{"type":["array","null"],"items":{"$ref":"#/components/schemas/protocol.Item"}}}],"result":{"name":"result","schema":{"type":["array","null"],"items":{}}},"x-wirecall":{"service":"Editor"}},
+{"name":"client/registerCapability","tags":[{"$ref":"#/components/tags/Editor"}],"description":"RegisterCapability asks for events that were not agreed on in Initialize.","params":[{"name":"registrations","required":true,"schema":{"type":["array","null"],"items":{"$ref":"#/components/schemas/protocol.Registration"}}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Editor"}}
+],"components":{"schemas":{
+"protocol.Diagnostic":{"type":"object","properties":{"range":{"$ref":"#/components/schemas/protocol.Range"},"severity":{"type":"integer","format":"int64","description":"1 for an error, 2 for a warning, 3 for information, 4 for a hint"},"source":{"type":"string"},"message":{"type":"string"}},"required":["range","severity","source","message"],"description":"A Diagnostic is something wrong in a file."},
+"protocol.Item":{"type":"object","properties":{"scopeUri":{"type":"string"},"section":{"type":"string"}},"required":["scopeUri","section"],"description":"An Item is a section of the settings."},
+"protocol.Position":{"type":"object","properties":{"line":{"type":"integer","format":"int64"},"character":{"type":"integer","format":"int64"}},"required":["line","character"],"description":"A Position is counted from 0; Character in units of UTF-16."},
+"protocol.Range":{"type":"object","properties":{"start":{"$ref":"#/components/schemas/protocol.Position"},"end":{"$ref":"#/components/schemas/protocol.Position"}},"required":["start","end"],"description":"A Range is a part of a file, without its end."},
+"protocol.Registration":{"type":"object","properties":{"id":{"type":"string"},"method":{"type":"string"}},"required":["id","method"],"description":"A Registration is an event that a server asks for."},
+"protocol.Work":{"type":"object","properties":{"kind":{"type":"string","description":"\"begin\", \"report\" or \"end\""},"title":{"type":"string"},"message":{"type":"string"}},"required":["kind","title","message"],"description":"Work is the state of work that takes time."}
+},"tags":{"Editor":{"name":"Editor","description":"Editor is what the client of a language server serves."}}}}`
+
 // EditorService serves impl as the service Editor.
 func EditorService(impl Editor) rpc.Service {
-	return rpc.Service{Name: "Editor", Impl: impl, Methods: []*rpc.Method{&editorPublishDiagnostics, &editorLogMessage, &editorShowMessage, &editorCreateProgress, &editorProgress, &editorConfiguration, &editorRegisterCapability}}
+	return rpc.Service{Name: "Editor", Impl: impl, Methods: []*rpc.Method{&editorPublishDiagnostics, &editorLogMessage, &editorShowMessage, &editorCreateProgress, &editorProgress, &editorConfiguration, &editorRegisterCapability}, Description: editorDescription}
 }
 
 // EditorClient implements Editor by calls through an rpc.Caller.

@@ -26,9 +26,27 @@ const (
 	ClusterLogsMethod      = "Cluster.Logs"
 )
 
+// clusterDescription is what rpc.discover says of Cluster.
+const clusterDescription = `{"methods":[
+{"name":"Cluster.Status","tags":[{"$ref":"#/components/tags/Cluster"}],"summary":"Status returns what runs of a service.","description":"Status returns what runs of a service. For one that is not deployed the\nerror is an *UnknownService.","params":[{"name":"service","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/deploy.Status"}},"errors":[{"code":404,"message":"deploy.UnknownService"}],"x-wirecall":{"service":"Cluster","options":{"role":"viewer"},"errors":[{"name":"deploy.UnknownService","code":404,"data":{"$ref":"#/components/schemas/deploy.UnknownService"}}]}},
+{"name":"Cluster.Heartbeat","tags":[{"$ref":"#/components/tags/Cluster"}],"summary":"Heartbeat says that an instance is alive.","description":"Heartbeat says that an instance is alive. Nobody answers.","params":[{"name":"instance","required":true,"schema":{"type":"integer","format":"int64"}}],"x-wirecall":{"service":"Cluster","notify":true,"options":{"role":"viewer"}}},
+{"name":"Cluster.Deploy","tags":[{"$ref":"#/components/tags/Cluster"}],"description":"Deploy replaces what runs of a service by a version, and streams its steps.","params":[{"name":"service","required":true,"schema":{"type":"string"}},{"name":"version","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Cluster","streams":{"results":{"r0":{"$ref":"#/components/schemas/deploy.Step"}}},"options":{"role":"viewer"}}},
+{"name":"Cluster.Instances","tags":[{"$ref":"#/components/tags/Cluster"}],"description":"Instances returns how many instances run of each service, and a stream of\nwhat changes.","params":[],"result":{"name":"result","schema":{"type":"object","properties":{"now":{"type":["object","null"],"additionalProperties":{"type":"integer","format":"int64"}},"changes":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"required":["now","changes"]}},"x-wirecall":{"service":"Cluster","streams":{"results":{"changes":{"$ref":"#/components/schemas/deploy.Change"}}},"results":["now","changes"],"options":{"role":"viewer"}}},
+{"name":"Cluster.Start","tags":[{"$ref":"#/components/tags/Cluster"}],"description":"Start starts as many instances as it is sent orders for, and returns how\nmany those were together.","params":[{"name":"orders","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"started","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Cluster","streams":{"params":{"orders":{"$ref":"#/components/schemas/deploy.Order"}}},"options":{"role":"viewer"}}},
+{"name":"Cluster.Check","tags":[{"$ref":"#/components/tags/Cluster"}],"description":"Check checks the lines of a configuration, each as it comes.","params":[{"name":"lines","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Cluster","streams":{"params":{"lines":{"type":"string"}},"results":{"r0":{"type":"string"}}},"options":{"role":"viewer"}}},
+{"name":"Cluster.Restart","tags":[{"$ref":"#/components/tags/Cluster"}],"description":"Restart asks the operator how, and then restarts a service.","params":[{"name":"service","required":true,"schema":{"type":"string"}}],"result":{"name":"report","schema":{"type":"string"}},"x-wirecall":{"service":"Cluster","options":{"role":"admin"}}},
+{"name":"Cluster.Logs","tags":[{"$ref":"#/components/tags/Cluster"}],"description":"Logs streams what a service logs, for as long as someone reads it.","params":[{"name":"service","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Cluster","streams":{"results":{"r0":{"type":"string"}}},"options":{"role":"viewer"}}}
+],"components":{"schemas":{
+"deploy.Change":{"type":"object","properties":{"service":{"type":"string"},"instances":{"type":"integer","format":"int64"}},"required":["service","instances"],"description":"A Change says how many instances run of a service now."},
+"deploy.Order":{"type":"object","properties":{"service":{"type":"string"},"instances":{"type":"integer","format":"int64"}},"required":["service","instances"],"description":"An Order asks for further instances of a service."},
+"deploy.Status":{"type":"object","properties":{"service":{"type":"string"},"version":{"type":"string"},"instances":{"type":"integer","format":"int64"}},"required":["service","version","instances"],"description":"A Status is what runs of a service."},
+"deploy.Step":{"type":"object","properties":{"action":{"type":"string"},"version":{"type":"string"}},"required":["action","version"],"description":"A Step is a part of a deployment that is done."},
+"deploy.UnknownService":{"type":"object","properties":{"service":{"type":"string"},"similar":{"type":"string"}},"required":["service","similar"],"description":"UnknownService is the error for a service that is not deployed."}
+},"tags":{"Cluster":{"name":"Cluster","description":"Cluster is what operators ask of a cluster."}}}}`
+
 // ClusterService serves impl as the service Cluster.
 func ClusterService(impl Cluster) rpc.Service {
-	return rpc.Service{Name: "Cluster", Impl: impl, Methods: []*rpc.Method{&clusterStatus, &clusterHeartbeat, &clusterDeploy, &clusterInstances, &clusterStart, &clusterCheck, &clusterRestart, &clusterLogs}}
+	return rpc.Service{Name: "Cluster", Impl: impl, Methods: []*rpc.Method{&clusterStatus, &clusterHeartbeat, &clusterDeploy, &clusterInstances, &clusterStart, &clusterCheck, &clusterRestart, &clusterLogs}, Description: clusterDescription}
 }
 
 // ClusterClient implements Cluster by calls through an rpc.Caller.
@@ -271,9 +289,15 @@ const (
 	OperatorChooseMethod = "Operator.Choose"
 )
 
+// operatorDescription is what rpc.discover says of Operator.
+const operatorDescription = `{"methods":[
+{"name":"Operator.Choose","tags":[{"$ref":"#/components/tags/Operator"}],"description":"Choose picks one of the options.","params":[{"name":"question","required":true,"schema":{"type":"string"}},{"name":"options","required":true,"schema":{"type":["array","null"],"items":{"type":"string"}}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Operator"}}
+],"components":{"schemas":{
+},"tags":{"Operator":{"name":"Operator","description":"Operator is what the cluster asks of an operator."}}}}`
+
 // OperatorService serves impl as the service Operator.
 func OperatorService(impl Operator) rpc.Service {
-	return rpc.Service{Name: "Operator", Impl: impl, Methods: []*rpc.Method{&operatorChoose}}
+	return rpc.Service{Name: "Operator", Impl: impl, Methods: []*rpc.Method{&operatorChoose}, Description: operatorDescription}
 }
 
 // OperatorClient implements Operator by calls through an rpc.Caller.

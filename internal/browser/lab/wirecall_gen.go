@@ -30,9 +30,28 @@ const (
 	LabEndsMethod     = "Lab.Ends"
 )
 
+// labDescription is what rpc.discover says of Lab.
+const labDescription = `{"methods":[
+{"name":"Lab.Echo","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Echo returns text.","params":[{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Lab"}},
+{"name":"Lab.Half","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Half returns half of n, or an *Odd.","params":[{"name":"n","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"errors":[{"code":3001,"message":"lab.Odd"}],"x-wirecall":{"service":"Lab","errors":[{"name":"lab.Odd","code":3001,"data":{"$ref":"#/components/schemas/lab.Odd"}}]}},
+{"name":"Lab.Count","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Count streams the numbers from the given one to the other, exclusive.","params":[{"name":"from","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"to","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Lab","streams":{"results":{"r0":{"type":"integer","format":"int64"}}}}},
+{"name":"Lab.Produced","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Produced returns how many numbers the latest Count has produced.","params":[],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Lab"}},
+{"name":"Lab.Check","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Check takes numbers, which must count up from 0, and returns how many there were.","params":[{"name":"numbers","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Lab","streams":{"params":{"numbers":{"type":"integer","format":"int64"}}}}},
+{"name":"Lab.Double","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Double streams the double of each number.","params":[{"name":"numbers","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Lab","streams":{"params":{"numbers":{"type":"integer","format":"int64"}},"results":{"r0":{"type":"integer","format":"int64"}}}}},
+{"name":"Lab.Publish","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Publish hands numbers to those who follow, each to one, and returns how many.","params":[{"name":"numbers","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Lab","streams":{"params":{"numbers":{"type":"integer","format":"int64"}}}}},
+{"name":"Lab.Follow","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Follow streams as many of the numbers that are published.","params":[{"name":"n","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Lab","streams":{"results":{"r0":{"type":"integer","format":"int64"}}}}},
+{"name":"Lab.CallBack","tags":[{"$ref":"#/components/tags/Lab"}],"description":"CallBack calls the caller's Page, and returns what that returns.","params":[{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Lab"}},
+{"name":"Lab.Sleep","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Sleep returns when the call is canceled, with the cause.","params":[],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Lab"}},
+{"name":"Lab.Cut","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Cut cuts the sockets of all connections, and returns how many there were.","params":[],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Lab"}},
+{"name":"Lab.Dismiss","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Dismiss closes the connection of the caller for good.","params":[{"name":"reason","required":true,"schema":{"type":"string"}}],"x-wirecall":{"service":"Lab","notify":true}},
+{"name":"Lab.Ends","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Ends streams why the sessions have ended that end from now on.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Lab","streams":{"results":{"r0":{"type":"string"}}}}}
+],"components":{"schemas":{
+"lab.Odd":{"type":"object","properties":{"n":{"type":"integer","format":"int64"}},"required":["n"],"description":"Odd is the error for a number without a half."}
+},"tags":{"Lab":{"name":"Lab","description":"Lab has a method of each kind."}}}}`
+
 // LabService serves impl as the service Lab.
 func LabService(impl Lab) rpc.Service {
-	return rpc.Service{Name: "Lab", Impl: impl, Methods: []*rpc.Method{&labEcho, &labHalf, &labCount, &labProduced, &labCheck, &labDouble, &labPublish, &labFollow, &labCallBack, &labSleep, &labCut, &labDismiss, &labEnds}}
+	return rpc.Service{Name: "Lab", Impl: impl, Methods: []*rpc.Method{&labEcho, &labHalf, &labCount, &labProduced, &labCheck, &labDouble, &labPublish, &labFollow, &labCallBack, &labSleep, &labCut, &labDismiss, &labEnds}, Description: labDescription}
 }
 
 // LabClient implements Lab by calls through an rpc.Caller.
@@ -347,9 +366,15 @@ const (
 	PageReverseMethod = "Page.Reverse"
 )
 
+// pageDescription is what rpc.discover says of Page.
+const pageDescription = `{"methods":[
+{"name":"Page.Reverse","tags":[{"$ref":"#/components/tags/Page"}],"description":"Reverse returns text backwards.","params":[{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Page"}}
+],"components":{"schemas":{
+},"tags":{"Page":{"name":"Page","description":"Page is what a page serves to the server."}}}}`
+
 // PageService serves impl as the service Page.
 func PageService(impl Page) rpc.Service {
-	return rpc.Service{Name: "Page", Impl: impl, Methods: []*rpc.Method{&pageReverse}}
+	return rpc.Service{Name: "Page", Impl: impl, Methods: []*rpc.Method{&pageReverse}, Description: pageDescription}
 }
 
 // PageClient implements Page by calls through an rpc.Caller.

@@ -19,9 +19,16 @@ const (
 	CounterTicksMethod = "Counter.Ticks"
 )
 
+// counterDescription is what rpc.discover says of Counter.
+const counterDescription = `{"methods":[
+{"name":"Counter.Add","tags":[{"$ref":"#/components/tags/Counter"}],"description":"Add returns the sum of a and b.","params":[{"name":"a","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"b","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Counter"}},
+{"name":"Counter.Ticks","tags":[{"$ref":"#/components/tags/Counter"}],"description":"Ticks yields the next number whenever the client asks for one.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Counter","streams":{"results":{"r0":{"type":"integer","format":"int64"}}}}}
+],"components":{"schemas":{
+},"tags":{"Counter":{"name":"Counter","description":"Counter is the service of the scenarios."}}}}`
+
 // CounterService serves impl as the service Counter.
 func CounterService(impl Counter) rpc.Service {
-	return rpc.Service{Name: "Counter", Impl: impl, Methods: []*rpc.Method{&counterAdd, &counterTicks}}
+	return rpc.Service{Name: "Counter", Impl: impl, Methods: []*rpc.Method{&counterAdd, &counterTicks}, Description: counterDescription}
 }
 
 // CounterClient implements Counter by calls through an rpc.Caller.

@@ -30,14 +30,17 @@ const lint = "//lint:file-ignore SA1019 What is deprecated crosses the wire like
 // An emitter writes one file.
 type emitter struct {
 	*jen.File
-	pkg     *model.Package
-	imports map[string]string // the name of each import by its path
-	json    *jsonPlan
+	pkg *model.Package
+
+	descriptions map[*model.Service]string
+	imports      map[string]string // the name of each import by its path
+	json         *jsonPlan
 }
 
-// Generate returns the Go file for p, which Check has found in order.
-func Generate(p *model.Package) ([]byte, error) {
-	e := &emitter{File: jen.NewFilePathName(p.Path, p.Name), pkg: p}
+// Generate returns the Go file for p, which Check has found in order. The descriptions are
+// those of its services, in JSON without back quotes; a service may have none.
+func Generate(p *model.Package, descriptions map[*model.Service]string) ([]byte, error) {
+	e := &emitter{File: jen.NewFilePathName(p.Path, p.Name), pkg: p, descriptions: descriptions}
 	e.HeaderComment(Header)
 	if p.Build != "" {
 		e.HeaderComment("//go:build " + p.Build)
@@ -118,9 +121,10 @@ func (e *emitter) constants(n *names, plans []*plan) {
 //
 //	// RoomService serves impl as the service Room.
 //	func RoomService(impl Room) rpc.Service {
-//		return rpc.Service{Name: "Room", Impl: impl, Methods: []*rpc.Method{&roomPost, …}}
+//		return rpc.Service{Name: "Room", Impl: impl, Methods: []*rpc.Method{&roomPost, …}, Description: roomDescription}
 //	}
 func (e *emitter) server(n *names, plans []*plan) {
+	description := e.description(n)
 	e.doc(n.server + " serves impl as the service " + n.s.Wire + ".")
 	e.Func().Id(n.server).Params(jen.Id("impl").Id(n.s.Name)).Qual(rpcPath, "Service").Block(
 		jen.Return(jen.Qual(rpcPath, "Service").Values(
@@ -131,8 +135,27 @@ func (e *emitter) server(n *names, plans []*plan) {
 					g.Op("&").Id(p.method)
 				}
 			}),
+			description,
 		)),
 	)
+}
+
+// description emits
+//
+//	// roomDescription is what rpc.discover says of Room.
+//	const roomDescription = `{"methods":[…`
+//
+// and returns the member of the service that refers to it.
+func (e *emitter) description(n *names) jen.Code {
+	text := e.descriptions[n.s]
+	if text == "" {
+		return jen.Null()
+	}
+	name := e.own(n.prefix + "Description")
+	e.doc(name + " is what rpc.discover says of " + n.s.Name + ".")
+	e.Const().Id(name).Op("=").Op("`" + text + "`")
+	e.Line()
+	return jen.Id("Description").Op(":").Id(name)
 }
 
 // client emits

@@ -60,7 +60,7 @@ func TestMethodKinds(t *testing.T) {
 			if problems := Check(p); len(problems) > 0 {
 				t.Fatal(problems)
 			}
-			out, err := Generate(p)
+			out, err := Generate(p, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +111,7 @@ func TestCheck(t *testing.T) {
 		if got != "" {
 			continue
 		}
-		out, err := Generate(p)
+		out, err := Generate(p, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

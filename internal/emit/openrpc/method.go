@@ -47,7 +47,7 @@ func (e *emitter) optional(m *model.Method, i int) bool {
 		return true
 	}
 	is := e.Resolve(v.Type)
-	return !v.Stream && is != nil && is.Kind == model.Pointer
+	return !v.Stream && is != nil && is.Kind == model.Pointer && !e.varies(v.Type)
 }
 
 // result is the one result, or an object of several.

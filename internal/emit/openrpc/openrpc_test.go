@@ -27,6 +27,7 @@ var types = []*model.Def{
 	{Type: named("Point"), Is: structOf(&model.Field{Name: "X", Wire: "x", Type: basicType(model.Float64)})},
 	{Type: named("Names"), Is: slice(text64)},
 	{Type: named("Alias"), Is: slice(text64), Alias: true},
+	{Type: named("Short"), Is: text64, Alias: true},
 	{Type: named("Text"), Is: &model.Type{Kind: model.Text}, Own: true},
 	{Type: named("Marked"), Is: &model.Type{Kind: model.Text}, Own: true, Addressed: true},
 	{Type: named("Loop"), Is: pointer(named("Loop"))},
@@ -57,7 +58,8 @@ func TestSchemas(t *testing.T) {
 		{named("Point"), ref + `Point"}`},
 		{pointer(named("Point")), `{"anyOf": [` + ref + `Point"}, {"type": "null"}]}`},
 		{pointer(named("Names")), ref + `Names"}`},
-		{named("Alias"), `{"type": ["array", "null"], "items": {"type": "string"}}`},
+		{named("Alias"), ref + `Alias"}`},
+		{named("Short"), `{"type": "string"}`},
 		{named("Größe"), ref + `Gr-u00f6-u00dfe"}`},
 		{named("Unknown"), `{}`},
 	} {
@@ -131,7 +133,7 @@ func testEmitter() *emitter {
 
 func oneLineOf(t *testing.T, v any) string {
 	t.Helper()
-	text, err := oneLine(v)
+	text, err := oneLine(v, " ")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,12 +16,19 @@ func (e *emitter) schema(t *model.Type) object {
 		}
 		return e.nullable(t.Elem)
 	case model.Slice:
+		if e.varies(t.Elem) {
+			return object{} // it may be bytes
+		}
 		if e.IsBytes(t) {
 			return object{{"type", []string{"string", "null"}}, {"contentEncoding", "base64"}}
 		}
 		return object{{"type", []string{"array", "null"}}, {"items", e.schema(t.Elem)}}
 	case model.Array:
-		return object{{"type", "array"}, {"items", e.schema(t.Elem)}, {"minItems", t.Len}, {"maxItems", t.Len}}
+		out := object{{"type", "array"}, {"items", e.schema(t.Elem)}}
+		if !t.Varies {
+			out = append(out, member{"minItems", t.Len}, member{"maxItems", t.Len})
+		}
+		return out
 	case model.Map:
 		return e.dictionary(t)
 	case model.Struct:
@@ -102,7 +109,7 @@ func orNull(s object) object {
 // dictionary is the schema of a map, whose keys are text.
 func (e *emitter) dictionary(t *model.Type) object {
 	out := object{{"type", []string{"object", "null"}}}
-	if k := e.Resolve(t.Key); k != nil && k.Kind.IsInteger() {
+	if k := e.Resolve(t.Key); k != nil && k.Kind.IsInteger() && !e.varies(t.Key) {
 		if d := e.Def(t.Key); d == nil || !d.Own {
 			out.set("propertyNames", object{{"pattern", digits}})
 		}
@@ -120,6 +127,9 @@ const digits = "^-?[0-9]+$"
 // structure is the schema of a struct. Members that it does not name are ignored, so that
 // no schema forbids them.
 func (e *emitter) structure(t *model.Type) object {
+	if e.embedsVarying(t, map[*model.Type]bool{}) {
+		return object{{"type", "object"}}
+	}
 	properties, required := object{}, []string{}
 	for _, m := range e.Members(t) {
 		properties.set(m.Wire, described(e.field(m), m.Doc))
@@ -134,9 +144,45 @@ func (e *emitter) structure(t *model.Type) object {
 	return out
 }
 
+// varies reports whether a type, or what it points to, may be another in other builds of
+// the package. Its schema says nothing, so that the document is the same in all.
+func (e *emitter) varies(t *model.Type) bool {
+	for t.Kind == model.Pointer {
+		t = t.Elem
+	}
+	for t.Kind == model.Named {
+		d := e.Written(t)
+		if d == nil || d.Varies || !d.Alias || d.Is == nil {
+			return d != nil && d.Varies
+		}
+		t = d.Is
+	}
+	return false
+}
+
+// embedsVarying reports whether a struct has the members of one that may be another in
+// other builds.
+func (e *emitter) embedsVarying(t *model.Type, seen map[*model.Type]bool) bool {
+	seen[t] = true
+	return slices.ContainsFunc(t.Fields, func(f *model.Field) bool {
+		if !f.Flat || e.varies(f.Type) {
+			return f.Flat
+		}
+		is := f.Type
+		if is.Kind == model.Pointer {
+			is = is.Elem
+		}
+		is = e.Resolve(is)
+		return is != nil && !seen[is] && is.Kind == model.Struct && e.embedsVarying(is, seen)
+	})
+}
+
 // field is the schema of a field. Where nil is left out it is not null.
 func (e *emitter) field(m *model.Member) object {
 	t := m.Type
+	if m.InString && e.varies(t) {
+		return object{}
+	}
 	if is, ok := e.Quoted(m.Field); ok {
 		s := quoted(is.Kind)
 		if t.Kind == model.Pointer && !m.Omit {
@@ -166,11 +212,13 @@ func quoted(k model.Kind) object {
 
 // named is the schema of a named type, in most cases a reference to it.
 func (e *emitter) named(t *model.Type) object {
-	written := e.Written(t)
-	if written != nil && written.Alias && written.Is != nil {
-		return e.schema(written.Is)
+	d := e.Written(t)
+	if e.varies(t) {
+		return object{}
 	}
-	d := e.Def(t)
+	if d != nil && d.Alias && d.Is != nil && !compound(d.Is.Kind) {
+		return e.schema(d.Is)
+	}
 	switch {
 	case t.Is("math/big", "Int"):
 		return object{{"type", "integer"}}
@@ -189,6 +237,10 @@ func (e *emitter) named(t *model.Type) object {
 	}
 	return ref("schemas", name)
 }
+
+// compound reports whether types of a kind are made of others. An alias of one has a schema
+// of its own, which would otherwise be written wherever it is mentioned.
+func compound(k model.Kind) bool { return k >= model.Pointer && k <= model.Struct }
 
 // component adds the schema of a named type.
 func (e *emitter) component(name string, d *model.Def) {

@@ -23,9 +23,26 @@ const (
 	Aria2GetVersionMethod = "aria2.getVersion"
 )
 
+// aria2Description is what rpc.discover says of Aria2.
+const aria2Description = `{"methods":[
+{"name":"aria2.addUri","tags":[{"$ref":"#/components/tags/Aria2"}],"summary":"AddURI adds the download of a file that is at each of the addresses, and returns its id.","description":"AddURI adds the download of a file that is at each of the addresses, and returns\nits id. Without options those of aria2 hold.","paramStructure":"by-position","params":[{"name":"secret","required":true,"schema":{"$ref":"#/components/schemas/aria2.Secret"}},{"name":"uris","required":true,"schema":{"type":["array","null"],"items":{"type":"string"}}},{"name":"options","schema":{"anyOf":[{"$ref":"#/components/schemas/aria2.Options"},{"type":"null"}]}}],"result":{"name":"gid","schema":{"type":"string"}},"errors":[{"code":1,"message":"aria2.Refused"}],"x-wirecall":{"service":"Aria2","errors":[{"name":"aria2.Refused","code":1,"data":{"$ref":"#/components/schemas/aria2.Refused"}}]}},
+{"name":"aria2.pause","tags":[{"$ref":"#/components/tags/Aria2"}],"description":"Pause stops a download until it is unpaused, and Remove for good.","paramStructure":"by-position","params":[{"name":"secret","required":true,"schema":{"$ref":"#/components/schemas/aria2.Secret"}},{"name":"gid","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"errors":[{"code":1,"message":"aria2.Refused"}],"x-wirecall":{"service":"Aria2","errors":[{"name":"aria2.Refused","code":1,"data":{"$ref":"#/components/schemas/aria2.Refused"}}]}},
+{"name":"aria2.unpause","tags":[{"$ref":"#/components/tags/Aria2"}],"paramStructure":"by-position","params":[{"name":"secret","required":true,"schema":{"$ref":"#/components/schemas/aria2.Secret"}},{"name":"gid","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"errors":[{"code":1,"message":"aria2.Refused"}],"x-wirecall":{"service":"Aria2","errors":[{"name":"aria2.Refused","code":1,"data":{"$ref":"#/components/schemas/aria2.Refused"}}]}},
+{"name":"aria2.remove","tags":[{"$ref":"#/components/tags/Aria2"}],"paramStructure":"by-position","params":[{"name":"secret","required":true,"schema":{"$ref":"#/components/schemas/aria2.Secret"}},{"name":"gid","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"errors":[{"code":1,"message":"aria2.Refused"}],"x-wirecall":{"service":"Aria2","errors":[{"name":"aria2.Refused","code":1,"data":{"$ref":"#/components/schemas/aria2.Refused"}}]}},
+{"name":"aria2.tellStatus","tags":[{"$ref":"#/components/tags/Aria2"}],"description":"TellStatus returns the members of a Status that keys name, or all.","paramStructure":"by-position","params":[{"name":"secret","required":true,"schema":{"$ref":"#/components/schemas/aria2.Secret"}},{"name":"gid","required":true,"schema":{"type":"string"}},{"name":"keys","schema":{"type":["array","null"],"items":{"type":"string"}}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/aria2.Status"}},"errors":[{"code":1,"message":"aria2.Refused"}],"x-wirecall":{"service":"Aria2","variadic":true,"omitempty":["keys"],"errors":[{"name":"aria2.Refused","code":1,"data":{"$ref":"#/components/schemas/aria2.Refused"}}]}},
+{"name":"aria2.getVersion","tags":[{"$ref":"#/components/tags/Aria2"}],"paramStructure":"by-position","params":[{"name":"secret","required":true,"schema":{"$ref":"#/components/schemas/aria2.Secret"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/aria2.Version"}},"errors":[{"code":1,"message":"aria2.Refused"}],"x-wirecall":{"service":"Aria2","errors":[{"name":"aria2.Refused","code":1,"data":{"$ref":"#/components/schemas/aria2.Refused"}}]}}
+],"components":{"schemas":{
+"aria2.File":{"type":"object","properties":{"path":{"type":"string"}},"required":["path"],"description":"A File is one of a download."},
+"aria2.Options":{"type":"object","properties":{"dir":{"type":"string"},"out":{"type":"string"},"max-tries":{"type":"string","format":"int64","pattern":"^-?[0-9]+$"}},"description":"Options are some of a download. All of them are strings for aria2."},
+"aria2.Refused":{"type":"object","properties":{},"description":"Refused is the error of a call that aria2 refuses. It has a message and nothing else."},
+"aria2.Secret":{"type":"string","description":"A Secret is that of --rpc-secret."},
+"aria2.Status":{"type":"object","properties":{"gid":{"type":"string"},"status":{"type":"string","description":"active, waiting, paused, error, complete or removed"},"totalLength":{"type":"string","format":"int64","pattern":"^-?[0-9]+$"},"completedLength":{"type":"string","format":"int64","pattern":"^-?[0-9]+$"},"errorCode":{"type":"string","format":"int64","pattern":"^-?[0-9]+$","description":"as an exit status of aria2c"},"files":{"type":["array","null"],"items":{"$ref":"#/components/schemas/aria2.File"}}},"required":["gid","status","totalLength","completedLength","errorCode","files"],"description":"Status is some of what aria2 tells about a download."},
+"aria2.Version":{"type":"object","properties":{"version":{"type":"string"},"enabledFeatures":{"type":["array","null"],"items":{"type":"string"}}},"required":["version","enabledFeatures"],"description":"A Version is that of aria2."}
+},"tags":{"Aria2":{"name":"Aria2","description":"Aria2 is what aria2 serves. The first parameter of each method is the secret that\naria2 was started with."}}}}`
+
 // Aria2Service serves impl as the service Aria2.
 func Aria2Service(impl Aria2) rpc.Service {
-	return rpc.Service{Name: "Aria2", Impl: impl, Methods: []*rpc.Method{&aria2AddURI, &aria2Pause, &aria2Unpause, &aria2Remove, &aria2TellStatus, &aria2GetVersion}}
+	return rpc.Service{Name: "Aria2", Impl: impl, Methods: []*rpc.Method{&aria2AddURI, &aria2Pause, &aria2Unpause, &aria2Remove, &aria2TellStatus, &aria2GetVersion}, Description: aria2Description}
 }
 
 // Aria2Client implements Aria2 by calls through an rpc.Caller.
@@ -243,9 +260,16 @@ const (
 	SystemListNotificationsMethod = "system.listNotifications"
 )
 
+// systemDescription is what rpc.discover says of System.
+const systemDescription = `{"methods":[
+{"name":"system.listMethods","tags":[{"$ref":"#/components/tags/System"}],"params":[],"result":{"name":"result","schema":{"type":["array","null"],"items":{"type":"string"}}},"x-wirecall":{"service":"System"}},
+{"name":"system.listNotifications","tags":[{"$ref":"#/components/tags/System"}],"params":[],"result":{"name":"result","schema":{"type":["array","null"],"items":{"type":"string"}}},"x-wirecall":{"service":"System"}}
+],"components":{"schemas":{
+},"tags":{"System":{"name":"System","description":"System is what aria2 serves beside its own methods."}}}}`
+
 // SystemService serves impl as the service System.
 func SystemService(impl System) rpc.Service {
-	return rpc.Service{Name: "System", Impl: impl, Methods: []*rpc.Method{&systemListMethods, &systemListNotifications}}
+	return rpc.Service{Name: "System", Impl: impl, Methods: []*rpc.Method{&systemListMethods, &systemListNotifications}, Description: systemDescription}
 }
 
 // SystemClient implements System by calls through an rpc.Caller.
@@ -299,9 +323,20 @@ const (
 	EventsOnDownloadErrorMethod    = "aria2.onDownloadError"
 )
 
+// eventsDescription is what rpc.discover says of Events.
+const eventsDescription = `{"methods":[
+{"name":"aria2.onDownloadStart","tags":[{"$ref":"#/components/tags/Events"}],"params":[{"name":"event","required":true,"schema":{"$ref":"#/components/schemas/aria2.Event"}}],"x-wirecall":{"service":"Events","notify":true}},
+{"name":"aria2.onDownloadPause","tags":[{"$ref":"#/components/tags/Events"}],"params":[{"name":"event","required":true,"schema":{"$ref":"#/components/schemas/aria2.Event"}}],"x-wirecall":{"service":"Events","notify":true}},
+{"name":"aria2.onDownloadStop","tags":[{"$ref":"#/components/tags/Events"}],"params":[{"name":"event","required":true,"schema":{"$ref":"#/components/schemas/aria2.Event"}}],"x-wirecall":{"service":"Events","notify":true}},
+{"name":"aria2.onDownloadComplete","tags":[{"$ref":"#/components/tags/Events"}],"params":[{"name":"event","required":true,"schema":{"$ref":"#/components/schemas/aria2.Event"}}],"x-wirecall":{"service":"Events","notify":true}},
+{"name":"aria2.onDownloadError","tags":[{"$ref":"#/components/tags/Events"}],"params":[{"name":"event","required":true,"schema":{"$ref":"#/components/schemas/aria2.Event"}}],"x-wirecall":{"service":"Events","notify":true}}
+],"components":{"schemas":{
+"aria2.Event":{"type":"object","properties":{"gid":{"type":"string"}},"required":["gid"],"description":"An Event is about a download."}
+},"tags":{"Events":{"name":"Events","description":"Events are the notifications of aria2. Whoever connects to it gets them."}}}}`
+
 // EventsService serves impl as the service Events.
 func EventsService(impl Events) rpc.Service {
-	return rpc.Service{Name: "Events", Impl: impl, Methods: []*rpc.Method{&eventsOnDownloadStart, &eventsOnDownloadPause, &eventsOnDownloadStop, &eventsOnDownloadComplete, &eventsOnDownloadError}}
+	return rpc.Service{Name: "Events", Impl: impl, Methods: []*rpc.Method{&eventsOnDownloadStart, &eventsOnDownloadPause, &eventsOnDownloadStop, &eventsOnDownloadComplete, &eventsOnDownloadError}, Description: eventsDescription}
 }
 
 // EventsClient implements Events by calls through an rpc.Caller.

@@ -21,9 +21,23 @@ const (
 	ReaderDidChangeMethod = "textDocument/didChange"
 )
 
+// readerDescription is what rpc.discover says of Reader.
+const readerDescription = `{"methods":[
+{"name":"textDocument/hover","tags":[{"$ref":"#/components/tags/Reader"}],"description":"Hover returns what is known of what stands at a position, nil for nothing.","params":[{"name":"textDocument","required":true,"schema":{"$ref":"#/components/schemas/protocol.DocumentID"}},{"name":"position","required":true,"schema":{"$ref":"#/components/schemas/protocol.Position"}}],"result":{"name":"result","schema":{"anyOf":[{"$ref":"#/components/schemas/gopls.Hover"},{"type":"null"}]}},"x-wirecall":{"service":"Reader"}},
+{"name":"workspace/symbol","tags":[{"$ref":"#/components/tags/Reader"}],"description":"Symbols returns the symbols of a program with a name like this.","params":[{"name":"query","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":["array","null"],"items":{"$ref":"#/components/schemas/gopls.Symbol"}}},"x-wirecall":{"service":"Reader"}},
+{"name":"textDocument/didChange","tags":[{"$ref":"#/components/tags/Reader"}],"params":[{"name":"textDocument","required":true,"schema":{"$ref":"#/components/schemas/gopls.VersionedID"}},{"name":"contentChanges","required":true,"schema":{"type":["array","null"],"items":{"$ref":"#/components/schemas/gopls.Change"}}}],"x-wirecall":{"service":"Reader","notify":true}}
+],"components":{"schemas":{
+"gopls.Change":{"type":"object","properties":{"text":{"type":"string"}},"required":["text"],"description":"A Change is the whole new text of a file."},
+"gopls.Hover":{"type":"object","properties":{"contents":{"type":"object","properties":{"kind":{"type":"string"},"value":{"type":"string"}},"required":["kind","value"]}},"required":["contents"],"description":"A Hover is a text to show."},
+"gopls.Symbol":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"],"description":"A Symbol is something that has a name."},
+"gopls.VersionedID":{"type":"object","properties":{"uri":{"type":"string"},"version":{"type":"integer","format":"int64"}},"required":["uri","version"],"description":"A VersionedID is a version of a file that is open."},
+"protocol.DocumentID":{"type":"object","properties":{"uri":{"type":"string"}},"required":["uri"],"description":"A DocumentID is a file that is open."},
+"protocol.Position":{"type":"object","properties":{"line":{"type":"integer","format":"int64"},"character":{"type":"integer","format":"int64"}},"required":["line","character"],"description":"A Position is counted from 0; Character in units of UTF-16."}
+},"tags":{"Reader":{"name":"Reader","description":"Reader is what one asks a language server while one reads."}}}}`
+
 // ReaderService serves impl as the service Reader.
 func ReaderService(impl Reader) rpc.Service {
-	return rpc.Service{Name: "Reader", Impl: impl, Methods: []*rpc.Method{&readerHover, &readerSymbols, &readerDidChange}}
+	return rpc.Service{Name: "Reader", Impl: impl, Methods: []*rpc.Method{&readerHover, &readerSymbols, &readerDidChange}, Description: readerDescription}
 }
 
 // ReaderClient implements Reader by calls through an rpc.Caller.

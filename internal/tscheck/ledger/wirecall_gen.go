@@ -26,9 +26,23 @@ const (
 	LedgerWaitMethod   = "Ledger.Wait"
 )
 
+// ledgerDescription is what rpc.discover says of Ledger.
+const ledgerDescription = `{"methods":[
+{"name":"Ledger.Post","tags":[{"$ref":"#/components/tags/Ledger"}],"description":"Post counts id, and returns it.","params":[{"name":"id","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Ledger"}},
+{"name":"Ledger.Note","tags":[{"$ref":"#/components/tags/Ledger"}],"description":"Note counts id.","params":[{"name":"id","required":true,"schema":{"type":"integer","format":"int64"}}],"x-wirecall":{"service":"Ledger","notify":true}},
+{"name":"Ledger.Ask","tags":[{"$ref":"#/components/tags/Ledger"}],"description":"Ask counts id, and has the caller's Mirror count it n times.","params":[{"name":"id","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"n","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Ledger"}},
+{"name":"Ledger.Count","tags":[{"$ref":"#/components/tags/Ledger"}],"description":"Count streams the numbers from 1 to n.","params":[{"name":"n","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Ledger","streams":{"results":{"r0":{"type":"integer","format":"int64"}}}}},
+{"name":"Ledger.Follow","tags":[{"$ref":"#/components/tags/Ledger"}],"description":"Follow streams the numbers behind after, to n.","params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"n","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Ledger","streams":{"results":{"r0":{"$ref":"#/components/schemas/ledger.Entry"}}},"idempotent":true,"cursor":{"param":"after","path":["N"]}}},
+{"name":"Ledger.Upload","tags":[{"$ref":"#/components/tags/Ledger"}],"description":"Upload counts the numbers from 1 that come in order, and returns how many there are.","params":[{"name":"id","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"numbers","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Ledger","streams":{"params":{"numbers":{"$ref":"#/components/schemas/ledger.Entry"}}}}},
+{"name":"Ledger.Echo","tags":[{"$ref":"#/components/tags/Ledger"}],"description":"Echo returns each entry, with its number doubled.","params":[{"name":"entries","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Ledger","streams":{"params":{"entries":{"$ref":"#/components/schemas/ledger.Entry"}},"results":{"r0":{"$ref":"#/components/schemas/ledger.Entry"}}}}},
+{"name":"Ledger.Wait","tags":[{"$ref":"#/components/tags/Ledger"}],"description":"Wait returns when its caller leaves.","params":[{"name":"id","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Ledger"}}
+],"components":{"schemas":{
+"ledger.Entry":{"type":"object","properties":{"N":{"type":"integer","format":"int64"},"Text":{"type":"string"}},"required":["N"],"description":"An Entry has a number, and text of any length."}
+},"tags":{"Ledger":{"name":"Ledger","description":"Ledger is called by programs at random. Each operation has an id of its own."}}}}`
+
 // LedgerService serves impl as the service Ledger.
 func LedgerService(impl Ledger) rpc.Service {
-	return rpc.Service{Name: "Ledger", Impl: impl, Methods: []*rpc.Method{&ledgerPost, &ledgerNote, &ledgerAsk, &ledgerCount, &ledgerFollow, &ledgerUpload, &ledgerEcho, &ledgerWait}}
+	return rpc.Service{Name: "Ledger", Impl: impl, Methods: []*rpc.Method{&ledgerPost, &ledgerNote, &ledgerAsk, &ledgerCount, &ledgerFollow, &ledgerUpload, &ledgerEcho, &ledgerWait}, Description: ledgerDescription}
 }
 
 // LedgerClient implements Ledger by calls through an rpc.Caller.
@@ -261,9 +275,15 @@ const (
 	MirrorReflectMethod = "Mirror.Reflect"
 )
 
+// mirrorDescription is what rpc.discover says of Mirror.
+const mirrorDescription = `{"methods":[
+{"name":"Mirror.Reflect","tags":[{"$ref":"#/components/tags/Mirror"}],"description":"Reflect returns id.","params":[{"name":"id","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Mirror"}}
+],"components":{"schemas":{
+},"tags":{"Mirror":{"name":"Mirror","description":"Mirror is what a client serves."}}}}`
+
 // MirrorService serves impl as the service Mirror.
 func MirrorService(impl Mirror) rpc.Service {
-	return rpc.Service{Name: "Mirror", Impl: impl, Methods: []*rpc.Method{&mirrorReflect}}
+	return rpc.Service{Name: "Mirror", Impl: impl, Methods: []*rpc.Method{&mirrorReflect}, Description: mirrorDescription}
 }
 
 // MirrorClient implements Mirror by calls through an rpc.Caller.

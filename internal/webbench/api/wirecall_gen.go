@@ -20,9 +20,18 @@ const (
 	BenchItemsMethod = "Bench.Items"
 )
 
+// benchDescription is what rpc.discover says of Bench.
+const benchDescription = `{"methods":[
+{"name":"Bench.Echo","tags":[{"$ref":"#/components/tags/Bench"}],"params":[{"name":"v","required":true,"schema":{"$ref":"#/components/schemas/api.Value"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/api.Value"}},"x-wirecall":{"service":"Bench"}},
+{"name":"Bench.Items","tags":[{"$ref":"#/components/tags/Bench"}],"description":"Items streams items as fast as they are taken.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Bench","streams":{"results":{"r0":{"$ref":"#/components/schemas/api.Item"}}}}}
+],"components":{"schemas":{
+"api.Item":{"type":"object","properties":{"seq":{"type":"integer","format":"int64"},"price":{"type":"number","format":"double"},"symbol":{"type":"string"}},"required":["seq","price","symbol"],"description":"An Item is what the stream carries."},
+"api.Value":{"type":"object","properties":{"id":{"type":"integer","format":"int64"},"name":{"type":"string"},"tags":{"type":["array","null"],"items":{"type":"string"}}},"required":["id","name","tags"],"description":"A Value is the small call: 95 bytes as JSON, parameters and result alike."}
+},"tags":{"Bench":{"name":"Bench","description":"Bench is the work."}}}}`
+
 // BenchService serves impl as the service Bench.
 func BenchService(impl Bench) rpc.Service {
-	return rpc.Service{Name: "Bench", Impl: impl, Methods: []*rpc.Method{&benchEcho, &benchItems}}
+	return rpc.Service{Name: "Bench", Impl: impl, Methods: []*rpc.Method{&benchEcho, &benchItems}, Description: benchDescription}
 }
 
 // BenchClient implements Bench by calls through an rpc.Caller.
