@@ -42,10 +42,13 @@ func (f *Framed) readAfterHeader() ([]byte, error) {
 		return nil, err
 	}
 	content, err := f.readContent(size)
-	if err == io.EOF {
+	switch err {
+	case nil:
+		return content, nil
+	case io.EOF:
 		return nil, truncated(fmt.Sprintf("after %d of %d bytes of content", len(content), size))
 	}
-	return content, err
+	return nil, err
 }
 
 // truncated returns the error of a stream that ends within a frame.

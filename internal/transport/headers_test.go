@@ -81,6 +81,18 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// A frame that the byte stream does not let arrive in full is no frame, whatever it ends
+// with.
+func TestHeadersBroken(t *testing.T) {
+	broken := errors.New("connection reset")
+	for _, in := range []string{"Content-Length: 50\r\n\r\n{}", framed(strings.Repeat("x", 9000))[:8000], "Content-Length: 2\r\n\r\n", "Content-Le", ""} {
+		f := transport.NewFramed(onlyReads{io.MultiReader(strings.NewReader(in), iotest.ErrReader(broken))}, transport.Headers, transport.Options{MaxFrame: 10_000})
+		if frame, err := f.ReadFrame(); frame != nil || err != broken {
+			t.Errorf("%.40q: %.40q, %v", in, frame, err)
+		}
+	}
+}
+
 // A framing is detected once, by the first byte that is no white space.
 func TestDetect(t *testing.T) {
 	for in, want := range map[string]string{
