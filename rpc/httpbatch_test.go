@@ -101,6 +101,7 @@ func TestBatchAnswers(t *testing.T) {
 		"twice":           {`[{"jsonrpc":"2.0","id":2,"result":20},{"jsonrpc":"2.0","id":1,"result":10},{"jsonrpc":"2.0","id":1,"result":11}]`, "10", "20"},
 		"unknown ids":     {`[{"jsonrpc":"2.0","id":9,"result":90},{"jsonrpc":"2.0","id":1,"result":10},7,{"jsonrpc":"2.0","id":"2","result":20}]`, "10", "20"},
 		"one is invalid":  {`[{"jsonrpc":"2.0","id":1,"result":1,"error":7},{"jsonrpc":"2.0","id":2,"result":20}]`, "the answer is not one of JSON-RPC 2.0: invalid request: error is not an object", "20"},
+		"an echo":         {`[{"jsonrpc":"2.0","id":1,"method":"once"},{"jsonrpc":"2.0","id":2,"method":"once","result":20}]`, "the response has no answer to the call", "the answer is not one of JSON-RPC 2.0: invalid request: both a method and an answer"},
 		"refused":         {`{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"too many"}}`, "too many", "too many"},
 		"the first only":  {`{"jsonrpc":"2.0","id":1,"result":10}`, "10", "the response has no answer to the call"},
 		"no batch at all": {`nope`, "the server answered 200 OK, and no JSON-RPC: is the path of the URL right?: nope", "the server answered 200 OK, and no JSON-RPC: is the path of the URL right?: nope"},

@@ -45,8 +45,10 @@ type HTTPOptions struct {
 
 	// BatchWindow makes batches of the calls and notifications that are made within this
 	// time of the first of them. Each of them may wait that long; a call that is made
-	// alone is sent as one. The default, 0, makes no batches: not every server takes them,
-	// and the slowest call of a batch delays the answers to all.
+	// alone is sent as one. HeaderFunc and Token are called with the values of the first
+	// call's context, and their credentials are those of all calls in the batch: do not
+	// set it if they depend on the caller. The default, 0, makes no batches: not every
+	// server takes them, and the slowest call of a batch delays the answers to all.
 	BatchWindow time.Duration
 
 	// BatchMessages is how many messages a batch may have. A full one is sent at once. The

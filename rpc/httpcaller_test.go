@@ -241,6 +241,7 @@ func TestHTTPCallerStatus(t *testing.T) {
 		notRun      bool
 	}{
 		{"301\nLocation: https://u:p@other/rpc?key=1\n\nmoved", "the server answered 301 Moved Permanently, a redirect, which a POST does not follow: call https://other/rpc: moved", rpc.CodeUnavailable, true},
+		{"303\nLocation: https://other/done\n\n", "the server answered 303 See Other, a redirect, which a POST does not follow: call https://other/done", rpc.CodeUnavailable, false},
 		{"308\n\n", "the server answered 308 Permanent Redirect, a redirect, which a POST does not follow: call the right URL", rpc.CodeUnavailable, true},
 		{"400\n\nbad", "the server answered 400 Bad Request: bad", rpc.CodeUnavailable, false},
 		{"401\n\nwho are you?", "the server answered 401 Unauthorized: who are you?", rpc.CodeUnauthenticated, true},

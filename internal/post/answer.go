@@ -33,6 +33,9 @@ func (c *Client) assign(body []byte, entries []*entry) {
 func (c *Client) receive(raw []byte, calls map[uint64]*entry, all []*entry) {
 	var m wire.Message
 	invalid := wire.JSON.DecodePlain(raw, &m)
+	if invalid == nil && m.Method != nil {
+		return // no answer
+	}
 	if id, ok := wire.PlainID(m.ID); ok {
 		if e := calls[id]; e != nil && !e.answered {
 			c.finish(e, &m, invalid)

@@ -68,7 +68,7 @@ func isRefused(status int) bool {
 		http.StatusRequestHeaderFieldsTooLarge:
 		return true
 	}
-	return status/100 == 3
+	return status/100 == 3 && status != http.StatusSeeOther // which is the answer to a request that was
 }
 
 func isCredentials(status int) bool {
