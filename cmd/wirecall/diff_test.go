@@ -26,12 +26,8 @@ func TestDescriptionsOfCompat(t *testing.T) {
 }
 
 func TestDiff(t *testing.T) {
-	document, err := description()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sh := newShell(t, document)
-	renamed := bytes.ReplaceAll(document, []byte(`"name": "author", "required"`), []byte(`"name": "by", "required"`))
+	sh, document := newShell(t, itself), description(t)
+	renamed := bytes.ReplaceAll(document, []byte(`"name":"author","required"`), []byte(`"name":"by","required"`))
 	for name, b := range map[string][]byte{"same.json": document, "renamed.json": renamed, "nonsense.json": []byte("nonsense")} {
 		if err := os.WriteFile(filepath.Join(sh.dir, name), b, 0o600); err != nil {
 			t.Fatal(err)

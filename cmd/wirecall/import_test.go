@@ -132,12 +132,7 @@ func TestImportOfURL(t *testing.T) {
 
 // TestImportOfServer imports from a server by a WebSocket.
 func TestImportOfServer(t *testing.T) {
-	document, err := description()
-	if err != nil {
-		t.Fatal(err)
-	}
-	url := strings.Replace(serveChat(t, document), "http://", "ws://", 1)
-	if code, out, stderr := wirecall(t, t.TempDir(), "import", url); code != 0 || !strings.Contains(out, "type Room interface {") {
+	if code, out, stderr := wirecall(t, t.TempDir(), "import", serveChat(t, itself)); code != 0 || !strings.Contains(out, "type Room interface {") {
 		t.Errorf("exit status %d: %s%s", code, out, stderr)
 	}
 }

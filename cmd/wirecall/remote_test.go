@@ -10,31 +10,33 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/example/chat"
+	"github.com/wirecall/wirecall/internal/dynamic"
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// description is what the generator writes of the chat.
-var description = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "")
+// itself, as a document, has a server describe itself.
+var itself = []byte{}
+
+// description is what a server of the chat says of itself.
+func description(t *testing.T) []byte {
+	t.Helper()
+	conn, err := rpc.Dial(t.Context(), serveChat(t, itself), nil)
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "chat.json")
-	var out bytes.Buffer
-	s := &session{args: []string{"gen", "-openrpc", file, "."}, dir: filepath.Join("..", "..", "example", "chat"), stdout: &out, stderr: &out}
-	if run(context.Background(), s) != 0 {
-		return nil, os.ErrInvalid
+	defer conn.Close()
+	document, err := dynamic.Document(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return os.ReadFile(file)
-})
+	return document
+}
 
 // discoverMethod is a method rpc.discover that answers with a document.
 func discoverMethod(document []byte) *rpc.Method {
@@ -45,12 +47,13 @@ func discoverMethod(document []byte) *rpc.Method {
 		}}
 }
 
-// serveChat serves a chat and returns its URL. With a document it describes itself.
+// serveChat serves a chat and returns its URL. With a document it is described by that.
 func serveChat(t *testing.T, document []byte) string {
 	t.Helper()
-	srv := rpc.NewServer(&rpc.ServerOptions{Codecs: []codec.Codec{cbor.Codec}, Sessions: &rpc.SessionOptions{}})
+	describe := document != nil && len(document) == 0
+	srv := rpc.NewServer(&rpc.ServerOptions{Codecs: []codec.Codec{cbor.Codec}, Sessions: &rpc.SessionOptions{}, Describe: describe})
 	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
-	if document != nil {
+	if document != nil && !describe {
 		srv.Register(rpc.Service{Name: "rpc", Methods: []*rpc.Method{discoverMethod(document)}})
 	}
 	hs := httptest.NewServer(srv)
@@ -190,11 +193,7 @@ func TestRemoteUndescribed(t *testing.T) {
 }
 
 func TestRemoteDescribed(t *testing.T) {
-	document, err := description()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sh := newShell(t, document)
+	sh := newShell(t, itself)
 	for _, c := range cases {
 		sh.check(c)
 	}
@@ -274,15 +273,11 @@ func TestRemoteInterrupted(t *testing.T) {
 // The terminal sessions of the docs are what a terminal shows. In them … stands for
 // anything.
 func TestSessionsOfTheDocs(t *testing.T) {
-	document, err := description()
-	if err != nil {
-		t.Fatal(err)
-	}
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "command-line.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sh := newShell(t, document)
+	sh := newShell(t, itself)
 	sh.url = strings.Replace(sh.url, "127.0.0.1", "localhost", 1)
 	sessions := regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(page), -1)
 	ran := 0
