@@ -373,6 +373,27 @@ func TestObserveConns(t *testing.T) {
 	})
 }
 
+// The connection that an observer is called with is in its new session already, on both
+// sides: in the first one, and in one that follows a server that has lost it.
+func TestObserveConnsInTheirSessions(t *testing.T) {
+	overBoth(t, func(t *testing.T, scheme string) {
+		var near, far logbook
+		observers := func(l *logbook) []*rpc.Observer {
+			return []*rpc.Observer{{Conn: func(_ context.Context, conn *rpc.Conn, _ *http.Request) func(error) {
+				st := conn.State()
+				l.note("%v in session %d, plain %v, %v, holding %+v", st.Phase, st.Session, conn.Plain(), conn.RemoteAddr(), conn.Stats().CallsMade)
+				return nil
+			}}}
+		}
+		b := breakable(t, scheme, &rpc.ServerOptions{Observers: observers(&far)}, &rpc.DialOptions{Observers: observers(&near)}, services()...)
+		near.want(t, "connected in session 1, plain false, server:80, holding 0")
+		far.want(t, "connected in session 1, plain false, client:0, holding 0")
+		b.restart(services()...)
+		time.Sleep(time.Minute)
+		near.want(t, "connected in session 2, plain false, server:80, holding 0")
+	})
+}
+
 // An observer is called with the states that a watcher sees.
 func TestObserveStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

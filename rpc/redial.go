@@ -250,8 +250,8 @@ func (r *redialer) connect(ctx context.Context) error {
 	if err := public(s, s.Open(ctx)); err != nil {
 		return err
 	}
-	r.conn.observeSession(s, nil)
 	r.adopt(s)
+	r.conn.observeSession(s, nil) // which may use the connection
 	s.Start()
 	return nil
 }
