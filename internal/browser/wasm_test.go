@@ -1,12 +1,15 @@
 package browser
 
 import (
+	"context"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/coder/websocket"
 )
 
 // goPage runs tests that were compiled for js/wasm. finished resolves to their exit code
@@ -41,6 +44,7 @@ func TestGoInPage(t *testing.T) {
 	} {
 		s.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, name) })
 	}
+	s.mux.HandleFunc("/deaf", deaf(t.Context()))
 	s.serve("/index.html", goPage)
 	p := open(t, s.url+"/index.html")
 	type result struct {
@@ -49,5 +53,23 @@ func TestGoInPage(t *testing.T) {
 	}
 	if r := eval[result](t, p, "finished"); r.Code != 0 || !strings.Contains(r.Output, "--- PASS") {
 		t.Errorf("the tests have ended with %d", r.Code)
+	}
+}
+
+// deaf answers the handshake of a session, and reads nothing more until ctx ends.
+func deaf(ctx context.Context) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"wirecall.v1.json"}})
+		if err != nil {
+			return // the page's Dial fails
+		}
+		defer ws.CloseNow()
+		if _, _, err := ws.Read(ctx); err != nil {
+			return
+		}
+		const hello = `{"jsonrpc":"2.0","id":1,"result":{"v":1,"calls":256,"streams":256,"message":1048576}}`
+		if err := ws.Write(ctx, websocket.MessageText, []byte(hello)); err == nil {
+			<-ctx.Done()
+		}
 	}
 }

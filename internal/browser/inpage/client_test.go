@@ -132,6 +132,24 @@ func TestLargeUpload(t *testing.T) {
 	}
 }
 
+// A peer that does not read is left after the write timeout, with what has not been sent
+// in the browser's buffer.
+func TestDeafServer(t *testing.T) {
+	conn, err := rpc.Dial(t.Context(), url("/deaf"), &rpc.DialOptions{
+		Limits:    rpc.Limits{WriteTimeout: 500 * time.Millisecond},
+		Reconnect: rpc.Reconnect{Disabled: true},
+	})
+	check(t, err)
+	client := lab.NewLabClient(conn)
+	for range 30 { // more than the sockets between take
+		go client.Echo(t.Context(), strings.Repeat("x", 1<<19))
+	}
+	<-conn.Done()
+	if err := conn.Err(); !strings.Contains(err.Error(), "the peer does not read") {
+		t.Error("the connection ended with", err)
+	}
+}
+
 type page struct{}
 
 func (page) Reverse(_ context.Context, text string) (string, error) {
