@@ -7,6 +7,7 @@ require (
 	github.com/chromedp/chromedp v0.23.0
 	github.com/coder/websocket v1.8.15
 	github.com/evanw/esbuild v0.28.2
+	github.com/tetratelabs/wazero v1.12.0
 	github.com/wirecall/wirecall v0.0.0
 )
 

@@ -28,12 +28,7 @@ WebAssembly.instantiateStreaming(fetch("tests.wasm"), go.importObject).then((pro
 
 // TestGoInPage runs the tests of package inpage in a page.
 func TestGoInPage(t *testing.T) {
-	wasm := filepath.Join(t.TempDir(), "tests.wasm")
-	build := exec.Command("go", "test", "-c", "-o", wasm, "./inpage")
-	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	wasm := compileTests(t, "js", "./inpage")
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	check(t, err)
 
@@ -54,6 +49,18 @@ func TestGoInPage(t *testing.T) {
 	if r := eval[result](t, p, "finished"); r.Code != 0 || !strings.Contains(r.Output, "--- PASS") {
 		t.Errorf("the tests have ended with %d", r.Code)
 	}
+}
+
+// compileTests compiles the tests of a package to WebAssembly, and returns the file.
+func compileTests(t *testing.T, system, pkg string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "tests.wasm")
+	build := exec.Command("go", "test", "-c", "-o", file, pkg)
+	build.Env = append(os.Environ(), "GOOS="+system, "GOARCH=wasm", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return file
 }
 
 // deaf answers the handshake of a session, and reads nothing more until ctx ends.
