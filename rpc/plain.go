@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/wirecall/wirecall/internal/contract"
+	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/session"
 )
 
@@ -68,8 +69,11 @@ func plainFormOf(s *session.Session, call *Call) (*plainForm, error) {
 		return nil, errNeedsWirecall
 	case !call.receives():
 		return form, nil
-	case !stream || p == nil || p.Subscription == nil:
+	case !stream:
 		return nil, errNeedsWirecall
+	case p == nil || p.Subscription == nil:
+		return nil, &Error{Code: CodeNeedsWirecall, ran: fault.No,
+			Message: fmt.Sprintf("rpc: %s: the server speaks plain JSON-RPC, and the contract has no //wirecall:subscription for the stream", call.Method.Name)}
 	}
 	sub := (*session.Subscription)(p.Subscription)
 	form.subscribe, form.method, form.kind = sub, sub.Subscribe, sub.Kind

@@ -199,3 +199,25 @@ func TestSubscriptionsOfSeveralConnections(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// The option sends all calls by position, whatever the contract says.
+func TestByPosition(t *testing.T) {
+	near, far := net.Pipe()
+	srv := &strangeServer{far, bufio.NewScanner(far)}
+	conn, err := rpc.NewConn(t.Context(), near, &rpc.ConnOptions{Plain: true, ByPosition: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	got := make(chan string, 1)
+	go func() {
+		got <- srv.request()
+		srv.write(`{"jsonrpc":"2.0","id":1,"result":3}`)
+	}()
+	if sum, err := NewSubjectClient(conn).Add(t.Context(), 1, 2); sum != 3 || err != nil {
+		t.Error(sum, err)
+	}
+	if line := <-got; line != `{"jsonrpc":"2.0","id":1,"method":"Test.Add","params":[1,2]}` {
+		t.Error(line)
+	}
+}

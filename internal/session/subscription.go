@@ -184,7 +184,8 @@ func (p *plain) name(method []byte) PlainName {
 }
 
 // redirect makes a request that subscribes one to the method that has the stream, if
-// there is one. It returns the answer to one that subscribes to an event again.
+// there is one. It returns the answer to one that subscribes to an event again, or to
+// nothing.
 func (p *plain) redirect(m *wire.Message) (answer []byte) {
 	methods := p.name(m.Method).Methods
 	if len(methods) == 0 {
@@ -213,6 +214,10 @@ func (p *plain) redirect(m *wire.Message) (answer []byte) {
 		m.Method, m.Params = []byte(methods[kind].Name), rest
 	case methods[""] != nil:
 		m.Method = []byte(methods[""].Name)
+	case p.session.Lookup(m.Method) == nil:
+		refusal := &fault.Error{Code: fault.MethodNotFound, Message: fmt.Sprintf("method not found: %s of %q", Brief(m.Method), Brief(kind))}
+		p.session.incoming.refused(m, refusal)
+		return p.session.refusal(m.ID, refusal)
 	}
 	return nil
 }

@@ -155,7 +155,7 @@ func TestSubscriptions(t *testing.T) {
 func TestSubscriptionRefused(t *testing.T) {
 	_, _, addr := serve(t)
 	sub, err := dial(t, "ws://"+addr).Client().EthSubscribe(t.Context(), make(chan any), "syncing")
-	if err == nil || err.Error() != "method not found: eth_subscribe" {
+	if err == nil || err.Error() != `method not found: eth_subscribe of "syncing"` {
 		t.Error(sub, err)
 	}
 }
