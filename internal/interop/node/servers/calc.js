@@ -7,7 +7,7 @@ export const failure = (detail) => ({ code: 77, message: "failed as asked", data
 export const note = (text) => console.log(text);
 
 // listening says where a server can be reached, on the first line.
-export const listening = (port) => console.log(`ws://127.0.0.1:${port}`);
+export const listening = (port, scheme = "ws") => console.log(`${scheme}://127.0.0.1:${port}`);
 
 // serve calls f with each connection.
 export function serve(f) {
