@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"iter"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,9 @@ import (
 
 // install gets what the scripts import, once.
 var install = sync.OnceValue(func() error {
+	if installed() {
+		return nil
+	}
 	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	cmd.Dir = "node"
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -22,6 +26,17 @@ var install = sync.OnceValue(func() error {
 	}
 	return nil
 })
+
+// installed reports whether npm has installed what it locks: when it has finished, it
+// writes what it has done.
+func installed() bool {
+	locked, err := os.Stat("node/package-lock.json")
+	if err != nil {
+		return false
+	}
+	done, err := os.Stat("node/node_modules/.package-lock.json")
+	return err == nil && done.ModTime().After(locked.ModTime())
+}
 
 // eachScript calls f with each script in a folder of node.
 func eachScript(t *testing.T, folder string, f func(t *testing.T, script string)) {
