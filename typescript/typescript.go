@@ -5,5 +5,5 @@ import "embed"
 
 // Files is the sources, by their names.
 //
-//go:embed *.ts
+//go:embed wirecall.ts wirecall_values.ts
 var Files embed.FS

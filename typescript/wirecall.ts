@@ -121,8 +121,8 @@ const windowItems = 64, windowBytes = 65536;
 const none = -32000, badMessage = -32603, badParams = -32602, unknownMethod = -32601, limitReached = -32005, flowControl = -32007, sessionLost = -32008, comeAgain = -32011;
 const unavailable = -32013, unauthenticated = -32014, denied = -32015, tooLarge = -32016, canceled = -32800;
 
-/** An error as it is on the wire. */
-interface WireError {
+/** An error as it is on the wire. @internal */
+export interface WireError {
   code: number;
   message: string;
   data?: any;
@@ -162,8 +162,8 @@ function declared(method: Method | undefined, code: number, type: unknown): Erro
   return found.length === 1 ? found[0] : undefined;
 }
 
-/** What the program gets for an error of the peer's. */
-function received(e: WireError, method?: Method): RpcError {
+/** What the program gets for an error of the peer's. @internal */
+export function received(e: WireError, method?: Method): RpcError {
   must(Number.isSafeInteger(e.code) && typeof e.message === "string");
   const is = declared(method, e.code, e.type);
   let data = e.data;
@@ -204,8 +204,8 @@ function convert(v: Value, value: unknown, send: boolean): unknown {
   }
 }
 
-/** A request, notification or control message. Members that are undefined are left out. */
-const message = (members: object): string => JSON.stringify({ jsonrpc: "2.0", ...members });
+/** A request, notification or control message. Members that are undefined are left out. @internal */
+export const message = (members: object): string => JSON.stringify({ jsonrpc: "2.0", ...members });
 const control = (method: string, params?: object): string => message({ method, params });
 
 /** A Credit is what a producer may still send. */
@@ -550,12 +550,29 @@ const streams = (v: Value): boolean => typeof v === "object" && !!v.stream;
 /** The value that is each of several, by name. What is called __proto__ is a member as any other. */
 const byName = (values: readonly Value[], value: (v: Value, i: number) => unknown): object => Object.fromEntries(values.map((v, i) => [nameOf(v), value(v, i)]));
 
-/** The options of a call, with its timeout in the signal. */
-interface Scope extends CallOptions {
+/** The parameters of a request. stream returns what stands for a stream. @internal */
+export function encode({ params }: Method, args: readonly unknown[], stream: (v: Value, source: unknown) => unknown): object | undefined {
+  return params?.length ? byName(params, (v, i) => (streams(v) ? stream(v, args[i]) : convert(v, args[i], true))) : undefined;
+}
+
+/** What a method returns for a result. stream returns the stream of a handle. @internal */
+export function decode({ name, results = [] }: Method, result: any, stream: (v: Value, handle: unknown) => unknown): unknown {
+  const value = (v: Value, value: unknown): unknown => (streams(v) ? stream(v, value) : convert(v, value, false));
+  try {
+    if (results.length > 1) return byName(results, (v) => value(v, Object.hasOwn(result, nameOf(v)) ? result[nameOf(v)] : undefined));
+    return results[0] && value(results[0], result);
+  } catch (error: any) {
+    throw error instanceof RpcError ? error : new RpcError(badMessage, `${name}: the result cannot be decoded: ${error.message}`);
+  }
+}
+
+/** The options of a call, with its timeout in the signal. @internal */
+export interface Scope extends CallOptions {
   deadline: number;
 }
 
-function scope(options: CallOptions = {}): Scope {
+/** @internal */
+export function scope(options: CallOptions = {}): Scope {
   const { signal, timeout } = options;
   if (timeout === undefined) return { ...options, deadline: Infinity };
   const late = AbortSignal.timeout(timeout);
@@ -635,18 +652,17 @@ class Call implements Owner {
   }
 
   #request(session: Session): string {
-    const { name, params } = this.method;
+    const { method } = this;
     const { meta, deadline } = this.#scope;
     const left = Math.max(1, Math.ceil(deadline - Date.now()));
-    const body = params?.length ? byName(params, (v, i) => this.#argument(session, v, this.#args[i])) : undefined;
+    const params = encode(method, this.#args, (v, source) => this.#produce(session, v, source));
     const handles = this.#senders.map((s) => s.handle);
-    return message({ id: this.#id || undefined, method: name, timeout: left < 2 ** 31 ? left : undefined, meta, streams: handles.length ? handles : undefined, params: body });
+    return message({ id: this.#id || undefined, method: method.name, timeout: left < 2 ** 31 ? left : undefined, meta, streams: handles.length ? handles : undefined, params });
   }
 
-  #argument(session: Session, v: Value, value: unknown): unknown {
-    if (!streams(v)) return convert(v, value, true);
-    if (value === null || value === undefined) return null;
-    const sender = new Sender(session, v, this.method, value, () => this.release());
+  #produce(session: Session, v: Value, source: unknown): number | null {
+    if (source === null || source === undefined) return null;
+    const sender = new Sender(session, v, this.method, source, () => this.release());
     this.#senders.push(sender);
     this.#open++;
     return sender.handle;
@@ -656,13 +672,15 @@ class Call implements Owner {
   answered(m: any, line: string): void {
     const session = this.#session!;
     const handles = session.claim(m.streams);
+    const error = "error" in m && received(m.error, this.method);
     session.calls.delete(this.#id);
     const { meta } = m, { onMeta } = this.#scope;
     if (meta && onMeta && !this.#settled) queueMicrotask(() => onMeta(meta));
     this.#settle(() => {
-      if (m.error) return this.#refused(session, received(m.error, this.method));
+      if (error) return this.#refused(session, error);
       if (!session.mayReceive(handles)) throw new RpcError(limitReached, "the answer has too many streams");
-      this.#resolve(this.#results(session, this.method.exact?.(line) ?? m, handles));
+      const { result } = this.method.exact?.(line) ?? m;
+      this.#resolve(decode(this.method, result, (v, handle) => this.#receive(session, v, handle, handles)));
     });
     for (const handle of handles) session.refuse(handle);
   }
@@ -670,17 +688,6 @@ class Call implements Owner {
   #refused(session: Session, error: RpcError): void {
     if (!session.draining || !error.notRun || this.#senders.length) throw error;
     this.#again();
-  }
-
-  #results(session: Session, m: any, handles: Set<number>): unknown {
-    const results = this.method.results ?? [];
-    const receive = (v: Value, value: unknown): unknown => (streams(v) ? this.#receive(session, v, value, handles) : convert(v, value, false));
-    try {
-      if (results.length > 1) return byName(results, (v) => receive(v, Object.hasOwn(m.result, nameOf(v)) ? m.result[nameOf(v)] : undefined));
-      return results[0] && receive(results[0], m.result);
-    } catch (error: any) {
-      throw new RpcError(badMessage, `${this.method.name}: the result cannot be decoded: ${error.message}`);
-    }
   }
 
   #receive(session: Session, v: Value, handle: any, handles: Set<number>): Receiver {
@@ -1123,6 +1130,7 @@ class Session {
     const stream = this.#stream(handle);
     this.carried = true;
     const items = stream.exact?.(line).params[1] ?? p[1];
+    must(Array.isArray(items));
     stream.receive(items, size(line) - control("$/items", [handle, []]).length - Math.max(0, items.length - 1));
   }
 
@@ -1295,7 +1303,7 @@ function ask(socket: Socket, method: string, params: object): Promise<any> {
 const refused = (error: unknown): boolean => error instanceof RpcError && (error.code === unauthenticated || error.code === denied);
 
 /** A Connection is a client of one server. It connects again whenever its socket is lost. */
-export class Connection {
+export class Connection implements Caller {
   readonly services: Map<string, Target> = new Map();
   readonly #url: string | URL;
   readonly #options: ConnectOptions;
@@ -1650,16 +1658,21 @@ export class Connection {
   }
 }
 
+/** A Caller is what generated clients call through: a Connection, or what post returns. */
+export interface Caller {
+  call(method: Method, args: readonly unknown[], options?: CallOptions): unknown;
+}
+
 /** Connects to a server, which has a URL that begins with ws: or wss:. */
 export function connect(url: string | URL, options: ConnectOptions = {}): Connection {
   return new Connection(url, options);
 }
 
 /** Returns a client of a service. Generated code calls it. */
-export function client<T>(connection: { call(method: Method, args: readonly unknown[], options?: CallOptions): unknown }, service: Service<T>): T {
+export function client<T>(caller: Caller, service: Service<T>): T {
   const method = (m: Method) => (...args: any[]): unknown => {
     const n = m.params?.length ?? 0;
-    return connection.call(m, args.slice(0, n), args[n]);
+    return caller.call(m, args.slice(0, n), args[n]);
   };
   return Object.fromEntries(Object.entries<Method>(service.methods).map(([key, m]) => [key, method(m)])) as T;
 }

@@ -19,11 +19,7 @@ func TestTypes(t *testing.T) { open(t) }
 
 // TestConverters runs the tests of the converters themselves.
 func TestConverters(t *testing.T) {
-	cmd := exec.Command(node(), "--test", "testdata/values.test.mjs")
-	cmd.Env = append(cmd.Environ(), "SCRIPTS="+open(t).out)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
+	script(t, "testdata/values.test.mjs", "SCRIPTS="+open(t).out)
 }
 
 // TestRoundTrips sends random values of all types in the cases from Go to JavaScript and

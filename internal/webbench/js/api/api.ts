@@ -12,8 +12,8 @@ export interface Bench {
 }
 
 /** Returns a client of Bench that calls through a connection. */
-export function bench(connection: wirecall.Connection): Bench {
-  return wirecall.client(connection, BenchService);
+export function bench(caller: wirecall.Caller): Bench {
+  return wirecall.client(caller, BenchService);
 }
 
 /** A Value is the small call: 95 bytes as JSON, parameters and result alike. */

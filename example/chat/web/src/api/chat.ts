@@ -36,8 +36,8 @@ export interface Room {
 }
 
 /** Returns a client of Room that calls through a connection. */
-export function room(connection: wirecall.Connection): Room {
-  return wirecall.client(connection, RoomService);
+export function room(caller: wirecall.Caller): Room {
+  return wirecall.client(caller, RoomService);
 }
 
 /** TooLong is the error of what is longer than the room allows. */

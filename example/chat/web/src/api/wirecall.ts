@@ -8,7 +8,7 @@
 // Whatever a server sends that breaks the protocol throws within Session.receive, which
 // ends the session with code 4500.
 
-import { parseExact, under, type Convert } from "./wirecall_values.ts";
+import type { Convert } from "./wirecall_values.ts";
 
 /** The metadata of a call or an answer. */
 export type Meta = { readonly [name: string]: string };
@@ -59,7 +59,8 @@ export interface Method {
   results?: readonly Value[];
   notify?: true;
   idempotent?: true;
-  exact?: true;
+  /** Parses JSON in which integers may be beyond 2^53. */
+  exact?: (text: string) => any;
   cursor?: { param: string; path: readonly string[] };
   errors?: readonly ErrorType[];
 }
@@ -122,8 +123,8 @@ const windowItems = 64, windowBytes = 65536;
 const none = -32000, badMessage = -32603, badParams = -32602, unknownMethod = -32601, limitReached = -32005, flowControl = -32007, sessionLost = -32008, comeAgain = -32011;
 const unavailable = -32013, unauthenticated = -32014, denied = -32015, tooLarge = -32016, canceled = -32800;
 
-/** An error as it is on the wire. */
-interface WireError {
+/** An error as it is on the wire. @internal */
+export interface WireError {
   code: number;
   message: string;
   data?: any;
@@ -163,9 +164,9 @@ function declared(method: Method | undefined, code: number, type: unknown): Erro
   return found.length === 1 ? found[0] : undefined;
 }
 
-/** What the program gets for an error of the peer's. */
-function received(e: WireError, method?: Method): RpcError {
-  if (!Number.isSafeInteger(e.code) || typeof e.message !== "string") throw new Error("a malformed error");
+/** What the program gets for an error of the peer's. @internal */
+export function received(e: WireError, method?: Method): RpcError {
+  must(Number.isSafeInteger(e.code) && typeof e.message === "string");
   const is = declared(method, e.code, e.type);
   let data = e.data;
   try {
@@ -199,13 +200,14 @@ function convert(v: Value, value: unknown, send: boolean): unknown {
   if (typeof v === "string" || !v.convert) return value;
   try {
     return v.convert(value, send);
-  } catch (error) {
-    throw under(error, v.name);
+  } catch (error: any) {
+    error.under?.(v.name); // a ValueError says where it is
+    throw error;
   }
 }
 
-/** A request, notification or control message. Members that are undefined are left out. */
-const message = (members: object): string => JSON.stringify({ jsonrpc: "2.0", ...members });
+/** A request, notification or control message. Members that are undefined are left out. @internal */
+export const message = (members: object): string => JSON.stringify({ jsonrpc: "2.0", ...members });
 const control = (method: string, params?: object): string => message({ method, params });
 
 /** A Credit is what a producer may still send. */
@@ -235,7 +237,7 @@ class Credit {
 
   /** Grants are absolute: an older one has no effect. */
   grant(taken: number, items: number, bytes: number): void {
-    if (taken > this.sent) throw new Error("credit for what was never sent");
+    must(taken <= this.sent, "credit for what was never sent");
     this.#limit = Math.max(this.#limit, taken + Math.min(items, 16384));
     if (taken < this.#taken) return;
     const freed = this.#sizes.splice(0, taken - this.#taken).reduce((a, b) => a + b, 0);
@@ -345,8 +347,8 @@ class Receiver<T = unknown> implements Stream<T> {
     session.receiving.set(handle, this);
   }
 
-  get exact(): boolean {
-    return !!this.#owner.method.exact;
+  get exact(): Method["exact"] {
+    return this.#owner.method.exact;
   }
 
   /** Takes what $/items brings. */
@@ -550,12 +552,29 @@ const streams = (v: Value): boolean => typeof v === "object" && !!v.stream;
 /** The value that is each of several, by name. What is called __proto__ is a member as any other. */
 const byName = (values: readonly Value[], value: (v: Value, i: number) => unknown): object => Object.fromEntries(values.map((v, i) => [nameOf(v), value(v, i)]));
 
-/** The options of a call, with its timeout in the signal. */
-interface Scope extends CallOptions {
+/** The parameters of a request. stream returns what stands for a stream. @internal */
+export function encode({ params }: Method, args: readonly unknown[], stream: (v: Value, source: unknown) => unknown): object | undefined {
+  return params?.length ? byName(params, (v, i) => (streams(v) ? stream(v, args[i]) : convert(v, args[i], true))) : undefined;
+}
+
+/** What a method returns for a result. stream returns the stream of a handle. @internal */
+export function decode({ name, results = [] }: Method, result: any, stream: (v: Value, handle: unknown) => unknown): unknown {
+  const value = (v: Value, value: unknown): unknown => (streams(v) ? stream(v, value) : convert(v, value, false));
+  try {
+    if (results.length > 1) return byName(results, (v) => value(v, Object.hasOwn(result, nameOf(v)) ? result[nameOf(v)] : undefined));
+    return results[0] && value(results[0], result);
+  } catch (error: any) {
+    throw error instanceof RpcError ? error : new RpcError(badMessage, `${name}: the result cannot be decoded: ${error.message}`);
+  }
+}
+
+/** The options of a call, with its timeout in the signal. @internal */
+export interface Scope extends CallOptions {
   deadline: number;
 }
 
-function scope(options: CallOptions = {}): Scope {
+/** @internal */
+export function scope(options: CallOptions = {}): Scope {
   const { signal, timeout } = options;
   if (timeout === undefined) return { ...options, deadline: Infinity };
   const late = AbortSignal.timeout(timeout);
@@ -635,18 +654,17 @@ class Call implements Owner {
   }
 
   #request(session: Session): string {
-    const { name, params } = this.method;
+    const { method } = this;
     const { meta, deadline } = this.#scope;
     const left = Math.max(1, Math.ceil(deadline - Date.now()));
-    const body = params?.length ? byName(params, (v, i) => this.#argument(session, v, this.#args[i])) : undefined;
+    const params = encode(method, this.#args, (v, source) => this.#produce(session, v, source));
     const handles = this.#senders.map((s) => s.handle);
-    return message({ id: this.#id || undefined, method: name, timeout: left < 2 ** 31 ? left : undefined, meta, streams: handles.length ? handles : undefined, params: body });
+    return message({ id: this.#id || undefined, method: method.name, timeout: left < 2 ** 31 ? left : undefined, meta, streams: handles.length ? handles : undefined, params });
   }
 
-  #argument(session: Session, v: Value, value: unknown): unknown {
-    if (!streams(v)) return convert(v, value, true);
-    if (value === null || value === undefined) return null;
-    const sender = new Sender(session, v, this.method, value, () => this.release());
+  #produce(session: Session, v: Value, source: unknown): number | null {
+    if (source === null || source === undefined) return null;
+    const sender = new Sender(session, v, this.method, source, () => this.release());
     this.#senders.push(sender);
     this.#open++;
     return sender.handle;
@@ -656,13 +674,15 @@ class Call implements Owner {
   answered(m: any, line: string): void {
     const session = this.#session!;
     const handles = session.claim(m.streams);
+    const error = "error" in m && received(m.error, this.method);
     session.calls.delete(this.#id);
     const { meta } = m, { onMeta } = this.#scope;
     if (meta && onMeta && !this.#settled) queueMicrotask(() => onMeta(meta));
     this.#settle(() => {
-      if (m.error) return this.#refused(session, received(m.error, this.method));
+      if (error) return this.#refused(session, error);
       if (!session.mayReceive(handles)) throw new RpcError(limitReached, "the answer has too many streams");
-      this.#resolve(this.#results(session, this.method.exact ? (parseExact(line) as any) : m, handles));
+      const { result } = this.method.exact?.(line) ?? m;
+      this.#resolve(decode(this.method, result, (v, handle) => this.#receive(session, v, handle, handles)));
     });
     for (const handle of handles) session.refuse(handle);
   }
@@ -670,17 +690,6 @@ class Call implements Owner {
   #refused(session: Session, error: RpcError): void {
     if (!session.draining || !error.notRun || this.#senders.length) throw error;
     this.#again();
-  }
-
-  #results(session: Session, m: any, handles: Set<number>): unknown {
-    const results = this.method.results ?? [];
-    const receive = (v: Value, value: unknown): unknown => (streams(v) ? this.#receive(session, v, value, handles) : convert(v, value, false));
-    try {
-      if (results.length > 1) return byName(results, (v) => receive(v, Object.hasOwn(m.result, nameOf(v)) ? m.result[nameOf(v)] : undefined));
-      return results[0] && receive(results[0], m.result);
-    } catch (error: any) {
-      throw new RpcError(badMessage, `${this.method.name}: the result cannot be decoded: ${error.message}`);
-    }
   }
 
   #receive(session: Session, v: Value, handle: any, handles: Set<number>): Receiver {
@@ -861,6 +870,13 @@ class Violation extends Error {
   }
 }
 
+const malformed = "a message is malformed", miscounted = "the peers have counted differently";
+
+/** Wants something of the peer. */
+function must(ok: unknown, text: string = malformed, close?: number): asserts ok {
+  if (!ok) throw new Violation(text, close);
+}
+
 /** What the peer says of itself in hello. */
 interface Hello extends Limits {
   v: number;
@@ -946,7 +962,7 @@ class Session {
   /** Goes on over a socket. The peer has received so many frames. */
   attach(socket: Socket, received: number): void {
     this.#acknowledged(received);
-    if (received < this.dropped) throw new Violation("frames are missing", 4501);
+    must(received >= this.dropped, "frames are missing", 4501);
     clearTimeout(this.#window);
     this.#socket = socket;
     this.quiet = 1;
@@ -1005,7 +1021,7 @@ class Session {
   }
 
   #acknowledged(received: number): void {
-    if (!natural(received) || received > this.#sent) throw new Violation(`frame ${received} is acknowledged, of ${this.#sent} that were sent`, 4501);
+    must(natural(received) && received <= this.#sent, miscounted, 4501);
     while (this.dropped < received) {
       this.#keptBytes -= this.#kept.shift()!.length;
       this.#pinged = false;
@@ -1023,7 +1039,7 @@ class Session {
     this.received++;
     this.quiet = 0;
     try {
-      if (typeof frame !== "string") throw new Violation("a binary frame");
+      must(typeof frame === "string");
       let eliciting = false;
       frame.split("\n").forEach((line, i) => {
         eliciting = this.#message(line, i) || eliciting;
@@ -1032,7 +1048,7 @@ class Session {
     } catch (error) {
       this.breached = true;
       const known = error instanceof Violation;
-      return this.fail(known ? error.close : 4500, known ? error.message : "a message is malformed");
+      return this.fail(known ? error.close : 4500, known ? error.message : malformed);
     }
     for (const sender of this.sending.values()) sender.wake();
   }
@@ -1053,13 +1069,12 @@ class Session {
 
   /** Takes the i-th message of a frame, and returns whether it elicits an ack. */
   #message(line: string, i: number): boolean {
-    const bytes = line.length * 3 > this.#limits.message ? size(line) : 0;
-    if (bytes > this.#limits.message) throw new Violation("a message is over the limit");
+    const { message } = this.#limits;
+    must(line.length * 3 <= message || size(line) <= message, "a message is over the limit");
     const m = JSON.parse(line);
-    if (m?.jsonrpc !== "2.0") throw new Violation("not JSON-RPC 2.0");
+    must(m.jsonrpc === "2.0");
     const { method, id, params } = m;
     if (method === undefined) return this.#answer(m, line);
-    if (typeof method !== "string") throw new Violation("an invalid method");
     if (id === undefined && method.startsWith("$/")) return this.#control(method, params ?? [], line, i);
     this.carried = true;
     this.#request(m, line);
@@ -1068,8 +1083,8 @@ class Session {
 
   #answer(m: any, line: string): true {
     const call = this.calls.get(m.id);
-    if (!call) throw new Violation(natural(m.id) ? `an answer to a call that is not open: id ${m.id}` : `an answer with an invalid id: ${m.id}`);
-    if (!("result" in m) === !m.error) throw new Violation("an answer has a result or an error");
+    must(call, "an answer to a call that is not open");
+    must("result" in m !== "error" in m);
     this.carried = true;
     call.answered(m, line);
     this.#connection.pump();
@@ -1082,16 +1097,17 @@ class Session {
       if (this.#ackTimer) this.#ack();
       this.post(control("$/pong", p.slice(0, 1)));
     } else if (method === "$/ack" && this.resumable) {
-      if (i || p[1] !== this.received) throw new Violation(`frame ${this.received} is numbered ${p[1]}`, i ? 4500 : 4501);
+      must(!i);
+      must(p[1] === this.received, miscounted, 4501);
       this.#acknowledged(handle);
     } else if (method === "$/items") {
       this.#items(handle, p, line);
     } else if (method === "$/end") {
       const end = p[1];
-      if (p.length > 1 && (typeof end !== "object" || !end)) throw new Violation("a control message is malformed");
+      must(p.length < 2 || (typeof end === "object" && end));
       this.#stream(handle).ended(end);
     } else if (method === "$/credit") {
-      if (!p.slice(0, 4).every(natural) || p.length < 4) throw new Violation("a control message is malformed");
+      must(p.length > 3 && p.slice(0, 4).every(natural));
       (handle ? this.sending.get(handle)?.credit : this.notes)?.grant(p[1], p[2], p[3]);
       if (!handle) this.#connection.pump();
     } else if (method === "$/cancel") {
@@ -1108,14 +1124,15 @@ class Session {
 
   #stream(handle: number): Receiver {
     const stream = this.receiving.get(handle);
-    if (!stream) throw new Violation(`stream ${handle} is not open`);
+    must(stream, "a stream that is not open");
     return stream;
   }
 
   #items(handle: number, p: any, line: string): void {
     const stream = this.#stream(handle);
     this.carried = true;
-    const items = stream.exact ? (parseExact(line) as any).params[1] : p[1];
+    const items = stream.exact?.(line).params[1] ?? p[1];
+    must(Array.isArray(items));
     stream.receive(items, size(line) - control("$/items", [handle, []]).length - Math.max(0, items.length - 1));
   }
 
@@ -1129,10 +1146,9 @@ class Session {
 
   /** The handles of the streams that a message lists. */
   claim(handles: unknown): Set<number> {
-    const list = (handles ?? []) as number[];
-    for (const h of list) if (!natural(h) || !h || this.receiving.has(h)) throw new Violation(`stream ${h} is open already`);
-    if (list.length > 16 || new Set(list).size !== list.length) throw new Violation("a message lists its streams wrongly");
-    return new Set(list);
+    const list = (handles ?? []) as number[], set = new Set(list);
+    must(set.size === list.length && set.size <= 16 && list.every((h) => natural(h) && h && !this.receiving.has(h)), "a stream is open already");
+    return set;
   }
 
   mayReceive(handles: Set<number>): boolean {
@@ -1149,13 +1165,13 @@ class Session {
   #request(m: any, line: string): void {
     const { id, method, streams } = m;
     const note = id === undefined;
-    if (!note && (!natural(id) || this.serving.has(id))) throw new Violation("an invalid id");
+    must(note || (natural(id) && !this.serving.has(id)));
     const bytes = note ? size(line) : 0;
-    if (note && !this.#noteWindow.receive(1, bytes)) throw new Violation("more notifications than the credit allowed");
+    must(!note || this.#noteWindow.receive(1, bytes), "more notifications than the credit allowed");
     const handles = this.claim(streams);
     const target = this.#connection.services.get(method);
     const refusal = this.#refusal(target, handles);
-    const served = refusal || !target ? undefined : new Served(this, target, target.method.exact ? parseExact(line) : m, handles);
+    const served = refusal || !target ? undefined : new Served(this, target, target.method.exact?.(line) ?? m, handles);
     for (const handle of handles) this.refuse(handle);
     if (note) this.#note(target, served, bytes);
     else if (refusal) this.post(message({ id, error: { ...refusal, ran: "no" } }));
@@ -1289,7 +1305,7 @@ function ask(socket: Socket, method: string, params: object): Promise<any> {
 const refused = (error: unknown): boolean => error instanceof RpcError && (error.code === unauthenticated || error.code === denied);
 
 /** A Connection is a client of one server. It connects again whenever its socket is lost. */
-export class Connection {
+export class Connection implements Caller {
   readonly services: Map<string, Target> = new Map();
   readonly #url: string | URL;
   readonly #options: ConnectOptions;
@@ -1644,16 +1660,21 @@ export class Connection {
   }
 }
 
+/** A Caller is what generated clients call through: a Connection, or what post returns. */
+export interface Caller {
+  call(method: Method, args: readonly unknown[], options?: CallOptions): unknown;
+}
+
 /** Connects to a server, which has a URL that begins with ws: or wss:. */
 export function connect(url: string | URL, options: ConnectOptions = {}): Connection {
   return new Connection(url, options);
 }
 
 /** Returns a client of a service. Generated code calls it. */
-export function client<T>(connection: { call(method: Method, args: readonly unknown[], options?: CallOptions): unknown }, service: Service<T>): T {
+export function client<T>(caller: Caller, service: Service<T>): T {
   const method = (m: Method) => (...args: any[]): unknown => {
     const n = m.params?.length ?? 0;
-    return connection.call(m, args.slice(0, n), args[n]);
+    return caller.call(m, args.slice(0, n), args[n]);
   };
   return Object.fromEntries(Object.entries<Method>(service.methods).map(([key, m]) => [key, method(m)])) as T;
 }

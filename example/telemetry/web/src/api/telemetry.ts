@@ -16,8 +16,8 @@ export interface Intake {
 }
 
 /** Returns a client of Intake that calls through a connection. */
-export function intake(connection: wirecall.Connection): Intake {
-  return wirecall.client(connection, IntakeService);
+export function intake(caller: wirecall.Caller): Intake {
+  return wirecall.client(caller, IntakeService);
 }
 
 /** Fleet is what dashboards ask of the server. */
@@ -37,8 +37,8 @@ export interface Fleet {
 }
 
 /** Returns a client of Fleet that calls through a connection. */
-export function fleet(connection: wirecall.Connection): Fleet {
-  return wirecall.client(connection, FleetService);
+export function fleet(caller: wirecall.Caller): Fleet {
+  return wirecall.client(caller, FleetService);
 }
 
 /** Device is what the server asks of a device. */
@@ -51,8 +51,8 @@ export interface Device {
 }
 
 /** Returns a client of Device that calls through a connection. */
-export function device(connection: wirecall.Connection): Device {
-  return wirecall.client(connection, DeviceService);
+export function device(caller: wirecall.Caller): Device {
+  return wirecall.client(caller, DeviceService);
 }
 
 export type Duration = number;
