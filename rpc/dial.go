@@ -261,6 +261,16 @@ func (d *dialer) dialWebSocket(ctx context.Context) (transport.Transport, sessio
 	return ws, session.ModePlain, nil
 }
 
+// refusalAdvice says what to do about a status with which servers answer a handshake that
+// take POSTs only.
+func refusalAdvice(status int) string {
+	switch status {
+	case http.StatusOK, http.StatusNoContent, http.StatusMethodNotAllowed, http.StatusUnsupportedMediaType:
+		return "it made no WebSocket; if it takes JSON-RPC by POST, use rpc.NewHTTPCaller: "
+	}
+	return ""
+}
+
 // refusedHandshake returns the error of a handshake that the server answered with
 // another status than 101.
 func refusedHandshake(resp *http.Response, err error) error {
@@ -275,7 +285,7 @@ func refusedHandshake(resp *http.Response, err error) error {
 		code = CodePermissionDenied
 	}
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
-	e := Errorf(code, "the server answered %s: %s", resp.Status, bytes.TrimSpace(body))
+	e := Errorf(code, "the server answered %s: %s", resp.Status, refusalAdvice(resp.StatusCode)+string(bytes.TrimSpace(body)))
 	if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests {
 		e.Retry = post.RetryAfter(resp.Header.Get("Retry-After"))
 	}

@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -57,6 +58,20 @@ func TestDialErrorSaysWhatTheServerAnswered(t *testing.T) {
 	want := "rpc: dial " + ts.URL + ": the server answered 401 Unauthorized: who are you?"
 	if err == nil || strings.TrimSpace(err.Error()) != want {
 		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// A server that takes POSTs only cannot be dialed, and the error says what can be done.
+func TestDialToPOSTOnly(t *testing.T) {
+	for _, status := range []int{200, 405, 415} {
+		synctest.Test(t, func(t *testing.T) {
+			o := httpCaller(t, replies(fmt.Sprint(status, "\n\nPOST only")), nil)
+			_, err := rpc.Dial(t.Context(), "http://server", &rpc.DialOptions{NetDial: o.network.Dial})
+			want := fmt.Sprintf("rpc: dial http://server: the server answered %d %s: it made no WebSocket; if it takes JSON-RPC by POST, use rpc.NewHTTPCaller: POST only", status, http.StatusText(status))
+			if err == nil || err.Error() != want {
+				t.Errorf("got  %v\nwant %s", err, want)
+			}
+		})
 	}
 }
 
