@@ -140,6 +140,9 @@ func (r *Request) Wait(ctx context.Context) error {
 	case <-r.Call.done:
 		return nil
 	case <-end:
+		if r.subscribes != nil {
+			r.subscribes.abandon(r.Call.id)
+		}
 		r.Session.outgoing.abandon(r.Call)
 		return context.Cause(ctx)
 	}

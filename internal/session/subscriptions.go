@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -33,6 +34,7 @@ type subscriptions struct {
 
 	mu         sync.Mutex
 	pending    map[uint64]*Subscription       // by the id of the call
+	abandoned  map[uint64]*Subscription       // the same of calls that nobody waits for
 	open       map[subscriptionID]*subscribed // those that have been left included
 	byHandle   map[uint64]*subscribed         // without them
 	leaving    map[uint64]*subscribed         // by the id of the call that ends them
@@ -71,7 +73,8 @@ func (r *Request) Subscribe(sub *Subscription) error {
 		}
 	}
 	if t.methods == nil {
-		t.pending, t.methods = make(map[uint64]*Subscription), make(map[string]*Subscription)
+		t.pending, t.abandoned = make(map[uint64]*Subscription), make(map[uint64]*Subscription)
+		t.methods = make(map[string]*Subscription)
 		t.open, t.byHandle = make(map[subscriptionID]*subscribed), make(map[uint64]*subscribed)
 		t.leaving = make(map[uint64]*subscribed)
 	}
@@ -93,6 +96,18 @@ func (t *subscriptions) undo(id uint64) {
 	t.dropEarly()
 }
 
+// abandon is called when the caller waits no longer. The server may still answer, and is
+// told then that the subscription is not wanted. No items are kept for it.
+func (t *subscriptions) abandon(id uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if sub := t.pending[id]; sub != nil {
+		delete(t.pending, id)
+		t.abandoned[id] = sub
+		t.dropEarly()
+	}
+}
+
 // answer receives the answer to the call with that id. If it begins a subscription, it
 // returns that, and the message has the handle of its stream in the place of the id. The
 // caller opens the stream and calls begin.
@@ -104,11 +119,12 @@ func (t *subscriptions) answer(id uint64, m *wire.Message) (*subscribed, error) 
 		t.close(left)
 		return nil, nil
 	}
-	sub := t.pending[id]
+	sub := cmp.Or(t.pending[id], t.abandoned[id])
 	if sub == nil {
 		return nil, nil
 	}
 	delete(t.pending, id)
+	delete(t.abandoned, id)
 	s, err := t.began(sub, id, m)
 	if s == nil {
 		t.dropEarly()
@@ -239,76 +255,6 @@ func (t *subscriptions) receiveInvalid(raw []byte, invalid error) bool {
 		return false
 	}
 	return t.receive(&m, end)
-}
-
-// A subscriptionItem is what a notification has beside the id: an item, or the end.
-type subscriptionItem struct {
-	item []byte // nil if there is none
-	end  bool   // the subscription is complete
-	err  []byte // the error that it ends with
-	deep bool   // see wire.Message
-}
-
-// read finds the id and the item of a notification.
-func (t *subscriptions) read(sub *Subscription, params []byte) (id string, item subscriptionItem) {
-	form := t.session.Format
-	switch {
-	case form.Kind(params) == wire.Array:
-		i := 0
-		for raw := range form.Array(params) {
-			switch strconv.Itoa(i) {
-			case sub.ID:
-				id, _ = t.decodeID(raw)
-			case sub.Item:
-				item.item = raw
-			}
-			i++
-		}
-		if sub.Item == "" {
-			item.item = params
-		}
-	case sub.ID == "":
-		item.item = params
-		if raw := t.member(params, sub.Item); raw != nil {
-			item.item = raw
-		}
-	default:
-		for name, raw := range form.Object(params) {
-			switch name {
-			case sub.ID:
-				id, _ = t.decodeID(raw)
-			case sub.Item:
-				item.item = raw
-			case "error":
-				item.err = raw
-			case "done":
-				item.end = string(raw) == "true"
-			}
-		}
-	}
-	return id, item
-}
-
-// member returns a member of an object, or nil.
-func (t *subscriptions) member(params []byte, name string) []byte {
-	for n, raw := range t.session.Format.Object(params) {
-		if n == name {
-			return raw
-		}
-	}
-	return nil
-}
-
-// decodeID returns an id, which is a string or a number, in a form of its own for each.
-func (t *subscriptions) decodeID(raw []byte) (id string, ok bool) {
-	switch form := t.session.Format; form.Kind(raw) {
-	case wire.String:
-		id, ok = form.String(raw)
-		return "s" + id, ok
-	case wire.Number:
-		return "n" + string(raw), true
-	}
-	return "", false
 }
 
 // deliver passes an item to its stream, or ends that.
