@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+
+	"github.com/wirecall/wirecall/example/chat"
+	"github.com/wirecall/wirecall/rpc"
 )
 
 // TestImport imports the documents of all cases in testdata/import. What is written for them
@@ -130,10 +133,29 @@ func TestImportOfURL(t *testing.T) {
 	}
 }
 
-// TestImportOfServer imports from a server by a WebSocket.
+// TestImportOfServer imports from a server that describes itself, by a WebSocket and by
+// POST. That is what gen -openrpc says of its services, and so is the contract.
 func TestImportOfServer(t *testing.T) {
-	if code, out, stderr := wirecall(t, t.TempDir(), "import", serveChat(t, itself)); code != 0 || !strings.Contains(out, "type Room interface {") {
-		t.Errorf("exit status %d: %s%s", code, out, stderr)
+	srv := rpc.NewServer(&rpc.ServerOptions{Describe: true})
+	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
+	hs := httptest.NewServer(srv)
+	t.Cleanup(func() {
+		srv.Close()
+		hs.Close()
+	})
+	dir := t.TempDir()
+	if code, _, stderr := wirecall(t, filepath.Join("..", "..", "example", "chat"), "gen", "-openrpc", filepath.Join(dir, "api.json"), "."); code != 0 {
+		t.Fatal(stderr)
+	}
+	code, want, stderr := wirecall(t, dir, "import", "api.json")
+	if code != 0 {
+		t.Fatal(stderr)
+	}
+	for _, url := range []string{hs.URL, strings.Replace(hs.URL, "http://", "ws://", 1)} {
+		code, got, stderr := wirecall(t, dir, "import", url)
+		if got = strings.Replace(got, "// Source: "+url, "// Source: api.json", 1); code != 0 || got != want {
+			t.Errorf("%s: exit status %d: %s%s", url, code, stderr, difference("api.go", want, got))
+		}
 	}
 }
 
