@@ -292,8 +292,8 @@ func (o onlySession) Detached(_ *session.Session, cause error) {
 	}
 }
 
-func (o onlySession) Ended(_ *session.Session, cause error) {
-	if len(o.conn.observers.state) > 0 {
+func (o onlySession) Ended(s *session.Session, cause error) {
+	if len(o.conn.observers.state) > 0 && !isPost(s) {
 		o.conn.observers.sawState(o.conn, Closed, cause)
 	}
 }
@@ -304,13 +304,16 @@ func (o onlySession) Goaway(*session.Session, []int64) {}
 // over, which is what Peer returns. It returns false in a POST and outside handlers.
 func ConnFromContext(ctx context.Context) (*Conn, bool) {
 	s := session.FromContext(ctx)
-	if s == nil {
-		return nil, false
-	}
-	if _, none := s.Transport().(session.NoTransport); none {
+	if s == nil || isPost(s) {
 		return nil, false
 	}
 	return connOf(s), true
+}
+
+// isPost reports whether s serves a POST, which has no connection.
+func isPost(s *session.Session) bool {
+	_, none := s.Transport().(session.NoTransport)
+	return none
 }
 
 // RemoteAddr returns the address of the other end of the latest socket, which may be

@@ -423,7 +423,13 @@ func TestObserveStatesOfServer(t *testing.T) {
 		srv := &rpc.ServerOptions{Sessions: &rpc.SessionOptions{Window: time.Hour}, Observers: []*rpc.Observer{{
 			State: func(_ *rpc.Conn, st rpc.State) { book.note("%v: %v", st.Phase, st.Cause) }}}}
 		b := breakable(t, scheme, srv, nil, services()...)
-		b.srv.Load().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"Test.Nothing"}`)))
+		post := httptest.NewRequest("POST", "/", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"Test.Nothing"}`))
+		post.Header.Set("Content-Type", "application/json")
+		answer := httptest.NewRecorder()
+		b.srv.Load().ServeHTTP(answer, post)
+		if answer.Code != http.StatusOK {
+			t.Errorf("the POST is answered with %d", answer.Code)
+		}
 		book.want(t)
 		b.refuse.Store(true)
 		b.network.Cut()
