@@ -55,6 +55,9 @@ func failure(err error) []attribute.KeyValue {
 
 // fail marks a span as failed.
 func fail(span trace.Span, err error) {
+	if !span.IsRecording() {
+		return
+	}
 	span.SetAttributes(failure(err)...)
 	span.SetStatus(codes.Error, err.Error())
 }

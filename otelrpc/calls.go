@@ -3,9 +3,7 @@ package otelrpc
 import (
 	"context"
 	"net"
-	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/wirecall/wirecall/rpc"
@@ -16,67 +14,77 @@ import (
 )
 
 // callMetrics are the instruments of calls.
-type callMetrics struct {
-	made, served metric.Float64Histogram
-	succeeded    *sync.Map // callKey to the []metric.RecordOption of a call without an error
+type callMetrics struct{ made, served metric.Float64Histogram }
+
+// A callKind is what the calls of one method have in common on one side.
+type callKind struct {
+	method    string                  // as in metrics
+	span      []trace.SpanStartOption // of all spans
+	succeeded []metric.RecordOption   // of calls without an error
 }
 
-// A callKey identifies the attributes of calls that succeed. There are few, because few
-// names are recorded.
+// A callKey identifies a callKind. There are few, because few names are recorded.
 type callKey struct {
 	method string
 	served bool
 }
 
+// kind returns the callKind of a call.
+func (o *observer) kind(c *rpc.Call) *callKind {
+	key := callKey{o.method(c.Method), c.Served}
+	if made, ok := o.kinds.Load(key); ok {
+		return made.(*callKind)
+	}
+	side := trace.SpanKindClient
+	if c.Served {
+		side = trace.SpanKindServer
+	}
+	method := keyMethod.String(key.method)
+	made, _ := o.kinds.LoadOrStore(key, &callKind{
+		method:    key.method,
+		span:      []trace.SpanStartOption{trace.WithSpanKind(side), trace.WithAttributes(o.with(method, version)...)},
+		succeeded: []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(o.with(method)...))},
+	})
+	return made.(*callKind)
+}
+
 func newCallMetrics(m instruments) callMetrics {
 	return callMetrics{
-		made:      m.seconds("rpc.client.call.duration", "Measures the duration of an outgoing Remote Procedure Call (RPC).", callBuckets),
-		served:    m.seconds("rpc.server.call.duration", "Measures the duration of an incoming Remote Procedure Call (RPC).", callBuckets),
-		succeeded: new(sync.Map),
+		made:   m.seconds("rpc.client.call.duration", "Measures the duration of an outgoing Remote Procedure Call (RPC).", callBuckets),
+		served: m.seconds("rpc.server.call.duration", "Measures the duration of an incoming Remote Procedure Call (RPC).", callBuckets),
 	}
 }
 
 // call implements rpc.Observer.Call.
 func (o *observer) call(ctx context.Context, c *rpc.Call) (context.Context, func(rpc.CallResult)) {
-	start := time.Now()
-	method := o.method(c.Method)
-	var span trace.Span
+	start, kind := time.Now(), o.kind(c)
+	begin, histogram := o.beginMade, o.calls.made
 	if c.Served {
-		ctx, span = o.beginServed(ctx, c, method, start)
-	} else {
-		ctx, span = o.beginMade(ctx, c, method, start)
+		begin, histogram = o.beginServed, o.calls.served
 	}
+	ctx, span := begin(ctx, c, kind, start)
 	return ctx, func(r rpc.CallResult) {
 		took := time.Since(start)
 		if r.Err != nil {
 			fail(span, r.Err)
 		}
 		span.End(trace.WithTimestamp(start.Add(took)))
-		histogram := o.calls.made
-		if c.Served {
-			histogram = o.calls.served
-		}
-		histogram.Record(ctx, took.Seconds(), o.outcome(callKey{method, c.Served}, r.Err)...)
+		histogram.Record(ctx, took.Seconds(), o.outcome(kind, r.Err)...)
 	}
 }
 
 // outcome returns the attributes of a call in metrics.
-func (o *observer) outcome(key callKey, err error) []metric.RecordOption {
-	if err != nil {
-		set := attribute.NewSet(append(o.with(keyMethod.String(key.method)), failure(err)...)...)
-		return []metric.RecordOption{metric.WithAttributeSet(set)}
+func (o *observer) outcome(kind *callKind, err error) []metric.RecordOption {
+	if err == nil {
+		return kind.succeeded
 	}
-	if made, ok := o.calls.succeeded.Load(key); ok {
-		return made.([]metric.RecordOption)
-	}
-	set := attribute.NewSet(o.with(keyMethod.String(key.method))...)
-	made, _ := o.calls.succeeded.LoadOrStore(key, []metric.RecordOption{metric.WithAttributeSet(set)})
-	return made.([]metric.RecordOption)
+	set := attribute.NewSet(append(o.with(keyMethod.String(kind.method)), failure(err)...)...)
+	return []metric.RecordOption{metric.WithAttributeSet(set)}
 }
 
 // beginMade begins the span of a call that this side makes, and sends its context.
-func (o *observer) beginMade(ctx context.Context, c *rpc.Call, method string, start time.Time) (context.Context, trace.Span) {
-	ctx, span := o.tracer.Start(ctx, spanName(method), o.spanOptions(c, method, start, trace.SpanKindClient)...)
+func (o *observer) beginMade(ctx context.Context, c *rpc.Call, kind *callKind, start time.Time) (context.Context, trace.Span) {
+	ctx, span := o.tracer.Start(ctx, spanName(kind.method), spanOptions(c, kind, start)...)
 	carrier := propagation.MapCarrier{}
 	o.propagator.Inject(ctx, carrier)
 	if len(carrier) > 0 {
@@ -86,19 +94,19 @@ func (o *observer) beginMade(ctx context.Context, c *rpc.Call, method string, st
 }
 
 // beginServed begins the span of a call that this side serves, under the span of its
-// caller. ctx may have the span of the handshake or of the dial, long ended: a call
-// without a trace context is no part of that.
-func (o *observer) beginServed(ctx context.Context, c *rpc.Call, method string, start time.Time) (context.Context, trace.Span) {
-	options := o.spanOptions(c, method, start, trace.SpanKindServer)
+// caller. On a connection ctx may have the span of the handshake or of the dial, long
+// ended: a call without a trace context is no part of that. In a POST it is the request's.
+func (o *observer) beginServed(ctx context.Context, c *rpc.Call, kind *callKind, start time.Time) (context.Context, trace.Span) {
+	options := spanOptions(c, kind, start)
 	ctx = o.propagator.Extract(ctx, propagation.MapCarrier(rpc.Metadata(ctx)))
 	parent := trace.SpanContextFromContext(ctx)
-	if o.public || !parent.IsRemote() {
+	if _, connected := rpc.ConnFromContext(ctx); o.public || connected && !parent.IsRemote() {
 		options = append(options, trace.WithNewRoot())
 		if parent.IsValid() {
 			options = append(options, trace.WithLinks(trace.Link{SpanContext: parent}))
 		}
 	}
-	ctx, span := o.tracer.Start(ctx, spanName(method), options...)
+	ctx, span := o.tracer.Start(ctx, spanName(kind.method), options...)
 	if span.IsRecording() {
 		span.SetAttributes(peer(ctx)...)
 	}
@@ -113,13 +121,14 @@ func spanName(method string) string {
 	return method
 }
 
-// spanOptions returns what the spans of calls begin with on either side.
-func (o *observer) spanOptions(c *rpc.Call, method string, start time.Time, kind trace.SpanKind) []trace.SpanStartOption {
-	attributes := o.with(version, keyMethod.String(method))
-	if method != c.Method.Name {
-		attributes = append(attributes, keyMethodOriginal.String(c.Method.Name))
+// spanOptions returns what the span of a call begins with on either side.
+func spanOptions(c *rpc.Call, kind *callKind, start time.Time) []trace.SpanStartOption {
+	options := append(make([]trace.SpanStartOption, 0, 6), kind.span...)
+	options = append(options, trace.WithTimestamp(start))
+	if kind.method != c.Method.Name {
+		options = append(options, trace.WithAttributes(keyMethodOriginal.String(c.Method.Name)))
 	}
-	return slices.Grow([]trace.SpanStartOption{trace.WithTimestamp(start), trace.WithSpanKind(kind), trace.WithAttributes(attributes...)}, 2)
+	return options
 }
 
 // peer returns the address of the other end of the connection that the call of ctx came

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -36,14 +38,20 @@ func newMeter() meter {
 	return meter{reader, []*rpc.Observer{otelrpc.NewObserver(&otelrpc.Options{MeterProvider: provider})}}
 }
 
+// collect returns everything that has been recorded.
+func (m meter) collect(t *testing.T) (all metricdata.ResourceMetrics) {
+	t.Helper()
+	if err := m.Collect(context.Background(), &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // read returns the values of the metrics that are not zero, by name and attributes. The
 // value of a histogram is "count/sum".
 func (m meter) read(t *testing.T) map[string]string {
 	t.Helper()
-	var all metricdata.ResourceMetrics
-	if err := m.Collect(context.Background(), &all); err != nil {
-		t.Fatal(err)
-	}
+	all := m.collect(t)
 	values := make(map[string]string)
 	for _, scope := range all.ScopeMetrics {
 		for _, each := range scope.Metrics {
@@ -259,7 +267,42 @@ func TestMetrics(t *testing.T) {
 		}
 		server.want(t, merged(resumed("server"), map[string]string{"wirecall.stream.blocked receive Intake.Report readings": "6"}))
 		client.want(t, resumed("client"))
+
+		l.conn.Close()
+		synctest.Wait()
+		if got, want := append(server.names(t), client.names(t)...), listed(t); !slices.Equal(distinct(got), distinct(want)) {
+			t.Errorf("the metrics are\n%q\nand the documentation lists\n%q", distinct(got), distinct(want))
+		}
 	})
+}
+
+// names returns the names of the metrics that have been recorded.
+func (m meter) names(t *testing.T) (names []string) {
+	for _, scope := range m.collect(t).ScopeMetrics {
+		for _, each := range scope.Metrics {
+			names = append(names, each.Name)
+		}
+	}
+	return names
+}
+
+// listed returns the metrics that the documentation of the package lists.
+func listed(t *testing.T) (names []string) {
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "// # Metrics")
+	list, _, _ = strings.Cut(list, "The attributes are:")
+	for _, m := range regexp.MustCompile(`(?m)^//\t(\S+)`).FindAllStringSubmatch(list, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+func distinct(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // io returns the direction of an upload on one side.
@@ -335,4 +378,15 @@ func TestMetricsOfCredit(t *testing.T) {
 			t.Errorf("blocked for %q seconds", got)
 		}
 	})
+}
+
+// Nobody who imports rpc gets OpenTelemetry into the module graph.
+func TestModuleGraph(t *testing.T) {
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(mod, []byte("opentelemetry")) {
+		t.Error("the main module requires OpenTelemetry")
+	}
 }

@@ -2,6 +2,7 @@ package otelrpc
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/wirecall/wirecall/rpc"
 	"go.opentelemetry.io/otel"
@@ -58,13 +59,15 @@ func NewObserver(opts *Options) *rpc.Observer {
 	return &rpc.Observer{Conn: o.conns.begin, State: o.conns.see, Call: o.call, Stream: o.stream}
 }
 
-// An observer records what its functions are called with. Its fields do not change.
+// An observer records what its functions are called with. Its fields do not change,
+// except for the kinds of calls that it has met.
 type observer struct {
 	tracer     trace.Tracer
 	propagator propagation.TextMapPropagator
 	public     bool
 	methods    map[string]bool      // Options.Methods
 	attributes []attribute.KeyValue // of all spans and metrics
+	kinds      sync.Map             // callKey to *callKind
 	calls      callMetrics
 	streams    streamMetrics
 	conns      *connections

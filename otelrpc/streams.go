@@ -63,6 +63,9 @@ func streamSpanName(s *rpc.StreamInfo, method string) string {
 
 // endStreamSpan ends the span of a stream. It fails only if the stream did.
 func endStreamSpan(span trace.Span, r rpc.StreamResult, at time.Time) {
+	if !span.IsRecording() {
+		return
+	}
 	span.SetAttributes(keyItems.Int64(r.Items), keyBytes.Int64(r.Bytes), keyBlocked.Float64(r.Blocked.Seconds()))
 	span.SetAttributes(streamEnd(r.Err)...)
 	if ended(r.Err) == "failed" {

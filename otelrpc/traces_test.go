@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -265,5 +266,21 @@ func TestRootsAndLinks(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A call in a POST is part of the trace of the HTTP request.
+func TestPost(t *testing.T) {
+	r := newRecorder()
+	srv := rpc.NewServer(&rpc.ServerOptions{Observers: r.observer("server", otelrpc.Options{})})
+	srv.Register(telemetry.FleetService(telemetry.NewHub()))
+	under, request := sdk.NewTracerProvider().Tracer("").Start(t.Context(), "POST /rpc")
+	body := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"Fleet.SetInterval","params":{"device":"attic","interval":1}}`)
+	post := httptest.NewRequestWithContext(under, "POST", "/rpc", body)
+	post.Header.Set("Content-Type", "application/json")
+	srv.ServeHTTP(httptest.NewRecorder(), post)
+	srv.Close()
+	if s := r.one(t, "server server Fleet.SetInterval"); s.Parent.SpanID() != request.SpanContext().SpanID() {
+		t.Errorf("parent %v, want %v", s.Parent, request.SpanContext())
 	}
 }
