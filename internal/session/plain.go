@@ -182,7 +182,7 @@ func (p *plain) notification(m *wire.Message) {
 		}
 		return
 	case p.name(m.Method).Cancels:
-		p.cancelCalls(m.Params)
+		p.cancelCall(m.Params)
 		return
 	case bytes.HasPrefix(m.Method, []byte("$/")) && s.Lookup(m.Method) == nil:
 		return

@@ -304,14 +304,16 @@ func (p *plain) unsubscribes(method string) bool {
 	return ok && lookup([]byte(method)) == nil && lookup([]byte(ns+"_subscribe")) != nil
 }
 
-// cancelCalls receives a notification that ends the streams of a call.
-func (p *plain) cancelCalls(params []byte) {
+// cancelCall receives a notification that ends the streams of one call, whose id is its
+// first parameter. To look for more of them would cost the streams times the parameters.
+func (p *plain) cancelCall(params []byte) {
 	for raw := range p.session.Format.Array(params) {
 		p.cancel(raw)
 		call := idKey(raw)
 		for _, ss := range p.session.queue.openStreams(func(ss *SendStream) bool { return ss.sub.call == call && ss.sub.Cancel != "" }) {
 			ss.stop(nil)
 		}
+		return
 	}
 }
 
