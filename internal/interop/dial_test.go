@@ -139,12 +139,15 @@ func callPlain(t *testing.T, conn *rpc.Conn, notes <-chan string) {
 	if note := <-notes; note != "noted" {
 		t.Error(note)
 	}
-	const why = "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC"
+	const (
+		up   = "streams and calls to the peer need a wirecall connection: this one is plain JSON-RPC"
+		down = "rpc: eth_subscribe: the server speaks plain JSON-RPC, and the contract has no //wirecall:subscription for the stream"
+	)
 	var none iter.Seq2[int, error] = func(func(int, error) bool) {}
-	if _, err := calc.Sum(ctx, none); rpc.CodeOf(err) != rpc.CodeNeedsWirecall || err.Error() != why {
+	if _, err := calc.Sum(ctx, none); rpc.CodeOf(err) != rpc.CodeNeedsWirecall || err.Error() != up {
 		t.Error("a stream as a parameter:", err)
 	}
-	if _, err := chain.Subscribe(ctx, "newHeads"); rpc.CodeOf(err) != rpc.CodeNeedsWirecall || err.Error() != why || !rpc.NotRun(err) {
+	if _, err := chain.Subscribe(ctx, "newHeads"); rpc.CodeOf(err) != rpc.CodeNeedsWirecall || err.Error() != down || !rpc.NotRun(err) {
 		t.Error("a stream as a result:", err)
 	}
 	if sum, err := calc.Add(ctx, 1, 2); err != nil || sum != 3 {
