@@ -21,6 +21,7 @@ type Server struct {
 	network   rpctest.Network
 	down      atomic.Bool
 	produced  atomic.Int64
+	moved     atomic.Int64
 	published chan int
 
 	mu   sync.Mutex
@@ -46,6 +47,9 @@ func (s *Server) Listener(ln net.Listener) net.Listener { return s.network.Liste
 
 // CutAll cuts all connections and returns their number.
 func (s *Server) CutAll() int { return s.network.Cut() }
+
+// Moved returns how many numbers Count has sent and Check has received, of all calls.
+func (s *Server) Moved() int64 { return s.moved.Load() }
 
 // SetDown cuts all connections and accepts no others, until it is called with false.
 func (s *Server) SetDown(down bool) {
@@ -82,6 +86,7 @@ func (s *Server) Count(ctx context.Context, from, to int) (iter.Seq2[int, error]
 	return func(yield func(int, error) bool) {
 		for n := from; n < to && yield(n, nil); n++ {
 			s.produced.Add(1)
+			s.moved.Add(1)
 		}
 	}, nil
 }
@@ -100,6 +105,7 @@ func (s *Server) Check(ctx context.Context, numbers iter.Seq2[int, error]) (int,
 			return want, err
 		}
 		want++
+		s.moved.Add(1)
 	}
 	return want, nil
 }
