@@ -25,15 +25,16 @@ func (im *importer) source() ([]byte, error) {
 		fmt.Fprintf(&b, "\nvar %s = errors.New(%q)\n", v.name, v.text)
 	}
 	body := b.String()
-	head := Header + "\n// Source: " + oneLine(im.Source) + "\n\n" + comment("", im.packageDoc()) + "package " + im.Package + "\n\nimport (\n"
+	var head strings.Builder
+	head.WriteString(Header + "\n// Source: " + oneLine(im.Source) + "\n\n" + comment("", im.packageDoc()) + "package " + im.Package + "\n\nimport (\n")
 	for _, p := range []struct{ path, mention string }{
 		{"context", "context."}, {"encoding/json", rawMessage}, {"errors", "errors.New("}, {"iter", "iter.Seq2["}, {"time", "time.Time"},
 	} {
 		if strings.Contains(body, p.mention) {
-			head += "\t" + strconv.Quote(p.path) + "\n"
+			head.WriteString("\t" + strconv.Quote(p.path) + "\n")
 		}
 	}
-	text, err := format.Source([]byte(head + ")\n\n//go:generate go tool wirecall gen\n" + body))
+	text, err := format.Source([]byte(head.String() + ")\n\n//go:generate go tool wirecall gen\n" + body))
 	if err != nil {
 		return nil, fmt.Errorf("what was written is no Go: %w", err)
 	}

@@ -108,13 +108,14 @@ func (p Plain) strings() (parts []string) {
 	if p.Subscription == nil {
 		return parts
 	}
-	sub := "subscription"
+	var sub strings.Builder
+	sub.WriteString("subscription")
 	for _, key := range SubscriptionKeys {
 		if value := *p.Subscription.Key(key); value != "" {
-			sub += " " + key + "=" + value
+			sub.WriteString(" " + key + "=" + value)
 		}
 	}
-	return append(parts, sub)
+	return append(parts, sub.String())
 }
 
 func (e *Error) String() string {
