@@ -176,9 +176,12 @@ export function received(e: WireError, method?: Method): RpcError {
   return new RpcError(e.code, e.message, { type: is?.name ?? (typeof e.type === "string" ? e.type : undefined), data, ran: e.ran, retry });
 }
 
+/** The codes of what the signals of a platform are aborted with. */
+const reasons: Record<string, number> = { AbortError: canceled, TimeoutError: -32012 };
+
 /** What the peer gets for an error of the program's. */
 function sent(error: any, method: Method): WireError {
-  if (!(error instanceof RpcError)) return { code: none, message: String(error?.message ?? error) };
+  if (!(error instanceof RpcError)) return { code: reasons[error?.name] ?? none, message: String(error?.message ?? error) };
   const { code, message, type, data, retry } = error as RpcError<any>;
   const convert = declared(method, code, type)?.convert;
   return { code, message, ...(type && { type }), ...(data !== undefined && { data: convert ? convert(data, true) : data }), ...(retry && { retry }) };
@@ -839,8 +842,7 @@ class Served implements Owner {
       text = message({ id, ...answer });
     }
     session.serving.delete(id);
-    if (!answer.error) session.post(text, () => this.#senders.forEach((s) => s.run()));
-    else if (id !== undefined) session.post(text);
+    if (id !== undefined) session.post(text, answer.error ? undefined : () => this.#senders.forEach((s) => s.run()));
     if (answer.error) for (const s of this.#senders) session.sending.delete(s.handle), this.#open--;
     this.release();
   }
@@ -1090,7 +1092,7 @@ class Session {
   }
 
   #control(method: string, p: any, line: string, i: number): boolean {
-    const [handle] = p;
+    const handle = p[0];
     if (method === "$/ping") {
       if (this.#ackTimer) this.#ack();
       this.post(control("$/pong", p.slice(0, 1)));
@@ -1242,6 +1244,7 @@ class Session {
 
   /** Cuts the socket, as a network does. */
   cut(text: string): void {
+    if (!this.#socket) return;
     this.#leave(4000);
     this.#closed(1006, text);
   }
@@ -1485,7 +1488,15 @@ export class Connection implements Caller {
     if (this.#state.phase === "closed") return;
     const { session } = this.#state;
     this.#state = Object.freeze({ phase, session, ...(cause !== undefined && { cause }), ...(retry && { retry }) });
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        setTimeout(() => {
+          throw error; // as of a listener of any event
+        });
+      }
+    }
   }
 
   #close(text: string, cause: unknown = new RpcError(unavailable, text)): void {
@@ -1647,13 +1658,19 @@ export class Connection implements Caller {
     setTimeout(() => this.#session === session && session.received === received && session.cut("the server is silent"), ms);
   }
 
+  /** Lets the sockets go, with which a page is not kept for the way back. */
+  #hide(): void {
+    this.#abandon();
+    for (const session of [...this.#older, this.#session]) session?.cut("the page is hidden");
+  }
+
   /** Follows the life of a page. */
   #listen(): void {
     const on = (type: string, listener: (event: any) => void): void => globalThis.addEventListener?.(type, listener, { signal: this.#page.signal });
     on("online", () => this.#check(5000));
     on("offline", () => this.#state.phase === "connected" && this.#check(2000));
     on("pageshow", (event) => event.persisted && this.#check(5000));
-    on("pagehide", (event) => (event.persisted ? this.#session?.cut("the page is hidden") : this.close()));
+    on("pagehide", (event) => (event.persisted ? this.#hide() : this.close()));
     globalThis.document?.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#check(5000), { signal: this.#page.signal });
   }
 }
