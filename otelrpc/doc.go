@@ -14,7 +14,8 @@
 // serves it (server), named after the method. The trace context crosses as metadata
 // with the names of W3C Trace Context, also with calls that a server makes to its
 // client. A call that carries no trace context begins a trace, or, in a POST, belongs to
-// that of the HTTP request.
+// that of the HTTP request. Metadata does not cross in plain mode: there the two sides have
+// traces of their own, and around POST the instrumentation of net/http can join them.
 //
 // A call's span ends when the call has been answered. Each of its streams has a span of
 // its own on either side, which ends with the stream, under the span of the call. This

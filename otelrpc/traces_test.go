@@ -136,6 +136,24 @@ func TestOneTrace(t *testing.T) {
 	})
 }
 
+// A client of another language takes part with the traceparent of W3C Trace Context among
+// the metadata of its call.
+func TestForeignCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecorder()
+		srv := rpc.NewServer(&rpc.ServerOptions{Observers: r.observer("server", otelrpc.Options{})})
+		srv.Register(telemetry.FleetService(telemetry.NewHub()))
+		fleet := telemetry.NewFleetClient(rpctest.Pair(t.Context(), t, srv, nil))
+		ctx := rpc.WithMetadata(t.Context(), map[string]string{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
+		fleet.SetInterval(ctx, "attic", time.Second)
+		synctest.Wait()
+		s := r.one(t, "server server Fleet.SetInterval")
+		if s.SpanContext.TraceID().String() != "0af7651916cd43dd8448eb211c80319c" || s.Parent.SpanID().String() != "b7ad6b7169203331" || !s.Parent.IsRemote() {
+			t.Errorf("trace %v, parent %v", s.SpanContext.TraceID(), s.Parent)
+		}
+	})
+}
+
 // The span of a stream lasts as long as the stream, on both sides, while that of its
 // call ends with the answer.
 func TestStreamSpans(t *testing.T) {
