@@ -1463,6 +1463,7 @@ export class Connection implements Caller {
   async renew(session: Session, ms: number, again = true): Promise<void> {
     if (!this.#options.auth || this.#renewing) return;
     this.#renewing = true;
+    const { attempt } = session;
     let code = 0;
     try {
       const auth = await this.#options.auth();
@@ -1481,7 +1482,8 @@ export class Connection implements Caller {
       code = error instanceof RpcError ? error.code : 0;
     }
     this.#renewing = false;
-    if (code === unauthenticated && again) return this.renew(session, ms, false);
+    const resumed = attempt !== session.attempt && !session.over; // with credentials that these may have replaced
+    if (resumed || (code === unauthenticated && again)) return this.renew(session, ms, resumed && again);
   }
 
   #set(phase: State["phase"], cause?: unknown, retry?: number): void {

@@ -124,6 +124,23 @@ test("a listener that throws costs nothing", async () => {
   connection.close();
 });
 
+test("credentials that were under way at a cut are followed by fresh ones", async () => {
+  let n = 0;
+  const { connection, socket } = await open({ auth: () => "token " + ++n });
+  await socket.say({ method: "$/auth", params: [60000] });
+  assert.equal(socket.sent.at(-1).params.auth, "token 2");
+  socket.onclose({ code: 1006, reason: "" });
+  await settle();
+  connection.reconnect();
+  const next = await greet({ received: 0 });
+  assert.deepEqual(next.sent.map((m) => m.params.auth), ["token 3", "token 2"]);
+  await next.say({ id: 2, result: {} });
+  assert.equal(next.sent.at(-1).params.auth, "token 4");
+  await next.say({ id: 3, result: {} });
+  assert.equal(n, 4);
+  connection.close();
+});
+
 const Served = { name: "Test", methods: {
   note: { name: "Test.Note", params: ["text"], notify: true },
   add: { name: "Test.Add", params: ["a", "b"], results: ["r0"] },
