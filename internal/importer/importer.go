@@ -30,7 +30,7 @@ func Import(text []byte, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	im := &importer{Options: o, doc: doc, names: scope{}, typeNames: map[string]string{}, types: map[string]*goType{}, errorData: map[string]bool{}, errorVars: map[string]string{}}
+	im := &importer{Options: o, reader: reader{doc: doc}, names: scope{}, typeNames: map[string]string{}, types: map[string]*goType{}, errorData: map[string]bool{}, errorVars: map[string]string{}}
 	im.document()
 	if len(im.problems) > 0 {
 		return nil, errors.Join(im.problems[:min(len(im.problems), maxProblems)]...)
@@ -41,12 +41,18 @@ func Import(text []byte, o Options) ([]byte, error) {
 // maxProblems is how many problems are printed.
 const maxProblems = 10
 
-// An importer plans one file.
-type importer struct {
-	Options
+// A reader reads a document that may be hostile: it follows references, looks at what
+// schemas say, and collects what is wrong, with a bound on how much it looks at.
+type reader struct {
 	doc      *value
 	problems []error
 	steps    int // how many schemas have been looked at
+}
+
+// An importer plans one file.
+type importer struct {
+	Options
+	reader
 
 	names     scope              // at package level
 	services  []*service         // in the order of the document
@@ -58,15 +64,15 @@ type importer struct {
 	vars      []*errorVar
 }
 
-func (im *importer) bad(v *value, format string, args ...any) {
-	im.problems = append(im.problems, fmt.Errorf("%s: %s", v.path, fmt.Sprintf(format, args...)))
+func (r *reader) bad(v *value, format string, args ...any) {
+	r.problems = append(r.problems, fmt.Errorf("%s: %s", v.path, fmt.Sprintf(format, args...)))
 }
 
 // want is a member that must be of a kind, or nil where it is not there.
-func (im *importer) want(v *value, name, kind string) *value {
+func (r *reader) want(v *value, name, kind string) *value {
 	m := v.get(name)
 	if m != nil && m.kind != kind {
-		im.bad(m, "it is of type %s, and must be of type %s", m.kind, kind)
+		r.bad(m, "it is of type %s, and must be of type %s", m.kind, kind)
 		return nil
 	}
 	return m
@@ -123,39 +129,39 @@ const maxReferences = 500
 
 // resolve follows references, and returns nil for one to elsewhere. Those that lead
 // nowhere or to themselves are refused.
-func (im *importer) resolve(v *value) *value {
+func (r *reader) resolve(v *value) *value {
 	var seen []*value
 	for v != nil && v.get("$ref") != nil {
-		ref := im.want(v, "$ref", "string")
+		ref := r.want(v, "$ref", "string")
 		if ref == nil {
 			return nil
 		}
 		if slices.Contains(seen, v) {
-			im.bad(ref, "the reference %q leads to itself", ref.text)
+			r.bad(ref, "the reference %q leads to itself", ref.text)
 			return nil
 		}
 		if seen = append(seen, v); len(seen) > maxReferences {
-			im.bad(ref, "more than %d references lead to each other", maxReferences)
+			r.bad(ref, "more than %d references lead to each other", maxReferences)
 			return nil
 		}
 		fragment, ok := strings.CutPrefix(ref.text, "#")
 		if !ok {
 			return nil
 		}
-		if v = im.lookUp(fragment); v == nil {
-			im.bad(ref, "the reference %q leads to nothing", ref.text)
+		if v = r.lookUp(fragment); v == nil {
+			r.bad(ref, "the reference %q leads to nothing", ref.text)
 		}
 	}
 	return v
 }
 
 // lookUp is what a JSON pointer, with escapes of a URL, points to, or nil.
-func (im *importer) lookUp(pointer string) *value {
+func (r *reader) lookUp(pointer string) *value {
 	pointer, err := url.PathUnescape(pointer)
 	if err != nil || pointer != "" && pointer[0] != '/' {
 		return nil
 	}
-	v := im.doc
+	v := r.doc
 	for part := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		part = unescape.Replace(part)
 		switch {

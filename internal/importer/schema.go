@@ -97,9 +97,9 @@ func (im *importer) typeBelow(v *value, hint string, depth int) *goType {
 }
 
 // only is the one schema that a union is of, null aside, or nil.
-func (im *importer) only(v *value) (only *value) {
+func (r *reader) only(v *value) (only *value) {
 	for _, o := range unionOf(v) {
-		if r := im.resolve(o); r != nil && r.string("type") == null {
+		if r := r.resolve(o); r != nil && r.string("type") == null {
 			continue
 		}
 		if only != nil {

@@ -12,21 +12,21 @@ const maxSteps = 1_000_000
 const maxNested = 5000
 
 // step counts a schema that is looked at, and reports whether it is one.
-func (im *importer) step(v *value, depth int) bool {
-	im.steps++
+func (r *reader) step(v *value, depth int) bool {
+	r.steps++
 	switch {
-	case im.steps == maxSteps:
-		im.bad(v, "the schemas are too many to be looked at")
+	case r.steps == maxSteps:
+		r.bad(v, "the schemas are too many to be looked at")
 	case depth > maxNested:
-		if im.steps < maxSteps {
-			im.steps = maxSteps
-			im.bad(v, "schemas refer to each other more than %d deep", maxNested)
+		if r.steps < maxSteps {
+			r.steps = maxSteps
+			r.bad(v, "schemas refer to each other more than %d deep", maxNested)
 		}
 	case v.kind != "object" && v.kind != "boolean":
-		im.bad(v, "it is of type %s, and must be a schema", v.kind)
+		r.bad(v, "it is of type %s, and must be a schema", v.kind)
 		return false
 	}
-	return im.steps < maxSteps && v.kind == "object"
+	return r.steps < maxSteps && v.kind == "object"
 }
 
 // A shape is what values of a schema are, as far as JSON goes.
@@ -37,10 +37,10 @@ type shape struct {
 }
 
 // shapeOf finds out what a schema is, references and unions followed.
-func (im *importer) shapeOf(v *value) (s shape) {
-	im.leaves(v, &s, map[*value]bool{}, 0)
+func (r *reader) shapeOf(v *value) (s shape) {
+	r.leaves(v, &s, map[*value]bool{}, 0)
 	for _, leaf := range s.leaves {
-		kind, null := im.kindOf(leaf, map[*value]bool{})
+		kind, null := r.kindOf(leaf, map[*value]bool{})
 		s.null = s.null || null
 		switch {
 		case s.kind == "" || s.kind == kind:
@@ -55,15 +55,15 @@ func (im *importer) shapeOf(v *value) (s shape) {
 		s.kind = null
 		if !s.null {
 			s.kind = "any"
-			im.bad(v, "the schema leads to itself and to nothing else")
+			r.bad(v, "the schema leads to itself and to nothing else")
 		}
 	}
 	return s
 }
 
 // leaves adds the schemas that a schema is one of.
-func (im *importer) leaves(v *value, s *shape, seen map[*value]bool, depth int) {
-	if !im.step(v, depth) {
+func (r *reader) leaves(v *value, s *shape, seen map[*value]bool, depth int) {
+	if !r.step(v, depth) {
 		s.leaves = append(s.leaves, v)
 		return
 	}
@@ -72,11 +72,11 @@ func (im *importer) leaves(v *value, s *shape, seen map[*value]bool, depth int) 
 	}
 	seen[v] = true
 	if v.get("$ref") != nil {
-		if v = im.resolve(v); v == nil {
+		if v = r.resolve(v); v == nil {
 			s.leaves = append(s.leaves, &value{path: "#", kind: "object"})
 			return
 		}
-		im.leaves(v, s, seen, depth+1)
+		r.leaves(v, s, seen, depth+1)
 		return
 	}
 	options := unionOf(v)
@@ -87,7 +87,7 @@ func (im *importer) leaves(v *value, s *shape, seen map[*value]bool, depth int) 
 		s.leaves = append(s.leaves, v)
 	default:
 		for _, o := range options {
-			im.leaves(o, s, seen, depth+1)
+			r.leaves(o, s, seen, depth+1)
 		}
 	}
 }
@@ -107,8 +107,8 @@ func unionOf(v *value) []*value {
 }
 
 // kindOf is the kind of JSON of a schema that is no union, and whether it may be null.
-func (im *importer) kindOf(v *value, seen map[*value]bool) (kind string, isNull bool) {
-	if v == nil || v.kind != "object" || seen[v] || !im.step(v, 0) {
+func (r *reader) kindOf(v *value, seen map[*value]bool) (kind string, isNull bool) {
+	if v == nil || v.kind != "object" || seen[v] || !r.step(v, 0) {
 		return "any", false
 	}
 	seen[v] = true
@@ -119,13 +119,13 @@ func (im *importer) kindOf(v *value, seen map[*value]bool) (kind string, isNull 
 	case t != nil && t.kind == "array":
 		kinds = v.strings("type")
 	case t != nil:
-		im.bad(t, "it is of type %s, and must name a type or several", t.kind)
+		r.bad(t, "it is of type %s, and must name a type or several", t.kind)
 	case v.get("enum") != nil, v.get("const") != nil:
 		for _, e := range enumOf(v) {
 			kinds = append(kinds, kindOfValue(e))
 		}
 	default:
-		kinds = []string{im.inferred(v, seen)}
+		kinds = []string{r.inferred(v, seen)}
 	}
 	for _, k := range kinds {
 		switch {
@@ -146,7 +146,7 @@ func (im *importer) kindOf(v *value, seen map[*value]bool) (kind string, isNull 
 }
 
 // inferred is the kind that a schema without a type has by what it says.
-func (im *importer) inferred(v *value, seen map[*value]bool) string {
+func (r *reader) inferred(v *value, seen map[*value]bool) string {
 	for _, word := range [][2]string{
 		{"properties", "object"}, {"additionalProperties", "object"}, {"required", "object"}, {"propertyNames", "object"}, {"patternProperties", "object"},
 		{"items", "array"}, {"prefixItems", "array"}, {"pattern", "string"}, {"contentEncoding", "string"}, {"minLength", "string"}, {"maxLength", "string"},
@@ -156,7 +156,7 @@ func (im *importer) inferred(v *value, seen map[*value]bool) string {
 		}
 	}
 	for _, part := range slices.Concat(v.list("allOf"), v.list("oneOf"), v.list("anyOf")) {
-		if kind, _ := im.kindOf(im.resolve(part), seen); kind != "any" {
+		if kind, _ := r.kindOf(r.resolve(part), seen); kind != "any" {
 			return kind
 		}
 	}
