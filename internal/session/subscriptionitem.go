@@ -50,6 +50,9 @@ func (t *subscriptions) read(sub *Subscription, params []byte) (id string, item 
 				item.end = string(raw) == "true"
 			}
 		}
+		if item.err != nil && form.Kind(item.item) == wire.Null {
+			item.item = nil // a server that names each member always
+		}
 	}
 	return id, item
 }
