@@ -229,9 +229,9 @@ func TestContextOutlivesCalls(t *testing.T) {
 // limit for ever, and their producers release what they hold.
 func TestResultThatCannotBeSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		released := 0
+		var released atomic.Int64
 		items := func(yield func(int, error) bool) {
-			defer func() { released++ }()
+			defer func() { released.Add(1) }()
 			yield(1, nil)
 		}
 		made := method("Test.Make", func() (any, any) { return nil, new(unsendable) }, func(_ context.Context, c *rpc.Call) error {
@@ -248,8 +248,8 @@ func TestResultThatCannotBeSent(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if st := conn.Stats(); released != 5 || st.StreamsTaken != 0 {
-			t.Errorf("%d producers have returned, %d streams are open", released, st.StreamsTaken)
+		if st := conn.Stats(); released.Load() != 5 || st.StreamsTaken != 0 {
+			t.Errorf("%d producers have returned, %d streams are open", released.Load(), st.StreamsTaken)
 		}
 		if _, err := NewSubjectClient(conn).Count(t.Context(), 3); err != nil {
 			t.Errorf("a stream after them: %v", err)

@@ -372,6 +372,9 @@ func (o *ServerOptions) Validate() error {
 		if _, err := path.Match(pattern, ""); err != nil {
 			return fmt.Errorf("ServerOptions.Origins[%d] is %q: %w", i, o.Origins[i], err)
 		}
+		if _, host, ok := strings.Cut(pattern, "://"); strings.Contains(host, "/") || !ok && strings.Contains(pattern, "/") {
+			return fmt.Errorf("ServerOptions.Origins[%d] is %q: an origin has no path", i, o.Origins[i])
+		}
 	}
 	return firstError(checkSubprotocols(o.Subprotocols), checkNumbers("ServerOptions", *o, ""), o.Sessions.Validate(), o.conn().Validate())
 }

@@ -47,14 +47,16 @@ func TestOptionsAreChecked(t *testing.T) {
 	refused(t, "DialOptions.Plain and DialOptions.Resume contradict each other", &rpc.DialOptions{Plain: true, Resume: true})
 	refused(t, "DialOptions.Plain and DialOptions.Codec contradict each other", &rpc.DialOptions{Plain: true, Codec: cbor.Codec})
 	for want, opts := range map[string]rpc.ServerOptions{
-		"ServerOptions.MaxConnections is -1":            {MaxConnections: -1},
-		"SessionOptions.Window is -1s":                  {Sessions: &rpc.SessionOptions{Window: -time.Second}},
-		"SessionOptions.Window is 120ns":                {Sessions: &rpc.SessionOptions{Window: 120}},
-		"SessionOptions.MaxDetached is -1":              {Sessions: &rpc.SessionOptions{MaxDetached: -1}},
-		"SessionOptions.MaxDetachedBytes is -1":         {Sessions: &rpc.SessionOptions{MaxDetachedBytes: -1}},
-		"SessionOptions.MaxPerPrincipal is -1":          {Sessions: &rpc.SessionOptions{MaxPerPrincipal: -1}},
-		"ServerOptions.Codecs[1] is nil":                {Codecs: []codec.Codec{cbor.Codec, nil}},
-		`ServerOptions.Origins[0] is "[": syntax error`: {Origins: []string{"["}},
+		"ServerOptions.MaxConnections is -1":                                                              {MaxConnections: -1},
+		"SessionOptions.Window is -1s":                                                                    {Sessions: &rpc.SessionOptions{Window: -time.Second}},
+		"SessionOptions.Window is 120ns":                                                                  {Sessions: &rpc.SessionOptions{Window: 120}},
+		"SessionOptions.MaxDetached is -1":                                                                {Sessions: &rpc.SessionOptions{MaxDetached: -1}},
+		"SessionOptions.MaxDetachedBytes is -1":                                                           {Sessions: &rpc.SessionOptions{MaxDetachedBytes: -1}},
+		"SessionOptions.MaxPerPrincipal is -1":                                                            {Sessions: &rpc.SessionOptions{MaxPerPrincipal: -1}},
+		"ServerOptions.Codecs[1] is nil":                                                                  {Codecs: []codec.Codec{cbor.Codec, nil}},
+		`ServerOptions.Origins[0] is "[": syntax error`:                                                   {Origins: []string{"["}},
+		`ServerOptions.Origins[0] is "http://localhost:5173/": an origin has no path`:                     {Origins: []string{"http://localhost:5173/"}},
+		`ServerOptions.Origins[1] is "example.com/app": an origin has no path`:                            {Origins: []string{"file://", "example.com/app"}},
 		`ServerOptions.Subprotocols[1] is "Wirecall.x": names that begin with "wirecall." are wirecall's`: {Subprotocols: []string{"a", "Wirecall.x"}},
 		`ServerOptions.Subprotocols[0] is "a b": want a token`:                                            {Subprotocols: []string{"a b"}},
 	} {

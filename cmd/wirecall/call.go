@@ -89,9 +89,7 @@ func (s *session) watchCommand() *cli.Command {
 described. Items are printed as JSON lines while they come, until the stream ends or
 Ctrl-C cancels it. With -cursor param=member, or if the description names a cursor, it goes
 on where it was when the connection is lost.`,
-		Flags: append(append(connectFlags(), callFlags()...),
-			&cli.StringFlag{Name: "cursor", Usage: "`param=member`: continue by another call, whose parameter has this member of the last item; a.b for a member of a member"},
-			&cli.IntFlag{Name: "n", Usage: "end after so many `items`; 0 for no limit"}),
+		Flags: append(connectFlags(), callFlags()...),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			return s.call(ctx, cmd, true)
 		},
@@ -105,6 +103,8 @@ func callFlags() []cli.Flag {
 		&cli.StringFlag{Name: "params", Usage: "all parameters as a JSON array or object, or @FILE, in place of arguments"},
 		&cli.StringSliceFlag{Name: "meta", Usage: "`key=value` of metadata to send; may be repeated"},
 		&cli.DurationFlag{Name: "timeout", Usage: "cancel the call after this time, such as 10s; 0 for none"},
+		&cli.StringFlag{Name: "cursor", Usage: "`param=member`: continue a stream by another call, whose parameter has this member of the last item; a.b for a member of a member"},
+		&cli.IntFlag{Name: "n", Usage: "end after so many `items` of streams; 0 for no limit"},
 		&cli.BoolFlag{Name: "notify", Usage: "send a notification, which has no answer"},
 		&cli.BoolFlag{Name: "undescribed", Usage: "do not ask the server for its description first"},
 		&cli.BoolFlag{Name: "raw", Usage: "print a result that is a string without its quotation marks"},

@@ -78,7 +78,7 @@ func serve(ctx context.Context, addr, file string, out io.Writer) error {
 		defer f.Close()
 		store = f
 	}
-	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}})
+	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Describe: true})
 	srv.Register(chat.RoomService(chat.NewRoom(store)))
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
