@@ -105,17 +105,19 @@ const (
 // pause waits before the attempt that follows one which ended with end. It returns an
 // error if there must be no further attempt.
 func (c *cursor) pause(end error) error {
-	t := time.NewTimer(c.delay(end))
-	defer t.Stop()
 	var ended <-chan struct{}
 	conn, ok := c.caller.(*Conn)
 	if ok {
 		ended = conn.Done()
 	}
-	select {
-	case <-t.C:
-	case <-ended:
-	case <-c.ctx.Done():
+	if d := c.delay(end); d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ended:
+		case <-c.ctx.Done():
+		}
 	}
 	switch {
 	case c.ctx.Err() != nil:
