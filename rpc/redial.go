@@ -202,6 +202,13 @@ func (r *redialer) nextDelay() time.Duration {
 // pause waits for d, or until the connection ends or reconnect is called. After callWaits
 // has a value it waits for at most a second more.
 func (r *redialer) pause(d time.Duration, callWaits <-chan struct{}) {
+	if d <= 0 {
+		select {
+		case <-r.retryNow:
+		default:
+		}
+		return
+	}
 	select {
 	case <-callWaits:
 		r.pause(min(d, backoff.Between(0, time.Second)), nil)
