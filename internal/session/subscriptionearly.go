@@ -2,9 +2,11 @@ package session
 
 import "bytes"
 
-// An earlyNotification has come before the answer that has its id.
+// An earlyNotification has come before the answer that has its id. Calls up to missed
+// may have lost one before it.
 type earlyNotification struct {
 	method, id string
+	missed     uint64
 	subscriptionItem
 }
 
@@ -12,17 +14,17 @@ type earlyNotification struct {
 func (e *earlyNotification) size() int { return len(e.id) + len(e.item) + len(e.err) }
 
 // keepEarly keeps a notification until the calls are answered of which one may have its
-// id. The mutex must be held.
+// id. If there is no room for it, those calls have lost it; later ones have not. The mutex
+// must be held.
 func (t *subscriptions) keepEarly(e earlyNotification) {
 	s := t.session
 	switch {
-	case t.lost != nil:
 	case len(t.early) >= s.Limits.SubscriptionItems:
-		t.lost = errOverrunPlain(s.Limits.SubscriptionItems)
+		t.lost, t.lostCall = errOverrunPlain(s.Limits.SubscriptionItems), t.lastCall
 	case !s.reserve(e.size()):
-		t.lost = errFullPlain
+		t.lost, t.lostCall = errFullPlain, t.lastCall
 	default:
-		e.item, e.err = bytes.Clone(e.item), bytes.Clone(e.err)
+		e.item, e.err, e.missed = bytes.Clone(e.item), bytes.Clone(e.err), t.lostCall
 		t.early = append(t.early, e)
 	}
 }
@@ -40,14 +42,16 @@ func (t *subscriptions) begin(s *subscribed) {
 		}
 	}
 	t.early = rest
-	lost := t.lost
+	lost, loser := t.lost, s.call <= t.lostCall
 	t.dropEarly()
 	t.mu.Unlock()
 	for _, e := range early {
 		t.session.buffered.Add(-int64(e.size()))
-		t.deliver(s, e.subscriptionItem)
+		if s.call > e.missed {
+			t.deliver(s, e.subscriptionItem)
+		}
 	}
-	if lost != nil {
+	if loser {
 		t.fail(s, lost)
 	}
 }
@@ -61,5 +65,5 @@ func (t *subscriptions) dropEarly() {
 	for _, e := range t.early {
 		t.session.buffered.Add(-int64(e.size()))
 	}
-	t.early, t.lost = nil, nil
+	t.early, t.lost, t.lostCall = nil, nil, 0
 }

@@ -40,7 +40,9 @@ type subscriptions struct {
 	leaving    map[uint64]*subscribed         // by the id of the call that ends them
 	methods    map[string]*Subscription       // of notifications, since the first call
 	early      []earlyNotification            // of unknown ids
-	lost       *fault.Error                   // some were over this limit; nil if none
+	lost       *fault.Error                   // the limit that others were over; nil if none
+	lostCall   uint64                         // calls up to this one may have lost one of those; 0 if none
+	lastCall   uint64                         // the latest call
 	lastHandle uint64
 }
 
@@ -83,7 +85,7 @@ func (r *Request) Subscribe(sub *Subscription) error {
 			t.methods[method] = sub
 		}
 	}
-	t.pending[r.Call.id] = sub
+	t.pending[r.Call.id], t.lastCall = sub, max(t.lastCall, r.Call.id)
 	r.subscribes = t
 	return nil
 }
@@ -192,7 +194,7 @@ func (t *subscriptions) receive(m *wire.Message, end []byte) bool {
 	item.deep = m.Deep
 	s := t.find(sub, m.Method, id)
 	if s == nil && len(t.pending) > 0 {
-		t.keepEarly(earlyNotification{string(m.Method), id, item})
+		t.keepEarly(earlyNotification{method: string(m.Method), id: id, subscriptionItem: item})
 	}
 	left := s == nil || t.byHandle[s.handle] == nil
 	t.mu.Unlock()
