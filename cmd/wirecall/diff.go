@@ -1,20 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"github.com/wirecall/wirecall/internal/compat"
-	"github.com/wirecall/wirecall/internal/dynamic"
 )
 
 func (s *session) diffCommand() *cli.Command {
@@ -81,36 +77,13 @@ func (s *session) diff(ctx context.Context, cmd *cli.Command) error {
 	return nil
 }
 
-// descriptionOf reads a description: a file, git:REVISION:FILE, or the URL of a server.
+// descriptionOf reads what an argument names.
 func (s *session) descriptionOf(ctx context.Context, cmd *cli.Command, from string) ([]byte, error) {
-	if revision, ok := strings.CutPrefix(from, "git:"); ok {
-		git := exec.CommandContext(ctx, "git", "show", revision)
-		git.Dir = s.dir
-		var stderr bytes.Buffer
-		git.Stderr = &stderr
-		b, err := git.Output()
-		if err != nil {
-			return nil, fmt.Errorf("wirecall: git show %s: %w: %s", revision, err, strings.TrimSpace(stderr.String()))
-		}
-		return b, nil
+	b, err := s.document(ctx, from, func(ctx context.Context) (connection, error) { return s.connect(ctx, cmd, from) })
+	if _, ok := errors.AsType[*exitError](err); err != nil && !ok && !errors.Is(err, errUsage) {
+		err = fmt.Errorf("wirecall: %s: %w", from, err)
 	}
-	if !strings.Contains(from, "://") && !strings.HasPrefix(from, "exec:") {
-		b, err := os.ReadFile(s.path(from))
-		if err != nil {
-			return nil, fmt.Errorf("wirecall: %w", err)
-		}
-		return b, nil
-	}
-	conn, err := s.connect(ctx, cmd, from)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	b, err := dynamic.Document(ctx, conn)
-	if err != nil {
-		return nil, fmt.Errorf("wirecall: %s: %w", from, err)
-	}
-	return b, nil
+	return b, err
 }
 
 // formats are how findings are written.

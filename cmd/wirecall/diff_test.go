@@ -45,6 +45,7 @@ func TestDiff(t *testing.T) {
 	for _, c := range []remoteCase{
 		{line: "diff same.json same.json"},
 		{line: "diff same.json $URL"},
+		{line: "diff -post same.json " + strings.Replace(sh.url, "ws:", "http:", 1)},
 		{line: "diff git:HEAD:same.json same.json"},
 		{line: "diff -format json same.json same.json", stdout: "[]\n"},
 		{line: "diff git:HEAD:same.json renamed.json", status: 1, stdout: removed + "…" + added + "…", stderr: "wirecall: …break programs that know the other description; -allow RULE:Path accepts one\n"},
@@ -54,9 +55,9 @@ func TestDiff(t *testing.T) {
 		{line: "diff same.json", status: 2, stderr: "wirecall: want two descriptions: wirecall diff [flags] OLD NEW\n"},
 		{line: "diff -allow NONSENSE same.json same.json", status: 2, stderr: "wirecall: -allow NONSENSE: there is no rule NONSENSE\n"},
 		{line: "diff -format nonsense same.json same.json", status: 2, stderr: "wirecall: -format nonsense: want text, json or github\n"},
-		{line: "diff same.json missing.json", status: 1, stderr: "wirecall: open …missing.json: no such file or directory\n"},
+		{line: "diff same.json missing.json", status: 1, stderr: "wirecall: missing.json: no such file or directory\n"},
 		{line: "diff same.json nonsense.json", status: 1, stderr: "wirecall: the newer description: it is no OpenRPC document: …"},
-		{line: "diff git:HEAD:missing.json same.json", status: 1, stderr: "wirecall: git show HEAD:missing.json: …"},
+		{line: "diff git:HEAD:missing.json same.json", status: 1, stderr: "wirecall: git:HEAD:missing.json: git show: exit status 128: fatal: …"},
 		{line: "diff same.json " + strings.Replace(serveChat(t, nil), "127.0.0.1", "localhost", 1), status: 1, stderr: "wirecall: ws://…: the server does not describe itself…"},
 		{line: "diff same.json ws://127.0.0.1:1", status: exitUnreachable, stderr: "wirecall: ws://127.0.0.1:1: …"},
 	} {

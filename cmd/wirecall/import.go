@@ -1,28 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"go/token"
-	"io"
-	"net/http"
-	"os"
 	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/wirecall/wirecall/internal/importer"
 	"github.com/wirecall/wirecall/internal/load"
+	"github.com/wirecall/wirecall/rpc"
 )
 
 const importUsage = `import [-check] [-o file] [-package name] document
 	Write a contract for a server that an OpenRPC document describes. The document
 	is a file, the URL of one, or the URL of a server with rpc.discover.`
-
-// maxDocument is how long a document may be, in bytes.
-const maxDocument = 32 << 20
 
 func imported(ctx context.Context, s *session, args []string) error {
 	flags := s.flags("import", importUsage)
@@ -43,7 +34,17 @@ func imported(ctx context.Context, s *session, args []string) error {
 		return fmt.Errorf("wirecall: %q is no name of a package: give one with -package", *pkg)
 	}
 	source := flags.Arg(0)
-	document, err := s.document(ctx, source)
+	document, err := s.document(ctx, source, func(ctx context.Context) (connection, error) {
+		if isHTTP(source) {
+			caller, err := rpc.NewHTTPCaller(source, &rpc.HTTPOptions{ResponseBytes: maxDocument})
+			return connection{caller, func() error { return nil }}, err
+		}
+		conn, err := rpc.Dial(ctx, source, nil)
+		if err != nil {
+			return connection{}, err
+		}
+		return connection{conn, conn.Close}, nil
+	})
 	if err != nil {
 		return fmt.Errorf("wirecall: %s: %w", source, err)
 	}
@@ -72,63 +73,4 @@ func (s *session) packageOf(file string) string {
 		return name
 	}
 	return "api"
-}
-
-// document reads a document from a file or from a server.
-func (s *session) document(ctx context.Context, source string) ([]byte, error) {
-	scheme, _, isURL := strings.Cut(source, "://")
-	if !isURL {
-		f, err := os.Open(s.path(source))
-		if err != nil {
-			return nil, errors.Unwrap(err)
-		}
-		defer f.Close()
-		return limited(f)
-	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if scheme != "http" && scheme != "https" {
-		return discover(ctx, source)
-	}
-	text, err := download(ctx, http.MethodGet, source, "")
-	if err == nil && !bytes.HasPrefix(bytes.TrimSpace(text), []byte("<")) {
-		return text, nil
-	}
-	if described, discoverErr := discoverByPOST(ctx, source); discoverErr == nil {
-		return described, nil
-	}
-	if err == nil {
-		err = errors.New("it is no JSON")
-	}
-	return nil, err
-}
-
-// limited reads a document that must not be too long.
-func limited(r io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxDocument+1))
-	if len(text) > maxDocument {
-		return nil, fmt.Errorf("it is longer than %d bytes", maxDocument)
-	}
-	return text, err
-}
-
-// download makes a request and reads its answer.
-func download(ctx context.Context, method, url, body string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Accept", "application/json")
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the server answers %s", resp.Status)
-	}
-	return limited(resp.Body)
 }
