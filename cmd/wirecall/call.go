@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/wirecall/wirecall/internal/dynamic"
+	"github.com/wirecall/wirecall/internal/openrpc"
 	"github.com/wirecall/wirecall/rpc"
 )
 
@@ -157,7 +158,7 @@ func (s *session) call(ctx context.Context, cmd *cli.Command, watch bool) error 
 			return errUsage
 		}
 	}
-	if watch && call.Method.Described() && !call.Method.Streams() {
+	if watch && call.Method.Described && !call.Method.Streams() {
 		return fmt.Errorf("wirecall: %s returns no stream: %s", name, call.Method.Signature())
 	}
 	c.began = time.Now()
@@ -182,7 +183,7 @@ func (c *caller) parse(watch bool) (*dynamic.Call, error) {
 		if !ok || param == "" || path == "" {
 			return nil, fmt.Errorf("-cursor %s: want param=member", text)
 		}
-		call.Cursor = &dynamic.Cursor{Param: param, Path: strings.Split(path, ".")}
+		call.Cursor = &openrpc.Cursor{Param: param, Path: strings.Split(path, ".")}
 	}
 	text := c.cmd.String("params")
 	if text == "" {
@@ -210,13 +211,13 @@ func (c *caller) parse(watch bool) (*dynamic.Call, error) {
 }
 
 // method returns the method as the server describes it, or only by its name.
-func (c *caller) method(ctx context.Context, name string) (*dynamic.Method, error) {
+func (c *caller) method(ctx context.Context, name string) (*openrpc.Method, error) {
 	if c.cmd.Bool("undescribed") {
-		return dynamic.Undescribed(name), nil
+		return &openrpc.Method{Name: name}, nil
 	}
 	d, err := dynamic.Discover(ctx, c.conn)
 	if errors.Is(err, dynamic.ErrNotDescribed) {
-		return dynamic.Undescribed(name), nil
+		return &openrpc.Method{Name: name}, nil
 	}
 	if err != nil {
 		return nil, c.failed(ctx, "rpc.discover", err)
@@ -229,7 +230,7 @@ func (c *caller) method(ctx context.Context, name string) (*dynamic.Method, erro
 	return m, nil
 }
 
-func (c *caller) params(m *dynamic.Method, args []string) (any, error) {
+func (c *caller) params(m *openrpc.Method, args []string) (any, error) {
 	var all []dynamic.Argument
 	for _, text := range args {
 		a, err := dynamic.ParseArgument(text)
@@ -238,7 +239,7 @@ func (c *caller) params(m *dynamic.Method, args []string) (any, error) {
 		}
 		all = append(all, a)
 	}
-	return m.NewParams(all, c.open, c.progress())
+	return dynamic.NewParams(m, all, c.open, c.progress())
 }
 
 // progress returns a function that prints how much of an upload has been read, on one

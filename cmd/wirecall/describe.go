@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/wirecall/wirecall/internal/dynamic"
+	"github.com/wirecall/wirecall/internal/openrpc"
 )
 
 func (s *session) listCommand() *cli.Command {
@@ -56,7 +57,7 @@ func (s *session) describeCommand() *cli.Command {
 				return err
 			}
 			if schema, ok := d.Components.Schemas[name]; ok {
-				return s.printSchema(schema)
+				return s.printSchema(schema.Text)
 			}
 			m, err := d.Method(name)
 			if err != nil {
@@ -70,7 +71,7 @@ func (s *session) describeCommand() *cli.Command {
 }
 
 // discover connects to the server that the command names, and asks it for its description.
-func (s *session) discover(ctx context.Context, cmd *cli.Command, want string) (*dynamic.Description, error) {
+func (s *session) discover(ctx context.Context, cmd *cli.Command, want string) (*openrpc.Document, error) {
 	url := cmd.Args().Get(0)
 	if url == "" {
 		fmt.Fprintf(s.stderr, "wirecall: want %s: %s\n", want, cmd.UsageText)
@@ -89,7 +90,7 @@ func (s *session) discover(ctx context.Context, cmd *cli.Command, want string) (
 }
 
 // describe prints a method: its signature, its documentation, its parameters and errors.
-func (s *session) describe(m *dynamic.Method) {
+func (s *session) describe(m *openrpc.Method) {
 	fmt.Fprintln(s.stdout, m.Signature())
 	if text := strings.TrimSpace(m.Description); text != "" {
 		fmt.Fprintf(s.stdout, "\n    %s\n", strings.ReplaceAll(text, "\n", "\n    "))
@@ -147,9 +148,9 @@ func (s *session) completeCall(ctx context.Context, cmd *cli.Command) {
 	if err != nil {
 		return
 	}
-	if i := slices.IndexFunc(d.Methods, func(m *dynamic.Method) bool { return len(args) > 1 && m.Name == args[1] }); i >= 0 {
+	if i := slices.IndexFunc(d.Methods, func(m *openrpc.Method) bool { return len(args) > 1 && m.Name == args[1] }); i >= 0 {
 		for _, v := range d.Methods[i].Params {
-			fmt.Fprintln(s.stdout, v.Name+d.Methods[i].Sign(v.Name))
+			fmt.Fprintln(s.stdout, v.Name+dynamic.Sign(d.Methods[i], v.Name))
 		}
 		return
 	}

@@ -226,10 +226,10 @@ func TestRemoteDescribed(t *testing.T) {
 // A document that is none, or a hostile one, is an error that says so.
 func TestRemoteHostileDescriptions(t *testing.T) {
 	for document, want := range map[string]string{
-		`null`:                         "wirecall: the server has no method Room.Post\n",
-		`[]`:                           "wirecall: …the description is no OpenRPC document: …",
+		`null`:                         "wirecall: …it is no OpenRPC document: it has no methods\n",
+		`[]`:                           "wirecall: …it is no OpenRPC document: …",
 		`{"methods":[null]}`:           "wirecall: …method 0 has no name\n",
-		`{"methods":[{"name":5}]}`:     "wirecall: …the description is no OpenRPC document: …",
+		`{"methods":[{"name":5}]}`:     "wirecall: …it is no OpenRPC document: …",
 		`{"methods":[{"name":"a.b"}]}`: "wirecall: the server has no method Room.Post\n",
 		`{"methods":[{"name":"Room.Post","params":[null,{"name":"x","required":true,"schema":7}]}]}`: "wirecall: the parameter x is missing: Room.Post(x any)\n",
 	} {

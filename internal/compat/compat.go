@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/wirecall/wirecall/internal/openrpc"
 )
 
 // A Severity says what a difference does.
@@ -95,7 +97,7 @@ func Known(rule string) bool { return rules[rule] != [2]Severity{} }
 
 // A comparison collects what differs between two documents.
 type comparison struct {
-	old, new *document
+	old, new *openrpc.Document
 	found    map[[2]string]*Finding // by rule and path
 	seen     map[visit]bool
 }
@@ -104,10 +106,10 @@ type comparison struct {
 func Compare(older, newer []byte) ([]Finding, error) {
 	c := &comparison{found: map[[2]string]*Finding{}, seen: map[visit]bool{}}
 	var err error
-	if c.old, err = parse(older); err != nil {
+	if c.old, err = openrpc.Parse(older); err != nil {
 		return nil, fmt.Errorf("the older description: %w", err)
 	}
-	if c.new, err = parse(newer); err != nil {
+	if c.new, err = openrpc.Parse(newer); err != nil {
 		return nil, fmt.Errorf("the newer description: %w", err)
 	}
 	c.services()

@@ -5,11 +5,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/wirecall/wirecall/internal/openrpc"
 )
 
 // services compares all methods.
 func (c *comparison) services() {
-	newer := map[string]*method{}
+	newer := map[string]*openrpc.Method{}
 	left := map[string]bool{} // services that have methods
 	for _, m := range c.new.Methods {
 		newer[m.Name] = m
@@ -37,7 +39,7 @@ func (c *comparison) services() {
 }
 
 // methods compares a method with what it was.
-func (c *comparison) methods(old, new *method) {
+func (c *comparison) methods(old, new *openrpc.Method) {
 	a, b := &old.Extension, &new.Extension
 	if notifies(old) != notifies(new) {
 		c.report("METHOD_KIND", in, new.Name, "it was %s, and is %s", kindOf(old), kindOf(new))
@@ -56,16 +58,16 @@ func (c *comparison) methods(old, new *method) {
 	c.errors(old, new)
 }
 
-func notifies(m *method) bool { return m.Extension.Notify || m.Result == nil }
+func notifies(m *openrpc.Method) bool { return m.Extension.Notify || m.Result == nil }
 
-func kindOf(m *method) string {
+func kindOf(m *openrpc.Method) string {
 	if notifies(m) {
 		return "a notification"
 	}
 	return "a call"
 }
 
-func (c *comparison) cursors(old, new *method) {
+func (c *comparison) cursors(old, new *openrpc.Method) {
 	a, b := old.Extension.Cursor, new.Extension.Cursor
 	switch {
 	case a == nil && b == nil:
@@ -81,8 +83,8 @@ func (c *comparison) cursors(old, new *method) {
 // unnamed are the names that parameters without one have.
 var unnamed = regexp.MustCompile(`^(arg|p)[0-9]+$`)
 
-func (c *comparison) params(old, new *method) {
-	was, is := map[string]*schema{}, map[string]*schema{}
+func (c *comparison) params(old, new *openrpc.Method) {
+	was, is := map[string]*openrpc.Schema{}, map[string]*openrpc.Schema{}
 	var kept, order []string
 	for _, p := range old.Params {
 		was[p.Name] = p.Schema
@@ -125,7 +127,7 @@ func (c *comparison) params(old, new *method) {
 	}
 }
 
-func (c *comparison) results(old, new *method) {
+func (c *comparison) results(old, new *openrpc.Method) {
 	a, b := old.Extension.Results, new.Extension.Results
 	if (len(a) > 0) != (len(b) > 0) {
 		c.report("RESULT_ARITY", out, new.Name, "one result is a bare value, several are an object")
@@ -135,8 +137,8 @@ func (c *comparison) results(old, new *method) {
 		c.value(out, new.Name+" result", "", old.Result.Schema, new.Result.Schema, old.Extension.Streams.Results, new.Extension.Streams.Results)
 		return
 	}
-	was, _, _ := c.old.resolve(old.Result.Schema)
-	is, _, _ := c.new.resolve(new.Result.Schema)
+	was, _, _ := c.old.Resolve(old.Result.Schema)
+	is, _, _ := c.new.Resolve(new.Result.Schema)
 	for _, name := range a {
 		path := new.Name + " result " + name
 		if !slices.Contains(b, name) {
@@ -154,7 +156,7 @@ func (c *comparison) results(old, new *method) {
 
 // value compares a parameter or a result, which may be a stream. The name of a single
 // result does not matter.
-func (c *comparison) value(d direction, path, name string, old, new *schema, oldStreams, newStreams map[string]*schema) {
+func (c *comparison) value(d direction, path, name string, old, new *openrpc.Schema, oldStreams, newStreams map[string]*openrpc.Schema) {
 	was, is := stream(oldStreams, name), stream(newStreams, name)
 	switch {
 	case (was != nil) != (is != nil):
@@ -167,7 +169,7 @@ func (c *comparison) value(d direction, path, name string, old, new *schema, old
 }
 
 // stream returns the schema of the items of a stream, or nil for a value.
-func stream(streams map[string]*schema, name string) *schema {
+func stream(streams map[string]*openrpc.Schema, name string) *openrpc.Schema {
 	if name != "" {
 		return streams[name]
 	}
@@ -177,14 +179,14 @@ func stream(streams map[string]*schema, name string) *schema {
 	return nil
 }
 
-func valueOrStream(items *schema) string {
+func valueOrStream(items *openrpc.Schema) string {
 	if items == nil {
 		return "a value"
 	}
 	return "a stream"
 }
 
-func (c *comparison) errors(old, new *method) {
+func (c *comparison) errors(old, new *openrpc.Method) {
 	is := map[string]int{}
 	for i, e := range new.Extension.Errors {
 		is[e.Name] = i
@@ -204,9 +206,9 @@ func (c *comparison) errors(old, new *method) {
 }
 
 // same reports whether two schemas look alike, which makes a renaming likely.
-func (c *comparison) same(old, new *schema) bool {
-	a, nameA, _ := c.old.resolve(old)
-	b, nameB, _ := c.new.resolve(new)
-	return nameA == nameB && a.kind() == b.kind() && a.Format == b.Format &&
+func (c *comparison) same(old, new *openrpc.Schema) bool {
+	a, nameA, _ := c.old.Resolve(old)
+	b, nameB, _ := c.new.Resolve(new)
+	return nameA == nameB && a.Kind() == b.Kind() && a.Format == b.Format &&
 		slices.Equal(slices.Sorted(maps.Keys(a.Properties)), slices.Sorted(maps.Keys(b.Properties)))
 }

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/wirecall/wirecall/internal/openrpc"
 )
 
 // A visit is a pair of types that has been compared, so that recursive ones end.
@@ -14,9 +16,9 @@ type visit struct {
 
 // schemas compares what a value was with what it is. Named types are compared once for a
 // direction, at their own path.
-func (c *comparison) schemas(d direction, path string, old, new *schema) {
-	was, oldName, oldNull := c.old.resolve(old)
-	is, newName, newNull := c.new.resolve(new)
+func (c *comparison) schemas(d direction, path string, old, new *openrpc.Schema) {
+	was, oldName, oldNull := c.old.Resolve(old)
+	is, newName, newNull := c.new.Resolve(new)
 	switch {
 	case !oldNull && newNull:
 		c.report("NULL_ADDED", d, path, "it may be null now")
@@ -34,7 +36,7 @@ func (c *comparison) schemas(d direction, path string, old, new *schema) {
 	if !c.kinds(d, path, was, is) {
 		return
 	}
-	switch is.kind() {
+	switch is.Kind() {
 	case "array":
 		c.schemas(d, path+"[]", was.Items, is.Items)
 	case "object":
@@ -43,8 +45,8 @@ func (c *comparison) schemas(d direction, path string, old, new *schema) {
 }
 
 // kinds compares the types alone, and reports whether it is worth looking further.
-func (c *comparison) kinds(d direction, path string, was, is *schema) bool {
-	a, b := was.kind(), is.kind()
+func (c *comparison) kinds(d direction, path string, was, is *openrpc.Schema) bool {
+	a, b := was.Kind(), is.Kind()
 	number := map[string]bool{"integer": true, "number": true}
 	switch {
 	case a == "any" && b == "any":
@@ -80,7 +82,7 @@ func deref(n *int) int {
 }
 
 // isNumber reports whether text is a number in quotes.
-func isNumber(s *schema) bool { return size[s.Format] != [2]int{} }
+func isNumber(s *openrpc.Schema) bool { return size[s.Format] != [2]int{} }
 
 // size is how many bits a number of a format has below zero and above.
 var size = map[string][2]int{
@@ -90,12 +92,12 @@ var size = map[string][2]int{
 }
 
 // numbers compares the ranges of numbers.
-func (c *comparison) numbers(d direction, path string, was, is *schema) {
+func (c *comparison) numbers(d direction, path string, was, is *openrpc.Schema) {
 	a, okA := size[was.Format]
 	b, okB := size[is.Format]
 	switch {
-	case !okA || !okB || a == b && was.kind() == is.kind():
-	case b[0] < a[0] || b[1] < a[1] || was.kind() == "number" && is.kind() == "integer":
+	case !okA || !okB || a == b && was.Kind() == is.Kind():
+	case b[0] < a[0] || b[1] < a[1] || was.Kind() == "number" && is.Kind() == "integer":
 		c.report("NUMBER_NARROWED", d, path, "it was %s, and is %s", describe(was), describe(is))
 	default:
 		c.report("NUMBER_WIDENED", d, path, "it was %s, and is %s", describe(was), describe(is))
@@ -103,22 +105,22 @@ func (c *comparison) numbers(d direction, path string, was, is *schema) {
 }
 
 // describe is a type in a word or two.
-func describe(s *schema) string {
+func describe(s *openrpc.Schema) string {
 	switch {
 	case s.ContentEncoding != "":
 		return s.ContentEncoding + " text"
-	case s.kind() == "string" && isNumber(s):
+	case s.Kind() == "string" && isNumber(s):
 		return s.Format + " in quotes"
 	case s.Format != "":
 		return s.Format
-	case s.kind() == "object" && s.Additional != nil && s.Properties == nil:
+	case s.Kind() == "object" && s.Additional != nil && s.Properties == nil:
 		return "a map"
 	}
-	return s.kind()
+	return s.Kind()
 }
 
 // fields compares the fields of structs, or the keys and values of maps.
-func (c *comparison) fields(d direction, path string, was, is *schema) {
+func (c *comparison) fields(d direction, path string, was, is *openrpc.Schema) {
 	if isMap(was) != isMap(is) {
 		c.report("TYPE_CHANGED", d, path, "it was %s, and is %s", describe(was), describe(is))
 		return
@@ -150,7 +152,7 @@ func (c *comparison) fields(d direction, path string, was, is *schema) {
 	}
 }
 
-func (c *comparison) fieldRemoved(d direction, path, name string, was, is *schema) {
+func (c *comparison) fieldRemoved(d direction, path, name string, was, is *openrpc.Schema) {
 	if now := folded(is, name); now != "" {
 		c.report("FIELD_CASE", d, path+"."+name, "it is %s now: Go takes either, others do not", now)
 		return
@@ -165,7 +167,7 @@ func (c *comparison) fieldRemoved(d direction, path, name string, was, is *schem
 }
 
 // folded returns the field that differs from name in case only, or "".
-func folded(s *schema, name string) string {
+func folded(s *openrpc.Schema, name string) string {
 	for other := range s.Properties {
 		if other != name && strings.EqualFold(other, name) {
 			return other
@@ -174,9 +176,9 @@ func folded(s *schema, name string) string {
 	return ""
 }
 
-func isMap(s *schema) bool { return s.Properties == nil && s.Additional != nil }
+func isMap(s *openrpc.Schema) bool { return s.Properties == nil && s.Additional != nil }
 
-func pattern(s *schema) string {
+func pattern(s *openrpc.Schema) string {
 	if s.PropertyNames == nil {
 		return ""
 	}
@@ -184,7 +186,7 @@ func pattern(s *schema) string {
 }
 
 // constants compares the values that a type names.
-func (c *comparison) constants(d direction, path string, was, is *schema) {
+func (c *comparison) constants(d direction, path string, was, is *openrpc.Schema) {
 	now := map[string]string{}
 	values := map[string]bool{}
 	for _, k := range is.Constants {
@@ -202,7 +204,7 @@ func (c *comparison) constants(d direction, path string, was, is *schema) {
 		}
 	}
 	for _, k := range is.Constants {
-		if len(was.Constants) > 0 && !known[string(k.Value)] && !slices.ContainsFunc(was.Constants, func(o constant) bool { return o.Name == k.Name }) {
+		if len(was.Constants) > 0 && !known[string(k.Value)] && !slices.ContainsFunc(was.Constants, func(o openrpc.Constant) bool { return o.Name == k.Name }) {
 			c.report("ENUM_VALUE_ADDED", d, path+"."+k.Name, "older programs do not know %s", k.Value)
 		}
 	}

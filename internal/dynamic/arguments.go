@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/wirecall/wirecall/internal/openrpc"
 )
 
 // An Argument is a parameter of a call as it is written in a command line.
@@ -58,13 +60,13 @@ type Open func(name string) (io.ReadCloser, error)
 // is an error: a name that is not a parameter, one that is missing, or a value of another
 // type. Streams are read from their files while they are sent; progress, which may be
 // nil, is called with how many bytes have been read of one.
-func (m *Method) NewParams(args []Argument, open Open, progress func(name string, read int64)) (*Params, error) {
+func NewParams(m *openrpc.Method, args []Argument, open Open, progress func(name string, read int64)) (*Params, error) {
 	p := new(Params)
 	for _, a := range args {
 		if slices.Contains(p.names, a.Name) {
 			return nil, fmt.Errorf("the parameter %s is given twice", a.Name)
 		}
-		v, err := m.argument(a, open, progress)
+		v, err := argument(m, a, open, progress)
 		if err != nil {
 			return nil, err
 		}
@@ -79,12 +81,12 @@ func (m *Method) NewParams(args []Argument, open Open, progress func(name string
 }
 
 // argument returns the value of one argument: a *JSON or a *gen1.Stream.
-func (m *Method) argument(a Argument, open Open, progress func(string, int64)) (any, error) {
-	known := m.param(a.Name)
+func argument(m *openrpc.Method, a Argument, open Open, progress func(string, int64)) (any, error) {
+	known := m.Param(a.Name)
 	switch {
-	case m.described && known == nil:
+	case m.Described && known == nil:
 		return nil, fmt.Errorf("there is no parameter %s: %s", a.Name, m.Signature())
-	case m.described && m.sends(a.Name) != a.Stream:
+	case m.Described && m.Sends(a.Name) != a.Stream:
 		if a.Stream {
 			return nil, fmt.Errorf("the parameter %s is no stream: %s", a.Name, m.Signature())
 		}
@@ -105,7 +107,7 @@ func (m *Method) argument(a Argument, open Open, progress func(string, int64)) (
 	}
 	if !a.JSON && (known == nil || takesText(known.Schema) || !json.Valid(text)) {
 		if known != nil && !takesText(known.Schema) {
-			return nil, fmt.Errorf("the parameter %s: want %s, have the text %q", a.Name, TypeName(known.Schema), brief(text))
+			return nil, fmt.Errorf("the parameter %s: want %s, have the text %q", a.Name, known.Schema.TypeName(), brief(text))
 		}
 		quoted, err := json.Marshal(string(text))
 		j := JSON(quoted)
@@ -120,20 +122,20 @@ func (m *Method) argument(a Argument, open Open, progress func(string, int64)) (
 
 // takesText reports whether a schema may accept a string. One that refers to another, or
 // says nothing of types, may.
-func takesText(schema json.RawMessage) bool {
-	var s struct {
-		Type any
+func takesText(s *openrpc.Schema) bool {
+	return s == nil || len(s.Type) == 0 || s.Allows("string")
+}
+
+// Sign is what stands between the name of a parameter and its value in an Argument.
+func Sign(m *openrpc.Method, name string) string {
+	v := m.Param(name)
+	switch {
+	case m.Sends(name):
+		return "@"
+	case v != nil && !takesText(v.Schema):
+		return ":="
 	}
-	if json.Unmarshal(schema, &s) != nil {
-		return true
-	}
-	switch t := s.Type.(type) {
-	case string:
-		return t == "string"
-	case []any:
-		return slices.Contains(t, any("string"))
-	}
-	return true
+	return "="
 }
 
 // brief is text that an error can quote.

@@ -1,12 +1,14 @@
 package dynamic
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"iter"
 	"slices"
 	"sync"
 
+	"github.com/wirecall/wirecall/internal/openrpc"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/gen1"
 )
@@ -24,18 +26,11 @@ type Handler struct {
 
 // A Call is a call that is to be made.
 type Call struct {
-	Method *Method
-	Params any  // a *Params, or a JSON array or object; nil for none
-	Notify bool // send it as a notification, which has no answer
-	Stream bool // the result is a stream, though there is no description
-	Cursor *Cursor
-}
-
-// A Cursor says how a stream is continued after its connection was lost, by another call:
-// the parameter gets the value at the path in the last item.
-type Cursor struct {
-	Param string
-	Path  []string
+	Method *openrpc.Method
+	Params any             // a *Params, or a JSON array or object; nil for none
+	Notify bool            // send it as a notification, which has no answer
+	Stream bool            // the result is a stream, though there is no description
+	Cursor *openrpc.Cursor // in place of the described one; nil for that
 }
 
 // Make makes the call, and returns when it and its streams have ended.
@@ -50,17 +45,17 @@ func (c *Call) Make(ctx context.Context, caller rpc.Caller, h *Handler) error {
 		call.Params = c.Params
 	case len(p.names) == 0:
 	case m.Structure == "by-position":
-		call.Params = m.positions(p)
+		call.Params = positions(m, p)
 	default:
 		method.Params, call.Params = p.names, p
 	}
 	switch names := m.Extension.Results; {
 	case method.Notify:
 		return caller.Call(ctx, call)
-	case c.Stream || m.streamsOnly():
+	case c.Stream || m.Streams():
 		return c.stream(ctx, caller, call, h)
 	case len(names) > 0:
-		return m.several(ctx, cancel, caller, call, h)
+		return several(ctx, cancel, m, caller, call, h)
 	}
 	var result JSON
 	call.Result = &result
@@ -71,7 +66,7 @@ func (c *Call) Make(ctx context.Context, caller rpc.Caller, h *Handler) error {
 }
 
 // positions are the parameters as an array, up to the last one that is given.
-func (m *Method) positions(p *Params) []any {
+func positions(m *openrpc.Method, p *Params) []any {
 	var all []any
 	last := 0
 	for _, v := range m.Params {
@@ -89,7 +84,7 @@ func (m *Method) positions(p *Params) []any {
 func (c *Call) stream(ctx context.Context, caller rpc.Caller, call *rpc.Call, h *Handler) error {
 	var s gen1.Stream
 	call.Result = &s
-	cursor := c.cursor()
+	cursor := cmp.Or(c.Cursor, c.Method.Extension.Cursor)
 	if cursor != nil {
 		call.Method.Cursor = cursor.Param
 	}
@@ -99,25 +94,14 @@ func (c *Call) stream(ctx context.Context, caller rpc.Caller, call *rpc.Call, h 
 	seq := gen1.Receive[JSON](s)
 	if params, ok := c.Params.(*Params); ok && cursor != nil {
 		if i := slices.Index(params.names, cursor.Param); i >= 0 {
-			seq = gen1.Cursor(ctx, caller, call, func(item JSON) { cursor.move(params.values[i].(*JSON), item) })
+			seq = gen1.Cursor(ctx, caller, call, func(item JSON) { move(cursor, params.values[i].(*JSON), item) })
 		}
 	}
 	return each(seq, func(item JSON) error { return h.Item("", item) })
 }
 
-// cursor returns the cursor that was asked for, or the described one.
-func (c *Call) cursor() *Cursor {
-	if c.Cursor != nil {
-		return c.Cursor
-	}
-	if d := c.Method.Extension.Cursor; d != nil {
-		return &Cursor{d.Param, d.Path}
-	}
-	return nil
-}
-
 // move sets the parameter to what the path leads to in an item, if it is there.
-func (c *Cursor) move(param *JSON, item JSON) {
+func move(c *openrpc.Cursor, param *JSON, item JSON) {
 	at := json.RawMessage(item)
 	for _, name := range c.Path {
 		var object map[string]json.RawMessage
@@ -149,11 +133,11 @@ func (r results) Field(i int) any { return r[i] }
 
 // several makes a call that has several results. Their streams are read at once, as each
 // may wait for the others.
-func (m *Method) several(ctx context.Context, cancel context.CancelCauseFunc, caller rpc.Caller, call *rpc.Call, h *Handler) error {
+func several(ctx context.Context, cancel context.CancelCauseFunc, m *openrpc.Method, caller rpc.Caller, call *rpc.Call, h *Handler) error {
 	names := m.Extension.Results
 	var r results
 	for _, name := range names {
-		if m.receives(name) {
+		if m.Receives(name) {
 			r = append(r, new(gen1.Stream))
 		} else {
 			r = append(r, new(JSON))
