@@ -10,14 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wirecall/wirecall/internal/interop/program"
 	"github.com/wirecall/wirecall/rpc"
 )
-
-// stdio is the standard input and output of a program.
-type stdio struct {
-	io.Reader
-	io.WriteCloser
-}
 
 // start starts a script of node, and returns what it reads and writes. It ends with the
 // test, and must not complain.
@@ -26,27 +21,7 @@ func start(t *testing.T, args ...string) io.ReadWriteCloser {
 	if err := install(); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("node", args...) // it ends with its input
-	var complaints strings.Builder
-	cmd.Stderr = &complaints
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%v\n%s", err, &complaints)
-		}
-	})
-	return stdio{out, in}
+	return program.Start(t, exec.Command("node", args...))
 }
 
 type steps struct{ seen chan string }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/wirecall/wirecall/example/lsp/protocol"
+	"github.com/wirecall/wirecall/internal/interop/program"
 	"github.com/wirecall/wirecall/rpc"
 )
 
@@ -72,34 +72,10 @@ func (e *editor) Configuration(_ context.Context, items []protocol.Item) ([]json
 
 func (e *editor) RegisterCapability(context.Context, []protocol.Registration) error { return nil }
 
-// stdio is the standard input and output of a program.
-type stdio struct {
-	io.Reader
-	io.WriteCloser
-}
-
 // start starts gopls, which must end by itself.
 func start(t *testing.T, e *editor) *rpc.Conn {
 	t.Helper()
-	cmd := exec.Command(install(t))
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close()
-		if err := cmd.Wait(); err != nil {
-			t.Error("gopls ended with", err)
-		}
-	})
-	conn, err := rpc.NewConn(t.Context(), stdio{out, in}, &rpc.ConnOptions{
+	conn, err := rpc.NewConn(t.Context(), program.Start(t, exec.Command(install(t))), &rpc.ConnOptions{
 		Framing: rpc.ContentLength, Plain: true, Services: []rpc.Service{protocol.EditorService(e)},
 	})
 	if err != nil {
@@ -108,7 +84,7 @@ func start(t *testing.T, e *editor) *rpc.Conn {
 	return conn
 }
 
-const program = `package main
+const source = `package main
 
 // Answer is what everything is about.
 func Answer() int { return "42" }
@@ -118,7 +94,7 @@ func main() { println(Answer()) }
 
 func TestGopls(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"go.mod": "module m\n\ngo 1.26\n", "main.go": program} {
+	for name, text := range map[string]string{"go.mod": "module m\n\ngo 1.26\n", "main.go": source} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +116,7 @@ func TestGopls(t *testing.T) {
 	if section := <-e.asked; section != "gopls" {
 		t.Error("it asks for the settings of", section)
 	}
-	if err := server.DidOpen(ctx, protocol.Document{URI: e.uri, LanguageID: "go", Version: 1, Text: program}); err != nil {
+	if err := server.DidOpen(ctx, protocol.Document{URI: e.uri, LanguageID: "go", Version: 1, Text: source}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"create", "begin", "end"} {
@@ -166,7 +142,7 @@ func TestGopls(t *testing.T) {
 	}
 
 	cancels(t, reader)
-	if err := reader.DidChange(ctx, VersionedID{e.uri, 2}, []Change{{strings.Replace(program, `"42"`, "42", 1)}}); err != nil {
+	if err := reader.DidChange(ctx, VersionedID{e.uri, 2}, []Change{{strings.Replace(source, `"42"`, "42", 1)}}); err != nil {
 		t.Fatal(err)
 	}
 	awaitDiagnostics(t, e, "")

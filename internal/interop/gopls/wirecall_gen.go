@@ -4,6 +4,7 @@ package gopls
 
 import (
 	"context"
+
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/example/lsp/protocol"
 	"github.com/wirecall/wirecall/rpc"

@@ -3,18 +3,13 @@
 package mcp
 
 import (
-	"io"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
-)
 
-// stdio is the standard input and output of a program.
-type stdio struct {
-	io.Reader
-	io.WriteCloser
-}
+	"github.com/wirecall/wirecall/internal/interop/program"
+)
 
 // The protocol's own test server, of its SDK for TypeScript, over standard input and
 // output.
@@ -25,22 +20,7 @@ func TestEverything(t *testing.T) {
 		t.Fatalf("npm ci: %v\n%s", err, out)
 	}
 	cmd := exec.Command("node", "node/node_modules/@modelcontextprotocol/server-everything/dist/index.js", "stdio")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill() // it has timers
-		cmd.Wait()
-	})
-	server, h, name := connect(t, stdio{out, in})
+	server, h, name := connect(t, program.StartEndless(t, cmd)) // it has timers
 	if !strings.Contains(name, "everything") {
 		t.Error(name)
 	}

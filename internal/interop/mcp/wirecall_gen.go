@@ -4,6 +4,7 @@ package mcp
 
 import (
 	"context"
+
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/gen1"
