@@ -100,15 +100,11 @@ func compare(t *testing.T, book *ledger.Book, got *told) {
 			t.Errorf("%s is out of order", what)
 		}
 	})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		waiting := 0
-		book.Read(func() { waiting = book.Waiting })
-		if waiting == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d handlers still wait for callers that have left", waiting)
-		}
+	idle, waiting := book.Idle()
+	select {
+	case <-idle:
+	case <-time.After(10 * time.Second):
+		t.Errorf("of %d handlers some still wait for callers that have left", waiting)
 	}
 }
 

@@ -66,8 +66,9 @@ type Book struct {
 	Notes    map[int64]int   // the same
 	Asks     map[int64]int   // the same
 	Uploads  map[int64]int64 // entries by id
-	Waiting  int
-	Disorder []string // what came otherwise than it was sent
+	Disorder []string        // what came otherwise than it was sent
+	waiting  int             // handlers of Wait
+	idle     []chan struct{} // to be closed when none of those runs
 }
 
 // NewBook returns an empty book.
@@ -161,8 +162,32 @@ func (b *Book) Echo(_ context.Context, entries iter.Seq2[Entry, error]) (iter.Se
 }
 
 func (b *Book) Wait(ctx context.Context, _ int64) error {
-	b.Read(func() { b.Waiting++ })
-	defer b.Read(func() { b.Waiting-- })
+	b.waits(1)
+	defer b.waits(-1)
 	<-ctx.Done()
 	return context.Cause(ctx)
+}
+
+func (b *Book) waits(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.waiting += n; b.waiting == 0 {
+		for _, ch := range b.idle {
+			close(ch)
+		}
+		b.idle = nil
+	}
+}
+
+// Idle returns a channel that is closed when no handler of Wait runs, and how many do now.
+func (b *Book) Idle() (idle <-chan struct{}, waiting int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ch := make(chan struct{})
+	if b.waiting == 0 {
+		close(ch)
+	} else {
+		b.idle = append(b.idle, ch)
+	}
+	return ch, b.waiting
 }
