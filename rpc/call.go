@@ -81,7 +81,7 @@ type Method struct {
 	// declared or not.
 	Notify bool
 
-	// Idempotent declares that the method is safe to repeat: a call is made again if its
+	// Idempotent declares that the method is safe to repeat: a call is repeated if its
 	// answer was lost.
 	Idempotent bool
 

@@ -50,9 +50,9 @@ func (c *connEvents) Ended(s *session.Session, cause error) {
 //
 // If the peer already serves as many calls as it allows, Call waits under ctx until one
 // ends. In a handler that serves the same peer it fails at once instead, because two
-// peers could otherwise wait for each other for ever. While a dialed connection is
-// being made again, Call waits for that too, unless Reconnect.FailFast is set. A call
-// that certainly has not run, or whose method is idempotent, is made again on the new
+// peers could otherwise wait for each other for ever. While a dialed connection
+// reconnects, Call waits for that too, unless Reconnect.FailFast is set. A call
+// that certainly has not run, or whose method is idempotent, is repeated on the new
 // connection.
 func (c *Conn) Call(ctx context.Context, call *Call) error {
 	var err error
@@ -67,7 +67,7 @@ func (c *Conn) Call(ctx context.Context, call *Call) error {
 	return err
 }
 
-// roundTrip makes a call, and makes it again in another session if it may. Interceptors
+// roundTrip makes a call, and repeats it in another session if it may. Interceptors
 // are wrapped around it.
 func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 	for {
@@ -84,7 +84,7 @@ func (c *Conn) roundTrip(ctx context.Context, call *Call) error {
 	}
 }
 
-// finalError returns the error of a call that is not made again: err, or, if the connection
+// finalError returns the error of a call that is not repeated: err, or, if the connection
 // ended for another reason, such as CloseWithReason of the peer, an error with that reason.
 func (c *Conn) finalError(err error) error {
 	cause := c.Err()
@@ -122,8 +122,8 @@ func (c *Conn) close(cause error) {
 	}
 }
 
-// Done returns a channel that is closed when the connection has ended and will not be
-// made again.
+// Done returns a channel that is closed when the connection has ended and does not
+// reconnect.
 func (c *Conn) Done() <-chan struct{} {
 	return c.lifetime.done()
 }
@@ -138,7 +138,7 @@ type Phase int
 
 const (
 	// Connecting means that there is no session. What was in flight has failed, except
-	// for what is made again, and calls wait.
+	// for what is repeated, and calls wait.
 	Connecting Phase = iota
 
 	// Connected means that calls are carried.
@@ -171,7 +171,7 @@ type State struct {
 	Cause error
 
 	// Session counts the sessions, from 1. When it changes, what was in flight in the
-	// session before has failed, except for what is made again: calls that may be
+	// session before has failed, except for what is repeated: calls that may be
 	// repeated, and streams with a cursor. If the server of the session before is
 	// shutting down, that session may continue beside the new one until what runs in it
 	// has finished.
@@ -227,7 +227,7 @@ type lifetime interface {
 	pick(ctx context.Context) (*session.Session, error)
 
 	// await waits for another session and returns nil if call, which failed with err in
-	// s, must be made again there. Otherwise it returns the error of the call.
+	// s, must be repeated there. Otherwise it returns the error of the call.
 	await(ctx context.Context, s *session.Session, call *Call, err error) error
 
 	// reconnect starts an attempt to connect at once; see Conn.Reconnect.

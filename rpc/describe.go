@@ -25,8 +25,8 @@ func (r *registry) discover() *Method {
 	}
 }
 
-// description returns the OpenRPC document of all services. It is made again when a service
-// has been added.
+// description returns the OpenRPC document of all services. It is built anew when a
+// service has been added.
 func (r *registry) description() (json.RawMessage, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

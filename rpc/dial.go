@@ -28,8 +28,8 @@ import (
 // names both. See DialOptions.Validate.
 //
 // ctx bounds only the dialing. Its values are in the contexts of the handlers of
-// DialOptions.Services. If the socket is lost, the connection is made again, as
-// Reconnect says. It ends with Close, or when the server ends it for good: with close
+// DialOptions.Services. If the socket is lost, the client reconnects, as
+// DialOptions.Reconnect says. It ends with Close, or when the server ends it for good: with close
 // code 1000, which Close in one of the server's handlers sends, with a close code of
 // 4500 or more, or with status 401 or 403.
 //

@@ -81,7 +81,7 @@
 // sessions (ServerOptions.Sessions, DialOptions.Resume), everything that is in flight in
 // either direction continues over the new socket, exactly once. Otherwise, and if the
 // server no longer has the session, it fails, and the connection continues with a new
-// session; calls that certainly have not run, and idempotent ones, are made again there.
+// session; calls that certainly have not run, and idempotent ones, are repeated there.
 // Calls made while there is no socket wait for one. A server that shuts down asks its
 // clients to connect elsewhere. They do so at random times within
 // Reconnect.DrainSpread, and none of their calls is lost.

@@ -94,7 +94,7 @@ func (o *HTTPOptions) conn() *ConnOptions {
 
 // An HTTPCaller is a Caller whose calls are HTTP POST requests with JSON-RPC 2.0, for
 // servers that have no WebSocket and for programs that make a call now and then. It has
-// no connection to close, and is not made again: http.Client does that. A connection
+// no connection to close or to reconnect: those of http.Client serve it. A connection
 // that Dial makes is faster, and has streams, calls from the server and metadata, none of
 // which a POST can carry: calls with streams fail with CodeNeedsWirecall. Metadata is
 // not sent.

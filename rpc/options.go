@@ -108,7 +108,7 @@ type DialOptions struct {
 	// WebSocket. It is also invalid together with Resume, and with any Codec but JSON.
 	Plain bool
 
-	// Reconnect configures how the connection is made again when its socket is lost.
+	// Reconnect configures how the client reconnects when its socket is lost.
 	Reconnect Reconnect
 
 	// Resume continues the session after its socket was lost, with everything in flight,

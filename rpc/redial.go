@@ -10,7 +10,7 @@ import (
 	"github.com/wirecall/wirecall/internal/transport"
 )
 
-// Reconnect configures how a dialed connection is made again when its socket is lost.
+// Reconnect configures how a client reconnects when its socket is lost.
 // The zero value is the recommended one. Negative times are invalid, and so is a
 // MaxDelay below a microsecond, whose unit is probably missing; a MinDelay may be as
 // short as you like.
@@ -94,12 +94,13 @@ func serverDelay(err error) time.Duration {
 	return backoff.Between(d, 2*d)
 }
 
-// Reconnect makes a connection that is being made again try at once, and starts its
-// backoff anew, for applications that learn that the network is back or has changed, or
-// that have other credentials for a connection that is Refused. An attempt in progress
-// is abandoned, since it may hang in the network before. Reconnect does nothing within a second of a call that did something, while the connection is
-// established, after its end, and for a connection that Dial did not make. It may be
-// called by any number of goroutines at once, and does not wait.
+// Reconnect makes a connection that is reconnecting try at once, and resets its backoff,
+// for applications that detect that the network is back or has changed, or that have
+// other credentials for a connection that is Refused. An attempt in progress is
+// abandoned, since it may hang in the network before. Reconnect does nothing within a
+// second of a call that did something, while the connection is established, after its
+// end, and for a connection that Dial did not make. It may be called by any number of
+// goroutines at once, and does not wait.
 func (c *Conn) Reconnect() { c.lifetime.reconnect() }
 
 // startRedial starts redial after a wait, unless it runs. The mutex is held.

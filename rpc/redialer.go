@@ -179,7 +179,7 @@ func (r *redialer) pick(ctx context.Context) (*session.Session, error) {
 	return r.conn.session.Load(), nil
 }
 
-// repeats reports whether a call that failed with err must be made again in the next
+// repeats reports whether a call that failed with err must be repeated in the next
 // session: s accepts no more calls, and the call has not run or may run twice.
 func repeats(s *session.Session, call *Call, err error) bool {
 	closed := s.TakesNoCalls()

@@ -143,7 +143,7 @@ func (s *session) call(ctx context.Context, cmd *cli.Command, watch bool) error 
 		return err
 	}
 	defer c.conn.Close()
-	c.spent("connected")
+	c.elapsed("connected")
 	if d := cmd.Duration("timeout"); d > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, d)
@@ -163,7 +163,7 @@ func (s *session) call(ctx context.Context, cmd *cli.Command, watch bool) error 
 	}
 	c.began = time.Now()
 	err = call.Make(c.withMetadata(ctx), c.conn, &dynamic.Handler{Result: c.result, Item: c.item})
-	c.spent("done")
+	c.elapsed("done")
 	if errors.Is(err, errEnough) {
 		return nil
 	}
@@ -222,7 +222,7 @@ func (c *caller) method(ctx context.Context, name string) (*openrpc.Method, erro
 	if err != nil {
 		return nil, c.failed(ctx, "rpc.discover", err)
 	}
-	c.spent("described")
+	c.elapsed("described")
 	m, err := d.Method(name)
 	if err != nil {
 		return nil, fmt.Errorf("wirecall: %w", err)
@@ -289,8 +289,8 @@ func (c *caller) item(name string, v dynamic.JSON) error {
 	return nil
 }
 
-// spent prints, with -time, how long it has been since the last time.
-func (c *caller) spent(what string) {
+// elapsed prints, with -time, the time since the last call of it.
+func (c *caller) elapsed(what string) {
 	if c.cmd.Bool("time") {
 		fmt.Fprintf(c.stderr, "%s after %s\n", what, time.Since(c.began).Round(time.Microsecond))
 		c.began = time.Now()

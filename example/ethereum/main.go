@@ -1,4 +1,4 @@
-// Ethereum follows the chain of an Ethereum node, such as geth, which has never heard of
+// Ethereum follows the chain of an Ethereum node, such as geth, which does not speak
 // wirecall: it shows each block once, from a number on, whatever happens to the
 // connection.
 //

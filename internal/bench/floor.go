@@ -328,8 +328,8 @@ func (c *floorClient) begin() *floorWait {
 	return w
 }
 
-// call sends a request and decodes its result. A caller that gives up leaves its
-// place to the answer.
+// call sends a request and decodes its result. If ctx ends, the entry
+// of the call stays until the answer removes it.
 func (c *floorClient) call(ctx context.Context, method string, params func([]byte) []byte, result func([]byte) bool) error {
 	w := c.begin()
 	c.put(func(dst []byte) []byte {

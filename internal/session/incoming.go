@@ -220,7 +220,7 @@ func (c *incomingCalls) refused(m *wire.Message, e *fault.Error) {
 
 // The cost in bytes of a byte of an id and of the metadata. An id is kept twice, and
 // sent back in an answer that may wait. Metadata is decoded to a map, whose many short
-// strings take up several times their length.
+// strings need several times their length.
 const (
 	idCost   = 4
 	metaCost = 8

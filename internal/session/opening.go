@@ -200,7 +200,7 @@ func (o *Opening) hello(m *wire.Message) (*Session, error) {
 	s.Heard()
 	s.queue.putFirst(o.form.AppendTail(msg)) // before a shutdown can send $/goaway
 	o.host.Accept(s)
-	go s.flusher.flush(false) // only now may the client learn of its session
+	go s.flusher.flush(false) // the client must not have the answer before this
 	return s, nil
 }
 

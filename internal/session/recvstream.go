@@ -45,7 +45,7 @@ type RecvStream struct {
 	isCancelled  atomic.Bool // cancelCause is set; readable without mu
 }
 
-// A largeItem has a buffer of its own and takes up nothing in buf.
+// A largeItem has a buffer of its own and uses nothing of buf.
 type largeItem struct {
 	at          int // its index among the items
 	raw, buffer []byte

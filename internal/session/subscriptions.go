@@ -64,7 +64,7 @@ func (s *subscribed) takes(method, id string) bool {
 }
 
 // Subscribe declares that the answer to the request is the id of a subscription. It must
-// be called before Send. It fails if the server's notifications could not be told apart.
+// be called before Send. It fails if the server's notifications could not be distinguished.
 func (r *Request) Subscribe(sub *Subscription) error {
 	t := &r.Session.dialect.(*plain).subscriptions
 	t.mu.Lock()
@@ -98,8 +98,8 @@ func (t *subscriptions) undo(id uint64) {
 	t.dropEarly()
 }
 
-// abandon is called when the caller waits no longer. The server may still answer, and is
-// told then that the subscription is not wanted. No items are kept for it.
+// abandon is called when the caller waits no longer. If the server answers later, the
+// subscription is ended at once. No items are kept for it.
 func (t *subscriptions) abandon(id uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

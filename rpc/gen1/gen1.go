@@ -85,7 +85,7 @@ func Receive[T any](s Stream) iter.Seq2[T, error] {
 // caller, under ctx; call.Result is a *Stream. delivered is called with each item
 // before the loop's body is, and moves the cursor in call.Params.
 //
-// If the stream ends because its connection or session was lost, the call is made again
+// If the stream ends because its connection or session was lost, the call is repeated
 // with the current cursor, at once and then after delays that grow to five seconds. If
 // it ends with rpc.CodeComeAgain, the delay is 1 to 1.5 times the error's Retry; while
 // no item arrives, these delays double, up to thirty seconds. This ends when ctx ends,

@@ -21,7 +21,7 @@
 //	sock, err := network.Dial(ctx, "tcp", "any")
 //	conn, err := rpc.NewConn(ctx, sock, nil)
 //
-// Such a connection ends with its socket. For a connection that is made again, and for
+// Such a connection ends with its socket. For a connection that reconnects, and for
 // WebSockets, give the dial function to rpc.DialOptions.NetDial and the listener to an
 // http.Server. Network.Dialer and Network.Listener put the same faults around real
 // sockets.

@@ -1,5 +1,5 @@
 // Package protocol is a part of the Language Server Protocol 3.17 as two interfaces: as
-// much as it takes to open files and to learn what is wrong with them.
+// much as it takes to open files and to see what is wrong with them.
 //
 // The protocol's names of methods are in directives. Its parameters are members of one
 // object, and so are those of a Go method: by their names.

@@ -4,7 +4,6 @@ package gopls
 
 import (
 	"context"
-
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/example/lsp/protocol"
 	"github.com/wirecall/wirecall/rpc"

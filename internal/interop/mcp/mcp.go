@@ -29,7 +29,7 @@ type Server interface {
 	//wirecall:params omitempty=cursor
 	ListTools(ctx context.Context, cursor *string) (Tools, error)
 
-	// CallTool runs a tool. With a token in meta the client learns how far it is.
+	// CallTool runs a tool. With a token in meta the server reports its progress.
 	//
 	//wirecall:name tools/call
 	//wirecall:params omitempty=_meta

@@ -4,7 +4,6 @@ package mcp
 
 import (
 	"context"
-
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/gen1"
@@ -27,7 +26,7 @@ const serverDescription = `{"methods":[
 {"name":"initialize","tags":[{"$ref":"#/components/tags/Server"}],"params":[{"name":"protocolVersion","required":true,"schema":{"type":"string"}},{"name":"capabilities","required":true,"schema":{"$ref":"#/components/schemas/mcp.Capabilities"}},{"name":"clientInfo","required":true,"schema":{"$ref":"#/components/schemas/mcp.Program"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/mcp.About"}},"x-wirecall":{"service":"Server"}},
 {"name":"notifications/initialized","tags":[{"$ref":"#/components/tags/Server"}],"params":[],"x-wirecall":{"service":"Server","notify":true}},
 {"name":"tools/list","tags":[{"$ref":"#/components/tags/Server"}],"description":"ListTools returns a page of the tools, the first for a nil cursor.","params":[{"name":"cursor","schema":{"type":["string","null"]}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/mcp.Tools"}},"x-wirecall":{"service":"Server","omitempty":["cursor"]}},
-{"name":"tools/call","tags":[{"$ref":"#/components/tags/Server"}],"summary":"CallTool runs a tool.","description":"CallTool runs a tool. With a token in meta the client learns how far it is.","params":[{"name":"name","required":true,"schema":{"type":"string"}},{"name":"arguments","required":true,"schema":{}},{"name":"_meta","schema":{"anyOf":[{"$ref":"#/components/schemas/mcp.Meta"},{"type":"null"}]}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/mcp.Output"}},"x-wirecall":{"service":"Server","omitempty":["_meta"]}}
+{"name":"tools/call","tags":[{"$ref":"#/components/tags/Server"}],"summary":"CallTool runs a tool.","description":"CallTool runs a tool. With a token in meta the server reports its progress.","params":[{"name":"name","required":true,"schema":{"type":"string"}},{"name":"arguments","required":true,"schema":{}},{"name":"_meta","schema":{"anyOf":[{"$ref":"#/components/schemas/mcp.Meta"},{"type":"null"}]}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/mcp.Output"}},"x-wirecall":{"service":"Server","omitempty":["_meta"]}}
 ],"components":{"schemas":{
 "mcp.About":{"type":"object","properties":{"protocolVersion":{"type":"string"},"serverInfo":{"$ref":"#/components/schemas/mcp.Program"}},"required":["protocolVersion","serverInfo"],"description":"About is what a server says of itself."},
 "mcp.Capabilities":{"type":"object","properties":{"roots":{"type":"object","properties":{}},"sampling":{"type":"object","properties":{}}},"description":"Capabilities are what a client serves: an empty object stands for yes."},
@@ -125,7 +124,7 @@ func (p *serverListToolsParams) Field(int) any {
 	return &p.Cursor
 }
 
-// CallTool runs a tool. With a token in meta the client learns how far it is.
+// CallTool runs a tool. With a token in meta the server reports its progress.
 func (c *ServerClient) CallTool(ctx context.Context, name string, arguments any, _meta *Meta) (Output, error) {
 	var r Output
 	err := c.caller.Call(ctx, &rpc.Call{Method: &serverCallTool, Params: &serverCallToolParams{name, arguments, _meta}, Result: &r})
