@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -270,15 +272,47 @@ func TestRemoteInterrupted(t *testing.T) {
 	}
 }
 
-// The terminal sessions of the docs are what a terminal shows. In them … stands for
-// anything.
+// startChat starts the program that the docs say to start, on a free port, and returns the
+// URL that it prints.
+func startChat(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "chat")
+	build := exec.Command("go", "build", "-o", program, "./example/chat/cmd/chat")
+	build.Dir = filepath.Join("..", "..")
+	if b, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	cmd := exec.Command(program, "serve", "-addr", "127.0.0.1:0")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := regexp.MustCompile(`ws://[^,\s]+`).FindString(line)
+	if url == "" {
+		t.Fatalf("the chat says no URL: %s", line)
+	}
+	return url
+}
+
+// The terminal sessions of the docs are what a terminal shows that has the chat. In them …
+// stands for anything.
 func TestSessionsOfTheDocs(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "command-line.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sh := newShell(t, itself)
-	sh.url = strings.Replace(sh.url, "127.0.0.1", "localhost", 1)
+	sh := &shell{t, startChat(t), t.TempDir()}
 	sessions := regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(page), -1)
 	ran := 0
 	for _, m := range sessions {
@@ -293,7 +327,7 @@ func TestSessionsOfTheDocs(t *testing.T) {
 				continue // how to start the server, for example
 			}
 			ran++
-			stdout, stderr, _ := sh.run(t.Context(), strings.ReplaceAll(command, "ws://localhost:8080", "$URL"), stdin+"\n")
+			stdout, stderr, _ := sh.run(t.Context(), strings.ReplaceAll(command, "ws://localhost:8080/rpc", "$URL"), stdin+"\n")
 			if want = strings.TrimSpace(want); !matches(want, strings.TrimSpace(stdout+stderr)) {
 				t.Errorf("$ %s\n%s\nwant:\n%s", line, stdout+stderr, want)
 			}
