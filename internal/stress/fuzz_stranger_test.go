@@ -50,6 +50,7 @@ func FuzzStranger(f *testing.F) {
 			synctest.Wait()
 			far.Close()
 			wg.Wait()
+			synctest.Wait() // the end of the connection, which what leaves a stream does not wait for
 			if st := conn.Stats(); st.StreamsTaken != 0 || st.CallsMade != 0 {
 				t.Errorf("%+v", st)
 			}
