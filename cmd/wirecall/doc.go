@@ -1,6 +1,7 @@
 // Wirecall writes the code between a Go interface and the wire, and calls what is there.
 //
-//	go tool wirecall gen [-check] [-explain] [-tags list] [-ts folder [-ts-bigint]]
+//	go tool wirecall gen [-check] [-explain] [-tags list]
+//	                     [-ts folder [-ts-bigint] [-ts-react] [-ts-post]]
 //	                     [-openrpc file] [packages]
 //	go tool wirecall import [-check] [-o file] [-package name] document
 //	go tool wirecall call [flags] URL METHOD [name=text] [name:=JSON] …
@@ -107,7 +108,8 @@
 // each package that has some outside its tests, and the runtime. The file is named after
 // the package, which no two may have in common. What TypeScript cannot carry as Go does
 // is printed as a note. With -ts-bigint integers of 64 bits are bigints there, and
-// numbers of up to 2^53 otherwise.
+// numbers of up to 2^53 otherwise. With -ts-react there is react.ts as well, hooks for
+// React, and with -ts-post post.ts, calls over HTTP POST.
 //
 // With -openrpc it also writes an OpenRPC document that describes all services outside
 // of tests, with a JSON Schema for each type.

@@ -19,7 +19,7 @@ import (
 	"github.com/wirecall/wirecall/internal/model"
 )
 
-const genUsage = `gen [-check] [-explain] [-tags list] [-ts folder [-ts-bigint]] [-openrpc file] [packages]
+const genUsage = `gen [-check] [-explain] [-tags list] [-ts folder [-ts-bigint] [-ts-react] [-ts-post]] [-openrpc file] [packages]
 	Write wirecall_gen.go for the interfaces marked //wirecall:service in the
 	packages, by default the one in the current folder; wirecall_gen_test.go and
 	wirecall_gen_x_test.go for those in its tests. With -ts also write clients in
@@ -37,10 +37,12 @@ func gen(ctx context.Context, s *session, args []string) error {
 	explain := flags.Bool("explain", false, "print which types are left to encoding/json, and why")
 	tags := flags.String("tags", "", "build `tags`, as in go build -tags")
 	var ts typescriptOptions
-	flags.StringVar(&ts.dir, "ts", "", "write TypeScript to this `folder` as well, a file for each package, and the runtime")
-	flags.BoolVar(&ts.BigInt, "ts-bigint", false, "have integers of 64 bits as bigint in TypeScript, where they are numbers of up to 2^53 otherwise")
+	ts.define(flags)
 	description := flags.String("openrpc", "", "write an OpenRPC document of all services to this `file` as well")
 	if err := parse(flags, args); err != nil {
+		return err
+	}
+	if err := ts.check(); err != nil {
 		return err
 	}
 	patterns := flags.Args()

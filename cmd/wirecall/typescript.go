@@ -2,8 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"flag"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -17,8 +18,37 @@ import (
 
 // typescriptOptions is what the flags say of TypeScript.
 type typescriptOptions struct {
-	dir string
+	dir         string
+	react, post bool
 	ts.Options
+}
+
+// define defines the flags.
+func (o *typescriptOptions) define(flags *flag.FlagSet) {
+	flags.StringVar(&o.dir, "ts", "", "write TypeScript to this `folder` as well, a file for each package, and the runtime")
+	flags.BoolVar(&o.BigInt, "ts-bigint", false, "have integers of 64 bits as bigint in TypeScript, where they are numbers of up to 2^53 otherwise")
+	flags.BoolVar(&o.react, "ts-react", false, "write react.ts to the folder of -ts as well: hooks for React")
+	flags.BoolVar(&o.post, "ts-post", false, "write post.ts to the folder of -ts as well: calls over HTTP POST")
+}
+
+// check refuses flags that have no effect.
+func (o typescriptOptions) check() error {
+	if o.dir == "" && o != (typescriptOptions{}) {
+		return errors.New("wirecall: -ts-bigint, -ts-react and -ts-post need -ts, with the folder for TypeScript")
+	}
+	return nil
+}
+
+// sources is the names of the runtime's files.
+func (o typescriptOptions) sources() []string {
+	names := []string{"wirecall.ts", "wirecall_values.ts"}
+	if o.react {
+		names = append(names, "react.ts")
+	}
+	if o.post {
+		names = append(names, "post.ts")
+	}
+	return names
 }
 
 // A typescriptFile is one to be written. Those of the runtime have no package.
@@ -30,7 +60,7 @@ type typescriptFile struct {
 // typescript generates a file for each package and the runtime beside them. It returns
 // those that differ from what is there, and what TypeScript cannot carry.
 func (s *session) typescript(o typescriptOptions, outs []load.Output) (changes []change, notes model.Problems, err error) {
-	files, err := runtimeFiles()
+	files, err := runtimeFiles(o.sources())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -63,19 +93,15 @@ func (s *session) typescript(o typescriptOptions, outs []load.Output) (changes [
 	return changes, notes.Sorted(), nil
 }
 
-// runtimeFiles is the files of the runtime, as ours.
-func runtimeFiles() (map[string]typescriptFile, error) {
+// runtimeFiles is files of the runtime, as ours.
+func runtimeFiles(names []string) (map[string]typescriptFile, error) {
 	files := map[string]typescriptFile{}
-	entries, err := fs.ReadDir(typescript.Files, ".")
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		text, err := typescript.Files.ReadFile(e.Name())
+	for _, name := range names {
+		text, err := typescript.Files.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
-		files[e.Name()] = typescriptFile{text: fmt.Appendf(nil, "%s\n\n%s", ts.Header, text)}
+		files[name] = typescriptFile{text: fmt.Appendf(nil, "%s\n\n%s", ts.Header, text)}
 	}
 	return files, nil
 }
