@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -49,7 +50,11 @@ Object.assign(globalThis, { lab, wirecall, conn, phase, collect, client: lab.lab
 `
 
 // script is labScript, bundled once.
-var script = sync.OnceValues(func() (string, error) {
+var script = sync.OnceValues(func() (string, error) { return bundle(labScript) })
+
+// bundle bundles a script with the generated client of the lab, which is beside it, and the
+// chart of the example.
+func bundle(source string) (string, error) {
 	dir, err := os.MkdirTemp("", "lab")
 	if err != nil {
 		return "", err
@@ -58,8 +63,14 @@ var script = sync.OnceValues(func() (string, error) {
 	if out, err := exec.Command("go", "tool", "wirecall", "gen", "-ts", dir, "./lab").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w\n%s", err, out)
 	}
+	chart, err := filepath.Abs("../../example/telemetry/web/src/chart.ts")
+	if err != nil {
+		return "", err
+	}
 	result := api.Build(api.BuildOptions{
-		Stdin:  &api.StdinOptions{Contents: labScript, ResolveDir: dir, Loader: api.LoaderTS},
+		Stdin:  &api.StdinOptions{Contents: source, ResolveDir: dir, Loader: api.LoaderTS},
+		Alias:  map[string]string{"chart": chart},
+		Loader: map[string]api.Loader{".css": api.LoaderEmpty},
 		Bundle: true,
 		Format: api.FormatESModule,
 		Target: api.ES2022,
@@ -68,7 +79,7 @@ var script = sync.OnceValues(func() (string, error) {
 		return "", fmt.Errorf("%v", result.Errors)
 	}
 	return string(result.OutputFiles[0].Contents), nil
-})
+}
 
 // newLab starts a site with a page of the lab.
 func newLab(t *testing.T, authenticate func(context.Context, string) (context.Context, error)) *site {

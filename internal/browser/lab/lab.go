@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"time"
 )
 
 //go:generate go tool wirecall gen
@@ -23,6 +24,10 @@ type Lab interface {
 
 	// Count streams the numbers from the given one to the other, exclusive.
 	Count(ctx context.Context, from, to int) (iter.Seq2[int, error], error)
+
+	// Feed streams n points, so many a second, and those together that are due within a
+	// tick. It goes by the clock: points that could not be sent in time follow at once.
+	Feed(ctx context.Context, n, rate int, tick time.Duration) (iter.Seq2[Point, error], error)
 
 	// Produced returns how many numbers the latest Count has produced.
 	Produced(ctx context.Context) (int, error)
@@ -55,6 +60,13 @@ type Lab interface {
 
 	// Ends streams why the sessions have ended that end from now on.
 	Ends(ctx context.Context) (iter.Seq2[string, error], error)
+}
+
+// A Point is an item of Feed. They are numbered from 0.
+type Point struct {
+	Seq   int     `json:"seq"`
+	Time  float64 `json:"time"` // seconds
+	Value float64 `json:"value"`
 }
 
 // Page is what a page serves to the server.

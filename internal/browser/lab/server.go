@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
@@ -89,6 +92,43 @@ func (s *Server) Count(ctx context.Context, from, to int) (iter.Seq2[int, error]
 			s.moved.Add(1)
 		}
 	}, nil
+}
+
+// Feed implements Lab.
+func (s *Server) Feed(ctx context.Context, n, rate int, tick time.Duration) (iter.Seq2[Point, error], error) {
+	return func(yield func(Point, error) bool) {
+		for points := range Ticks(ctx, n, rate, tick) {
+			for _, p := range points {
+				if !yield(p, nil) {
+					return
+				}
+			}
+		}
+	}, nil
+}
+
+// Ticks yields the points of a feed, at each tick those that are due.
+func Ticks(ctx context.Context, n, rate int, tick time.Duration) iter.Seq[[]Point] {
+	return func(yield func([]Point) bool) {
+		begin := time.Now()
+		clock := time.NewTicker(tick)
+		defer clock.Stop()
+		for seq := 0; seq < n; {
+			select {
+			case <-clock.C:
+			case <-ctx.Done():
+				return
+			}
+			var points []Point
+			for due := min(n, int(time.Since(begin).Seconds()*float64(rate))); seq < due; seq++ {
+				seconds := float64(seq) / float64(rate)
+				points = append(points, Point{seq, seconds, math.Sin(seconds) + rand.Float64()/4})
+			}
+			if len(points) > 0 && !yield(points) {
+				return
+			}
+		}
+	}
 }
 
 // Produced implements Lab.

@@ -4,9 +4,11 @@ package lab
 
 import (
 	"context"
+	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/gen1"
 	"iter"
+	"time"
 )
 
 //lint:file-ignore SA1019 What is deprecated crosses the wire like everything else.
@@ -18,6 +20,7 @@ const (
 	LabEchoMethod     = "Lab.Echo"
 	LabHalfMethod     = "Lab.Half"
 	LabCountMethod    = "Lab.Count"
+	LabFeedMethod     = "Lab.Feed"
 	LabProducedMethod = "Lab.Produced"
 	LabCheckMethod    = "Lab.Check"
 	LabDoubleMethod   = "Lab.Double"
@@ -35,6 +38,7 @@ const labDescription = `{"methods":[
 {"name":"Lab.Echo","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Echo returns text.","params":[{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Lab"}},
 {"name":"Lab.Half","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Half returns half of n, or an *Odd.","params":[{"name":"n","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"errors":[{"code":3001,"message":"lab.Odd"}],"x-wirecall":{"service":"Lab","errors":[{"name":"lab.Odd","code":3001,"data":{"$ref":"#/components/schemas/lab.Odd"}}]}},
 {"name":"Lab.Count","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Count streams the numbers from the given one to the other, exclusive.","params":[{"name":"from","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"to","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Lab","streams":{"results":{"r0":{"type":"integer","format":"int64"}}}}},
+{"name":"Lab.Feed","tags":[{"$ref":"#/components/tags/Lab"}],"summary":"Feed streams n points, so many a second, and those together that are due within a tick.","description":"Feed streams n points, so many a second, and those together that are due within a\ntick. It goes by the clock: points that could not be sent in time follow at once.","params":[{"name":"n","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"rate","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"tick","required":true,"schema":{"type":"integer","format":"int64","description":"A duration in nanoseconds."}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Lab","streams":{"results":{"r0":{"$ref":"#/components/schemas/lab.Point"}}}}},
 {"name":"Lab.Produced","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Produced returns how many numbers the latest Count has produced.","params":[],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Lab"}},
 {"name":"Lab.Check","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Check takes numbers, which must count up from 0, and returns how many there were.","params":[{"name":"numbers","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Lab","streams":{"params":{"numbers":{"type":"integer","format":"int64"}}}}},
 {"name":"Lab.Double","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Double streams the double of each number.","params":[{"name":"numbers","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Lab","streams":{"params":{"numbers":{"type":"integer","format":"int64"}},"results":{"r0":{"type":"integer","format":"int64"}}}}},
@@ -46,12 +50,13 @@ const labDescription = `{"methods":[
 {"name":"Lab.Dismiss","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Dismiss closes the connection of the caller for good.","params":[{"name":"reason","required":true,"schema":{"type":"string"}}],"x-wirecall":{"service":"Lab","notify":true}},
 {"name":"Lab.Ends","tags":[{"$ref":"#/components/tags/Lab"}],"description":"Ends streams why the sessions have ended that end from now on.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Lab","streams":{"results":{"r0":{"type":"string"}}}}}
 ],"components":{"schemas":{
-"lab.Odd":{"type":"object","properties":{"n":{"type":"integer","format":"int64"}},"required":["n"],"description":"Odd is the error for a number without a half."}
+"lab.Odd":{"type":"object","properties":{"n":{"type":"integer","format":"int64"}},"required":["n"],"description":"Odd is the error for a number without a half."},
+"lab.Point":{"type":"object","properties":{"seq":{"type":"integer","format":"int64"},"time":{"type":"number","format":"double","description":"seconds"},"value":{"type":"number","format":"double"}},"required":["seq","time","value"],"description":"A Point is an item of Feed. They are numbered from 0."}
 },"tags":{"Lab":{"name":"Lab","description":"Lab has a method of each kind."}}}}`
 
 // LabService serves impl as the service Lab.
 func LabService(impl Lab) rpc.Service {
-	return rpc.Service{Name: "Lab", Impl: impl, Methods: []*rpc.Method{&labEcho, &labHalf, &labCount, &labProduced, &labCheck, &labDouble, &labPublish, &labFollow, &labCallBack, &labSleep, &labCut, &labDismiss, &labEnds}, Description: labDescription}
+	return rpc.Service{Name: "Lab", Impl: impl, Methods: []*rpc.Method{&labEcho, &labHalf, &labCount, &labFeed, &labProduced, &labCheck, &labDouble, &labPublish, &labFollow, &labCallBack, &labSleep, &labCut, &labDismiss, &labEnds}, Description: labDescription}
 }
 
 // LabClient implements Lab by calls through an rpc.Caller.
@@ -144,6 +149,42 @@ func (p *labCountParams) Field(i int) any {
 		return &p.From
 	default:
 		return &p.To
+	}
+}
+
+// Feed streams n points, so many a second, and those together that are due within a
+// tick. It goes by the clock: points that could not be sent in time follow at once.
+func (c *LabClient) Feed(ctx context.Context, n int, rate int, tick time.Duration) (iter.Seq2[Point, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &labFeed, Params: &labFeedParams{n, rate, tick}, Result: &r})
+	return gen1.Receive[Point](r), err
+}
+
+var labFeed = rpc.Method{
+	Name: LabFeedMethod, Service: "Lab", Params: []string{"n", "rate", "tick"},
+	New: gen1.New[labFeedParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*labFeedParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Lab).Feed(ctx, p.N, p.Rate, p.Tick)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type labFeedParams struct {
+	N    int
+	Rate int
+	Tick time.Duration
+}
+
+func (p *labFeedParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.N
+	case 1:
+		return &p.Rate
+	default:
+		return &p.Tick
 	}
 }
 
@@ -408,4 +449,45 @@ type pageReverseParams struct {
 
 func (p *pageReverseParams) Field(int) any {
 	return &p.Text
+}
+
+func appendPointJSON(dst []byte, v *Point) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = jsongen.AppendInt(dst, &v.Seq)
+	dst = append(dst, `,"time":`...)
+	if dst = jsongen.AppendFloat(dst, &v.Time); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"value":`...)
+	if dst = jsongen.AppendFloat(dst, &v.Value); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var pointJSON = jsongen.Fields{"seq", "time", "value"}
+
+func decodePointJSON(s []byte, i int, v *Point) int {
+	f, i := pointJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.Seq)
+		case 1:
+			i = jsongen.Float(s, i, &v.Time)
+		case 2:
+			i = jsongen.Float(s, i, &v.Value)
+		}
+		f, i = pointJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func init() {
+	jsongen.Register((*time.Duration)(nil), 0xf9d0c88f42834344,
+		func(dst []byte, v any) []byte { return jsongen.AppendInt(dst, v.(*time.Duration)) },
+		func(s []byte, i int, v any) int { return jsongen.Int(s, i, v.(*time.Duration)) })
+	jsongen.Register((*Point)(nil), 0xb61e0f3e7fe0ec29,
+		func(dst []byte, v any) []byte { return appendPointJSON(dst, v.(*Point)) },
+		func(s []byte, i int, v any) int { return decodePointJSON(s, i, v.(*Point)) })
 }
