@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"github.com/wirecall/wirecall/example/internal/signal"
 )
 
 // A presence knows who is in the room. It keeps no list of what happened: each
@@ -15,7 +17,7 @@ type presence struct {
 	mu      sync.Mutex
 	members map[string]*member
 	keys    uint64 // how often anybody has typed
-	moved   signal
+	moved   signal.Signal
 }
 
 // A member is a name that is in the room.
@@ -35,7 +37,7 @@ func (p *presence) Watch(ctx context.Context, name string) (State, iter.Seq2[Del
 		p.enter(name)
 		defer p.leave(name)
 		for {
-			moved := p.moved.next()
+			moved := p.moved.Next()
 			if d, some := p.news(w); some {
 				if !yield(d, nil) {
 					return
@@ -53,7 +55,7 @@ func (p *presence) Watch(ctx context.Context, name string) (State, iter.Seq2[Del
 }
 
 func (p *presence) Typing(ctx context.Context, author string) error {
-	defer p.moved.fire()
+	defer p.moved.Fire()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if m := p.members[author]; m != nil {
@@ -68,7 +70,7 @@ func (p *presence) enter(name string) {
 	if name == "" {
 		return
 	}
-	defer p.moved.fire()
+	defer p.moved.Fire()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.members[name] == nil {
@@ -81,7 +83,7 @@ func (p *presence) leave(name string) {
 	if name == "" {
 		return
 	}
-	defer p.moved.fire()
+	defer p.moved.Fire()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.members[name].entered--; p.members[name].entered == 0 {

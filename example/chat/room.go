@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"iter"
+
+	"github.com/wirecall/wirecall/example/internal/signal"
 )
 
 // A room is a Room.
 type room struct {
 	store  Store
-	posted signal
+	posted signal.Signal
 	presence
 }
 
@@ -31,7 +33,7 @@ func (r *room) post(m Message) (Message, error) {
 	}
 	m, err := r.store.Append(m)
 	if err == nil {
-		r.posted.fire()
+		r.posted.Fire()
 	}
 	return m, err
 }
@@ -52,7 +54,7 @@ const page = 64
 func (r *room) Messages(ctx context.Context, after int64) (iter.Seq2[Message, error], error) {
 	return func(yield func(Message, error) bool) {
 		for {
-			posted := r.posted.next()
+			posted := r.posted.Next()
 			messages, err := r.store.After(after, page)
 			if err != nil {
 				yield(Message{}, err)

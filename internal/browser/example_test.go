@@ -23,7 +23,8 @@ var serving = regexp.MustCompile(`ws://\S+/rpc`)
 func serveExample(t *testing.T, name, command string) (service, page string) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), name)
-	build := exec.Command("go", "build", "-o", program, "github.com/wirecall/wirecall/example/"+name+"/cmd/"+name)
+	build := exec.Command("go", "build", "-o", program, "./cmd/"+name)
+	build.Dir = filepath.Join("..", "..", "example", name)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
