@@ -1,18 +1,21 @@
 // Command webbench measures wirecall's TypeScript client beside others that a page could
 // use: how large they are, and what they do in Node.
 //
-//	npm ci && go run . -md >../../docs/bench/browser.md
+//	npm ci && go run . >../../docs/bench/browser.md
 //
 // All are bundled and minified by esbuild, each with only what a client of two methods
 // needs, and compressed with gzip. Client and server are two processes. The server of
-// wirecall is Go's, those of the others are their own, in Node, so that the figures are
-// what a user of each has, not what the clients alone can do.
+// wirecall is Go's, those of the others are their own, in Node, so that the rates are
+// what a user of each has, not what the clients alone can do: for that there is the CPU time
+// of the client's process.
 package main
 
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -21,9 +24,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	esbuild "github.com/evanw/esbuild/pkg/api"
 
@@ -49,7 +54,9 @@ func main() {
 	seconds := flag.Float64("seconds", 2, "how long each figure is measured")
 	rounds := flag.Int("rounds", 3, "how often; the median is printed")
 	flag.Parse()
-	if err := run(os.Stdout, *seconds, *rounds); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Stdout, *seconds, *rounds); err != nil {
 		fmt.Fprintln(os.Stderr, "webbench:", err)
 		os.Exit(1)
 	}
@@ -62,10 +69,14 @@ type result struct {
 	runs           []figures
 }
 
-// figures are those of one run: calls and items a second, and megabytes.
-type figures struct{ One, Hundred, Stream, Memory float64 }
+// figures are those of one run.
+type figures struct {
+	One, Hundred, Stream float64 // calls and items a second
+	Call, Item           float64 // microseconds of the client's CPU time
+	Memory               float64 // megabytes
+}
 
-func run(w io.Writer, seconds float64, rounds int) error {
+func run(ctx context.Context, w io.Writer, seconds float64, rounds int) error {
 	dir, err := os.MkdirTemp("", "webbench")
 	if err != nil {
 		return err
@@ -84,7 +95,7 @@ func run(w io.Writer, seconds float64, rounds int) error {
 			if !c.runs {
 				continue
 			}
-			f, err := measure(dir, c.name, seconds)
+			f, err := measure(ctx, dir, c.name, seconds)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -129,22 +140,22 @@ func compressed(code []byte) int {
 	return b.Len()
 }
 
-// measure runs one client against its server.
-func measure(dir, name string, seconds float64) (f figures, err error) {
+// measure runs one client against its server, in bounded time.
+func measure(ctx context.Context, dir, name string, seconds float64) (f figures, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration((60+10*seconds)*float64(time.Second)))
+	defer cancel()
 	script, err := write(dir, name+".mjs", "./js/measure.ts", name)
 	if err != nil {
 		return f, err
 	}
-	url, stop, err := serve(dir, name)
+	url, stop, err := serve(ctx, dir, name)
 	if err != nil {
 		return f, err
 	}
 	defer stop()
-	cmd := exec.Command(node(), "--expose-gc", script, url, fmt.Sprint(seconds))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
+	out, err := nodeCommand(ctx, "--expose-gc", script, url, fmt.Sprint(seconds)).Output()
 	if err != nil {
-		return f, err
+		return f, cmp.Or(ctx.Err(), err)
 	}
 	return f, json.Unmarshal(out, &f)
 }
@@ -160,7 +171,7 @@ func write(dir, file, module, client string) (string, error) {
 }
 
 // serve starts the server of a client.
-func serve(dir, name string) (url string, stop func(), err error) {
+func serve(ctx context.Context, dir, name string) (url string, stop func(), err error) {
 	if name == "wirecall" {
 		srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Origins: []string{"*"}})
 		srv.Register(api.BenchService(api.Service{}))
@@ -171,8 +182,7 @@ func serve(dir, name string) (url string, stop func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	cmd := exec.Command(node(), script, name)
-	cmd.Stderr = os.Stderr
+	cmd := nodeCommand(ctx, script, name)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return "", nil, err
@@ -194,6 +204,14 @@ func serve(dir, name string) (url string, stop func(), err error) {
 		return "", nil, fmt.Errorf("the server did not start: %w", err)
 	}
 	return strings.TrimSpace(line), stop, nil
+}
+
+// nodeCommand runs a script until ctx ends. Libraries leave out what they do for development.
+func nodeCommand(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, node(), args...)
+	cmd.Env = append(os.Environ(), "NODE_ENV=production")
+	cmd.Stderr = os.Stderr
+	return cmd
 }
 
 // node is the Node of package.json.

@@ -15,17 +15,44 @@ func report(w io.Writer, all []*result, seconds float64, rounds int) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "# Clients for a page\n\nBundled and minified by esbuild, with what a client of two methods needs, and compressed with gzip. Node %s, %s, %d CPUs, two processes over\n"+
-		"127.0.0.1; the server of wirecall is Go's, those of the others their own in Node. Medians of %d rounds of %g s. Made by\n"+
-		"[internal/webbench](../../internal/webbench).\n\n", strings.TrimSpace(string(version)), runtime.Version(), runtime.NumCPU(), rounds, seconds)
-	fmt.Fprintln(w, "| client | what | minified | gzip | calls/s, one at a time | a hundred at once | items/s | MB for a stream that nobody reads |")
-	fmt.Fprintln(w, "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+	fmt.Fprintf(w, heading, seconds)
 	for _, r := range all {
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", r.name, r.about, whole(float64(r.minified)), whole(float64(r.gzip)),
-			r.median(func(f figures) float64 { return f.One }, whole), r.median(func(f figures) float64 { return f.Hundred }, whole),
-			r.median(func(f figures) float64 { return f.Stream }, whole), r.median(func(f figures) float64 { return f.Memory }, tenths))
+		fmt.Fprintf(w, "| %s | %s | %s | %s |", r.name, r.about, whole(float64(r.minified)), whole(float64(r.gzip)))
+		for _, c := range columns {
+			fmt.Fprintf(w, " %s |", r.median(c.of, c.format))
+		}
+		fmt.Fprintln(w)
 	}
+	fmt.Fprintf(w, explanation, strings.TrimSpace(string(version)), runtime.Version(), runtime.NumCPU(), rounds, seconds)
 	return nil
+}
+
+const heading = `# Clients for a page
+
+| client | what | minified | gzip | calls/s, one at a time | calls/s, a hundred at once | items/s | CPU, µs a call | CPU, µs an item | MB of an unread stream after %g s |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+`
+
+const explanation = `
+Bytes of what a page loads for a client of two methods, bundled and minified by esbuild, and compressed with gzip. Rates are of two processes over
+127.0.0.1; the server of wirecall is Go's, those of the others are their own in Node, so that rates say what a user of each has. CPU is that of the client's
+process alone, per call of a hundred at once and per item. An unread stream is one of which one item was read, and memory that of the client.
+
+Node %s, %s, %d CPUs. Medians of %d rounds of %g s, in which all clients take turns. Clients without figures are there for their sizes. Made by
+[internal/webbench](../../internal/webbench/README.md), which says what each does.
+`
+
+// columns are the figures that are measured, in the order of the heading.
+var columns = []struct {
+	of     func(figures) float64
+	format func(float64) string
+}{
+	{func(f figures) float64 { return f.One }, whole},
+	{func(f figures) float64 { return f.Hundred }, whole},
+	{func(f figures) float64 { return f.Stream }, whole},
+	{func(f figures) float64 { return f.Call }, tenths},
+	{func(f figures) float64 { return f.Item }, tenths},
+	{func(f figures) float64 { return f.Memory }, tenths},
 }
 
 // median is that of a figure over the rounds, or a dash without any.

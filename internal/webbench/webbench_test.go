@@ -9,7 +9,7 @@ import (
 // Every client does its work, and the report has a line for each.
 func TestReport(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(&out, 0.05, 1); err != nil {
+	if err := run(t.Context(), &out, 0.05, 1); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range clients {
