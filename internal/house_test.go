@@ -1,7 +1,7 @@
 // Package internal_test holds the code against the picture of how it is cut:
 //
 //	cmd/wirecall -> internal/load, internal/emit/* -> internal/model; cmd/wirecall -> internal/importer, typescript
-//	cmd/wirecall -> internal/dynamic -> rpc; internal/dynamic, internal/compat -> internal/openrpc
+//	cmd/wirecall -> internal/dynamic, internal/connect -> rpc; internal/dynamic, internal/compat -> internal/openrpc
 //	generated code -> rpc/gen1 -> rpc -> internal/session, internal/contract, codec; codec/cbor -> codec -> internal/wire
 //	rpc -> internal/post -> internal/wire
 //	internal/session -> internal/transport, internal/replay, internal/flow, internal/workers, internal/wire
@@ -27,10 +27,11 @@ const module = "github.com/wirecall/wirecall"
 // of a name is any rest. What is not named, examples say, may import rpc and
 // what is below it.
 var allowed = map[string][]string{
-	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "internal/importer", "typescript", "internal/dynamic", "internal/compat", "internal/openrpc", "rpc", "codec/cbor"},
+	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "internal/importer", "typescript", "internal/dynamic", "internal/compat", "internal/openrpc", "internal/connect", "rpc"},
 	"internal/compat":  {"internal/openrpc"},
 	"internal/openrpc": {},
 	"internal/dynamic": {"internal/openrpc", "rpc", "rpc/gen1"},
+	"internal/connect": {"rpc", "codec/cbor"},
 	"internal/load":    {"internal/model"},
 	"internal/emit/*":  {"internal/model"},
 	"internal/model":   {},

@@ -2,21 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
-	"net/http"
-	"os"
-	"os/exec"
-	"strings"
-	"time"
 
 	"github.com/urfave/cli/v3"
 
-	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/internal/connect"
 	"github.com/wirecall/wirecall/rpc"
 )
 
@@ -80,12 +71,7 @@ func (s *session) dial(ctx context.Context, cmd *cli.Command, url string) (conne
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmd.Duration("connect-timeout"))
 	defer cancel()
-	var conn *rpc.Conn
-	if command, ok := strings.CutPrefix(url, "exec:"); ok {
-		conn, err = s.start(ctx, command, o)
-	} else {
-		conn, err = rpc.Dial(ctx, url, o)
-	}
+	conn, err := s.connectOptions(cmd).To(ctx, url, o)
 	if err != nil {
 		return connection{}, err
 	}
@@ -93,113 +79,15 @@ func (s *session) dial(ctx context.Context, cmd *cli.Command, url string) (conne
 }
 
 func (s *session) dialOptions(cmd *cli.Command) (*rpc.DialOptions, error) {
-	o := &rpc.DialOptions{Header: http.Header{}, Resume: !cmd.Bool("plain"), Plain: cmd.Bool("plain"), ByPosition: cmd.Bool("position"),
-		Logger: slog.New(slog.DiscardHandler)}
-	switch framing := cmd.String("framing"); framing {
-	case "lines":
-	case "headers":
-		o.Framing = rpc.ContentLength
-	default:
-		return nil, fmt.Errorf("-framing %s: want lines or headers", framing)
-	}
-	for _, h := range cmd.StringSlice("header") {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok || strings.TrimSpace(name) == "" {
-			return nil, fmt.Errorf("-header %q: want 'Name: value'", h)
-		}
-		o.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
-	}
-	if cmd.Bool("cbor") {
-		o.Codec = cbor.Codec
-	}
-	if token := cmd.String("token"); token != "" {
-		if name, ok := strings.CutPrefix(token, "@"); ok {
-			b, err := os.ReadFile(s.path(name))
-			if err != nil {
-				return nil, fmt.Errorf("-token: %w", err)
-			}
-			token = strings.TrimSpace(string(b))
-		}
-		o.Token = func(context.Context) (string, error) { return token, nil }
-	}
-	config, err := s.tlsConfig(cmd)
-	if err != nil || config == nil {
-		return o, err
-	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = config
-	o.HTTPClient = &http.Client{Transport: transport}
-	return o, nil
+	return s.connectOptions(cmd).DialOptions()
 }
 
-// start starts a program and connects to its standard input and output.
-func (s *session) start(ctx context.Context, command string, o *rpc.DialOptions) (*rpc.Conn, error) {
-	args := strings.Fields(command)
-	if len(args) == 0 {
-		return nil, errors.New("exec: needs a program and its arguments")
+// connectOptions returns what the flags of connectFlags say.
+func (s *session) connectOptions(cmd *cli.Command) *connect.Options {
+	return &connect.Options{
+		Headers: cmd.StringSlice("header"), Token: cmd.String("token"),
+		CACert: cmd.String("cacert"), Cert: cmd.String("cert"), Key: cmd.String("key"), Insecure: cmd.Bool("insecure"),
+		CBOR: cmd.Bool("cbor"), Plain: cmd.Bool("plain"), ByPosition: cmd.Bool("position"), Framing: cmd.String("framing"),
+		Dir: s.dir, Stderr: s.stderr,
 	}
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir, cmd.Stderr = s.dir, s.stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	return rpc.NewConn(ctx, &program{out, in, cmd}, &rpc.ConnOptions{Token: o.Token, Framing: o.Framing, Plain: o.Plain, ByPosition: o.ByPosition, Logger: o.Logger})
-}
-
-// A program is the standard input and output of one that runs.
-type program struct {
-	io.Reader // its output
-	io.WriteCloser
-	cmd *exec.Cmd
-}
-
-// exitPatience is how long a program may take to end when its input has ended.
-const exitPatience = 2 * time.Second
-
-// Close closes the program's input, upon which it should end.
-func (p *program) Close() error {
-	p.WriteCloser.Close()
-	kill := time.AfterFunc(exitPatience, func() { p.cmd.Process.Kill() })
-	defer kill.Stop()
-	return p.cmd.Wait()
-}
-
-// tlsConfig returns what the flags say of TLS, or nil if they say nothing.
-func (s *session) tlsConfig(cmd *cli.Command) (*tls.Config, error) {
-	ca, cert, key := cmd.String("cacert"), cmd.String("cert"), cmd.String("key")
-	if ca == "" && cert == "" && key == "" && !cmd.Bool("insecure") {
-		return nil, nil
-	}
-	config := &tls.Config{InsecureSkipVerify: cmd.Bool("insecure")}
-	if ca != "" {
-		pem, err := os.ReadFile(s.path(ca))
-		if err != nil {
-			return nil, fmt.Errorf("-cacert: %w", err)
-		}
-		if config.RootCAs, err = x509.SystemCertPool(); err != nil {
-			config.RootCAs = x509.NewCertPool()
-		}
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("-cacert: %s holds no certificate", ca)
-		}
-	}
-	if (cert == "") != (key == "") {
-		return nil, errors.New("-cert and -key belong together")
-	}
-	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(s.path(cert), s.path(key))
-		if err != nil {
-			return nil, fmt.Errorf("-cert: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
 }
