@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/wirecall/wirecall/internal/openrpc"
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/gen1"
 )
 
 // An Argument is a parameter of a call as it is written in a command line.
@@ -72,12 +75,58 @@ func NewParams(m *openrpc.Method, args []Argument, open Open, progress func(name
 		}
 		p.names, p.values = append(p.names, a.Name), append(p.values, v)
 	}
-	for _, v := range m.Params {
-		if v.Required && !slices.Contains(p.names, v.Name) {
-			return nil, fmt.Errorf("the parameter %s is missing: %s", v.Name, m.Signature())
+	return p, p.complete(m)
+}
+
+// ObjectParams returns the parameters that are the members of a JSON object; nothing, and
+// null, are an object without any. An array in the place of a stream has its items. The
+// errors are those of NewParams.
+func ObjectParams(m *openrpc.Method, object JSON) (*Params, error) {
+	var members map[string]JSON
+	if len(object) > 0 {
+		if err := json.Unmarshal(object, &members); err != nil {
+			return nil, fmt.Errorf("the parameters must be an object: %s", m.Signature())
 		}
 	}
-	return p, nil
+	p := new(Params)
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if m.Described && m.Param(name) == nil {
+			return nil, unknown(m, name)
+		}
+		v, err := member(m, name, members[name])
+		if err != nil {
+			return nil, err
+		}
+		p.names, p.values = append(p.names, name), append(p.values, v)
+	}
+	return p, p.complete(m)
+}
+
+// member returns the value of a parameter: a *JSON or a *gen1.Stream.
+func member(m *openrpc.Method, name string, value JSON) (any, error) {
+	if !m.Sends(name) {
+		return &value, nil
+	}
+	var items []JSON
+	if err := json.Unmarshal(value, &items); err != nil {
+		return nil, fmt.Errorf("the parameter %s is a stream: want an array of its items: %s", name, m.Signature())
+	}
+	s := gen1.Send(rpc.Of(items...))
+	return &s, nil
+}
+
+// complete returns an error if a required parameter is missing.
+func (p *Params) complete(m *openrpc.Method) error {
+	for _, v := range m.Params {
+		if v.Required && !slices.Contains(p.names, v.Name) {
+			return fmt.Errorf("the parameter %s is missing: %s", v.Name, m.Signature())
+		}
+	}
+	return nil
+}
+
+func unknown(m *openrpc.Method, name string) error {
+	return fmt.Errorf("there is no parameter %s: %s", name, m.Signature())
 }
 
 // argument returns the value of one argument: a *JSON or a *gen1.Stream.
@@ -85,7 +134,7 @@ func argument(m *openrpc.Method, a Argument, open Open, progress func(string, in
 	known := m.Param(a.Name)
 	switch {
 	case m.Described && known == nil:
-		return nil, fmt.Errorf("there is no parameter %s: %s", a.Name, m.Signature())
+		return nil, unknown(m, a.Name)
 	case m.Described && m.Sends(a.Name) != a.Stream:
 		if a.Stream {
 			return nil, fmt.Errorf("the parameter %s is no stream: %s", a.Name, m.Signature())

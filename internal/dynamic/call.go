@@ -94,23 +94,27 @@ func (c *Call) stream(ctx context.Context, caller rpc.Caller, call *rpc.Call, h 
 	seq := gen1.Receive[JSON](s)
 	if params, ok := c.Params.(*Params); ok && cursor != nil {
 		if i := slices.Index(params.names, cursor.Param); i >= 0 {
-			seq = gen1.Cursor(ctx, caller, call, func(item JSON) { move(cursor, params.values[i].(*JSON), item) })
+			seq = gen1.Cursor(ctx, caller, call, func(item JSON) {
+				if after, ok := After(cursor, item); ok {
+					*params.values[i].(*JSON) = after
+				}
+			})
 		}
 	}
 	return each(seq, func(item JSON) error { return h.Item("", item) })
 }
 
-// move sets the parameter to what the path leads to in an item, if it is there.
-func move(c *openrpc.Cursor, param *JSON, item JSON) {
-	at := json.RawMessage(item)
+// After returns the value of a cursor behind an item: what its path leads to. ok is false
+// if there is nothing.
+func After(c *openrpc.Cursor, item JSON) (after JSON, ok bool) {
 	for _, name := range c.Path {
-		var object map[string]json.RawMessage
-		if json.Unmarshal(at, &object) != nil || object[name] == nil {
-			return
+		var object map[string]JSON
+		if json.Unmarshal(item, &object) != nil || object[name] == nil {
+			return nil, false
 		}
-		at = object[name]
+		item = object[name]
 	}
-	*param = JSON(at)
+	return item, true
 }
 
 func each(seq iter.Seq2[JSON, error], f func(JSON) error) error {

@@ -59,6 +59,7 @@ type Extension struct {
 	Notify     bool
 	Idempotent bool
 	Cursor     *Cursor
+	Options    map[string]string // for interceptors and tools
 	Errors     []struct {
 		Name string
 		Code int
