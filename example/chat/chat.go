@@ -29,11 +29,14 @@ type Room interface {
 	// Post stores a message and returns it as stored. A text or an author of too
 	// many bytes is refused with a *TooLong, unless the request is even over
 	// rpc.Limits.MessageBytes: then it is not sent, with rpc.CodeTooLarge.
+	//
+	//wirecall:option mcp.tool=yes
 	Post(ctx context.Context, author, text string) (Message, error)
 
 	// Messages streams what was said after the given id, first what is stored, then
 	// what is posted from now on, in the order of the ids.
 	//
+	//wirecall:option mcp.tool=readonly
 	//wirecall:cursor after=ID
 	Messages(ctx context.Context, after int64) (iter.Seq2[Message, error], error)
 

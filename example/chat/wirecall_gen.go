@@ -25,8 +25,8 @@ const (
 
 // roomDescription is what rpc.discover says of Room.
 const roomDescription = `{"methods":[
-{"name":"Room.Post","tags":[{"$ref":"#/components/tags/Room"}],"summary":"Post stores a message and returns it as stored.","description":"Post stores a message and returns it as stored. A text or an author of too\nmany bytes is refused with a *TooLong, unless the request is even over\nrpc.Limits.MessageBytes: then it is not sent, with rpc.CodeTooLarge.","params":[{"name":"author","required":true,"schema":{"type":"string"}},{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/chat.Message"}},"errors":[{"code":1001,"message":"chat.TooLong"}],"x-wirecall":{"service":"Room","errors":[{"name":"chat.TooLong","code":1001,"data":{"$ref":"#/components/schemas/chat.TooLong"}}]}},
-{"name":"Room.Messages","tags":[{"$ref":"#/components/tags/Room"}],"description":"Messages streams what was said after the given id, first what is stored, then\nwhat is posted from now on, in the order of the ids.","params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1001,"message":"chat.TooLong"}],"x-wirecall":{"service":"Room","streams":{"results":{"r0":{"$ref":"#/components/schemas/chat.Message"}}},"idempotent":true,"cursor":{"param":"after","path":["id"]},"errors":[{"name":"chat.TooLong","code":1001,"data":{"$ref":"#/components/schemas/chat.TooLong"}}]}},
+{"name":"Room.Post","tags":[{"$ref":"#/components/tags/Room"}],"summary":"Post stores a message and returns it as stored.","description":"Post stores a message and returns it as stored. A text or an author of too\nmany bytes is refused with a *TooLong, unless the request is even over\nrpc.Limits.MessageBytes: then it is not sent, with rpc.CodeTooLarge.","params":[{"name":"author","required":true,"schema":{"type":"string"}},{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/chat.Message"}},"errors":[{"code":1001,"message":"chat.TooLong"}],"x-wirecall":{"service":"Room","options":{"mcp.tool":"yes"},"errors":[{"name":"chat.TooLong","code":1001,"data":{"$ref":"#/components/schemas/chat.TooLong"}}]}},
+{"name":"Room.Messages","tags":[{"$ref":"#/components/tags/Room"}],"description":"Messages streams what was said after the given id, first what is stored, then\nwhat is posted from now on, in the order of the ids.","params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1001,"message":"chat.TooLong"}],"x-wirecall":{"service":"Room","streams":{"results":{"r0":{"$ref":"#/components/schemas/chat.Message"}}},"idempotent":true,"cursor":{"param":"after","path":["id"]},"options":{"mcp.tool":"readonly"},"errors":[{"name":"chat.TooLong","code":1001,"data":{"$ref":"#/components/schemas/chat.TooLong"}}]}},
 {"name":"Room.Watch","tags":[{"$ref":"#/components/tags/Room"}],"summary":"Watch returns who is in the room, the given name included, and a stream of what changes.","description":"Watch returns who is in the room, the given name included, and a stream of\nwhat changes. The name enters when the stream begins, and leaves when it\nends. Without a name one watches unseen.","params":[{"name":"name","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"object","properties":{"now":{"$ref":"#/components/schemas/chat.State"},"changes":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"required":["now","changes"]}},"errors":[{"code":1001,"message":"chat.TooLong"}],"x-wirecall":{"service":"Room","streams":{"results":{"changes":{"$ref":"#/components/schemas/chat.Delta"}}},"results":["now","changes"],"errors":[{"name":"chat.TooLong","code":1001,"data":{"$ref":"#/components/schemas/chat.TooLong"}}]}},
 {"name":"Room.Import","tags":[{"$ref":"#/components/tags/Room"}],"summary":"Import stores every message it is sent, under new ids, and returns how many.","description":"Import stores every message it is sent, under new ids, and returns how many.\nWhere one is refused those before it stay.","params":[{"name":"messages","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"errors":[{"code":1001,"message":"chat.TooLong"}],"x-wirecall":{"service":"Room","streams":{"params":{"messages":{"$ref":"#/components/schemas/chat.Message"}}},"errors":[{"name":"chat.TooLong","code":1001,"data":{"$ref":"#/components/schemas/chat.TooLong"}}]}},
 {"name":"Room.Typing","tags":[{"$ref":"#/components/tags/Room"}],"summary":"Typing tells the room that the author, who must be in it, is typing.","description":"Typing tells the room that the author, who must be in it, is typing. Nobody\nanswers.","params":[{"name":"author","required":true,"schema":{"type":"string"}}],"x-wirecall":{"service":"Room","notify":true}}
@@ -63,8 +63,9 @@ func (c *RoomClient) Post(ctx context.Context, author string, text string) (Mess
 
 var roomPost = rpc.Method{
 	Name: RoomPostMethod, Service: "Room", Params: []string{"author", "text"},
-	Errors: []*rpc.ErrorType{roomTooLong},
-	New:    gen1.New[roomPostParams, Message],
+	Options: []rpc.Option{{Key: "mcp.tool", Value: "yes"}},
+	Errors:  []*rpc.ErrorType{roomTooLong},
+	New:     gen1.New[roomPostParams, Message],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*roomPostParams), c.Result.(*Message)
 		*r, err = impl.(Room).Post(ctx, p.Author, p.Text)
@@ -98,8 +99,9 @@ func (c *RoomClient) Messages(ctx context.Context, after int64) (iter.Seq2[Messa
 
 var roomMessages = rpc.Method{
 	Name: RoomMessagesMethod, Service: "Room", Params: []string{"after"}, Idempotent: true, Cursor: "after",
-	Errors: []*rpc.ErrorType{roomTooLong},
-	New:    gen1.New[roomMessagesParams, gen1.Stream],
+	Options: []rpc.Option{{Key: "mcp.tool", Value: "readonly"}},
+	Errors:  []*rpc.ErrorType{roomTooLong},
+	New:     gen1.New[roomMessagesParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*roomMessagesParams), c.Result.(*gen1.Stream)
 		r0, err := impl.(Room).Messages(ctx, p.After)
