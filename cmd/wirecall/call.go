@@ -47,6 +47,7 @@ func (s *session) remoteCommands() *cli.Command {
 		Commands: []*cli.Command{
 			passed(command{"gen", "", gen}, "generate code"),
 			passed(command{"version", "", version}, "print the version"),
+			passed(command{"mcp", "", mcp}, "show the methods of a server to agents"),
 			s.callCommand(), s.watchCommand(), s.listCommand(), s.describeCommand(), s.diffCommand(),
 		},
 	}
