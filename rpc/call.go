@@ -76,6 +76,11 @@ type Method struct {
 	// results, if there are several.
 	Params, Results []string
 
+	// ParamAliases are other names on the wire that parameters are accepted by, and the
+	// names in Params that they stand for; ResultAliases are those of Results. A sender
+	// uses none of them. To send two names of one value is an error.
+	ParamAliases, ResultAliases map[string]string
+
 	// Notify declares the method as a notification: it has no answer, and a call returns
 	// when the message is on its way. A peer may send any method as a notification,
 	// declared or not.

@@ -135,6 +135,7 @@ func answered(ctx context.Context, s *session.Session, call *Call, p *session.Ou
 // result stores the result of a call. deep is Message.Deep of its answer.
 func (d *decoder) result(call *Call, raw []byte, deep bool) (payload, error) {
 	result := call.result()
+	d.aliases = call.Method.ResultAliases
 	var err error
 	if deep {
 		err = d.checkDepth(raw, &result)

@@ -146,6 +146,7 @@ type decoder struct {
 	form      wire.Format
 	codec     codec.Codec
 	errors    declaredErrors        // of the method, for its streams
+	aliases   map[string]string     // other names of fields
 	strict    bool                  // refuse unknown members
 	unclaimed []*session.RecvStream // streams of the message that no value has named yet
 	claimed   []*session.RecvStream
@@ -166,7 +167,7 @@ func (d *decoder) claim(raw []byte) (contract.Stream, error) {
 }
 
 // decode stores Params or a Result in p. The members of an object are matched by their
-// exact names; unknown members are ignored, or refused if d is strict. The elements of
+// exact names or aliases; unknown members are ignored, or refused if d is strict. The elements of
 // an array are matched by position.
 func (d *decoder) decode(raw []byte, p *payload) error {
 	if p.record == nil {
@@ -200,6 +201,12 @@ func (d *decoder) decodeObject(raw []byte, p *payload) error {
 		if next >= len(p.names) || string(r.Name) != p.names[next] {
 			next = slices.Index(p.names, string(r.Name))
 		}
+		if next < 0 && len(d.aliases) > 0 {
+			var err error
+			if next, err = d.alias(raw, p.names, string(r.Name)); err != nil {
+				return err
+			}
+		}
 		if next < 0 {
 			if d.strict && r.Name != nil {
 				return unknownParameter(string(r.Name), p.names)
@@ -219,6 +226,25 @@ func (d *decoder) decodeObject(raw []byte, p *payload) error {
 		}
 	}
 	return nil
+}
+
+// alias returns the index of the field with the given alias, or -1. It is an error if the
+// object raw has the field by another of its names as well.
+func (d *decoder) alias(raw []byte, names []string, alias string) (int, error) {
+	name, ok := d.aliases[alias]
+	if !ok {
+		return -1, nil
+	}
+	n := 0
+	for other := range d.form.Object(raw) {
+		if other == name || d.aliases[other] == name {
+			n++
+		}
+	}
+	if n > 1 {
+		return -1, fmt.Errorf("%s is given more than once: %s is another name of it", name, alias)
+	}
+	return slices.Index(names, name), nil
 }
 
 // unknownParameter returns the error of a strict decoder.

@@ -71,7 +71,7 @@ func (s *servedCall) decode(ctx context.Context) error {
 			return &Error{Code: CodeInvalidParams, Message: fmt.Sprintf("invalid params: nested deeper than %d", wire.CalleeDepth), ran: fault.No}
 		}
 	}
-	dec := decoder{form: s.Session.Format, codec: codecOf(s.Session), errors: s.call.Method.Errors, strict: strict, unclaimed: s.Unclaimed}
+	dec := decoder{form: s.Session.Format, codec: codecOf(s.Session), errors: s.call.Method.Errors, aliases: s.call.Method.ParamAliases, strict: strict, unclaimed: s.Unclaimed}
 	if err := dec.params(s.Params, &params); err != nil {
 		e := &Error{Code: CodeInvalidParams, Message: "invalid params: " + session.Brief(err.Error())}
 		if strict {

@@ -238,6 +238,10 @@ func (c *caller) params(m *openrpc.Method, args []string) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if name := m.ParamName(a.Name); name != a.Name {
+			fmt.Fprintf(c.stderr, "wirecall: the parameter %s is called %s now\n", a.Name, name)
+			a.Name = name
+		}
 		all = append(all, a)
 	}
 	return dynamic.NewParams(m, all, c.open, c.progress())

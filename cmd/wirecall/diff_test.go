@@ -40,7 +40,7 @@ func TestDiff(t *testing.T) {
 			t.Fatalf("%v: %s", err, b)
 		}
 	}
-	removed := "error PARAM_REMOVED Room.Post(author): …, unless it is called by now: keep the name\n"
+	removed := "error PARAM_REMOVED Room.Post(author): …, unless it is called by now: …alias=author\n"
 	added := "info PARAM_ADDED Room.Post(by): it is the zero value when an older client calls\n"
 	for _, c := range []remoteCase{
 		{line: "diff same.json same.json"},

@@ -91,6 +91,19 @@ func matches(want, text string) bool {
 	return regexp.MustCompile(`(?s)^` + pattern + `$`).MatchString(text)
 }
 
+// TestRemoteAliases gives a parameter by an older name, which the description has as an alias.
+func TestRemoteAliases(t *testing.T) {
+	aliased := bytes.Replace(description(t), []byte(`"x-wirecall":{"service":"Room",`), []byte(`"x-wirecall":{"service":"Room","aliases":{"params":{"author":["poster","by"]}},`), 1)
+	sh := newShell(t, aliased)
+	for _, c := range []remoteCase{
+		{line: "call $URL Room.Post by=Ann text=hello", stdout: ann, stderr: "wirecall: the parameter by is called author now\n"},
+		{line: "call $URL Room.Post poster=Ann author=Bob text=hello", status: 2, stderr: "…wirecall: the parameter author is given twice\n"},
+		{line: "describe $URL Room.Post", stdout: "Room.Post(author string, text string) chat.Message\n…\n    The parameter author may also be called poster or by.\n…"},
+	} {
+		sh.check(c)
+	}
+}
+
 // A remoteCase is a command and what comes of it. In stdout and stderr … stands for
 // anything.
 type remoteCase struct {

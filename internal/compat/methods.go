@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -75,55 +76,118 @@ func (c *comparison) cursors(old, new *openrpc.Method) {
 		c.report("CURSOR_REMOVED", in, new.Name, "older clients still continue the stream by %s", a.Param)
 	case a == nil:
 		c.report("CURSOR_ADDED", in, new.Name, "newer clients continue the stream by %s", b.Param)
-	case a.Param != b.Param || !slices.Equal(a.Path, b.Path):
+	case !accepts(new, a.Param, b.Param) || !slices.Equal(a.Path, b.Path):
 		c.report("CURSOR_CHANGED", in, new.Name, "it was %s=%s, and is %s=%s", a.Param, strings.Join(a.Path, "."), b.Param, strings.Join(b.Path, "."))
 	}
+}
+
+// accepts reports whether a parameter has that name, or had it.
+func accepts(m *openrpc.Method, old, name string) bool {
+	return old == name || slices.Contains(m.Extension.Aliases.Params[name], old)
 }
 
 // unnamed are the names that parameters without one have.
 var unnamed = regexp.MustCompile(`^(arg|p)[0-9]+$`)
 
 func (c *comparison) params(old, new *openrpc.Method) {
-	was, is := map[string]*openrpc.Schema{}, map[string]*openrpc.Schema{}
-	var kept, order []string
+	was, is := paramNames(old), paramNames(new)
+	pairs := renamed(was, is, new.Extension.Aliases.Params)
 	for _, p := range old.Params {
-		was[p.Name] = p.Schema
-	}
-	for _, p := range new.Params {
-		is[p.Name] = p.Schema
-		if _, ok := was[p.Name]; ok {
-			order = append(order, p.Name)
-		}
-	}
-	for _, p := range old.Params {
-		if _, ok := is[p.Name]; ok {
-			kept = append(kept, p.Name)
-			c.value(in, new.Name+"("+p.Name+")", p.Name, p.Schema, is[p.Name], old.Extension.Streams.Params, new.Extension.Streams.Params)
+		path := new.Name + "(" + p.Name + ")"
+		now, ok := pairs[p.Name]
+		if !ok {
+			c.report("PARAM_REMOVED", in, path, "what older clients send is dropped silently, and newer ones do not send it to older servers%s", c.perhaps(old, new, p))
 			continue
 		}
-		renamed := ""
-		for _, q := range new.Params {
-			if _, ok := was[q.Name]; !ok && c.same(p.Schema, q.Schema) {
-				renamed = ", unless it is called " + q.Name + " now: keep the name"
+		before, after := old.Extension.Aliases.Params[p.Name], new.Extension.Aliases.Params[now]
+		switch {
+		case now == p.Name:
+		case slices.Contains(before, now):
+			c.report("PARAM_RENAMED", in, path, "it is called %s now, which older servers accept too", now)
+			c.found[[2]string{"PARAM_RENAMED", path}].Severity = Info
+		default:
+			c.report("PARAM_RENAMED", in, path, "it is called %s now: older servers drop silently what newer clients send", now)
+		}
+		for _, alias := range before {
+			if alias != now && !slices.Contains(after, alias) {
+				c.report("ALIAS_REMOVED", in, new.Name+"("+alias+")", "clients that are older still, and send %s under this name, are no longer understood", now)
 			}
 		}
-		c.report("PARAM_REMOVED", in, new.Name+"("+p.Name+")", "what older clients send is dropped silently, and newer ones do not send it to older servers%s", renamed)
+		c.value(in, path, old.Extension.Streams.Params[p.Name], new.Extension.Streams.Params[now], p.Schema, new.Param(now).Schema)
 	}
 	for _, p := range new.Params {
-		if _, ok := was[p.Name]; ok {
-			continue
-		}
-		if new.Extension.Streams.Params[p.Name] != nil {
+		switch _, ok := older(pairs, p.Name); {
+		case ok:
+		case new.Sends(p.Name):
 			c.report("PARAM_ADDED_STREAM", in, new.Name+"("+p.Name+")", "the stream is empty when an older client calls")
-		} else {
+		default:
 			c.report("PARAM_ADDED", in, new.Name+"("+p.Name+")", "it is the zero value when an older client calls")
 		}
 	}
-	if !slices.Equal(kept, order) {
-		c.report("PARAM_ORDER", in, new.Name, "the order was (%s), and is (%s): clients that send parameters by position are misunderstood", strings.Join(kept, ", "), strings.Join(order, ", "))
-		if slices.ContainsFunc(kept, unnamed.MatchString) {
-			c.found[[2]string{"PARAM_ORDER", new.Name}].Severity = Error
+	c.order(new.Name, was, is, pairs)
+}
+
+func paramNames(m *openrpc.Method) (names []string) {
+	for _, p := range m.Params {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// renamed returns the names that values have now, by the names that they had. Those that are
+// gone have none. aliases are the older names that are still understood, by name.
+func renamed(was, is []string, aliases map[string][]string) map[string]string {
+	pairs := map[string]string{}
+	for _, name := range is {
+		for _, old := range append([]string{name}, aliases[name]...) {
+			if slices.Contains(was, old) && pairs[old] == "" {
+				pairs[old] = name
+				break
+			}
 		}
+	}
+	return pairs
+}
+
+// older returns the name that the value called name had, if there was one.
+func older(pairs map[string]string, name string) (old string, ok bool) {
+	for old, now := range pairs {
+		if now == name {
+			return old, true
+		}
+	}
+	return "", false
+}
+
+// perhaps says how a parameter that is gone may be called now, and what to do then.
+func (c *comparison) perhaps(old, new *openrpc.Method, p *openrpc.Value) (text string) {
+	for _, q := range new.Params {
+		if old.Param(q.Name) == nil && old.Sends(p.Name) == new.Sends(q.Name) && c.same(p.Schema, q.Schema) {
+			text = fmt.Sprintf(", unless it is called %[1]s now: then keep the name with //wirecall:param %[1]s name=%[2]s, or accept both with //wirecall:param %[1]s alias=%[2]s", q.Name, p.Name)
+		}
+	}
+	return text
+}
+
+// order compares the order of the parameters that there are in both.
+func (c *comparison) order(method string, was, is []string, pairs map[string]string) {
+	var kept, order []string
+	for _, name := range was {
+		if now, ok := pairs[name]; ok {
+			kept = append(kept, now)
+		}
+	}
+	for _, name := range is {
+		if _, ok := older(pairs, name); ok {
+			order = append(order, name)
+		}
+	}
+	if slices.Equal(kept, order) {
+		return
+	}
+	c.report("PARAM_ORDER", in, method, "the order was (%s), and is (%s): clients that send parameters by position are misunderstood", strings.Join(kept, ", "), strings.Join(order, ", "))
+	if slices.ContainsFunc(kept, unnamed.MatchString) {
+		c.found[[2]string{"PARAM_ORDER", method}].Severity = Error
 	}
 }
 
@@ -134,30 +198,37 @@ func (c *comparison) results(old, new *openrpc.Method) {
 		return
 	}
 	if len(a) == 0 {
-		c.value(out, new.Name+" result", "", old.Result.Schema, new.Result.Schema, old.Extension.Streams.Results, new.Extension.Streams.Results)
+		c.value(out, new.Name+" result", only(old.Extension.Streams.Results), only(new.Extension.Streams.Results), old.Result.Schema, new.Result.Schema)
 		return
 	}
 	was, _, _ := c.old.Resolve(old.Result.Schema)
 	is, _, _ := c.new.Resolve(new.Result.Schema)
+	pairs := renamed(b, a, old.Extension.Aliases.Results) // older clients read what newer servers write
 	for _, name := range a {
 		path := new.Name + " result " + name
-		if !slices.Contains(b, name) {
+		now, ok := older(pairs, name)
+		if !ok {
 			c.report("RESULT_REMOVED", out, path, "older clients find the zero value")
 			continue
 		}
-		c.value(out, path, name, was.Properties[name], is.Properties[name], old.Extension.Streams.Results, new.Extension.Streams.Results)
+		if now != name {
+			c.report("RESULT_RENAMED", out, path, "it is called %s now, which older clients accept", now)
+			if slices.Contains(new.Extension.Aliases.Results[now], name) {
+				c.found[[2]string{"RESULT_RENAMED", path}].Severity = Info
+			}
+		}
+		c.value(out, path, old.Extension.Streams.Results[name], new.Extension.Streams.Results[now], was.Properties[name], is.Properties[now])
 	}
 	for _, name := range b {
-		if !slices.Contains(a, name) {
+		if _, ok := pairs[name]; !ok {
 			c.report("RESULT_ADDED", out, new.Name+" result "+name, "newer clients find the zero value where a server is older")
 		}
 	}
 }
 
-// value compares a parameter or a result, which may be a stream. The name of a single
-// result does not matter.
-func (c *comparison) value(d direction, path, name string, old, new *openrpc.Schema, oldStreams, newStreams map[string]*openrpc.Schema) {
-	was, is := stream(oldStreams, name), stream(newStreams, name)
+// value compares a parameter or a result. was and is are the items of a stream, or nil for a
+// value.
+func (c *comparison) value(d direction, path string, was, is, old, new *openrpc.Schema) {
 	switch {
 	case (was != nil) != (is != nil):
 		c.report("STREAM_CHANGED", d, path, "it was %s, and is %s", valueOrStream(was), valueOrStream(is))
@@ -168,11 +239,9 @@ func (c *comparison) value(d direction, path, name string, old, new *openrpc.Sch
 	}
 }
 
-// stream returns the schema of the items of a stream, or nil for a value.
-func stream(streams map[string]*openrpc.Schema, name string) *openrpc.Schema {
-	if name != "" {
-		return streams[name]
-	}
+// only returns the schema of the items of the only stream, or nil if there is none. The name
+// of a single result does not matter.
+func only(streams map[string]*openrpc.Schema) *openrpc.Schema {
 	for _, s := range streams {
 		return s
 	}

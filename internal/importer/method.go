@@ -16,7 +16,8 @@ type method struct {
 	doc        string
 	directives []string
 	byPos      bool
-	params     []string // as they are declared
+	params     []string          // as they are declared
+	names      map[string]string // of the parameters in Go, by those on the wire
 	results    []string
 	left       string // why it is left out
 }
@@ -76,6 +77,7 @@ func (im *importer) wireName(s *service, m *method) string {
 func (im *importer) params(s *service, m *method) {
 	x := m.extension()
 	taken := scope{}
+	names := map[string]string{} // in Go, by those of the document
 	var omit []string
 	list := m.list("params")
 	im.want(m.value, "params", "array")
@@ -85,15 +87,16 @@ func (im *importer) params(s *service, m *method) {
 			continue
 		}
 		wire := p.string("name")
+		named := x != nil || !m.byPos // and not by position alone
 		name := wire
-		if m.byPos || wire == "" {
+		switch {
+		case wire == "":
+			name = fmt.Sprint("arg", i)
+		case m.byPos && !named, !token.IsIdentifier(wire), wire == "_":
 			name = local(wire)
-			if wire == "" {
-				name = fmt.Sprint("arg", i)
-			}
 		}
-		if !token.IsIdentifier(name) || name == "_" {
-			m.left = fmt.Sprintf("its parameter %q is sent by name and is no identifier", wire)
+		if named && name != wire && !validName(wire) {
+			m.left = fmt.Sprintf("its parameter %q is sent by name, and its name is none that a parameter can have", wire)
 			return
 		}
 		if taken[strings.ToLower(name)] {
@@ -104,13 +107,38 @@ func (im *importer) params(s *service, m *method) {
 			name = fmt.Sprint(name, i)
 		}
 		taken[strings.ToLower(name)] = true
+		names[wire] = name
+		m.renamed("param", wire, name, x.get("aliases", "params"))
 		t := im.param(m, p, i == len(list)-1)
 		if x == nil && !p.is("required") && !m.byPos {
 			omit = append(omit, name)
 		}
 		m.params = append(m.params, name+" "+t)
 	}
-	im.sent(s, m, append(omit, x.strings("omitempty")...))
+	for _, wire := range x.strings("omitempty") {
+		omit = append(omit, names[wire])
+	}
+	im.sent(s, m, omit)
+	m.names = names
+}
+
+// renamed adds the directive that gives a parameter or a result its name on the wire and its
+// aliases, if it needs one.
+func (m *method) renamed(verb, wire, name string, aliases *value) {
+	words := []string{verb, name}
+	if m.extension() == nil && m.byPos {
+		return
+	}
+	if name != wire {
+		words = append(words, "name="+wire)
+	}
+	others := slices.DeleteFunc(aliases.strings(wire), func(name string) bool { return !validName(name) })
+	if len(others) > 0 {
+		words = append(words, "alias="+strings.Join(others, ","))
+	}
+	if len(words) > 2 {
+		m.directives = append(m.directives, strings.Join(words, " "))
+	}
 }
 
 // param is the type of a parameter. One that may be left out may be nil.
@@ -158,13 +186,18 @@ func (im *importer) results(m *method) {
 	}
 	if names := x.strings("results"); len(names) > 0 {
 		taken := scope{}
-		for _, name := range names {
-			if !token.IsIdentifier(name) || taken[name] {
-				im.bad(x.get("results"), "%q is no name of a result, or the name of two", name)
+		for _, wire := range names {
+			name := wire
+			if !token.IsIdentifier(wire) {
+				name = local(wire)
+			}
+			if !validName(wire) || taken[name] {
+				im.bad(x.get("results"), "%q is no name of a result, or the name of two", wire)
 				return
 			}
 			taken[name] = true
-			m.results = append(m.results, name+" "+im.result(m, items.get(name), r.get("schema", "properties", name), name))
+			m.renamed("result", wire, name, x.get("aliases", "results"))
+			m.results = append(m.results, name+" "+im.result(m, items.get(wire), r.get("schema", "properties", wire), wire))
 		}
 		return
 	}
@@ -203,8 +236,8 @@ func (im *importer) cursor(m *method, c *value) {
 	}
 	if len(path) == 1 {
 		for _, f := range t.fields {
-			if f.wire == path[0] && f.left == "" && slices.Contains(m.params, c.string("param")+" "+f.typ.expr()) {
-				m.directives = append(m.directives, "cursor "+c.string("param")+"="+f.name)
+			if f.wire == path[0] && f.left == "" && slices.Contains(m.params, m.names[c.string("param")]+" "+f.typ.expr()) {
+				m.directives = append(m.directives, "cursor "+m.names[c.string("param")]+"="+f.name)
 				return
 			}
 		}

@@ -20,6 +20,8 @@ import (
 //	//wirecall:unordered
 //	//wirecall:cursor PARAMETER=FIELD
 //	//wirecall:json all|none
+//	//wirecall:param PARAMETER [name=NAME] [alias=NAME,…]
+//	//wirecall:result RESULT [name=NAME] [alias=NAME,…]
 //	//wirecall:option KEY=VALUE
 //	//wirecall:error TYPE [CODE] [name=NAME]
 //	//wirecall:params [position|name] [omitempty|omitempty=PARAMETER,…]
@@ -28,11 +30,13 @@ import (
 //
 // The first belongs to interfaces, the last to integer types, the five before it to
 // interfaces and methods, the others to methods. Each
-// may stand once, option once for each key and error once for each type. Arguments are words, or Go strings in quotes.
+// may stand once, option once for each key, error once for each type, param and result once
+// for each of those. Arguments are words, or Go strings in quotes.
 type directive struct {
 	verb       string
-	key, value string // as in name=Chat; a lone word is a value; of an error its type and its name
-	code       int    // of an error; 0 for none
+	key, value string   // as in name=Chat; a lone word is a value; of an error its type and its name
+	code       int      // of an error; 0 for none
+	aliases    []string // of a parameter or a result
 
 	naming *naming           // of a service; nil for Service.Method
 	params *paramsForm       // nil unless it is about them
@@ -80,6 +84,8 @@ func parseDirective(text string) (*directive, error) {
 		err = out.option(words)
 	case "error":
 		err = out.error(words)
+	case "param", "result":
+		err = out.valueNames(words)
 	case "json":
 		if len(words) != 1 || words[0] != "all" && words[0] != "none" {
 			err = errors.New("write //wirecall:json all or //wirecall:json none")
@@ -91,7 +97,7 @@ func parseDirective(text string) (*directive, error) {
 			err = fmt.Errorf("//wirecall:%s takes no arguments", d.Name)
 		}
 	default:
-		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered, cursor, json, option, error, params, subscription and bigint", d.Name)
+		err = fmt.Errorf("unknown directive //wirecall:%s; there are service, name, notify, idempotent, unordered, cursor, param, result, json, option, error, params, subscription and bigint", d.Name)
 	}
 	if err != nil {
 		return nil, err
@@ -180,7 +186,9 @@ func (d *directive) error(words []string) error {
 
 // repeatable reports whether directives of a verb may stand more than once in a place,
 // with different keys.
-func repeatable(verb string) bool { return verb == "option" || verb == "error" }
+func repeatable(verb string) bool {
+	return slices.Contains([]string{"option", "error", "param", "result"}, verb)
+}
 
 // sane is what a name on the wire may be made of. It leaves out whatever would
 // need escaping in JSON, a URL or a shell.

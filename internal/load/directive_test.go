@@ -1,6 +1,7 @@
 package load
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,19 @@ func TestParseDirective(t *testing.T) {
 		"//wirecall:error A -32700":            {verb: "error"},
 		"//wirecall:cursor after=ID":           {verb: "cursor", key: "after", value: "ID"},
 		"//wirecall:cursor größe=Größe":        {verb: "cursor", key: "größe", value: "Größe"},
+		"//wirecall:param by name=author":      {verb: "param", key: "by", value: "author"},
+		"//wirecall:param by alias=a,b.c":      {verb: "param", key: "by", aliases: []string{"a", "b.c"}},
+		"//wirecall:result n alias=a name=b":   {verb: "result", key: "n", value: "b", aliases: []string{"a"}},
+		"//wirecall:param":                     {verb: "error"},
+		"//wirecall:param by":                  {verb: "error"},
+		"//wirecall:param by author":           {verb: "error"},
+		"//wirecall:param 0 name=author":       {verb: "error"},
+		"//wirecall:param by name=":            {verb: "error"},
+		"//wirecall:param by name=a,b":         {verb: "error"},
+		"//wirecall:param by alias=a,":         {verb: "error"},
+		"//wirecall:param by alias=rpc.a":      {verb: "error"},
+		"//wirecall:param by name=a name=b":    {verb: "error"},
+		"//wirecall:param by alias=a alias=b":  {verb: "error"},
 		"// wirecall: makes code":              {},
 		"// see wirecall:service":              {},
 		"//go:generate wirecall:service":       {},
@@ -67,7 +81,7 @@ func TestParseDirective(t *testing.T) {
 		if got == nil {
 			got = &directive{}
 		}
-		if *got != want {
+		if !reflect.DeepEqual(*got, want) {
 			t.Errorf("%q: %+v, want %+v", text, *got, want)
 		}
 	}

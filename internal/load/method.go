@@ -43,6 +43,7 @@ func (w *pkgLoader) method(s *model.Service, d *decl, owner *types.TypeName, fn 
 	m.params()
 	m.results()
 	directives := w.directives(doc)
+	m.names(directives)
 	for _, own := range directives {
 		m.directive(own)
 	}
@@ -88,7 +89,6 @@ func (m *methodLoader) params() {
 		m.out.Params = append(m.out.Params, m.value(v, unnamed, "parameter", "take", m.sig.Variadic() && i == params.Len()-1))
 	}
 	m.out.Variadic = m.sig.Variadic()
-	m.distinct("parameters", m.out.Params)
 }
 
 func (m *methodLoader) results() {
@@ -109,7 +109,6 @@ func (m *methodLoader) results() {
 		unnamed := unnamed("r", len(m.out.Results), results)
 		m.out.Results = append(m.out.Results, m.value(v, unnamed, kind, "return", false))
 	}
-	m.distinct("results", m.out.Results)
 }
 
 // unnamed is the name on the wire of the nth parameter or result, if it has none
@@ -131,6 +130,7 @@ func (m *methodLoader) value(v *types.Var, unnamed, kind, verb string, variadic 
 	if out.Named = out.Name != "" && out.Name != "_"; !out.Named {
 		out.Name = unnamed
 	}
+	out.Wire = out.Name
 	where := m.who + ": "
 	if kind != "" {
 		where += kind + " " + out.Name + ": "
@@ -149,18 +149,6 @@ func (m *methodLoader) value(v *types.Var, unnamed, kind, verb string, variadic 
 		m.bad(t.foreign.String()+" cannot cross the wire", "")
 	}
 	return out
-}
-
-// distinct refuses names that a peer which folds case would confuse.
-func (m *methodLoader) distinct(what string, values []*model.Value) {
-	seen := map[string]string{}
-	for _, v := range values {
-		key := strings.ToLower(v.Name)
-		if o, ok := seen[key]; ok {
-			m.bad(fmt.Sprintf("the %s %s and %s differ in case at most, which peers that fold case confuse", what, o, v.Name), "rename one")
-		}
-		seen[key] = v.Name
-	}
 }
 
 // directive carries out one directive of the method.
@@ -253,7 +241,7 @@ func (m *methodLoader) cursor(d placedDirective) {
 			d.key, m.typeString(param.Type()), d.value, m.typeString(field.Type()))
 		return
 	}
-	m.out.Cursor = &model.Cursor{Param: d.key, Field: d.value, Nilable: nilable}
+	m.out.Cursor = &model.Cursor{Param: valueNamed(m.out.Params, d.key).Wire, Field: d.value, Nilable: nilable}
 	m.out.Idempotent = true
 }
 

@@ -62,7 +62,6 @@ func (m *methodLoader) plain(d *decl, own []placedDirective) {
 	}
 	if params != nil && len(m.out.Params) > 0 {
 		m.out.Plain.ByPosition = params.position
-		m.out.Plain.OmitEmpty = params.omit
 		m.omitted(params, at)
 	}
 	if sub != nil {
@@ -76,15 +75,17 @@ func (m *methodLoader) omitted(params *paramsForm, at token.Pos) {
 	for _, name := range params.omit {
 		if m.param(name) == nil {
 			m.refusef(at, "%s: it has no parameter %s to leave out", m.who, name)
+			continue
 		}
+		m.out.Plain.OmitEmpty = append(m.out.Plain.OmitEmpty, valueNamed(m.out.Params, name).Wire)
 	}
 	last := m.out.Params[len(m.out.Params)-1]
 	switch {
 	case params.omitAll:
 		for _, v := range m.out.Params {
-			m.out.Plain.OmitEmpty = append(m.out.Plain.OmitEmpty, v.Name)
+			m.out.Plain.OmitEmpty = append(m.out.Plain.OmitEmpty, v.Wire)
 		}
 	case params.position && m.out.Variadic && !slices.Contains(params.omit, last.Name):
-		m.out.Plain.OmitEmpty = append(slices.Clip(params.omit), last.Name)
+		m.out.Plain.OmitEmpty = append(m.out.Plain.OmitEmpty, last.Wire)
 	}
 }

@@ -60,11 +60,16 @@ func (f *Field) String() string {
 	return f.Wire + " " + t
 }
 
+// String is the value with its name in Go, and its names on the wire if they are others.
 func (v *Value) String() string {
-	if v.Stream {
-		return v.Name + " stream of " + v.Type.String()
+	name := v.Name
+	if names := strings.Join(v.Names(), "|"); names != name {
+		name += " = " + names
 	}
-	return v.Name + " " + v.Type.String()
+	if v.Stream {
+		return name + " stream of " + v.Type.String()
+	}
+	return name + " " + v.Type.String()
 }
 
 // String is the method's signature on the wire, and what is declared about it.

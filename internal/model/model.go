@@ -65,7 +65,7 @@ type Method struct {
 // Plain is how a method is called in plain mode. The zero Plain is by name.
 type Plain struct {
 	ByPosition   bool
-	OmitEmpty    []string      // parameters that are left out if they are empty
+	OmitEmpty    []string      // parameters that are left out if they are empty, by their names on the wire
 	Subscription *Subscription // of the stream that is its result; nil if nothing is declared
 }
 
@@ -103,14 +103,20 @@ const (
 
 // A Value is one parameter or result.
 type Value struct {
-	Name   string // on the wire, and in Go where it has one there
+	Name   string // in Go; arg0 or r0 and so on where it has none there
+	Wire   string // the name on the wire
 	Type   *Type  // as written; for a stream, of its items
 	Stream bool
 	Named  bool // the source has the name
+
+	Aliases []string // other names on the wire that are accepted
 }
 
+// Names are the names on the wire that are accepted, its own first.
+func (v *Value) Names() []string { return append([]string{v.Wire}, v.Aliases...) }
+
 // Cursor says that a stream continues after the item whose field Field is
-// what parameter Param holds.
+// what parameter Param holds. Param is its name on the wire.
 type Cursor struct {
 	Param, Field string
 

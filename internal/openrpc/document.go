@@ -55,7 +55,10 @@ type Extension struct {
 	Streams struct {
 		Params, Results map[string]*Schema // of the items, by name
 	}
-	Results    []string // the names of several results
+	Results []string // the names of several results
+	Aliases struct {
+		Params, Results map[string][]string // other names that are accepted, by name
+	}
 	Notify     bool
 	Idempotent bool
 	Cursor     *Cursor
@@ -129,6 +132,17 @@ func (m *Method) Streams() bool {
 	return len(m.Extension.Results) == 0 && len(m.Extension.Streams.Results) > 0
 }
 
+// ParamName returns the name of the parameter that has an alias. What is no alias is
+// returned as it is.
+func (m *Method) ParamName(alias string) string {
+	for name, aliases := range m.Extension.Aliases.Params {
+		if slices.Contains(aliases, alias) {
+			return name
+		}
+	}
+	return alias
+}
+
 // Param returns the parameter with that name, or nil.
 func (m *Method) Param(name string) *Value {
 	for _, v := range m.Params {
@@ -194,6 +208,11 @@ func (m *Method) Notes() (all []string) {
 	} {
 		if note.is {
 			all = append(all, note.text)
+		}
+	}
+	for _, v := range m.Params {
+		if aliases := m.Extension.Aliases.Params[v.Name]; len(aliases) > 0 {
+			all = append(all, fmt.Sprintf("The parameter %s may also be called %s.", v.Name, strings.Join(aliases, " or ")))
 		}
 	}
 	if c := m.Extension.Cursor; c != nil {

@@ -33,7 +33,7 @@ func (p *plan) continued(g *jen.Group) {
 
 // moved emits { p.After = m.ID }, where there is such a field.
 func (p *plan) moved() jen.Code {
-	i := slices.IndexFunc(p.Params, func(v *model.Value) bool { return v.Named && v.Name == p.Cursor.Param })
+	i := slices.IndexFunc(p.Params, func(v *model.Value) bool { return v.Wire == p.Cursor.Param })
 	set := jen.Id(p.p).Dot(p.params.fields[i].name).Op("=").Id(p.item).Dot(p.Cursor.Field)
 	if len(p.Cursor.Nilable) == 0 {
 		return onLine(set)

@@ -19,10 +19,10 @@ var update = flag.Bool("update", false, "write the files in testdata anew")
 // The types and values that the methods of the tests are made of.
 var (
 	intType = &model.Type{Kind: model.Int, Name: "int"}
-	text    = &model.Value{Name: "text", Named: true, Type: &model.Type{Kind: model.String, Name: "string"}}
-	count   = &model.Value{Name: "r0", Type: intType}
-	lines   = &model.Value{Name: "lines", Named: true, Stream: true, Type: link(0)}
-	after   = &model.Value{Name: "after", Named: true, Type: intType}
+	text    = &model.Value{Name: "text", Wire: "text", Named: true, Type: &model.Type{Kind: model.String, Name: "string"}}
+	count   = &model.Value{Name: "r0", Wire: "r0", Type: intType}
+	lines   = &model.Value{Name: "lines", Wire: "lines", Named: true, Stream: true, Type: link(0)}
+	after   = &model.Value{Name: "after", Wire: "after", Named: true, Type: intType}
 )
 
 // methodKinds has one method of each kind. The name of a kind is that of a file in
@@ -30,8 +30,8 @@ var (
 var methodKinds = map[string]*model.Method{
 	"nothing":      {Error: true},
 	"unary":        {Context: true, Error: true, Params: []*model.Value{text}, Results: []*model.Value{count}},
-	"results":      {Context: true, Error: true, Results: []*model.Value{count, {Name: "rest", Type: text.Type}}},
-	"variadic":     {Error: true, Variadic: true, Params: []*model.Value{{Name: "n", Named: true, Type: &model.Type{Kind: model.Slice, Elem: intType}}}},
+	"results":      {Context: true, Error: true, Results: []*model.Value{count, {Name: "rest", Wire: "rest", Type: text.Type}}},
+	"variadic":     {Error: true, Variadic: true, Params: []*model.Value{{Name: "n", Wire: "n", Named: true, Type: &model.Type{Kind: model.Slice, Elem: intType}}}},
 	"notify":       {Context: true, Error: true, Notify: true, Params: []*model.Value{text}},
 	"idempotent":   {Context: true, Error: true, Idempotent: true, Results: []*model.Value{count}},
 	"unordered":    {Context: true, Error: true, Unordered: true},

@@ -98,6 +98,10 @@ func (p *plan) described(g *jen.Group) {
 	if p.result != nil {
 		g.Id("Results").Op(":").Add(p.result.names())
 	}
+	p.aliases(g, "ParamAliases", p.Params)
+	if p.result != nil {
+		p.aliases(g, "ResultAliases", p.Results)
+	}
 	for _, flag := range []struct {
 		name string
 		on   bool
@@ -108,6 +112,19 @@ func (p *plan) described(g *jen.Group) {
 	}
 	if p.Cursor != nil {
 		g.Id("Cursor").Op(":").Lit(p.Cursor.Param)
+	}
+}
+
+// aliases emits ParamAliases: map[string]string{"author": "writer"}, if there are any.
+func (p *plan) aliases(g *jen.Group, field string, values []*model.Value) {
+	names := jen.Dict{}
+	for _, v := range values {
+		for _, alias := range v.Aliases {
+			names[jen.Lit(alias)] = jen.Lit(v.Wire)
+		}
+	}
+	if len(names) > 0 {
+		g.Id(field).Op(":").Map(jen.String()).String().Values(names)
 	}
 }
 

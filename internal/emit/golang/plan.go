@@ -169,7 +169,7 @@ func (r *record) choose(g *jen.Group) {
 func (r *record) names() jen.Code {
 	return jen.Index().String().ValuesFunc(func(g *jen.Group) {
 		for _, f := range r.fields {
-			g.Lit(f.Value.Name)
+			g.Lit(f.Value.Wire)
 		}
 	})
 }

@@ -25,7 +25,7 @@ func graph(to [][]int) *model.Package {
 		}
 		p.Types = append(p.Types, &model.Def{Type: link(n), Is: s})
 	}
-	m := &model.Method{Name: "M", Wire: "S.M", Error: true, JSON: model.JSONAll, Params: []*model.Value{{Name: "p", Type: link(len(to) - 1), Named: true}}}
+	m := &model.Method{Name: "M", Wire: "S.M", Error: true, JSON: model.JSONAll, Params: []*model.Value{{Name: "p", Wire: "p", Type: link(len(to) - 1), Named: true}}}
 	p.Services = []*model.Service{{Name: "S", Wire: "S", Methods: []*model.Method{m}}}
 	return p
 }

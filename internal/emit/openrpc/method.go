@@ -34,7 +34,7 @@ func (e *emitter) params(m *model.Method) []object {
 	}
 	out := []object{}
 	for i, v := range m.Params {
-		d := object{{"name", v.Name}}
+		d := object{{"name", v.Wire}}
 		d.setTrue("required", i < required)
 		out = append(out, d.with("schema", e.value(v)))
 	}
@@ -43,7 +43,7 @@ func (e *emitter) params(m *model.Method) []object {
 
 func (e *emitter) optional(m *model.Method, i int) bool {
 	v := m.Params[i]
-	if m.Variadic && i == len(m.Params)-1 || slices.Contains(m.Plain.OmitEmpty, v.Name) {
+	if m.Variadic && i == len(m.Params)-1 || slices.Contains(m.Plain.OmitEmpty, v.Wire) {
 		return true
 	}
 	is := e.Resolve(v.Type)
@@ -58,15 +58,15 @@ func (e *emitter) result(m *model.Method) object {
 	case 1:
 		name := "result"
 		if m.Results[0].Named {
-			name = m.Results[0].Name
+			name = m.Results[0].Wire
 		}
 		return object{{"name", name}, {"schema", e.value(m.Results[0])}}
 	}
 	var names []string
 	members := object{}
 	for _, v := range m.Results {
-		names = append(names, v.Name)
-		members.set(v.Name, e.value(v))
+		names = append(names, v.Wire)
+		members.set(v.Wire, e.value(v))
 	}
 	return object{{"name", "result"}, {"schema", object{{"type", "object"}, {"properties", members}, {"required", names}}}}
 }
@@ -106,9 +106,12 @@ func (e *emitter) extension(s *model.Service, m *model.Method) object {
 	if len(m.Results) > 1 {
 		var names []string
 		for _, v := range m.Results {
-			names = append(names, v.Name)
+			names = append(names, v.Wire)
 		}
 		out.set("results", names)
+	}
+	if names := aliases(m); len(names) > 0 {
+		out.set("aliases", names)
 	}
 	out.setTrue("notify", m.Notify)
 	out.setTrue("idempotent", m.Idempotent)
@@ -144,11 +147,30 @@ func subscription(s *model.Subscription) (out object) {
 	return out
 }
 
+// aliases is the other names that parameters and results are accepted by, by their names.
+func aliases(m *model.Method) (out object) {
+	for _, side := range []struct {
+		name   string
+		values []*model.Value
+	}{{"params", m.Params}, {"results", m.Results}} {
+		names := object{}
+		for _, v := range side.values {
+			if len(v.Aliases) > 0 {
+				names.set(v.Wire, v.Aliases)
+			}
+		}
+		if len(names) > 0 {
+			out.set(side.name, names)
+		}
+	}
+	return out
+}
+
 // items is the schemas of the items of streams, by the names of the streams.
 func (e *emitter) items(m *model.Method, values []*model.Value) (out object) {
 	for _, v := range values {
 		if v.Stream {
-			out.set(v.Name, e.schema(v.Type))
+			out.set(v.Wire, e.schema(v.Type))
 		}
 	}
 	return out

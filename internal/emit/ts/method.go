@@ -70,7 +70,7 @@ func (e *emitter) result(m *model.Method) string {
 	}
 	var members []string
 	for _, v := range m.Results {
-		members = append(members, property(v.Name)+": "+e.resultType(v))
+		members = append(members, property(v.Wire)+": "+e.resultType(v))
 	}
 	return "Promise<{ " + strings.Join(members, "; ") + " }>"
 }
@@ -93,10 +93,13 @@ func (e *emitter) described(values []*model.Value) string {
 		if c := e.convert(v.Type, false); c != "" {
 			s += ", convert: " + c
 		}
+		if len(v.Aliases) > 0 {
+			s += ", alias: [" + quoteAll(v.Aliases) + "]"
+		}
 		if s == "" {
-			out = append(out, quote(v.Name))
+			out = append(out, quote(v.Wire))
 		} else {
-			out = append(out, "{ name: "+quote(v.Name)+s+" }")
+			out = append(out, "{ name: "+quote(v.Wire)+s+" }")
 		}
 	}
 	return strings.Join(out, ", ")

@@ -145,7 +145,7 @@ func TestFields(t *testing.T) {
 // TestBigInt is what differs where integers of 64 bits are bigints.
 func TestBigInt(t *testing.T) {
 	e := newEmitter(packageOf(), Options{BigInt: true})
-	m := &model.Method{Name: "M", Results: []*model.Value{{Name: "r0", Type: slice(int64Type)}}}
+	m := &model.Method{Name: "M", Results: []*model.Value{{Name: "r0", Wire: "r0", Type: slice(int64Type)}}}
 	if got, want := e.signature(m), "(options?: wirecall.CallOptions): Promise<bigint[] | null>"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -174,7 +174,7 @@ func TestNames(t *testing.T) {
 // TestCollisions gives every declaration a name of its own.
 func TestCollisions(t *testing.T) {
 	p := packageOf(&model.Method{Name: "Get"}, &model.Method{Name: "GET", Params: []*model.Value{
-		{Name: "options", Type: named("Promise")}, {Name: "this", Type: &model.Type{Kind: model.Named, Pkg: model.Import{Path: "other/s", Name: "s"}, Name: "S"}}}})
+		{Name: "options", Wire: "options", Type: named("Promise")}, {Name: "this", Wire: "this", Type: &model.Type{Kind: model.Named, Pkg: model.Import{Path: "other/s", Name: "s"}, Name: "S"}}}})
 	p.Types = append(p.Types, &model.Def{Type: named("Promise"), Is: structOf()},
 		&model.Def{Type: &model.Type{Kind: model.Named, Pkg: model.Import{Path: "other/s", Name: "s"}, Name: "S"}, Is: structOf()})
 	out, _, err := Generate(p, Options{})
@@ -191,7 +191,7 @@ func TestCollisions(t *testing.T) {
 // TestNotes says each loss once, with the place.
 func TestNotes(t *testing.T) {
 	m := &model.Method{Name: "M", Pos: model.Pos{File: "a.go", Line: 1, Col: 2}, Params: []*model.Value{
-		{Name: "a", Type: named("Custom")}, {Name: "b", Type: slice(named("Custom"))}, {Name: "c", Type: dict(text, named("Marked"))}, {Name: "d", Type: named("Point")}}}
+		{Name: "a", Wire: "a", Type: named("Custom")}, {Name: "b", Wire: "b", Type: slice(named("Custom"))}, {Name: "c", Wire: "c", Type: dict(text, named("Marked"))}, {Name: "d", Wire: "d", Type: named("Point")}}}
 	_, notes, err := Generate(packageOf(m), Options{})
 	if err != nil {
 		t.Fatal(err)

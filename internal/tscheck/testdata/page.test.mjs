@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { advance, reset, settle, virtualTime } from "./clock.mjs";
 
 virtualTime();
-const { connect } = await import(pathToFileURL(path.resolve(process.env.RUNTIME)));
+const { client, connect } = await import(pathToFileURL(path.resolve(process.env.RUNTIME)));
 
 /** The window and the document of a page. */
 const page = new EventTarget();
@@ -185,5 +185,34 @@ test("a page serves", async () => {
   assert.deepEqual(await answer({ id: 6, method: "Test.Wait" }), []);
   assert.deepEqual(await answer({ method: "$/cancelRequest", params: { id: 6 } }), [{ id: 6, error: { code: -32800, message: "canceled" } }]);
   assert.ok(left);
+  connection.close();
+});
+
+test("parameters and results are accepted by their aliases", async () => {
+  const { connection, socket } = await open({ replay: 0 });
+  const Aliased = { name: "Test", methods: {
+    say: { name: "Test.Say", params: [{ name: "writer", alias: ["author", "poster"] }, "text"], results: ["r0"] },
+    count: { name: "Test.Count", results: [{ name: "count", alias: ["number"] }, "rest"] },
+  } };
+  connection.serve(Aliased, { say: (writer, text) => `${writer}: ${text}` });
+  const answer = async (params) => {
+    socket.sent = [];
+    await socket.say({ id: 1, method: "Test.Say", params });
+    return socket.sent[0].result ?? socket.sent[0].error.message;
+  };
+  assert.equal(await answer({ writer: "Ann", text: "x" }), "Ann: x");
+  assert.equal(await answer({ author: "Ann", text: "x" }), "Ann: x");
+  assert.equal(await answer({ text: "x", poster: "Ann" }), "Ann: x");
+  assert.equal(await answer(["Ann", "x"]), "Ann: x");
+  assert.equal(await answer({ author: "Ann", writer: "Bob" }), "invalid params: author is another name of writer");
+  const called = async (result) => {
+    const promise = client(connection, Aliased).count().catch((error) => error.message);
+    await settle();
+    await socket.say({ id: socket.sent.at(-1).id, result });
+    return promise;
+  };
+  assert.deepEqual(await called({ count: 1, rest: 2 }), { count: 1, rest: 2 });
+  assert.deepEqual(await called({ number: 1, rest: 2 }), { count: 1, rest: 2 });
+  assert.equal(await called({ number: 1, count: 2 }), "Test.Count: the result cannot be decoded: number is another name of count");
   connection.close();
 });

@@ -22,6 +22,13 @@ type Api interface {
 	Begins(ctx context.Context, after int64) (iter.Seq2[Item, error], error)
 	Params(ctx context.Context, kept string, colour Color, added bool, more iter.Seq2[int, error]) error
 	Order(ctx context.Context, b, a string) error
+	//wirecall:param is alias=was
+	//wirecall:param soon alias=both
+	//wirecall:param since alias=next
+	//wirecall:cursor since=ID
+	Alias(ctx context.Context, is string, soon int, since int64) (iter.Seq2[Item, error], error)
+	//wirecall:result soon alias=both
+	AliasResult(ctx context.Context) (soon, changed int, err error)
 	Arity(ctx context.Context) (n int, more string, err error)
 	Several(ctx context.Context) (b string, c bool, err error)
 	Stream(ctx context.Context, up []int) (int, error)

@@ -16,22 +16,24 @@ const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run 
 
 // The names of Api's methods on the wire.
 const (
-	ApiAddedMethod    = "Api.Added"
-	ApiKindMethod     = "Api.Kind"
-	ApiRepeatedMethod = "Api.Repeated"
-	ApiOnceMethod     = "Api.Once"
-	ApiFollowMethod   = "Api.Follow"
-	ApiChangedMethod  = "Api.Changed"
-	ApiBeginsMethod   = "Api.Begins"
-	ApiParamsMethod   = "Api.Params"
-	ApiOrderMethod    = "Api.Order"
-	ApiArityMethod    = "Api.Arity"
-	ApiSeveralMethod  = "Api.Several"
-	ApiStreamMethod   = "Api.Stream"
-	ApiBothMethod     = "Api.Both"
-	ApiSendsMethod    = "Api.Sends"
-	ApiGetsMethod     = "Api.Gets"
-	ApiLoopMethod     = "Api.Loop"
+	ApiAddedMethod       = "Api.Added"
+	ApiKindMethod        = "Api.Kind"
+	ApiRepeatedMethod    = "Api.Repeated"
+	ApiOnceMethod        = "Api.Once"
+	ApiFollowMethod      = "Api.Follow"
+	ApiChangedMethod     = "Api.Changed"
+	ApiBeginsMethod      = "Api.Begins"
+	ApiParamsMethod      = "Api.Params"
+	ApiOrderMethod       = "Api.Order"
+	ApiAliasMethod       = "Api.Alias"
+	ApiAliasResultMethod = "Api.AliasResult"
+	ApiArityMethod       = "Api.Arity"
+	ApiSeveralMethod     = "Api.Several"
+	ApiStreamMethod      = "Api.Stream"
+	ApiBothMethod        = "Api.Both"
+	ApiSendsMethod       = "Api.Sends"
+	ApiGetsMethod        = "Api.Gets"
+	ApiLoopMethod        = "Api.Loop"
 )
 
 // apiDescription is what rpc.discover says of Api.
@@ -45,6 +47,8 @@ const apiDescription = `{"methods":[
 {"name":"Api.Begins","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1002,"message":"api.Full"}],"x-wirecall":{"service":"Api","streams":{"results":{"r0":{"$ref":"#/components/schemas/api.Item"}}},"idempotent":true,"cursor":{"param":"after","path":["ID"]},"errors":[{"name":"api.Full","code":1002,"data":{"$ref":"#/components/schemas/api.Full"}}]}},
 {"name":"Api.Params","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"kept","required":true,"schema":{"type":"string"}},{"name":"colour","required":true,"schema":{"$ref":"#/components/schemas/api.Color"}},{"name":"added","required":true,"schema":{"type":"boolean"}},{"name":"more","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1002,"message":"api.Full"}],"x-wirecall":{"service":"Api","streams":{"params":{"more":{"type":"integer","format":"int64"}}},"errors":[{"name":"api.Full","code":1002,"data":{"$ref":"#/components/schemas/api.Full"}}]}},
 {"name":"Api.Order","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"b","required":true,"schema":{"type":"string"}},{"name":"a","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1002,"message":"api.Full"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1002,"data":{"$ref":"#/components/schemas/api.Full"}}]}},
+{"name":"Api.Alias","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"is","required":true,"schema":{"type":"string"}},{"name":"soon","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"since","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1002,"message":"api.Full"}],"x-wirecall":{"service":"Api","streams":{"results":{"r0":{"$ref":"#/components/schemas/api.Item"}}},"aliases":{"params":{"is":["was"],"soon":["both"],"since":["next"]}},"idempotent":true,"cursor":{"param":"since","path":["ID"]},"errors":[{"name":"api.Full","code":1002,"data":{"$ref":"#/components/schemas/api.Full"}}]}},
+{"name":"Api.AliasResult","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"soon":{"type":"integer","format":"int64"},"changed":{"type":"integer","format":"int64"}},"required":["soon","changed"]}},"errors":[{"code":1002,"message":"api.Full"}],"x-wirecall":{"service":"Api","results":["soon","changed"],"aliases":{"results":{"soon":["both"]}},"errors":[{"name":"api.Full","code":1002,"data":{"$ref":"#/components/schemas/api.Full"}}]}},
 {"name":"Api.Arity","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"n":{"type":"integer","format":"int64"},"more":{"type":"string"}},"required":["n","more"]}},"errors":[{"code":1002,"message":"api.Full"}],"x-wirecall":{"service":"Api","results":["n","more"],"errors":[{"name":"api.Full","code":1002,"data":{"$ref":"#/components/schemas/api.Full"}}]}},
 {"name":"Api.Several","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"b":{"type":"string"},"c":{"type":"boolean"}},"required":["b","c"]}},"errors":[{"code":1002,"message":"api.Full"}],"x-wirecall":{"service":"Api","results":["b","c"],"errors":[{"name":"api.Full","code":1002,"data":{"$ref":"#/components/schemas/api.Full"}}]}},
 {"name":"Api.Stream","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"up","required":true,"schema":{"type":["array","null"],"items":{"type":"integer","format":"int64"}}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"errors":[{"code":1002,"message":"api.Full"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1002,"data":{"$ref":"#/components/schemas/api.Full"}}]}},
@@ -64,7 +68,7 @@ const apiDescription = `{"methods":[
 
 // ApiService serves impl as the service Api.
 func ApiService(impl Api) rpc.Service {
-	return rpc.Service{Name: "Api", Impl: impl, Methods: []*rpc.Method{&apiAdded, &apiKind, &apiRepeated, &apiOnce, &apiFollow, &apiChanged, &apiBegins, &apiParams, &apiOrder, &apiArity, &apiSeveral, &apiStream, &apiBoth, &apiSends, &apiGets, &apiLoop}, Description: apiDescription}
+	return rpc.Service{Name: "Api", Impl: impl, Methods: []*rpc.Method{&apiAdded, &apiKind, &apiRepeated, &apiOnce, &apiFollow, &apiChanged, &apiBegins, &apiParams, &apiOrder, &apiAlias, &apiAliasResult, &apiArity, &apiSeveral, &apiStream, &apiBoth, &apiSends, &apiGets, &apiLoop}, Description: apiDescription}
 }
 
 // ApiClient implements Api by calls through an rpc.Caller.
@@ -293,6 +297,80 @@ func (p *apiOrderParams) Field(i int) any {
 		return &p.B
 	default:
 		return &p.A
+	}
+}
+
+// Alias calls Api.Alias.
+func (c *ApiClient) Alias(ctx context.Context, is string, soon int, since int64) (iter.Seq2[Item, error], error) {
+	p := apiAliasParams{is, soon, since}
+	var r gen1.Stream
+	call := rpc.Call{Method: &apiAlias, Params: &p, Result: &r}
+	err := c.caller.Call(ctx, new(call))
+	return gen1.Cursor(ctx, c.caller, &call, func(m Item) { p.Since = m.ID }), err
+}
+
+var apiAlias = rpc.Method{
+	Name: ApiAliasMethod, Service: "Api", Params: []string{"is", "soon", "since"}, ParamAliases: map[string]string{
+		"both": "soon",
+		"next": "since",
+		"was":  "is",
+	}, Idempotent: true, Cursor: "since",
+	Errors: []*rpc.ErrorType{apiFull},
+	New:    gen1.New[apiAliasParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*apiAliasParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Api).Alias(ctx, p.Is, p.Soon, p.Since)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type apiAliasParams struct {
+	Is    string
+	Soon  int
+	Since int64
+}
+
+func (p *apiAliasParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Is
+	case 1:
+		return &p.Soon
+	default:
+		return &p.Since
+	}
+}
+
+// AliasResult calls Api.AliasResult.
+func (c *ApiClient) AliasResult(ctx context.Context) (soon int, changed int, err error) {
+	var r apiAliasResultResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &apiAliasResult, Result: &r})
+	return r.Soon, r.Changed, err
+}
+
+var apiAliasResult = rpc.Method{
+	Name: ApiAliasResultMethod, Service: "Api", Results: []string{"soon", "changed"}, ResultAliases: map[string]string{"both": "soon"},
+	Errors: []*rpc.ErrorType{apiFull},
+	New:    func() (any, any) { return nil, new(apiAliasResultResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*apiAliasResultResult)
+		r.Soon, r.Changed, err = impl.(Api).AliasResult(ctx)
+		return err
+	},
+}
+
+type apiAliasResultResult struct {
+	Soon    int
+	Changed int
+}
+
+func (p *apiAliasResultResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Soon
+	default:
+		return &p.Changed
 	}
 }
 

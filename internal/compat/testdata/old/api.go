@@ -32,6 +32,13 @@ type Api interface {
 	Begins(ctx context.Context, after int64) (iter.Seq2[Item, error], error)
 	Params(ctx context.Context, kept string, renamed Color, dropped int) error
 	Order(ctx context.Context, a, b string) error
+	//wirecall:param both alias=soon
+	//wirecall:param next alias=past
+	//wirecall:cursor next=ID
+	Alias(ctx context.Context, was string, both int, next int64) (iter.Seq2[Item, error], error)
+	//wirecall:result both alias=soon
+	//wirecall:result later alias=changed
+	AliasResult(ctx context.Context) (both, later int, err error)
 	Arity(ctx context.Context) (int, error)
 	Several(ctx context.Context) (a int, b string, err error)
 	Stream(ctx context.Context, up iter.Seq2[int, error]) (int, error)

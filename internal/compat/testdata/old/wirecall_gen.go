@@ -53,23 +53,25 @@ var goneDo = rpc.Method{
 
 // The names of Api's methods on the wire.
 const (
-	ApiRemovedMethod  = "Api.Removed"
-	ApiOldMethod      = "Api.Old"
-	ApiKindMethod     = "Api.Kind"
-	ApiRepeatedMethod = "Api.Repeated"
-	ApiOnceMethod     = "Api.Once"
-	ApiFollowMethod   = "Api.Follow"
-	ApiChangedMethod  = "Api.Changed"
-	ApiBeginsMethod   = "Api.Begins"
-	ApiParamsMethod   = "Api.Params"
-	ApiOrderMethod    = "Api.Order"
-	ApiArityMethod    = "Api.Arity"
-	ApiSeveralMethod  = "Api.Several"
-	ApiStreamMethod   = "Api.Stream"
-	ApiBothMethod     = "Api.Both"
-	ApiSendsMethod    = "Api.Sends"
-	ApiGetsMethod     = "Api.Gets"
-	ApiLoopMethod     = "Api.Loop"
+	ApiRemovedMethod     = "Api.Removed"
+	ApiOldMethod         = "Api.Old"
+	ApiKindMethod        = "Api.Kind"
+	ApiRepeatedMethod    = "Api.Repeated"
+	ApiOnceMethod        = "Api.Once"
+	ApiFollowMethod      = "Api.Follow"
+	ApiChangedMethod     = "Api.Changed"
+	ApiBeginsMethod      = "Api.Begins"
+	ApiParamsMethod      = "Api.Params"
+	ApiOrderMethod       = "Api.Order"
+	ApiAliasMethod       = "Api.Alias"
+	ApiAliasResultMethod = "Api.AliasResult"
+	ApiArityMethod       = "Api.Arity"
+	ApiSeveralMethod     = "Api.Several"
+	ApiStreamMethod      = "Api.Stream"
+	ApiBothMethod        = "Api.Both"
+	ApiSendsMethod       = "Api.Sends"
+	ApiGetsMethod        = "Api.Gets"
+	ApiLoopMethod        = "Api.Loop"
 )
 
 // apiDescription is what rpc.discover says of Api.
@@ -84,6 +86,8 @@ const apiDescription = `{"methods":[
 {"name":"Api.Begins","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","streams":{"results":{"r0":{"$ref":"#/components/schemas/api.Item"}}},"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
 {"name":"Api.Params","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"kept","required":true,"schema":{"type":"string"}},{"name":"renamed","required":true,"schema":{"$ref":"#/components/schemas/api.Color"}},{"name":"dropped","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
 {"name":"Api.Order","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"a","required":true,"schema":{"type":"string"}},{"name":"b","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
+{"name":"Api.Alias","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"was","required":true,"schema":{"type":"string"}},{"name":"both","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"next","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","streams":{"results":{"r0":{"$ref":"#/components/schemas/api.Item"}}},"aliases":{"params":{"both":["soon"],"next":["past"]}},"idempotent":true,"cursor":{"param":"next","path":["ID"]},"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
+{"name":"Api.AliasResult","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"both":{"type":"integer","format":"int64"},"later":{"type":"integer","format":"int64"}},"required":["both","later"]}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","results":["both","later"],"aliases":{"results":{"both":["soon"],"later":["changed"]}},"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
 {"name":"Api.Arity","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
 {"name":"Api.Several","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"a":{"type":"integer","format":"int64"},"b":{"type":"string"}},"required":["a","b"]}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","results":["a","b"],"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
 {"name":"Api.Stream","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"up","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","streams":{"params":{"up":{"type":"integer","format":"int64"}}},"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
@@ -104,7 +108,7 @@ const apiDescription = `{"methods":[
 
 // ApiService serves impl as the service Api.
 func ApiService(impl Api) rpc.Service {
-	return rpc.Service{Name: "Api", Impl: impl, Methods: []*rpc.Method{&apiRemoved, &apiOld, &apiKind, &apiRepeated, &apiOnce, &apiFollow, &apiChanged, &apiBegins, &apiParams, &apiOrder, &apiArity, &apiSeveral, &apiStream, &apiBoth, &apiSends, &apiGets, &apiLoop}, Description: apiDescription}
+	return rpc.Service{Name: "Api", Impl: impl, Methods: []*rpc.Method{&apiRemoved, &apiOld, &apiKind, &apiRepeated, &apiOnce, &apiFollow, &apiChanged, &apiBegins, &apiParams, &apiOrder, &apiAlias, &apiAliasResult, &apiArity, &apiSeveral, &apiStream, &apiBoth, &apiSends, &apiGets, &apiLoop}, Description: apiDescription}
 }
 
 // ApiClient implements Api by calls through an rpc.Caller.
@@ -349,6 +353,82 @@ func (p *apiOrderParams) Field(i int) any {
 		return &p.A
 	default:
 		return &p.B
+	}
+}
+
+// Alias calls Api.Alias.
+func (c *ApiClient) Alias(ctx context.Context, was string, both int, next int64) (iter.Seq2[Item, error], error) {
+	p := apiAliasParams{was, both, next}
+	var r gen1.Stream
+	call := rpc.Call{Method: &apiAlias, Params: &p, Result: &r}
+	err := c.caller.Call(ctx, new(call))
+	return gen1.Cursor(ctx, c.caller, &call, func(m Item) { p.Next = m.ID }), err
+}
+
+var apiAlias = rpc.Method{
+	Name: ApiAliasMethod, Service: "Api", Params: []string{"was", "both", "next"}, ParamAliases: map[string]string{
+		"past": "next",
+		"soon": "both",
+	}, Idempotent: true, Cursor: "next",
+	Errors: []*rpc.ErrorType{apiFull, apiLate},
+	New:    gen1.New[apiAliasParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*apiAliasParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Api).Alias(ctx, p.Was, p.Both, p.Next)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type apiAliasParams struct {
+	Was  string
+	Both int
+	Next int64
+}
+
+func (p *apiAliasParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Was
+	case 1:
+		return &p.Both
+	default:
+		return &p.Next
+	}
+}
+
+// AliasResult calls Api.AliasResult.
+func (c *ApiClient) AliasResult(ctx context.Context) (both int, later int, err error) {
+	var r apiAliasResultResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &apiAliasResult, Result: &r})
+	return r.Both, r.Later, err
+}
+
+var apiAliasResult = rpc.Method{
+	Name: ApiAliasResultMethod, Service: "Api", Results: []string{"both", "later"}, ResultAliases: map[string]string{
+		"changed": "later",
+		"soon":    "both",
+	},
+	Errors: []*rpc.ErrorType{apiFull, apiLate},
+	New:    func() (any, any) { return nil, new(apiAliasResultResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*apiAliasResultResult)
+		r.Both, r.Later, err = impl.(Api).AliasResult(ctx)
+		return err
+	},
+}
+
+type apiAliasResultResult struct {
+	Both  int
+	Later int
+}
+
+func (p *apiAliasResultResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Both
+	default:
+		return &p.Later
 	}
 }
 
