@@ -23,8 +23,9 @@ import (
 // Each request is a connection of srv in memory, which ends with the request: it is
 // authenticated by ServerOptions.Authenticate with the bearer token of the request, its
 // calls pass the interceptors, observers and limits of srv, and the contexts of handlers
-// have the values of the request's. A client that goes away cancels its calls. There are
-// no sessions, so that any server behind a balancer can answer any request.
+// have the values of the request's. A client that cancels a call, or goes away, cancels it
+// there. Nothing is kept between requests, so that any server behind a balancer can answer
+// any of them.
 //
 // Pages of other origins are refused, see http.CrossOriginProtection; and so are, on a
 // loopback address, requests for a host of another name.
@@ -41,8 +42,9 @@ func Handler(srv *rpc.Server, opts *Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{srv: srv, log: o.Logger, mcp: mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s },
-		&mcp.StreamableHTTPOptions{Stateless: true, PropagateRequestCancellation: true, Logger: o.Logger})}
+	h := &handler{srv: srv, log: o.Logger, cancels: cancelTable{calls: map[callName]context.CancelFunc{}}}
+	h.mcp = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s },
+		&mcp.StreamableHTTPOptions{Stateless: true, PropagateRequestCancellation: true, Logger: o.Logger})
 	return http.NewCrossOriginProtection().Handler(h), nil
 }
 
@@ -70,6 +72,8 @@ type handler struct {
 	srv *rpc.Server
 	log *slog.Logger
 	mcp http.Handler // whose tools call with callerOf
+
+	cancels cancelTable
 }
 
 // ServeHTTP implements http.Handler. Only a POST has messages; the SDK refuses the rest.
@@ -78,13 +82,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.mcp.ServeHTTP(w, r)
 		return
 	}
-	conn, done, err := h.connect(r)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	conn, done, err := h.connect(ctx, bearer(r))
 	if err != nil {
 		refuse(w, err)
 		return
 	}
 	defer done()
-	h.mcp.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, conn)))
+	h.cancels.serve(w, r.WithContext(context.WithValue(ctx, callerKey{}, conn)), cancel, h.mcp)
 }
 
 type callerKey struct{}
@@ -92,17 +98,18 @@ type callerKey struct{}
 // callerOf returns the connection of the request that a tool is called by.
 func callerOf(ctx context.Context) rpc.Caller { return ctx.Value(callerKey{}).(rpc.Caller) }
 
-// connect makes a connection in memory for a request. It ends with done, or if the client
-// goes away before; a notification that was sent is served behind done.
-func (h *handler) connect(r *http.Request) (conn *rpc.Conn, done func(), err error) {
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
-	stop := context.AfterFunc(r.Context(), func() { cancel(context.Cause(r.Context())) })
+// connect makes a connection in memory for a request with a context and a token. It ends
+// with done, or with the context before that; a notification that was sent is served
+// behind done.
+func (h *handler) connect(request context.Context, token func(context.Context) (string, error)) (conn *rpc.Conn, done func(), err error) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(request))
+	stop := context.AfterFunc(request, func() { cancel(context.Cause(request)) })
 	near, far := net.Pipe()
 	go func() {
 		h.srv.ServeConn(ctx, far)
 		cancel(nil)
 	}()
-	conn, err = rpc.NewConn(ctx, near, &rpc.ConnOptions{Token: bearer(r), Logger: h.log})
+	conn, err = rpc.NewConn(ctx, near, &rpc.ConnOptions{Token: token, Logger: h.log})
 	if err != nil {
 		stop()
 		near.Close()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -88,7 +89,7 @@ func TestHandlerCalls(t *testing.T) {
 
 // A request whose credentials are not accepted is refused as HTTP has it.
 func TestHandlerRefuses(t *testing.T) {
-	h, srv := newHandler(t, newBox(), &rpc.ServerOptions{Authenticate: authenticate, MaxConnections: 1})
+	h, srv := newHandler(t, newBox(), &rpc.ServerOptions{Authenticate: authenticate})
 	url := serve(t, h)
 	for _, tt := range []struct {
 		method, origin, token string
@@ -120,7 +121,13 @@ func TestHandlerRefuses(t *testing.T) {
 // post sends a request for the list of tools.
 func post(t *testing.T, method, url string, header http.Header) (status int, _ http.Header, body string) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
+	return request(t, method, url, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, header)
+}
+
+// request sends a request with a message.
+func request(t *testing.T, method, url, message string, header http.Header) (status int, _ http.Header, body string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(message))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,6 +148,74 @@ func post(t *testing.T, method, url string, header http.Header) (status int, _ h
 		t.Fatal(err)
 	}
 	return resp.StatusCode, resp.Header, string(b)
+}
+
+// The requests of agents count as connections.
+func TestHandlerLimit(t *testing.T) {
+	b := newBox()
+	h, _ := newHandler(t, b, &rpc.ServerOptions{MaxConnections: 1})
+	url := serve(t, h)
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, "POST", url, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"Toolbox_Wait"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"}}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if resp, err := http.DefaultClient.Do(r); err == nil {
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		}
+	}()
+	<-b.waiting
+	if status, header, body := post(t, "POST", url, nil); status != 503 || header.Get("Retry-After") != "1" {
+		t.Errorf("a second request is answered with %d, %s", status, body)
+	}
+	cancel()
+	<-b.ended
+	<-done
+}
+
+// A call in flight is answered although the server shuts down.
+func TestHandlerShutdown(t *testing.T) {
+	b := newBox()
+	release := make(chan struct{})
+	b.tick = func(_ context.Context, n int64) error {
+		if n == 1 {
+			close(b.waiting)
+			<-release
+		}
+		return nil
+	}
+	h, srv := newHandler(t, b, &rpc.ServerOptions{})
+	url := serve(t, h)
+	c, err := dial(t, url, "", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := make(chan *mcp.CallToolResult, 1)
+	go func() {
+		r, err := c.CallTool(t.Context(), &mcp.CallToolParams{Name: "Toolbox_Count", Arguments: json.RawMessage(`{"after":0}`)})
+		if err != nil {
+			t.Error(err)
+		}
+		answer <- r
+	}()
+	<-b.waiting
+	down := make(chan error, 1)
+	go func() { down <- srv.Shutdown(t.Context()) }()
+	for status := 0; status != 503; { // until the shutdown has begun
+		status, _, _ = post(t, "POST", url, nil)
+	}
+	close(release)
+	if got := text(t, <-answer); !strings.Contains(got, `{"N":100}`) {
+		t.Errorf("the call is answered with %s", got)
+	}
+	if err := <-down; err != nil {
+		t.Error(err)
+	}
 }
 
 // A request for another host on a loopback address is one of a page whose name leads there.
@@ -202,6 +277,74 @@ func (c closable) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(r.Context())
 	context.AfterFunc(c.ctx, cancel)
 	return c.Transport.RoundTrip(r.WithContext(ctx))
+}
+
+// Clients of earlier versions, whose transport does not close the request, cancel a call by
+// a notification; nobody cancels the calls of others.
+func TestHandlerCancelNotification(t *testing.T) {
+	b := newBox()
+	h, _ := newHandler(t, b, &rpc.ServerOptions{})
+	url := serve(t, h)
+	send := func(session, body string) (int, http.Header) {
+		header := http.Header{"Mcp-Session-Id": {session}, "Mcp-Protocol-Version": {"2025-06-18"}}
+		if session == "" {
+			header = nil
+		}
+		status, got, text := request(t, "POST", url, body, header)
+		if status/100 != 2 {
+			t.Errorf("%s: %d, %s", body, status, text)
+		}
+		return status, got
+	}
+	_, header := send("", `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}`)
+	session := header.Get("Mcp-Session-Id")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		send(session, `{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"Toolbox_Wait"}}`)
+	}()
+	<-b.waiting
+	send(session, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a"}}`)
+	if err := <-b.ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the handler ended with %v", err)
+	}
+	<-done
+}
+
+// A notification ends the call that it names, of the same client, and no other.
+func TestCancelTable(t *testing.T) {
+	table := cancelTable{calls: map[callName]context.CancelFunc{}}
+	calls := map[string]func(){}
+	var canceled []string
+	call := func(session, id string) {
+		calls[session+id] = table.read(session, []byte(`{"id":`+id+`,"method":"tools/call"}`), func() { canceled = append(canceled, session+id) })
+	}
+	cancel := func(session, id string) {
+		table.read(session, []byte(`{"method":"notifications/cancelled","params":{"requestId":`+id+`}}`), nil)()
+	}
+	call("s", "1")
+	call("s", `"1"`)
+	call("other", "1")
+	call("other", "1") // twice the same id
+	calls["other1"]()  // leaves the first
+	table.read("s", []byte(`{"id":2,"method":"tools/list"}`), nil)()
+	table.read("s", []byte(`[{"method":"notifications/cancelled","params":{"requestId":1}}]`), nil)()
+	cancel("third", "1")
+	cancel("s", "2")
+	cancel("s", "1")
+	if !slices.Equal(canceled, []string{"s1"}) {
+		t.Errorf("canceled %v", canceled)
+	}
+	calls["s1"]()
+	cancel("s", "1")
+	cancel("s", `"1"`)
+	if !slices.Equal(canceled, []string{"s1", `s"1"`}) {
+		t.Errorf("canceled %v", canceled)
+	}
+	calls[`s"1"`]()
+	if len(table.calls) != 1 {
+		t.Errorf("%d calls are left", len(table.calls))
+	}
 }
 
 // A notification is served although its request has been answered.

@@ -9,6 +9,7 @@
 //	go tool wirecall list [flags] URL [PREFIX]
 //	go tool wirecall describe [flags] URL METHOD|TYPE
 //	go tool wirecall diff [flags] OLD NEW
+//	go tool wirecall mcp [flags] URL
 //	go tool wirecall completion bash|zsh|fish|pwsh
 //	go tool wirecall help
 //	go tool wirecall version
