@@ -1,6 +1,7 @@
 // Package internal_test holds the code against the picture of how it is cut:
 //
 //	cmd/wirecall -> internal/load, internal/emit/* -> internal/model; cmd/wirecall -> internal/importer, typescript
+//	cmd/wirecall, rpc/inspector -> internal/inspect -> internal/transport
 //	cmd/wirecall -> internal/dynamic, internal/connect -> rpc; internal/dynamic, internal/compat -> internal/openrpc
 //	generated code -> rpc/gen1 -> rpc -> internal/session, internal/contract, codec; codec/cbor -> codec -> internal/wire
 //	rpc -> internal/post -> internal/wire
@@ -27,11 +28,12 @@ const module = "github.com/wirecall/wirecall"
 // of a name is any rest. What is not named, examples say, may import rpc and
 // what is below it.
 var allowed = map[string][]string{
-	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "internal/importer", "typescript", "internal/dynamic", "internal/compat", "internal/openrpc", "internal/connect", "rpc"},
+	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "internal/importer", "typescript", "internal/dynamic", "internal/compat", "internal/openrpc", "internal/connect", "internal/inspect", "rpc"},
 	"internal/compat":  {"internal/openrpc"},
 	"internal/openrpc": {},
 	"internal/dynamic": {"internal/openrpc", "rpc", "rpc/gen1"},
 	"internal/connect": {"rpc", "codec/cbor"},
+	"internal/inspect": {"internal/transport"},
 	"internal/load":    {"internal/model"},
 	"internal/emit/*":  {"internal/model"},
 	"internal/model":   {},
@@ -79,9 +81,10 @@ var allowed = map[string][]string{
 		"internal/transport",
 		"internal/wire",
 	},
-	"rpc/gen1": {"rpc", "internal/contract"},
-	"rpc/*":    {"rpc", "codec", "codec/*", "internal/wire"},
-	"*":        {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
+	"rpc/gen1":      {"rpc", "internal/contract"},
+	"rpc/inspector": {"rpc", "internal/inspect"},
+	"rpc/*":         {"rpc", "codec", "codec/*", "internal/wire"},
+	"*":             {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
 }
 
 // kept says where alone a dependency may be imported.

@@ -52,6 +52,7 @@ var commands = []command{
 	{"list", "list [flags] URL [PREFIX]\n\tList the methods of a server that describes itself.", remote("list")},
 	{"describe", "describe [flags] URL METHOD|TYPE\n\tPrint what a server says of a method or a type.", remote("describe")},
 	{"diff", "diff [flags] OLD NEW\n\tSay what has changed between two descriptions, and what that breaks.", remote("diff")},
+	{"inspect", "inspect [flags] URL\n\tServe a page that shows a server and calls it.", remote("inspect")},
 	{"mcp", mcpUsage, mcp},
 	{"completion", "completion bash|zsh|fish|pwsh\n\tPrint a script that completes commands, methods and parameters.", remote("completion")},
 }

@@ -14,14 +14,20 @@ import (
 // To connects to a URL, with the result of DialOptions. The URL is one of rpc.Dial's, or
 // exec: and a program with its arguments, which is started.
 func (o *Options) To(ctx context.Context, url string, d *rpc.DialOptions) (*rpc.Conn, error) {
-	if command, ok := strings.CutPrefix(url, "exec:"); ok {
-		return o.start(ctx, command, d)
+	command, ok := strings.CutPrefix(url, "exec:")
+	if !ok {
+		return rpc.Dial(ctx, url, d)
 	}
-	return rpc.Dial(ctx, url, d)
+	p, err := o.Start(command)
+	if err != nil {
+		return nil, err
+	}
+	return rpc.NewConn(ctx, p, &rpc.ConnOptions{Token: d.Token, Framing: d.Framing, Plain: d.Plain, ByPosition: d.ByPosition, Logger: d.Logger})
 }
 
-// start starts a program and connects to its standard input and output.
-func (o *Options) start(ctx context.Context, command string, d *rpc.DialOptions) (*rpc.Conn, error) {
+// Start starts a program, and returns its standard input and output. Close ends its input,
+// and the program if that does not.
+func (o *Options) Start(command string) (io.ReadWriteCloser, error) {
 	args := strings.Fields(command)
 	if len(args) == 0 {
 		return nil, errors.New("exec: needs a program and its arguments")
@@ -39,7 +45,7 @@ func (o *Options) start(ctx context.Context, command string, d *rpc.DialOptions)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	return rpc.NewConn(ctx, &program{out, in, cmd}, &rpc.ConnOptions{Token: d.Token, Framing: d.Framing, Plain: d.Plain, ByPosition: d.ByPosition, Logger: d.Logger})
+	return &program{out, in, cmd}, nil
 }
 
 // A program is the standard input and output of one that runs.

@@ -12,8 +12,11 @@ func TestBundlesAreFresh(t *testing.T) {
 		t.Fatalf("no pages: %v", err)
 	}
 	for _, entry := range entries {
-		if err := bundle(entry, filepath.Dir(filepath.Dir(entry)), true); err != nil {
+		if err := bundle(entry, filepath.Dir(filepath.Dir(entry)), false, true); err != nil {
 			t.Error(err)
 		}
+	}
+	if err := bundle("../../inspect/src/main.ts", "../../inspect", true, true); err != nil {
+		t.Error(err)
 	}
 }

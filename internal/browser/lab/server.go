@@ -38,6 +38,7 @@ func NewServer(authenticate func(context.Context, string) (context.Context, erro
 	s.Server = rpc.NewServer(&rpc.ServerOptions{
 		Codecs:       []codec.Codec{cbor.Codec},
 		Sessions:     &rpc.SessionOptions{},
+		Describe:     true,
 		Authenticate: authenticate,
 		Observers:    []*rpc.Observer{{Conn: s.observe}},
 	})

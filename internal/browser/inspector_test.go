@@ -1,0 +1,323 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/wirecall/wirecall/internal/browser/lab"
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/inspector"
+)
+
+// inspect opens the inspector of a lab.
+func inspect(t *testing.T) *page {
+	t.Helper()
+	s := newSite(t, nil)
+	s.mux.Handle("/inspect/", http.StripPrefix("/inspect", inspector.Handler(s.lab.Server, nil)))
+	p := open(t, s.url+"/inspect/")
+	await(t, p, `document.querySelector("[data-method='Lab.Echo']")`)
+	return p
+}
+
+// choose shows the form of a method.
+func choose(t *testing.T, p *page, method string) {
+	t.Helper()
+	click(t, p, fmt.Sprintf("[data-method='%s']", method))
+	await(t, p, fmt.Sprintf(`document.querySelector("#method h2").textContent === %q`, method))
+}
+
+func click(t *testing.T, p *page, selector string) {
+	t.Helper()
+	do(t, p, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// fill enters text into the field of the form that has a label.
+func fill(t *testing.T, p *page, label, text string) {
+	t.Helper()
+	id := eval[string](t, p, fmt.Sprintf(`[...document.querySelectorAll("#call label")].find((l) => l.textContent.startsWith(%q)).htmlFor`, label))
+	do(t, p, chromedp.SendKeys(chromedp.CSS("#"+id), text))
+}
+
+// retype replaces the text of an input.
+func retype(t *testing.T, p *page, selector, text string) {
+	t.Helper()
+	eval[bool](t, p, fmt.Sprintf(`(document.querySelector(%q).value = "", true)`, selector))
+	do(t, p, chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// send makes the call of the form.
+func send(t *testing.T, p *page) {
+	t.Helper()
+	click(t, p, "#call > button.primary")
+}
+
+// awaitCard waits until an expression holds of the latest call, which is card.
+func awaitCard(t *testing.T, p *page, expression string) {
+	t.Helper()
+	await(t, p, `((card) => card && (`+expression+`))(document.querySelector("#cards .card"))`)
+}
+
+// A call is made by a form, and its answer and its errors are shown. What a server sends is
+// text, whatever is in it.
+func TestInspectorCalls(t *testing.T) {
+	p := inspect(t)
+	choose(t, p, "Lab.Echo")
+	fill(t, p, "text", "hello <b>there</b>")
+	send(t, p)
+	awaitCard(t, p, `card.dataset.state === "done" && card.querySelector(".result").textContent === '"hello <b>there</b>"'`)
+
+	choose(t, p, "Lab.Half")
+	fill(t, p, "n", "three")
+	send(t, p)
+	await(t, p, `document.querySelector("#call .error").textContent === "n: three is no integer"`)
+	choose(t, p, "Lab.Half")
+	fill(t, p, "n", "3")
+	send(t, p)
+	awaitCard(t, p, `card.dataset.state === "failed" && card.querySelector("[role=alert]").textContent.includes("3 is odd") && card.textContent.includes("lab.Odd, code 3001") && card.textContent.includes('"n": 3')`)
+
+	choose(t, p, "Lab.Half")
+	click(t, p, "#call .switch input")
+	fill(t, p, "Parameters", `{"n":9007199254740994}`)
+	send(t, p)
+	awaitCard(t, p, `card.querySelector(".result")?.textContent === "4503599627370497"`)
+	click(t, p, "#tab-history")
+	await(t, p, `document.querySelectorAll("#history-list li").length === 3`)
+	click(t, p, "#history-list li:last-child button")
+	await(t, p, `document.querySelector("#method h2").textContent === "Lab.Echo" && document.querySelector("#call input[autocomplete=off]").value === "hello <b>there</b>"`)
+}
+
+// A stream is held up by not reading it, until its producer has no credit. Items are filtered.
+func TestInspectorStream(t *testing.T) {
+	p := inspect(t)
+	choose(t, p, "Lab.Count")
+	fill(t, p, "from", "0")
+	fill(t, p, "to", "1000000000")
+	send(t, p)
+	awaitCard(t, p, `card.querySelectorAll(".items li").length > 0`)
+	click(t, p, ".stream .bar button")
+	awaitCard(t, p, `card.querySelector(".stream .status").textContent.includes("paused, credit for 0 more")`)
+	do(t, p, chromedp.SendKeys(chromedp.CSS(".stream [type=search]"), "7"))
+	awaitCard(t, p, `((items) => items.length > 0 && [...items].every((i) => i.textContent.includes("7")))(card.querySelectorAll(".items li"))`)
+	before := eval[string](t, p, `document.querySelector(".items li:last-child").textContent`)
+	screenshot(t, p, "inspector", "light", 1100, 820)
+	click(t, p, ".stream .bar button")
+	awaitCard(t, p, fmt.Sprintf(`Number(card.querySelector(".items li:last-child").textContent) > %s`, before))
+	click(t, p, ".stream .bar button + button")
+	awaitCard(t, p, `card.dataset.state === "done" && card.querySelector(".stream").dataset.end === "cancelled"`)
+
+	choose(t, p, "Lab.Produced")
+	send(t, p)
+	click(t, p, "#tab-frames")
+	do(t, p, chromedp.SendKeys(chromedp.CSS("#frame-filter"), "Lab.Produced"))
+	await(t, p, `((li) => li?.querySelector(".what").textContent.endsWith(": Lab.Produced") && li.querySelector(".took").textContent.endsWith(" ms"))(document.querySelector("#frame-list > li"))`)
+}
+
+// A stream is sent: the lines that were entered, then items by hand.
+func TestInspectorUpload(t *testing.T) {
+	p := inspect(t)
+	choose(t, p, "Lab.Check")
+	fill(t, p, "Items", "0\n1\n2")
+	send(t, p)
+	awaitCard(t, p, `card.querySelector(".result")?.textContent === "3" && card.querySelector(".sending output").textContent === "3 items"`)
+	fill(t, p, "Items", "\nno JSON")
+	send(t, p)
+	awaitCard(t, p, `card.dataset.state === "failed" && card.querySelector("[role=alert]").textContent.includes("line 4")`)
+
+	choose(t, p, "Lab.Double")
+	fill(t, p, "Items", "1")
+	click(t, p, ".upload [type=checkbox]")
+	send(t, p)
+	awaitCard(t, p, `card.querySelector(".items li")?.textContent === "2"`)
+	do(t, p, chromedp.SendKeys(chromedp.CSS(".sending input"), "21\r"))
+	awaitCard(t, p, `card.querySelector(".items li:last-child").textContent === "42"`)
+	click(t, p, ".sending button + button")
+	awaitCard(t, p, `card.dataset.state === "done" && card.querySelector(".stream").dataset.end === "ended"`)
+}
+
+// A call of the server is refused until calls are answered by hand.
+func TestInspectorAnswers(t *testing.T) {
+	p := inspect(t)
+	choose(t, p, "Lab.CallBack")
+	fill(t, p, "text", "abc")
+	send(t, p)
+	awaitCard(t, p, `card.dataset.state === "failed" && card.querySelector("[role=alert]").textContent.includes("method not found")`)
+	click(t, p, "#tab-incoming")
+	await(t, p, `document.querySelector("#incoming .card").textContent.includes("was refused")`)
+	click(t, p, "#incoming-answer")
+
+	for _, answer := range []string{"result", "error"} {
+		click(t, p, "#tab-call")
+		send(t, p)
+		await(t, p, `document.querySelector("#incoming-count").textContent === " (1)"`)
+		click(t, p, "#tab-incoming")
+		await(t, p, `document.querySelector("#incoming .card pre").textContent.includes('"text": "abc"')`)
+		if answer == "error" {
+			click(t, p, "#incoming .card summary")
+			click(t, p, "#incoming .card details button")
+			awaitCard(t, p, `card.dataset.state === "failed" && card.querySelector("[role=alert]").textContent.includes("refused by hand")`)
+			continue
+		}
+		eval[bool](t, p, `(document.querySelector("#incoming .card textarea").value = '"cba"', true)`)
+		click(t, p, "#incoming .card .primary")
+		awaitCard(t, p, `card.querySelector(".result")?.textContent === '"cba"'`)
+	}
+	await(t, p, `document.querySelector("#incoming-count").textContent === ""`)
+}
+
+// The socket is cut by hand. What is called meanwhile is answered in the same session when it
+// has been resumed.
+func TestInspectorResumes(t *testing.T) {
+	p := inspect(t)
+	choose(t, p, "Lab.Echo")
+	click(t, p, "#cut")
+	await(t, p, `document.querySelector("#phase").dataset.phase === "detached"`)
+	fill(t, p, "text", "behind the cut")
+	send(t, p)
+	awaitCard(t, p, `card.dataset.state === "running"`)
+	click(t, p, "#cut")
+	awaitCard(t, p, `card.querySelector(".result")?.textContent === '"behind the cut"'`)
+	await(t, p, `document.querySelector("#session").textContent === "session 1" && document.querySelector("#phase").dataset.phase === "connected"`)
+	click(t, p, "#tab-frames")
+	await(t, p, `[...document.querySelectorAll("#frame-list .what")].some((w) => w.textContent.includes("rpc.resume"))`)
+	screenshot(t, p, "inspector-dark", "dark", 1100, 820)
+	screenshot(t, p, "inspector-phone", "light", 390, 820)
+	click(t, p, "#tab-connections")
+	await(t, p, `document.querySelector("#connections-table tbody tr")?.textContent.includes("connected, can be resumed")`)
+}
+
+// Neither the token that is entered nor that of the session is anywhere in the page.
+func TestInspectorHidesTokens(t *testing.T) {
+	const token = "letmein-9f3a"
+	s := newSite(t, func(ctx context.Context, got string) (context.Context, error) {
+		if got != token {
+			return nil, rpc.Errorf(rpc.CodeUnauthenticated, "who are you?")
+		}
+		return ctx, nil
+	})
+	s.mux.Handle("/inspect/", http.StripPrefix("/inspect", inspector.Handler(s.lab.Server, nil)))
+	p := open(t, s.url+"/inspect/")
+	await(t, p, `document.querySelector("#phase").dataset.phase === "refused" && document.querySelector("#cause").textContent === "who are you?"`)
+	do(t, p, chromedp.SendKeys(chromedp.CSS("#token"), token+"\r"))
+	await(t, p, `document.querySelector("[data-method='Lab.Echo']") && document.querySelector("#phase").dataset.phase === "connected"`)
+	choose(t, p, "Lab.Echo")
+	click(t, p, "#call > details summary")
+	fill(t, p, "Metadata", "authorization="+token)
+	send(t, p)
+	awaitCard(t, p, `card.dataset.state === "done"`)
+	click(t, p, "#cut")
+	await(t, p, `document.querySelector("#phase").dataset.phase === "detached"`)
+	click(t, p, "#cut")
+	await(t, p, `document.querySelector("#phase").dataset.phase === "connected"`)
+	click(t, p, "#tab-frames")
+	await(t, p, `[...document.querySelectorAll("#frame-list .what")].some((w) => w.textContent.includes("rpc.resume"))`)
+	eval[bool](t, p, `(document.querySelectorAll("#frame-list details").forEach((d) => (d.open = true)), true)`)
+	await(t, p, `[...document.querySelectorAll("#frame-list details")].every((d) => d.querySelector("pre"))`)
+	eval[bool](t, p, `(document.querySelectorAll("#token, #call input").forEach((i) => (i.value = "")), true)`)
+	text := eval[string](t, p, `document.documentElement.textContent + JSON.stringify(sessionStorage) + location.href`)
+	if strings.Contains(text, token) {
+		t.Error("the token is shown")
+	}
+	for _, member := range []string{`"session": "•••"`, `"auth": "•••"`, `"authorization": "•••"`} {
+		if !strings.Contains(text, member) {
+			t.Errorf("the frames lack %s", member)
+		}
+	}
+	if regexp.MustCompile(`"session": "[^•]`).MatchString(text) {
+		t.Error("the token of a session is shown")
+	}
+}
+
+// A server that does not describe itself is called by names.
+func TestInspectorWithoutDescription(t *testing.T) {
+	s := newSite(t, nil)
+	srv := rpc.NewServer(nil)
+	srv.Register(lab.LabService(s.lab))
+	s.mux.Handle("/plain", srv)
+	s.mux.Handle("/inspect/", http.StripPrefix("/inspect", inspector.Handler(srv, &inspector.Options{URL: "/plain"})))
+	p := open(t, s.url+"/inspect/")
+	await(t, p, `document.querySelector("#described").textContent.includes("does not describe itself") && document.querySelector("#by-name").open`)
+	byName := func(method, params string) {
+		retype(t, p, "#by-name-method", method+"\r")
+		await(t, p, fmt.Sprintf(`document.querySelector("#method h2")?.textContent === %q`, method))
+		fill(t, p, "Parameters", params)
+		send(t, p)
+	}
+	byName("Lab.Half", "[8]")
+	awaitCard(t, p, `card.querySelector(".result")?.textContent === "4"`)
+	byName("Lab.Echo", `{"text":"by name"}`)
+	awaitCard(t, p, `card.querySelector(".result")?.textContent === '"by name"'`)
+	click(t, p, "#by-name-stream")
+	byName("Lab.Count", "[0,3]")
+	awaitCard(t, p, `card.querySelectorAll(".items li").length === 3 && card.dataset.state === "done"`)
+}
+
+// hostile is a description that goes round in circles, is not what it should be, and would be
+// HTML.
+const hostile = `{"info":7,"methods":[null,7,{"name":7},{"name":"Round.About","params":[
+	{"name":"a","required":true,"schema":{"$ref":"#/components/schemas/a"}},
+	{"name":"tree","required":true,"schema":{"$ref":"#/components/schemas/tree"}},
+	{"name":"list","schema":{"$ref":"#/components/schemas/list"}},
+	{"name":"__proto__","schema":{"$ref":"#/components/schemas/__proto__"}},
+	{"name":"odd","required":true,"schema":{"type":["string",{}],"properties":7,"enum":"x","x-enum":{"a":1}}},
+	null,7,{"schema":true}],"description":"<img src=x onerror=\"document.title='broken'\">",
+	"errors":7,"x-wirecall":{"streams":{"params":7,"results":[]},"results":"x","cursor":7,"errors":[null]}},
+	{"name":"<script>document.title='broken'</script>","params":{},"result":7,"x-wirecall":[]}],
+	"components":{"tags":[null],"schemas":{"a":{"$ref":"#/components/schemas/b"},"b":{"allOf":[{"$ref":"#/components/schemas/a"}]},
+	"tree":{"type":"object","required":["next","list"],"properties":{"next":{"$ref":"#/components/schemas/tree"},"list":{"type":"array","items":{"$ref":"#/components/schemas/list"}}}},
+	"list":{"type":"array","items":{"$ref":"#/components/schemas/list"}}}}}`
+
+// A hostile description breaks nothing, and its methods can still be called.
+func TestInspectorHostileDescription(t *testing.T) {
+	s := newSite(t, nil)
+	many := make([]string, 20000)
+	for i := range many {
+		many[i] = fmt.Sprintf(`{"name":"Many.Method%d"}`, i)
+	}
+	document := strings.Replace(hostile, `"methods":[`, `"methods":[`+strings.Join(many, ",")+",", 1)
+	srv := rpc.NewServer(nil)
+	srv.Register(rpc.Service{Name: "rpc", Methods: []*rpc.Method{{Name: "rpc.discover", New: func() (any, any) { return nil, new(json.RawMessage) },
+		Serve: func(_ context.Context, _ any, c *rpc.Call) error {
+			*c.Result.(*json.RawMessage) = json.RawMessage(document)
+			return nil
+		}}}})
+	s.mux.Handle("/hostile", srv)
+	s.mux.Handle("/inspect/", http.StripPrefix("/inspect", inspector.Handler(srv, &inspector.Options{URL: "/hostile"})))
+	p := open(t, s.url+"/inspect/")
+	await(t, p, `document.querySelector("#method-list").textContent.includes("and 19502 more")`)
+	do(t, p, chromedp.SendKeys(chromedp.CSS("#method-filter"), "round"))
+	await(t, p, `document.querySelectorAll("#method-list button").length === 1`)
+	choose(t, p, "Round.About")
+	await(t, p, `document.querySelector("#method .doc").textContent.startsWith("<img")`)
+	send(t, p)
+	await(t, p, `document.querySelector("#call .error").textContent !== "" || document.querySelector(".card")?.dataset.state === "failed"`)
+	retype(t, p, "#method-filter", "script")
+	await(t, p, `document.querySelectorAll("#method-list button").length === 1`)
+	click(t, p, "#method-list button")
+	send(t, p)
+	awaitCard(t, p, `card.dataset.state === "failed" && card.textContent.includes("method not found")`)
+	if title := eval[string](t, p, `document.title`); title != "wirecall inspector" {
+		t.Errorf("the title is %q", title)
+	}
+}
+
+// Everything that can be used has a name, and the tabs are reached by the keyboard.
+func TestInspectorIsAccessible(t *testing.T) {
+	p := inspect(t)
+	choose(t, p, "Lab.Double")
+	click(t, p, "#by-name summary")
+	unnamed := eval[[]string](t, p, `[...document.querySelectorAll("input, textarea, select, button")].filter((e) => !e.textContent.trim() && !e.ariaLabel && !e.labels?.length).map((e) => e.outerHTML)`)
+	if len(unnamed) > 0 {
+		t.Errorf("without names: %q", unnamed)
+	}
+	eval[bool](t, p, `(document.querySelector("#tab-call").focus(), true)`)
+	do(t, p, chromedp.KeyEvent(kb.ArrowRight))
+	await(t, p, `document.activeElement.id === "tab-frames" && !document.querySelector("#frames").hidden && document.querySelector("#calls").hidden`)
+}

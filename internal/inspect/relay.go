@@ -1,0 +1,151 @@
+package inspect
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+
+	"github.com/wirecall/wirecall/internal/transport"
+)
+
+// ServeHTTP implements http.Handler: it pipes the frames of the page's WebSocket to the
+// server and back, and returns when either has closed. If there is no connection to the
+// server, the page's close frame says why.
+func (t *Target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), dialTimeout)
+	defer cancel()
+	ws, err := transport.Accept(w, r, subprotocol, false, options)
+	if err != nil {
+		return // Accept has answered
+	}
+	page := newEnd(ws)
+	server, err := t.dial(ctx)
+	if err != nil {
+		page.close(transport.CloseError{Code: closeUnreachable, Reason: err.Error()})
+		return
+	}
+	(&relay{page: page, server: newEnd(server), lines: t.isByteStream(), token: t.Token}).run()
+}
+
+// A relay pipes frames between the page and the server.
+type relay struct {
+	page, server *end
+	lines        bool // the server takes one message a frame
+	token        func(context.Context) (string, error)
+}
+
+// run pipes until either side has closed, and closes the other likewise.
+func (r *relay) run() {
+	var wg sync.WaitGroup
+	wg.Go(func() { r.page.close(pipe(r.server, r.page.send)) })
+	wg.Go(func() { r.server.close(pipe(r.page, r.toServer())) })
+	wg.Wait()
+}
+
+// pipe passes each frame of an end on, and returns why that has ended.
+func pipe(from *end, send func([]byte) error) error {
+	for {
+		frame, err := from.t.ReadFrame()
+		if err == nil {
+			err = send(frame)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// toServer returns the function that passes a frame of the page to the server, the first
+// with the token.
+func (r *relay) toServer() func([]byte) error {
+	first := true
+	return func(frame []byte) error {
+		if first && r.token != nil {
+			var err error
+			if frame, err = withToken(frame, r.token); err != nil {
+				return err
+			}
+		}
+		first = false
+		if !r.lines {
+			return r.server.send(frame)
+		}
+		for message := range bytes.SplitSeq(frame, []byte("\n")) {
+			if err := r.server.send(message); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// withToken adds the credentials to the request that begins or resumes a session, which is
+// alone in its frame. Other frames it returns as they are: the server refuses them.
+func withToken(frame []byte, token func(context.Context) (string, error)) ([]byte, error) {
+	var request struct {
+		JSONRPC string                     `json:"jsonrpc"`
+		ID      json.RawMessage            `json:"id"`
+		Method  string                     `json:"method"`
+		Params  map[string]json.RawMessage `json:"params"`
+	}
+	if err := json.Unmarshal(frame, &request); err != nil || request.Params == nil {
+		return frame, nil
+	}
+	text, err := token(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	if request.Params["auth"], err = json.Marshal(text); err != nil {
+		return nil, err
+	}
+	return json.Marshal(request)
+}
+
+// An end is one side of a relay. It implements transport.Owner.
+type end struct {
+	t       transport.Transport
+	mu      sync.Mutex // held by the flusher
+	closing sync.Once
+}
+
+func newEnd(t transport.Transport) *end {
+	e := &end{t: t}
+	t.Bind(e)
+	return e
+}
+
+// Kick implements transport.Owner: it has the answer to a ping sent.
+func (e *end) Kick() {
+	go func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.t.Flush(true) // the reader gets the error
+	}()
+}
+
+// Heard implements transport.Owner.
+func (e *end) Heard() {}
+
+// send writes a frame, and returns when the socket has taken it.
+func (e *end) send(frame []byte) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.t.WriteFrame(frame); err != nil {
+		return err
+	}
+	_, err := e.t.Flush(true)
+	return err
+}
+
+// close closes this end as the other was closed: with its close frame, or without one.
+func (e *end) close(cause error) {
+	e.closing.Do(func() {
+		if frame, ok := errors.AsType[transport.CloseError](cause); ok {
+			e.t.CloseHandshake(frame.Code, frame.Reason)
+		}
+		e.t.Close()
+	})
+}
