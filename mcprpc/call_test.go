@@ -98,6 +98,7 @@ func valid(t *testing.T, schema, value any) {
 // fit, with the place.
 func TestToolErrors(t *testing.T) {
 	c := overMemory(t, newBox(), nil, nil)
+	tools := toolsOf(t, c)
 	for _, tt := range []struct{ tool, arguments, text, content string }{
 		{"Toolbox_Erase", `{"name":"root"}`, "erasing: the name root is not allowed (toolbox.Refused, code 1001)\n" + `{"name":"root"}`,
 			`{"code":1001,"data":{"name":"root"},"message":"erasing: the name root is not allowed","type":"toolbox.Refused"}`},
@@ -117,6 +118,9 @@ func TestToolErrors(t *testing.T) {
 		}
 		if got := structured(t, r); tt.content != "" && got != tt.content {
 			t.Errorf("%s %s: %s, want %s", tt.tool, tt.arguments, got, tt.content)
+		}
+		if schema := tools[tt.tool].OutputSchema; schema != nil {
+			valid(t, schema, r.StructuredContent)
 		}
 	}
 }

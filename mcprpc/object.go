@@ -13,6 +13,9 @@ type member struct {
 	value any // an object, or what encoding/json takes
 }
 
+// MarshalJSON implements json.Marshaler.
+func (o object) MarshalJSON() ([]byte, error) { return o.json() }
+
 // json returns the object as JSON. Text that is JSON already is written as it is.
 func (o object) json() (json.RawMessage, error) {
 	var b bytes.Buffer

@@ -60,9 +60,20 @@ func (s *schemas) input(m *openrpc.Method) (json.RawMessage, error) {
 	return s.finish(m, append(out, member{"additionalProperties", false}), all)
 }
 
+// errorSchema is the schema of the structured content of an error.
+var errorSchema = object{
+	{"description", "An error."},
+	{"type", "object"},
+	{"properties", object{{"code", object{{"type", "integer"}}}, {"message", object{{"type", "string"}}}, {"type", object{{"type", "string"}}}, {"data", object{}}}},
+	{"required", []string{"code", "message"}},
+}
+
 // output is the schema of a tool's structured content, or nil if there is none. It is an
-// object's in any case, as clients of older versions of the protocol demand.
+// object's in any case, as clients of older versions of the protocol demand, and allows an
+// error, as some compare that with it too.
 func (s *schemas) output(m *openrpc.Method) (json.RawMessage, error) {
+	var result any
+	var all []schema
 	switch shapeOf(s.document, m) {
 	case shapeNothing:
 		return nil, nil
@@ -70,34 +81,21 @@ func (s *schemas) output(m *openrpc.Method) (json.RawMessage, error) {
 		var item *openrpc.Schema
 		for _, item = range m.Extension.Streams.Results {
 		}
-		out, all := s.stream(item, m)
-		return s.finish(m, out, all)
+		result, all = s.stream(item, m)
 	case shapeSeveral:
-		return s.several(m)
+		result, all = s.several(m)
 	case shapeObject:
-		is, _, _ := s.document.Resolve(m.Result.Schema)
-		one := s.schemaOf(is)
-		return s.finish(m, objectSchema(one.text), []schema{one})
+		one := s.schemaOf(m.Result.Schema)
+		result, all = one.text, []schema{one}
+	case shapeValue:
+		one := s.schemaOf(m.Result.Schema)
+		result, all = object{{"type", "object"}, {"properties", object{{"result", one.text}}}, {"required", []string{"result"}}}, []schema{one}
 	}
-	one := s.schemaOf(m.Result.Schema)
-	out := object{{"type", "object"}, {"properties", object{{"result", one.text}}}, {"required", []string{"result"}}}
-	return s.finish(m, out, []schema{one})
-}
-
-// objectSchema is the schema of an object with "type": "object", which clients look for,
-// however it says so.
-func objectSchema(text json.RawMessage) object {
-	o := opened(text)
-	for i := range o {
-		if o[i].name == "type" {
-			o[i].value = "object"
-		}
-	}
-	return o
+	return s.finish(m, object{{"type", "object"}, {"anyOf", []any{result, errorSchema}}}, all)
 }
 
 // several is the schema of several results.
-func (s *schemas) several(m *openrpc.Method) (json.RawMessage, error) {
+func (s *schemas) several(m *openrpc.Method) (object, []schema) {
 	var values map[string]*openrpc.Schema
 	if result := m.Result.Schema; result != nil {
 		values = result.Properties
@@ -113,7 +111,7 @@ func (s *schemas) several(m *openrpc.Method) (json.RawMessage, error) {
 		one := s.schemaOf(values[name])
 		properties, all = append(properties, member{name, one.text}), append(all, one)
 	}
-	return s.finish(m, object{{"type", "object"}, {"properties", properties}, {"required", m.Extension.Results}}, all)
+	return object{{"type", "object"}, {"properties", properties}, {"required", m.Extension.Results}}, all
 }
 
 // stream is the schema of what has been read of a stream.
