@@ -83,3 +83,37 @@ func TestChatRefuses(t *testing.T) {
 	await(t, ada, `document.querySelector("#problem").textContent === "Not posted: 9000 bytes, of 8192 at most."`)
 	await(t, ada, `document.querySelector("#text").value.length === 9000`)
 }
+
+// Who reads the end of the messages goes on seeing it when there is less room for them, and
+// who reads further up stays there.
+func TestChatStaysAtTheEnd(t *testing.T) {
+	_, url := serveExample(t, "chat", "serve")
+	ada := enter(t, url, "Ada")
+	do(t, ada, chromedp.EmulateViewport(390, 700))
+	eval[bool](t, ada, `(document.querySelector("#text").value = "A long message. ".repeat(200), document.querySelector("#post").requestSubmit(), true)`)
+	const below = `messages.scrollHeight - messages.scrollTop - messages.clientHeight`
+	awaitFrame(t, ada, `messages.querySelector("article:not(.waiting)") && messages.scrollHeight > messages.clientHeight && `+below+` < 1`)
+	do(t, ada, chromedp.EmulateViewport(390, 400))
+	awaitFrame(t, ada, `messages.clientHeight < 300 && `+below+` < 1`)
+
+	eval[bool](t, ada, `new Promise((resolve) => {
+		messages.addEventListener("scroll", () => resolve(true), { once: true });
+		messages.scrollTop = 0;
+	})`)
+	do(t, ada, chromedp.EmulateViewport(390, 350))
+	awaitFrame(t, ada, `messages.clientHeight < 250`)
+	awaitFrame(t, ada, `true`) // observers of sizes are called behind the frame's callbacks
+	if top := eval[float64](t, ada, `messages.scrollTop`); top != 0 {
+		t.Errorf("the page has scrolled to %g", top)
+	}
+}
+
+// awaitFrame waits for an animation frame, from the next one on, in which an expression
+// holds.
+func awaitFrame(t *testing.T, p *page, expression string) {
+	t.Helper()
+	eval[bool](t, p, `new Promise((resolve) => {
+		const look = () => (`+expression+`) ? resolve(true) : requestAnimationFrame(look);
+		requestAnimationFrame(look);
+	})`)
+}

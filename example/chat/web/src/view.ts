@@ -24,14 +24,18 @@ export class Messages {
   readonly #name: string;
   #last: string | undefined; // the author of the last message
   #waiting: HTMLElement[] = [];
+  #atEnd = true; // and to be kept there
 
   constructor(list: HTMLElement, name: string) {
     this.#list = list;
     this.#name = name;
+    list.addEventListener("scroll", () => {
+      this.#atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 50;
+    });
+    new ResizeObserver(() => this.#follow()).observe(list);
   }
 
   add(message: Message): void {
-    const end = this.#atEnd();
     const said = this.#make(message.author, message.text, message.author === this.#last);
     const time = make("time", "", clock.format(new Date(message.time)));
     (time as HTMLTimeElement).dateTime = message.time;
@@ -39,7 +43,7 @@ export class Messages {
     this.#last = message.author;
     this.#list.insertBefore(said, this.#waiting[0] ?? null);
     if (this.#list.childElementCount > shown) this.#list.firstElementChild!.remove();
-    if (end) this.#scroll();
+    this.#follow();
   }
 
   /** Shows a message that is being posted. Returns what removes it again. */
@@ -63,9 +67,8 @@ export class Messages {
     return said;
   }
 
-  #atEnd(): boolean {
-    const { scrollHeight, scrollTop, clientHeight } = this.#list;
-    return scrollHeight - scrollTop - clientHeight < 50;
+  #follow(): void {
+    if (this.#atEnd) this.#scroll();
   }
 
   #scroll(): void {
