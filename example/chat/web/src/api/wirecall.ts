@@ -43,7 +43,7 @@ export interface Stream<T> extends AsyncIterable<T> {
 }
 
 /** A Value is a parameter or result: its name on the wire, or an object where there is more to say. */
-export type Value = string | { name: string; stream?: true; convert?: Convert };
+export type Value = string | { name: string; alias?: readonly string[]; stream?: true; convert?: Convert };
 
 /** An ErrorType is an error that a method declares. */
 export interface ErrorType {
@@ -555,6 +555,13 @@ const streams = (v: Value): boolean => typeof v === "object" && !!v.stream;
 /** The value that is each of several, by name. What is called __proto__ is a member as any other. */
 const byName = (values: readonly Value[], value: (v: Value, i: number) => unknown): object => Object.fromEntries(values.map((v, i) => [nameOf(v), value(v, i)]));
 
+/** The member of an object that a value is, by its name or one of its aliases. */
+function member(object: any, v: Value): unknown {
+  const [name, more] = [nameOf(v), ...((v as any).alias ?? [])].filter((name) => Object.hasOwn(object, name));
+  if (more) throw new Error(`${more} is another name of ${name}`);
+  return name && object[name];
+}
+
 /** The parameters of a request. stream returns what stands for a stream. @internal */
 export function encode({ params }: Method, args: readonly unknown[], stream: (v: Value, source: unknown) => unknown): object | undefined {
   return params?.length ? byName(params, (v, i) => (streams(v) ? stream(v, args[i]) : convert(v, args[i], true))) : undefined;
@@ -564,7 +571,7 @@ export function encode({ params }: Method, args: readonly unknown[], stream: (v:
 export function decode({ name, results = [] }: Method, result: any, stream: (v: Value, handle: unknown) => unknown): unknown {
   const value = (v: Value, value: unknown): unknown => (streams(v) ? stream(v, value) : convert(v, value, false));
   try {
-    if (results.length > 1) return byName(results, (v) => value(v, Object.hasOwn(result, nameOf(v)) ? result[nameOf(v)] : undefined));
+    if (results.length > 1) return byName(results, (v) => value(v, member(result, v)));
     return results[0] && value(results[0], result);
   } catch (error: any) {
     throw error instanceof RpcError ? error : new RpcError(badMessage, `${name}: the result cannot be decoded: ${error.message}`);
@@ -796,8 +803,8 @@ class Served implements Owner {
   }
 
   #argument(v: Value, i: number, handles: Set<number>): unknown {
-    const params = this.#m.params ?? {}, name = Array.isArray(params) ? i : nameOf(v);
-    const value = Object.hasOwn(params, name) ? params[name] : undefined;
+    const params = this.#m.params ?? {};
+    const value: any = Array.isArray(params) ? params[i] : member(params, v);
     if (!streams(v)) return convert(v, value, false);
     const receiver = new Receiver(nobody, v);
     if (value === null || value === undefined) return receiver.end(), receiver;
