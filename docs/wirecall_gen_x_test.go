@@ -7,6 +7,7 @@ import (
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/gen1"
+	"github.com/wirecall/wirecall/rpc/topic"
 	"iter"
 )
 
@@ -291,6 +292,146 @@ func (p *editorShowMessageParams) Field(int) any {
 	return &p.Message
 }
 
+// The names of Market's methods on the wire.
+const (
+	MarketTradesMethod = "Market.Trades"
+	MarketPriceMethod  = "Market.Price"
+	MarketTradeMethod  = "Market.Trade"
+)
+
+// marketDescription is what rpc.discover says of Market.
+const marketDescription = `{"methods":[
+{"name":"Market.Trades","tags":[{"$ref":"#/components/tags/Market"}],"description":"Trades streams the trades of a stock, first those that are stored.","params":[{"name":"stock","required":true,"schema":{"type":"string"}},{"name":"after","required":true,"schema":{"$ref":"#/components/schemas/topic.Seq"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Market","streams":{"results":{"r0":{"$ref":"#/components/schemas/topic.EventOfTrade"}}},"idempotent":true,"cursor":{"param":"after","path":["seq"]},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
+{"name":"Market.Price","tags":[{"$ref":"#/components/tags/Market"}],"description":"Price streams the price of a stock as it is now and whenever it is another.","params":[{"name":"stock","required":true,"schema":{"type":"string"}},{"name":"after","required":true,"schema":{"$ref":"#/components/schemas/topic.Seq"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Market","streams":{"results":{"r0":{"$ref":"#/components/schemas/topic.EventOfFloat64"}}},"idempotent":true,"cursor":{"param":"after","path":["seq"]},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
+{"name":"Market.Trade","tags":[{"$ref":"#/components/tags/Market"}],"summary":"Trade buys or sells.","description":"Trade buys or sells. It returns where the trade stands in the stream.","params":[{"name":"id","required":true,"schema":{"type":"string"}},{"name":"stock","required":true,"schema":{"type":"string"}},{"name":"t","required":true,"schema":{"$ref":"#/components/schemas/docs_test.Trade"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/topic.Seq"}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Market","idempotent":true,"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}}
+],"components":{"schemas":{
+"docs_test.Trade":{"type":"object","properties":{"Shares":{"type":"integer","format":"int64"},"Price":{"type":"number","format":"double"}},"required":["Shares","Price"],"description":"A Trade is a number of shares at a price. It is negative for a sale."},
+"topic.EventOfFloat64":{"type":"object","properties":{"seq":{"$ref":"#/components/schemas/topic.Seq"},"time":{"type":"string","format":"date-time"},"value":{"type":"number","format":"double"}},"required":["seq","time","value"],"description":"An Event is what was published, with its place in the topic and the time at which it was\nstored."},
+"topic.EventOfTrade":{"type":"object","properties":{"seq":{"$ref":"#/components/schemas/topic.Seq"},"time":{"type":"string","format":"date-time"},"value":{"$ref":"#/components/schemas/docs_test.Trade"}},"required":["seq","time","value"],"description":"An Event is what was published, with its place in the topic and the time at which it was\nstored."},
+"topic.GapError":{"type":"object","properties":{"after":{"allOf":[{"$ref":"#/components/schemas/topic.Seq"}],"description":"what the subscription had come to"},"begin":{"allOf":[{"$ref":"#/components/schemas/topic.Seq"}],"description":"behind which nothing is missing"}},"required":["after","begin"],"description":"A GapError is the error of a subscription whose next event is no longer stored, or that\nwas of another epoch. It is never passed over in silence: the application sends its\nstate anew, for example, and subscribes after Begin."},
+"topic.Seq":{"type":"string","description":"A Seq is the place of an event in its topic, as text: the epoch of the topic, a dot\nand a number that grows with each event. It is what clients keep as a cursor, and\nopaque to them. The empty Seq is before the first event, in every epoch."}
+},"tags":{"Market":{"name":"Market","description":"Market tells prices."}}}}`
+
+// MarketService serves impl as the service Market.
+func MarketService(impl Market) rpc.Service {
+	return rpc.Service{Name: "Market", Impl: impl, Methods: []*rpc.Method{&marketTrades, &marketPrice, &marketTrade}, Description: marketDescription}
+}
+
+// MarketClient implements Market by calls through an rpc.Caller.
+type MarketClient struct{ caller rpc.Caller }
+
+var _ Market = (*MarketClient)(nil)
+
+// NewMarketClient returns a client of Market that calls through caller.
+func NewMarketClient(caller rpc.Caller) *MarketClient { return &MarketClient{caller} }
+
+var marketGapError = gen1.Error[*topic.GapError]("topic.GapError", rpc.CodeApplication)
+
+// Trades streams the trades of a stock, first those that are stored.
+func (c *MarketClient) Trades(ctx context.Context, stock string, after topic.Seq) (iter.Seq2[topic.Event[Trade], error], error) {
+	p := marketTradesParams{stock, after}
+	var r gen1.Stream
+	call := rpc.Call{Method: &marketTrades, Params: &p, Result: &r}
+	err := c.caller.Call(ctx, new(call))
+	return gen1.Cursor(ctx, c.caller, &call, func(m topic.Event[Trade]) { p.After = m.Seq }), err
+}
+
+var marketTrades = rpc.Method{
+	Name: MarketTradesMethod, Service: "Market", Params: []string{"stock", "after"}, Idempotent: true, Cursor: "after",
+	Errors: []*rpc.ErrorType{marketGapError},
+	New:    gen1.New[marketTradesParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*marketTradesParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Market).Trades(ctx, p.Stock, p.After)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type marketTradesParams struct {
+	Stock string
+	After topic.Seq
+}
+
+func (p *marketTradesParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Stock
+	default:
+		return &p.After
+	}
+}
+
+// Price streams the price of a stock as it is now and whenever it is another.
+func (c *MarketClient) Price(ctx context.Context, stock string, after topic.Seq) (iter.Seq2[topic.Event[float64], error], error) {
+	p := marketPriceParams{stock, after}
+	var r gen1.Stream
+	call := rpc.Call{Method: &marketPrice, Params: &p, Result: &r}
+	err := c.caller.Call(ctx, new(call))
+	return gen1.Cursor(ctx, c.caller, &call, func(m topic.Event[float64]) { p.After = m.Seq }), err
+}
+
+var marketPrice = rpc.Method{
+	Name: MarketPriceMethod, Service: "Market", Params: []string{"stock", "after"}, Idempotent: true, Cursor: "after",
+	Errors: []*rpc.ErrorType{marketGapError},
+	New:    gen1.New[marketPriceParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*marketPriceParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Market).Price(ctx, p.Stock, p.After)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type marketPriceParams struct {
+	Stock string
+	After topic.Seq
+}
+
+func (p *marketPriceParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Stock
+	default:
+		return &p.After
+	}
+}
+
+// Trade buys or sells. It returns where the trade stands in the stream.
+func (c *MarketClient) Trade(ctx context.Context, id string, stock string, t Trade) (topic.Seq, error) {
+	var r topic.Seq
+	err := c.caller.Call(ctx, &rpc.Call{Method: &marketTrade, Params: &marketTradeParams{id, stock, t}, Result: &r})
+	return r, err
+}
+
+var marketTrade = rpc.Method{
+	Name: MarketTradeMethod, Service: "Market", Params: []string{"id", "stock", "t"}, Idempotent: true,
+	Errors: []*rpc.ErrorType{marketGapError},
+	New:    gen1.New[marketTradeParams, topic.Seq],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*marketTradeParams), c.Result.(*topic.Seq)
+		*r, err = impl.(Market).Trade(ctx, p.Id, p.Stock, p.T)
+		return err
+	},
+}
+
+type marketTradeParams struct {
+	Id    string
+	Stock string
+	T     Trade
+}
+
+func (p *marketTradeParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Id
+	case 1:
+		return &p.Stock
+	default:
+		return &p.T
+	}
+}
+
 // The names of Library's methods on the wire.
 const (
 	LibraryInfoMethod  = "Library.Stat"
@@ -439,6 +580,96 @@ func decodeHeaderJSON(s []byte, i int, v *Header) int {
 	return i
 }
 
+func appendTradeJSON(dst []byte, v *Trade) []byte {
+	dst = append(dst, `{"Shares":`...)
+	dst = jsongen.AppendInt(dst, &v.Shares)
+	dst = append(dst, `,"Price":`...)
+	if dst = jsongen.AppendFloat(dst, &v.Price); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var tradeJSON = jsongen.Fields{"Shares", "Price"}
+
+func decodeTradeJSON(s []byte, i int, v *Trade) int {
+	f, i := tradeJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.Shares)
+		case 1:
+			i = jsongen.Float(s, i, &v.Price)
+		}
+		f, i = tradeJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendTopicEventTradeJSON(dst []byte, v *topic.Event[Trade]) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = jsongen.AppendString(dst, &v.Seq)
+	dst = append(dst, `,"time":`...)
+	if dst = jsongen.AppendTime(dst, &v.Time); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"value":`...)
+	if dst = appendTradeJSON(dst, &v.Value); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var topicEventTradeJSON = jsongen.Fields{"seq", "time", "value"}
+
+func decodeTopicEventTradeJSON(s []byte, i int, v *topic.Event[Trade]) int {
+	f, i := topicEventTradeJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Seq)
+		case 1:
+			i = jsongen.Time(s, i, &v.Time)
+		case 2:
+			i = decodeTradeJSON(s, i, &v.Value)
+		}
+		f, i = topicEventTradeJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendTopicEventFloat64JSON(dst []byte, v *topic.Event[float64]) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = jsongen.AppendString(dst, &v.Seq)
+	dst = append(dst, `,"time":`...)
+	if dst = jsongen.AppendTime(dst, &v.Time); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"value":`...)
+	if dst = jsongen.AppendFloat(dst, &v.Value); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var topicEventFloat64JSON = jsongen.Fields{"seq", "time", "value"}
+
+func decodeTopicEventFloat64JSON(s []byte, i int, v *topic.Event[float64]) int {
+	f, i := topicEventFloat64JSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Seq)
+		case 1:
+			i = jsongen.Time(s, i, &v.Time)
+		case 2:
+			i = jsongen.Float(s, i, &v.Value)
+		}
+		f, i = topicEventFloat64JSON.Next(s, i, f)
+	}
+	return i
+}
+
 func init() {
 	jsongen.Register((**string)(nil), 0x88c2627bd1f758d0,
 		func(dst []byte, v any) []byte { return jsongen.AppendPointer(dst, v.(**string), jsongen.AppendString) },
@@ -446,4 +677,16 @@ func init() {
 	jsongen.Register((*Header)(nil), 0x9c0d457a08488bc7,
 		func(dst []byte, v any) []byte { return appendHeaderJSON(dst, v.(*Header)) },
 		func(s []byte, i int, v any) int { return decodeHeaderJSON(s, i, v.(*Header)) })
+	jsongen.Register((*topic.Seq)(nil), 0x704be0d8faaffc58,
+		func(dst []byte, v any) []byte { return jsongen.AppendString(dst, v.(*topic.Seq)) },
+		func(s []byte, i int, v any) int { return jsongen.String(s, i, v.(*topic.Seq)) })
+	jsongen.Register((*topic.Event[Trade])(nil), 0xc4b4c921eeac0108,
+		func(dst []byte, v any) []byte { return appendTopicEventTradeJSON(dst, v.(*topic.Event[Trade])) },
+		func(s []byte, i int, v any) int { return decodeTopicEventTradeJSON(s, i, v.(*topic.Event[Trade])) })
+	jsongen.Register((*topic.Event[float64])(nil), 0x502e786667f1f3a8,
+		func(dst []byte, v any) []byte { return appendTopicEventFloat64JSON(dst, v.(*topic.Event[float64])) },
+		func(s []byte, i int, v any) int { return decodeTopicEventFloat64JSON(s, i, v.(*topic.Event[float64])) })
+	jsongen.Register((*Trade)(nil), 0x6050f67b3255adab,
+		func(dst []byte, v any) []byte { return appendTradeJSON(dst, v.(*Trade)) },
+		func(s []byte, i int, v any) int { return decodeTradeJSON(s, i, v.(*Trade)) })
 }
