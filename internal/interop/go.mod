@@ -10,6 +10,7 @@ require (
 	github.com/modelcontextprotocol/go-sdk v1.8.0
 	github.com/sourcegraph/jsonrpc2 v0.2.3
 	github.com/wirecall/wirecall v0.0.0
+	github.com/wirecall/wirecall/mcprpc v0.0.0
 	golang.org/x/net v0.62.0
 )
 
@@ -120,7 +121,10 @@ require (
 	gopkg.in/yaml.v2 v2.4.0 // indirect
 )
 
-replace github.com/wirecall/wirecall => ../..
+replace (
+	github.com/wirecall/wirecall => ../..
+	github.com/wirecall/wirecall/mcprpc => ../../mcprpc
+)
 
 ignore ./node
 

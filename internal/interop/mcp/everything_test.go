@@ -11,14 +11,20 @@ import (
 	"github.com/wirecall/wirecall/internal/interop/program"
 )
 
-// The protocol's own test server, of its SDK for TypeScript, over standard input and
-// output.
-func TestEverything(t *testing.T) {
+// install installs what is written in TypeScript.
+func install(t *testing.T) {
+	t.Helper()
 	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	install.Dir = "node"
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("npm ci: %v\n%s", err, out)
 	}
+}
+
+// The protocol's own test server, of its SDK for TypeScript, over standard input and
+// output.
+func TestEverything(t *testing.T) {
+	install(t)
 	cmd := exec.Command("node", "node/node_modules/@modelcontextprotocol/server-everything/dist/index.js", "stdio")
 	server, h, name := connect(t, program.StartEndless(t, cmd)) // it has timers
 	if !strings.Contains(name, "everything") {
