@@ -23,12 +23,13 @@ import (
 type box struct {
 	notes   chan string                              // what Note is given
 	waiting chan struct{}                            // Wait has begun
+	release chan struct{}                            // Wait returns
 	ended   chan error                               // and why it has ended
 	tick    func(ctx context.Context, n int64) error // before each tick
 }
 
 func newBox() *box {
-	return &box{notes: make(chan string, 10), waiting: make(chan struct{}, 10), ended: make(chan error, 10), tick: func(context.Context, int64) error { return nil }}
+	return &box{notes: make(chan string, 10), waiting: make(chan struct{}, 10), release: make(chan struct{}), ended: make(chan error, 10), tick: func(context.Context, int64) error { return nil }}
 }
 
 func (*box) Add(_ context.Context, a, b int64) (int64, error) { return a + b, nil }
@@ -138,9 +139,13 @@ func (*box) Who(ctx context.Context) (string, error) {
 
 func (b *box) Wait(ctx context.Context) error {
 	b.waiting <- struct{}{}
-	<-ctx.Done()
-	b.ended <- context.Cause(ctx)
-	return ctx.Err()
+	select {
+	case <-b.release:
+		return nil
+	case <-ctx.Done():
+		b.ended <- context.Cause(ctx)
+		return ctx.Err()
+	}
 }
 
 func (*box) Call(ctx context.Context) (string, error) {
