@@ -138,6 +138,7 @@ func TestInspectorUpload(t *testing.T) {
 	awaitCard(t, p, `card.querySelector(".items li")?.textContent === "2"`)
 	do(t, p, chromedp.SendKeys(chromedp.CSS(".sending input"), "21\r"))
 	awaitCard(t, p, `card.querySelector(".items li:last-child").textContent === "42"`)
+	screenshot(t, p, "inspector-upload", "light", 800, 900)
 	click(t, p, ".sending button + button")
 	awaitCard(t, p, `card.dataset.state === "done" && card.querySelector(".stream").dataset.end === "ended"`)
 }
@@ -159,6 +160,7 @@ func TestInspectorAnswers(t *testing.T) {
 		await(t, p, `document.querySelector("#incoming-count").textContent === " (1)"`)
 		click(t, p, "#tab-incoming")
 		await(t, p, `document.querySelector("#incoming .card pre").textContent.includes('"text": "abc"')`)
+		screenshot(t, p, "inspector-incoming", "dark", 390, 800)
 		if answer == "error" {
 			click(t, p, "#incoming .card summary")
 			click(t, p, "#incoming .card details button")
@@ -191,6 +193,7 @@ func TestInspectorResumes(t *testing.T) {
 	screenshot(t, p, "inspector-phone", "light", 390, 820)
 	click(t, p, "#tab-connections")
 	await(t, p, `document.querySelector("#connections-table tbody tr")?.textContent.includes("connected, can be resumed")`)
+	screenshot(t, p, "inspector-connections", "light", 1100, 400)
 }
 
 // Neither the token that is entered nor that of the session is anywhere in the page.

@@ -41,7 +41,7 @@ type relay struct {
 func (r *relay) run() {
 	var wg sync.WaitGroup
 	wg.Go(func() { r.page.close(pipe(r.server, r.page.send)) })
-	wg.Go(func() { r.server.close(pipe(r.page, r.toServer())) })
+	wg.Go(func() { r.server.close(pipe(r.page, r.toServer)) })
 	wg.Wait()
 }
 
@@ -58,32 +58,33 @@ func pipe(from *end, send func([]byte) error) error {
 	}
 }
 
-// toServer returns the function that passes a frame of the page to the server, the first
-// with the token.
-func (r *relay) toServer() func([]byte) error {
-	first := true
-	return func(frame []byte) error {
-		if first && r.token != nil {
-			var err error
-			if frame, err = withToken(frame, r.token); err != nil {
-				return err
-			}
+// toServer passes a frame of the page to the server, with the token if it is one of a
+// handshake.
+func (r *relay) toServer(frame []byte) error {
+	if r.token != nil && bytes.HasPrefix(frame, handshake) {
+		var err error
+		if frame, err = withToken(frame, r.token); err != nil {
+			return err
 		}
-		first = false
-		if !r.lines {
-			return r.server.send(frame)
-		}
-		for message := range bytes.SplitSeq(frame, []byte("\n")) {
-			if err := r.server.send(message); err != nil {
-				return err
-			}
-		}
-		return nil
 	}
+	if !r.lines {
+		return r.server.send(frame)
+	}
+	for message := range bytes.SplitSeq(frame, []byte("\n")) {
+		if err := r.server.send(message); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// withToken adds the credentials to the request that begins or resumes a session, which is
-// alone in its frame. Other frames it returns as they are: the server refuses them.
+// handshake is how the page's requests begin that begin or resume a session. Each is alone
+// in its frame, and no other request has its id. A socket has several if the server refuses
+// one.
+var handshake = []byte(`{"jsonrpc":"2.0","id":1,"method":"rpc.`)
+
+// withToken adds the credentials to a request of a handshake. What is none it returns as it
+// is: the server refuses it.
 func withToken(frame []byte, token func(context.Context) (string, error)) ([]byte, error) {
 	var request struct {
 		JSONRPC string                     `json:"jsonrpc"`

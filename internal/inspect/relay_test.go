@@ -29,6 +29,7 @@ type backend struct {
 	*rpc.Server
 	network rpctest.Network
 	tokens  atomic.Pointer[string]      // the latest that came
+	next    atomic.Pointer[backend]     // takes the place of this one if it is set
 	header  atomic.Pointer[http.Header] // of the latest handshake
 }
 
@@ -58,6 +59,10 @@ type echo struct{ Text string }
 func (e *echo) Field(int) any { return &e.Text }
 
 func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if next := b.next.Load(); next != nil {
+		next.ServeHTTP(w, r)
+		return
+	}
 	header := r.Header.Clone()
 	b.header.Store(&header)
 	b.Server.ServeHTTP(w, r)
@@ -97,7 +102,7 @@ func dial(t *testing.T, target *inspect.Target) *rpc.Conn {
 	return conn
 }
 
-var echoMethod = &rpc.Method{Name: "Test.Echo", Service: "Test", Params: []string{"text"}}
+var echoMethod = &rpc.Method{Name: "Test.Echo", Service: "Test", Idempotent: true, Params: []string{"text"}}
 
 func callEcho(t *testing.T, conn rpc.Caller, text string) {
 	t.Helper()
@@ -162,6 +167,23 @@ func TestRelayResumes(t *testing.T) {
 	}
 	if token := b.tokens.Load(); *token != "secret" {
 		t.Errorf("the resume had the token %q", *token)
+	}
+}
+
+// A server that no longer has the session gets the token with the next one, which begins on
+// the same socket.
+func TestRelayBeginsAnew(t *testing.T) {
+	old, next := newBackend(), newBackend()
+	defer next.Close()
+	conn := dial(t, &inspect.Target{URL: old.url(t, "ws"), Token: func(context.Context) (string, error) { return "secret", nil }})
+	callEcho(t, conn, "before")
+	old.next.Store(next)
+	old.network.Cut()
+	for conn.State().Session == 1 {
+		callEcho(t, conn, "behind")
+	}
+	if token := next.tokens.Load(); token == nil || *token != "secret" {
+		t.Error("the new session began without the token")
 	}
 }
 

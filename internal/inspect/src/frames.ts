@@ -5,8 +5,8 @@ import { brief, compact, pretty } from "./json.ts";
 import type { Message } from "./redact.ts";
 import type { Event } from "./tap.ts";
 
-/** How many messages are kept to be shown. */
-const kept = 2000;
+/** How many messages are kept to be shown, and how many bytes of them. */
+const kept = 2000, keptBytes = 16 << 20;
 
 /** How many of them are drawn. */
 const drawn = 500;
@@ -28,6 +28,7 @@ export class Frames {
   readonly #draw = throttled(() => this.#drawNow());
   readonly #requests: Map<string, { at: number; method: string }> = new Map();
   #rows: Row[] = [];
+  #bytes = 0; // of their messages
   #paused = false;
   #missed = 0;
   #shown = false;
@@ -43,6 +44,7 @@ export class Frames {
     });
     element("frame-clear").addEventListener("click", () => {
       this.#rows = [];
+      this.#bytes = 0;
       this.#draw();
     });
   }
@@ -54,7 +56,8 @@ export class Frames {
       this.#missed++;
     } else {
       this.#rows.push(row);
-      if (this.#rows.length > 2 * kept) this.#rows.splice(0, kept);
+      this.#bytes += event.bytes;
+      if (this.#rows.length > 2 * kept || this.#bytes > 2 * keptBytes) this.#trim();
     }
     if (this.#shown) this.#draw();
   }
@@ -63,6 +66,14 @@ export class Frames {
   set shown(shown: boolean) {
     this.#shown = shown;
     if (shown) this.#draw();
+  }
+
+  /** Drops the oldest messages. */
+  #trim(): void {
+    let first = this.#rows.length, bytes = 0;
+    while (first > 0 && this.#rows.length - first < kept && bytes + this.#rows[first - 1]!.event.bytes <= keptBytes) bytes += this.#rows[--first]!.event.bytes;
+    this.#rows.splice(0, first);
+    this.#bytes = bytes;
   }
 
   #describe(event: Event): Row {

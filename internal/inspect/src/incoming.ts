@@ -71,6 +71,7 @@ export class Incoming {
   #arrived(m: Message, { signal }: ServeOptions): unknown {
     if (m.id === undefined) return void this.#note(m, "is a notification");
     const card = this.#note(m, "waits for an answer");
+    card.dataset["state"] = "running";
     const status = card.querySelector("output")!;
     this.#count(1);
     let open = true;
@@ -79,6 +80,7 @@ export class Incoming {
         if (!open) return;
         open = false;
         form.remove();
+        card.dataset["state"] = "done";
         status.textContent = text;
         this.#count(-1);
         how();

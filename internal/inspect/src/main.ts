@@ -25,6 +25,9 @@ interface Config {
   resume: boolean;
 }
 
+/** The bytes that a message may have: those that wirecall inspect passes on. */
+const largest = 16 << 20;
+
 const words = { connecting: "Connecting …", connected: "Connected", detached: "Cut: the session waits", refused: "Not allowed in", closed: "Closed" };
 
 const config: Config = await (await fetch("config")).json();
@@ -59,7 +62,7 @@ describe();
 
 /** Makes a connection, with a token if there is one. */
 function open(token = ""): Connection {
-  const made = connect(url, { WebSocket: tap.WebSocket, ...(token && { auth: () => token }), ...(!config.resume && { replay: 0 }) });
+  const made = connect(url, { WebSocket: tap.WebSocket, limits: { message: largest }, ...(token && { auth: () => token }), ...(!config.resume && { replay: 0 }) });
   const show = (): void => {
     if (made !== connection) return;
     const { phase, session, cause } = made.state;

@@ -4,8 +4,8 @@ import type { Stream } from "../../../typescript/wirecall.ts";
 import { count, h, throttled } from "./dom.ts";
 import { brief, compact } from "./json.ts";
 
-/** How many items are kept to be shown. */
-const kept = 500;
+/** How many items are kept to be shown, and how many characters of each. */
+const kept = 500, longest = 4000;
 
 /** A StreamView shows a stream. */
 export class StreamView {
@@ -40,7 +40,7 @@ export class StreamView {
   async #read(): Promise<void> {
     try {
       for await (const item of this.#stream) {
-        this.#add(compact(item));
+        this.#add(brief(compact(item), longest));
         while (this.#paused) await new Promise<void>((wake) => (this.#wake = wake));
       }
       this.#end ||= "ended";
@@ -87,7 +87,7 @@ export class StreamView {
     const wanted = this.#filter.value.toLowerCase();
     for (let n = Math.max(this.#drawn, total - kept); n < total; n++) {
       const item = this.#items[n - this.#first]!;
-      if (item.toLowerCase().includes(wanted)) this.#list.append(h("li", { value: n + 1 }, brief(item, 2000)));
+      if (item.toLowerCase().includes(wanted)) this.#list.append(h("li", { value: n + 1 }, item));
     }
     this.#drawn = total;
     while (this.#list.childElementCount > kept) this.#list.firstElementChild!.remove();
