@@ -95,6 +95,9 @@ var kept = map[string]string{
 	"github.com/rogpeppe/*":         "cmd/wirecall",
 	"github.com/urfave/cli/*":       "cmd/wirecall",
 	"github.com/fxamacker/cbor/v2*": "codec/cbor",
+
+	"github.com/modelcontextprotocol/*": "mcprpc", // a module of its own, as is otelrpc
+	"go.opentelemetry.io/*":             "otelrpc",
 }
 
 func TestImports(t *testing.T) {

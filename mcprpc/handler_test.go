@@ -66,9 +66,13 @@ func TestHandlerCalls(t *testing.T) {
 	}))
 	for _, version := range versions {
 		for _, tt := range []struct{ url, token, want string }{{url, "Bearer ann's", "ann"}, {behind, "", "cleo"}} {
-			header := http.Header{}
+			header, meta := http.Header{}, mcp.Meta{"traceparent": "00-1-2-01"}
 			if tt.token != "" {
 				header.Set("Authorization", tt.token)
+				header.Set("Traceparent", "of the request, not of the call")
+			} else {
+				header.Set("Traceparent", "00-1-2-01")
+				meta = nil
 			}
 			c, err := dial(t, tt.url, version, header, nil)
 			if err != nil {
@@ -79,7 +83,7 @@ func TestHandlerCalls(t *testing.T) {
 				t.Fatalf("%d tools, %v", len(list.Tools), err)
 			}
 			seen.Store(0)
-			r, err := c.CallTool(t.Context(), &mcp.CallToolParams{Name: "Toolbox_Who", Meta: mcp.Meta{"traceparent": "00-1-2-01"}})
+			r, err := c.CallTool(t.Context(), &mcp.CallToolParams{Name: "Toolbox_Who", Meta: meta})
 			if err != nil || text(t, r) != `{"result":"`+tt.want+` 00-1-2-01"}` || seen.Load() != 1 {
 				t.Errorf("version %q: %v, %v, seen by %d interceptors", version, r, err, seen.Load())
 			}
