@@ -19,7 +19,8 @@ func (s *session) diffCommand() *cli.Command {
 		UsageText: "wirecall diff [flags] OLD NEW",
 		Description: `OLD and NEW are OpenRPC documents, as gen -openrpc writes them: a file, the URL of a server
 that describes itself, or git:REVISION:FILE. A line says how bad a difference is (error: it
-breaks programs that know the other description; warning; info), its rule, and where it is.
+breaks older clients of a newer server; warning: it may break others; info), its rule, and
+where it is.
 
 The exit status is 0, 1 if there is an error that is not allowed, 2 if the command was not
 understood, and 3 if a server could not be reached.`,
@@ -72,7 +73,7 @@ func (s *session) diff(ctx context.Context, cmd *cli.Command) error {
 		}
 	}
 	if broken > 0 {
-		return fmt.Errorf("wirecall: %d differences break programs that know the other description; -allow RULE:Path accepts one", broken)
+		return fmt.Errorf("wirecall: %d differences break older clients; -allow RULE:Path accepts one", broken)
 	}
 	return nil
 }

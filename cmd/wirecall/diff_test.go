@@ -48,7 +48,7 @@ func TestDiff(t *testing.T) {
 		{line: "diff -post same.json " + strings.Replace(sh.url, "ws:", "http:", 1)},
 		{line: "diff git:HEAD:same.json same.json"},
 		{line: "diff -format json same.json same.json", stdout: "[]\n"},
-		{line: "diff git:HEAD:same.json renamed.json", status: 1, stdout: removed + "…" + added + "…", stderr: "wirecall: …break programs that know the other description; -allow RULE:Path accepts one\n"},
+		{line: "diff git:HEAD:same.json renamed.json", status: 1, stdout: removed + "…" + added + "…", stderr: "wirecall: …break older clients; -allow RULE:Path accepts one\n"},
 		{line: "diff -allow PARAM_REMOVED:Room.Post(author) -allow PARAM_REMOVED:Room.Typing(author) same.json renamed.json", stdout: added + "…"},
 		{line: "diff -allow PARAM_REMOVED same.json renamed.json", stdout: added + "…"},
 		{line: "diff -format github same.json renamed.json", status: 1, stdout: "::error title=PARAM_REMOVED::Room.Post(author): …::notice title=PARAM_ADDED::Room.Post(by): …", stderr: "…"},

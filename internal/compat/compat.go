@@ -21,9 +21,9 @@ type Severity int
 
 const (
 	None    Severity = iota
-	Info             // nothing to programs that are written as they should be
-	Warning          // something to programs in other languages, or to those by position
-	Error            // it breaks older programs, or newer ones that speak to older ones
+	Info             // nothing
+	Warning          // it may break programs by position or in other languages, and newer clients of older servers
+	Error            // it breaks older clients of newer servers
 )
 
 func (s Severity) String() string { return [...]string{"none", "info", "warning", "error"}[s] }
@@ -56,17 +56,17 @@ var rules = map[string][2]Severity{
 	"SERVICE_REMOVED":    {Error, Error},
 	"METHOD_REMOVED":     {Error, Error},
 	"METHOD_ADDED":       {Info, Info},
-	"METHOD_KIND":        {Warning, Warning},
+	"METHOD_KIND":        {Info, Info},
 	"IDEMPOTENT_REMOVED": {Error, Error},
-	"IDEMPOTENT_ADDED":   {Info, Info},
+	"IDEMPOTENT_ADDED":   {Warning, Warning},
 	"CURSOR_REMOVED":     {Error, Error},
 	"CURSOR_CHANGED":     {Error, Error},
-	"CURSOR_ADDED":       {Info, Info},
+	"CURSOR_ADDED":       {Warning, Warning},
 	"PARAM_REMOVED":      {Error, Error},
 	"PARAM_RENAMED":      {Warning, Warning},
 	"ALIAS_REMOVED":      {Warning, Warning},
 	"PARAM_ADDED":        {Info, Info},
-	"PARAM_ADDED_STREAM": {Warning, Warning},
+	"PARAM_ADDED_STREAM": {Info, Info},
 	"PARAM_ORDER":        {Warning, Warning},
 	"RESULT_ARITY":       {Error, Error},
 	"RESULT_REMOVED":     {Error, Error},
@@ -74,7 +74,7 @@ var rules = map[string][2]Severity{
 	"RESULT_ADDED":       {Info, Info},
 	"STREAM_CHANGED":     {Error, Error},
 	"ERROR_REMOVED":      {Warning, Warning},
-	"ERROR_CODE":         {Error, Error},
+	"ERROR_CODE":         {Warning, Warning},
 	"TYPE_CHANGED":       {Error, Error},
 	"TYPE_NARROWED":      {Error, Info},
 	"TYPE_WIDENED":       {Info, Error},
@@ -82,12 +82,11 @@ var rules = map[string][2]Severity{
 	"NUMBER_WIDENED":     {Info, Error},
 	"NUMBER_IN_STRING":   {Error, Error},
 	"ARRAY_LENGTH":       {Error, Error},
-	"MAP_KEY":            {Error, Error},
 	"FIELD_REMOVED":      {Error, Error},
 	"FIELD_CASE":         {Warning, Warning},
 	"FIELD_ADDED":        {Info, Info},
 	"OMIT_ADDED":         {Info, Warning},
-	"OMIT_REMOVED":       {Info, Warning},
+	"OMIT_REMOVED":       {Warning, Info},
 	"NULL_ADDED":         {Info, Warning},
 	"NULL_REMOVED":       {Warning, Info},
 	"ENUM_VALUE_REMOVED": {Error, Info},

@@ -12,7 +12,8 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/findings.txt as it is")
 
-func read(t *testing.T, name string) []byte {
+// ReadFile reads a file of testdata.
+func ReadFile(t *testing.T, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
@@ -24,7 +25,7 @@ func read(t *testing.T, name string) []byte {
 // The contracts of testdata/old and testdata/new differ in everything that there is a rule
 // for. old.json and new.json are what the generator makes of them: see cmd/wirecall.
 func TestCompare(t *testing.T) {
-	all, err := Compare(read(t, "old.json"), read(t, "new.json"))
+	all, err := Compare(ReadFile(t, "old.json"), ReadFile(t, "new.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,14 +43,14 @@ func TestCompare(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if want := read(t, "findings.txt"); b.String() != string(want) {
+	if want := ReadFile(t, "findings.txt"); b.String() != string(want) {
 		t.Errorf("findings:\n%s\nwant:\n%s", b.String(), want)
 	}
 }
 
 func TestCompareWithItself(t *testing.T) {
 	for _, name := range []string{"old.json", "new.json"} {
-		if all, err := Compare(read(t, name), read(t, name)); err != nil || len(all) > 0 {
+		if all, err := Compare(ReadFile(t, name), ReadFile(t, name)); err != nil || len(all) > 0 {
 			t.Errorf("%s: %v, %v", name, all, err)
 		}
 	}
@@ -57,7 +58,7 @@ func TestCompareWithItself(t *testing.T) {
 
 // What is no description, or one that refers to itself, is an error or means nothing.
 func TestHostileDocuments(t *testing.T) {
-	good := read(t, "old.json")
+	good := ReadFile(t, "old.json")
 	for document, want := range map[string]string{
 		``:                   "the newer description: it is no OpenRPC document: unexpected end of JSON input",
 		`[]`:                 "the newer description: it is no OpenRPC document: ",

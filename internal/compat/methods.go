@@ -49,7 +49,7 @@ func (c *comparison) methods(old, new *openrpc.Method) {
 	case a.Idempotent && !b.Idempotent:
 		c.report("IDEMPOTENT_REMOVED", in, new.Name, "older clients still repeat a call whose answer was lost")
 	case !a.Idempotent && b.Idempotent:
-		c.report("IDEMPOTENT_ADDED", in, new.Name, "newer clients repeat a call whose answer was lost")
+		c.report("IDEMPOTENT_ADDED", in, new.Name, "newer clients repeat a call whose answer was lost, also with older servers, which did not promise that it may run twice")
 	}
 	c.cursors(old, new)
 	c.params(old, new)
@@ -75,7 +75,7 @@ func (c *comparison) cursors(old, new *openrpc.Method) {
 	case b == nil:
 		c.report("CURSOR_REMOVED", in, new.Name, "older clients still continue the stream by %s", a.Param)
 	case a == nil:
-		c.report("CURSOR_ADDED", in, new.Name, "newer clients continue the stream by %s", b.Param)
+		c.report("CURSOR_ADDED", in, new.Name, "newer clients continue the stream by %s, also with older servers, which did not promise to begin behind it", b.Param)
 	case !accepts(new, a.Param, b.Param) || !slices.Equal(a.Path, b.Path):
 		c.report("CURSOR_CHANGED", in, new.Name, "it was %s=%s, and is %s=%s", a.Param, strings.Join(a.Path, "."), b.Param, strings.Join(b.Path, "."))
 	}
@@ -268,7 +268,7 @@ func (c *comparison) errors(old, new *openrpc.Method) {
 		}
 		now := new.Extension.Errors[i]
 		if now.Code != e.Code {
-			c.report("ERROR_CODE", out, "error "+e.Name, "its code was %d, and is %d", e.Code, now.Code)
+			c.report("ERROR_CODE", out, "error "+e.Name, "its code was %d, and is %d: clients that find it by its name do not notice, others do", e.Code, now.Code)
 		}
 		c.schemas(out, "error "+e.Name, e.Data, now.Data)
 	}

@@ -126,8 +126,14 @@ func (c *comparison) fields(d direction, path string, was, is *openrpc.Schema) {
 		return
 	}
 	if isMap(is) {
-		if pattern(was) != pattern(is) {
-			c.report("MAP_KEY", d, path, "its keys are of another type")
+		switch a, b := pattern(was), pattern(is); {
+		case a == b:
+		case a == "":
+			c.report("TYPE_NARROWED", d, path, "its keys were any text, and have to match %s", b)
+		case b == "":
+			c.report("TYPE_WIDENED", d, path, "its keys had to match %s, and are any text", a)
+		default:
+			c.report("TYPE_CHANGED", d, path, "its keys had to match %s, and have to match %s", a, b)
 		}
 		c.schemas(d, path+"{}", was.Additional, is.Additional)
 		return

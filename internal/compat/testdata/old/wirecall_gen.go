@@ -51,303 +51,350 @@ var goneDo = rpc.Method{
 	},
 }
 
-// The names of Api's methods on the wire.
+// The names of Calls's methods on the wire.
 const (
-	ApiRemovedMethod     = "Api.Removed"
-	ApiOldMethod         = "Api.Old"
-	ApiKindMethod        = "Api.Kind"
-	ApiRepeatedMethod    = "Api.Repeated"
-	ApiOnceMethod        = "Api.Once"
-	ApiFollowMethod      = "Api.Follow"
-	ApiChangedMethod     = "Api.Changed"
-	ApiBeginsMethod      = "Api.Begins"
-	ApiParamsMethod      = "Api.Params"
-	ApiOrderMethod       = "Api.Order"
-	ApiAliasMethod       = "Api.Alias"
-	ApiAliasResultMethod = "Api.AliasResult"
-	ApiArityMethod       = "Api.Arity"
-	ApiSeveralMethod     = "Api.Several"
-	ApiStreamMethod      = "Api.Stream"
-	ApiBothMethod        = "Api.Both"
-	ApiSendsMethod       = "Api.Sends"
-	ApiGetsMethod        = "Api.Gets"
-	ApiLoopMethod        = "Api.Loop"
+	CallsRemovedMethod     = "Calls.Removed"
+	CallsOldMethod         = "Calls.Old"
+	CallsKindMethod        = "Calls.Kind"
+	CallsRepeatedMethod    = "Calls.Repeated"
+	CallsOnceMethod        = "Calls.Once"
+	CallsFollowMethod      = "Calls.Follow"
+	CallsChangedMethod     = "Calls.Changed"
+	CallsBeginsMethod      = "Calls.Begins"
+	CallsParamsMethod      = "Calls.Params"
+	CallsMoreMethod        = "Calls.More"
+	CallsUploadMethod      = "Calls.Upload"
+	CallsOrderMethod       = "Calls.Order"
+	CallsAliasMethod       = "Calls.Alias"
+	CallsForgottenMethod   = "Calls.Forgotten"
+	CallsArityMethod       = "Calls.Arity"
+	CallsLessMethod        = "Calls.Less"
+	CallsResultsMethod     = "Calls.Results"
+	CallsAliasResultMethod = "Calls.AliasResult"
+	CallsStreamInMethod    = "Calls.StreamIn"
+	CallsStreamOutMethod   = "Calls.StreamOut"
+	CallsCodeMethod        = "Calls.Code"
+	CallsUndeclaredMethod  = "Calls.Undeclared"
 )
 
-// apiDescription is what rpc.discover says of Api.
-const apiDescription = `{"methods":[
-{"name":"Api.Removed","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Old","tags":[{"$ref":"#/components/tags/Api"}],"summary":"Old is old.","description":"Old is old.\n\nDeprecated: use another.","deprecated":true,"params":[],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Kind","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"x","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Repeated","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","idempotent":true,"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Once","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Follow","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","streams":{"results":{"r0":{"$ref":"#/components/schemas/api.Item"}}},"idempotent":true,"cursor":{"param":"after","path":["ID"]},"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Changed","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"before","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","streams":{"results":{"r0":{"$ref":"#/components/schemas/api.Item"}}},"idempotent":true,"cursor":{"param":"after","path":["ID"]},"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Begins","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","streams":{"results":{"r0":{"$ref":"#/components/schemas/api.Item"}}},"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Params","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"kept","required":true,"schema":{"type":"string"}},{"name":"renamed","required":true,"schema":{"$ref":"#/components/schemas/api.Color"}},{"name":"dropped","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Order","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"a","required":true,"schema":{"type":"string"}},{"name":"b","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Alias","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"was","required":true,"schema":{"type":"string"}},{"name":"both","required":true,"schema":{"type":"integer","format":"int64"}},{"name":"next","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","streams":{"results":{"r0":{"$ref":"#/components/schemas/api.Item"}}},"aliases":{"params":{"both":["soon"],"next":["past"]}},"idempotent":true,"cursor":{"param":"next","path":["ID"]},"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.AliasResult","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"both":{"type":"integer","format":"int64"},"later":{"type":"integer","format":"int64"}},"required":["both","later"]}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","results":["both","later"],"aliases":{"results":{"both":["soon"],"later":["changed"]}},"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Arity","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Several","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"a":{"type":"integer","format":"int64"},"b":{"type":"string"}},"required":["a","b"]}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","results":["a","b"],"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Stream","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"up","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","streams":{"params":{"up":{"type":"integer","format":"int64"}}},"errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Both","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"v","required":true,"schema":{"$ref":"#/components/schemas/api.Value"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/api.Value"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Sends","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"v","required":true,"schema":{"$ref":"#/components/schemas/api.Sent"}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Gets","tags":[{"$ref":"#/components/tags/Api"}],"params":[],"result":{"name":"result","schema":{"$ref":"#/components/schemas/api.Got"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}},
-{"name":"Api.Loop","tags":[{"$ref":"#/components/tags/Api"}],"params":[{"name":"n","required":true,"schema":{"$ref":"#/components/schemas/api.Node"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/api.Node"}},"errors":[{"code":1000,"message":"api.Full"},{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Api","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}},{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}}
+// callsDescription is what rpc.discover says of Calls.
+const callsDescription = `{"methods":[
+{"name":"Calls.Removed","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Calls"}},
+{"name":"Calls.Old","tags":[{"$ref":"#/components/tags/Calls"}],"summary":"Old is old.","description":"Old is old.\n\nDeprecated: use another.","deprecated":true,"params":[],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Calls"}},
+{"name":"Calls.Kind","tags":[{"$ref":"#/components/tags/Calls"}],"params":[{"name":"x","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Calls"}},
+{"name":"Calls.Repeated","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Calls","idempotent":true}},
+{"name":"Calls.Once","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Calls"}},
+{"name":"Calls.Follow","tags":[{"$ref":"#/components/tags/Calls"}],"params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Calls","streams":{"results":{"r0":{"$ref":"#/components/schemas/api.Item"}}},"idempotent":true,"cursor":{"param":"after","path":["ID"]}}},
+{"name":"Calls.Changed","tags":[{"$ref":"#/components/tags/Calls"}],"params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Calls","streams":{"results":{"r0":{"$ref":"#/components/schemas/api.Item"}}},"idempotent":true,"cursor":{"param":"after","path":["ID"]}}},
+{"name":"Calls.Begins","tags":[{"$ref":"#/components/tags/Calls"}],"params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Calls","streams":{"results":{"r0":{"$ref":"#/components/schemas/api.Item"}}}}},
+{"name":"Calls.Params","tags":[{"$ref":"#/components/tags/Calls"}],"params":[{"name":"kept","required":true,"schema":{"type":"string"}},{"name":"renamed","required":true,"schema":{"$ref":"#/components/schemas/api.Color"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Calls"}},
+{"name":"Calls.More","tags":[{"$ref":"#/components/tags/Calls"}],"params":[{"name":"kept","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Calls"}},
+{"name":"Calls.Upload","tags":[{"$ref":"#/components/tags/Calls"}],"params":[{"name":"kept","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Calls"}},
+{"name":"Calls.Order","tags":[{"$ref":"#/components/tags/Calls"}],"params":[{"name":"a","required":true,"schema":{"type":"string"}},{"name":"b","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Calls"}},
+{"name":"Calls.Alias","tags":[{"$ref":"#/components/tags/Calls"}],"params":[{"name":"was","required":true,"schema":{"type":"string"}},{"name":"both","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Calls","aliases":{"params":{"both":["soon"]}}}},
+{"name":"Calls.Forgotten","tags":[{"$ref":"#/components/tags/Calls"}],"params":[{"name":"kept","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Calls","aliases":{"params":{"kept":["past"]}}}},
+{"name":"Calls.Arity","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Calls"}},
+{"name":"Calls.Less","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"},"c":{"type":"string"}},"required":["a","b","c"]}},"x-wirecall":{"service":"Calls","results":["a","b","c"]}},
+{"name":"Calls.Results","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"}},"required":["a","b"]}},"x-wirecall":{"service":"Calls","results":["a","b"]}},
+{"name":"Calls.AliasResult","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"both":{"type":"string"},"later":{"type":"string"}},"required":["both","later"]}},"x-wirecall":{"service":"Calls","results":["both","later"],"aliases":{"results":{"both":["soon"],"later":["changed"]}}}},
+{"name":"Calls.StreamIn","tags":[{"$ref":"#/components/tags/Calls"}],"params":[{"name":"up","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Calls","streams":{"params":{"up":{"type":"integer","format":"int64"}}}}},
+{"name":"Calls.StreamOut","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Calls","streams":{"results":{"r0":{"type":"integer","format":"int64"}}}}},
+{"name":"Calls.Code","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1000,"message":"api.Full"}],"x-wirecall":{"service":"Calls","errors":[{"name":"api.Full","code":1000,"data":{"$ref":"#/components/schemas/api.Full"}}]}},
+{"name":"Calls.Undeclared","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1001,"message":"api.Late"}],"x-wirecall":{"service":"Calls","errors":[{"name":"api.Late","code":1001,"data":{"$ref":"#/components/schemas/api.Late"}}]}}
 ],"components":{"schemas":{
-"api.Color":{"type":"string","x-enum":[{"name":"Red","value":"red"},{"name":"Green","value":"green"},{"name":"Blue","value":"blue"}]},
+"api.Color":{"type":"string"},
 "api.Full":{"type":"object","properties":{"Free":{"type":"integer","format":"int64"}},"required":["Free"]},
-"api.Got":{"type":"object","properties":{"Narrow":{"type":"integer","format":"int64"},"Wide":{"type":"integer","format":"int32","minimum":-2147483648,"maximum":2147483647},"Some":{"type":"string"},"Null":{"type":["string","null"]},"NoNull":{"type":"string"},"Filled":{"type":"string"},"Always":{"type":"string"},"Color":{"$ref":"#/components/schemas/api.Color"}},"required":["Narrow","Wide","Some","Null","NoNull","Filled","Color"]},
 "api.Item":{"type":"object","properties":{"ID":{"type":"integer","format":"int64"},"Ref":{"type":"integer","format":"int64"}},"required":["ID","Ref"]},
-"api.Late":{"type":"object","properties":{"By":{"type":"integer","format":"int64"}},"required":["By"]},
-"api.Node":{"type":"object","properties":{"Next":{"anyOf":[{"$ref":"#/components/schemas/api.Node"},{"type":"null"}]},"Name":{"type":"string"}},"required":["Next","Name"]},
-"api.Sent":{"type":"object","properties":{"Narrow":{"type":"integer","format":"int64"},"Wide":{"type":"integer","format":"int32","minimum":-2147483648,"maximum":2147483647},"Any":{},"Null":{"type":["string","null"]},"Filled":{"type":"string"},"Color":{"$ref":"#/components/schemas/api.Color"}},"required":["Narrow","Wide","Any","Null","Filled","Color"]},
-"api.Value":{"type":"object","properties":{"Same":{"type":"string"},"Bytes":{"type":["string","null"],"contentEncoding":"base64"},"Quoted":{"type":"string","format":"int64","pattern":"^-?[0-9]+$"},"Fixed":{"type":"array","items":{"type":"integer","format":"int64"},"minItems":3,"maxItems":3},"ByID":{"type":["object","null"],"propertyNames":{"pattern":"^-?[0-9]+$"},"additionalProperties":{"type":"string"}},"Removed":{"type":"string"},"was":{"type":"integer","format":"int64","description":"A duration in nanoseconds."},"userid":{"type":"string"},"When":{"type":"string","format":"date-time"},"Size":{"type":"integer","format":"int64"},"List":{"type":["array","null"],"items":{"type":"string"}}},"required":["Same","Bytes","Quoted","Fixed","ByID","Removed","was","userid","When","Size","List"]}
-},"tags":{"Api":{"name":"Api"}}}}`
+"api.Late":{"type":"object","properties":{"By":{"type":"integer","format":"int64"}},"required":["By"]}
+},"tags":{"Calls":{"name":"Calls","description":"Calls has the methods of which something other than a type has changed."}}}}`
 
-// ApiService serves impl as the service Api.
-func ApiService(impl Api) rpc.Service {
-	return rpc.Service{Name: "Api", Impl: impl, Methods: []*rpc.Method{&apiRemoved, &apiOld, &apiKind, &apiRepeated, &apiOnce, &apiFollow, &apiChanged, &apiBegins, &apiParams, &apiOrder, &apiAlias, &apiAliasResult, &apiArity, &apiSeveral, &apiStream, &apiBoth, &apiSends, &apiGets, &apiLoop}, Description: apiDescription}
+// CallsService serves impl as the service Calls.
+func CallsService(impl Calls) rpc.Service {
+	return rpc.Service{Name: "Calls", Impl: impl, Methods: []*rpc.Method{&callsRemoved, &callsOld, &callsKind, &callsRepeated, &callsOnce, &callsFollow, &callsChanged, &callsBegins, &callsParams, &callsMore, &callsUpload, &callsOrder, &callsAlias, &callsForgotten, &callsArity, &callsLess, &callsResults, &callsAliasResult, &callsStreamIn, &callsStreamOut, &callsCode, &callsUndeclared}, Description: callsDescription}
 }
 
-// ApiClient implements Api by calls through an rpc.Caller.
-type ApiClient struct{ caller rpc.Caller }
+// CallsClient implements Calls by calls through an rpc.Caller.
+type CallsClient struct{ caller rpc.Caller }
 
-var _ Api = (*ApiClient)(nil)
+var _ Calls = (*CallsClient)(nil)
 
-// NewApiClient returns a client of Api that calls through caller.
-func NewApiClient(caller rpc.Caller) *ApiClient { return &ApiClient{caller} }
+// NewCallsClient returns a client of Calls that calls through caller.
+func NewCallsClient(caller rpc.Caller) *CallsClient { return &CallsClient{caller} }
 
-var apiFull = gen1.Error[*Full]("api.Full", 1000)
+var callsFull = gen1.Error[*Full]("api.Full", 1000)
 
-var apiLate = gen1.Error[*Late]("api.Late", 1001)
+var callsLate = gen1.Error[*Late]("api.Late", 1001)
 
-// Removed calls Api.Removed.
-func (c *ApiClient) Removed(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: &apiRemoved})
+// Removed calls Calls.Removed.
+func (c *CallsClient) Removed(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &callsRemoved})
 }
 
-var apiRemoved = rpc.Method{
-	Name: ApiRemovedMethod, Service: "Api",
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    func() (any, any) { return nil, nil },
+var callsRemoved = rpc.Method{
+	Name: CallsRemovedMethod, Service: "Calls",
+	New: func() (any, any) { return nil, nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		return impl.(Api).Removed(ctx)
+		return impl.(Calls).Removed(ctx)
 	},
 }
 
 // Old is old.
 //
 // Deprecated: use another.
-func (c *ApiClient) Old(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: &apiOld})
+func (c *CallsClient) Old(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &callsOld})
 }
 
-var apiOld = rpc.Method{
-	Name: ApiOldMethod, Service: "Api",
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    func() (any, any) { return nil, nil },
+var callsOld = rpc.Method{
+	Name: CallsOldMethod, Service: "Calls",
+	New: func() (any, any) { return nil, nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		return impl.(Api).Old(ctx)
+		return impl.(Calls).Old(ctx)
 	},
 }
 
-// Kind calls Api.Kind.
-func (c *ApiClient) Kind(ctx context.Context, x int) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: &apiKind, Params: &apiKindParams{x}})
+// Kind calls Calls.Kind.
+func (c *CallsClient) Kind(ctx context.Context, x int) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &callsKind, Params: &callsKindParams{x}})
 }
 
-var apiKind = rpc.Method{
-	Name: ApiKindMethod, Service: "Api", Params: []string{"x"},
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    func() (any, any) { return new(apiKindParams), nil },
+var callsKind = rpc.Method{
+	Name: CallsKindMethod, Service: "Calls", Params: []string{"x"},
+	New: func() (any, any) { return new(callsKindParams), nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		p := c.Params.(*apiKindParams)
-		return impl.(Api).Kind(ctx, p.X)
+		p := c.Params.(*callsKindParams)
+		return impl.(Calls).Kind(ctx, p.X)
 	},
 }
 
-type apiKindParams struct {
+type callsKindParams struct {
 	X int
 }
 
-func (p *apiKindParams) Field(int) any {
+func (p *callsKindParams) Field(int) any {
 	return &p.X
 }
 
-// Repeated calls Api.Repeated.
-func (c *ApiClient) Repeated(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: &apiRepeated})
+// Repeated calls Calls.Repeated.
+func (c *CallsClient) Repeated(ctx context.Context) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &callsRepeated, Result: &r})
+	return r, err
 }
 
-var apiRepeated = rpc.Method{
-	Name: ApiRepeatedMethod, Service: "Api", Idempotent: true,
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    func() (any, any) { return nil, nil },
-	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		return impl.(Api).Repeated(ctx)
+var callsRepeated = rpc.Method{
+	Name: CallsRepeatedMethod, Service: "Calls", Idempotent: true,
+	New: func() (any, any) { return nil, new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*int)
+		*r, err = impl.(Calls).Repeated(ctx)
+		return err
 	},
 }
 
-// Once calls Api.Once.
-func (c *ApiClient) Once(ctx context.Context) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: &apiOnce})
+// Once calls Calls.Once.
+func (c *CallsClient) Once(ctx context.Context) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &callsOnce, Result: &r})
+	return r, err
 }
 
-var apiOnce = rpc.Method{
-	Name: ApiOnceMethod, Service: "Api",
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    func() (any, any) { return nil, nil },
-	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		return impl.(Api).Once(ctx)
+var callsOnce = rpc.Method{
+	Name: CallsOnceMethod, Service: "Calls",
+	New: func() (any, any) { return nil, new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*int)
+		*r, err = impl.(Calls).Once(ctx)
+		return err
 	},
 }
 
-// Follow calls Api.Follow.
-func (c *ApiClient) Follow(ctx context.Context, after int64) (iter.Seq2[Item, error], error) {
-	p := apiFollowParams{after}
+// Follow calls Calls.Follow.
+func (c *CallsClient) Follow(ctx context.Context, after int64) (iter.Seq2[Item, error], error) {
+	p := callsFollowParams{after}
 	var r gen1.Stream
-	call := rpc.Call{Method: &apiFollow, Params: &p, Result: &r}
+	call := rpc.Call{Method: &callsFollow, Params: &p, Result: &r}
 	err := c.caller.Call(ctx, new(call))
 	return gen1.Cursor(ctx, c.caller, &call, func(m Item) { p.After = m.ID }), err
 }
 
-var apiFollow = rpc.Method{
-	Name: ApiFollowMethod, Service: "Api", Params: []string{"after"}, Idempotent: true, Cursor: "after",
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    gen1.New[apiFollowParams, gen1.Stream],
+var callsFollow = rpc.Method{
+	Name: CallsFollowMethod, Service: "Calls", Params: []string{"after"}, Idempotent: true, Cursor: "after",
+	New: gen1.New[callsFollowParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		p, r := c.Params.(*apiFollowParams), c.Result.(*gen1.Stream)
-		r0, err := impl.(Api).Follow(ctx, p.After)
+		p, r := c.Params.(*callsFollowParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Calls).Follow(ctx, p.After)
 		*r = gen1.Send(r0)
 		return err
 	},
 }
 
-type apiFollowParams struct {
+type callsFollowParams struct {
 	After int64
 }
 
-func (p *apiFollowParams) Field(int) any {
+func (p *callsFollowParams) Field(int) any {
 	return &p.After
 }
 
-// Changed calls Api.Changed.
-func (c *ApiClient) Changed(ctx context.Context, after int64, before int64) (iter.Seq2[Item, error], error) {
-	p := apiChangedParams{after, before}
+// Changed calls Calls.Changed.
+func (c *CallsClient) Changed(ctx context.Context, after int64) (iter.Seq2[Item, error], error) {
+	p := callsChangedParams{after}
 	var r gen1.Stream
-	call := rpc.Call{Method: &apiChanged, Params: &p, Result: &r}
+	call := rpc.Call{Method: &callsChanged, Params: &p, Result: &r}
 	err := c.caller.Call(ctx, new(call))
 	return gen1.Cursor(ctx, c.caller, &call, func(m Item) { p.After = m.ID }), err
 }
 
-var apiChanged = rpc.Method{
-	Name: ApiChangedMethod, Service: "Api", Params: []string{"after", "before"}, Idempotent: true, Cursor: "after",
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    gen1.New[apiChangedParams, gen1.Stream],
+var callsChanged = rpc.Method{
+	Name: CallsChangedMethod, Service: "Calls", Params: []string{"after"}, Idempotent: true, Cursor: "after",
+	New: gen1.New[callsChangedParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		p, r := c.Params.(*apiChangedParams), c.Result.(*gen1.Stream)
-		r0, err := impl.(Api).Changed(ctx, p.After, p.Before)
+		p, r := c.Params.(*callsChangedParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Calls).Changed(ctx, p.After)
 		*r = gen1.Send(r0)
 		return err
 	},
 }
 
-type apiChangedParams struct {
-	After  int64
-	Before int64
+type callsChangedParams struct {
+	After int64
 }
 
-func (p *apiChangedParams) Field(i int) any {
-	switch i {
-	case 0:
-		return &p.After
-	default:
-		return &p.Before
-	}
+func (p *callsChangedParams) Field(int) any {
+	return &p.After
 }
 
-// Begins calls Api.Begins.
-func (c *ApiClient) Begins(ctx context.Context, after int64) (iter.Seq2[Item, error], error) {
+// Begins calls Calls.Begins.
+func (c *CallsClient) Begins(ctx context.Context, after int64) (iter.Seq2[Item, error], error) {
 	var r gen1.Stream
-	err := c.caller.Call(ctx, &rpc.Call{Method: &apiBegins, Params: &apiBeginsParams{after}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &callsBegins, Params: &callsBeginsParams{after}, Result: &r})
 	return gen1.Receive[Item](r), err
 }
 
-var apiBegins = rpc.Method{
-	Name: ApiBeginsMethod, Service: "Api", Params: []string{"after"},
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    gen1.New[apiBeginsParams, gen1.Stream],
+var callsBegins = rpc.Method{
+	Name: CallsBeginsMethod, Service: "Calls", Params: []string{"after"},
+	New: gen1.New[callsBeginsParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		p, r := c.Params.(*apiBeginsParams), c.Result.(*gen1.Stream)
-		r0, err := impl.(Api).Begins(ctx, p.After)
+		p, r := c.Params.(*callsBeginsParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Calls).Begins(ctx, p.After)
 		*r = gen1.Send(r0)
 		return err
 	},
 }
 
-type apiBeginsParams struct {
+type callsBeginsParams struct {
 	After int64
 }
 
-func (p *apiBeginsParams) Field(int) any {
+func (p *callsBeginsParams) Field(int) any {
 	return &p.After
 }
 
-// Params calls Api.Params.
-func (c *ApiClient) Params(ctx context.Context, kept string, renamed Color, dropped int) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: &apiParams, Params: &apiParamsParams{kept, renamed, dropped}})
+// Params calls Calls.Params.
+func (c *CallsClient) Params(ctx context.Context, kept string, renamed Color) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &callsParams, Params: &callsParamsParams{kept, renamed}, Result: &r})
+	return r, err
 }
 
-var apiParams = rpc.Method{
-	Name: ApiParamsMethod, Service: "Api", Params: []string{"kept", "renamed", "dropped"},
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    func() (any, any) { return new(apiParamsParams), nil },
-	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		p := c.Params.(*apiParamsParams)
-		return impl.(Api).Params(ctx, p.Kept, p.Renamed, p.Dropped)
+var callsParams = rpc.Method{
+	Name: CallsParamsMethod, Service: "Calls", Params: []string{"kept", "renamed"},
+	New: gen1.New[callsParamsParams, string],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*callsParamsParams), c.Result.(*string)
+		*r, err = impl.(Calls).Params(ctx, p.Kept, p.Renamed)
+		return err
 	},
 }
 
-type apiParamsParams struct {
+type callsParamsParams struct {
 	Kept    string
 	Renamed Color
-	Dropped int
 }
 
-func (p *apiParamsParams) Field(i int) any {
+func (p *callsParamsParams) Field(i int) any {
 	switch i {
 	case 0:
 		return &p.Kept
-	case 1:
-		return &p.Renamed
 	default:
-		return &p.Dropped
+		return &p.Renamed
 	}
 }
 
-// Order calls Api.Order.
-func (c *ApiClient) Order(ctx context.Context, a string, b string) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: &apiOrder, Params: &apiOrderParams{a, b}})
+// More calls Calls.More.
+func (c *CallsClient) More(ctx context.Context, kept string) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &callsMore, Params: &callsMoreParams{kept}, Result: &r})
+	return r, err
 }
 
-var apiOrder = rpc.Method{
-	Name: ApiOrderMethod, Service: "Api", Params: []string{"a", "b"},
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    func() (any, any) { return new(apiOrderParams), nil },
-	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		p := c.Params.(*apiOrderParams)
-		return impl.(Api).Order(ctx, p.A, p.B)
+var callsMore = rpc.Method{
+	Name: CallsMoreMethod, Service: "Calls", Params: []string{"kept"},
+	New: gen1.New[callsMoreParams, string],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*callsMoreParams), c.Result.(*string)
+		*r, err = impl.(Calls).More(ctx, p.Kept)
+		return err
 	},
 }
 
-type apiOrderParams struct {
+type callsMoreParams struct {
+	Kept string
+}
+
+func (p *callsMoreParams) Field(int) any {
+	return &p.Kept
+}
+
+// Upload calls Calls.Upload.
+func (c *CallsClient) Upload(ctx context.Context, kept string) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &callsUpload, Params: &callsUploadParams{kept}, Result: &r})
+	return r, err
+}
+
+var callsUpload = rpc.Method{
+	Name: CallsUploadMethod, Service: "Calls", Params: []string{"kept"},
+	New: gen1.New[callsUploadParams, string],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*callsUploadParams), c.Result.(*string)
+		*r, err = impl.(Calls).Upload(ctx, p.Kept)
+		return err
+	},
+}
+
+type callsUploadParams struct {
+	Kept string
+}
+
+func (p *callsUploadParams) Field(int) any {
+	return &p.Kept
+}
+
+// Order calls Calls.Order.
+func (c *CallsClient) Order(ctx context.Context, a string, b string) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &callsOrder, Params: &callsOrderParams{a, b}, Result: &r})
+	return r, err
+}
+
+var callsOrder = rpc.Method{
+	Name: CallsOrderMethod, Service: "Calls", Params: []string{"a", "b"},
+	New: gen1.New[callsOrderParams, string],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*callsOrderParams), c.Result.(*string)
+		*r, err = impl.(Calls).Order(ctx, p.A, p.B)
+		return err
+	},
+}
+
+type callsOrderParams struct {
 	A string
 	B string
 }
 
-func (p *apiOrderParams) Field(i int) any {
+func (p *callsOrderParams) Field(i int) any {
 	switch i {
 	case 0:
 		return &p.A
@@ -356,74 +403,170 @@ func (p *apiOrderParams) Field(i int) any {
 	}
 }
 
-// Alias calls Api.Alias.
-func (c *ApiClient) Alias(ctx context.Context, was string, both int, next int64) (iter.Seq2[Item, error], error) {
-	p := apiAliasParams{was, both, next}
-	var r gen1.Stream
-	call := rpc.Call{Method: &apiAlias, Params: &p, Result: &r}
-	err := c.caller.Call(ctx, new(call))
-	return gen1.Cursor(ctx, c.caller, &call, func(m Item) { p.Next = m.ID }), err
+// Alias calls Calls.Alias.
+func (c *CallsClient) Alias(ctx context.Context, was string, both int) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &callsAlias, Params: &callsAliasParams{was, both}, Result: &r})
+	return r, err
 }
 
-var apiAlias = rpc.Method{
-	Name: ApiAliasMethod, Service: "Api", Params: []string{"was", "both", "next"}, ParamAliases: map[string]string{
-		"past": "next",
-		"soon": "both",
-	}, Idempotent: true, Cursor: "next",
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    gen1.New[apiAliasParams, gen1.Stream],
-	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		p, r := c.Params.(*apiAliasParams), c.Result.(*gen1.Stream)
-		r0, err := impl.(Api).Alias(ctx, p.Was, p.Both, p.Next)
-		*r = gen1.Send(r0)
+var callsAlias = rpc.Method{
+	Name: CallsAliasMethod, Service: "Calls", Params: []string{"was", "both"}, ParamAliases: map[string]string{"soon": "both"},
+	New: gen1.New[callsAliasParams, string],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*callsAliasParams), c.Result.(*string)
+		*r, err = impl.(Calls).Alias(ctx, p.Was, p.Both)
 		return err
 	},
 }
 
-type apiAliasParams struct {
+type callsAliasParams struct {
 	Was  string
 	Both int
-	Next int64
 }
 
-func (p *apiAliasParams) Field(i int) any {
+func (p *callsAliasParams) Field(i int) any {
 	switch i {
 	case 0:
 		return &p.Was
-	case 1:
-		return &p.Both
 	default:
-		return &p.Next
+		return &p.Both
 	}
 }
 
-// AliasResult calls Api.AliasResult.
-func (c *ApiClient) AliasResult(ctx context.Context) (both int, later int, err error) {
-	var r apiAliasResultResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: &apiAliasResult, Result: &r})
-	return r.Both, r.Later, err
+// Forgotten calls Calls.Forgotten.
+func (c *CallsClient) Forgotten(ctx context.Context, kept string) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &callsForgotten, Params: &callsForgottenParams{kept}, Result: &r})
+	return r, err
 }
 
-var apiAliasResult = rpc.Method{
-	Name: ApiAliasResultMethod, Service: "Api", Results: []string{"both", "later"}, ResultAliases: map[string]string{
-		"changed": "later",
-		"soon":    "both",
-	},
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    func() (any, any) { return nil, new(apiAliasResultResult) },
+var callsForgotten = rpc.Method{
+	Name: CallsForgottenMethod, Service: "Calls", Params: []string{"kept"}, ParamAliases: map[string]string{"past": "kept"},
+	New: gen1.New[callsForgottenParams, string],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
-		r := c.Result.(*apiAliasResultResult)
-		r.Both, r.Later, err = impl.(Api).AliasResult(ctx)
+		p, r := c.Params.(*callsForgottenParams), c.Result.(*string)
+		*r, err = impl.(Calls).Forgotten(ctx, p.Kept)
 		return err
 	},
 }
 
-type apiAliasResultResult struct {
-	Both  int
-	Later int
+type callsForgottenParams struct {
+	Kept string
 }
 
-func (p *apiAliasResultResult) Field(i int) any {
+func (p *callsForgottenParams) Field(int) any {
+	return &p.Kept
+}
+
+// Arity calls Calls.Arity.
+func (c *CallsClient) Arity(ctx context.Context) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &callsArity, Result: &r})
+	return r, err
+}
+
+var callsArity = rpc.Method{
+	Name: CallsArityMethod, Service: "Calls",
+	New: func() (any, any) { return nil, new(int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*int)
+		*r, err = impl.(Calls).Arity(ctx)
+		return err
+	},
+}
+
+// Less calls Calls.Less.
+func (c *CallsClient) Less(ctx context.Context) (a string, b string, c_ string, err error) {
+	var r callsLessResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &callsLess, Result: &r})
+	return r.A, r.B, r.C, err
+}
+
+var callsLess = rpc.Method{
+	Name: CallsLessMethod, Service: "Calls", Results: []string{"a", "b", "c"},
+	New: func() (any, any) { return nil, new(callsLessResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*callsLessResult)
+		r.A, r.B, r.C, err = impl.(Calls).Less(ctx)
+		return err
+	},
+}
+
+type callsLessResult struct {
+	A string
+	B string
+	C string
+}
+
+func (p *callsLessResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.A
+	case 1:
+		return &p.B
+	default:
+		return &p.C
+	}
+}
+
+// Results calls Calls.Results.
+func (c *CallsClient) Results(ctx context.Context) (a string, b string, err error) {
+	var r callsResultsResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &callsResults, Result: &r})
+	return r.A, r.B, err
+}
+
+var callsResults = rpc.Method{
+	Name: CallsResultsMethod, Service: "Calls", Results: []string{"a", "b"},
+	New: func() (any, any) { return nil, new(callsResultsResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*callsResultsResult)
+		r.A, r.B, err = impl.(Calls).Results(ctx)
+		return err
+	},
+}
+
+type callsResultsResult struct {
+	A string
+	B string
+}
+
+func (p *callsResultsResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.A
+	default:
+		return &p.B
+	}
+}
+
+// AliasResult calls Calls.AliasResult.
+func (c *CallsClient) AliasResult(ctx context.Context) (both string, later string, err error) {
+	var r callsAliasResultResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &callsAliasResult, Result: &r})
+	return r.Both, r.Later, err
+}
+
+var callsAliasResult = rpc.Method{
+	Name: CallsAliasResultMethod, Service: "Calls", Results: []string{"both", "later"}, ResultAliases: map[string]string{
+		"changed": "later",
+		"soon":    "both",
+	},
+	New: func() (any, any) { return nil, new(callsAliasResultResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*callsAliasResultResult)
+		r.Both, r.Later, err = impl.(Calls).AliasResult(ctx)
+		return err
+	},
+}
+
+type callsAliasResultResult struct {
+	Both  string
+	Later string
+}
+
+func (p *callsAliasResultResult) Field(i int) any {
 	switch i {
 	case 0:
 		return &p.Both
@@ -432,172 +575,1037 @@ func (p *apiAliasResultResult) Field(i int) any {
 	}
 }
 
-// Arity calls Api.Arity.
-func (c *ApiClient) Arity(ctx context.Context) (int, error) {
+// StreamIn calls Calls.StreamIn.
+func (c *CallsClient) StreamIn(ctx context.Context, up iter.Seq2[int, error]) (int, error) {
 	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: &apiArity, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &callsStreamIn, Params: &callsStreamInParams{gen1.Send(up)}, Result: &r})
 	return r, err
 }
 
-var apiArity = rpc.Method{
-	Name: ApiArityMethod, Service: "Api",
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    func() (any, any) { return nil, new(int) },
+var callsStreamIn = rpc.Method{
+	Name: CallsStreamInMethod, Service: "Calls", Params: []string{"up"},
+	New: gen1.New[callsStreamInParams, int],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
-		r := c.Result.(*int)
-		*r, err = impl.(Api).Arity(ctx)
+		p, r := c.Params.(*callsStreamInParams), c.Result.(*int)
+		*r, err = impl.(Calls).StreamIn(ctx, gen1.Receive[int](p.Up))
 		return err
 	},
 }
 
-// Several calls Api.Several.
-func (c *ApiClient) Several(ctx context.Context) (a int, b string, err error) {
-	var r apiSeveralResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: &apiSeveral, Result: &r})
-	return r.A, r.B, err
-}
-
-var apiSeveral = rpc.Method{
-	Name: ApiSeveralMethod, Service: "Api", Results: []string{"a", "b"},
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    func() (any, any) { return nil, new(apiSeveralResult) },
-	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
-		r := c.Result.(*apiSeveralResult)
-		r.A, r.B, err = impl.(Api).Several(ctx)
-		return err
-	},
-}
-
-type apiSeveralResult struct {
-	A int
-	B string
-}
-
-func (p *apiSeveralResult) Field(i int) any {
-	switch i {
-	case 0:
-		return &p.A
-	default:
-		return &p.B
-	}
-}
-
-// Stream calls Api.Stream.
-func (c *ApiClient) Stream(ctx context.Context, up iter.Seq2[int, error]) (int, error) {
-	var r int
-	err := c.caller.Call(ctx, &rpc.Call{Method: &apiStream, Params: &apiStreamParams{gen1.Send(up)}, Result: &r})
-	return r, err
-}
-
-var apiStream = rpc.Method{
-	Name: ApiStreamMethod, Service: "Api", Params: []string{"up"},
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    gen1.New[apiStreamParams, int],
-	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
-		p, r := c.Params.(*apiStreamParams), c.Result.(*int)
-		*r, err = impl.(Api).Stream(ctx, gen1.Receive[int](p.Up))
-		return err
-	},
-}
-
-type apiStreamParams struct {
+type callsStreamInParams struct {
 	Up gen1.Stream
 }
 
-func (p *apiStreamParams) Field(int) any {
+func (p *callsStreamInParams) Field(int) any {
 	return &p.Up
 }
 
-// Both calls Api.Both.
-func (c *ApiClient) Both(ctx context.Context, v Value) (Value, error) {
-	var r Value
-	err := c.caller.Call(ctx, &rpc.Call{Method: &apiBoth, Params: &apiBothParams{v}, Result: &r})
-	return r, err
+// StreamOut calls Calls.StreamOut.
+func (c *CallsClient) StreamOut(ctx context.Context) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &callsStreamOut, Result: &r})
+	return gen1.Receive[int](r), err
 }
 
-var apiBoth = rpc.Method{
-	Name: ApiBothMethod, Service: "Api", Params: []string{"v"},
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    gen1.New[apiBothParams, Value],
-	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
-		p, r := c.Params.(*apiBothParams), c.Result.(*Value)
-		*r, err = impl.(Api).Both(ctx, p.V)
-		return err
-	},
-}
-
-type apiBothParams struct {
-	V Value
-}
-
-func (p *apiBothParams) Field(int) any {
-	return &p.V
-}
-
-// Sends calls Api.Sends.
-func (c *ApiClient) Sends(ctx context.Context, v Sent) error {
-	return c.caller.Call(ctx, &rpc.Call{Method: &apiSends, Params: &apiSendsParams{v}})
-}
-
-var apiSends = rpc.Method{
-	Name: ApiSendsMethod, Service: "Api", Params: []string{"v"},
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    func() (any, any) { return new(apiSendsParams), nil },
+var callsStreamOut = rpc.Method{
+	Name: CallsStreamOutMethod, Service: "Calls",
+	New: func() (any, any) { return nil, new(gen1.Stream) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		p := c.Params.(*apiSendsParams)
-		return impl.(Api).Sends(ctx, p.V)
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Calls).StreamOut(ctx)
+		*r = gen1.Send(r0)
+		return err
 	},
 }
 
-type apiSendsParams struct {
-	V Sent
+// Code calls Calls.Code.
+func (c *CallsClient) Code(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &callsCode})
 }
 
-func (p *apiSendsParams) Field(int) any {
+var callsCode = rpc.Method{
+	Name: CallsCodeMethod, Service: "Calls",
+	Errors: []*rpc.ErrorType{callsFull},
+	New:    func() (any, any) { return nil, nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		return impl.(Calls).Code(ctx)
+	},
+}
+
+// Undeclared calls Calls.Undeclared.
+func (c *CallsClient) Undeclared(ctx context.Context) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &callsUndeclared})
+}
+
+var callsUndeclared = rpc.Method{
+	Name: CallsUndeclaredMethod, Service: "Calls",
+	Errors: []*rpc.ErrorType{callsLate},
+	New:    func() (any, any) { return nil, nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		return impl.(Calls).Undeclared(ctx)
+	},
+}
+
+// The names of Values's methods on the wire.
+const (
+	ValuesTypeChangedInMethod     = "Values.TypeChangedIn"
+	ValuesTypeChangedOutMethod    = "Values.TypeChangedOut"
+	ValuesTypeNarrowedInMethod    = "Values.TypeNarrowedIn"
+	ValuesTypeNarrowedOutMethod   = "Values.TypeNarrowedOut"
+	ValuesTypeWidenedInMethod     = "Values.TypeWidenedIn"
+	ValuesTypeWidenedOutMethod    = "Values.TypeWidenedOut"
+	ValuesNumberNarrowedInMethod  = "Values.NumberNarrowedIn"
+	ValuesNumberNarrowedOutMethod = "Values.NumberNarrowedOut"
+	ValuesNumberWidenedInMethod   = "Values.NumberWidenedIn"
+	ValuesNumberWidenedOutMethod  = "Values.NumberWidenedOut"
+	ValuesNumberInStringInMethod  = "Values.NumberInStringIn"
+	ValuesNumberInStringOutMethod = "Values.NumberInStringOut"
+	ValuesArrayLengthInMethod     = "Values.ArrayLengthIn"
+	ValuesArrayLengthOutMethod    = "Values.ArrayLengthOut"
+	ValuesMapKeyNarrowedInMethod  = "Values.MapKeyNarrowedIn"
+	ValuesMapKeyNarrowedOutMethod = "Values.MapKeyNarrowedOut"
+	ValuesMapKeyWidenedInMethod   = "Values.MapKeyWidenedIn"
+	ValuesMapKeyWidenedOutMethod  = "Values.MapKeyWidenedOut"
+	ValuesFieldRemovedInMethod    = "Values.FieldRemovedIn"
+	ValuesFieldRemovedOutMethod   = "Values.FieldRemovedOut"
+	ValuesFieldCaseInMethod       = "Values.FieldCaseIn"
+	ValuesFieldCaseOutMethod      = "Values.FieldCaseOut"
+	ValuesFieldAddedInMethod      = "Values.FieldAddedIn"
+	ValuesFieldAddedOutMethod     = "Values.FieldAddedOut"
+	ValuesOmitAddedInMethod       = "Values.OmitAddedIn"
+	ValuesOmitAddedOutMethod      = "Values.OmitAddedOut"
+	ValuesOmitRemovedInMethod     = "Values.OmitRemovedIn"
+	ValuesOmitRemovedOutMethod    = "Values.OmitRemovedOut"
+	ValuesNullAddedInMethod       = "Values.NullAddedIn"
+	ValuesNullAddedOutMethod      = "Values.NullAddedOut"
+	ValuesNullRemovedInMethod     = "Values.NullRemovedIn"
+	ValuesNullRemovedOutMethod    = "Values.NullRemovedOut"
+	ValuesValueRemovedInMethod    = "Values.ValueRemovedIn"
+	ValuesValueRemovedOutMethod   = "Values.ValueRemovedOut"
+	ValuesValueAddedInMethod      = "Values.ValueAddedIn"
+	ValuesValueAddedOutMethod     = "Values.ValueAddedOut"
+	ValuesValueChangedInMethod    = "Values.ValueChangedIn"
+	ValuesValueChangedOutMethod   = "Values.ValueChangedOut"
+	ValuesLoopMethod              = "Values.Loop"
+)
+
+// valuesDescription is what rpc.discover says of Values.
+const valuesDescription = `{"methods":[
+{"name":"Values.TypeChangedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.TypeChangedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.TypeNarrowedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.TypeNarrowedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.TypeWidenedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.TypeWidenedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.NumberNarrowedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.NumberNarrowedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.NumberWidenedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"integer","format":"int32","minimum":-2147483648,"maximum":2147483647}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.NumberWidenedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"integer","format":"int32","minimum":-2147483648,"maximum":2147483647}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.NumberInStringIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"object","properties":{"N":{"type":"string","format":"int64","pattern":"^-?[0-9]+$"}},"required":["N"]}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.NumberInStringOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"N":{"type":"string","format":"int64","pattern":"^-?[0-9]+$"}},"required":["N"]}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.ArrayLengthIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"array","items":{"type":"integer","format":"int64"},"minItems":4,"maxItems":4}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.ArrayLengthOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"array","items":{"type":"integer","format":"int64"},"minItems":4,"maxItems":4}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.MapKeyNarrowedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":["object","null"],"additionalProperties":{"type":"string"}}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.MapKeyNarrowedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":["object","null"],"additionalProperties":{"type":"string"}}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.MapKeyWidenedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":["object","null"],"propertyNames":{"pattern":"^-?[0-9]+$"},"additionalProperties":{"type":"string"}}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.MapKeyWidenedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":["object","null"],"propertyNames":{"pattern":"^-?[0-9]+$"},"additionalProperties":{"type":"string"}}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.FieldRemovedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"object","properties":{"A":{"type":"string"},"B":{"type":"string"}},"required":["A","B"]}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.FieldRemovedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"A":{"type":"string"},"B":{"type":"string"}},"required":["A","B"]}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.FieldCaseIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"object","properties":{"userid":{"type":"string"}},"required":["userid"]}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.FieldCaseOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"userid":{"type":"string"}},"required":["userid"]}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.FieldAddedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"object","properties":{"A":{"type":"string"}},"required":["A"]}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.FieldAddedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"A":{"type":"string"}},"required":["A"]}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.OmitAddedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"object","properties":{"A":{"type":"string"}},"required":["A"]}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.OmitAddedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"A":{"type":"string"}},"required":["A"]}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.OmitRemovedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"object","properties":{"A":{"type":"string"}}}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.OmitRemovedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"A":{"type":"string"}}}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.NullAddedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.NullAddedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.NullRemovedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","schema":{"type":["string","null"]}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.NullRemovedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":["string","null"]}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.ValueRemovedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"$ref":"#/components/schemas/api.ValueRemovedInKind"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.ValueRemovedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"$ref":"#/components/schemas/api.ValueRemovedOutKind"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.ValueAddedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"$ref":"#/components/schemas/api.ValueAddedInKind"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.ValueAddedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"$ref":"#/components/schemas/api.ValueAddedOutKind"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.ValueChangedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"$ref":"#/components/schemas/api.ValueChangedInKind"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.ValueChangedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"$ref":"#/components/schemas/api.ValueChangedOutKind"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.Loop","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"n","required":true,"schema":{"$ref":"#/components/schemas/api.Node"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/api.Node"}},"x-wirecall":{"service":"Values"}}
+],"components":{"schemas":{
+"api.Node":{"type":"object","properties":{"Next":{"anyOf":[{"$ref":"#/components/schemas/api.Node"},{"type":"null"}]},"Name":{"type":"string"}},"required":["Next","Name"]},
+"api.ValueAddedInKind":{"type":"string","x-enum":[{"name":"ValueAddedInGreen","value":"green"}]},
+"api.ValueAddedOutKind":{"type":"string","x-enum":[{"name":"ValueAddedOutGreen","value":"green"}]},
+"api.ValueChangedInKind":{"type":"string","x-enum":[{"name":"ValueChangedInRed","value":"red"}]},
+"api.ValueChangedOutKind":{"type":"string","x-enum":[{"name":"ValueChangedOutRed","value":"red"}]},
+"api.ValueRemovedInKind":{"type":"string","x-enum":[{"name":"ValueRemovedInGreen","value":"green"},{"name":"ValueRemovedInBlue","value":"blue"}]},
+"api.ValueRemovedOutKind":{"type":"string","x-enum":[{"name":"ValueRemovedOutGreen","value":"green"},{"name":"ValueRemovedOutBlue","value":"blue"}]}
+},"tags":{"Values":{"name":"Values","description":"Values has the methods that carry a type which has changed, to the service and from it."}}}}`
+
+// ValuesService serves impl as the service Values.
+func ValuesService(impl Values) rpc.Service {
+	return rpc.Service{Name: "Values", Impl: impl, Methods: []*rpc.Method{&valuesTypeChangedIn, &valuesTypeChangedOut, &valuesTypeNarrowedIn, &valuesTypeNarrowedOut, &valuesTypeWidenedIn, &valuesTypeWidenedOut, &valuesNumberNarrowedIn, &valuesNumberNarrowedOut, &valuesNumberWidenedIn, &valuesNumberWidenedOut, &valuesNumberInStringIn, &valuesNumberInStringOut, &valuesArrayLengthIn, &valuesArrayLengthOut, &valuesMapKeyNarrowedIn, &valuesMapKeyNarrowedOut, &valuesMapKeyWidenedIn, &valuesMapKeyWidenedOut, &valuesFieldRemovedIn, &valuesFieldRemovedOut, &valuesFieldCaseIn, &valuesFieldCaseOut, &valuesFieldAddedIn, &valuesFieldAddedOut, &valuesOmitAddedIn, &valuesOmitAddedOut, &valuesOmitRemovedIn, &valuesOmitRemovedOut, &valuesNullAddedIn, &valuesNullAddedOut, &valuesNullRemovedIn, &valuesNullRemovedOut, &valuesValueRemovedIn, &valuesValueRemovedOut, &valuesValueAddedIn, &valuesValueAddedOut, &valuesValueChangedIn, &valuesValueChangedOut, &valuesLoop}, Description: valuesDescription}
+}
+
+// ValuesClient implements Values by calls through an rpc.Caller.
+type ValuesClient struct{ caller rpc.Caller }
+
+var _ Values = (*ValuesClient)(nil)
+
+// NewValuesClient returns a client of Values that calls through caller.
+func NewValuesClient(caller rpc.Caller) *ValuesClient { return &ValuesClient{caller} }
+
+// TypeChangedIn calls Values.TypeChangedIn.
+func (c *ValuesClient) TypeChangedIn(ctx context.Context, v int64) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesTypeChangedIn, Params: &valuesTypeChangedInParams{v}})
+}
+
+var valuesTypeChangedIn = rpc.Method{
+	Name: ValuesTypeChangedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesTypeChangedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesTypeChangedInParams)
+		return impl.(Values).TypeChangedIn(ctx, p.V)
+	},
+}
+
+type valuesTypeChangedInParams struct {
+	V int64
+}
+
+func (p *valuesTypeChangedInParams) Field(int) any {
 	return &p.V
 }
 
-// Gets calls Api.Gets.
-func (c *ApiClient) Gets(ctx context.Context) (Got, error) {
-	var r Got
-	err := c.caller.Call(ctx, &rpc.Call{Method: &apiGets, Result: &r})
+// TypeChangedOut calls Values.TypeChangedOut.
+func (c *ValuesClient) TypeChangedOut(ctx context.Context) (int64, error) {
+	var r int64
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesTypeChangedOut, Result: &r})
 	return r, err
 }
 
-var apiGets = rpc.Method{
-	Name: ApiGetsMethod, Service: "Api",
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    func() (any, any) { return nil, new(Got) },
+var valuesTypeChangedOut = rpc.Method{
+	Name: ValuesTypeChangedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(int64) },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
-		r := c.Result.(*Got)
-		*r, err = impl.(Api).Gets(ctx)
+		r := c.Result.(*int64)
+		*r, err = impl.(Values).TypeChangedOut(ctx)
 		return err
 	},
 }
 
-// Loop calls Api.Loop.
-func (c *ApiClient) Loop(ctx context.Context, n Node) (Node, error) {
+// TypeNarrowedIn calls Values.TypeNarrowedIn.
+func (c *ValuesClient) TypeNarrowedIn(ctx context.Context, v any) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesTypeNarrowedIn, Params: &valuesTypeNarrowedInParams{v}})
+}
+
+var valuesTypeNarrowedIn = rpc.Method{
+	Name: ValuesTypeNarrowedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesTypeNarrowedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesTypeNarrowedInParams)
+		return impl.(Values).TypeNarrowedIn(ctx, p.V)
+	},
+}
+
+type valuesTypeNarrowedInParams struct {
+	V any
+}
+
+func (p *valuesTypeNarrowedInParams) Field(int) any {
+	return &p.V
+}
+
+// TypeNarrowedOut calls Values.TypeNarrowedOut.
+func (c *ValuesClient) TypeNarrowedOut(ctx context.Context) (any, error) {
+	var r any
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesTypeNarrowedOut, Result: &r})
+	return r, err
+}
+
+var valuesTypeNarrowedOut = rpc.Method{
+	Name: ValuesTypeNarrowedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(any) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*any)
+		*r, err = impl.(Values).TypeNarrowedOut(ctx)
+		return err
+	},
+}
+
+// TypeWidenedIn calls Values.TypeWidenedIn.
+func (c *ValuesClient) TypeWidenedIn(ctx context.Context, v string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesTypeWidenedIn, Params: &valuesTypeWidenedInParams{v}})
+}
+
+var valuesTypeWidenedIn = rpc.Method{
+	Name: ValuesTypeWidenedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesTypeWidenedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesTypeWidenedInParams)
+		return impl.(Values).TypeWidenedIn(ctx, p.V)
+	},
+}
+
+type valuesTypeWidenedInParams struct {
+	V string
+}
+
+func (p *valuesTypeWidenedInParams) Field(int) any {
+	return &p.V
+}
+
+// TypeWidenedOut calls Values.TypeWidenedOut.
+func (c *ValuesClient) TypeWidenedOut(ctx context.Context) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesTypeWidenedOut, Result: &r})
+	return r, err
+}
+
+var valuesTypeWidenedOut = rpc.Method{
+	Name: ValuesTypeWidenedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*string)
+		*r, err = impl.(Values).TypeWidenedOut(ctx)
+		return err
+	},
+}
+
+// NumberNarrowedIn calls Values.NumberNarrowedIn.
+func (c *ValuesClient) NumberNarrowedIn(ctx context.Context, v int64) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesNumberNarrowedIn, Params: &valuesNumberNarrowedInParams{v}})
+}
+
+var valuesNumberNarrowedIn = rpc.Method{
+	Name: ValuesNumberNarrowedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesNumberNarrowedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesNumberNarrowedInParams)
+		return impl.(Values).NumberNarrowedIn(ctx, p.V)
+	},
+}
+
+type valuesNumberNarrowedInParams struct {
+	V int64
+}
+
+func (p *valuesNumberNarrowedInParams) Field(int) any {
+	return &p.V
+}
+
+// NumberNarrowedOut calls Values.NumberNarrowedOut.
+func (c *ValuesClient) NumberNarrowedOut(ctx context.Context) (int64, error) {
+	var r int64
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesNumberNarrowedOut, Result: &r})
+	return r, err
+}
+
+var valuesNumberNarrowedOut = rpc.Method{
+	Name: ValuesNumberNarrowedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(int64) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*int64)
+		*r, err = impl.(Values).NumberNarrowedOut(ctx)
+		return err
+	},
+}
+
+// NumberWidenedIn calls Values.NumberWidenedIn.
+func (c *ValuesClient) NumberWidenedIn(ctx context.Context, v int32) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesNumberWidenedIn, Params: &valuesNumberWidenedInParams{v}})
+}
+
+var valuesNumberWidenedIn = rpc.Method{
+	Name: ValuesNumberWidenedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesNumberWidenedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesNumberWidenedInParams)
+		return impl.(Values).NumberWidenedIn(ctx, p.V)
+	},
+}
+
+type valuesNumberWidenedInParams struct {
+	V int32
+}
+
+func (p *valuesNumberWidenedInParams) Field(int) any {
+	return &p.V
+}
+
+// NumberWidenedOut calls Values.NumberWidenedOut.
+func (c *ValuesClient) NumberWidenedOut(ctx context.Context) (int32, error) {
+	var r int32
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesNumberWidenedOut, Result: &r})
+	return r, err
+}
+
+var valuesNumberWidenedOut = rpc.Method{
+	Name: ValuesNumberWidenedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(int32) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*int32)
+		*r, err = impl.(Values).NumberWidenedOut(ctx)
+		return err
+	},
+}
+
+// NumberInStringIn calls Values.NumberInStringIn.
+func (c *ValuesClient) NumberInStringIn(ctx context.Context, v struct {
+	N int64 `json:",string"`
+}) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesNumberInStringIn, Params: &valuesNumberInStringInParams{v}})
+}
+
+var valuesNumberInStringIn = rpc.Method{
+	Name: ValuesNumberInStringInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesNumberInStringInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesNumberInStringInParams)
+		return impl.(Values).NumberInStringIn(ctx, p.V)
+	},
+}
+
+type valuesNumberInStringInParams struct {
+	V struct {
+		N int64 `json:",string"`
+	}
+}
+
+func (p *valuesNumberInStringInParams) Field(int) any {
+	return &p.V
+}
+
+// NumberInStringOut calls Values.NumberInStringOut.
+func (c *ValuesClient) NumberInStringOut(ctx context.Context) (struct {
+	N int64 `json:",string"`
+}, error) {
+	var r struct {
+		N int64 `json:",string"`
+	}
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesNumberInStringOut, Result: &r})
+	return r, err
+}
+
+var valuesNumberInStringOut = rpc.Method{
+	Name: ValuesNumberInStringOutMethod, Service: "Values",
+	New: func() (any, any) {
+		return nil, new(struct {
+			N int64 `json:",string"`
+		})
+	},
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*struct {
+			N int64 `json:",string"`
+		})
+		*r, err = impl.(Values).NumberInStringOut(ctx)
+		return err
+	},
+}
+
+// ArrayLengthIn calls Values.ArrayLengthIn.
+func (c *ValuesClient) ArrayLengthIn(ctx context.Context, v [4]int) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesArrayLengthIn, Params: &valuesArrayLengthInParams{v}})
+}
+
+var valuesArrayLengthIn = rpc.Method{
+	Name: ValuesArrayLengthInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesArrayLengthInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesArrayLengthInParams)
+		return impl.(Values).ArrayLengthIn(ctx, p.V)
+	},
+}
+
+type valuesArrayLengthInParams struct {
+	V [4]int
+}
+
+func (p *valuesArrayLengthInParams) Field(int) any {
+	return &p.V
+}
+
+// ArrayLengthOut calls Values.ArrayLengthOut.
+func (c *ValuesClient) ArrayLengthOut(ctx context.Context) ([4]int, error) {
+	var r [4]int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesArrayLengthOut, Result: &r})
+	return r, err
+}
+
+var valuesArrayLengthOut = rpc.Method{
+	Name: ValuesArrayLengthOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new([4]int) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*[4]int)
+		*r, err = impl.(Values).ArrayLengthOut(ctx)
+		return err
+	},
+}
+
+// MapKeyNarrowedIn calls Values.MapKeyNarrowedIn.
+func (c *ValuesClient) MapKeyNarrowedIn(ctx context.Context, v map[string]string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesMapKeyNarrowedIn, Params: &valuesMapKeyNarrowedInParams{v}})
+}
+
+var valuesMapKeyNarrowedIn = rpc.Method{
+	Name: ValuesMapKeyNarrowedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesMapKeyNarrowedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesMapKeyNarrowedInParams)
+		return impl.(Values).MapKeyNarrowedIn(ctx, p.V)
+	},
+}
+
+type valuesMapKeyNarrowedInParams struct {
+	V map[string]string
+}
+
+func (p *valuesMapKeyNarrowedInParams) Field(int) any {
+	return &p.V
+}
+
+// MapKeyNarrowedOut calls Values.MapKeyNarrowedOut.
+func (c *ValuesClient) MapKeyNarrowedOut(ctx context.Context) (map[string]string, error) {
+	var r map[string]string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesMapKeyNarrowedOut, Result: &r})
+	return r, err
+}
+
+var valuesMapKeyNarrowedOut = rpc.Method{
+	Name: ValuesMapKeyNarrowedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(map[string]string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*map[string]string)
+		*r, err = impl.(Values).MapKeyNarrowedOut(ctx)
+		return err
+	},
+}
+
+// MapKeyWidenedIn calls Values.MapKeyWidenedIn.
+func (c *ValuesClient) MapKeyWidenedIn(ctx context.Context, v map[int]string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesMapKeyWidenedIn, Params: &valuesMapKeyWidenedInParams{v}})
+}
+
+var valuesMapKeyWidenedIn = rpc.Method{
+	Name: ValuesMapKeyWidenedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesMapKeyWidenedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesMapKeyWidenedInParams)
+		return impl.(Values).MapKeyWidenedIn(ctx, p.V)
+	},
+}
+
+type valuesMapKeyWidenedInParams struct {
+	V map[int]string
+}
+
+func (p *valuesMapKeyWidenedInParams) Field(int) any {
+	return &p.V
+}
+
+// MapKeyWidenedOut calls Values.MapKeyWidenedOut.
+func (c *ValuesClient) MapKeyWidenedOut(ctx context.Context) (map[int]string, error) {
+	var r map[int]string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesMapKeyWidenedOut, Result: &r})
+	return r, err
+}
+
+var valuesMapKeyWidenedOut = rpc.Method{
+	Name: ValuesMapKeyWidenedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(map[int]string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*map[int]string)
+		*r, err = impl.(Values).MapKeyWidenedOut(ctx)
+		return err
+	},
+}
+
+// FieldRemovedIn calls Values.FieldRemovedIn.
+func (c *ValuesClient) FieldRemovedIn(ctx context.Context, v struct {
+	A string
+	B string
+}) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesFieldRemovedIn, Params: &valuesFieldRemovedInParams{v}})
+}
+
+var valuesFieldRemovedIn = rpc.Method{
+	Name: ValuesFieldRemovedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesFieldRemovedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesFieldRemovedInParams)
+		return impl.(Values).FieldRemovedIn(ctx, p.V)
+	},
+}
+
+type valuesFieldRemovedInParams struct {
+	V struct {
+		A string
+		B string
+	}
+}
+
+func (p *valuesFieldRemovedInParams) Field(int) any {
+	return &p.V
+}
+
+// FieldRemovedOut calls Values.FieldRemovedOut.
+func (c *ValuesClient) FieldRemovedOut(ctx context.Context) (struct {
+	A string
+	B string
+}, error) {
+	var r struct {
+		A string
+		B string
+	}
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesFieldRemovedOut, Result: &r})
+	return r, err
+}
+
+var valuesFieldRemovedOut = rpc.Method{
+	Name: ValuesFieldRemovedOutMethod, Service: "Values",
+	New: func() (any, any) {
+		return nil, new(struct {
+			A string
+			B string
+		})
+	},
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*struct {
+			A string
+			B string
+		})
+		*r, err = impl.(Values).FieldRemovedOut(ctx)
+		return err
+	},
+}
+
+// FieldCaseIn calls Values.FieldCaseIn.
+func (c *ValuesClient) FieldCaseIn(ctx context.Context, v struct {
+	UserID string `json:"userid"`
+}) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesFieldCaseIn, Params: &valuesFieldCaseInParams{v}})
+}
+
+var valuesFieldCaseIn = rpc.Method{
+	Name: ValuesFieldCaseInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesFieldCaseInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesFieldCaseInParams)
+		return impl.(Values).FieldCaseIn(ctx, p.V)
+	},
+}
+
+type valuesFieldCaseInParams struct {
+	V struct {
+		UserID string `json:"userid"`
+	}
+}
+
+func (p *valuesFieldCaseInParams) Field(int) any {
+	return &p.V
+}
+
+// FieldCaseOut calls Values.FieldCaseOut.
+func (c *ValuesClient) FieldCaseOut(ctx context.Context) (struct {
+	UserID string `json:"userid"`
+}, error) {
+	var r struct {
+		UserID string `json:"userid"`
+	}
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesFieldCaseOut, Result: &r})
+	return r, err
+}
+
+var valuesFieldCaseOut = rpc.Method{
+	Name: ValuesFieldCaseOutMethod, Service: "Values",
+	New: func() (any, any) {
+		return nil, new(struct {
+			UserID string `json:"userid"`
+		})
+	},
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*struct {
+			UserID string `json:"userid"`
+		})
+		*r, err = impl.(Values).FieldCaseOut(ctx)
+		return err
+	},
+}
+
+// FieldAddedIn calls Values.FieldAddedIn.
+func (c *ValuesClient) FieldAddedIn(ctx context.Context, v struct {
+	A string
+}) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesFieldAddedIn, Params: &valuesFieldAddedInParams{v}})
+}
+
+var valuesFieldAddedIn = rpc.Method{
+	Name: ValuesFieldAddedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesFieldAddedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesFieldAddedInParams)
+		return impl.(Values).FieldAddedIn(ctx, p.V)
+	},
+}
+
+type valuesFieldAddedInParams struct {
+	V struct {
+		A string
+	}
+}
+
+func (p *valuesFieldAddedInParams) Field(int) any {
+	return &p.V
+}
+
+// FieldAddedOut calls Values.FieldAddedOut.
+func (c *ValuesClient) FieldAddedOut(ctx context.Context) (struct {
+	A string
+}, error) {
+	var r struct {
+		A string
+	}
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesFieldAddedOut, Result: &r})
+	return r, err
+}
+
+var valuesFieldAddedOut = rpc.Method{
+	Name: ValuesFieldAddedOutMethod, Service: "Values",
+	New: func() (any, any) {
+		return nil, new(struct {
+			A string
+		})
+	},
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*struct {
+			A string
+		})
+		*r, err = impl.(Values).FieldAddedOut(ctx)
+		return err
+	},
+}
+
+// OmitAddedIn calls Values.OmitAddedIn.
+func (c *ValuesClient) OmitAddedIn(ctx context.Context, v struct {
+	A string
+}) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesOmitAddedIn, Params: &valuesOmitAddedInParams{v}})
+}
+
+var valuesOmitAddedIn = rpc.Method{
+	Name: ValuesOmitAddedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesOmitAddedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesOmitAddedInParams)
+		return impl.(Values).OmitAddedIn(ctx, p.V)
+	},
+}
+
+type valuesOmitAddedInParams struct {
+	V struct {
+		A string
+	}
+}
+
+func (p *valuesOmitAddedInParams) Field(int) any {
+	return &p.V
+}
+
+// OmitAddedOut calls Values.OmitAddedOut.
+func (c *ValuesClient) OmitAddedOut(ctx context.Context) (struct {
+	A string
+}, error) {
+	var r struct {
+		A string
+	}
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesOmitAddedOut, Result: &r})
+	return r, err
+}
+
+var valuesOmitAddedOut = rpc.Method{
+	Name: ValuesOmitAddedOutMethod, Service: "Values",
+	New: func() (any, any) {
+		return nil, new(struct {
+			A string
+		})
+	},
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*struct {
+			A string
+		})
+		*r, err = impl.(Values).OmitAddedOut(ctx)
+		return err
+	},
+}
+
+// OmitRemovedIn calls Values.OmitRemovedIn.
+func (c *ValuesClient) OmitRemovedIn(ctx context.Context, v struct {
+	A string `json:",omitempty"`
+}) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesOmitRemovedIn, Params: &valuesOmitRemovedInParams{v}})
+}
+
+var valuesOmitRemovedIn = rpc.Method{
+	Name: ValuesOmitRemovedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesOmitRemovedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesOmitRemovedInParams)
+		return impl.(Values).OmitRemovedIn(ctx, p.V)
+	},
+}
+
+type valuesOmitRemovedInParams struct {
+	V struct {
+		A string `json:",omitempty"`
+	}
+}
+
+func (p *valuesOmitRemovedInParams) Field(int) any {
+	return &p.V
+}
+
+// OmitRemovedOut calls Values.OmitRemovedOut.
+func (c *ValuesClient) OmitRemovedOut(ctx context.Context) (struct {
+	A string `json:",omitempty"`
+}, error) {
+	var r struct {
+		A string `json:",omitempty"`
+	}
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesOmitRemovedOut, Result: &r})
+	return r, err
+}
+
+var valuesOmitRemovedOut = rpc.Method{
+	Name: ValuesOmitRemovedOutMethod, Service: "Values",
+	New: func() (any, any) {
+		return nil, new(struct {
+			A string `json:",omitempty"`
+		})
+	},
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*struct {
+			A string `json:",omitempty"`
+		})
+		*r, err = impl.(Values).OmitRemovedOut(ctx)
+		return err
+	},
+}
+
+// NullAddedIn calls Values.NullAddedIn.
+func (c *ValuesClient) NullAddedIn(ctx context.Context, v string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesNullAddedIn, Params: &valuesNullAddedInParams{v}})
+}
+
+var valuesNullAddedIn = rpc.Method{
+	Name: ValuesNullAddedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesNullAddedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesNullAddedInParams)
+		return impl.(Values).NullAddedIn(ctx, p.V)
+	},
+}
+
+type valuesNullAddedInParams struct {
+	V string
+}
+
+func (p *valuesNullAddedInParams) Field(int) any {
+	return &p.V
+}
+
+// NullAddedOut calls Values.NullAddedOut.
+func (c *ValuesClient) NullAddedOut(ctx context.Context) (string, error) {
+	var r string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesNullAddedOut, Result: &r})
+	return r, err
+}
+
+var valuesNullAddedOut = rpc.Method{
+	Name: ValuesNullAddedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*string)
+		*r, err = impl.(Values).NullAddedOut(ctx)
+		return err
+	},
+}
+
+// NullRemovedIn calls Values.NullRemovedIn.
+func (c *ValuesClient) NullRemovedIn(ctx context.Context, v *string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesNullRemovedIn, Params: &valuesNullRemovedInParams{v}})
+}
+
+var valuesNullRemovedIn = rpc.Method{
+	Name: ValuesNullRemovedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesNullRemovedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesNullRemovedInParams)
+		return impl.(Values).NullRemovedIn(ctx, p.V)
+	},
+}
+
+type valuesNullRemovedInParams struct {
+	V *string
+}
+
+func (p *valuesNullRemovedInParams) Field(int) any {
+	return &p.V
+}
+
+// NullRemovedOut calls Values.NullRemovedOut.
+func (c *ValuesClient) NullRemovedOut(ctx context.Context) (*string, error) {
+	var r *string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesNullRemovedOut, Result: &r})
+	return r, err
+}
+
+var valuesNullRemovedOut = rpc.Method{
+	Name: ValuesNullRemovedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(*string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(**string)
+		*r, err = impl.(Values).NullRemovedOut(ctx)
+		return err
+	},
+}
+
+// ValueRemovedIn calls Values.ValueRemovedIn.
+func (c *ValuesClient) ValueRemovedIn(ctx context.Context, v ValueRemovedInKind) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesValueRemovedIn, Params: &valuesValueRemovedInParams{v}})
+}
+
+var valuesValueRemovedIn = rpc.Method{
+	Name: ValuesValueRemovedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesValueRemovedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesValueRemovedInParams)
+		return impl.(Values).ValueRemovedIn(ctx, p.V)
+	},
+}
+
+type valuesValueRemovedInParams struct {
+	V ValueRemovedInKind
+}
+
+func (p *valuesValueRemovedInParams) Field(int) any {
+	return &p.V
+}
+
+// ValueRemovedOut calls Values.ValueRemovedOut.
+func (c *ValuesClient) ValueRemovedOut(ctx context.Context) (ValueRemovedOutKind, error) {
+	var r ValueRemovedOutKind
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesValueRemovedOut, Result: &r})
+	return r, err
+}
+
+var valuesValueRemovedOut = rpc.Method{
+	Name: ValuesValueRemovedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(ValueRemovedOutKind) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*ValueRemovedOutKind)
+		*r, err = impl.(Values).ValueRemovedOut(ctx)
+		return err
+	},
+}
+
+// ValueAddedIn calls Values.ValueAddedIn.
+func (c *ValuesClient) ValueAddedIn(ctx context.Context, v ValueAddedInKind) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesValueAddedIn, Params: &valuesValueAddedInParams{v}})
+}
+
+var valuesValueAddedIn = rpc.Method{
+	Name: ValuesValueAddedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesValueAddedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesValueAddedInParams)
+		return impl.(Values).ValueAddedIn(ctx, p.V)
+	},
+}
+
+type valuesValueAddedInParams struct {
+	V ValueAddedInKind
+}
+
+func (p *valuesValueAddedInParams) Field(int) any {
+	return &p.V
+}
+
+// ValueAddedOut calls Values.ValueAddedOut.
+func (c *ValuesClient) ValueAddedOut(ctx context.Context) (ValueAddedOutKind, error) {
+	var r ValueAddedOutKind
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesValueAddedOut, Result: &r})
+	return r, err
+}
+
+var valuesValueAddedOut = rpc.Method{
+	Name: ValuesValueAddedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(ValueAddedOutKind) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*ValueAddedOutKind)
+		*r, err = impl.(Values).ValueAddedOut(ctx)
+		return err
+	},
+}
+
+// ValueChangedIn calls Values.ValueChangedIn.
+func (c *ValuesClient) ValueChangedIn(ctx context.Context, v ValueChangedInKind) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesValueChangedIn, Params: &valuesValueChangedInParams{v}})
+}
+
+var valuesValueChangedIn = rpc.Method{
+	Name: ValuesValueChangedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesValueChangedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesValueChangedInParams)
+		return impl.(Values).ValueChangedIn(ctx, p.V)
+	},
+}
+
+type valuesValueChangedInParams struct {
+	V ValueChangedInKind
+}
+
+func (p *valuesValueChangedInParams) Field(int) any {
+	return &p.V
+}
+
+// ValueChangedOut calls Values.ValueChangedOut.
+func (c *ValuesClient) ValueChangedOut(ctx context.Context) (ValueChangedOutKind, error) {
+	var r ValueChangedOutKind
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesValueChangedOut, Result: &r})
+	return r, err
+}
+
+var valuesValueChangedOut = rpc.Method{
+	Name: ValuesValueChangedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(ValueChangedOutKind) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*ValueChangedOutKind)
+		*r, err = impl.(Values).ValueChangedOut(ctx)
+		return err
+	},
+}
+
+// Loop calls Values.Loop.
+func (c *ValuesClient) Loop(ctx context.Context, n Node) (Node, error) {
 	var r Node
-	err := c.caller.Call(ctx, &rpc.Call{Method: &apiLoop, Params: &apiLoopParams{n}, Result: &r})
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesLoop, Params: &valuesLoopParams{n}, Result: &r})
 	return r, err
 }
 
-var apiLoop = rpc.Method{
-	Name: ApiLoopMethod, Service: "Api", Params: []string{"n"},
-	Errors: []*rpc.ErrorType{apiFull, apiLate},
-	New:    gen1.New[apiLoopParams, Node],
+var valuesLoop = rpc.Method{
+	Name: ValuesLoopMethod, Service: "Values", Params: []string{"n"},
+	New: gen1.New[valuesLoopParams, Node],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
-		p, r := c.Params.(*apiLoopParams), c.Result.(*Node)
-		*r, err = impl.(Api).Loop(ctx, p.N)
+		p, r := c.Params.(*valuesLoopParams), c.Result.(*Node)
+		*r, err = impl.(Values).Loop(ctx, p.N)
 		return err
 	},
 }
 
-type apiLoopParams struct {
+type valuesLoopParams struct {
 	N Node
 }
 
-func (p *apiLoopParams) Field(int) any {
+func (p *valuesLoopParams) Field(int) any {
 	return &p.N
 }
 
@@ -625,163 +1633,6 @@ func decodeItemJSON(s []byte, i int, v *Item) int {
 	return i
 }
 
-func appendValueJSON(dst []byte, v *Value) []byte {
-	dst = append(dst, `{"Same":`...)
-	dst = jsongen.AppendString(dst, &v.Same)
-	dst = append(dst, `,"Bytes":`...)
-	dst = jsongen.AppendBytes(dst, &v.Bytes)
-	dst = append(dst, `,"Quoted":"`...)
-	dst = jsongen.AppendInt(dst, &v.Quoted)
-	dst = append(dst, '"')
-	dst = append(dst, `,"Fixed":`...)
-	dst = jsongen.AppendArray(dst, v.Fixed[:], jsongen.AppendInt)
-	dst = append(dst, `,"ByID":`...)
-	if dst = jsongen.AppendOther(dst, &v.ByID); dst == nil {
-		return nil
-	}
-	dst = append(dst, `,"Removed":`...)
-	dst = jsongen.AppendString(dst, &v.Removed)
-	dst = append(dst, `,"was":`...)
-	dst = jsongen.AppendInt(dst, &v.Renamed)
-	dst = append(dst, `,"userid":`...)
-	dst = jsongen.AppendString(dst, &v.Case)
-	dst = append(dst, `,"When":`...)
-	if dst = jsongen.AppendTime(dst, &v.When); dst == nil {
-		return nil
-	}
-	dst = append(dst, `,"Size":`...)
-	dst = jsongen.AppendInt(dst, &v.Size)
-	dst = append(dst, `,"List":`...)
-	dst = jsongen.AppendSlice(dst, &v.List, jsongen.AppendString)
-	return append(dst, '}')
-}
-
-var valueJSON = jsongen.Fields{"Same", "Bytes", "Quoted", "Fixed", "ByID", "Removed", "was", "userid", "When", "Size", "List"}
-
-func decodeValueJSON(s []byte, i int, v *Value) int {
-	f, i := valueJSON.First(s, i)
-	for f >= 0 {
-		switch f {
-		case 0:
-			i = jsongen.String(s, i, &v.Same)
-		case 1:
-			i = jsongen.Bytes(s, i, &v.Bytes)
-		case 2:
-			i = jsongen.Quoted(s, i, &v.Quoted, jsongen.Int)
-		case 3:
-			i = jsongen.Array(s, i, v.Fixed[:], jsongen.Int)
-		case 4:
-			i = jsongen.Other(s, i, &v.ByID)
-		case 5:
-			i = jsongen.String(s, i, &v.Removed)
-		case 6:
-			i = jsongen.Int(s, i, &v.Renamed)
-		case 7:
-			i = jsongen.String(s, i, &v.Case)
-		case 8:
-			i = jsongen.Time(s, i, &v.When)
-		case 9:
-			i = jsongen.Int(s, i, &v.Size)
-		case 10:
-			i = jsongen.Slice(s, i, &v.List, jsongen.String)
-		}
-		f, i = valueJSON.Next(s, i, f)
-	}
-	return i
-}
-
-func appendSentJSON(dst []byte, v *Sent) []byte {
-	dst = append(dst, `{"Narrow":`...)
-	dst = jsongen.AppendInt(dst, &v.Narrow)
-	dst = append(dst, `,"Wide":`...)
-	dst = jsongen.AppendInt(dst, &v.Wide)
-	dst = append(dst, `,"Any":`...)
-	if dst = jsongen.AppendAny(dst, &v.Any); dst == nil {
-		return nil
-	}
-	dst = append(dst, `,"Null":`...)
-	dst = jsongen.AppendPointer(dst, &v.Null, jsongen.AppendString)
-	dst = append(dst, `,"Filled":`...)
-	dst = jsongen.AppendString(dst, &v.Filled)
-	dst = append(dst, `,"Color":`...)
-	dst = jsongen.AppendString(dst, &v.Color)
-	return append(dst, '}')
-}
-
-var sentJSON = jsongen.Fields{"Narrow", "Wide", "Any", "Null", "Filled", "Color"}
-
-func decodeSentJSON(s []byte, i int, v *Sent) int {
-	f, i := sentJSON.First(s, i)
-	for f >= 0 {
-		switch f {
-		case 0:
-			i = jsongen.Int(s, i, &v.Narrow)
-		case 1:
-			i = jsongen.Int(s, i, &v.Wide)
-		case 2:
-			i = jsongen.Any(s, i, &v.Any)
-		case 3:
-			i = jsongen.Pointer(s, i, &v.Null, jsongen.String)
-		case 4:
-			i = jsongen.String(s, i, &v.Filled)
-		case 5:
-			i = jsongen.String(s, i, &v.Color)
-		}
-		f, i = sentJSON.Next(s, i, f)
-	}
-	return i
-}
-
-func appendGotJSON(dst []byte, v *Got) []byte {
-	dst = append(dst, `{"Narrow":`...)
-	dst = jsongen.AppendInt(dst, &v.Narrow)
-	dst = append(dst, `,"Wide":`...)
-	dst = jsongen.AppendInt(dst, &v.Wide)
-	dst = append(dst, `,"Some":`...)
-	dst = jsongen.AppendString(dst, &v.Some)
-	dst = append(dst, `,"Null":`...)
-	dst = jsongen.AppendPointer(dst, &v.Null, jsongen.AppendString)
-	dst = append(dst, `,"NoNull":`...)
-	dst = jsongen.AppendString(dst, &v.NoNull)
-	dst = append(dst, `,"Filled":`...)
-	dst = jsongen.AppendString(dst, &v.Filled)
-	if v.Always != "" {
-		dst = append(dst, `,"Always":`...)
-		dst = jsongen.AppendString(dst, &v.Always)
-	}
-	dst = append(dst, `,"Color":`...)
-	dst = jsongen.AppendString(dst, &v.Color)
-	return append(dst, '}')
-}
-
-var gotJSON = jsongen.Fields{"Narrow", "Wide", "Some", "Null", "NoNull", "Filled", "Always", "Color"}
-
-func decodeGotJSON(s []byte, i int, v *Got) int {
-	f, i := gotJSON.First(s, i)
-	for f >= 0 {
-		switch f {
-		case 0:
-			i = jsongen.Int(s, i, &v.Narrow)
-		case 1:
-			i = jsongen.Int(s, i, &v.Wide)
-		case 2:
-			i = jsongen.String(s, i, &v.Some)
-		case 3:
-			i = jsongen.Pointer(s, i, &v.Null, jsongen.String)
-		case 4:
-			i = jsongen.String(s, i, &v.NoNull)
-		case 5:
-			i = jsongen.String(s, i, &v.Filled)
-		case 6:
-			i = jsongen.String(s, i, &v.Always)
-		case 7:
-			i = jsongen.String(s, i, &v.Color)
-		}
-		f, i = gotJSON.Next(s, i, f)
-	}
-	return i
-}
-
 func init() {
 	jsongen.Register((*Item)(nil), 0x35760e245af83c57,
 		func(dst []byte, v any) []byte { return appendItemJSON(dst, v.(*Item)) },
@@ -789,13 +1640,33 @@ func init() {
 	jsongen.Register((*Color)(nil), 0x704be0d8faaffc58,
 		func(dst []byte, v any) []byte { return jsongen.AppendString(dst, v.(*Color)) },
 		func(s []byte, i int, v any) int { return jsongen.String(s, i, v.(*Color)) })
-	jsongen.Register((*Value)(nil), 0x8a49e762da76ead4,
-		func(dst []byte, v any) []byte { return appendValueJSON(dst, v.(*Value)) },
-		func(s []byte, i int, v any) int { return decodeValueJSON(s, i, v.(*Value)) })
-	jsongen.Register((*Sent)(nil), 0xbe91f85b7934d1d9,
-		func(dst []byte, v any) []byte { return appendSentJSON(dst, v.(*Sent)) },
-		func(s []byte, i int, v any) int { return decodeSentJSON(s, i, v.(*Sent)) })
-	jsongen.Register((*Got)(nil), 0x9481adc8de1c6c33,
-		func(dst []byte, v any) []byte { return appendGotJSON(dst, v.(*Got)) },
-		func(s []byte, i int, v any) int { return decodeGotJSON(s, i, v.(*Got)) })
+	jsongen.Register((*[4]int)(nil), 0xf5b71d835a16d3ce,
+		func(dst []byte, v any) []byte { return jsongen.AppendArray(dst, v.(*[4]int)[:], jsongen.AppendInt) },
+		func(s []byte, i int, v any) int { return jsongen.Array(s, i, v.(*[4]int)[:], jsongen.Int) })
+	jsongen.Register((*map[string]string)(nil), 0x663427e245d93b47,
+		func(dst []byte, v any) []byte {
+			return jsongen.AppendMap(dst, v.(*map[string]string), jsongen.AppendString)
+		},
+		func(s []byte, i int, v any) int { return jsongen.Map(s, i, v.(*map[string]string), jsongen.String) })
+	jsongen.Register((**string)(nil), 0x88c2627bd1f758d0,
+		func(dst []byte, v any) []byte { return jsongen.AppendPointer(dst, v.(**string), jsongen.AppendString) },
+		func(s []byte, i int, v any) int { return jsongen.Pointer(s, i, v.(**string), jsongen.String) })
+	jsongen.Register((*ValueRemovedInKind)(nil), 0x704be0d8faaffc58,
+		func(dst []byte, v any) []byte { return jsongen.AppendString(dst, v.(*ValueRemovedInKind)) },
+		func(s []byte, i int, v any) int { return jsongen.String(s, i, v.(*ValueRemovedInKind)) })
+	jsongen.Register((*ValueRemovedOutKind)(nil), 0x704be0d8faaffc58,
+		func(dst []byte, v any) []byte { return jsongen.AppendString(dst, v.(*ValueRemovedOutKind)) },
+		func(s []byte, i int, v any) int { return jsongen.String(s, i, v.(*ValueRemovedOutKind)) })
+	jsongen.Register((*ValueAddedInKind)(nil), 0x704be0d8faaffc58,
+		func(dst []byte, v any) []byte { return jsongen.AppendString(dst, v.(*ValueAddedInKind)) },
+		func(s []byte, i int, v any) int { return jsongen.String(s, i, v.(*ValueAddedInKind)) })
+	jsongen.Register((*ValueAddedOutKind)(nil), 0x704be0d8faaffc58,
+		func(dst []byte, v any) []byte { return jsongen.AppendString(dst, v.(*ValueAddedOutKind)) },
+		func(s []byte, i int, v any) int { return jsongen.String(s, i, v.(*ValueAddedOutKind)) })
+	jsongen.Register((*ValueChangedInKind)(nil), 0x704be0d8faaffc58,
+		func(dst []byte, v any) []byte { return jsongen.AppendString(dst, v.(*ValueChangedInKind)) },
+		func(s []byte, i int, v any) int { return jsongen.String(s, i, v.(*ValueChangedInKind)) })
+	jsongen.Register((*ValueChangedOutKind)(nil), 0x704be0d8faaffc58,
+		func(dst []byte, v any) []byte { return jsongen.AppendString(dst, v.(*ValueChangedOutKind)) },
+		func(s []byte, i int, v any) int { return jsongen.String(s, i, v.(*ValueChangedOutKind)) })
 }
