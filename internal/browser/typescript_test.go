@@ -104,7 +104,7 @@ func (s *site) openLab(t *testing.T, token string) *page {
 // The page calls the server, which calls the page. Errors have their types.
 func TestCallsBothWays(t *testing.T) {
 	p := newLab(t, nil).openLab(t, "")
-	eval[bool](t, p, `(conn.serve(lab.PageService, { reverse: (text) => [...text].reverse().join("") }), true)`)
+	eval[bool](t, p, `(wirecall.serve(conn, lab.PageService, { reverse: (text) => [...text].reverse().join("") }), true)`)
 	if got := eval[string](t, p, `client.callBack("h\u00e9llo \u{1f600}")`); got != "😀 olléh" {
 		t.Errorf("the page's answer came back as %q", got)
 	}

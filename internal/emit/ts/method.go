@@ -12,24 +12,22 @@ func (e *emitter) method(name string, m *model.Method) *method {
 	add := func(format string, args ...any) { out.Table = append(out.Table, fmt.Sprintf(format, args...)) }
 	add("name: %s", quote(m.Wire))
 	if len(m.Params) > 0 {
-		add("params: [%s]", e.described(m.Params))
+		add("params: [%s]", e.described(m.Params, "wirecall.upload"))
 	}
 	if len(m.Results) > 0 {
-		add("results: [%s]", e.described(m.Results))
+		add("results: [%s]", e.described(m.Results, "true"))
 	}
-	for _, flag := range []struct {
-		on   bool
-		name string
-	}{{m.Notify, "notify"}, {m.Idempotent, "idempotent"}} {
-		if flag.on {
-			add("%s: true", flag.name)
-		}
+	if m.Notify {
+		add("notify: wirecall.notify")
+	}
+	if m.Idempotent {
+		add("idempotent: true")
 	}
 	if e.exact(m) {
 		add("exact: json.parseExact")
 	}
 	if m.Cursor != nil {
-		add("cursor: { param: %s, path: [%s] }", quote(m.Cursor.Param), quoteAll(e.CursorPath(m)))
+		add("cursor: { param: %s, path: [%s], follow: wirecall.follow }", quote(m.Cursor.Param), quoteAll(e.CursorPath(m)))
 	}
 	if len(m.Errors) > 0 {
 		var vars []string
@@ -83,12 +81,13 @@ func (e *emitter) resultType(v *model.Value) string {
 }
 
 // described is the descriptions of values: a name, or an object where there is more to say.
-func (e *emitter) described(values []*model.Value) string {
+// stream is what it says of a stream.
+func (e *emitter) described(values []*model.Value, stream string) string {
 	var out []string
 	for _, v := range values {
 		s := ""
 		if v.Stream {
-			s += ", stream: true"
+			s += ", stream: " + stream
 		}
 		if c := e.convert(v.Type, false); c != "" {
 			s += ", convert: " + c

@@ -1,6 +1,6 @@
 // A call that the page makes, and the card that shows how it goes.
 
-import { RpcError, type CallOptions, type Connection, type Meta, type Method as WireMethod, type Stream } from "../../../typescript/wirecall.ts";
+import { follow, notify, RpcError, upload, type CallOptions, type Connection, type Meta, type Method as WireMethod, type Stream } from "../../../typescript/wirecall.ts";
 import { any } from "../../../typescript/wirecall_values.ts";
 import { credit, type Ledger } from "./credit.ts";
 import type { Method } from "./description.ts";
@@ -75,13 +75,13 @@ export class Card {
     const values = [...args.keys()].map((name) => ({ name, ...(name !== "toJSON" && { convert: any }) }));
     const wire: WireMethod = {
       name: method.name,
-      params: [...values, ...uploads.map(({ name }) => ({ name, stream: true as const, convert: any }))],
+      params: [...values, ...uploads.map(({ name }) => ({ name, stream: upload, convert: any }))],
       results: method.results.map(({ name, items }) => ({ name: name || "result", convert: any, ...(items && { stream: true as const }) })),
       errors: method.errors,
       exact: (line) => this.#exact(line),
-      ...(method.notify && { notify: true as const }),
+      ...(method.notify && { notify }),
       ...(method.idempotent && { idempotent: true as const }),
-      ...(method.cursor && { cursor: method.cursor }),
+      ...(method.cursor && { cursor: { ...method.cursor, follow } }),
     };
     return { wire, args: [...args.values(), ...uploads] };
   }

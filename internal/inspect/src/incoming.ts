@@ -1,6 +1,6 @@
 // Calls and notifications that the server makes to the page, which are answered by hand.
 
-import { RpcError, type Connection, type ServeOptions } from "../../../typescript/wirecall.ts";
+import { RpcError, serve, type Connection, type ServeOptions } from "../../../typescript/wirecall.ts";
 import { any } from "../../../typescript/wirecall_values.ts";
 import { h, newId } from "./dom.ts";
 import { brief, isObject, parse, pretty } from "./json.ts";
@@ -14,7 +14,7 @@ const kept = 200;
 export class Incoming {
   readonly #list: HTMLElement;
   readonly #badge: HTMLElement;
-  readonly #serving = new Set<string>();
+  readonly #serving = new Map<string, () => void>(); // what ends serving a method
   #connection: Connection;
   #answers = false;
   #waiting = 0;
@@ -35,7 +35,7 @@ export class Incoming {
   set answers(answers: boolean) {
     this.#answers = answers;
     if (answers) return;
-    for (const name of this.#serving) this.#connection.services.delete(name);
+    for (const end of this.#serving.values()) end();
     this.#serving.clear();
   }
 
@@ -53,8 +53,7 @@ export class Incoming {
     const streams = m.streams ?? [];
     const values = params.map((p) => ({ name: p, convert: any, ...(streams.includes(m.params[p]) && { stream: true as const }) }));
     const call = { name, params: values, results: [{ name: "result", convert: any }] };
-    this.#serving.add(name);
-    this.#connection.serve({ name, methods: { call } }, { call: (...args: unknown[]) => this.#arrived(m, args.at(-1) as ServeOptions) });
+    this.#serving.set(name, serve(this.#connection, { name, methods: { call } }, { call: (...args: unknown[]) => this.#arrived(m, args.at(-1) as ServeOptions) }));
   }
 
   #note(m: Message, text: string): HTMLElement {

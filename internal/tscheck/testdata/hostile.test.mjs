@@ -7,7 +7,7 @@ import { virtualTime } from "./clock.mjs";
 
 virtualTime(); // which does not pass
 
-const { client, connect, RpcError } = await import(pathToFileURL(path.resolve(process.env.RUNTIME)));
+const { client, connect, RpcError, upload } = await import(pathToFileURL(path.resolve(process.env.RUNTIME)));
 
 const hello = { v: 1, calls: 256, streams: 256, message: 1048576, notes: 4096, noteBytes: 1048576 };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -16,7 +16,7 @@ const Test = { name: "Test", methods: {
   say: { name: "Test.Say", params: ["v"], results: ["r0"] },
   count: { name: "Test.Count", results: [{ name: "r0", stream: true }] },
   two: { name: "Test.Two", results: ["__proto__", "constructor"] },
-  sum: { name: "Test.Sum", params: [{ name: "nums", stream: true }], results: ["r0"] },
+  sum: { name: "Test.Sum", params: [{ name: "nums", stream: upload }], results: ["r0"] },
 } };
 
 /** A connection and its server's end of the socket. */
@@ -59,7 +59,7 @@ const watch = async (service, socket) => {
   await turn();
   await socket.say({ id: 3, streams: [1], result: 1 });
 };
-const upload = async (service) => {
+const uploading = async (service) => {
   service.sum((async function* () { yield* [1, 2]; await new Promise(() => {}); })()).catch(() => {});
   await turn();
 };
@@ -89,10 +89,10 @@ await breach("streams that are none", { id: 2, streams: "12", result: 1 });
 await breach("streams that are an object", { id: 2, streams: { length: 3 }, result: 1 });
 await breach("a method that is none", { method: 7 });
 await breach("a request twice", { id: {}, method: "Test.Say" });
-await breach("credit for what was not sent", { method: "$/credit", params: [1, 9, 64, 65536] }, upload);
-await breach("credit that is negative", { method: "$/credit", params: [1, -1, 64, 65536] }, upload);
-await breach("credit that is no number", { method: "$/credit", params: [1, "1", {}, []] }, upload);
-await breach("credit that is short", { method: "$/credit", params: [1, 0] }, upload);
+await breach("credit for what was not sent", { method: "$/credit", params: [1, 9, 64, 65536] }, uploading);
+await breach("credit that is negative", { method: "$/credit", params: [1, -1, 64, 65536] }, uploading);
+await breach("credit that is no number", { method: "$/credit", params: [1, "1", {}, []] }, uploading);
+await breach("credit that is short", { method: "$/credit", params: [1, 0] }, uploading);
 await breach("a message over the limit", { id: 2, result: "x".repeat(1 << 20) });
 await breach("a message of wide characters over the limit", { id: 2, result: "é".repeat(1 << 19) });
 

@@ -13,7 +13,7 @@ const runtime = path.join(copy, "wirecall.js");
 writeFileSync(path.join(copy, "package.json"), '{"type": "module"}');
 writeFileSync(runtime, "const setTimeout = (f, ms) => globalThis.setTimeout(f, ms / 50);\n" + readFileSync(runtime, "utf8"));
 const load = (name) => import(pathToFileURL(path.join(copy, name)));
-const { connect } = await load("wirecall.js");
+const { connect, serve } = await load("wirecall.js");
 const { ledger, MirrorService } = await load("ledger.js");
 rmSync(copy, { recursive: true });
 
@@ -27,7 +27,7 @@ function random(n) {
 
 const connection = connect(url);
 let reflected = 0, sessions = 0;
-connection.serve(MirrorService, { reflect: async (id) => (reflected++, id) });
+serve(connection, MirrorService, { reflect: async (id) => (reflected++, id) });
 connection.subscribe(() => (sessions = Math.max(sessions, connection.state.session)));
 const server = ledger(connection);
 

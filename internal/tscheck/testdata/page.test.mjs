@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { advance, reset, settle, virtualTime } from "./clock.mjs";
 
 virtualTime();
-const { client, connect } = await import(pathToFileURL(path.resolve(process.env.RUNTIME)));
+const { client, connect, notify, serve, upload } = await import(pathToFileURL(path.resolve(process.env.RUNTIME)));
 
 /** The window and the document of a page. */
 const page = new EventTarget();
@@ -142,18 +142,18 @@ test("credentials that were under way at a cut are followed by fresh ones", asyn
 });
 
 const Served = { name: "Test", methods: {
-  note: { name: "Test.Note", params: ["text"], notify: true },
+  note: { name: "Test.Note", params: ["text"], notify },
   add: { name: "Test.Add", params: ["a", "b"], results: ["r0"] },
   wait: { name: "Test.Wait" },
   two: { name: "Test.Two", results: ["sum", { name: "items", stream: true }] },
-  sum: { name: "Test.Sum", params: [{ name: "nums", stream: true }], results: ["r0"] },
+  sum: { name: "Test.Sum", params: [{ name: "nums", stream: upload }], results: ["r0"] },
 } };
 
 test("a page serves", async () => {
   const { connection, socket } = await open({ replay: 0 });
   const notes = [];
   let left = false;
-  connection.serve(Served, {
+  serve(connection, Served, {
     note: async (text) => void notes.push(text),
     add: (a, b, { meta }) => a + b + Number(meta?.more ?? 0),
     wait: (options) => new Promise((_, reject) => options.signal.addEventListener("abort", () => ((left = true), reject(options.signal.reason)))),
@@ -194,7 +194,7 @@ test("parameters and results are accepted by their aliases", async () => {
     say: { name: "Test.Say", params: [{ name: "writer", alias: ["author", "poster"] }, "text"], results: ["r0"] },
     count: { name: "Test.Count", results: [{ name: "count", alias: ["number"] }, "rest"] },
   } };
-  connection.serve(Aliased, { say: (writer, text) => `${writer}: ${text}` });
+  serve(connection, Aliased, { say: (writer, text) => `${writer}: ${text}` });
   const answer = async (params) => {
     socket.sent = [];
     await socket.say({ id: 1, method: "Test.Say", params });

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-const { client, RpcError } = await import(process.env.PACKAGE + "/wirecall.js");
+const { client, notify, RpcError } = await import(process.env.PACKAGE + "/wirecall.js");
 const { post } = await import(process.env.PACKAGE + "/post.js");
 
 const Test = { name: "Test", methods: {
   add: { name: "Test.Add", params: ["a", "b"], results: ["r0"], errors: [{ name: "Test.Gone", code: 7 }] },
   divide: { name: "Test.Divide", params: ["a", "b"], results: ["quotient", "remainder"] },
-  note: { name: "Test.Note", params: ["text"], notify: true },
+  note: { name: "Test.Note", params: ["text"], notify },
   count: { name: "Test.Count", results: [{ name: "r0", stream: true }] },
 } };
 

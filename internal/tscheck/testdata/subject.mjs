@@ -2,10 +2,11 @@
 // programs of rpc/testdata/README.md call of it.
 
 const wound = { name: "rpc_test.wound", code: 1002 }, gone = { name: "Test.Gone", code: 1 };
-const stream = (name) => ({ name, stream: true });
+const stream = (name, stream = true) => ({ name, stream });
 const method = (name, params = [], results = [], more = {}) => ({ name: "Test." + name, params, results, errors: [wound, gone], ...more });
 
-export const Test = {
+/** What the tables of a runtime name of it. */
+const table = ({ notify, upload, follow }) => ({
   name: "Test",
   methods: {
     add: method("Add", ["a", "b"], ["r0"]),
@@ -16,23 +17,23 @@ export const Test = {
     meta: method("Meta", [], ["r0"]),
     fail: method("Fail", ["how"]),
     ask: method("Ask", ["a", "b"], ["r0"]),
-    note: method("Note", ["text", "ms"], [], { notify: true }),
+    note: method("Note", ["text", "ms"], [], { notify }),
     count: method("Count", ["n"], [stream("r0")]),
     tick: method("Tick", ["n"], [stream("r0")]),
-    follow: method("Follow", ["after", "last"], [stream("r0")], { cursor: { param: "after", path: ["N"] } }),
+    follow: method("Follow", ["after", "last"], [stream("r0")], { cursor: { param: "after", path: ["N"], follow } }),
     blobs: method("Blobs", ["n", "size"], [stream("r0")]),
     watch: method("Watch", [], ["now", stream("changes")]),
-    sum: method("Sum", [stream("nums")], ["r0"]),
-    echo: method("Echo", [stream("lines")], [stream("r0")]),
+    sum: method("Sum", [stream("nums", upload)], ["r0"]),
+    echo: method("Echo", [stream("lines", upload)], [stream("r0")]),
   },
-};
+});
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Serves Test to the server of a connection. */
-export function services(connection, client) {
-  const peer = client(connection, Test);
-  connection.serve(Test, {
+export function services(connection) {
+  const peer = runtime.client(connection, Test);
+  runtime.serve(connection, Test, {
     add: (a, b) => a + b,
     ask: (a, b) => peer.add(a, b),
     sleep: async (ms) => (await sleep(ms), "slept"),
@@ -74,14 +75,18 @@ async function opened(stream, show = String) {
 
 function* upTo(n, how) {
   for (let i = 1; i <= n; i++) yield i;
-  if (how === "typed") throw new RpcError(1002, "a wound", { type: "rpc_test.wound", data: { depth: 3 } });
+  if (how === "typed") throw new runtime.RpcError(1002, "a wound", { type: "rpc_test.wound", data: { depth: 3 } });
 }
 
-let RpcError;
-export const use = (runtime) => ({ RpcError } = runtime);
+let runtime, Test;
+/** Has a runtime be what is tested. */
+export function use(module) {
+  runtime = module;
+  Test = table(module);
+}
 
 /** Makes a call as the words of a line say. Returns what takes further commands. */
-export function begin(connection, client, words, { report, verdict, goTime }) {
+export function begin(connection, words, { report, verdict, goTime }) {
   let answer = {};
   const controller = new AbortController(), options = { signal: controller.signal };
   for (; words.length > 2; words = words.slice(0, -2)) {
@@ -98,7 +103,7 @@ export function begin(connection, client, words, { report, verdict, goTime }) {
     while (!wanted.length) await new Promise((resolve) => (wake = resolve));
     return wanted.shift();
   };
-  read(calls[words[0]](client(connection, Test), words.slice(1), options), report, verdict, more).then(() => Object.entries(answer).forEach(([k, v]) => report(`meta ${k}=${v}`)));
+  read(calls[words[0]](runtime.client(connection, Test), words.slice(1), options), report, verdict, more).then(() => Object.entries(answer).forEach(([k, v]) => report(`meta ${k}=${v}`)));
   return {
     command([what, n = 1]) {
       if (what === "cancel") return controller.abort(new Error("context canceled"));

@@ -11,7 +11,7 @@ import { begin, services, use } from "./subject.mjs";
 virtualTime();
 const [runtime, folder, only] = process.argv.slice(2);
 const runtimeModule = await import(pathToFileURL(path.resolve(runtime)));
-const { connect, client } = runtimeModule;
+const { connect } = runtimeModule;
 use(runtimeModule);
 
 // Files that are not for this runtime: it speaks neither plain JSON-RPC nor over lines.
@@ -176,7 +176,7 @@ class Replay {
     const words = text.split(" "), [name, what] = words;
     if (text === "dial") {
       this.connection = connect("ws://peer", this.options);
-      services(this.connection, client);
+      services(this.connection);
       const undo = this.connection.subscribe(() => {
         const { phase, cause } = this.connection.state;
         if (phase === "connecting") return;
@@ -187,7 +187,7 @@ class Replay {
     } else if (text === "close") this.connection.close();
     else if (text === "reconnect") this.connection.reconnect();
     else if (text === "state") this.report(`${this.connection.state.phase}, session ${this.connection.state.session}`);
-    else if (what === "=") this.operations[name] = begin(this.connection, client, words.slice(2), { report: (text) => this.report(`${name}: ${text}`), verdict, goTime });
+    else if (what === "=") this.operations[name] = begin(this.connection, words.slice(2), { report: (text) => this.report(`${name}: ${text}`), verdict, goTime });
     else this.operations[name].command(words.slice(1));
   }
 

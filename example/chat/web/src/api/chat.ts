@@ -98,7 +98,7 @@ export const RoomService: wirecall.Service<Room> = {
       params: [{ name: "after", convert: json.int }],
       results: [{ name: "r0", stream: true, convert: convertMessage }],
       idempotent: true,
-      cursor: { param: "after", path: ["id"] },
+      cursor: { param: "after", path: ["id"], follow: wirecall.follow },
       errors: [errorTooLong],
     },
     watch: {
@@ -109,14 +109,14 @@ export const RoomService: wirecall.Service<Room> = {
     },
     import: {
       name: "Room.Import",
-      params: [{ name: "messages", stream: true, convert: convertMessage }],
+      params: [{ name: "messages", stream: wirecall.upload, convert: convertMessage }],
       results: [{ name: "r0", convert: json.int }],
       errors: [errorTooLong],
     },
     typing: {
       name: "Room.Typing",
       params: ["author"],
-      notify: true,
+      notify: wirecall.notify,
     },
   },
 };

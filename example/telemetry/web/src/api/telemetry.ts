@@ -133,7 +133,7 @@ export const IntakeService: wirecall.Service<Intake> = {
   methods: {
     report: {
       name: "Intake.Report",
-      params: ["device", { name: "interval", convert: json.int }, { name: "readings", stream: true, convert: convertReading }],
+      params: ["device", { name: "interval", convert: json.int }, { name: "readings", stream: wirecall.upload, convert: convertReading }],
       results: [{ name: "r0", convert: json.int }],
       errors: [errorReplaced],
     },
