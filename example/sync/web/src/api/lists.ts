@@ -109,7 +109,7 @@ export const ListsService: wirecall.Service<Lists> = {
       params: ["list", "epoch", { name: "after", convert: json.int }],
       results: [{ name: "r0", stream: true, convert: convertItem }],
       idempotent: true,
-      cursor: { param: "after", path: ["seq"] },
+      cursor: { param: "after", path: ["seq"], follow: wirecall.follow },
       errors: [errorRefused, errorAnew],
     },
     last: {
