@@ -116,3 +116,23 @@ func TestTokens(t *testing.T) {
 		}
 	})
 }
+
+// TestRecorded holds the service to what was recorded of it.
+func TestRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rpctest.Replay(t, "testdata/store.txt", files.StoreService(&files.Memory{}))
+	})
+}
+
+// TestRecordedClient holds a client to what was recorded of one.
+func TestRecordedClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := files.NewStoreClient(rpctest.ReplayServer(t.Context(), t, "testdata/store.txt", nil))
+		if size, err := store.Put(t.Context(), "a", 0, rpc.Of([]byte("one"), []byte("two"))); err != nil || size != 6 {
+			t.Error(size, err)
+		}
+		if _, err := store.Stat(t.Context(), "b"); err == nil {
+			t.Error("b is there")
+		}
+	})
+}

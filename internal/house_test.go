@@ -39,7 +39,8 @@ var allowed = map[string][]string{
 	"internal/model":   {},
 	"typescript":       {},
 
-	"internal/importer": {},
+	"internal/importer":   {},
+	"internal/transcript": {}, // for tests, rpctest and the recorder
 
 	"internal/buffers":   {},
 	"internal/contract":  {},
@@ -83,6 +84,7 @@ var allowed = map[string][]string{
 	},
 	"rpc/gen1":      {"rpc", "internal/contract"},
 	"rpc/inspector": {"rpc", "internal/inspect"},
+	"rpc/rpctest":   {"rpc", "internal/transcript"},
 	"rpc/*":         {"rpc", "codec", "codec/*", "internal/wire"},
 	"*":             {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
 }

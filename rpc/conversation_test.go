@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/transcript"
 	"github.com/wirecall/wirecall/rpc"
 )
 
@@ -71,7 +72,7 @@ func TestTranscriptLanguage(t *testing.T) {
 			t.Errorf("testdata/README.md does not describe %q", what)
 		}
 	}
-	for _, m := range markers {
+	for _, m := range transcript.Markers {
 		if m != "@" { // which a number follows at once
 			has(m)
 		}
@@ -92,80 +93,34 @@ type conversation struct {
 	describes  bool                // our side as a server describes itself
 	framing    rpc.Framing         // of both sides
 	plain      bool                // our side as a client sends no hello
-	lines      []scriptLine
+	lines      []transcript.Line
 	over       string // the subprotocol that wirecall mode goes over; empty for lines
 }
 
-type scriptLine struct {
-	n            int
-	marker, text string
-}
-
-// markers, longer ones before those that they begin with.
-var markers = []string{"<-close", "<-cut", "<-dial", "<-lost", "->close", "->cut", "->dial", "->half", "->lost", "->deaf", "->hears", "->raw", "->", "<-", "<*", "..", "~>", "~<", "!", "#", "@"}
-
 // readConversations reads a file.
-func readConversations(t *testing.T, file string) []*conversation {
+func readConversations(t *testing.T, file string) (all []*conversation) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &conversation{file: file, name: "first", limits: rpc.Limits{IdleTimeout: -1}}
-	all := []*conversation{c}
-	prose := 0
-	for i, line := range strings.Split(string(text), "\n") {
-		if name, ok := strings.CutPrefix(line, "-- "); ok {
-			if prose == 0 {
-				t.Fatalf("%s:%d: the conversation above does not say why it exists", file, i+1)
-			}
-			c = &conversation{file: file, name: strings.TrimSpace(name), limits: rpc.Limits{IdleTimeout: -1}}
-			all = append(all, c)
-			prose = 0
-			continue
-		}
-		l := scriptLine{n: i + 1}
-		for _, m := range markers {
-			if rest, ok := strings.CutPrefix(line, m); ok {
-				l.marker, l.text = m, expand(strings.TrimSpace(rest))
-				break
-			}
-		}
-		switch {
-		case l.marker == "" && strings.TrimSpace(line) == "", l.marker == "#":
-		case l.marker == "" && len(c.lines) > 0:
-			t.Fatalf("%s:%d: prose inside a conversation", file, i+1)
-		case l.marker == "":
-			prose++
-		case l.marker == "!":
-			c.limit(t, l)
-		default:
-			c.lines = append(c.lines, l)
-		}
+	read, err := transcript.Parse(file, string(text))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(all) > 1 && len(all[0].lines) == 0 {
-		all = all[1:] // prose about the whole file
+	for _, r := range read {
+		c := &conversation{file: file, name: r.Name, limits: rpc.Limits{IdleTimeout: -1}, lines: r.Lines}
+		for _, l := range r.Settings {
+			c.limit(t, l)
+		}
+		all = append(all, c)
 	}
 	return all
 }
 
-var repeated = regexp.MustCompile(`«([^»]*)\*(\d+)»`)
-
-func expand(line string) string {
-	return repeated.ReplaceAllStringFunc(line, func(s string) string {
-		m := repeated.FindStringSubmatch(s)
-		what, err := strconv.Unquote(`"` + m[1] + `"`)
-		n, _ := strconv.Atoi(m[2])
-		if err != nil {
-			panic(s)
-		}
-		return strings.Repeat(what, n)
-	})
-}
-
 // limit sets one of the limits, or of the options for sessions.
-func (c *conversation) limit(t *testing.T, l scriptLine) {
-	of, text := reflect.ValueOf(&c.limits), l.text
+func (c *conversation) limit(t *testing.T, l transcript.Line) {
+	of, text := reflect.ValueOf(&c.limits), l.Text
 	if rest, ok := strings.CutPrefix(text, "Sessions"); ok {
 		if c.sessions == nil {
 			c.sessions = &rpc.SessionOptions{Principal: principal}
@@ -195,7 +150,7 @@ func (c *conversation) limit(t *testing.T, l scriptLine) {
 	}
 	f := of.Elem().FieldByName(name)
 	if !f.IsValid() {
-		t.Fatalf("%s:%d: no limit is called %s", c.file, l.n, name)
+		t.Fatalf("%s:%d: no limit is called %s", c.file, l.N, name)
 	}
 	if d, err := time.ParseDuration(value); err == nil {
 		f.SetInt(int64(d))
@@ -203,17 +158,17 @@ func (c *conversation) limit(t *testing.T, l scriptLine) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil {
-		t.Fatalf("%s:%d: %v", c.file, l.n, err)
+		t.Fatalf("%s:%d: %v", c.file, l.N, err)
 	}
 	f.SetInt(int64(n))
 }
 
 // byClient reports whether our side is the client.
-func (c *conversation) byClient() bool { return c.lines[0].text == "dial" }
+func (c *conversation) byClient() bool { return c.lines[0].Text == "dial" }
 
 // replay holds the conversation with this package's other end.
 func (c *conversation) replay(t *testing.T) {
-	peer := &scriptedPeer{t: t, conversation: c, prog: newProgram(t, c), tokens: make(map[string]string)}
+	peer := &scriptedPeer{t: t, conversation: c, prog: newProgram(t, c), names: transcript.Names{}}
 	defer func() {
 		for _, s := range peer.sockets {
 			s.setReading(true)
@@ -231,10 +186,10 @@ func (c *conversation) replay(t *testing.T) {
 	for i := 0; i < len(c.lines); i++ {
 		l := c.lines[i]
 		peer.at = l
-		switch l.marker {
+		switch l.Marker {
 		case "<-", "<-lost", "<*":
-			group := []scriptLine{l}
-			for l.marker == "<*" && i+1 < len(c.lines) && c.lines[i+1].marker == "<*" {
+			group := []transcript.Line{l}
+			for l.Marker == "<*" && i+1 < len(c.lines) && c.lines[i+1].Marker == "<*" {
 				i++
 				group = append(group, c.lines[i])
 			}
@@ -242,7 +197,7 @@ func (c *conversation) replay(t *testing.T) {
 		case "<-close", "<-cut":
 			peer.expectClose(l)
 		case "~<":
-			peer.expectReport(l.text)
+			peer.expectReport(l.Text)
 		case "@":
 			peer.do(l)
 		default:
@@ -257,56 +212,56 @@ func (c *conversation) replay(t *testing.T) {
 type scriptedPeer struct {
 	*conversation
 	t       *testing.T
-	at      scriptLine
+	at      transcript.Line
 	prog    *program
 	sockets []*scriptedSocket
-	now     *scriptedSocket   // what the lines are about
-	tokens  map[string]string // what stands for «name»
+	now     *scriptedSocket // what the lines are about
+	names   transcript.Names
 }
 
 func (p *scriptedPeer) fatalf(format string, args ...any) {
 	p.t.Helper()
-	p.t.Fatalf("%s:%d: %s", p.file, p.at.n, fmt.Sprintf(format, args...))
+	p.t.Fatalf("%s:%d: %s", p.file, p.at.N, fmt.Sprintf(format, args...))
 }
 
 // do is a line that makes something happen.
-func (p *scriptedPeer) do(l scriptLine) {
+func (p *scriptedPeer) do(l transcript.Line) {
 	p.t.Helper()
-	switch l.marker {
+	switch l.Marker {
 	case "->":
-		if _, err := p.now.conn.Write(p.now.framed(p.filled(l.text))); err != nil {
+		if _, err := p.now.conn.Write(p.now.framed(p.names.Fill(l.Text))); err != nil {
 			p.fatalf("the connection has ended: %v", p.prog.cause())
 		}
 	case "->raw":
-		p.now.conn.Write([]byte(p.filled(l.text)))
+		p.now.conn.Write([]byte(p.names.Fill(l.Text)))
 	case "->half":
-		if text := p.filled(l.text); text != "" {
+		if text := p.names.Fill(l.Text); text != "" {
 			p.now.conn.Write(bytes.TrimSuffix(p.now.framed(text), []byte("\n")))
 		}
 		p.now.half()
 	case "->close", "->cut":
 		p.now.conn.Close()
 	case "->dial":
-		p.dial(strings.TrimPrefix(l.text, "as "))
+		p.dial(strings.TrimPrefix(l.Text, "as "))
 	case "<-dial":
-		p.answerDial(l.text)
+		p.answerDial(l.Text)
 	case "@":
-		n, err := strconv.Atoi(l.text)
+		n, err := strconv.Atoi(l.Text)
 		if err != nil || n < 1 || n > len(p.sockets) {
-			p.fatalf("there is no socket %s", l.text)
+			p.fatalf("there is no socket %s", l.Text)
 		}
 		p.now = p.sockets[n-1]
 	case "~>":
-		if err := p.prog.do(l.text); err != nil {
+		if err := p.prog.do(l.Text); err != nil {
 			p.fatalf("%v", err)
 		}
-		if l.text == "dial" {
+		if l.Text == "dial" {
 			p.answerDial("0s")
 		}
 	case "->deaf", "->hears":
-		p.now.setReading(l.marker == "->hears")
+		p.now.setReading(l.Marker == "->hears")
 	case "..":
-		time.Sleep(p.duration(l.text))
+		time.Sleep(p.duration(l.Text))
 	}
 }
 
@@ -370,15 +325,15 @@ func (p *scriptedPeer) nothingMore() {
 }
 
 // expect takes lines that come in any order.
-func (p *scriptedPeer) expect(group []scriptLine) {
+func (p *scriptedPeer) expect(group []transcript.Line) {
 	p.t.Helper()
 	synctest.Wait()
 	var want []*expectation
 	for _, l := range group {
 		if p.over == cborProtocol {
-			l.text = canonical(l.text)
+			l.Text = canonical(l.Text)
 		}
-		want = append(want, newExpectation(p.filled(l.text)))
+		want = append(want, newExpectation(p.names.Fill(l.Text)))
 	}
 	for len(want) > 0 {
 		line, ok := p.now.next()
@@ -386,46 +341,24 @@ func (p *scriptedPeer) expect(group []scriptLine) {
 			p.fatalf("nothing came, want:\n<- %s\nconnection: %v", short(want[0].line), p.prog.cause())
 		}
 		i := 0
-		for i < len(want) && !want[i].accept(line) {
+		for i < len(want) && !want[i].accept(p.names, line) {
 			i++
 		}
 		if i == len(want) {
 			p.fatalf("got:\n<- %s\nwant:\n<- %s", short(line), short(want[0].line))
 		}
-		p.learn(want[i].line, line)
 		if want[i].done {
 			want = append(want[:i], want[i+1:]...)
 		}
 	}
 }
 
-// filled is a line with what stands for the names in it, as far as that is known.
-func (p *scriptedPeer) filled(line string) string {
-	return placeholder.ReplaceAllStringFunc(line, func(s string) string {
-		if token, ok := p.tokens[s]; ok {
-			return token
-		}
-		return s
-	})
-}
-
-// learn takes from a line what stands for the names in the one that was wanted.
-func (p *scriptedPeer) learn(want, line string) {
-	names := placeholder.FindAllString(want, -1)
-	if len(names) == 0 {
-		return
-	}
-	for i, token := range pattern(want).FindStringSubmatch(line)[1:] {
-		p.tokens[names[i]] = token
-	}
-}
-
 // expectClose wants the socket to have ended.
-func (p *scriptedPeer) expectClose(l scriptLine) {
+func (p *scriptedPeer) expectClose(l transcript.Line) {
 	p.t.Helper()
 	synctest.Wait()
 	line, ok := p.now.next()
-	if ok && p.over != "" && l.marker == "<-close" && strings.Contains(line, `"$/close"`) { // see TestCloseCodes
+	if ok && p.over != "" && l.Marker == "<-close" && strings.Contains(line, `"$/close"`) { // see TestCloseCodes
 		line, ok = p.now.next()
 	}
 	if ok {
@@ -436,11 +369,11 @@ func (p *scriptedPeer) expectClose(l scriptLine) {
 	default:
 		p.fatalf("the connection is still open")
 	}
-	if p.over != "" || l.text == "" {
+	if p.over != "" || l.Text == "" {
 		return
 	}
-	if err := p.prog.cause(); err == nil || err.Error() != l.text {
-		p.fatalf("the connection ended with:\n%v\nwant:\n%s", err, l.text)
+	if err := p.prog.cause(); err == nil || err.Error() != l.Text {
+		p.fatalf("the connection ended with:\n%v\nwant:\n%s", err, l.Text)
 	}
 }
 

@@ -3,8 +3,9 @@ package rpc_test
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
 	"strings"
+
+	"github.com/wirecall/wirecall/internal/transcript"
 )
 
 // An expectation is a line that is to come: to the byte, except that the items
@@ -23,9 +24,9 @@ func newExpectation(line string) *expectation {
 }
 
 // accept takes a line that is what was expected, or a part of that.
-func (e *expectation) accept(line string) bool {
+func (e *expectation) accept(names transcript.Names, line string) bool {
 	if e.items == nil {
-		e.done = line == e.line || placeholder.MatchString(e.line) && pattern(e.line).MatchString(line)
+		e.done = names.Match(e.line, line)
 		return e.done
 	}
 	handle, items, ok := itemsOf(line)
@@ -66,11 +67,4 @@ func raws(items []json.RawMessage) (bs [][]byte) {
 		bs = append(bs, item)
 	}
 	return bs
-}
-
-var placeholder = regexp.MustCompile(`«([a-z]+)»`)
-
-// pattern matches a line whatever stands for the names in it.
-func pattern(line string) *regexp.Regexp {
-	return regexp.MustCompile("^" + placeholder.ReplaceAllString(regexp.QuoteMeta(line), "([\\w.-]+)") + "$")
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/internal/transcript"
 	"github.com/wirecall/wirecall/rpc"
 )
 
@@ -316,7 +317,7 @@ var calls = map[string]call{
 		return "no failure", nil, s.Fail(ctx, args[0])
 	},
 	"say": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {
-		v, err := s.Say(ctx, expand(args[0]))
+		v, err := s.Say(ctx, transcript.Expand(args[0]))
 		return fmt.Sprint(len(fmt.Sprint(v)), " bytes"), nil, err
 	},
 	"note": func(ctx context.Context, s *SubjectClient, args []string) (any, iter.Seq2[any, error], error) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/internal/transcript"
 	"github.com/wirecall/wirecall/internal/wire"
 	"github.com/wirecall/wirecall/rpc"
 )
@@ -301,12 +302,12 @@ func TestConversationsOverContentLength(t *testing.T) {
 
 // wirecall reports whether the conversation is in wirecall mode.
 func (c *conversation) wirecall() bool {
-	return c.byClient() || strings.Contains(c.lines[0].text, `"method":"rpc.`)
+	return c.byClient() || strings.Contains(c.lines[0].Text, `"method":"rpc.`)
 }
 
 // stopsReading reports whether the peer stops reading.
 func (c *conversation) stopsReading() bool {
-	return slices.ContainsFunc(c.lines, func(l scriptLine) bool { return l.marker == "->deaf" })
+	return slices.ContainsFunc(c.lines, func(l transcript.Line) bool { return l.Marker == "->deaf" })
 }
 
 // inCBOR reports whether the conversation means the same in CBOR: no text of
@@ -316,10 +317,10 @@ func (c *conversation) inCBOR() bool {
 		return false
 	}
 	for _, l := range c.lines {
-		if strings.Contains(l.text, "json:") || strings.Contains(l.text, "bytes") || len(l.text) > 10000 {
+		if strings.Contains(l.Text, "json:") || strings.Contains(l.Text, "bytes") || len(l.Text) > 10000 {
 			return false
 		}
-		if l.marker == "->" && (!json.Valid([]byte(l.text)) || strings.Contains(l.text, "Test.Bomb")) {
+		if l.Marker == "->" && (!json.Valid([]byte(l.Text)) || strings.Contains(l.Text, "Test.Bomb")) {
 			return false
 		}
 	}

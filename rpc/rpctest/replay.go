@@ -1,154 +1,116 @@
 package rpctest
 
 import (
-	"bufio"
+	"cmp"
 	"context"
-	"fmt"
+	"io"
 	"net"
 	"os"
-	"slices"
-	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/wirecall/wirecall/internal/transcript"
 	"github.com/wirecall/wirecall/rpc"
 )
 
 // Replay replays the conversations of a file against a server that has the given
-// services. A line that begins with "-> " is sent to the server, as JSON without line
-// feeds. A line that begins with "<- " is the next line that the server must send,
-// exactly; consecutive lines that begin with "<* " may arrive in any order. ".. 2s"
-// waits, which takes no time in a bubble of testing/synctest. A line "-- name" begins
-// another conversation, over another connection to another server with the same
-// services. All other lines are comments. A conversation that does not begin with
-// rpc.hello is plain JSON-RPC.
+// services, as a client. The file is one that wirecall record wrote, or was written by
+// hand:
 //
-// A line that does not arrive within ten seconds fails the test, and so does a line
-// that arrives unexpectedly. The language is that of the transcripts in package rpc's
-// testdata, limited to servers and to sessions with one socket.
+//	What the chat answers.
+//
+//	-> {"jsonrpc":"2.0","id":1,"method":"Room.Post","params":["Ann","hello"]}
+//	<- {"jsonrpc":"2.0","id":1,"result":{"id":1,"author":"Ann","text":"hello","time":"«:time»"}}
+//
+// A line that begins with "-> " is sent to the server. One that begins with "<- " must
+// arrive before the next line is sent. Messages are compared as JSON, in order within each
+// call and each stream, and in any order otherwise. «name» in a string stands for any word,
+// the same one wherever the name is written again; «name:time» for a time of RFC 3339,
+// «name:uuid» for a UUID, «name:any» for anything, and the name may be left out. ".. 2s"
+// waits, which takes no time in a bubble of testing/synctest. "->cut" cuts the connection,
+// "->dial" connects again. A line "-- name" begins another conversation, with another
+// server that has the same services; prose must come before its lines. A line that begins
+// with # is a comment. A conversation that does not begin with rpc.hello is plain JSON-RPC.
+//
+// What the runtime does by itself is not compared: the answer to rpc.hello, credit, acks
+// and pings. What else differs from the file fails the test, and so does a message that
+// does not arrive within ten seconds.
+//
+// The language is that of the transcripts in package rpc's testdata, without the lines
+// that are about our programs and about broken connections.
 func Replay(tb testing.TB, file string, services ...rpc.Service) {
+	tb.Helper()
+	for _, c := range conversations(tb, file) {
+		srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}})
+		srv.Register(services...)
+		var served sync.WaitGroup
+		dial := func() io.ReadWriteCloser {
+			near, far := net.Pipe()
+			served.Go(func() { srv.ServeConn(context.Background(), far) })
+			return near
+		}
+		err := (&transcript.Player{Conversation: c, Dial: dial, Patience: waitForLine}).Play()
+		srv.Close()
+		served.Wait()
+		if err != nil {
+			tb.Errorf("%v", err)
+		}
+	}
+}
+
+// How long the next line of a server and of a client may take to arrive. A client may do
+// other things before it calls; in a bubble the test of one that does not call ends at once.
+const (
+	waitForLine   = 10 * time.Second
+	waitForClient = time.Hour
+)
+
+// ReplayServer returns a connection to a server that does what the one conversation of a
+// file says: it waits for the requests that begin with "-> " and sends the lines that begin
+// with "<- ". See Replay for the file; cuts and resumes in it are ignored, and a client may
+// make calls that the file has one after the other in any order and at once. Nil options are
+// the defaults.
+//
+// A request that the file does not have fails the test and ends the connection, and so does
+// an hour without the request that comes next. At the end
+// of the test the connection is closed, and it is an error if a line of the client has not
+// arrived.
+func ReplayServer(ctx context.Context, tb testing.TB, file string, opts *rpc.ConnOptions) *rpc.Conn {
+	tb.Helper()
+	all := conversations(tb, file)
+	if len(all) != 1 {
+		tb.Fatalf("%s has %d conversations, want one", file, len(all))
+	}
+	near, far := net.Pipe()
+	played := make(chan error, 1)
+	go func() {
+		p := &transcript.Player{Conversation: all[0], Dial: func() io.ReadWriteCloser { return far }, Serve: true, Patience: waitForClient}
+		played <- p.Play()
+	}()
+	conn, err := rpc.NewConn(ctx, near, opts)
+	if err != nil {
+		near.Close()
+		tb.Fatalf("rpctest: %v", cmp.Or(<-played, err))
+	}
+	tb.Cleanup(func() {
+		conn.Close()
+		if err := <-played; err != nil {
+			tb.Errorf("%v", err)
+		}
+	})
+	return conn
+}
+
+func conversations(tb testing.TB, file string) []*transcript.Conversation {
 	tb.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		tb.Fatalf("rpctest: %v", err)
 	}
-	r := &replay{tb: tb, file: file, services: services}
-	defer func() { r.end() }()
-	for i, line := range strings.Split(string(text), "\n") {
-		r.at = i + 1
-		marker, rest, _ := strings.Cut(line, " ")
-		switch marker {
-		case "--":
-			r.end()
-		case "->":
-			r.begin()
-			r.received()
-			fmt.Fprintln(r.conn, rest)
-		case "<-":
-			r.received()
-			r.want = []string{rest}
-		case "<*":
-			if !r.anyOrder {
-				r.received()
-			}
-			r.want, r.anyOrder = append(r.want, rest), true
-		case "..":
-			r.received()
-			r.wait(rest)
-		}
-	}
-}
-
-// maxLine is the size of the largest line that a server may send.
-const maxLine = 16 << 20
-
-// waitForLine is how long the next line may take to arrive.
-const waitForLine = 10 * time.Second
-
-// A replay is the state of Replay.
-type replay struct {
-	tb       testing.TB
-	file     string
-	at       int // the line number
-	services []rpc.Service
-
-	conn     net.Conn // nil between conversations
-	lines    chan string
-	served   chan struct{}
-	want     []string // expected lines that have not arrived
-	anyOrder bool
-}
-
-// begin connects to a server, unless a conversation has begun.
-func (r *replay) begin() {
-	if r.conn != nil {
-		return
-	}
-	srv := new(rpc.Server)
-	srv.Register(r.services...)
-	near, far := net.Pipe()
-	r.conn, r.lines, r.served = near, make(chan string), make(chan struct{})
-	go func() {
-		defer close(r.served)
-		srv.ServeConn(context.Background(), far)
-	}()
-	go func() {
-		defer close(r.lines)
-		scan := bufio.NewScanner(near)
-		scan.Buffer(nil, maxLine)
-		for scan.Scan() {
-			r.lines <- scan.Text()
-		}
-	}()
-}
-
-// received waits for the lines that are expected.
-func (r *replay) received() {
-	r.tb.Helper()
-	for len(r.want) > 0 {
-		var line string
-		ok := false
-		if r.conn != nil {
-			select {
-			case line, ok = <-r.lines:
-			case <-time.After(waitForLine):
-			}
-		}
-		i := slices.Index(r.want, line)
-		switch {
-		case ok && i >= 0:
-		case ok:
-			r.tb.Errorf("%s:%d: before this line came:\n<- %s\nwant:\n<- %s", r.file, r.at, line, r.want[0])
-			i = 0
-		default:
-			r.tb.Errorf("%s:%d: before this line nothing came, want:\n<- %s", r.file, r.at, r.want[0])
-			i = 0
-		}
-		r.want = slices.Delete(r.want, i, i+1)
-	}
-	r.anyOrder = false
-}
-
-func (r *replay) wait(text string) {
-	r.tb.Helper()
-	d, err := time.ParseDuration(text)
+	all, err := transcript.Parse(file, string(text))
 	if err != nil {
-		r.tb.Errorf("%s:%d: %v", r.file, r.at, err)
+		tb.Fatalf("rpctest: %v", err)
 	}
-	time.Sleep(d)
-}
-
-// end ends a conversation. No further line may arrive.
-func (r *replay) end() {
-	r.tb.Helper()
-	r.received()
-	if r.conn == nil {
-		return
-	}
-	r.conn.Close()
-	for line := range r.lines {
-		r.tb.Errorf("%s:%d: unexpected:\n<- %s", r.file, r.at, line)
-	}
-	<-r.served
-	r.conn = nil
+	return all
 }

@@ -45,12 +45,14 @@ func (j *judge) Errorf(format string, args ...any) {
 
 // What differs from the file fails the test, at its line.
 func TestReplayFails(t *testing.T) {
-	const call = `-> {"jsonrpc":"2.0","id":1,"method":"Count"}` + "\n"
+	const call = "Prose.\n" + `-> {"jsonrpc":"2.0","id":1,"method":"Count"}` + "\n"
 	for want, text := range map[string]string{
-		":3: before this line came:\n<- {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}\nwant:\n<- 2": call + "<- 2\n",
-		":3: before this line nothing came, want:\n<- 2":                                          "\n<- 2\n",
-		":5: before this line nothing came, want:\n<- 2":                                          call + `<- {"jsonrpc":"2.0","id":1,"result":1}` + "\n<- 2\nprose\n",
-		":2: unexpected:\n<- {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}":                         call + ".. 1s",
+		":3: the answer to call 1 differs from the file:\n\tresult: want 2, got 1\n":                       call + `<- {"jsonrpc":"2.0","id":1,"result":2}`,
+		":2: nothing came, want the notification Done:\n":                                                  "Prose.\n" + `<- {"jsonrpc":"2.0","method":"Done"}`,
+		":4: nothing came, want the answer to call 2:\n":                                                   call + `<- {"jsonrpc":"2.0","id":1,"result":1}` + "\n" + `<- {"jsonrpc":"2.0","id":2,"result":1}`,
+		":3: unexpected here and further down is the answer to call 1:\n<- {\"jsonrpc\":\"2.0\",\"id\":1,": call + ".. 1s",
+		":2: not JSON: ": "Prose.\n-> {",
+		":3: lines with ->raw are for package rpc's own tests": call + "->raw x",
 	} {
 		file := filepath.Join(t.TempDir(), "file.txt")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -59,7 +61,7 @@ func TestReplayFails(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			j := &judge{TB: t}
 			rpctest.Replay(j, file, counting())
-			if len(j.said) != 1 || !strings.HasSuffix(j.said[0], want) {
+			if len(j.said) != 1 || !strings.HasPrefix(j.said[0], file+want) {
 				t.Errorf("%q, want %q", j.said, want)
 			}
 		})
