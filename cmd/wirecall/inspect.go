@@ -28,7 +28,7 @@ calls the server through this process, which sends the headers, the certificate 
 token that the flags say; the page does not have them. The address holds a secret: whoever
 has it can call the server as you.
 
-URL is that of a wirecall server, as wirecall call has it.`,
+URL is that of a server of wirecall or of plain JSON-RPC 2.0, as wirecall call has it.`,
 		Flags: append(inspectFlags(), &cli.StringFlag{Name: "addr", Usage: "the `address` to serve on, of the loopback interface", Value: "127.0.0.1:0"}),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			return s.inspect(ctx, cmd)
@@ -40,7 +40,7 @@ URL is that of a wirecall server, as wirecall call has it.`,
 // up to the page.
 func inspectFlags() []cli.Flag {
 	return slices.DeleteFunc(connectFlags(), func(f cli.Flag) bool {
-		return slices.Contains([]string{"cbor", "plain", "post", "position", "connect-timeout"}, f.Names()[0])
+		return slices.Contains([]string{"cbor", "post", "position", "connect-timeout"}, f.Names()[0])
 	})
 }
 
@@ -76,7 +76,7 @@ func (s *session) target(cmd *cli.Command) (*inspect.Target, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	target := &inspect.Target{URL: cmd.Args().First(), Header: o.Header, ContentLength: o.Framing == rpc.ContentLength, Token: o.Token}
+	target := &inspect.Target{URL: cmd.Args().First(), Header: o.Header, Plain: o.Plain, ContentLength: o.Framing == rpc.ContentLength, Token: o.Token}
 	if o.HTTPClient != nil {
 		target.Client = *o.HTTPClient
 	}

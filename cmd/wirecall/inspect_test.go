@@ -106,7 +106,7 @@ func TestInspectRefuses(t *testing.T) {
 		{[]string{"ws://localhost/", "ws://localhost/"}, 2, "want a URL"},
 		{[]string{"localhost:8080"}, 2, "the URL must begin with"},
 		{[]string{"ftp://localhost"}, 2, "the URL must begin with"},
-		{[]string{"-plain", "ws://localhost/"}, 2, "wirecall inspect -help"},
+		{[]string{"-post", "http://localhost/"}, 2, "wirecall inspect -help"},
 		{[]string{"-framing", "x", "tcp://localhost:1"}, 2, "want lines or headers"},
 		{[]string{"-addr", "0.0.0.0:0", "ws://localhost/"}, 1, "is not an address of the loopback interface"},
 		{[]string{"-addr", "x", "ws://localhost/"}, 1, "-addr"},

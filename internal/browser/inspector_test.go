@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/wirecall/wirecall/internal/browser/lab"
+	inspectpage "github.com/wirecall/wirecall/internal/inspect"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/inspector"
 )
@@ -107,7 +109,8 @@ func TestInspectorStream(t *testing.T) {
 	do(t, p, chromedp.SendKeys(chromedp.CSS(".stream [type=search]"), "7"))
 	awaitCard(t, p, `((items) => items.length > 0 && [...items].every((i) => i.textContent.includes("7")))(card.querySelectorAll(".items li"))`)
 	before := eval[string](t, p, `document.querySelector(".items li:last-child").textContent`)
-	screenshot(t, p, "inspector", "light", 1100, 820)
+	eval[bool](t, p, `(scrollTo(0, 0), true)`)
+	screenshot(t, p, "inspector", "light", 1100, 900)
 	click(t, p, ".stream .bar button")
 	awaitCard(t, p, fmt.Sprintf(`Number(card.querySelector(".items li:last-child").textContent) > %s`, before))
 	click(t, p, ".stream .bar button + button")
@@ -260,6 +263,49 @@ func TestInspectorWithoutDescription(t *testing.T) {
 	click(t, p, "#by-name-stream")
 	byName("Lab.Count", "[0,3]")
 	awaitCard(t, p, `card.querySelectorAll(".items li").length === 3 && card.dataset.state === "done"`)
+}
+
+// relayed opens the inspector of a target, as wirecall inspect serves it.
+func relayed(t *testing.T, target *inspectpage.Target) *page {
+	t.Helper()
+	web := httptest.NewServer(&inspectpage.Site{Config: target.Config("a target"), Socket: target})
+	t.Cleanup(web.Close)
+	p := open(t, web.URL)
+	await(t, p, `document.querySelector("#phase").dataset.phase === "connected"`)
+	return p
+}
+
+// The page calls a server through a process that pipes its frames, and resumes its session there.
+func TestInspectorRelayed(t *testing.T) {
+	s := newSite(t, nil)
+	p := relayed(t, &inspectpage.Target{URL: s.url + "/rpc"})
+	await(t, p, `document.querySelector("[data-method='Lab.Echo']") && !document.querySelector("#tab-connections") && document.querySelector("#target").textContent === "a target"`)
+	choose(t, p, "Lab.Echo")
+	fill(t, p, "text", "through a process")
+	s.lab.CutAll()
+	send(t, p)
+	awaitCard(t, p, `card.querySelector(".result")?.textContent === '"through a process"'`)
+	await(t, p, `document.querySelector("#session").textContent === "session 1"`)
+}
+
+// The page calls a server of plain JSON-RPC, with parameters by position.
+func TestInspectorPlainServer(t *testing.T) {
+	s := newSite(t, nil)
+	srv := rpc.NewServer(nil)
+	srv.Register(lab.LabService(s.lab))
+	s.mux.HandleFunc("/plain", func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del("Sec-Websocket-Protocol")
+		srv.ServeHTTP(w, r)
+	})
+	p := relayed(t, &inspectpage.Target{URL: s.url + "/plain"})
+	await(t, p, `document.querySelector("#by-name").open`)
+	retype(t, p, "#by-name-method", "Lab.Half\r")
+	await(t, p, `document.querySelector("#method h2")?.textContent === "Lab.Half"`)
+	for params, want := range map[string]string{"[8]": "4", `{"n":6}`: "3"} {
+		retype(t, p, "#call textarea", params)
+		send(t, p)
+		awaitCard(t, p, fmt.Sprintf(`card.querySelector(".result")?.textContent === %q`, want))
+	}
 }
 
 // hostile is a description that goes round in circles, is not what it should be, and would be

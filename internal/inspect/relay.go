@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/wirecall/wirecall/internal/transport"
 )
@@ -22,12 +23,16 @@ func (t *Target) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // Accept has answered
 	}
 	page := newEnd(ws)
-	server, err := t.dial(ctx)
+	server, plain, err := t.dial(ctx)
 	if err != nil {
 		page.close(transport.CloseError{Code: closeUnreachable, Reason: err.Error()})
 		return
 	}
-	(&relay{page: page, server: newEnd(server), lines: t.isByteStream(), token: t.Token}).run()
+	relay := &relay{page: page, server: newEnd(server), lines: t.isByteStream(), token: t.Token}
+	if plain {
+		relay.bridge.Store(newBridge(page, relay.server))
+	}
+	relay.run()
 }
 
 // A relay pipes frames between the page and the server.
@@ -35,12 +40,15 @@ type relay struct {
 	page, server *end
 	lines        bool // the server takes one message a frame
 	token        func(context.Context) (string, error)
+
+	bridge atomic.Pointer[bridge] // nil for a server that speaks wirecall, as far as is known
+	begun  bool                   // the server has answered the page's hello; used by toPage
 }
 
 // run pipes until either side has closed, and closes the other likewise.
 func (r *relay) run() {
 	var wg sync.WaitGroup
-	wg.Go(func() { r.page.close(pipe(r.server, r.page.send)) })
+	wg.Go(func() { r.page.close(pipe(r.server, r.toPage)) })
 	wg.Go(func() { r.server.close(pipe(r.page, r.toServer)) })
 	wg.Wait()
 }
@@ -58,9 +66,30 @@ func pipe(from *end, send func([]byte) error) error {
 	}
 }
 
+// toPage passes a frame of the server to the page. The first shows whether the server speaks
+// wirecall; until it has come the page sends nothing but its hello.
+func (r *relay) toPage(frame []byte) error {
+	if b := r.bridge.Load(); b != nil {
+		return b.toPage(frame)
+	}
+	if !r.begun && !speaksWirecall(frame) {
+		b := newBridge(r.page, r.server)
+		r.bridge.Store(b)
+		if err := b.hello(); err != nil {
+			return err
+		}
+		return b.toPage(frame)
+	}
+	r.begun = true
+	return r.page.send(frame)
+}
+
 // toServer passes a frame of the page to the server, with the token if it is one of a
 // handshake.
 func (r *relay) toServer(frame []byte) error {
+	if b := r.bridge.Load(); b != nil {
+		return b.toServer(frame)
+	}
 	if r.token != nil && bytes.HasPrefix(frame, handshake) {
 		var err error
 		if frame, err = withToken(frame, r.token); err != nil {

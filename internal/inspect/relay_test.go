@@ -46,6 +46,7 @@ func newBackend() *backend {
 			*c.Result.(*string) = c.Params.(*echo).Text
 			return nil
 		}},
+		{Name: "Test.Note", Notify: true, New: func() (any, any) { return nil, nil }, Serve: func(context.Context, any, *rpc.Call) error { return nil }},
 		{Name: "Test.Leave", New: func() (any, any) { return nil, nil }, Serve: func(ctx context.Context, _ any, _ *rpc.Call) error {
 			return rpc.Peer(ctx).(*rpc.Conn).CloseWithReason("enough")
 		}},
@@ -103,6 +104,8 @@ func dial(t *testing.T, target *inspect.Target) *rpc.Conn {
 }
 
 var echoMethod = &rpc.Method{Name: "Test.Echo", Service: "Test", Idempotent: true, Params: []string{"text"}}
+
+var noteMethod = &rpc.Method{Name: "Test.Note", Service: "Test", Notify: true}
 
 func callEcho(t *testing.T, conn rpc.Caller, text string) {
 	t.Helper()

@@ -23,6 +23,10 @@ type Target struct {
 	// It is called for each socket of the page. It may be nil.
 	Start func() (io.ReadWriteCloser, error)
 
+	// Plain says that the server speaks plain JSON-RPC 2.0 and is not asked whether it
+	// speaks wirecall. A server that is asked may turn out to be plain, too.
+	Plain bool
+
 	// ContentLength frames the messages of a byte stream behind headers, not as lines.
 	ContentLength bool
 
@@ -53,33 +57,38 @@ func (t *Target) Config(shown string) Config {
 	return Config{URL: "socket", Target: shown, Resume: !t.isByteStream()}
 }
 
-func (t *Target) dial(ctx context.Context) (transport.Transport, error) {
+// dial connects to the server. plain reports whether that certainly is plain JSON-RPC.
+func (t *Target) dial(ctx context.Context) (to transport.Transport, plain bool, err error) {
 	if !t.isByteStream() {
 		return t.dialWebSocket(ctx)
 	}
 	rwc, err := t.dialByteStream(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	framing := transport.Lines
 	if t.ContentLength {
 		framing = transport.Headers
 	}
-	return transport.NewFramed(rwc, framing, options), nil
+	return transport.NewFramed(rwc, framing, options), t.Plain, nil
 }
 
-func (t *Target) dialWebSocket(ctx context.Context) (transport.Transport, error) {
-	ws, resp, err := transport.Dial(ctx, t.URL, &transport.DialOptions{Options: options, Client: t.Client, Header: t.Header, Subprotocols: []string{subprotocol}})
+func (t *Target) dialWebSocket(ctx context.Context) (to transport.Transport, plain bool, err error) {
+	o := &transport.DialOptions{Options: options, Client: t.Client, Header: t.Header}
+	if !t.Plain {
+		o.Subprotocols = []string{subprotocol}
+	}
+	ws, resp, err := transport.Dial(ctx, t.URL, o)
 	switch {
 	case err != nil && resp != nil && resp.StatusCode != http.StatusSwitchingProtocols:
-		return nil, fmt.Errorf("the server answered %s", resp.Status)
+		return nil, false, fmt.Errorf("the server answered %s", resp.Status)
 	case err != nil:
-		return nil, withoutURL(err)
-	case ws.Subprotocol() != subprotocol:
-		ws.Close()
-		return nil, errors.New("the server does not speak wirecall")
+		return nil, false, withoutURL(err)
+	case ws.Subprotocol() == "":
+		ws.Plain()
+		return ws, true, nil
 	}
-	return ws, nil
+	return ws, false, nil
 }
 
 func (t *Target) dialByteStream(ctx context.Context) (io.ReadWriteCloser, error) {
