@@ -254,6 +254,8 @@ func (t *typeLoader) underlying(n *types.Named) *model.Type {
 		return &model.Type{Kind: model.Raw}
 	case isNamed(n, "encoding/json", "Number"):
 		return &model.Type{Kind: model.Custom}
+	case isNamed(n, "github.com/wirecall/wirecall/rpc", "Shared") && n.TypeArgs() != nil:
+		return &model.Type{Kind: model.Custom, Elem: t.typ(n.TypeArgs().At(0))}
 	}
 	switch {
 	case encodesJSON(n):

@@ -11,10 +11,14 @@ type Index struct {
 	Instance func(*Type) *Type
 }
 
-// NewIndex returns an index of the types of a package.
+// NewIndex returns an index of the types of a package. A Custom type whose JSON is that of
+// another type is an alias there.
 func NewIndex(p *Package) *Index {
 	x := &Index{defs: map[string]*Def{}, Instance: func(*Type) *Type { return nil }}
 	for _, d := range p.Types {
+		if d.Is != nil && d.Is.Kind == Custom && d.Is.Elem != nil {
+			d = &Def{Type: d.Type, Alias: true, Is: d.Is.Elem}
+		}
 		x.defs[Key(d.Type)] = d
 	}
 	return x

@@ -34,7 +34,7 @@ const (
 	// These stand only where a Def says what a named type is.
 	Time   // RFC 3339 text
 	Text   // text of the type's own making, by MarshalText
-	Custom // JSON of the type's own making, by MarshalJSON
+	Custom // JSON of the type's own making, by MarshalJSON: that of Elem, if it is set
 	Raw    // JSON left as it is
 )
 
@@ -43,7 +43,7 @@ const (
 type Type struct {
 	Kind Kind
 
-	Elem   *Type  // Pointer, Slice, Array, Map
+	Elem   *Type  // Pointer, Slice, Array, Map, Custom
 	Key    *Type  // Map
 	Len    int64  // Array
 	Length []Word // Array: the length as it was written, where that is no literal

@@ -61,7 +61,7 @@ func newNaming(x *index) *naming {
 	}
 	for _, own := range []bool{true, false} {
 		for _, d := range ns.pkg.Types {
-			if (d.Type.Pkg.Path == ns.pkg.Path) == own && !d.Alias {
+			if (d.Type.Pkg.Path == ns.pkg.Path) == own && !ns.Written(d.Type).Alias {
 				ns.nameType(d)
 			}
 		}
