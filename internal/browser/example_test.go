@@ -68,12 +68,18 @@ func screenshot(t *testing.T, p *page, name, scheme string, width, height int64)
 	if *screenshots == "" {
 		return
 	}
-	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-	})
-	check(t, err)
+	emulate(t, p, scheme)
 	do(t, p, chromedp.EmulateViewport(width, height))
 	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	check(t, err)
 	check(t, os.WriteFile(filepath.Join(*screenshots, name+".png"), png, 0o666))
+}
+
+// emulate has a page see a color scheme that its user prefers.
+func emulate(t *testing.T, p *page, scheme string) {
+	t.Helper()
+	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	})
+	check(t, err)
 }

@@ -1,11 +1,14 @@
 package browser
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -133,6 +136,11 @@ func TestInspectorUpload(t *testing.T) {
 	fill(t, p, "Items", "\nno JSON")
 	send(t, p)
 	awaitCard(t, p, `card.dataset.state === "failed" && card.querySelector("[role=alert]").textContent.includes("line 4")`)
+	file := filepath.Join(t.TempDir(), "numbers.jsonl")
+	check(t, os.WriteFile(file, []byte("0\n1\r\n\n2\n3"), 0o666))
+	do(t, p, chromedp.SetUploadFiles(chromedp.CSS(".upload [type=file]"), []string{file}))
+	send(t, p)
+	awaitCard(t, p, `card.querySelector(".result")?.textContent === "4"`)
 
 	choose(t, p, "Lab.Double")
 	fill(t, p, "Items", "1")
@@ -265,6 +273,73 @@ func TestInspectorWithoutDescription(t *testing.T) {
 	awaitCard(t, p, `card.querySelectorAll(".items li").length === 3 && card.dataset.state === "done"`)
 }
 
+// rich describes a method with parameters of all kinds.
+const rich = `{"methods":[{"name":"Rich.Set","params":[
+	{"name":"id","required":true,"schema":{"type":"integer"}},
+	{"name":"kind","required":true,"schema":{"enum":["small","large"]}},
+	{"name":"color","required":true,"schema":{"$ref":"#/components/schemas/Color"}},
+	{"name":"loud","schema":{"type":"boolean"}},
+	{"name":"data","schema":{"type":["string","null"],"contentEncoding":"base64"}},
+	{"name":"tags","schema":{"type":["array","null"],"items":{"type":"string"}}},
+	{"name":"order","required":true,"schema":{"$ref":"#/components/schemas/Order"}},
+	{"name":"any","schema":{}}
+	]}],"components":{"schemas":{
+	"Color":{"type":"string","x-enum":[{"name":"Red","value":"red"}]},
+	"Order":{"type":"object","required":["name","next"],"properties":{"name":{"type":"string"},"price":{"type":"number"},
+		"next":{"anyOf":[{"$ref":"#/components/schemas/Order"},{"type":"null"}]}}}}}}`
+
+// described opens the inspector of a server that says a document of itself and has no other
+// method.
+func described(t *testing.T, document string) *page {
+	t.Helper()
+	s := newSite(t, nil)
+	srv := rpc.NewServer(nil)
+	srv.Register(rpc.Service{Name: "rpc", Methods: []*rpc.Method{{Name: "rpc.discover", New: func() (any, any) { return nil, new(json.RawMessage) },
+		Serve: func(_ context.Context, _ any, c *rpc.Call) error {
+			*c.Result.(*json.RawMessage) = json.RawMessage(document)
+			return nil
+		}}}})
+	s.mux.Handle("/described", srv)
+	s.mux.Handle("/inspect/", http.StripPrefix("/inspect", inspector.Handler(srv, &inspector.Options{URL: "/described"})))
+	return open(t, s.url+"/inspect/")
+}
+
+// A form has a field for each parameter, whatever that is, and becomes JSON and back.
+func TestInspectorForms(t *testing.T) {
+	p := described(t, rich)
+	await(t, p, `document.querySelector("#method h2")?.textContent === "Rich.Set"`)
+	fill(t, p, "id", "9007199254740993")
+	fill(t, p, "color", "red")
+	fill(t, p, "name", "first")
+	data := filepath.Join(t.TempDir(), "data")
+	check(t, os.WriteFile(data, []byte{0, 255, 1}, 0o666))
+	eval[bool](t, p, `(globalThis.entered = new Promise((resolve) => document.querySelector("#call .field textarea").addEventListener("input", resolve, { once: true })), true)`)
+	do(t, p, chromedp.SetUploadFiles(chromedp.CSS("#call .field [type=file]"), []string{data}))
+	eval[bool](t, p, `entered.then(() => true)`)
+	params := func() string {
+		send(t, p)
+		awaitCard(t, p, `card.dataset.state === "failed"`)
+		var compact bytes.Buffer
+		check(t, json.Compact(&compact, []byte(eval[string](t, p, `document.querySelector("#cards .card pre").textContent`))))
+		return compact.String()
+	}
+	if got, want := params(), `{"id":9007199254740993,"kind":"small","color":"red","data":"AP8B","order":{"name":"first","next":null}}`; got != want {
+		t.Errorf("the form says\n%s, want\n%s", got, want)
+	}
+
+	const all = `{"id":1,"kind":"large","color":"blue","loud":false,"data":"AA==","tags":["a","b"],"order":{"name":"x","price":1.5,"next":{"name":"y","next":null}},"any":{"deep":[1]}}`
+	click(t, p, "#call .switch input")
+	retype(t, p, "#call > .field textarea", all)
+	click(t, p, "#call .switch input") // to the fields
+	await(t, p, `document.querySelectorAll("#call fieldset fieldset input[type=checkbox]:checked").length === 1`)
+	click(t, p, "#call .element button")              // remove "a"
+	click(t, p, "#call .members > fieldset > button") // add another
+	do(t, p, chromedp.SendKeys(chromedp.CSS("#call .element:last-child input"), "c"))
+	if got, want := params(), strings.Replace(all, `["a","b"]`, `["b","c"]`, 1); got != want {
+		t.Errorf("the form says\n%s, want\n%s", got, want)
+	}
+}
+
 // relayed opens the inspector of a target, as wirecall inspect serves it.
 func relayed(t *testing.T, target *inspectpage.Target) *page {
 	t.Helper()
@@ -325,21 +400,11 @@ const hostile = `{"info":7,"methods":[null,7,{"name":7},{"name":"Round.About","p
 
 // A hostile description breaks nothing, and its methods can still be called.
 func TestInspectorHostileDescription(t *testing.T) {
-	s := newSite(t, nil)
 	many := make([]string, 20000)
 	for i := range many {
 		many[i] = fmt.Sprintf(`{"name":"Many.Method%d"}`, i)
 	}
-	document := strings.Replace(hostile, `"methods":[`, `"methods":[`+strings.Join(many, ",")+",", 1)
-	srv := rpc.NewServer(nil)
-	srv.Register(rpc.Service{Name: "rpc", Methods: []*rpc.Method{{Name: "rpc.discover", New: func() (any, any) { return nil, new(json.RawMessage) },
-		Serve: func(_ context.Context, _ any, c *rpc.Call) error {
-			*c.Result.(*json.RawMessage) = json.RawMessage(document)
-			return nil
-		}}}})
-	s.mux.Handle("/hostile", srv)
-	s.mux.Handle("/inspect/", http.StripPrefix("/inspect", inspector.Handler(srv, &inspector.Options{URL: "/hostile"})))
-	p := open(t, s.url+"/inspect/")
+	p := described(t, strings.Replace(hostile, `"methods":[`, `"methods":[`+strings.Join(many, ",")+",", 1))
 	await(t, p, `document.querySelector("#method-list").textContent.includes("and 19502 more")`)
 	do(t, p, chromedp.SendKeys(chromedp.CSS("#method-filter"), "round"))
 	await(t, p, `document.querySelectorAll("#method-list button").length === 1`)
@@ -357,6 +422,29 @@ func TestInspectorHostileDescription(t *testing.T) {
 	}
 }
 
+// lowContrasts are the pairs of the page's colors whose contrast is below what WCAG 2.2 wants.
+const lowContrasts = `(() => {
+	const sample = document.body.appendChild(document.createElement("span"));
+	const luminance = (name) => {
+		sample.style.color = "var(--" + name + ")";
+		const [r, g, b] = getComputedStyle(sample).color.match(/[\d.]+/g).map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+		return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+	};
+	const low = [];
+	const want = (least, text, ground) => {
+		const [a, b] = [luminance(text), luminance(ground)].sort((a, b) => b - a);
+		const contrast = (a + 0.05) / (b + 0.05);
+		if (!(contrast >= least)) low.push(text + " on " + ground + ": " + contrast);
+	};
+	for (const ground of ["paper", "card"]) {
+		for (const text of ["ink", "faint", "accent", "good", "wait", "bad"]) want(4.5, text, ground);
+		want(3, "edge", ground);
+	}
+	want(4.5, "on-accent", "accent");
+	sample.remove();
+	return low;
+})()`
+
 // Everything that can be used has a name, and the tabs are reached by the keyboard.
 func TestInspectorIsAccessible(t *testing.T) {
 	p := inspect(t)
@@ -365,6 +453,12 @@ func TestInspectorIsAccessible(t *testing.T) {
 	unnamed := eval[[]string](t, p, `[...document.querySelectorAll("input, textarea, select, button")].filter((e) => !e.textContent.trim() && !e.ariaLabel && !e.labels?.length).map((e) => e.outerHTML)`)
 	if len(unnamed) > 0 {
 		t.Errorf("without names: %q", unnamed)
+	}
+	for _, scheme := range []string{"light", "dark"} {
+		emulate(t, p, scheme)
+		if low := eval[[]string](t, p, lowContrasts); len(low) > 0 {
+			t.Errorf("in the %s these contrasts are low: %v", scheme, low)
+		}
 	}
 	eval[bool](t, p, `(document.querySelector("#tab-call").focus(), true)`)
 	do(t, p, chromedp.KeyEvent(kb.ArrowRight))

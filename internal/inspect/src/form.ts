@@ -199,7 +199,9 @@ function bytesField(label: Label): Field {
   const input = h("textarea", { rows: 2, spellcheck: false, placeholder: "base64" });
   const file = h("input", { type: "file", "aria-label": `a file for ${label.name}`, change: async () => {
     const chosen = file.files?.[0];
-    if (chosen) input.value = base64(new Uint8Array(await chosen.arrayBuffer()));
+    if (!chosen) return;
+    input.value = base64(new Uint8Array(await chosen.arrayBuffer()));
+    input.dispatchEvent(new Event("input"));
   } });
   const read = (text: string): unknown => {
     try {
