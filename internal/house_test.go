@@ -3,6 +3,7 @@
 //	cmd/wirecall -> internal/load, internal/emit/* -> internal/model; cmd/wirecall -> internal/importer, typescript
 //	cmd/wirecall, rpc/inspector -> internal/inspect -> internal/transport
 //	cmd/wirecall -> internal/dynamic, internal/connect -> rpc; internal/dynamic, internal/compat -> internal/openrpc
+//	cmd/wirecall -> internal/record -> internal/transcript, codec/cbor; rpc/rpctest -> internal/transcript
 //	generated code -> rpc/gen1 -> rpc -> internal/session, internal/contract, codec; codec/cbor -> codec -> internal/wire
 //	rpc -> internal/post -> internal/wire
 //	internal/session -> internal/transport, internal/replay, internal/flow, internal/workers, internal/wire
@@ -28,7 +29,7 @@ const module = "github.com/wirecall/wirecall"
 // of a name is any rest. What is not named, examples say, may import rpc and
 // what is below it.
 var allowed = map[string][]string{
-	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "internal/importer", "typescript", "internal/dynamic", "internal/compat", "internal/openrpc", "internal/connect", "internal/inspect", "rpc"},
+	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "internal/importer", "typescript", "internal/dynamic", "internal/compat", "internal/openrpc", "internal/connect", "internal/inspect", "internal/record", "rpc"},
 	"internal/compat":  {"internal/openrpc"},
 	"internal/openrpc": {},
 	"internal/dynamic": {"internal/openrpc", "rpc", "rpc/gen1"},
@@ -40,6 +41,7 @@ var allowed = map[string][]string{
 	"typescript":       {},
 
 	"internal/importer":   {},
+	"internal/record":     {"internal/transcript", "internal/jsonscan", "internal/cborscan", "codec/cbor"},
 	"internal/transcript": {}, // for tests, rpctest and the recorder
 
 	"internal/buffers":   {},

@@ -48,7 +48,7 @@ func (s *session) remoteCommands() *cli.Command {
 			passed(command{"gen", "", gen}, "generate code"),
 			passed(command{"version", "", version}, "print the version"),
 			passed(command{"mcp", "", mcp}, "show the methods of a server to agents"),
-			s.callCommand(), s.watchCommand(), s.listCommand(), s.describeCommand(), s.diffCommand(), s.inspectCommand(),
+			s.callCommand(), s.watchCommand(), s.listCommand(), s.describeCommand(), s.diffCommand(), s.inspectCommand(), s.recordCommand(),
 		},
 	}
 	for _, c := range root.Commands {

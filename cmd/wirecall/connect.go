@@ -22,19 +22,25 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // connectFlags are those of every command that speaks to a server.
 func connectFlags() []cli.Flag {
-	return []cli.Flag{
+	return append(tlsFlags(),
 		&cli.StringSliceFlag{Name: "header", Aliases: []string{"H"}, Usage: "`'Name: value'` of a header of the handshake; may be repeated"},
 		&cli.StringFlag{Name: "token", Usage: "the token that authenticates, or @FILE", Sources: cli.EnvVars("WIRECALL_TOKEN")},
-		&cli.StringFlag{Name: "cacert", Usage: "trust the certificates in this PEM `FILE` as well", TakesFile: true},
-		&cli.StringFlag{Name: "cert", Usage: "a certificate of the client's own, as a PEM `FILE`; with -key", TakesFile: true},
-		&cli.StringFlag{Name: "key", Usage: "its key, as a PEM `FILE`", TakesFile: true},
-		&cli.BoolFlag{Name: "insecure", Usage: "do not check the server's certificate"},
 		&cli.BoolFlag{Name: "cbor", Usage: "send values as CBOR; the server must have that codec"},
 		&cli.BoolFlag{Name: "plain", Usage: "speak plain JSON-RPC 2.0, without asking whether the server speaks wirecall"},
 		&cli.BoolFlag{Name: "post", Usage: "call by HTTP POST, in place of a WebSocket; it has no streams"},
 		&cli.BoolFlag{Name: "position", Usage: "send parameters by position, in the order in which they are written"},
 		&cli.StringFlag{Name: "framing", Usage: "lines, or headers as the Language Server Protocol has them; for tcp, unix and exec", Value: "lines"},
 		&cli.DurationFlag{Name: "connect-timeout", Usage: "give up if there is no connection after this time", Value: defaultConnectTimeout},
+	)
+}
+
+// tlsFlags are those of connect.Options.TLSConfig.
+func tlsFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "cacert", Usage: "trust the certificates in this PEM `FILE` as well", TakesFile: true},
+		&cli.StringFlag{Name: "cert", Usage: "a certificate of the client's own, as a PEM `FILE`; with -key", TakesFile: true},
+		&cli.StringFlag{Name: "key", Usage: "its key, as a PEM `FILE`", TakesFile: true},
+		&cli.BoolFlag{Name: "insecure", Usage: "do not check the server's certificate"},
 	}
 }
 

@@ -54,6 +54,7 @@ var commands = []command{
 	{"diff", "diff [flags] OLD NEW\n\tSay what has changed between two descriptions, and what that breaks.", remote("diff")},
 	{"inspect", "inspect [flags] URL\n\tServe a page that shows a server and calls it.", remote("inspect")},
 	{"mcp", mcpUsage, mcp},
+	{"record", "record [flags] URL\n\tPass on what clients and a server send, and write it as transcripts for tests.", remote("record")},
 	{"completion", "completion bash|zsh|fish|pwsh\n\tPrint a script that completes commands, methods and parameters.", remote("completion")},
 }
 

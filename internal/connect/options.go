@@ -64,7 +64,7 @@ func (o *Options) DialOptions() (*rpc.DialOptions, error) {
 	if token != "" {
 		d.Token = func(context.Context) (string, error) { return token, nil }
 	}
-	config, err := o.tlsConfig()
+	config, err := o.TLSConfig()
 	if err != nil || config == nil {
 		return d, err
 	}
@@ -95,8 +95,8 @@ func (o *Options) path(name string) string {
 	return filepath.Join(o.Dir, name)
 }
 
-// tlsConfig returns what the options say of TLS, or nil if they say nothing.
-func (o *Options) tlsConfig() (*tls.Config, error) {
+// TLSConfig returns what the options say of TLS, or nil if they say nothing.
+func (o *Options) TLSConfig() (*tls.Config, error) {
 	if o.CACert == "" && o.Cert == "" && o.Key == "" && !o.Insecure {
 		return nil, nil
 	}

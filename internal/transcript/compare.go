@@ -97,7 +97,7 @@ func shown(v any) string {
 	if err != nil {
 		return fmt.Sprint(v)
 	}
-	return short(string(b))
+	return short(unmarked(string(b)))
 }
 
 func short(text string) string {

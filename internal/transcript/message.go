@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -28,6 +29,17 @@ func parseMessage(line string) (message, error) {
 		return message{batch: v}, nil
 	}
 	return message{}, errors.New("neither an object nor an array")
+}
+
+// literal stands for « in the strings of a message that is expected, where the file has
+// escaped it so that it begins no name.
+const literal = "\ue0ab"
+
+var escapedMark = regexp.MustCompile(`(^|[^\\])((?:\\\\)*)\\u00ab`)
+
+// parseExpected parses a message of the file that the peer is to send.
+func parseExpected(line string) (message, error) {
+	return parseMessage(escapedMark.ReplaceAllString(line, "${1}${2}"+literal))
 }
 
 // decode decodes one value of JSON, with its numbers as text.

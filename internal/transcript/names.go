@@ -58,7 +58,7 @@ func (n Names) replace(text string, encode func(string) string) string {
 // got is another text, nothing is bound.
 func (n Names) Match(want, got string) bool {
 	want = n.Fill(want)
-	if want == got {
+	if unmarked(want) == got {
 		return true
 	}
 	places := placeholder.FindAllStringSubmatchIndex(want, -1)
@@ -71,15 +71,17 @@ func (n Names) Match(want, got string) bool {
 		if !ok {
 			return false
 		}
-		pattern += regexp.QuoteMeta(want[at:p[0]]) + "(" + kind + ")"
+		pattern += regexp.QuoteMeta(unmarked(want[at:p[0]])) + "(" + kind + ")"
 		at, names = p[1], append(names, group(want, p, 1))
 	}
-	m := regexp.MustCompile(pattern + regexp.QuoteMeta(want[at:]) + "$").FindStringSubmatch(got)
+	m := regexp.MustCompile(pattern + regexp.QuoteMeta(unmarked(want[at:])) + "$").FindStringSubmatch(got)
 	if m == nil {
 		return false
 	}
 	return n.bind(names, m[1:])
 }
+
+func unmarked(text string) string { return strings.ReplaceAll(text, literal, "«") }
 
 func group(text string, place []int, i int) string {
 	if place[2*i] < 0 {

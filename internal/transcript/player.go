@@ -208,7 +208,7 @@ func (p *Player) prepare() error {
 		if !strings.HasPrefix(l.Text, "{") && !strings.HasPrefix(l.Text, "[") {
 			continue
 		}
-		m, err := parseMessage(l.Text)
+		m, err := parseExpected(l.Text)
 		if err != nil {
 			return p.fail(l, "not JSON: %v", err)
 		}
