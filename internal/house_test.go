@@ -74,11 +74,14 @@ var allowed = map[string][]string{
 		"internal/workers",
 	},
 
+	"internal/feed": {"codec", "internal/contract", "internal/session"},
+
 	"rpc": {
 		"codec",
 		"internal/backoff",
 		"internal/contract",
 		"internal/fault",
+		"internal/feed",
 		"internal/post",
 		"internal/session",
 		"internal/transport",
@@ -87,6 +90,7 @@ var allowed = map[string][]string{
 	"rpc/gen1":      {"rpc", "internal/contract"},
 	"rpc/inspector": {"rpc", "internal/inspect"},
 	"rpc/rpctest":   {"rpc", "internal/transcript"},
+	"rpc/topic":     {"codec", "internal/feed", "internal/session", "internal/wire"},
 	"rpc/*":         {"rpc", "codec", "codec/*", "internal/wire"},
 	"*":             {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/feed"
 	"github.com/wirecall/wirecall/internal/session"
 )
 
@@ -183,8 +184,11 @@ type pump struct {
 // That of a nil iterator is nil.
 func pumpsOf(ctx context.Context, s *session.Session, call *Call, p *payload, streams []*contract.Stream) []session.Producer {
 	producers := make([]session.Producer, len(streams))
+	mayFeed := s.Mode == session.ModeWirecall && !connOf(s).watches()
 	for i, st := range streams {
 		switch err := st.Err; {
+		case st.Local != nil && mayFeed && feed.Of(ctx, st) != nil:
+			producers[i] = &fed{ctx: ctx, source: feed.Of(ctx, st), method: call.Method}
 		case st.Local != nil:
 			producers[i] = &pump{iterate: st.Local, method: call.Method}
 		case err != nil:
@@ -200,19 +204,20 @@ func pumpsOf(ctx context.Context, s *session.Session, call *Call, p *payload, st
 // Produce implements session.Producer. It always enters the iterator once, so that the
 // iterator can release what it holds. If the stream has ended, its first yield returns
 // false.
-func (p *pump) Produce(s *session.SendStream) {
+func (p *pump) Produce(s *session.SendStream) (parked bool) {
 	p.stream = s
 	err := errExited
 	defer func() { // also after runtime.Goexit in the iterator
 		left := p.watch != nil && s.Unwanted()
 		why := s.Reason(err)
-		s.Finish(p.end(why))
+		s.Finish(endOf(s, p.method, why))
 		if p.watch != nil {
 			p.watch.result.Blocked = s.Blocked
 			p.watch.ranged(asReceived(s.Session, why, p.method.Errors), left)
 		}
 	}()
 	err = p.guard()
+	return false
 }
 
 // guard runs the iterator. A panic becomes the stream's error.
@@ -263,14 +268,75 @@ func (p *pump) emit(item any) bool {
 	}
 }
 
-// end returns the error that is sent at the end of the stream, or nil if the stream is
-// complete. It runs methods of err, which are user code.
-func (p *pump) end(err error) *fault.Error {
+// endOf returns the error that is sent at the end of a stream of a method, or nil if the
+// stream is complete. It runs methods of err, which are user code.
+func endOf(ss *session.SendStream, m *Method, err error) *fault.Error {
 	if err == nil {
 		return nil
 	}
-	s := p.stream.Session
-	return crossing(s, hasRun(public(s, err)), p.method.Errors)
+	return crossing(ss.Session, hasRun(public(ss.Session, err)), m.Errors)
+}
+
+// A fed produces a stream from a source, in place of the iterator that a handler has
+// returned. It implements session.Producer.
+type fed struct {
+	ctx    context.Context // of the call
+	source feed.Source
+	method *Method
+}
+
+// Produce implements session.Producer. It returns true when the source has parked the
+// stream.
+func (f *fed) Produce(s *session.SendStream) (parked bool) {
+	err := errExited
+	defer func() {
+		if !parked {
+			f.source.Close()
+			s.Finish(endOf(s, f.method, s.Reason(err)))
+		}
+	}()
+	f.source.Unparked()
+	parked, err = f.run(s)
+	return parked
+}
+
+// run sends what the source has until the stream is parked or ends.
+func (f *fed) run(s *session.SendStream) (parked bool, err error) {
+	for accepted := true; accepted && !s.Stopped(); {
+		if accepted, err = f.send(s); accepted && f.source.Park(s, codecOf(s.Session)) {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+// send sends what the source has. It reports whether the stream accepts more. A panic, in
+// a type's own encoding, becomes the stream's error.
+func (f *fed) send(s *session.SendStream) (accepted bool, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			accepted, err = false, panicked(s.Session, "stream", r)
+		}
+	}()
+	accepted = true
+	err = f.source.Each(f.ctx, codecOf(s.Session), func(item []byte) bool {
+		accepted = put(s, item)
+		return accepted
+	})
+	return accepted && err == nil, err
+}
+
+// put puts an encoded item into a stream.
+func put(s *session.SendStream, item []byte) bool {
+	for {
+		buf, ok := s.Next()
+		if !ok {
+			return false
+		}
+		if result := s.Put(append(buf, item...)); result != session.PutAgain {
+			return result == session.PutDone
+		}
+	}
 }
 
 // Of returns a stream of the given items.

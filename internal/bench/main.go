@@ -116,7 +116,7 @@ func (c config) plan() (Plan, error) {
 			p.Rounds, p.Duration = 3, time.Second
 		}
 	case c.fanout:
-		p.Works, all, few, p.Rounds = fanouts(1000), fans, "wirecall-shared,wirecall,grpc,centrifuge,gws,raw-loop,raw-packed", 3
+		p.Works, all, few, p.Rounds = fanouts(1000), fans, "wirecall-topic,wirecall-shared,wirecall,grpc,centrifuge,gws,raw-loop,raw-packed", 3
 		p.Duration = time.Second
 		if c.quick {
 			p.Works, p.Duration, p.Limit = fanouts(100), 120*time.Millisecond, 20*time.Second

@@ -89,6 +89,7 @@ var idlers = slices.Concat(peers, []Peer{centrifugePeer, gwsPeer})
 
 // fans are the peers of -fanout, which only there have what is shared.
 var fans = []Peer{
+	wirecallTopic,
 	wirecallShared,
 	wirecallJSON,
 	wirecallCBOR,

@@ -5,10 +5,12 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"sync"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/topic"
 )
 
 //go:generate go tool wirecall gen
@@ -24,6 +26,9 @@ type Bench interface {
 
 	// Watch is Items of a live feed, encoded once for all who watch.
 	Watch(ctx context.Context, f Feed) (iter.Seq2[rpc.Shared[Item], error], error)
+
+	// Follow is Watch of a topic, whose first event is item 0.
+	Follow(ctx context.Context) (iter.Seq2[topic.Event[Item], error], error)
 }
 
 var wirecallJSON = Peer{
@@ -57,6 +62,19 @@ var wirecallShared = Peer{
 			return nil, err
 		}
 		return sharedClient{c.(*wirecallClient)}, nil
+	},
+}
+
+var wirecallTopic = Peer{
+	Name:  "wirecall-topic",
+	About: "wirecall with JSON, whose streams of a fan-out are subscriptions of a topic, each event with its place and time",
+	Serve: serveWirecall,
+	Dial: func(ctx context.Context, addr string) (Client, error) {
+		c, err := wirecallJSON.Dial(ctx, addr)
+		if err != nil {
+			return nil, err
+		}
+		return topicClient{c.(*wirecallClient)}, nil
 	},
 }
 
@@ -95,6 +113,23 @@ func (bench) Watch(ctx context.Context, f Feed) (iter.Seq2[rpc.Shared[Item], err
 			return nil
 		})
 	}, nil
+}
+
+// newsTopic has what is published on the board of this process.
+var newsTopic = sync.OnceValue(func() *topic.Topic[Item] {
+	to, ctx, at := topic.New[Item](&topic.Memory{}, "news"), context.Background(), news.last()
+	to.Publish(ctx, Feed{Size: eventSize}.item(0))
+	go func() {
+		for ; ; at = at.next {
+			<-at.ready
+			to.Publish(ctx, at.item)
+		}
+	}()
+	return to
+})
+
+func (bench) Follow(ctx context.Context) (iter.Seq2[topic.Event[Item], error], error) {
+	return newsTopic().Subscribe(ctx, ""), nil
 }
 
 func serveWirecall(ln net.Listener, o Options) (func(), error) {
@@ -180,6 +215,25 @@ func (c sharedClient) Items(ctx context.Context, f Feed, each func(Item) error) 
 			return err
 		}
 		if err := each(it.Value()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A topicClient subscribes.
+type topicClient struct{ *wirecallClient }
+
+func (c topicClient) Items(ctx context.Context, f Feed, each func(Item) error) error {
+	events, err := c.bench.Follow(ctx)
+	if err != nil {
+		return err
+	}
+	for e, err := range events {
+		if err != nil {
+			return err
+		}
+		if err := each(e.Value); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/gen1"
+	"github.com/wirecall/wirecall/rpc/topic"
 	"iter"
 )
 
@@ -21,6 +22,7 @@ const (
 	BenchItemsMethod  = "Bench.Items"
 	BenchUploadMethod = "Bench.Upload"
 	BenchWatchMethod  = "Bench.Watch"
+	BenchFollowMethod = "Bench.Follow"
 )
 
 // benchDescription is what rpc.discover says of Bench.
@@ -29,16 +31,19 @@ const benchDescription = `{"methods":[
 {"name":"Bench.Text","tags":[{"$ref":"#/components/tags/Bench"}],"params":[{"name":"s","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"string"}},"x-wirecall":{"service":"Bench"}},
 {"name":"Bench.Items","tags":[{"$ref":"#/components/tags/Bench"}],"params":[{"name":"f","required":true,"schema":{"$ref":"#/components/schemas/main.Feed"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Bench","streams":{"results":{"r0":{"$ref":"#/components/schemas/main.Item"}}}}},
 {"name":"Bench.Upload","tags":[{"$ref":"#/components/tags/Bench"}],"params":[{"name":"chunks","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Bench","streams":{"params":{"chunks":{"type":["string","null"],"contentEncoding":"base64"}}}}},
-{"name":"Bench.Watch","tags":[{"$ref":"#/components/tags/Bench"}],"description":"Watch is Items of a live feed, encoded once for all who watch.","params":[{"name":"f","required":true,"schema":{"$ref":"#/components/schemas/main.Feed"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Bench","streams":{"results":{"r0":{"$ref":"#/components/schemas/main.Item"}}}}}
+{"name":"Bench.Watch","tags":[{"$ref":"#/components/tags/Bench"}],"description":"Watch is Items of a live feed, encoded once for all who watch.","params":[{"name":"f","required":true,"schema":{"$ref":"#/components/schemas/main.Feed"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Bench","streams":{"results":{"r0":{"$ref":"#/components/schemas/main.Item"}}}}},
+{"name":"Bench.Follow","tags":[{"$ref":"#/components/tags/Bench"}],"description":"Follow is Watch of a topic, whose first event is item 0.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Bench","streams":{"results":{"r0":{"$ref":"#/components/schemas/topic.EventOfItem"}}}}}
 ],"components":{"schemas":{
 "main.Feed":{"type":"object","properties":{"n":{"type":"integer","format":"int64","description":"items; 0 is without end, live what is published"},"size":{"type":"integer","format":"int64","description":"of each item's symbol in bytes; 0 is four"},"hold":{"type":"boolean","description":"leave the stream open behind its last item"}},"required":["n","size","hold"],"description":"A Feed asks for a stream."},
 "main.Item":{"type":"object","properties":{"seq":{"type":"integer","format":"int64"},"price":{"type":"number","format":"double"},"symbol":{"type":"string"}},"required":["seq","price","symbol"],"description":"An Item is what streams carry: 40 bytes or so as JSON."},
-"main.Value":{"type":"object","properties":{"id":{"type":"integer","format":"int64"},"name":{"type":"string"},"tags":{"type":["array","null"],"items":{"type":"string"}}},"required":["id","name","tags"],"description":"A Value is the small call: 95 bytes as JSON, parameters and result alike."}
+"main.Value":{"type":"object","properties":{"id":{"type":"integer","format":"int64"},"name":{"type":"string"},"tags":{"type":["array","null"],"items":{"type":"string"}}},"required":["id","name","tags"],"description":"A Value is the small call: 95 bytes as JSON, parameters and result alike."},
+"topic.EventOfItem":{"type":"object","properties":{"seq":{"$ref":"#/components/schemas/topic.Seq"},"time":{"type":"string","format":"date-time"},"value":{"$ref":"#/components/schemas/main.Item"}},"required":["seq","time","value"],"description":"An Event is what was published, with its place in the topic and the time at which it was\nstored."},
+"topic.Seq":{"type":"string","description":"A Seq is the place of an event in its topic, as text: the epoch of the topic, a dot\nand a number that grows with each event. It is what clients keep as a cursor, and\nopaque to them. The empty Seq is before the first event, in every epoch."}
 },"tags":{"Bench":{"name":"Bench","description":"Bench is the work as a wirecall service."}}}}`
 
 // BenchService serves impl as the service Bench.
 func BenchService(impl Bench) rpc.Service {
-	return rpc.Service{Name: "Bench", Impl: impl, Methods: []*rpc.Method{&benchEcho, &benchText, &benchItems, &benchUpload, &benchWatch}, Description: benchDescription}
+	return rpc.Service{Name: "Bench", Impl: impl, Methods: []*rpc.Method{&benchEcho, &benchText, &benchItems, &benchUpload, &benchWatch, &benchFollow}, Description: benchDescription}
 }
 
 // BenchClient implements Bench by calls through an rpc.Caller.
@@ -176,6 +181,24 @@ func (p *benchWatchParams) Field(int) any {
 	return &p.F
 }
 
+// Follow is Watch of a topic, whose first event is item 0.
+func (c *BenchClient) Follow(ctx context.Context) (iter.Seq2[topic.Event[Item], error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &benchFollow, Result: &r})
+	return gen1.Receive[topic.Event[Item]](r), err
+}
+
+var benchFollow = rpc.Method{
+	Name: BenchFollowMethod, Service: "Bench",
+	New: func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(Bench).Follow(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
 func appendValueJSON(dst []byte, v *Value) []byte {
 	dst = append(dst, `{"id":`...)
 	dst = jsongen.AppendInt(dst, &v.ID)
@@ -262,6 +285,38 @@ func decodeItemJSON(s []byte, i int, v *Item) int {
 	return i
 }
 
+func appendTopicEventItemJSON(dst []byte, v *topic.Event[Item]) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = jsongen.AppendString(dst, &v.Seq)
+	dst = append(dst, `,"time":`...)
+	if dst = jsongen.AppendTime(dst, &v.Time); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"value":`...)
+	if dst = appendItemJSON(dst, &v.Value); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var topicEventItemJSON = jsongen.Fields{"seq", "time", "value"}
+
+func decodeTopicEventItemJSON(s []byte, i int, v *topic.Event[Item]) int {
+	f, i := topicEventItemJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Seq)
+		case 1:
+			i = jsongen.Time(s, i, &v.Time)
+		case 2:
+			i = decodeItemJSON(s, i, &v.Value)
+		}
+		f, i = topicEventItemJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func init() {
 	jsongen.Register((*Value)(nil), 0x1bee1ab7688972db,
 		func(dst []byte, v any) []byte { return appendValueJSON(dst, v.(*Value)) },
@@ -272,4 +327,7 @@ func init() {
 	jsongen.Register((*Item)(nil), 0x4a9761fba175bb36,
 		func(dst []byte, v any) []byte { return appendItemJSON(dst, v.(*Item)) },
 		func(s []byte, i int, v any) int { return decodeItemJSON(s, i, v.(*Item)) })
+	jsongen.Register((*topic.Event[Item])(nil), 0xa45f2f28d54c7281,
+		func(dst []byte, v any) []byte { return appendTopicEventItemJSON(dst, v.(*topic.Event[Item])) },
+		func(s []byte, i int, v any) int { return decodeTopicEventItemJSON(s, i, v.(*topic.Event[Item])) })
 }

@@ -3,7 +3,10 @@
 // that generated code uses. Package contract imports neither.
 package contract
 
-import "context"
+import (
+	"context"
+	"unsafe"
+)
 
 // A Record is a generated struct with the parameters of a method, or with its results
 // if there are several. Method.Params and Method.Results have the names of its fields.
@@ -13,12 +16,14 @@ type Record interface {
 }
 
 // A Stream is an iter.Seq2[T, error] without its type, between generated code and the
-// wire. At most one of its fields is set. The zero Stream is a nil iterator, which is
-// received as an empty stream.
+// wire. At most one of Local, Remote and Err is set. The zero Stream is a nil iterator,
+// which is received as an empty stream.
 type Stream struct {
 	Local  Producer // for a stream that this process produces
 	Remote Receiver // for a stream that the peer produces
 	Err    error    // the error of a call that failed instead of returning the stream
+
+	Iterator unsafe.Pointer // the Identity of what Local runs
 }
 
 // A Producer runs the user's iterator and calls emit with a pointer to each item, until

@@ -46,7 +46,10 @@ func TestNothingInFlightAfterTheEnd(t *testing.T) {
 
 type producer struct{}
 
-func (producer) Produce(ss *SendStream) { ss.Finish(nil) }
+func (producer) Produce(ss *SendStream) bool {
+	ss.Finish(nil)
+	return false
+}
 
 // Callers that wait for a place fail once, when the peer drains or the session ends,
 // and both may come, also repeatedly.

@@ -13,7 +13,8 @@ import (
 
 // A SendStream is a stream whose items this side produces. Its producer runs on a
 // goroutine of its own and passes encoded items to Put. They wait in pending until the
-// flusher takes them in the stream's turn.
+// flusher takes them in the stream's turn. A producer that has nothing to produce may park
+// the stream; see park.go.
 type SendStream struct {
 	Session   *Session
 	handle    uint64
@@ -38,6 +39,7 @@ type SendStream struct {
 	inReadyList   bool       // the stream is in the queue's ready list
 	waitsForRoom  bool       // the stream is in the queue's itemWaiters
 	producerWaits bool       // the producer is blocked in wait
+	parked        bool       // the producer has returned until run is called again
 	wake          chan struct{}
 	credit        flow.Credit
 	stopped       bool // no further item is accepted
@@ -49,8 +51,9 @@ type SendStream struct {
 // A Producer produces the items of one stream.
 type Producer interface {
 	// Produce encodes each item into what ss.Next returns and passes it to ss.Put, until
-	// that returns PutStopped. It must call ss.Finish before it returns.
-	Produce(ss *SendStream)
+	// that returns PutStopped. It must call ss.Finish before it returns, unless the
+	// stream has been parked: then it returns true, and is called again.
+	Produce(ss *SendStream) (parked bool)
 }
 
 func newSendStream(s *Session, p Producer, handle uint64, scope *callScope) *SendStream {
@@ -69,8 +72,13 @@ func (s *Session) initialCredit() flow.Credit {
 
 // run is the body of the producer's goroutine.
 func (ss *SendStream) run() {
-	defer ss.leaveScope() // after Finish, since it may end the call's context
-	ss.producer.Produce(ss)
+	parked := false
+	defer func() { // also after runtime.Goexit
+		if !parked {
+			ss.leaveScope() // after Finish, since it may end the call's context
+		}
+	}()
+	parked = ss.producer.Produce(ss)
 }
 
 // Next returns the buffer to which the next item is appended. If the item is expected to
@@ -155,6 +163,8 @@ func (ss *SendStream) putLarge(n int) bool {
 	}
 	ss.large = largeFrame{frame: frame, buf: buf}
 	ss.added(n, len(frame))
+	ss.Session.queue.enqueue(ss)
+	ss.Session.queue.mu.Unlock()
 	return true
 }
 
@@ -163,6 +173,14 @@ func (ss *SendStream) putSmall(b []byte) bool {
 	if !ss.awaitTurn(len(b)) {
 		return false
 	}
+	ss.appendSmall(b)
+	ss.Session.queue.enqueue(ss)
+	ss.Session.queue.mu.Unlock()
+	return true
+}
+
+// appendSmall appends an item to pending. The queue's mutex must be held.
+func (ss *SendStream) appendSmall(b []byte) {
 	before := len(ss.pending)
 	ss.pending = buffers.Grow(ss.pending, len(b)+1)
 	if ss.pendingItems > 0 && ss.sub == nil {
@@ -170,11 +188,10 @@ func (ss *SendStream) putSmall(b []byte) bool {
 	}
 	ss.pending = append(ss.pending, b...)
 	ss.added(len(b), len(ss.pending)-before)
-	return true
 }
 
-// added counts an item of n bytes that occupies takes bytes in the queue, schedules the
-// stream, and releases the queue's mutex.
+// added counts an item of n bytes that occupies takes bytes in the queue. The queue's
+// mutex must be held.
 func (ss *SendStream) added(n, takes int) {
 	q := &ss.Session.queue
 	q.itemBytes += takes
@@ -185,8 +202,6 @@ func (ss *SendStream) added(n, takes int) {
 	} else {
 		ss.credit.Spend(n)
 	}
-	q.enqueue(ss)
-	q.mu.Unlock()
 }
 
 // pendingBytes returns how many bytes wait to be sent.

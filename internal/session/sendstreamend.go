@@ -15,6 +15,7 @@ func (ss *SendStream) stop(why error) {
 		ss.stopped, ss.stopCause = true, why
 	}
 	ss.signal()
+	ss.unpark()
 	ss.Session.queue.mu.Unlock()
 	ss.leaveScope()
 }

@@ -30,7 +30,7 @@ func (ss *SendStream) awaitCredit(n int) bool {
 }
 
 // awaitTurn waits until an item of n bytes may be put. If it returns true, the queue's
-// mutex is held; added unlocks it.
+// mutex is held.
 func (ss *SendStream) awaitTurn(n int) bool {
 	q := &ss.Session.queue
 	q.mu.Lock()

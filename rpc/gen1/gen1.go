@@ -45,7 +45,7 @@ func Send[T any](seq iter.Seq2[T, error]) Stream {
 	if seq == nil {
 		return Stream{}
 	}
-	return Stream{Local: func(emit func(any) bool) error {
+	return Stream{Iterator: contract.Identity(seq), Local: func(emit func(any) bool) error {
 		item := new(T) // shared by all items, to save allocations
 		for v, err := range seq {
 			if err != nil {

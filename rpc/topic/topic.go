@@ -24,12 +24,14 @@
 package topic
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
 	"time"
 
 	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/internal/feed"
 )
 
 // An Event is what was published, with its place in the topic and the time at which it was
@@ -107,34 +109,33 @@ func (t *Topic[T]) Latest(ctx context.Context, after Seq) iter.Seq2[Event[T], er
 // page is how many records a subscription takes from the bus at once.
 const page = 64
 
+// events returns an iterator over the events after a place. A stream of a call that
+// consists of it is fed by the topic's hub instead.
 func (t *Topic[T]) events(ctx context.Context, after Seq, latest bool) iter.Seq2[Event[T], error] {
-	return func(yield func(Event[T], error) bool) {
-		err := t.err
+	at, err := after.place()
+	err = cmp.Or(t.err, err)
+	events := func(yield func(Event[T], error) bool) {
+		err := err
 		if err == nil {
-			err = t.each(ctx, after, latest, yield)
+			err = t.each(ctx, at, latest, yield)
 		}
 		if err != nil {
 			yield(Event[T]{}, err)
 		}
 	}
+	if err == nil {
+		feed.Offer(ctx, events, &subscription[T]{topic: t, at: at, latest: latest})
+	}
+	return events
 }
 
 // each yields events until ctx ends or the range is left, which is no error.
-func (t *Topic[T]) each(ctx context.Context, after Seq, latest bool, yield func(Event[T], error) bool) error {
-	at, err := after.place()
-	if err != nil {
-		return err
-	}
+func (t *Topic[T]) each(ctx context.Context, at Place, latest bool, yield func(Event[T], error) bool) error {
 	next, stop := t.bus.Follow(t.name)
 	defer stop()
 	for {
 		changed := next()
-		var records []Record
-		if latest {
-			records, err = t.latest(ctx, &at)
-		} else {
-			records, err = t.read(ctx, &at)
-		}
+		records, err := t.after(ctx, &at, latest)
 		if err != nil {
 			return err
 		}
@@ -157,6 +158,14 @@ func (t *Topic[T]) each(ctx context.Context, after Seq, latest bool, yield func(
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// after returns the next records behind a place, or only the last.
+func (t *Topic[T]) after(ctx context.Context, at *Place, latest bool) ([]Record, error) {
+	if latest {
+		return t.latest(ctx, at)
+	}
+	return t.read(ctx, at)
 }
 
 // read returns the next records behind a place, which is in no epoch before the first
