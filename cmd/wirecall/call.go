@@ -13,6 +13,8 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"github.com/wirecall/wirecall/internal/dynamic"
+	"github.com/wirecall/wirecall/internal/load"
+	"github.com/wirecall/wirecall/internal/model"
 	"github.com/wirecall/wirecall/internal/openrpc"
 	"github.com/wirecall/wirecall/rpc"
 )
@@ -106,6 +108,7 @@ func callFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "meta", Usage: "`key=value` of metadata to send; may be repeated"},
 		&cli.DurationFlag{Name: "timeout", Usage: "cancel the call after this time, such as 10s; 0 for none"},
 		&cli.StringFlag{Name: "cursor", Usage: "`param=member`: continue a stream by another call, whose parameter has this member of the last item; a.b for a member of a member"},
+		&cli.StringFlag{Name: "subscription", Usage: "what the stream is if the server is not wirecall's: the `words` of //wirecall:subscription, such as ethereum"},
 		&cli.IntFlag{Name: "n", Usage: "end after so many `items` of streams; 0 for no limit"},
 		&cli.BoolFlag{Name: "notify", Usage: "send a notification, which has no answer"},
 		&cli.BoolFlag{Name: "undescribed", Usage: "do not ask the server for its description first"},
@@ -158,6 +161,10 @@ func (s *session) call(ctx context.Context, cmd *cli.Command, watch bool) error 
 			fmt.Fprintln(s.stderr, "wirecall:", err)
 			return errUsage
 		}
+	}
+	if call.Subscription, err = c.subscription(call.Method); err != nil {
+		fmt.Fprintln(s.stderr, "wirecall:", err)
+		return errUsage
 	}
 	if watch && call.Method.Described && !call.Method.Streams() {
 		return fmt.Errorf("wirecall: %s returns no stream: %s", name, call.Method.Signature())
@@ -229,6 +236,33 @@ func (c *caller) method(ctx context.Context, name string) (*openrpc.Method, erro
 		return nil, fmt.Errorf("wirecall: %w", err)
 	}
 	return m, nil
+}
+
+// subscription returns what a stream of the method is if the server speaks plain JSON-RPC: what
+// the flag says, or else the description, or else the name; nil if none of them does.
+func (c *caller) subscription(m *openrpc.Method) (*rpc.Subscription, error) {
+	words := strings.Fields(c.cmd.String("subscription"))
+	_, topic, ok := strings.Cut(m.Name, "_subscribe")
+	switch described := m.Extension.Subscription; {
+	case len(words) > 0:
+	case described != nil:
+		for _, key := range model.SubscriptionKeys {
+			words = append(words, key+"="+described[key])
+		}
+	case m.Streams(): // as a wirecall server has it that declares nothing
+	case !ok:
+		return nil, nil
+	case topic == "":
+		words = []string{"ethereum"}
+	default:
+		words = []string{"substrate"}
+	}
+	s, err := load.Subscription(m.Name, words)
+	if err != nil {
+		return nil, fmt.Errorf("-subscription: %w", err)
+	}
+	return &rpc.Subscription{Subscribe: s.Subscribe, Kind: s.Kind, Notify: s.Notify, End: s.End,
+		Unsubscribe: s.Unsubscribe, Cancel: s.Cancel, ID: s.ID, Item: s.Item}, nil
 }
 
 func (c *caller) params(m *openrpc.Method, args []string) (any, error) {
@@ -311,6 +345,9 @@ func (c *caller) failed(ctx context.Context, what string, err error) error {
 		return &exitError{exitInterrupted, fmt.Errorf("wirecall: interrupted; %s has been cancelled", what)}
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), c.cmd.Duration("timeout") > 0 && errors.Is(err, context.DeadlineExceeded): // the server may be first
 		return &exitError{exitTimeout, fmt.Errorf("wirecall: %s has not come back within %s, and has been cancelled", what, c.cmd.Duration("timeout"))}
+	}
+	if rpc.CodeOf(err) == rpc.CodeNeedsWirecall && c.cmd.Name == "watch" && !c.cmd.IsSet("subscription") {
+		err = errors.New("the server speaks plain JSON-RPC: say with -subscription how it subscribes, such as -subscription ethereum")
 	}
 	return &exitError{exitFailed, fmt.Errorf("wirecall: %s: %s", what, describeError(err))}
 }

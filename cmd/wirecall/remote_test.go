@@ -196,10 +196,13 @@ func TestRemoteUndescribed(t *testing.T) {
 	} {
 		post.check(c)
 	}
-	const undescribed = "wirecall: the server does not describe itself: …ServerOptions.Describe\n"
+	const undescribed = "wirecall: the server does not describe itself: …ServerOptions.Describe. Call and watch work without\n"
 	for _, c := range []remoteCase{
 		{line: "call $URL Room.Nothing", status: 1, stderr: "wirecall: Room.Nothing: method not found: Room.Nothing (code -32601)\n"},
 		{line: "list $URL", status: 1, stderr: undescribed},
+		{line: "watch -plain -n 1 -subscription id=subscription $URL Room.Messages after:=0", stdout: ann},
+		{line: "watch -plain $URL Room.Messages after:=0", status: 1, stderr: "wirecall: Room.Messages: the server speaks plain JSON-RPC: say with -subscription how it subscribes, such as -subscription ethereum\n"},
+		{line: "watch -subscription nonsense $URL Room.Messages after:=0", status: 2, stderr: "wirecall: -subscription: want ethereum, substrate, …"},
 		{line: "describe $URL Room.Post", status: 1, stderr: undescribed},
 		{line: "call $URL Room.Post author=Ann text=" + strings.Repeat("x", 10_000), status: 1, stderr: "wirecall: Room.Post: …(chat.TooLong, code 1001)\n{…}\n"},
 	} {
@@ -216,6 +219,7 @@ func TestRemoteDescribed(t *testing.T) {
 		{line: "call -timeout 100ms $URL Room.Messages after=0", status: exitTimeout, stdout: ann + "…", stderr: "…has been cancelled\n"}, // text is converted, and the stream is known
 		{line: "call -timeout 100ms $URL Room.Watch name=Zoe", status: exitTimeout, stdout: "now: {\"online\":[…\"Zoe\"…]}\n…", stderr: "…has been cancelled\n"},
 		{line: "call $URL Room.Typing author=Ann"},
+		{line: "watch -plain -n 1 $URL Room.Messages after:=0", stdout: ann},
 		{line: "call $URL Room.Messages after=soon", status: 2, stderr: "wirecall: the parameter after: want integer, have the text \"soon\"\n"},
 		{line: "call $URL Room.Post author=Ann txt=x", status: 2, stderr: "wirecall: there is no parameter txt: Room.Post(author string, text string) chat.Message\n"},
 		{line: "call $URL Room.Post author=Ann", status: 2, stderr: "wirecall: the parameter text is missing: Room.Post(author string, text string) chat.Message\n"},

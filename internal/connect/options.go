@@ -39,7 +39,7 @@ type Options struct {
 
 // DialOptions returns the options of a connection. An error is one of the flags.
 func (o *Options) DialOptions() (*rpc.DialOptions, error) {
-	d := &rpc.DialOptions{Header: http.Header{}, Resume: !o.Plain, Plain: o.Plain, ByPosition: o.ByPosition, Logger: slog.New(slog.DiscardHandler)}
+	d := &rpc.DialOptions{Resume: !o.Plain, Plain: o.Plain, ByPosition: o.ByPosition, Logger: slog.New(slog.DiscardHandler)}
 	switch o.Framing {
 	case "", "lines":
 	case "headers":
@@ -51,6 +51,9 @@ func (o *Options) DialOptions() (*rpc.DialOptions, error) {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok || strings.TrimSpace(name) == "" {
 			return nil, fmt.Errorf("-header %q: want 'Name: value'", h)
+		}
+		if d.Header == nil { // which is refused where there is no handshake
+			d.Header = http.Header{}
 		}
 		d.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}

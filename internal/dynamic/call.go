@@ -31,6 +31,9 @@ type Call struct {
 	Notify bool            // send it as a notification, which has no answer
 	Stream bool            // the result is a stream, though there is no description
 	Cursor *openrpc.Cursor // in place of the described one; nil for that
+
+	// Subscription is what the stream is if the server speaks plain JSON-RPC.
+	Subscription *rpc.Subscription
 }
 
 // Make makes the call, and returns when it and its streams have ended.
@@ -44,7 +47,7 @@ func (c *Call) Make(ctx context.Context, caller rpc.Caller, h *Handler) error {
 	case !ok:
 		call.Params = c.Params
 	case len(p.names) == 0:
-	case m.Structure == "by-position":
+	case m.Structure == "by-position" && (c.Subscription == nil || c.Subscription.Kind == ""): // which is sent by position in any case
 		call.Params = positions(m, p)
 	default:
 		method.Params, call.Params = p.names, p
@@ -84,6 +87,9 @@ func positions(m *openrpc.Method, p *Params) []any {
 func (c *Call) stream(ctx context.Context, caller rpc.Caller, call *rpc.Call, h *Handler) error {
 	var s gen1.Stream
 	call.Result = &s
+	if c.Subscription != nil {
+		call.Method.Plain = &rpc.Plain{Subscription: c.Subscription}
+	}
 	cursor := cmp.Or(c.Cursor, c.Method.Extension.Cursor)
 	if cursor != nil {
 		call.Method.Cursor = cursor.Param

@@ -9,7 +9,7 @@ import (
 )
 
 // ErrNotDescribed is returned for a server that does not describe itself.
-var ErrNotDescribed = errors.New("the server does not describe itself: it has no method rpc.discover, which a wirecall server has with ServerOptions.Describe")
+var ErrNotDescribed = errors.New("the server does not describe itself: it has no method rpc.discover, which a wirecall server has with ServerOptions.Describe. Call and watch work without")
 
 // Discover asks the server what it serves.
 func Discover(ctx context.Context, caller rpc.Caller) (*openrpc.Document, error) {

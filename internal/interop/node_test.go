@@ -128,6 +128,60 @@ func startServer(t *testing.T, script string) (url string, notes <-chan string) 
 	return lines.Text(), said
 }
 
+// The commands call servers in JavaScript, and watch events of rpc-websockets.
+func TestCommandsWithNode(t *testing.T) {
+	eachScript(t, "servers", func(t *testing.T, script string) {
+		url, notes := startServer(t, script)
+		session(t, url, calcSession+"\n$ wirecall call -notify -position URL calc_note text=noted")
+		if note := <-notes; note != "noted" {
+			t.Error(note)
+		}
+		if filepath.Base(script) == "rpc-websockets.mjs" {
+			watchEvents(t, url)
+		}
+	})
+}
+
+// watchEvents watches an event of rpc-websockets, which is emitted once the server has been
+// asked for it.
+func watchEvents(t *testing.T, url string) {
+	t.Helper()
+	program, err := cli()
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch := exec.CommandContext(t.Context(), program, "watch", "-n", "1", "-subscription", "rpc-websockets", url, "prices")
+	out, err := watch.StdoutPipe()
+	if err == nil {
+		err = watch.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	publisher := NewPublisherClient(dial(t, url))
+	item := make(chan string)
+	go func() {
+		line, _ := bufio.NewReader(out).ReadString('\n')
+		item <- line
+	}()
+	for {
+		if err := publisher.Publish(t.Context(), "prices", 7, nil); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case line := <-item:
+			if line != "7\n" {
+				t.Errorf("the event is %q", line)
+			}
+			if err := watch.Wait(); err != nil {
+				t.Error(err)
+			}
+			return
+		default: // it has not subscribed yet
+		}
+	}
+}
+
 // A server of rpc-websockets emits events to the connections that have asked for them by
 // name.
 func TestRPCWebSocketsEvents(t *testing.T) {

@@ -21,10 +21,26 @@ type subscriptionForm struct {
 }
 
 var (
-	errSubscription = errors.New("write //wirecall:subscription, with ethereum, substrate, rpc-websockets or go-jsonrpc behind it if it is theirs, and then KEY=VALUE with the keys subscribe, kind, notify, unsubscribe, cancel, end, id and item")
+	errSubscription = errors.New("write //wirecall:subscription, with " + subscriptionWords)
 	foreignName     = regexp.MustCompile(`^(\$/)?[\pL_][\pL\pN_./-]{0,127}$`)
 	memberName      = regexp.MustCompile(`^[\pL\pN_][\pL\pN_.-]{0,127}$`)
 )
+
+// subscriptionWords says what the arguments are.
+const subscriptionWords = "ethereum, substrate, rpc-websockets or go-jsonrpc behind it if it is theirs, and then KEY=VALUE with the keys subscribe, kind, notify, unsubscribe, cancel, end, id and item"
+
+// Subscription returns how the stream of a method is carried in plain mode, by the arguments
+// that //wirecall:subscription has for it.
+func Subscription(method string, words []string) (*model.Subscription, error) {
+	d := &directive{}
+	if err := d.subscription(words); err != nil {
+		if errors.Is(err, errSubscription) {
+			err = errors.New("want " + subscriptionWords)
+		}
+		return nil, err
+	}
+	return d.sub.of(method)
+}
 
 func (d *directive) subscription(words []string) error {
 	form := &subscriptionForm{keys: map[string]string{}}

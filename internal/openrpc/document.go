@@ -62,8 +62,10 @@ type Extension struct {
 	Notify     bool
 	Idempotent bool
 	Cursor     *Cursor
-	Options    map[string]string // for interceptors and tools
-	Errors     []struct {
+
+	Subscription map[string]string // what the stream is in plain mode, by the keys of the directive
+	Options      map[string]string // for interceptors and tools
+	Errors       []struct {
 		Name string
 		Code int
 		Data *Schema
