@@ -3,6 +3,7 @@ module github.com/wirecall/wirecall
 go 1.26.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/coder/websocket v1.8.15
 	github.com/dave/jennifer v1.7.1
 	github.com/fxamacker/cbor/v2 v2.9.6

@@ -2,6 +2,7 @@
 //
 //	cmd/wirecall -> internal/load, internal/emit/* -> internal/model; cmd/wirecall -> internal/importer, typescript
 //	cmd/wirecall, rpc/inspector -> internal/inspect -> internal/transport
+//	cmd/wirecall -> internal/loadgen -> internal/dynamic
 //	cmd/wirecall -> internal/dynamic, internal/connect -> rpc; internal/dynamic, internal/compat -> internal/openrpc
 //	cmd/wirecall -> internal/record -> internal/transcript, codec/cbor; rpc/rpctest -> internal/transcript
 //	generated code -> rpc/gen1 -> rpc -> internal/session, internal/contract, codec; codec/cbor -> codec -> internal/wire
@@ -29,12 +30,13 @@ const module = "github.com/wirecall/wirecall"
 // of a name is any rest. What is not named, examples say, may import rpc and
 // what is below it.
 var allowed = map[string][]string{
-	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "internal/importer", "typescript", "internal/dynamic", "internal/compat", "internal/openrpc", "internal/connect", "internal/inspect", "internal/record", "rpc"},
+	"cmd/wirecall":     {"internal/load", "internal/emit/*", "internal/model", "internal/importer", "typescript", "internal/dynamic", "internal/compat", "internal/openrpc", "internal/connect", "internal/inspect", "internal/loadgen", "internal/record", "rpc"},
 	"internal/compat":  {"internal/openrpc"},
 	"internal/openrpc": {},
 	"internal/dynamic": {"internal/openrpc", "rpc", "rpc/gen1"},
 	"internal/connect": {"rpc", "codec/cbor"},
 	"internal/inspect": {"internal/transport"},
+	"internal/loadgen": {"internal/dynamic", "internal/openrpc", "rpc"},
 	"internal/load":    {"internal/model"},
 	"internal/emit/*":  {"internal/model"},
 	"internal/model":   {},
@@ -102,6 +104,7 @@ var kept = map[string]string{
 	"github.com/coder/websocket":    "internal/transport",
 	"github.com/rogpeppe/*":         "cmd/wirecall",
 	"github.com/urfave/cli/*":       "cmd/wirecall",
+	"github.com/HdrHistogram/*":     "internal/loadgen",
 	"github.com/fxamacker/cbor/v2*": "codec/cbor",
 
 	"github.com/modelcontextprotocol/*": "mcprpc", // a module of its own, as is otelrpc

@@ -50,7 +50,7 @@ func (s *session) remoteCommands() *cli.Command {
 			passed(command{"gen", "", gen}, "generate code"),
 			passed(command{"version", "", version}, "print the version"),
 			passed(command{"mcp", "", mcp}, "show the methods of a server to agents"),
-			s.callCommand(), s.watchCommand(), s.listCommand(), s.describeCommand(), s.diffCommand(), s.inspectCommand(), s.recordCommand(),
+			s.callCommand(), s.watchCommand(), s.listCommand(), s.describeCommand(), s.diffCommand(), s.inspectCommand(), s.benchCommand(), s.recordCommand(),
 		},
 	}
 	for _, c := range root.Commands {

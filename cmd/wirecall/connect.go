@@ -54,7 +54,12 @@ type connection struct {
 
 // connect connects to the server.
 func (s *session) connect(ctx context.Context, cmd *cli.Command, url string) (connection, error) {
-	conn, err := s.dial(ctx, cmd, url)
+	return s.connectPrepared(ctx, cmd, url, nil)
+}
+
+// connectPrepared connects with options that prepare may change; nil changes nothing.
+func (s *session) connectPrepared(ctx context.Context, cmd *cli.Command, url string, prepare func(*rpc.DialOptions)) (connection, error) {
+	conn, err := s.dial(ctx, cmd, url, prepare)
 	switch {
 	case err == nil || errors.Is(err, errUsage):
 		return conn, err
@@ -64,7 +69,7 @@ func (s *session) connect(ctx context.Context, cmd *cli.Command, url string) (co
 	return conn, &exitError{exitUnreachable, fmt.Errorf("wirecall: %s: %w", url, err)}
 }
 
-func (s *session) dial(ctx context.Context, cmd *cli.Command, url string) (connection, error) {
+func (s *session) dial(ctx context.Context, cmd *cli.Command, url string, prepare func(*rpc.DialOptions)) (connection, error) {
 	o, err := s.dialOptions(cmd)
 	if err != nil {
 		fmt.Fprintln(s.stderr, "wirecall:", err)
@@ -74,6 +79,9 @@ func (s *session) dial(ctx context.Context, cmd *cli.Command, url string) (conne
 		post := &rpc.HTTPOptions{HTTPClient: o.HTTPClient, Header: o.Header, Token: o.Token, ByPosition: o.ByPosition, Logger: o.Logger}
 		caller, err := rpc.NewHTTPCaller(url, post)
 		return connection{caller, func() error { return nil }}, err
+	}
+	if prepare != nil {
+		prepare(o)
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmd.Duration("connect-timeout"))
 	defer cancel()

@@ -53,6 +53,7 @@ var commands = []command{
 	{"describe", "describe [flags] URL METHOD|TYPE\n\tPrint what a server says of a method or a type.", remote("describe")},
 	{"diff", "diff [flags] OLD NEW\n\tSay what has changed between two descriptions, and what that breaks.", remote("diff")},
 	{"inspect", "inspect [flags] URL\n\tServe a page that shows a server and calls it.", remote("inspect")},
+	{"bench", "bench [flags] URL [METHOD [name=text] …]\n\tPut load on a server and measure it.", remote("bench")},
 	{"mcp", mcpUsage, mcp},
 	{"record", "record [flags] URL\n\tPass on what clients and a server send, and write it as transcripts for tests.", remote("record")},
 	{"completion", "completion bash|zsh|fish|pwsh\n\tPrint a script that completes commands, methods and parameters.", remote("completion")},
