@@ -90,7 +90,7 @@ var allowed = map[string][]string{
 		"internal/wire",
 	},
 	"rpc/gen1":      {"rpc", "internal/contract"},
-	"rpc/inspector": {"rpc", "internal/inspect"},
+	"rpc/inspector": {"rpc", "internal/inspect", "internal/contract"},
 	"rpc/rpctest":   {"rpc", "internal/transcript"},
 	"rpc/topic":     {"codec", "internal/feed", "internal/session", "internal/wire"},
 	"rpc/*":         {"rpc", "codec", "codec/*", "internal/wire"},

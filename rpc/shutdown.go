@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/fault"
 	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
@@ -148,7 +149,18 @@ func (s *Server) sessions() []*session.Session {
 	return slices.Collect(maps.Keys(s.conns))
 }
 
-// unfinishedWork counts, by method, what was in flight when a Shutdown ended.
+func init() {
+	contract.InFlight = func(conn any) string {
+		var work unfinishedWork
+		for _, s := range conn.(*Conn).lifetime.sessions() {
+			work.add(s.InFlight())
+		}
+		return strings.TrimPrefix(work.String(), ", ")
+	}
+}
+
+// unfinishedWork counts, by method, what is in flight: when a Shutdown has ended, or for
+// the inspector.
 type unfinishedWork struct{ calls, streams, notifications tally }
 
 // A tally has a count for each method.

@@ -202,8 +202,11 @@ func TestInspectorResumes(t *testing.T) {
 	await(t, p, `[...document.querySelectorAll("#frame-list .what")].some((w) => w.textContent.includes("rpc.resume"))`)
 	screenshot(t, p, "inspector-dark", "dark", 1100, 820)
 	screenshot(t, p, "inspector-phone", "light", 390, 820)
+	click(t, p, "#tab-call")
+	choose(t, p, "Lab.Sleep")
+	send(t, p)
 	click(t, p, "#tab-connections")
-	await(t, p, `document.querySelector("#connections-table tbody tr")?.textContent.includes("connected, can be resumed")`)
+	await(t, p, `((row) => row?.textContent.includes("connected, can be resumed") && row.textContent.includes("1 call (Lab.Sleep: 1)"))(document.querySelector("#connections-table tbody tr"))`)
 	screenshot(t, p, "inspector-connections", "light", 1100, 400)
 }
 

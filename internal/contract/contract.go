@@ -83,3 +83,8 @@ type Cursor interface {
 // NewCursor returns the Cursor of a call that has been made. caller is an rpc.Caller,
 // call an *rpc.Call. Package rpc sets it in its init function.
 var NewCursor func(ctx context.Context, caller, call any) Cursor
+
+// InFlight returns what is in flight on a connection, an *rpc.Conn, in words: calls, streams
+// and notifications by their methods. It is "" if nothing is. Package rpc sets it in its
+// init function.
+var InFlight func(conn any) string

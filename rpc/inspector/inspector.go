@@ -8,7 +8,7 @@
 // The page is a client like any other: it connects to Options.URL, through whatever
 // middleware stands there, and may do what any page of this origin may. Services and forms
 // need ServerOptions.Describe. What the page has beside that is the list of the server's
-// connections, with addresses: serve it to those who may see these.
+// connections, with addresses and the methods in flight: serve it to those who may see these.
 package inspector
 
 import (
@@ -17,6 +17,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/internal/inspect"
 	"github.com/wirecall/wirecall/rpc"
 )
@@ -66,6 +67,7 @@ type connection struct {
 	Plain     bool      `json:"plain"`
 	Phase     string    `json:"phase"`
 	Resumable bool      `json:"resumable"`
+	InFlight  string    `json:"inFlight"` // by method, in words
 	Stats     rpc.Stats `json:"stats"`
 }
 
@@ -108,7 +110,7 @@ func (c *connections) number(all []*rpc.Conn) map[*rpc.Conn]int {
 
 func describe(id int, conn *rpc.Conn) connection {
 	state := conn.State()
-	d := connection{ID: id, Codec: conn.Codec().Format().Name(), Plain: conn.Plain(), Phase: state.Phase.String(), Resumable: state.Resumable, Stats: conn.Stats()}
+	d := connection{ID: id, Codec: conn.Codec().Format().Name(), Plain: conn.Plain(), Phase: state.Phase.String(), Resumable: state.Resumable, InFlight: contract.InFlight(conn), Stats: conn.Stats()}
 	if addr := conn.RemoteAddr(); addr != nil {
 		d.Address = addr.String()
 	}

@@ -124,6 +124,7 @@ func connections(t *testing.T, h http.Handler) (got struct {
 		Phase            string
 		Codec            string
 		Plain, Resumable bool
+		InFlight         string
 		Stats            rpc.Stats
 	}
 }) {
@@ -154,13 +155,14 @@ func TestConnections(t *testing.T) {
 		synctest.Wait()
 		got := connections(t, h)
 		if got.Total != 2 || got.Connections[0].ID != 1 || got.Connections[1].ID != 2 || got.Connections[0].Stats.CallsServed != 0 || got.Connections[1].Stats.CallsServed != 1 ||
-			got.Connections[1].Phase != "connected" || got.Connections[1].Codec != "json" || got.Connections[1].Plain {
+			got.Connections[1].Phase != "connected" || got.Connections[1].Codec != "json" || got.Connections[1].Plain ||
+			got.Connections[0].InFlight != "" || got.Connections[1].InFlight != "1 call (Test.Wait: 1)" {
 			t.Errorf("with two: %+v", got)
 		}
 		cancel()
 		first.Close()
 		synctest.Wait()
-		if got := connections(t, h); got.Total != 1 || got.Connections[0].ID != 2 || got.Connections[0].Stats.CallsServed != 0 {
+		if got := connections(t, h); got.Total != 1 || got.Connections[0].ID != 2 || got.Connections[0].Stats.CallsServed != 0 || got.Connections[0].InFlight != "" {
 			t.Errorf("with the second alone: %+v", got)
 		}
 	})

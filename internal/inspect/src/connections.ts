@@ -9,6 +9,7 @@ interface Connection {
   plain: boolean;
   phase: string;
   resumable: boolean;
+  inFlight: string;
   stats: Record<string, number>;
 }
 
@@ -17,8 +18,7 @@ const columns: [title: string, text: (c: Connection) => string][] = [
   ["Address", (c) => c.address || "none"],
   ["Speaks", (c) => (c.plain ? "JSON-RPC" : `wirecall, ${c.codec}`)],
   ["Session", (c) => c.phase + (c.resumable ? ", can be resumed" : "")],
-  ["Calls", ({ stats }) => `${stats["CallsServed"]} served, ${stats["CallsMade"]} made`],
-  ["Streams", ({ stats }) => `${stats["StreamsSent"]} sent, ${stats["StreamsTaken"]} taken`],
+  ["In flight", (c) => c.inFlight || "nothing"],
   ["Queued", (c) => bytes(c.stats["QueuedBytes"])],
   ["Buffered", (c) => bytes(c.stats["BufferedBytes"])],
   ["Replay", (c) => bytes(c.stats["ReplayBytes"])],
