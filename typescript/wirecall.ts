@@ -160,23 +160,18 @@ export interface WireError {
 
 /** An RpcError is an answer of the server's, or says why there is none. */
 export class RpcError<T = unknown> extends Error {
-  readonly code: number;
+  declare readonly code: number;
   /** The name of the declared error that it is, if it is one. */
-  readonly type: string | undefined;
-  readonly data: T;
+  declare readonly type: string | undefined;
+  declare readonly data: T;
   /** Whether the call has certainly not run. */
-  readonly notRun: boolean;
+  declare readonly notRun: boolean;
   /** After how many milliseconds the server wants the call to be made again. */
-  readonly retry: number | undefined;
+  declare readonly retry: number | undefined;
 
-  constructor(code: number, message: string, more: { type?: string | undefined; data?: T; ran?: string | undefined; retry?: number | undefined } = {}) {
+  constructor(code: number, message: string, { type, data, ran, retry }: { type?: string | undefined; data?: T; ran?: string | undefined; retry?: number | undefined } = {}) {
     super(message);
-    this.name = "RpcError";
-    this.code = code;
-    this.type = more.type;
-    this.data = more.data as T;
-    this.notRun = more.ran === "no";
-    this.retry = more.retry;
+    Object.assign(this, { name: "RpcError", code, type, data, notRun: ran === "no", retry });
   }
 }
 
@@ -190,23 +185,24 @@ const textOf = (error: any): string => String(error?.message ?? error);
 const notRun = (code: number, message: string): RpcError => new RpcError(code, message, { ran: "no" });
 
 /** The declared error that a wire error is, by its name, or without one by a code that only one has. */
-function declared(method: Method | undefined, code: number, type: unknown): ErrorType | undefined {
-  const found = (method?.errors ?? []).filter((e) => (typeof type === "string" ? e.name === type : e.code === code));
-  return found.length === 1 ? found[0] : undefined;
+function declared(method: Method | undefined, code: number, type: string | undefined): ErrorType | undefined {
+  const [found, more] = (method?.errors ?? []).filter((e) => (type === undefined ? e.code === code : e.name === type));
+  return more ? undefined : found;
 }
 
 /** What the program gets for an error of the peer's. @internal */
 export function received(e: WireError, method?: Method): RpcError {
   must(Number.isSafeInteger(e.code) && typeof e.message === "string");
-  const is = declared(method, e.code, e.type);
+  const type = typeof e.type === "string" ? e.type : undefined;
+  const is = declared(method, e.code, type);
   let data = e.data;
   try {
-    data = is?.convert ? is.convert(data, false) : data;
+    if (is?.convert) data = is.convert(data, false);
   } catch {
     data = undefined;
   }
   const retry = typeof e.retry === "number" ? Math.min(e.retry, 3600000) : undefined;
-  return new RpcError(e.code, e.message, { type: is?.name ?? (typeof e.type === "string" ? e.type : undefined), data, ran: e.ran, retry });
+  return new RpcError(e.code, e.message, { type: is?.name ?? type, data, ran: e.ran, retry });
 }
 
 /** The codes of what the signals of a platform are aborted with. */
@@ -220,7 +216,7 @@ function sent(error: any, method: Method): WireError {
   return { code, message, ...(type && { type }), ...(data !== undefined && { data: convert ? convert(data, true) : data }), ...(retry && { retry }) };
 }
 
-const malformed = "a message is malformed", overdrawn = "credit for what was never sent", miscounted = "the peers have counted differently";
+const malformed = "malformed message", overdrawn = "credit for nothing", miscounted = "frames are miscounted";
 
 /** Wants something of the peer. What it throws has the code with which the socket is closed. */
 function must(ok: unknown, text: string = malformed, close: number = 4500): asserts ok {
@@ -383,7 +379,8 @@ class Receiver<T = unknown> implements Stream<T> {
     this.#owner = owner;
     this.#session = session;
     this.#handle = handle;
-    this.#window = session.window();
+    const { windowItems, windowBytes } = session.limits;
+    this.#window = new Window(windowItems, windowBytes);
     session.receiving.set(handle, this);
   }
 
@@ -503,7 +500,8 @@ export function follow({ params = [], cursor }: Method, args: readonly unknown[]
         }
         return;
       } catch (error: any) {
-        const code = opened && !left ? codeOf(error) : 0;
+        if (left) return;
+        const code = opened ? codeOf(error) : 0;
         if (code !== comeAgain && code !== sessionLost && code !== unavailable) throw error;
         const wait = code === comeAgain ? Math.max(error.retry ?? 0, waits && 100) : waits && 50;
         const ms = Math.min(30000, wait * 2 ** waits++) * (1 + Math.random() / 2);
@@ -598,7 +596,6 @@ class Call implements Owner {
     try {
       const text = this.#request(session);
       const bytes = size(text);
-      if (this.#sending.length && session.sending.size > peer.streams) throw notRun(limitReached, "too many streams at once");
       if (bytes > peer.message) throw notRun(tooLarge, `${method.name}: a request of ${bytes} bytes is over the peer's limit of ${peer.message}`);
       if (!method.notify) calls.set(this.#id, this);
       else if (!method.notify(session, bytes)) return false;
@@ -641,7 +638,7 @@ class Call implements Owner {
         if (!session.draining || !error.notRun || this.#sending.length) throw error;
         return this.#again();
       }
-      if (!session.mayReceive(handles)) throw new RpcError(limitReached, "the answer has too many streams");
+      if (!session.mayReceive(handles)) throw new RpcError(limitReached, "too many streams");
       const { result } = this.method.exact?.(line) ?? m;
       this.#resolve(decode(this.method, result, (v, handle) => {
         const stream = this.stream ?? new Receiver(this, v);
@@ -705,7 +702,7 @@ class Call implements Owner {
 /** Has a Receiver be the stream that stands for a value, and returns whether there is one. */
 function opened(session: Session, stream: Receiver, handle: any, handles: Set<number>, owner: Owner): boolean {
   if (handle === null || handle === undefined) return stream.end(), false;
-  if (!handles.delete(handle)) throw new Error("not a stream that the message lists");
+  if (!handles.delete(handle)) throw new Error("no such stream");
   stream.open(session, handle, owner);
   return true;
 }
@@ -743,7 +740,7 @@ interface Host extends Connection {
 /** A Session holds the protocol state shared with the server. It uses a socket at a time. */
 interface Session {
   readonly peer: Hello;
-  readonly limits: Limits;
+  readonly limits: Host["limits"];
   readonly calls: Map<number, { answered(m: any, line: string): void; lost(code: number, text: string): void }>;
   readonly receiving: Map<number, Receiver>;
   readonly sending: Map<number, Sending>;
@@ -759,12 +756,8 @@ interface Session {
   /** Whether anything of use has come. */
   carried: boolean;
   breached: boolean;
-  /** Whether there is no socket, but may be another. */
-  detached(): boolean;
   /** Whether producers must wait: for the socket, or for the peer to acknowledge. */
   congested(): boolean;
-  /** A window for a stream. */
-  window(): Window;
   /** What resumes it, if it is detached and its window has not passed. */
   resume(): object | undefined;
   /** Goes on over a socket. The peer has received so many frames. */
@@ -804,7 +797,7 @@ function newSession(host: Host, hello: Hello): Session {
   const queue: (string | (() => string))[] = [];
   const kept: string[] = []; // frames that are not acknowledged
   const notes = new Window(limits.notes, limits.noteBytes, limits.notes, limits.noteBytes);
-  let socket: WebSocket | undefined, token = hello.session, lostAt = 0, expiry: Timer, attempts = 0;
+  let socket: WebSocket | undefined, token = hello.session, lostAt = 0 /* while there is no socket */, expiry: Timer, attempts = 0;
   let sent = 0, keptBytes = 0, pinged = false;
   let got = 0, unacknowledged = 0, acking: Timer, owes = false; // an ack, for want of a socket
   let quiet = 0; // pings without a sign of life
@@ -883,7 +876,7 @@ function newSession(host: Host, hello: Hello): Session {
 
   /** Takes the i-th message of a frame, and returns whether it elicits an ack. */
   function take(line: string, i: number): boolean {
-    must(size(line) <= limits.message, "a message is over the limit");
+    must(size(line) <= limits.message, "message too large");
     const m = JSON.parse(line);
     must(m.jsonrpc === "2.0");
     const { method, id, params } = m;
@@ -898,7 +891,7 @@ function newSession(host: Host, hello: Hello): Session {
 
   function answer(m: any, line: string): void {
     const call = calls.get(m.id);
-    must(call, "an answer to a call that is not open");
+    must(call, "no such call");
     must("result" in m !== "error" in m);
     call.answered(m, line);
   }
@@ -946,13 +939,13 @@ function newSession(host: Host, hello: Hello): Session {
   /** The stream of a handle. */
   function open(handle: number): Receiver {
     const stream = receiving.get(handle);
-    must(stream, "a stream that is not open");
+    must(stream, "no such stream");
     return stream;
   }
 
   function claim(handles: unknown): Set<number> {
     const list = (handles ?? []) as number[], set = new Set(list);
-    must(set.size === list.length && set.size <= 16 && list.every((h) => natural(h) && h && !receiving.has(h)), "a stream is open already");
+    must(set.size === list.length && set.size <= 16 && list.every((h) => natural(h) && h && !receiving.has(h)), "not a new stream");
     return set;
   }
 
@@ -967,7 +960,7 @@ function newSession(host: Host, hello: Hello): Session {
   function request(m: any, line: string): void {
     const { id, streams } = m;
     const note = id === undefined, bytes = size(line);
-    must(note ? notes.receive(1, bytes) : natural(id) && !serving.has(id), note ? "more notifications than the credit allowed" : malformed);
+    must(note ? notes.receive(1, bytes) : natural(id) && !serving.has(id), note ? "too many notifications" : malformed);
     const handles = claim(streams);
     const handled = (): void => {
       const grant = notes.take(bytes);
@@ -978,6 +971,9 @@ function newSession(host: Host, hello: Hello): Session {
     note ? queueMicrotask(handled) : post(message({ id, error: notFound }));
   }
 
+  /** Where calls are made that belong to this session alone. */
+  const here = { begin: (call) => void call.start(self), continues: () => false } as Host;
+
   /** Sends other credentials, when the server says that those before expire. */
   async function renew(ms: number, again = true): Promise<void> {
     if (!auth || renewing) return;
@@ -985,17 +981,8 @@ function newSession(host: Host, hello: Hello): Session {
     const attempt = attempts;
     let code = 0;
     try {
-      const token = await auth(), id = ++self.ids;
-      await new Promise<void>((resolve, reject) => {
-        calls.set(id, {
-          answered(m) {
-            calls.delete(id);
-            m.error ? reject(received(m.error)) : resolve();
-          },
-          lost: () => resolve(),
-        });
-        post(message({ id, method: "rpc.auth", timeout: ms, params: { auth: token } }));
-      });
+      const token = await auth();
+      await new Call(here, { name: "rpc.auth", params: ["auth"] }, [token], { deadline: Date.now() + ms }).promise;
     } catch (error) {
       code = codeOf(error);
     }
@@ -1018,7 +1005,7 @@ function newSession(host: Host, hello: Hello): Session {
 
   /** Ends a session whose window has passed. Timers sleep in pages, so that it is asked before a resume as well. */
   function expire(): void {
-    if (self.detached() && Date.now() - lostAt >= peer.window!) end(sessionLost, "session lost: no new connection in time");
+    if (lostAt && Date.now() - lostAt >= peer.window!) end(sessionLost, "session lost: out of time");
   }
 
   /** Lets the socket go, without what it still says. */
@@ -1029,7 +1016,7 @@ function newSession(host: Host, hello: Hello): Session {
   }
 
   function fail(close: number, text: string): void {
-    leave(close, text.slice(0, 99));
+    leave(close, text.slice(0, 40)); // in any script not more than the 123 bytes of a reason
     end(resumable && close > 4001 ? sessionLost : unavailable, "connection lost: " + text);
   }
 
@@ -1063,13 +1050,11 @@ function newSession(host: Host, hello: Hello): Session {
     carried: false,
     breached: false,
     post, claim, refuse, cut, fail, end,
-    detached: () => !self.over && !socket,
     congested: () => !socket || socket.bufferedAmount > 65536 || (resumable && keptBytes * 2 > replay),
-    window: () => new Window(limits.windowItems, limits.windowBytes),
     mayReceive: (handles) => !handles.size || receiving.size + handles.size <= limits.streams,
     resume() {
       expire();
-      return self.detached() ? { session: token, attempt: ++attempts, received: got, dropped: dropped() || undefined } : undefined;
+      return lostAt && !self.over ? { session: token, attempt: ++attempts, received: got, dropped: dropped() || undefined } : undefined;
     },
     attach(next, n, renewed = token) {
       acknowledged(n);
@@ -1077,6 +1062,7 @@ function newSession(host: Host, hello: Hello): Session {
       clearTimeout(expiry);
       token = renewed;
       socket = next;
+      lostAt = 0;
       quiet = 1;
       self.since = Date.now();
       next.onmessage = (event) => receive(event.data);
@@ -1103,12 +1089,8 @@ function newSession(host: Host, hello: Hello): Session {
 
 /** Lets a socket go. */
 function discard(socket: WebSocket, code = 4000, reason?: string): void {
-  socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
-  try {
-    socket.close(code, reason);
-  } catch {
-    socket.close();
-  }
+  socket.onopen = socket.onmessage = socket.onclose = null;
+  socket.close(code, reason);
 }
 
 // Connections
@@ -1130,12 +1112,12 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   let older: Session[] = []; // in which calls and streams of the past end
   let attempt = 0, socket: WebSocket | undefined, timer: Timer; // of the attempt, or until the next
   let leaving = false; // the timer is that before a server which shuts down is left
-  let failed = 0, brief = 0, least = 0, forced = 0;
+  let sessions = 0, failed = 0, brief = 0, least = 0, forced = 0;
 
   const stopped = (): boolean => state.phase === "closed" || state.phase === "refused";
   const continues = (): boolean => again && !stopped();
 
-  function set(phase: State["phase"], cause?: unknown, retry?: number, sessions: number = state.session): void {
+  function set(phase: State["phase"], cause?: unknown, retry?: number): void {
     if (state.phase === "closed") return;
     state = { phase, session: sessions, cause, retry };
     for (const listener of [...listeners]) {
@@ -1151,12 +1133,12 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
 
   function begin(call: Call): void {
     pending.push(call);
-    if (leaving) hurry();
     pump();
   }
 
   function pump(): void {
-    const { phase, cause } = state;
+    const { phase, cause, retry } = state;
+    if (leaving && pending.length) wait(Math.min(retry! - Date.now(), Math.random() * 1000)); // within a second, because a call waits
     if (stopped() || (session?.draining && !again)) {
       const code = (phase === "refused" && codeOf(cause)) || unavailable;
       for (const call of pending.splice(0)) call.fail(notRun(code, cause ? textOf(cause) : "the server shuts down"));
@@ -1179,17 +1161,10 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
 
   /** Leaves a server that shuts down within half of the time that it gives. */
   function goaway(left: Session, ms: number = Infinity): void {
-    if (!again) return pump();
-    if (left !== session || timer) return;
+    if (!again || left !== session || timer) return;
     judge(left);
     wait(Math.random() * Math.min(10000, ms / 2) + delay());
     leaving = true;
-    if (pending.length) hurry();
-  }
-
-  /** Leaves a server that shuts down within a second, because a call waits. */
-  function hurry(): void {
-    wait(Math.min(state.retry! - Date.now(), Math.random() * 1000));
   }
 
   function close(cause: unknown): void {
@@ -1208,6 +1183,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
     clearTimeout(timer);
     if (socket) discard(socket);
     timer = socket = undefined;
+    leaving = false;
   }
 
   function wait(ms: number, cause: unknown = state.cause): void {
@@ -1236,7 +1212,6 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   /** Makes an attempt to connect. */
   async function dial(): Promise<void> {
     abandon();
-    leaving = false;
     const mine = attempt;
     const failing = (error: unknown): void => void (mine === attempt && fail(error));
     timer = setTimeout(() => failing(new Error("the server does not answer")), timeout);
@@ -1267,7 +1242,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
             session!.end(sessionLost, error.message);
             ask(token, !auth);
           } else if (error) throw received(error);
-          else if (id !== 1 || !(old || (result.v === 1 && result.message >= 65536))) throw new Error("the server does not speak this version of wirecall");
+          else if (id !== 1 || !(old || (result.v === 1 && result.message >= 65536))) throw new Error("not a wirecall.v1 server");
           else adopt(s, result, !old);
         } catch (error: any) {
           if (old && error.close) session!.end(sessionLost, error.message);
@@ -1281,16 +1256,16 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   /** Goes on with the session over a socket, or begins another. What runs in the one before may finish there. */
   function adopt(s: WebSocket, answer: any, anew: boolean): void {
     const old = session;
-    if (anew) session = newSession(host, answer);
+    if (anew) (session = newSession(host, answer)), sessions++;
     session!.attach(s, anew ? 0 : answer.received, answer.session);
     clearTimeout(timer);
     timer = socket = undefined;
-    set("connected", undefined, undefined, state.session + Number(anew));
+    set("connected");
     pump();
     if (!anew || !old || old.over) return;
     older.push(old);
     old.move();
-    if (older.length > 4) older[0]!.fail(4001, "too many servers shut down at once");
+    if (older.length > 4) older[0]!.fail(4001, "too many sessions");
   }
 
   /** An attempt has failed. */
@@ -1321,18 +1296,17 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
   const check = (ms: number): void => (state.phase === "connected" ? session!.check(ms) : reconnect());
 
   /** Follows the life of a page, which is not kept for the way back with a socket. */
-  function listen(): void {
-    const on = (type: string, listener: (event: any) => void, target: any = globalThis): void => target?.addEventListener?.(type, listener, page);
-    on("online", () => check(5000));
-    on("offline", () => state.phase === "connected" && check(2000));
-    on("pageshow", ({ persisted }) => persisted && check(5000));
-    on("pagehide", ({ persisted }) => {
+  const events: Record<string, (event: any) => void> = {
+    online: () => check(5000),
+    offline: () => state.phase === "connected" && check(2000),
+    visibilitychange: () => document.visibilityState === "visible" && check(5000),
+    pageshow: ({ persisted }) => persisted && check(5000),
+    pagehide({ persisted }) {
       if (!persisted) return host.close();
       abandon();
       for (const s of [...older, session]) s?.cut("the page is hidden");
-    });
-    on("visibilitychange", () => document.visibilityState === "visible" && check(5000), globalThis.document);
-  }
+    },
+  };
 
   const host: Host = {
     options, limits, reconnect, begin, pump, lost, goaway, continues,
@@ -1357,7 +1331,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
       return i >= 0 && pending.splice(i, 1).length > 0;
     },
   };
-  listen();
+  for (const type in events) globalThis.addEventListener?.(type, events[type]!, page);
   const watch = setInterval(() => session?.look(), ping);
   dial();
   return host;
@@ -1443,6 +1417,7 @@ interface SendingOwner {
 /** Has a source be sent as a stream, and returns its handle. Generated code names it where a parameter is a stream. */
 export function upload(session: Session, v: Value, method: Method, source: unknown, owner: SendingOwner, sending: Sending[]): number | null {
   if (source === null || source === undefined) return null;
+  if (session.sending.size >= session.peer.streams) throw notRun(limitReached, "too many streams at once");
   owner.hold();
   const sender = new Sender(session, v, method, source, owner);
   sending.push(sender);

@@ -125,13 +125,13 @@ func TestSize(t *testing.T) {
 		what, source string
 		most         int
 	}{
-		{"calls and streams from the server", `export { ` + calls + ` } from "./wirecall.ts"`, 7230},
-		{"with cursors", `export { ` + calls + `, follow } from "./wirecall.ts"`, 7540},
-		{"with notifications", `export { ` + calls + `, notify } from "./wirecall.ts"`, 7440},
-		{"with uploads", `export { ` + calls + `, upload } from "./wirecall.ts"`, 7960},
-		{"with serving", `export { ` + calls + `, serve } from "./wirecall.ts"`, 8830},
-		{"all", `export * from "./wirecall.ts"`, 9290},
-		{"React's hooks", `export * from "./react.ts"`, 1000},
+		{"calls and streams from the server", `export { ` + calls + ` } from "./wirecall.ts"`, 7030},
+		{"with cursors", `export { ` + calls + `, follow } from "./wirecall.ts"`, 7330},
+		{"with notifications", `export { ` + calls + `, notify } from "./wirecall.ts"`, 7240},
+		{"with uploads", `export { ` + calls + `, upload } from "./wirecall.ts"`, 7780},
+		{"with serving", `export { ` + calls + `, serve } from "./wirecall.ts"`, 8640},
+		{"all", `export * from "./wirecall.ts"`, 9080},
+		{"React's hooks", `export * from "./react.ts"`, 480},
 	} {
 		n := bundle(t, tt.source)
 		t.Logf("%s: %d bytes", tt.what, n)

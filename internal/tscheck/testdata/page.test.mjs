@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { advance, reset, settle, virtualTime } from "./clock.mjs";
 
 virtualTime();
-const { client, connect, notify, serve, upload } = await import(pathToFileURL(path.resolve(process.env.RUNTIME)));
+const { client, connect, follow, notify, serve, upload } = await import(pathToFileURL(path.resolve(process.env.RUNTIME)));
 
 /** The window and the document of a page. */
 const page = new EventTarget();
@@ -121,6 +121,25 @@ test("a listener that throws costs nothing", async () => {
   await socket.say({ method: "$/goaway", params: [60000] });
   assert.equal(socket.code, undefined);
   assert.throws(thrown[0], /a listener/);
+  connection.close();
+});
+
+test("a connection that is closed while it leaves its server does not connect again", async () => {
+  const { connection, socket } = await open();
+  await socket.say({ method: "$/goaway", params: [60000] });
+  connection.close();
+  const sockets = Socket.all.length;
+  await assert.rejects(client(connection, Served).add(1, 2), { code: -32013 });
+  await advance(600000);
+  assert.equal(Socket.all.length, sockets);
+});
+
+test("a stream with a cursor that is cancelled before it has begun is empty", async () => {
+  const { connection } = await open();
+  const Followed = { name: "Test", methods: { follow: { name: "Test.Follow", params: ["after"], results: [{ name: "r0", stream: true }], cursor: { param: "after", path: ["n"], follow } } } };
+  const stream = client(connection, Followed).follow(0);
+  stream.cancel();
+  for await (const _ of stream) assert.fail("an item");
   connection.close();
 });
 
