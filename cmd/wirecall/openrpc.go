@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/wirecall/wirecall/internal/compat"
 	"github.com/wirecall/wirecall/internal/emit/openrpc"
 	"github.com/wirecall/wirecall/internal/load"
 	"github.com/wirecall/wirecall/internal/model"
@@ -25,5 +26,23 @@ func (s *session) openrpc(file string, outs []load.Output, changes []change) ([]
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(s.dir, file)
 	}
-	return s.compare(changes, change{file: file, new: text})
+	n := len(changes)
+	if changes, err = s.compare(changes, change{file: file, new: text}); err == nil && len(changes) > n {
+		s.broken(changes[n])
+	}
+	return changes, err
+}
+
+// broken notes what may break by the change of a description. What was there before may be
+// something else.
+func (s *session) broken(c change) {
+	found, err := compat.Compare(c.old, c.new)
+	if err != nil {
+		return
+	}
+	for _, f := range found {
+		if f.Severity >= compat.Warning {
+			fmt.Fprintf(s.stderr, "wirecall: %s: %s\n", s.show(c.file), f)
+		}
+	}
 }

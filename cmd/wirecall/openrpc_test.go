@@ -29,6 +29,46 @@ func TestOpenRPC(t *testing.T) {
 	}
 }
 
+// TestRenamedParameter renames a parameter in a project that has committed its description,
+// and does what is said then.
+func TestRenamedParameter(t *testing.T) {
+	const contract = `package room
+
+//wirecall:service
+type Room interface {
+	Post(author, text string) error
+}
+`
+	dir := newPackage(t, map[string]string{"room/room.go": contract})
+	gen := func(flags ...string) (code int, stdout, stderr string) {
+		return wirecall(t, dir, append(append([]string{"gen"}, flags...), "-openrpc", "api.json", "./...")...)
+	}
+	if code, _, stderr := gen(); code != 0 || stderr != "" {
+		t.Fatal(code, stderr)
+	}
+	writeFile(t, filepath.Join(dir, "room/room.go"), strings.Replace(contract, "author", "by", 1))
+	renamed := "wirecall: api.json: error PARAM_REMOVED Room.Post(author): what older clients send is dropped silently, and newer ones do not send it to older servers, " +
+		"unless it is called by now: then keep the name with //wirecall:param by name=author, or accept both with //wirecall:param by alias=author\n"
+	if code, out, stderr := gen("-check"); code != 1 || !strings.HasPrefix(stderr, renamed) || !strings.Contains(out, "+++ api.json") {
+		t.Errorf("exit status %d:\n%s%s", code, out, stderr)
+	}
+	for directive, want := range map[string]string{
+		"by name=author":  "",
+		"by alias=author": "wirecall: api.json: warning PARAM_RENAMED Room.Post(author): it is called by now: older servers drop silently what newer clients send\n",
+	} {
+		text := strings.Replace(strings.Replace(contract, "author", "by", 1), "\tPost", "\t//wirecall:param "+directive+"\n\tPost", 1)
+		writeFile(t, filepath.Join(dir, "room/room.go"), text)
+		before := readFile(t, filepath.Join(dir, "api.json"))
+		if code, _, stderr := gen(); code != 0 || stderr != want {
+			t.Errorf("%s: exit status %d: %s", directive, code, stderr)
+		}
+		if code, out, stderr := gen("-check"); code != 0 || out+stderr != "" {
+			t.Errorf("%s: exit status %d: %s%s", directive, code, out, stderr)
+		}
+		writeFile(t, filepath.Join(dir, "api.json"), before)
+	}
+}
+
 // TestOpenRPCRefusals is what is not written, and then nothing is.
 func TestOpenRPCRefusals(t *testing.T) {
 	for name, tt := range map[string]struct {
