@@ -225,7 +225,7 @@ func (p *Player) prepare() error {
 func (p *Player) expect(l Line, m message) {
 	switch {
 	case m.isRuntime(), m.method() == "rpc.resume", m.method() == "$/cancel" && !p.Serve,
-		m.isAnswer() && p.session.isAnswer(m):
+		m.isAnswer() && !p.Serve && p.session.isAnswer(m):
 		return
 	case m.method() == "$/items":
 		p.stream(m.handle()).items += len(m.items())

@@ -34,13 +34,14 @@ func (s *session) note(l Line, m message) {
 		}
 		s.requests[m.id()] = method
 	case "":
-		if result := asObject(m.members["result"]); s.requests[m.id()] == "rpc.hello" && s.answer == nil {
-			s.answer = result
+		if s.requests[m.id()] == "rpc.hello" && s.answer == nil && l.Marker != "->" {
+			s.answer = asObject(m.members["result"])
 		}
 	}
 }
 
-// isAnswer reports whether m answers a request to the runtime in the file.
+// isAnswer reports whether m, a message of the server, answers a request to the runtime in
+// the file.
 func (s *session) isAnswer(m message) bool { return s.requests[m.id()] != "" }
 
 // takes takes the answer to the request that begins a socket.

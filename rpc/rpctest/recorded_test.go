@@ -109,7 +109,13 @@ var recorded = map[string]string{
 -> {"jsonrpc":"2.0","method":"$/cancel","params":[1]}
 <- {"jsonrpc":"2.0","method":"$/end","params":[1]}
 `,
-	"a call from the server": `
+	"a call from the server, with the number of hello": `
+-> {"jsonrpc":"2.0","id":2,"method":"Cluster.Restart","params":{"service":"web"}}
+<- {"jsonrpc":"2.0","id":1,"method":"Operator.Choose","params":{"question":"web","options":["all"]}}
+-> {"jsonrpc":"2.0","id":1,"result":"all"}
+<- {"jsonrpc":"2.0","id":2,"result":"all"}
+`,
+	"a call from the server, with another number": `
 -> {"jsonrpc":"2.0","id":2,"method":"Cluster.Restart","params":{"service":"web"}}
 <- {"jsonrpc":"2.0","id":70,"method":"Operator.Choose","params":{"question":"web","options":["all"]}}
 -> {"jsonrpc":"2.0","id":70,"result":"all"}
@@ -165,6 +171,14 @@ func drain[T any](t *testing.T, stream iter.Seq2[T, error], n int) (read int) {
 	return read
 }
 
+// restart calls a method that calls back.
+func restart(t *testing.T, c deploy.Cluster) {
+	t.Helper()
+	if how, err := c.Restart(t.Context(), "web"); how != "all" || err != nil {
+		t.Error(how, err)
+	}
+}
+
 // A client is held to the same conversations; its calls may come in another order.
 func TestReplayServerRecorded(t *testing.T) {
 	for name, use := range map[string]func(*testing.T, deploy.Cluster){
@@ -195,11 +209,8 @@ func TestReplayServerRecorded(t *testing.T) {
 				t.Error(n)
 			}
 		},
-		"a call from the server": func(t *testing.T, c deploy.Cluster) {
-			if how, err := c.Restart(t.Context(), "web"); how != "all" || err != nil {
-				t.Error(how, err)
-			}
-		},
+		"a call from the server, with the number of hello": restart,
+		"a call from the server, with another number":      restart,
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := conversation(t, recorded[name])
@@ -228,7 +239,7 @@ func TestReplayServerFails(t *testing.T) {
 		},
 		":6: the client has not sent the call of Cluster.Restart": func(context.Context, deploy.Cluster) error { return rpc.CodeUnavailable },
 	} {
-		file := conversation(t, recorded["a call from the server"])
+		file := conversation(t, recorded["a call from the server, with another number"])
 		synctest.Test(t, func(t *testing.T) {
 			j := &judge{TB: t}
 			t.Cleanup(func() {
