@@ -106,8 +106,9 @@ func (tp *tape) has(parts ...string) {
 
 const token = "open-sesame"
 
-// serveChat serves a chat whose clients must have the token if they have any.
-func serveChat(t *testing.T) (url string) {
+// serveChat serves a chat whose clients must have the token if they have any. wrap wraps its
+// listener.
+func serveChat(t *testing.T, wrap func(net.Listener) net.Listener) (url string) {
 	t.Helper()
 	srv := rpc.NewServer(&rpc.ServerOptions{Codecs: []codec.Codec{cbor.Codec}, Sessions: &rpc.SessionOptions{},
 		Authenticate: func(ctx context.Context, got string) (context.Context, error) {
@@ -117,7 +118,11 @@ func serveChat(t *testing.T) (url string) {
 			return ctx, nil
 		}})
 	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
-	hs := httptest.NewServer(srv)
+	hs := httptest.NewUnstartedServer(srv)
+	if wrap != nil {
+		hs.Listener = wrap(hs.Listener)
+	}
+	hs.Start()
 	t.Cleanup(func() {
 		srv.Close()
 		hs.Close()
@@ -171,11 +176,11 @@ func visit(t *testing.T, room chat.Room, cut func()) {
 func TestSession(t *testing.T) {
 	for name, c := range map[string]codec.Codec{"json": codec.JSON, "cbor": cbor.Codec} {
 		t.Run(name, func(t *testing.T) {
-			tp := startTape(t, serveChat(t), record.Options{})
+			tp := startTape(t, serveChat(t, nil), record.Options{})
 			var d net.Dialer
 			network := &rpctest.Network{}
 			conn, err := rpc.Dial(t.Context(), tp.url+"?token="+token, &rpc.DialOptions{
-				Resume: true, Codec: c, NetDial: network.Dialer(d.DialContext),
+				Resume: true, Reconnect: rpc.Reconnect{MaxDelay: 10 * time.Millisecond}, Codec: c, NetDial: network.Dialer(d.DialContext),
 				Header: http.Header{"Authorization": {"Bearer " + token}, "Cookie": {"id=" + token}},
 				Token:  func(context.Context) (string, error) { return token, nil },
 			})

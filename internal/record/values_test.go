@@ -71,6 +71,7 @@ var requests = []string{
 	`{"jsonrpc":"2.0","id":2,"method":"Desk.Close","params":{"ticket":"a0000000-0000-4000-8000-000000000001","note":"«:any»"}}`,
 	`{"jsonrpc":"2.0","id":3,"method":"Desk.Login","params":{"password":"swordfish","PIN":"77"}}`,
 	`{"jsonrpc":"2.0","id":4,"method":"Desk.Nothing","params":{"of":"the-a-token"}}`,
+	`[{"jsonrpc":"2.0","id":5,"method":"Desk.Open"},{"jsonrpc":"2.0","id":6,"method":"Desk.Nothing"}]`,
 }
 
 // transcript is what requests are as a file.
@@ -154,6 +155,46 @@ func TestPlain(t *testing.T) {
 			t.Error(tp.text())
 		}
 	})
+}
+
+// Over TLS a page of the proxy has the server's origin, any other keeps its own, and nothing
+// else of the handshake changes but for compression.
+func TestHandshake(t *testing.T) {
+	heads := make(chan http.Header, 1)
+	hs := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		head := r.Header.Clone()
+		head.Set("URL", r.Host+r.URL.String())
+		heads <- head
+		if ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"own"}, InsecureSkipVerify: true}); err == nil {
+			ws.Close(websocket.StatusNormalClosure, "")
+		}
+	}))
+	defer hs.Close()
+	address := strings.TrimPrefix(hs.URL, "https://")
+	tp := startTape(t, "wss://"+address+"/rpc?key=k", record.Options{TLS: hs.Client().Transport.(*http.Transport).TLSClientConfig})
+	url := "ws" + strings.TrimPrefix(tp.url, "wss") + "?a=b;c"
+	own := "http://" + strings.Split(strings.TrimPrefix(tp.url, "wss://"), "/")[0]
+	for origin, want := range map[string]string{own: hs.URL, "https://elsewhere.example": "https://elsewhere.example", "": ""} {
+		head := http.Header{"Authorization": {"Bearer x"}, "Cookie": {"c=d"}}
+		if origin != "" {
+			head.Set("Origin", origin)
+		}
+		ws, _, err := websocket.Dial(t.Context(), url, &websocket.DialOptions{HTTPHeader: head, Subprotocols: []string{"own", "other"}, CompressionMode: websocket.CompressionContextTakeover})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ws.Subprotocol() != "own" {
+			t.Errorf("the subprotocol %q", ws.Subprotocol())
+		}
+		ws.CloseNow()
+		got := <-heads
+		for name, want := range map[string]string{"Origin": want, "Authorization": "Bearer x", "Cookie": "c=d", "Sec-Websocket-Extensions": "",
+			"Sec-Websocket-Protocol": "own,other", "URL": address + "/rpc?key=k&a=b;c", "X-Forwarded-For": ""} {
+			if got.Get(name) != want {
+				t.Errorf("%s is %q, want %q", name, got.Get(name), want)
+			}
+		}
+	}
 }
 
 // With Exact the values stand as they are, but for secrets.
