@@ -5,8 +5,9 @@ import "../../../page/page.css";
 import "./style.css";
 import { badge } from "../../../page/badge.ts";
 import { Network } from "../../../page/network.ts";
+import { another } from "../../../page/session.ts";
 import { isTooLong, room as roomOf, type Room } from "./api/chat.ts";
-import { connect, type Connection } from "./api/wirecall.ts";
+import { connect } from "./api/wirecall.ts";
 import { People } from "./people.ts";
 import { element, Messages } from "./view.ts";
 
@@ -55,18 +56,6 @@ async function watch(room: Room, people: People, name: string): Promise<void> {
       await another(connection);
     }
   }
-}
-
-/** Resolves when there is another session than now. */
-function another(connection: Connection): Promise<void> {
-  const { session } = connection.state;
-  return new Promise((resolve) => {
-    const undo = connection.subscribe(() => {
-      if (connection.state.session === session && connection.state.phase !== "closed") return;
-      undo();
-      resolve();
-    });
-  });
 }
 
 /** Posts what is typed, and tells the room of the typing. */
