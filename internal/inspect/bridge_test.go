@@ -52,7 +52,7 @@ func TestBridge(t *testing.T) {
 		if rpc.CodeOf(err) != rpc.CodeMethodNotFound {
 			t.Errorf("an unknown method: %v", err)
 		}
-		for i := range 5000 { // more than the credit that hello gives
+		for i := range 4200 { // more than the credit that hello gives
 			check(t, conn.Call(t.Context(), &rpc.Call{Method: noteMethod}))
 			if i%1000 == 0 { // a plain server has no credit: its queue must not run full
 				callEcho(t, conn, "behind notifications")

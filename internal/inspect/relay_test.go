@@ -3,6 +3,7 @@ package inspect_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -120,10 +121,18 @@ var _ gen1.Record = (*echo)(nil)
 // The page's calls reach servers of each kind, large and in numbers, with a token and
 // headers that the page does not have.
 func TestRelay(t *testing.T) {
-	for _, scheme := range []string{"ws", "tcp"} {
+	for _, scheme := range []string{"ws", "tcp", "exec"} {
 		t.Run(scheme, func(t *testing.T) {
 			b := newBackend()
-			conn := dial(t, &inspect.Target{URL: b.url(t, scheme), Header: http.Header{"X-Tenant": {"a"}}, Token: func(context.Context) (string, error) { return "secret", nil }})
+			target := &inspect.Target{URL: b.url(t, scheme), Header: http.Header{"X-Tenant": {"a"}}, Token: func(context.Context) (string, error) { return "secret", nil }}
+			if scheme == "exec" {
+				target.Start = func() (io.ReadWriteCloser, error) {
+					program, pipe := net.Pipe()
+					go b.ServeConn(t.Context(), program)
+					return pipe, nil
+				}
+			}
+			conn := dial(t, target)
 			done := make(chan struct{})
 			for range 100 {
 				go func() {

@@ -80,6 +80,7 @@ export class Frames {
     const { message: m, at, sent } = event;
     if (!m) return { event, what: event.text, took: "" };
     const key = (way: boolean): string => `${way} ${String(m.id)}`;
+    if (m.method === "rpc.hello") this.#requests.clear();
     if (m.method) {
       if (m.id !== undefined) this.#requests.set(key(sent), { at, method: m.method });
       return { event, what: summary(m), took: "" };

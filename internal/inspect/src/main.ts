@@ -1,7 +1,7 @@
 // The page of the inspector: it connects, asks what the server has, and wires its parts.
 
 import "./style.css";
-import { connect, type Connection } from "../../../typescript/wirecall.ts";
+import { connect, RpcError, type Connection } from "../../../typescript/wirecall.ts";
 import { Card, showError, type Request } from "./call.ts";
 import { Composer } from "./composer.ts";
 import { Connections } from "./connections.ts";
@@ -79,19 +79,30 @@ function open(token = ""): Connection {
 
 /** Asks the server what it has. */
 async function describe(): Promise<void> {
-  const status = element("described");
+  const asked = connection, status = element("described");
   status.replaceChildren("Asking the server what it has …");
+  let failure: unknown, said: unknown;
   try {
     const discover = { name: "rpc.discover", results: ["result"], idempotent: true as const, exact: parse as (text: string) => any };
-    description = new Description(await connection.call(discover, []));
-    status.replaceChildren();
-    element("method-filter").hidden = description.methods.length < 2;
+    said = await asked.call(discover, []);
   } catch (error) {
-    status.replaceChildren("The server does not describe itself: a wirecall server does with ServerOptions.Describe. Methods can be called by their names.", showError(error));
-    element<HTMLDetailsElement>("by-name").open = true;
+    failure = error;
   }
+  if (asked !== connection) return; // another has taken its place, and has been asked
+  description = new Description(said);
+  status.replaceChildren(...(failure ? notDescribed(failure) : []));
+  element("method-filter").hidden = description.methods.length < 2;
+  if (failure) element<HTMLDetailsElement>("by-name").open = true;
   methods.show(description);
   if (description.methods.length && !composer) choose(description.methods[0]!);
+}
+
+/** Says why there is no description. */
+function notDescribed(error: unknown): (string | HTMLElement)[] {
+  const unknown = error instanceof RpcError && error.code === -32601;
+  return unknown
+    ? ["The server does not describe itself: a wirecall server does with ServerOptions.Describe. Methods can be called by their names."]
+    : ["The server has not said what it has. Methods can be called by their names.", showError(error)];
 }
 
 /** Shows the form of a method. */
@@ -122,7 +133,7 @@ function wireNetwork(): void {
   const button = element("cut");
   button.addEventListener("click", () => {
     tap.down = !tap.down;
-    button.setAttribute("aria-pressed", String(tap.down));
+    button.toggleAttribute("data-on", tap.down);
     button.textContent = tap.down ? "Resume" : "Cut";
     if (!tap.down) connection.reconnect();
   });

@@ -17,7 +17,7 @@ export class StreamView {
   readonly #list = h("ol", { className: "items", tabIndex: 0, "aria-label": "Items" });
   readonly #status = h("output", { className: "status" });
   readonly #filter = h("input", { type: "search", placeholder: "Filter items", "aria-label": "Filter items", input: () => this.#filtered() });
-  readonly #pause = h("button", { type: "button", "aria-pressed": "false", click: () => this.#toggle() }, "Pause");
+  readonly #pause = h("button", { type: "button", click: () => this.#toggle() }, "Pause");
   readonly #cancel = h("button", { type: "button", click: () => this.#leave() }, "Cancel stream");
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #draw = throttled(() => this.#drawNow());
@@ -62,7 +62,7 @@ export class StreamView {
 
   #toggle(): void {
     this.#paused = !this.#paused;
-    this.#pause.setAttribute("aria-pressed", String(this.#paused));
+    this.#pause.toggleAttribute("data-on", this.#paused);
     this.#pause.textContent = this.#paused ? "Continue" : "Pause";
     this.#wake();
     this.#draw();
