@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,6 +168,9 @@ func (s *session) call(ctx context.Context, cmd *cli.Command, watch bool) error 
 		return errUsage
 	}
 	if watch && call.Method.Described && !call.Method.Streams() {
+		if len(call.Method.Extension.Streams.Results) > 0 {
+			return fmt.Errorf("wirecall: %s has several results: wirecall call prints them, and the items of its streams", name)
+		}
 		return fmt.Errorf("wirecall: %s returns no stream: %s", name, call.Method.Signature())
 	}
 	c.began = time.Now()
@@ -175,7 +179,17 @@ func (s *session) call(ctx context.Context, cmd *cli.Command, watch bool) error 
 	if errors.Is(err, errEnough) {
 		return nil
 	}
+	c.hint(err, call.Method)
 	return c.failed(ctx, name, err)
+}
+
+// hint prints how a number is written, if parameters did not fit and it is not known what the
+// server wants.
+func (c *caller) hint(err error, m *openrpc.Method) {
+	text := func(arg string) bool { a, err := dynamic.ParseArgument(arg); return err == nil && !a.JSON && !a.Stream }
+	if rpc.CodeOf(err) == rpc.CodeInvalidParams && !m.Described && slices.ContainsFunc(c.cmd.Args().Slice()[2:], text) {
+		fmt.Fprintln(c.stderr, "wirecall: name=text is a string here, as the server does not describe itself; name:=JSON is a number, a list or an object")
+	}
 }
 
 // parse reads what the flags say of the call, before there is a connection.

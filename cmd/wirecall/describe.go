@@ -99,8 +99,13 @@ func (s *session) describe(m *openrpc.Method) {
 		fmt.Fprintf(s.stdout, "\n    %s\n", note)
 	}
 	for _, v := range m.Params {
-		if text := firstLine(v.Summary, v.Description); text != "" {
+		if text := valueDoc(v, m.Sends(v.Name)); text != "" {
 			fmt.Fprintf(s.stdout, "\n%s: %s\n", v.Name, text)
+		}
+	}
+	if m.Result != nil {
+		if text := valueDoc(m.Result, m.Streams()); text != "" {
+			fmt.Fprintf(s.stdout, "\nresult: %s\n", text)
 		}
 	}
 	if len(m.Errors) > 0 {
@@ -109,6 +114,15 @@ func (s *session) describe(m *openrpc.Method) {
 			fmt.Fprintf(s.stdout, "    %s (code %d)\n", e.Message, e.Code)
 		}
 	}
+}
+
+// valueDoc returns what is said of a parameter or result, or else of its type. What stands for
+// a stream is said in the signature.
+func valueDoc(v *openrpc.Value, stream bool) string {
+	if v.Schema == nil || stream {
+		return firstLine(v.Summary, v.Description)
+	}
+	return firstLine(v.Summary, v.Description, v.Schema.Description)
 }
 
 func (s *session) printSchema(schema []byte) error {

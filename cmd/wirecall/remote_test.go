@@ -94,10 +94,13 @@ func matches(want, text string) bool {
 // TestRemoteAliases gives a parameter by an older name, which the description has as an alias.
 func TestRemoteAliases(t *testing.T) {
 	aliased := bytes.Replace(description(t), []byte(`"x-wirecall":{"service":"Room",`), []byte(`"x-wirecall":{"service":"Room","aliases":{"params":{"author":["poster","by"]}},`), 1)
+	aliased = bytes.Replace(aliased, []byte(`"name":"after","required":true,"schema":{`), []byte(`"name":"after","required":true,"schema":{"description":"The id of a message.",`), 1)
 	sh := newShell(t, aliased)
 	for _, c := range []remoteCase{
 		{line: "call $URL Room.Post by=Ann text=hello", stdout: ann, stderr: "wirecall: the parameter by is called author now\n"},
 		{line: "call $URL Room.Post poster=Ann author=Bob text=hello", status: 2, stderr: "…wirecall: the parameter author is given twice\n"},
+		{line: "describe $URL Room.Messages", stdout: "…\nafter: The id of a message.\n…"},
+		{line: "watch $URL Room.Messages after=now", status: 2, stderr: "wirecall: the parameter after: want integer, have the text \"now\": The id of a message.\n"},
 		{line: "describe $URL Room.Post", stdout: "Room.Post(author string, text string) chat.Message\n…\n    The parameter author may also be called poster or by.\n…"},
 	} {
 		sh.check(c)
@@ -200,6 +203,7 @@ func TestRemoteUndescribed(t *testing.T) {
 	for _, c := range []remoteCase{
 		{line: "call $URL Room.Nothing", status: 1, stderr: "wirecall: Room.Nothing: method not found: Room.Nothing (code -32601)\n"},
 		{line: "list $URL", status: 1, stderr: undescribed},
+		{line: "call $URL Room.Messages after=0", status: 1, stderr: "wirecall: name=text is a string here, as the server does not describe itself; name:=JSON is a number, a list or an object\nwirecall: Room.Messages: invalid params: …"},
 		{line: "watch -plain -n 1 -subscription id=subscription $URL Room.Messages after:=0", stdout: ann},
 		{line: "watch -plain $URL Room.Messages after:=0", status: 1, stderr: "wirecall: Room.Messages: the server speaks plain JSON-RPC: say with -subscription how it subscribes, such as -subscription ethereum\n"},
 		{line: "watch -subscription nonsense $URL Room.Messages after:=0", status: 2, stderr: "wirecall: -subscription: want ethereum, substrate, …"},
@@ -227,6 +231,7 @@ func TestRemoteDescribed(t *testing.T) {
 		{line: "call $URL Room.Post author@items.jsonl text=x", status: 2, stderr: "wirecall: the parameter author is no stream: …"},
 		{line: "call $URL room.post", status: 1, stderr: "wirecall: the server has no method room.post; it has Room.Post\n"},
 		{line: "call $URL Nothing", status: 1, stderr: "wirecall: the server has no method Nothing\n"},
+		{line: "watch $URL Room.Watch name=Zoe", status: 1, stderr: "wirecall: Room.Watch has several results: wirecall call prints them, and the items of its streams\n"},
 		{line: "watch $URL Room.Post author=Ann text=x", status: 1, stderr: "wirecall: Room.Post returns no stream: …"},
 		{line: "list $URL Room.P", stdout: "Room.Post(author string, text string) chat.Message  # Post stores a message and returns it as stored.\n"},
 		{line: "list $URL Room.Mess", stdout: "Room.Messages(after integer) stream of chat.Message  # Messages streams …\n"},

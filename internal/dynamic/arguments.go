@@ -156,7 +156,11 @@ func argument(m *openrpc.Method, a Argument, open Open, progress func(string, in
 	}
 	if !a.JSON && (known == nil || takesText(known.Schema) || !json.Valid(text)) {
 		if known != nil && !takesText(known.Schema) {
-			return nil, fmt.Errorf("the parameter %s: want %s, have the text %q", a.Name, known.Schema.TypeName(), brief(text))
+			err := fmt.Errorf("the parameter %s: want %s, have the text %q", a.Name, known.Schema.TypeName(), brief(text))
+			if known.Schema.Description != "" {
+				err = fmt.Errorf("%w: %s", err, known.Schema.Description)
+			}
+			return nil, err
 		}
 		quoted, err := json.Marshal(string(text))
 		j := JSON(quoted)

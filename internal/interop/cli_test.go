@@ -132,6 +132,7 @@ $ wirecall call URL eth_nothing
 wirecall: eth_nothing: the method eth_nothing does not exist/is not available (code -32601)
 exit status 1
 $ wirecall call -position URL calc_add a=20 b:=22
+wirecall: name=text is a string here, as the server does not describe itself; name:=JSON is a number, a list or an object
 wirecall: calc_add: invalid argument 0: json: cannot unmarshal string into Go value of type int (code -32602)
 exit status 1
 $ wirecall call URL calc_add a:=20 b:=22

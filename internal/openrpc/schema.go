@@ -12,6 +12,7 @@ type Schema struct {
 	Ref             string `json:"$ref"`
 	Type            types
 	Format          string
+	Description     string
 	ContentEncoding string
 	Properties      map[string]*Schema
 	Required        []string

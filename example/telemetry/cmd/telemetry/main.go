@@ -83,7 +83,7 @@ const demoInterval = 2 * time.Millisecond
 // it.
 func serve(ctx context.Context, addr string, devices []string, out io.Writer) error {
 	hub := telemetry.NewHub()
-	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}})
+	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Describe: true})
 	srv.Register(telemetry.IntakeService(hub), telemetry.FleetService(hub))
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
