@@ -24,7 +24,7 @@ func TestRecord(t *testing.T) {
 	logs, stderr := io.Pipe()
 	status := make(chan int, 1)
 	go func() {
-		s := &session{args: []string{"record", "-addr", "127.0.0.1:0", serveChat(t, nil) + "/rpc", "-o", "tape.txt"}, dir: dir, stdout: io.Discard, stderr: stderr}
+		s := &session{args: []string{"record", "-addr", "127.0.0.1:0", serveChat(t, itself) + "/rpc", "-o", "tape.txt"}, dir: dir, stdout: io.Discard, stderr: stderr}
 		status <- run(ctx, s)
 		stderr.Close()
 	}()
@@ -37,7 +37,7 @@ func TestRecord(t *testing.T) {
 	}
 	sh := &shell{T: t, url: url, dir: dir}
 	for _, command := range []struct{ line, wrote string }{
-		{"call -undescribed -token open-sesame $URL?key=open-sesame Room.Post author=Ann text=hello", "tape.txt"},
+		{"call -token open-sesame $URL?key=open-sesame Room.Post author=Ann text=hello", "tape.txt"},
 		{"watch -undescribed -n 1 $URL Room.Messages after:=0", "tape-2.txt"},
 	} {
 		var running sync.WaitGroup

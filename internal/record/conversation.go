@@ -24,7 +24,7 @@ type conversation struct {
 
 	frames [2]frameCount
 	left   map[string]bool // streams that their consumer has left
-	auth   map[string]bool // ids of rpc.auth
+	out    map[string]bool // ids of calls that are left out
 
 	session  string // its name, if it can be resumed
 	window   time.Duration
@@ -36,7 +36,7 @@ type conversation struct {
 type frameCount struct{ seen, at int }
 
 func (r *Recorder) conversation() *conversation {
-	c := &conversation{rec: r, rewrite: newRewriter(r.hidden, r.Exact), left: make(map[string]bool), auth: make(map[string]bool)}
+	c := &conversation{rec: r, rewrite: newRewriter(r.hidden, r.Exact), left: make(map[string]bool), out: make(map[string]bool)}
 	r.open[c] = struct{}{}
 	return c
 }
@@ -142,17 +142,24 @@ func (c *conversation) isControl(d direction, e envelope) bool {
 	case "$/credit", "$/goaway", "$/moved":
 		c.comment("%s %s %s", arrows[d], e.Method, e.Params)
 		return true
-	case "rpc.auth":
-		c.rec.hidden.ofHandshake(e.Params)
-		c.auth[string(e.ID)] = true
-		return true
 	case "$/cancel", "$/items", "$/end":
 		return c.isOfLeftStream(d, e)
-	case "":
-		if d == server && c.auth[string(e.ID)] {
-			delete(c.auth, string(e.ID))
-			return true
-		}
+	}
+	return false
+}
+
+// leavesOut reports whether a message is of a call that is not written: rpc.auth has
+// secrets, and rpc.discover is about the server and not about what it does.
+func (c *conversation) leavesOut(d direction, e envelope) bool {
+	id := string(e.ID)
+	switch {
+	case d == client && (e.Method == "rpc.auth" || e.Method == "rpc.discover"):
+		c.rec.hidden.ofHandshake(e.Params)
+		c.out[id] = true
+		return true
+	case d == server && e.Method == "" && c.out[id]:
+		delete(c.out, id)
+		return true
 	}
 	return false
 }

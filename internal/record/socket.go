@@ -106,6 +106,7 @@ var (
 	errNotUTF8 = errors.New("what is not UTF-8")
 	errNotJSON = errors.New("what is not JSON")
 	errNotCBOR = errors.New("what is not CBOR")
+	errNotRPC  = errors.New("what is no message of JSON-RPC")
 )
 
 // split returns the messages of a frame as JSON, at least one.
@@ -124,7 +125,9 @@ func (s *socket) split(frame []byte) (messages [][]byte, err error) {
 		if !json.Valid(m) {
 			return nil, errNotJSON
 		}
-		messages[i] = bytes.Clone(m)
+		if messages[i] = bytes.TrimSpace(bytes.Clone(m)); messages[i][0] != '{' && messages[i][0] != '[' {
+			return nil, errNotRPC
+		}
 	}
 	return messages, nil
 }
@@ -243,7 +246,7 @@ func (s *socket) message(d direction, e envelope, m []byte) {
 		}
 		return
 	}
-	if s.wirecall && s.conversation.isControl(d, e) {
+	if s.conversation.leavesOut(d, e) || s.wirecall && s.conversation.isControl(d, e) {
 		return
 	}
 	s.conversation.message(d, m)

@@ -250,6 +250,7 @@ func TestHostile(t *testing.T) {
 	}{
 		"not UTF-8":   {`{"jsonrpc":"2.0","id":1,"result":"` + "\xff" + `"}`, "the client has sent what is not UTF-8"},
 		"not JSON":    {"password=swordfish", "the client has sent what is not JSON"},
+		"a number":    {"5", "the client has sent what is no message of JSON-RPC"},
 		"nothing":     {"", "the client has sent what is not JSON"},
 		"16 MiB":      {`{"jsonrpc":"2.0","id":1,"result":"` + strings.Repeat("x", 16<<20) + `"}`, "a message of 16777252 bytes is over -max-message, which is 1048576"},
 		"deep arrays": {strings.Repeat("[", 20_000), "the client has sent what is not JSON"},

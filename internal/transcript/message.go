@@ -111,6 +111,14 @@ func (m message) items() []any {
 	return nil
 }
 
+// endError returns the error of a $/end, or nil.
+func (m message) endError() any {
+	if p := m.params(); len(p) > 1 {
+		return p[1]
+	}
+	return nil
+}
+
 // canceled returns the id of the call that m cancels.
 func (m message) canceled() string { return text(asObject(m.members["params"])["id"]) }
 

@@ -233,6 +233,7 @@ func (p *Player) expect(l Line, m message) {
 		p.stream(m.handle()).ends = true
 	}
 	e := &expectation{line: l, msg: m, items: m.items()}
+	e.done = m.method() == "$/items" && len(e.items) == 0
 	p.byLine[l.N] = e
 	p.want[m.lane()] = append(p.want[m.lane()], e)
 }

@@ -190,7 +190,7 @@ func (p *Player) acceptItems(m message, line string) error {
 		switch {
 		case s.left, e == nil && s.mayGoOn():
 			continue
-		case e == nil || e.items == nil:
+		case e == nil || e.msg.method() == "$/end":
 			return p.unexpected(m, line)
 		}
 		names := maps.Clone(p.names)
@@ -201,7 +201,7 @@ func (p *Player) acceptItems(m message, line string) error {
 		e.done = len(e.items) == 0
 		s.taken++
 	}
-	return p.grant(m.params()[0], s)
+	return p.grant(m.handle(), s)
 }
 
 func (p *Player) acceptEnd(m message, line string) error {
@@ -212,11 +212,13 @@ func (p *Player) acceptEnd(m message, line string) error {
 		return nil
 	case e == nil:
 		return p.unexpected(m, line)
-	case e.items != nil:
+	case e.msg.method() == "$/items":
 		return p.fail(e.line, "the stream ends too early:\n<- %s\nin the file comes first:\n<- %s\n%s", short(line), short(e.line.Text), advice)
 	}
 	want, got := maps.Clone(e.msg.members), maps.Clone(m.members)
-	want["params"], got["params"] = e.msg.params()[1:], m.params()[1:]
+	delete(want, "params")
+	delete(got, "params")
+	want["error"], got["error"] = e.msg.endError(), m.endError()
 	if found := p.names.compare(want, got); len(found) > 0 {
 		return p.differs(e, m, found, line)
 	}

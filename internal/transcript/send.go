@@ -179,12 +179,12 @@ const (
 )
 
 // grant gives the peer credit for the items of a stream that the file has further down.
-func (p *Player) grant(handle any, s *incoming) error {
+func (p *Player) grant(handle string, s *incoming) error {
 	if s.left || s.taken == 0 || s.taken >= s.items {
 		return nil
 	}
 	room := min(max(s.items, firstItems)-s.taken, mostItems)
-	return p.message(fmt.Sprintf(`{"jsonrpc":"2.0","method":"$/credit","params":[%s,%d,%d,%d]}`, text(handle), s.taken, room, grantBytes))
+	return p.message(fmt.Sprintf(`{"jsonrpc":"2.0","method":"$/credit","params":[%s,%d,%d,%d]}`, handle, s.taken, room, grantBytes))
 }
 
 // noteNotification counts a notification of the peer, and gives credit for more.

@@ -94,27 +94,29 @@ func TestCompare(t *testing.T) {
 
 // The sender's side of PROTOCOL.md, section 4.
 func TestCredit(t *testing.T) {
-	a := &account{limit: 64, bytes: 65_536}
-	send := func(size int) bool {
-		ok := a.allows(size)
-		if ok {
-			a.sizes = append(a.sizes, a.sent()+size)
+	var a *account
+	// sends checks how many items of these sizes may be sent, one after the other.
+	sends := func(what string, n int, sizes ...int) {
+		t.Helper()
+		allowed := 0
+		for _, size := range sizes {
+			if a.allows(size) {
+				allowed++
+				a.sizes = append(a.sizes, a.sent()+size)
+			}
 		}
-		return ok
+		if allowed != n {
+			t.Errorf("%s: %d of %v, want %d", what, allowed, sizes, n)
+		}
 	}
-	if !send(100_000) || send(1) {
-		t.Error("while less than half is outstanding, one item of any size may be sent, and then none")
-	}
-	if a.grant(1, 64, 65_536); !send(30_000) || !send(30_000) || !send(5_536) || send(1) {
-		t.Error("a grant is of bytes behind what was taken")
-	}
+	a = &account{limit: 64, bytes: 65_536}
+	sends("one of any size while less than half is outstanding", 1, 100_000, 1)
+	a.grant(1, 64, 65_536)
+	sends("bytes behind what was taken", 3, 30_000, 30_000, 5_536, 1)
 	a = &account{limit: 2, bytes: 100}
-	if !send(1) || !send(1) || send(1) {
-		t.Error("credit is for two items")
-	}
-	if a.grant(1, 2, 100); !send(1) || send(1) {
-		t.Error("a grant is of items behind those that were taken")
-	}
+	sends("two items", 2, 1, 1, 1)
+	a.grant(1, 2, 100)
+	sends("items behind those that were taken", 1, 1, 1)
 	if a.grant(0, 1, 1); a.limit != 3 || a.bytes != 101 {
 		t.Error("an old grant takes something back")
 	}
