@@ -788,6 +788,7 @@ const packed = 10000;
 
 const silent = "the server is silent";
 
+/** Begins the session that the answer to hello describes. attach gives it its socket. */
 function newSession(host: Host, hello: Hello): Session {
   const { limits } = host;
   const { auth, replay = 1 << 20 } = host.options;
@@ -797,10 +798,11 @@ function newSession(host: Host, hello: Hello): Session {
   const queue: (string | (() => string))[] = [];
   const kept: string[] = []; // frames that are not acknowledged
   const notes = new Window(limits.notes, limits.noteBytes, limits.notes, limits.noteBytes);
-  let socket: WebSocket | undefined, token = hello.session, lostAt = 0 /* while there is no socket */, expiry: Timer, attempts = 0;
+  let socket: WebSocket | undefined, quiet = 0; // pings without a sign of life
+  let token = hello.session, attempts = 0; // to resume
+  let lostAt = 0, expiry: Timer; // while there is no socket
   let sent = 0, keptBytes = 0, pinged = false;
   let got = 0, unacknowledged = 0, acking: Timer, owes = false; // an ack, for want of a socket
-  let quiet = 0; // pings without a sign of life
   let renewing = false;
 
   const dropped = (): number => sent - kept.length; // the number of the last frame that is no longer kept

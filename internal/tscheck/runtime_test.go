@@ -129,8 +129,8 @@ func TestSize(t *testing.T) {
 		{"with cursors", `export { ` + calls + `, follow } from "./wirecall.ts"`, 7330},
 		{"with notifications", `export { ` + calls + `, notify } from "./wirecall.ts"`, 7240},
 		{"with uploads", `export { ` + calls + `, upload } from "./wirecall.ts"`, 7780},
-		{"with serving", `export { ` + calls + `, serve } from "./wirecall.ts"`, 8640},
-		{"all", `export * from "./wirecall.ts"`, 9080},
+		{"with serving", `export { ` + calls + `, serve } from "./wirecall.ts"`, 8660},
+		{"all", `export * from "./wirecall.ts"`, 9095},
 		{"React's hooks", `export * from "./react.ts"`, 480},
 	} {
 		n := bundle(t, tt.source)

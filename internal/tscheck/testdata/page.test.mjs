@@ -172,7 +172,7 @@ test("a page serves", async () => {
   const { connection, socket } = await open({ replay: 0 });
   const notes = [];
   let left = false;
-  serve(connection, Served, {
+  const end = serve(connection, Served, {
     note: async (text) => void notes.push(text),
     add: (a, b, { meta }) => a + b + Number(meta?.more ?? 0),
     wait: (options) => new Promise((_, reject) => options.signal.addEventListener("abort", () => ((left = true), reject(options.signal.reason)))),
@@ -204,6 +204,8 @@ test("a page serves", async () => {
   assert.deepEqual(await answer({ id: 6, method: "Test.Wait" }), []);
   assert.deepEqual(await answer({ method: "$/cancelRequest", params: { id: 6 } }), [{ id: 6, error: { code: -32800, message: "canceled" } }]);
   assert.ok(left);
+  end();
+  assert.equal((await answer({ id: 7, method: "Test.Add", params: [1, 2] }))[0].error.code, -32601);
   connection.close();
 });
 
