@@ -210,6 +210,24 @@ func TestInspectorResumes(t *testing.T) {
 	screenshot(t, p, "inspector-connections", "light", 1100, 400)
 }
 
+// A message that is looked at stays open, and keeps the focus, while others come and go.
+func TestInspectorFramesStay(t *testing.T) {
+	p := inspect(t)
+	choose(t, p, "Lab.Echo")
+	send(t, p)
+	awaitCard(t, p, `card.dataset.state === "done"`)
+	click(t, p, "#tab-frames")
+	click(t, p, "#frame-list li:first-child summary")
+	await(t, p, `document.querySelector("#frame-list li:first-child pre")?.textContent.includes('"result"')`)
+	eval[bool](t, p, `(globalThis.seen = document.querySelector("#frame-list li:first-child details"), document.querySelector("#call").requestSubmit(), true)`)
+	await(t, p, `document.querySelectorAll("#frame-list li:has(details)").length >= 8`)
+	await(t, p, `seen.isConnected && seen.open && seen.contains(document.activeElement)`)
+	do(t, p, chromedp.SendKeys(chromedp.CSS("#frame-filter"), "rpc.hello"))
+	await(t, p, `!seen.isConnected && document.querySelectorAll("#frame-list li").length === 2`)
+	retype(t, p, "#frame-filter", "Lab.Echo")
+	await(t, p, `seen.isConnected && seen.open`)
+}
+
 // Neither the token that is entered nor that of the session is anywhere in the page.
 func TestInspectorHidesTokens(t *testing.T) {
 	const token = "letmein-9f3a"

@@ -16,6 +16,7 @@ interface Row {
   event: Event;
   what: string;
   took: string; // from a request to its answer
+  element?: HTMLElement; // once it has been drawn
 }
 
 /** Frames is the list of messages. */
@@ -93,7 +94,7 @@ export class Frames {
   #drawNow(): void {
     const wanted = this.#filter.value.toLowerCase();
     const rows = this.#rows.filter((row) => (this.#control.checked || !isControl(row.event.message)) && (!wanted || textOf(row).includes(wanted)));
-    this.#list.replaceChildren(...rows.slice(-drawn).reverse().map(draw));
+    fill(this.#list, rows.slice(-drawn).reverse().map((row) => (row.element ??= draw(row))));
     this.#status.textContent = `${rows.length} of ${this.#rows.length} messages` + (rows.length > drawn ? `, the last ${drawn} of them here` : "") + (this.#paused ? `, paused, ${this.#missed} since then` : "");
   }
 }
@@ -111,6 +112,20 @@ function summary(m: Message, method = ""): string {
   if (m.method === "$/cancel") return `stream ${p[0]}: cancel`;
   if (m.method) return m.id === undefined ? `notification ${m.method}` : `call ${String(m.id)}: ${m.method}`;
   return `${m.error ? `error ${m.error.code}` : "answer"} to ${String(m.id)}${method && ": "}${method}`;
+}
+
+/** Makes elements the children of a list. Those that stay are not touched: they may have the focus. */
+function fill(list: HTMLElement, elements: HTMLElement[]): void {
+  let at = list.firstElementChild;
+  for (const element of elements) {
+    if (element === at) at = at.nextElementSibling;
+    else list.insertBefore(element, at);
+  }
+  while (at) {
+    const next: Element | null = at.nextElementSibling;
+    at.remove();
+    at = next;
+  }
 }
 
 /** A row, which opens to the whole message. */
