@@ -109,6 +109,7 @@ var kept = map[string]string{
 
 	"github.com/modelcontextprotocol/*": "mcprpc", // a module of its own, as is otelrpc
 	"go.opentelemetry.io/*":             "otelrpc",
+	"github.com/nats-io/*":              "cluster",
 }
 
 func TestImports(t *testing.T) {

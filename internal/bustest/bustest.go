@@ -83,8 +83,8 @@ func empty(t *testing.T, bus topic.Bus) {
 		t.Errorf("the last event of an empty topic: %v, %v", e, err)
 	}
 	for _, n := range []int{-1, 0, 1} {
-		if at, err := to.Back(t.Context(), n); err != nil || at.Number() != 0 {
-			t.Errorf("%d back in an empty topic: %q, %v", n, at, err)
+		if _, err := to.Back(t.Context(), n); err != nil {
+			t.Errorf("%d back in an empty topic: %v", n, err)
 		}
 	}
 	ended, cancel := context.WithCancelCause(t.Context())

@@ -54,8 +54,8 @@ type Place struct {
 	Number uint64 // of the first event at least 1
 }
 
-// seq returns the place as text.
-func (p Place) seq() Seq { return Seq(p.Epoch + "." + strconv.FormatUint(p.Number, 10)) }
+// Seq returns the place as text.
+func (p Place) Seq() Seq { return Seq(p.Epoch + "." + strconv.FormatUint(p.Number, 10)) }
 
 // A Page is a part of a topic.
 type Page struct {

@@ -51,7 +51,7 @@ func (t *memoryTopic) lastSeq() Seq {
 	if t.last == 0 {
 		return ""
 	}
-	return Place{t.epoch, t.last}.seq()
+	return Place{t.epoch, t.last}.Seq()
 }
 
 // trim removes the records that are not kept any more. The mutex must be held.

@@ -89,7 +89,7 @@ func (t *Topic[T]) publish(ctx context.Context, v T, e Entry) (Seq, error) {
 	if err != nil {
 		return "", err
 	}
-	return at.seq(), nil
+	return at.Seq(), nil
 }
 
 // Subscribe yields the events after a place, first those that are stored and then what is
@@ -136,7 +136,10 @@ func (t *Topic[T]) each(ctx context.Context, at Place, latest bool, yield func(E
 	for {
 		changed := next()
 		records, err := t.after(ctx, &at, latest)
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
 			return err
 		}
 		for _, r := range records {
@@ -179,7 +182,7 @@ func (t *Topic[T]) read(ctx context.Context, at *Place) ([]Record, error) {
 		*at = Place{p.Epoch, p.Begin}
 	}
 	if at.Epoch != p.Epoch || at.Number < p.Begin || at.Number > p.Last {
-		return nil, &GapError{After: at.seq(), Begin: Place{p.Epoch, p.Begin}.seq()}
+		return nil, &GapError{After: at.Seq(), Begin: Place{p.Epoch, p.Begin}.Seq()}
 	}
 	return p.Records, nil
 }
@@ -200,7 +203,7 @@ func (t *Topic[T]) latest(ctx context.Context, at *Place) ([]Record, error) {
 
 // event returns the event of a record.
 func (t *Topic[T]) event(at Place, r Record) (Event[T], error) {
-	e := Event[T]{Seq: at.seq(), Time: r.Time}
+	e := Event[T]{Seq: at.Seq(), Time: r.Time}
 	if v, ok := r.value.(T); ok {
 		e.Value = v
 		return e, nil
@@ -234,7 +237,7 @@ func (t *Topic[T]) Back(ctx context.Context, n int) (Seq, error) {
 		return "", t.err
 	}
 	at, err := t.bus.Back(ctx, t.name, n)
-	return at.seq(), err
+	return at.Seq(), err
 }
 
 // Since returns the Seq after which the events are that were stored at a time or later.
@@ -243,5 +246,5 @@ func (t *Topic[T]) Since(ctx context.Context, at time.Time) (Seq, error) {
 		return "", t.err
 	}
 	after, err := t.bus.Since(ctx, t.name, at)
-	return after.seq(), err
+	return after.Seq(), err
 }
