@@ -22,8 +22,8 @@ type Player struct {
 	// Dial connects to the peer. It is called once, and again for each "->dial".
 	Dial func() io.ReadWriteCloser
 
-	// Serve plays the server's side, until the client has closed its connection. Cuts and
-	// resumes in the file are then ignored.
+	// Serve plays the server's side, until the client has closed its connection. Cuts,
+	// resumes and times in the file are then ignored.
 	Serve bool
 
 	// Patience is how long a message of the peer may take to arrive.
@@ -97,11 +97,14 @@ func (p *Player) do(l Line) error {
 	case "->", "<-", "<*":
 		return p.send(l)
 	case "..":
+		if p.Serve {
+			return nil // the client waits for messages, not for time
+		}
 		d, err := time.ParseDuration(l.Text)
 		if err != nil {
 			return p.fail(l, "%v", err)
 		}
-		time.Sleep(d)
+		return p.pass(d)
 	case "->close", "<-close":
 		return p.hangUp(false)
 	case "->cut", "<-cut":
@@ -111,6 +114,28 @@ func (p *Player) do(l Line) error {
 	case "->dial":
 		if !p.Serve {
 			p.sock = newSocket(p.Dial())
+		}
+	}
+	return nil
+}
+
+// pass lets time pass. Meanwhile the player answers pings, as any peer does.
+func (p *Player) pass(d time.Duration) error {
+	end := time.Now().Add(d)
+	for rest := d; rest > 0; rest = time.Until(end) {
+		line, err := p.sock.next(rest)
+		if err == nil {
+			err = p.accept(line)
+		}
+		switch err {
+		case nil:
+		case errNothing:
+			return nil
+		case io.EOF:
+			time.Sleep(rest)
+			return nil
+		default:
+			return err
 		}
 	}
 	return nil

@@ -118,6 +118,7 @@ var recorded = map[string]string{
 	"a call from the server, with another number": `
 -> {"jsonrpc":"2.0","id":2,"method":"Cluster.Restart","params":{"service":"web"}}
 <- {"jsonrpc":"2.0","id":70,"method":"Operator.Choose","params":{"question":"web","options":["all"]}}
+.. 1h
 -> {"jsonrpc":"2.0","id":70,"result":"all"}
 <- {"jsonrpc":"2.0","id":2,"result":"all"}
 `,
@@ -174,8 +175,9 @@ func drain[T any](t *testing.T, stream iter.Seq2[T, error], n int) (read int) {
 // restart calls a method that calls back.
 func restart(t *testing.T, c deploy.Cluster) {
 	t.Helper()
-	if how, err := c.Restart(t.Context(), "web"); how != "all" || err != nil {
-		t.Error(how, err)
+	start := time.Now()
+	if how, err := c.Restart(t.Context(), "web"); how != "all" || err != nil || time.Since(start) > time.Minute {
+		t.Error(how, err, time.Since(start))
 	}
 }
 

@@ -68,7 +68,7 @@ const (
 
 // ReplayServer returns a connection to a server that does what the one conversation of a
 // file says: it waits for the requests that begin with "-> " and sends the lines that begin
-// with "<- ". See Replay for the file; cuts and resumes in it are ignored, and a client may
+// with "<- ". See Replay for the file; cuts, resumes and times in it are ignored, and a client may
 // make calls that the file has one after the other in any order and at once. Nil options are
 // the defaults.
 //
