@@ -2,11 +2,14 @@ package browser
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
+	"github.com/evanw/esbuild/pkg/api"
 
 	"github.com/wirecall/wirecall/example/arena"
 	"github.com/wirecall/wirecall/example/arena/world"
@@ -108,4 +111,83 @@ func TestArenaRefuses(t *testing.T) {
 	await(t, p, `document.querySelector("#problem").textContent === "the name must have 1 to 24 visible characters"`)
 	do(t, p, chromedp.SetValue(chromedp.CSS("#name"), "Ada"), chromedp.Click(chromedp.CSS("#welcome [value=play]")))
 	await(t, p, players+` === "Ada"`)
+}
+
+// openTimeline opens a page that has what timeline.ts exports as timeline.
+func openTimeline(t *testing.T) *page {
+	t.Helper()
+	result := api.Build(api.BuildOptions{
+		EntryPoints: []string{"../../example/arena/web/src/timeline.ts"},
+		Bundle:      true,
+		Format:      api.FormatIIFE,
+		GlobalName:  "timeline",
+	})
+	if len(result.Errors) > 0 {
+		t.Fatal(result.Errors)
+	}
+	p := open(t, "about:blank")
+	eval[bool](t, p, string(result.OutputFiles[0].Contents)+"; globalThis.timeline = timeline; true")
+	return p
+}
+
+// Deltas make the same states in TypeScript as in Go.
+func TestArenaDeltas(t *testing.T) {
+	p := openTimeline(t)
+	w, random := world.New(1), rand.New(rand.NewPCG(1, 2))
+	states := []world.State{w.State()}
+	var deltas []world.Delta
+	for range 100 {
+		w.Enter("somebody")
+		for range random.IntN(10) {
+			for _, player := range w.State().Players {
+				w.Steer(player.ID, world.Chase(w.State(), player.ID))
+			}
+			w.Step()
+		}
+		if players := w.State().Players; random.IntN(2) == 0 {
+			w.Leave(players[random.IntN(len(players))].ID)
+		}
+		w.Step()
+		states = append(states, w.State())
+		deltas = append(deltas, world.Diff(states[len(states)-2], states[len(states)-1]))
+	}
+	got := eval[[]world.State](t, p, fmt.Sprintf(`(() => {
+		let state = %s;
+		return %s.map((delta) => (state = timeline.apply(state, delta)));
+	})()`, jsonOf(t, states[0]), jsonOf(t, deltas)))
+	for i, want := range states[1:] {
+		if got := got[i]; got.Tick != want.Tick || !slices.Equal(got.Players, want.Players) || !slices.Equal(got.Gems, want.Gems) {
+			t.Fatalf("the state %d is %+v, want %+v", i, got, want)
+		}
+	}
+}
+
+// A timeline shows what was 100 ms ago by the clock of the ticks, however they arrive.
+func TestArenaTimeline(t *testing.T) {
+	p := openTimeline(t)
+	for _, test := range []struct {
+		name     string
+		arrivals string // [tick, milliseconds after the tick was made], in a row; a player is at 30 times the tick
+		tick     float64
+		want     int
+	}{
+		{"nothing yet", `[]`, 0, -1},
+		{"between two states", `[[1, 0], [2, 0], [3, 0]]`, 2.5, 75},
+		{"at a state", `[[1, 0], [2, 0], [3, 0]]`, 2, 60},
+		{"before the first", `[[5, 0], [6, 0]]`, 1, 150},
+		{"behind the last", `[[1, 0], [2, 0]]`, 9, 60},
+		{"several ticks as one", `[[1, 0], [5, 0]]`, 3, 90},
+		{"a late state", `[[1, 0], [2, 0], [3, 90], [4, 0]]`, 2.5, 75},
+		{"a clock that is slow from now on", `[[1, 0], [2, 500], [3, 500]]`, 2.5 + 15, 75},
+		{"a backlog behind a cut", `[[1, 0], [2, 500], [3, 400], [30, 0], [31, 0]]`, 30.5, 915},
+	} {
+		got := eval[float64](t, p, fmt.Sprintf(`(() => {
+			const shown = new timeline.Timeline(), tick = 1000 / 30;
+			for (const [n, late] of %s) shown.add({ tick: n, players: [{ id: 1, x: 30 * n, y: 0 }], gems: [] }, 5000 + n * tick + late);
+			return shown.at(5000 + %v * tick + 100)?.players[0].x ?? -1;
+		})()`, test.arrivals, test.tick))
+		if got < float64(test.want)-2 || got > float64(test.want)+2 { // the clock creeps
+			t.Errorf("%s: %v, want about %d", test.name, got, test.want)
+		}
+	}
 }

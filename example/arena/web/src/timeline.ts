@@ -30,8 +30,10 @@ export class Timeline {
   #states: State[] = [];
   #start = Infinity; // when tick 0 would have come here, if it had come as fast as the fastest
 
+  /** Adds a state that came at a time. One that is too late to be shown sets the clock back. */
   add(state: State, now: number): void {
-    this.#start = Math.min(this.#start + drift, now - state.tick * tick);
+    const start = now - state.tick * tick;
+    this.#start = start > this.#start + delay ? start : Math.min(this.#start + drift, start);
     this.#states.push(state);
     if (this.#states.length > kept) this.#states.shift();
   }
