@@ -18,7 +18,9 @@ import (
 //wirecall:service
 type Library interface {
 	//wirecall:name Library.Stat
-	Info(ctx context.Context, name string, version int) (size int64, pages int, err error)
+	//wirecall:param title name=name
+	//wirecall:result bytes name=size
+	Info(ctx context.Context, title string, version int) (bytes int64, pages int, err error)
 
 	//wirecall:notify
 	Touch(ctx context.Context, name string) error

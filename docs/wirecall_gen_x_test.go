@@ -15,6 +15,216 @@ import (
 
 const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run go generate again.
 
+// The names of Board's methods on the wire.
+const (
+	BoardPostMethod = "Board.Post"
+)
+
+// boardDescription is what rpc.discover says of Board.
+const boardDescription = `{"methods":[
+{"name":"Board.Post","tags":[{"$ref":"#/components/tags/Board"}],"params":[{"name":"author","required":true,"schema":{"type":"string"}},{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/docs_test.Message"}},"x-wirecall":{"service":"Board"}}
+],"components":{"schemas":{
+"docs_test.Message":{"type":"object","properties":{"Author":{"type":"string"},"Text":{"type":"string"}},"required":["Author","Text"],"description":"A Message is what was said."}
+},"tags":{"Board":{"name":"Board","description":"Board has a parameter whose name in Go is not that on the wire."}}}}`
+
+// BoardService serves impl as the service Board.
+func BoardService(impl Board) rpc.Service {
+	return rpc.Service{Name: "Board", Impl: impl, Methods: []*rpc.Method{&boardPost}, Description: boardDescription}
+}
+
+// BoardClient implements Board by calls through an rpc.Caller.
+type BoardClient struct{ caller rpc.Caller }
+
+var _ Board = (*BoardClient)(nil)
+
+// NewBoardClient returns a client of Board that calls through caller.
+func NewBoardClient(caller rpc.Caller) *BoardClient { return &BoardClient{caller} }
+
+// Post calls Board.Post.
+func (c *BoardClient) Post(ctx context.Context, by string, text string) (Message, error) {
+	var r Message
+	err := c.caller.Call(ctx, &rpc.Call{Method: &boardPost, Params: &boardPostParams{by, text}, Result: &r})
+	return r, err
+}
+
+var boardPost = rpc.Method{
+	Name: BoardPostMethod, Service: "Board", Params: []string{"author", "text"},
+	New: gen1.New[boardPostParams, Message],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*boardPostParams), c.Result.(*Message)
+		*r, err = impl.(Board).Post(ctx, p.By, p.Text)
+		return err
+	},
+}
+
+type boardPostParams struct {
+	By   string
+	Text string
+}
+
+func (p *boardPostParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.By
+	default:
+		return &p.Text
+	}
+}
+
+// The names of Wall's methods on the wire.
+const (
+	WallPostMethod = "Wall.Post"
+)
+
+// wallDescription is what rpc.discover says of Wall.
+const wallDescription = `{"methods":[
+{"name":"Wall.Post","tags":[{"$ref":"#/components/tags/Wall"}],"params":[{"name":"by","required":true,"schema":{"type":"string"}},{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/docs_test.Message"}},"x-wirecall":{"service":"Wall","aliases":{"params":{"by":["author"]}}}}
+],"components":{"schemas":{
+"docs_test.Message":{"type":"object","properties":{"Author":{"type":"string"},"Text":{"type":"string"}},"required":["Author","Text"],"description":"A Message is what was said."}
+},"tags":{"Wall":{"name":"Wall","description":"Wall is Board with another name on the wire, and accepts the old one."}}}}`
+
+// WallService serves impl as the service Wall.
+func WallService(impl Wall) rpc.Service {
+	return rpc.Service{Name: "Wall", Impl: impl, Methods: []*rpc.Method{&wallPost}, Description: wallDescription}
+}
+
+// WallClient implements Wall by calls through an rpc.Caller.
+type WallClient struct{ caller rpc.Caller }
+
+var _ Wall = (*WallClient)(nil)
+
+// NewWallClient returns a client of Wall that calls through caller.
+func NewWallClient(caller rpc.Caller) *WallClient { return &WallClient{caller} }
+
+// Post calls Wall.Post.
+func (c *WallClient) Post(ctx context.Context, by string, text string) (Message, error) {
+	var r Message
+	err := c.caller.Call(ctx, &rpc.Call{Method: &wallPost, Params: &wallPostParams{by, text}, Result: &r})
+	return r, err
+}
+
+var wallPost = rpc.Method{
+	Name: WallPostMethod, Service: "Wall", Params: []string{"by", "text"}, ParamAliases: map[string]string{"author": "by"},
+	New: gen1.New[wallPostParams, Message],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*wallPostParams), c.Result.(*Message)
+		*r, err = impl.(Wall).Post(ctx, p.By, p.Text)
+		return err
+	},
+}
+
+type wallPostParams struct {
+	By   string
+	Text string
+}
+
+func (p *wallPostParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.By
+	default:
+		return &p.Text
+	}
+}
+
+// The names of LoansFirst's methods on the wire.
+const (
+	LoansFirstLoansMethod = "LoansFirst.Loans"
+)
+
+// loansFirstDescription is what rpc.discover says of LoansFirst.
+const loansFirstDescription = `{"methods":[
+{"name":"LoansFirst.Loans","tags":[{"$ref":"#/components/tags/LoansFirst"}],"params":[{"name":"name","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"LoansFirst","aliases":{"params":{"name":["title"]}}}}
+],"components":{"schemas":{
+},"tags":{"LoansFirst":{"name":"LoansFirst","description":"LoansFirst accepts a new name of a parameter."}}}}`
+
+// LoansFirstService serves impl as the service LoansFirst.
+func LoansFirstService(impl LoansFirst) rpc.Service {
+	return rpc.Service{Name: "LoansFirst", Impl: impl, Methods: []*rpc.Method{&loansFirstLoans}, Description: loansFirstDescription}
+}
+
+// LoansFirstClient implements LoansFirst by calls through an rpc.Caller.
+type LoansFirstClient struct{ caller rpc.Caller }
+
+var _ LoansFirst = (*LoansFirstClient)(nil)
+
+// NewLoansFirstClient returns a client of LoansFirst that calls through caller.
+func NewLoansFirstClient(caller rpc.Caller) *LoansFirstClient { return &LoansFirstClient{caller} }
+
+// Loans calls LoansFirst.Loans.
+func (c *LoansFirstClient) Loans(ctx context.Context, title string) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &loansFirstLoans, Params: &loansFirstLoansParams{title}, Result: &r})
+	return r, err
+}
+
+var loansFirstLoans = rpc.Method{
+	Name: LoansFirstLoansMethod, Service: "LoansFirst", Params: []string{"name"}, ParamAliases: map[string]string{"title": "name"},
+	New: gen1.New[loansFirstLoansParams, int],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*loansFirstLoansParams), c.Result.(*int)
+		*r, err = impl.(LoansFirst).Loans(ctx, p.Title)
+		return err
+	},
+}
+
+type loansFirstLoansParams struct {
+	Title string
+}
+
+func (p *loansFirstLoansParams) Field(int) any {
+	return &p.Title
+}
+
+// The names of LoansThen's methods on the wire.
+const (
+	LoansThenLoansMethod = "LoansThen.Loans"
+)
+
+// loansThenDescription is what rpc.discover says of LoansThen.
+const loansThenDescription = `{"methods":[
+{"name":"LoansThen.Loans","tags":[{"$ref":"#/components/tags/LoansThen"}],"params":[{"name":"title","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"LoansThen","aliases":{"params":{"title":["name"]}}}}
+],"components":{"schemas":{
+},"tags":{"LoansThen":{"name":"LoansThen","description":"LoansThen sends it."}}}}`
+
+// LoansThenService serves impl as the service LoansThen.
+func LoansThenService(impl LoansThen) rpc.Service {
+	return rpc.Service{Name: "LoansThen", Impl: impl, Methods: []*rpc.Method{&loansThenLoans}, Description: loansThenDescription}
+}
+
+// LoansThenClient implements LoansThen by calls through an rpc.Caller.
+type LoansThenClient struct{ caller rpc.Caller }
+
+var _ LoansThen = (*LoansThenClient)(nil)
+
+// NewLoansThenClient returns a client of LoansThen that calls through caller.
+func NewLoansThenClient(caller rpc.Caller) *LoansThenClient { return &LoansThenClient{caller} }
+
+// Loans calls LoansThen.Loans.
+func (c *LoansThenClient) Loans(ctx context.Context, title string) (int, error) {
+	var r int
+	err := c.caller.Call(ctx, &rpc.Call{Method: &loansThenLoans, Params: &loansThenLoansParams{title}, Result: &r})
+	return r, err
+}
+
+var loansThenLoans = rpc.Method{
+	Name: LoansThenLoansMethod, Service: "LoansThen", Params: []string{"title"}, ParamAliases: map[string]string{"name": "title"},
+	New: gen1.New[loansThenLoansParams, int],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*loansThenLoansParams), c.Result.(*int)
+		*r, err = impl.(LoansThen).Loans(ctx, p.Title)
+		return err
+	},
+}
+
+type loansThenLoansParams struct {
+	Title string
+}
+
+func (p *loansThenLoansParams) Field(int) any {
+	return &p.Title
+}
+
 // The names of Eth's methods on the wire.
 const (
 	EthBlockNumberMethod = "eth_blockNumber"
@@ -464,10 +674,10 @@ func NewLibraryClient(caller rpc.Caller) *LibraryClient { return &LibraryClient{
 var libraryGone = gen1.Error[*Gone]("docs_test.Gone", 410)
 
 // Info calls Library.Stat.
-func (c *LibraryClient) Info(ctx context.Context, name string, version int) (size int64, pages int, err error) {
+func (c *LibraryClient) Info(ctx context.Context, title string, version int) (bytes int64, pages int, err error) {
 	var r libraryInfoResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: &libraryInfo, Params: &libraryInfoParams{name, version}, Result: &r})
-	return r.Size, r.Pages, err
+	err = c.caller.Call(ctx, &rpc.Call{Method: &libraryInfo, Params: &libraryInfoParams{title, version}, Result: &r})
+	return r.Bytes, r.Pages, err
 }
 
 var libraryInfo = rpc.Method{
@@ -475,34 +685,34 @@ var libraryInfo = rpc.Method{
 	New: gen1.New[libraryInfoParams, libraryInfoResult],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*libraryInfoParams), c.Result.(*libraryInfoResult)
-		r.Size, r.Pages, err = impl.(Library).Info(ctx, p.Name, p.Version)
+		r.Bytes, r.Pages, err = impl.(Library).Info(ctx, p.Title, p.Version)
 		return err
 	},
 }
 
 type libraryInfoParams struct {
-	Name    string
+	Title   string
 	Version int
 }
 
 func (p *libraryInfoParams) Field(i int) any {
 	switch i {
 	case 0:
-		return &p.Name
+		return &p.Title
 	default:
 		return &p.Version
 	}
 }
 
 type libraryInfoResult struct {
-	Size  int64
+	Bytes int64
 	Pages int
 }
 
 func (p *libraryInfoResult) Field(i int) any {
 	switch i {
 	case 0:
-		return &p.Size
+		return &p.Bytes
 	default:
 		return &p.Pages
 	}
@@ -554,6 +764,30 @@ type libraryFindParams struct {
 
 func (p *libraryFindParams) Field(int) any {
 	return &p.Name
+}
+
+func appendMessageJSON(dst []byte, v *Message) []byte {
+	dst = append(dst, `{"Author":`...)
+	dst = jsongen.AppendString(dst, &v.Author)
+	dst = append(dst, `,"Text":`...)
+	dst = jsongen.AppendString(dst, &v.Text)
+	return append(dst, '}')
+}
+
+var messageJSON = jsongen.Fields{"Author", "Text"}
+
+func decodeMessageJSON(s []byte, i int, v *Message) int {
+	f, i := messageJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Author)
+		case 1:
+			i = jsongen.String(s, i, &v.Text)
+		}
+		f, i = messageJSON.Next(s, i, f)
+	}
+	return i
 }
 
 func appendHeaderJSON(dst []byte, v *Header) []byte {
@@ -671,6 +905,9 @@ func decodeTopicEventFloat64JSON(s []byte, i int, v *topic.Event[float64]) int {
 }
 
 func init() {
+	jsongen.Register((*Message)(nil), 0xd0de557c381d4fab,
+		func(dst []byte, v any) []byte { return appendMessageJSON(dst, v.(*Message)) },
+		func(s []byte, i int, v any) int { return decodeMessageJSON(s, i, v.(*Message)) })
 	jsongen.Register((**string)(nil), 0x88c2627bd1f758d0,
 		func(dst []byte, v any) []byte { return jsongen.AppendPointer(dst, v.(**string), jsongen.AppendString) },
 		func(s []byte, i int, v any) int { return jsongen.Pointer(s, i, v.(**string), jsongen.String) })
