@@ -48,6 +48,12 @@
 //	                               FIELD was given as the parameter PARAM; where it
 //	                               is lost the client calls again, so that it is
 //	                               idempotent as well
+//	//wirecall:param PARAM [name=NAME] [alias=NAME,NAME]
+//	                               the name of a parameter on the wire, in place of
+//	                               that in Go, and others that are accepted, such as
+//	                               older ones
+//	//wirecall:result RESULT [name=NAME] [alias=NAME,NAME]
+//	                               the same of one of several results
 //
 // Above either, for a service or for one method of it:
 //

@@ -28,14 +28,14 @@ func (s *session) openrpc(file string, outs []load.Output, changes []change) ([]
 	}
 	n := len(changes)
 	if changes, err = s.compare(changes, change{file: file, new: text}); err == nil && len(changes) > n {
-		s.broken(changes[n])
+		noteBroken(s, changes[n])
 	}
 	return changes, err
 }
 
-// broken notes what may break by the change of a description. What was there before may be
+// noteBroken notes what may break by the change of a description. What was there before may be
 // something else.
-func (s *session) broken(c change) {
+func noteBroken(s *session, c change) {
 	found, err := compat.Compare(c.old, c.new)
 	if err != nil {
 		return
