@@ -23,6 +23,7 @@
 //	load.go         calls at a fixed rate, whether or not they come back
 //	idle.go         connections that do nothing
 //	fanout.go       events that go to everyone; loop.go has loops that do no more
+//	costs.go        what observers and the like cost wirecall
 //	plan.go         which samples, in which order, how long that takes
 //	stats.go        medians, ratios, spreads
 //	report.go       what is printed, as tables (table.go)

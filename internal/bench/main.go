@@ -15,6 +15,7 @@ import (
 type config struct {
 	quick, check, list, md bool
 	growth, upload, fanout bool
+	costs                  bool
 	idle, rounds           int
 	duration               time.Duration
 	peers, works, charts   string
@@ -41,6 +42,7 @@ func main() {
 	flag.BoolVar(&c.growth, "growth", false, "measure calls/s and items/s as connections, calls in flight, sizes and load grow, instead")
 	flag.BoolVar(&c.upload, "upload", false, "measure an upload with calls beside it, instead")
 	flag.BoolVar(&c.fanout, "fanout", false, "measure events that go to 10,000 subscribers on 1,000 connections (with -quick a tenth), instead")
+	flag.BoolVar(&c.costs, "costs", false, "measure what observers, metrics, traces, descriptions and the inspector cost wirecall, instead")
 	flag.IntVar(&c.idle, "idle", 0, "measure what so many idle `connections` cost, instead")
 	flag.StringVar(&c.publish, "publish", "", "measure everything, in fifteen minutes at most, and write the reports and charts to this `folder`")
 	flag.StringVar(&c.profiles, "profile", "", "write profiles of each sample's client and server to this `folder`; the last round's stay")
@@ -120,6 +122,11 @@ func (c config) plan() (Plan, error) {
 		p.Duration = time.Second
 		if c.quick {
 			p.Works, p.Duration, p.Limit = fanouts(100), 120*time.Millisecond, 20*time.Second
+		}
+	case c.costs:
+		p.Works, all, p.Rounds, p.Limit, p.Costs = costWorks(), costs, costRounds, costLimit, true
+		if c.quick {
+			p.Rounds = 2
 		}
 	case c.idle > 0:
 		p.Works, all, few, p.Rounds = idles(c.idle), idlers, "wirecall,grpc,geth,centrifuge,gws,raw", 1

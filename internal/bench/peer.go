@@ -114,7 +114,7 @@ const floor = "floor"
 const fanFloor = "raw-loop"
 
 func findPeer(name string) (Peer, error) {
-	for _, p := range slices.Concat(peers, fans) {
+	for _, p := range slices.Concat(peers, fans, costs) {
 		if p.Name == name {
 			return p, nil
 		}

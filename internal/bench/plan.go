@@ -15,6 +15,9 @@ type Plan struct {
 	Rounds   int
 	Duration time.Duration // of one sample, without what surrounds it
 
+	// Costs prints what the peers cost more than the one with nothing, and no more.
+	Costs bool
+
 	// Limit is when the run ends although samples are missing; 0 is never.
 	Limit time.Duration
 }

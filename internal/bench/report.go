@@ -23,6 +23,11 @@ type report struct {
 
 func (r *report) print(took time.Duration) {
 	r.conditions(took)
+	if r.plan.Costs {
+		r.costs()
+		r.remarks()
+		return
+	}
 	if measured := r.works(Calls, Stream); len(measured) > 0 && measured[0].X == 0 {
 		r.ratios("Calls and items a second, as a multiple of "+reference+"'s: more is faster", measured, rate)
 		r.ratios("CPU time of a call or item, client and server, as a multiple of "+reference+"'s: less is cheaper", measured, cpu)

@@ -85,6 +85,11 @@ func (all Samples) spread(peer, work string, f figure) Spread {
 // ratio is a peer's figure as a multiple of another's in the same round, over
 // the rounds that have both.
 func (all Samples) ratio(peer, other, work string, f figure) Spread {
+	return spread(all.ratios(peer, other, work, f))
+}
+
+// ratios are those that ratio is the median of.
+func (all Samples) ratios(peer, other, work string, f figure) []float64 {
 	base := map[int]float64{}
 	for _, s := range all.of(other, work) {
 		base[s.Round] = f(s)
@@ -95,5 +100,5 @@ func (all Samples) ratio(peer, other, work string, f figure) Spread {
 			v = append(v, x/y)
 		}
 	}
-	return spread(v)
+	return v
 }

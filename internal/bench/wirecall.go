@@ -133,15 +133,24 @@ func (bench) Follow(ctx context.Context) (iter.Seq2[topic.Event[Item], error], e
 }
 
 func serveWirecall(ln net.Listener, o Options) (func(), error) {
+	srv := newWirecall(wirecallOptions(o))
+	return serveHTTP(ln, srv, func() { srv.Close() })
+}
+
+func newWirecall(o *rpc.ServerOptions) *rpc.Server {
+	srv := rpc.NewServer(o)
+	srv.Register(BenchService(bench{}))
+	return srv
+}
+
+func wirecallOptions(o Options) *rpc.ServerOptions {
 	// A server looks at a connection three times in Idle, and pings when nothing
 	// has come since the last time: that is each other time, as the pong comes.
-	srv := rpc.NewServer(&rpc.ServerOptions{
+	return &rpc.ServerOptions{
 		Codecs:   []codec.Codec{cbor.Codec},
 		Sessions: &rpc.SessionOptions{},
 		Limits:   rpc.Limits{Calls: 20_000, Streams: 20_000, MessageBytes: 4 << 20, IdleTimeout: o.Ping * 3 / 2},
-	})
-	srv.Register(BenchService(bench{}))
-	return serveHTTP(ln, srv, func() { srv.Close() })
+	}
 }
 
 // serveHTTP is Serve for a peer that is an http.Handler.
