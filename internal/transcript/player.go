@@ -53,11 +53,11 @@ type expectation struct {
 func (p *Player) Play() error {
 	p.names, p.numbers = Names{}, newNumbers()
 	p.streams, p.credit = make(map[string]*incoming), make(map[string]*account)
-	if err := p.prepare(); err != nil {
-		return err
+	p.sock = newSocket(p.Dial()) // first, so that the peer of a file with mistakes does not wait
+	err := p.prepare()
+	if err == nil {
+		err = p.play()
 	}
-	p.sock = newSocket(p.Dial())
-	err := p.play()
 	if err == nil && p.Serve {
 		err = p.serveToTheEnd()
 	}

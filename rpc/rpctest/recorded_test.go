@@ -256,3 +256,17 @@ func TestReplayServerFails(t *testing.T) {
 		})
 	}
 }
+
+// A file that cannot be played fails the test of a client at once.
+func TestReplayServerRefuses(t *testing.T) {
+	file := conversation(t, "->raw x\n")
+	synctest.Test(t, func(t *testing.T) {
+		j := &judge{TB: t}
+		var failing sync.WaitGroup
+		failing.Go(func() { rpctest.ReplayServer(t.Context(), j, file, nil) })
+		failing.Wait()
+		if len(j.said) != 1 || !strings.Contains(j.said[0], ":5: lines with ->raw are for package rpc's own tests") {
+			t.Errorf("%q", j.said)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -41,6 +42,11 @@ func (j *judge) Helper() {}
 
 func (j *judge) Errorf(format string, args ...any) {
 	j.said = append(j.said, fmt.Sprintf(format, args...))
+}
+
+func (j *judge) Fatalf(format string, args ...any) {
+	j.Errorf(format, args...)
+	runtime.Goexit()
 }
 
 // What differs from the file fails the test, at its line.
