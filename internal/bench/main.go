@@ -129,7 +129,7 @@ func (c config) plan() (Plan, error) {
 			p.Rounds = 2
 		}
 	case c.idle > 0:
-		p.Works, all, few, p.Rounds = idles(c.idle), idlers, "wirecall,grpc,geth,centrifuge,gws,raw", 1
+		p.Works, all, few, p.Rounds = idles(c.idle), idlers, "wirecall,wirecall-topic,grpc,geth,centrifuge,gws,raw", 1
 	}
 	if c.rounds > 0 {
 		p.Rounds = c.rounds

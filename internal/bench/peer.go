@@ -85,7 +85,7 @@ var peers = []Peer{
 }
 
 // idlers are those of -idle.
-var idlers = slices.Concat(peers, []Peer{centrifugePeer, gwsPeer})
+var idlers = slices.Concat(peers, []Peer{wirecallTopic, centrifugePeer, gwsPeer})
 
 // fans are the peers of -fanout, which only there have what is shared.
 var fans = []Peer{

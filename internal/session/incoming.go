@@ -53,7 +53,7 @@ type Incoming struct {
 	canceled       bool              // by the caller; guarded by scope.mu
 	answered       bool              // response no longer changes, and a cancel has no effect; guarded by scope.mu
 	response       map[string]string // metadata of the answer; guarded by scope.mu
-	offers         offers            // nil for none; guarded by scope.mu
+	offers         []offer           // guarded by scope.mu
 }
 
 // A Method is a method that the peer may call.
