@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v3"
 
@@ -88,7 +89,7 @@ func (s *session) bench(ctx context.Context, cmd *cli.Command) error {
 	}
 	switch {
 	case res.Interrupted:
-		return &exitError{exitInterrupted, fmt.Errorf("wirecall: interrupted after %s", res.Length)}
+		return &exitError{exitInterrupted, fmt.Errorf("wirecall: interrupted after %s", res.Length.Round(time.Millisecond))}
 	case res.Answered == 0:
 		return &exitError{exitFailed, errors.New("wirecall: nothing was answered")}
 	}

@@ -25,7 +25,7 @@ var benchCases = []remoteCase{
 	{line: "bench -rate 100 -for 400ms -warmup 0s -conns 2 -cut 100ms -seq id $URL Room.Post author=Ann text=hello",
 		stdout: "…, on 2 connections\n…0 failed…\ncuts … resumed, 0 with a new session, 0 not back; …\nsequence … values, 0 lost, 0 doubled\n…"},
 	{line: "bench -closed -for 100ms -warmup 0s -n 2 -stream $URL Room.Messages after:=0",
-		stdout: "Room.Messages: 1 streams at a time …\nitems …\n\ntime to the first item\n…\ntime between two items of a stream\n…"},
+		stdout: "Room.Messages: 1 stream at a time …\nitems …\n\ntime to the first item\n…\ntime between two items of a stream\n…"},
 	{line: "bench -rate 20 -for 100ms -warmup 0s $URL Room.Import messages@items.jsonl", stdout: "…\nitems …"},
 	{line: "bench -rate 20 -for 100ms $URL", stdout: "20 connections a second for 100ms\n\nconnections  …\nheld         … at the end, 0 lost\n…\ntime to open, from when it was due\n…"},
 	{line: "bench -rate 50 -for 100ms -warmup 0s -notify $URL Room.Typing author=Ann", stdout: "Room.Typing: …, 0 failed…"},

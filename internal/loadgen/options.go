@@ -36,7 +36,6 @@ type Options struct {
 	Call func(n int64, sent func(bytes int64)) (*dynamic.Call, error)
 
 	Streams bool // the call returns streams
-	Uploads bool // the call sends streams
 	Items   int  // a stream is left after so many items; 0 for its end
 
 	Timeout time.Duration // of a call; 0 for none

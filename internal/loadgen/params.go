@@ -55,16 +55,6 @@ func NewTemplate(m *openrpc.Method, args []string, open dynamic.Open) (*Template
 	return t, err
 }
 
-// Uploads reports whether streams are sent.
-func (t *Template) Uploads() bool {
-	for _, a := range t.args {
-		if a.Stream {
-			return true
-		}
-	}
-	return false
-}
-
 func (t *Template) argument(text string) (a templateArgument, err error) {
 	if a.Argument, err = dynamic.ParseArgument(text); err != nil {
 		return a, err

@@ -59,7 +59,7 @@ func (res *Result) head() string {
 	var text string
 	switch {
 	case o.Closed:
-		text = fmt.Sprintf("%s %s at a time", thousands(int64(o.InFlight)), o.noun())
+		text = plural(int64(o.InFlight), strings.TrimSuffix(o.noun(), "s")) + " at a time"
 	case o.To != 0:
 		text = fmt.Sprintf("from %s to %s %s a second", figure(o.Rate), figure(o.To), o.noun())
 	default:
