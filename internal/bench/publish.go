@@ -23,11 +23,11 @@ type publication struct {
 // to at most. How long and how often c says to measure holds for all.
 func (c config) publications() []publication {
 	all := []publication{
-		{"table", 300 * time.Second, config{rounds: 3}},
-		{"growth", 275 * time.Second, config{growth: true}},
-		{"fanout", 120 * time.Second, config{fanout: true}},
-		{"idle", 145 * time.Second, config{idle: cmp.Or(c.idle, 10_000)}},
-		{"upload", 60 * time.Second, config{upload: true}},
+		{"table", 285 * time.Second, config{rounds: 3}},
+		{"growth", 268 * time.Second, config{growth: true}},
+		{"fanout", 115 * time.Second, config{fanout: true}},
+		{"idle", 144 * time.Second, config{idle: cmp.Or(c.idle, 10_000)}},
+		{"upload", 58 * time.Second, config{upload: true}},
 	}
 	for i := range all {
 		p := &all[i].config
