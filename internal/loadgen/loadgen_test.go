@@ -193,6 +193,20 @@ func TestBound(t *testing.T) {
 	})
 }
 
+// Calls of the warm-up that could not be sent in time are not sent in place of those that
+// are measured.
+func TestWarmupThatIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTarget(t, func(ctx context.Context) (any, error) {
+			pause(ctx, 2500*time.Millisecond)
+			return nil, nil
+		})
+		g.o.InFlight, g.o.Warmup, g.o.For = 10, time.Second, 2*time.Second
+		res := g.run(t.Context())
+		check(t, counts(res), map[string]int64{"due": 200, "sent": 10, "answered": 10, "in time": 0, "unsent": 190, "end": 10})
+	})
+}
+
 func verdict(t *testing.T, res *Result, want ...string) {
 	t.Helper()
 	if v := res.Verdicts(); fmt.Sprint(v) != fmt.Sprint(want) {
