@@ -5,8 +5,7 @@ package session
 // the producer runs again: a stop of any kind, and an item for which there is no credit
 // or no room, since only a goroutine can wait.
 
-// Park parks the stream, unless it has stopped. Its producer must return. Whoever parks it must have arranged
-// for PushItems before.
+// Park parks the stream, unless it has stopped. Its producer must return then.
 func (ss *SendStream) Park() bool {
 	q := &ss.Session.queue
 	q.mu.Lock()
@@ -44,13 +43,12 @@ type Push struct {
 	Put    int      // how many items have been put
 }
 
-// PushItems puts items into parked streams of one session, without waiting, and starts one
-// flush for all. It sets Put before a producer that must put the rest runs.
+// PushItems puts items into parked streams of one session, without waiting; one flush
+// takes all. It sets Put before a producer that must put the rest runs.
 func (s *Session) PushItems(pushes []Push) {
 	q := &s.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	put := 0
 	for i := range pushes {
 		p := &pushes[i]
 		ss := p.Stream
@@ -61,15 +59,12 @@ func (s *Session) PushItems(pushes []Push) {
 			ss.appendSmall(p.Items[p.Put])
 			p.Put++
 		}
-		if put += p.Put; p.Put > 0 {
-			q.makeReady(ss)
+		if p.Put > 0 {
+			q.enqueue(ss)
 		}
 		if p.Put < len(p.Items) {
 			ss.unpark()
 		}
-	}
-	if put > 0 {
-		q.startFlush()
 	}
 }
 

@@ -254,19 +254,14 @@ func (q *sendQueue) keepFrames(r *replay.Buffer) {
 	q.replay = r
 }
 
-// enqueue makes ss ready and starts a flush on another goroutine, so that the producer
-// can fill the frame. The mutex must be held.
+// enqueue appends ss to the ready list, unless it is there, and starts a flush on another
+// goroutine, so that the producer can fill the frame. The mutex must be held.
 func (q *sendQueue) enqueue(ss *SendStream) {
-	q.makeReady(ss)
-	q.startFlush()
-}
-
-// makeReady appends ss to the ready list, unless it is there. The mutex must be held.
-func (q *sendQueue) makeReady(ss *SendStream) {
 	if !ss.inReadyList {
 		ss.inReadyList = true
 		q.ready = append(q.ready, ss)
 	}
+	q.startFlush()
 }
 
 // end makes the queue refuse everything. What has been put is still flushed, unless
