@@ -125,10 +125,10 @@ func TestSize(t *testing.T) {
 		what, source string
 		most         int
 	}{
-		{"calls and streams from the server", `export { ` + calls + ` } from "./wirecall.ts"`, 7030},
-		{"with cursors", `export { ` + calls + `, follow } from "./wirecall.ts"`, 7330},
-		{"with notifications", `export { ` + calls + `, notify } from "./wirecall.ts"`, 7240},
-		{"with uploads", `export { ` + calls + `, upload } from "./wirecall.ts"`, 7780},
+		{"calls and streams from the server", `export { ` + calls + ` } from "./wirecall.ts"`, 7050},
+		{"with cursors", `export { ` + calls + `, follow } from "./wirecall.ts"`, 7350},
+		{"with notifications", `export { ` + calls + `, notify } from "./wirecall.ts"`, 7255},
+		{"with uploads", `export { ` + calls + `, upload } from "./wirecall.ts"`, 7805},
 		{"with serving", `export { ` + calls + `, serve } from "./wirecall.ts"`, 8660},
 		{"all", `export * from "./wirecall.ts"`, 9095},
 		{"React's hooks", `export * from "./react.ts"`, 480},

@@ -143,6 +143,20 @@ test("a stream with a cursor that is cancelled before it has begun is empty", as
   connection.close();
 });
 
+test("an item that an upload yields without a socket is sent over the next one at once", async () => {
+  const { connection, socket } = await open();
+  let more;
+  client(connection, Served).sum((async function* () { yield await new Promise((resolve) => (more = resolve)); })()).catch(() => {});
+  await settle();
+  socket.onclose({ code: 1006, reason: "" });
+  more(7);
+  await settle();
+  connection.reconnect();
+  const next = await greet({ received: 1 });
+  assert.deepEqual(next.sent.slice(1).map((m) => m.method), ["$/items", "$/end"]);
+  connection.close();
+});
+
 test("credentials that were under way at a cut are followed by fresh ones", async () => {
   let n = 0;
   const { connection, socket } = await open({ auth: () => "token " + ++n });

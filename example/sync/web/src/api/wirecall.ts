@@ -809,6 +809,7 @@ function newSession(host: Host, hello: Hello): Session {
 
   const dropped = (): number => sent - kept.length; // the number of the last frame that is no longer kept
   const drop = (): void => void (keptBytes -= kept.shift()!.length);
+  const wake = (): void => sending.forEach((stream) => stream.wake());
   const ping = (): void => post(control("$/ping", [Date.now()]));
 
   function post(message: string | (() => string)): void {
@@ -875,7 +876,7 @@ function newSession(host: Host, hello: Hello): Session {
       return fail(error.close ?? 4500, error.close ? error.message : malformed);
     }
     host.pump();
-    for (const stream of sending.values()) stream.wake();
+    wake();
   }
 
   /** Takes the i-th message of a frame, and returns whether it elicits an ack. */
@@ -1074,6 +1075,7 @@ function newSession(host: Host, hello: Hello): Session {
       for (const frame of kept) next.send(frame);
       if (owes) ack();
       queueMicrotask(flush);
+      wake();
     },
     look() {
       if (socket && quiet === 3) cut(silent);
