@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"net"
 	"net/http"
 	"reflect"
@@ -251,7 +252,7 @@ func TestRefusesInputs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFixture(t)
 		ben := b.watch(b.connect(), "lobby")
-		for _, in := range []world.Input{{X: world.Full + 1}, {Y: -world.Full - 1}, {X: 1 << 60, Y: -1 << 60}} {
+		for _, in := range []world.Input{{X: world.Full + 1}, {Y: -world.Full - 1}, {X: math.MaxInt, Y: math.MinInt}} {
 			ann := b.play(b.connect(), "lobby", "ann", rpc.Of(world.Input{X: 1}, in))
 			b.tick(3)
 			if e, ok := errors.AsType[*BadInput](ann.err); !ok || e.Max != world.Full {
