@@ -112,6 +112,7 @@ func startServer(t *testing.T, script string) (url string, notes <-chan string) 
 		cmd.Wait()
 		t.Fatal("the server has not begun: ", &complaints)
 	}
+	url = lines.Text()
 	said := make(chan string, 10)
 	go func() {
 		defer close(said)
@@ -125,7 +126,7 @@ func startServer(t *testing.T, script string) (url string, notes <-chan string) 
 		}
 		cmd.Wait()
 	})
-	return lines.Text(), said
+	return url, said
 }
 
 // The commands call servers in JavaScript, and watch events of rpc-websockets.
