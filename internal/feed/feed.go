@@ -1,11 +1,12 @@
 // Package feed is how packages other than rpc put the items of streams into
 // connections without a goroutine for each stream.
 //
-// A handler returns an iterator. If what made the iterator offers a Source for it, and the handler returns that
-// iterator and not another one around it, the runtime takes the source. It runs on a goroutine while there is something to send,
-// and parks the stream when it has come to the end. What is new then is encoded once and pushed from one
-// place into all parked streams. A stream that lags, because its reader is slow, is not waited
-// for: it runs on a goroutine again until it has caught up.
+// A handler returns an iterator. If what made the iterator offers a Source for it, and
+// the handler returns that iterator and not another one around it, the runtime takes
+// the source. It runs on a goroutine while there is something to send, and parks the
+// stream when it has come to the end. What is new then is encoded once and pushed from
+// one place into all parked streams. A stream that lags, because its reader is slow, is
+// not waited for: it runs on a goroutine again until it has caught up.
 package feed
 
 import (

@@ -105,7 +105,8 @@ func TestIDsAreForgotten(t *testing.T) {
 	})
 }
 
-// A subscriber of a bus that is gone does not take the events of the next one for those that it lacks.
+// A subscriber of a bus that is gone does not take the events of the next one for those
+// that it lacks.
 func TestAnotherMemoryIsAnotherEpoch(t *testing.T) {
 	before, _ := topic.New[int](&topic.Memory{}, "t").Publish(t.Context(), 1)
 	to := topic.New[int](&topic.Memory{}, "t")

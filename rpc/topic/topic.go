@@ -42,9 +42,9 @@ type Event[T any] struct {
 	Value T         `json:"value"`
 }
 
-// A Topic is one topic of a bus. It keeps nothing by itself: any number of Topics may have the same name,
-// in one process or several, but all must have the same T. Its methods may be called
-// by many goroutines at once.
+// A Topic is one topic of a bus. It keeps nothing by itself: any number of Topics may
+// have the same name, in one process or several, but all must have the same T. Its
+// methods may be called by many goroutines at once.
 type Topic[T any] struct {
 	bus  Bus
 	name string
@@ -64,8 +64,9 @@ func (t *Topic[T]) Publish(ctx context.Context, v T) (Seq, error) {
 	return t.publish(ctx, v, Entry{})
 }
 
-// PublishOnce is Publish for an event that has an id, so that it can be repeated after an error: an event whose id was published to
-// this topic in the last two minutes is not stored again, and its place is returned.
+// PublishOnce is Publish for an event that has an id, so that it can be repeated after
+// an error: an event whose id was published to this topic in the last two minutes is
+// not stored again, and its place is returned.
 func (t *Topic[T]) PublishOnce(ctx context.Context, id string, v T) (Seq, error) {
 	return t.publish(ctx, v, Entry{ID: id})
 }

@@ -37,10 +37,10 @@ type Lists interface {
 	//wirecall:idempotent
 	Apply(ctx context.Context, client string, edits []Edit) ([]Item, error)
 
-	// Changes streams the items of a list that have changed after the given sequence: first
-	// those that have changed already, then those that change from now on, in the order of
-	// their sequences. Sequences count in an epoch of the server; if it has begun another one, or is asked
-	// for the first time, the error is an *Anew.
+	// Changes streams the items of a list that have changed after the given sequence:
+	// first those that have changed already, then those that change from now on, in the
+	// order of their sequences. Sequences count in an epoch of the server; if it has
+	// begun another one, or is asked for the first time, the error is an *Anew.
 	//
 	//wirecall:cursor after=Seq
 	Changes(ctx context.Context, list, epoch string, after int64) (iter.Seq2[Item, error], error)

@@ -14,10 +14,10 @@ export interface Lists {
    */
   apply(client: string, edits: Edit[] | null, options?: wirecall.CallOptions): Promise<Item[] | null>;
   /**
-   * Changes streams the items of a list that have changed after the given sequence: first
-   * those that have changed already, then those that change from now on, in the order of
-   * their sequences. Sequences count in an epoch of the server; if it has begun another one, or is asked
-   * for the first time, the error is an *Anew.
+   * Changes streams the items of a list that have changed after the given sequence:
+   * first those that have changed already, then those that change from now on, in the
+   * order of their sequences. Sequences count in an epoch of the server; if it has
+   * begun another one, or is asked for the first time, the error is an *Anew.
    */
   changes(list: string, epoch: string, after: number, options?: wirecall.CallOptions): wirecall.Stream<Item>;
   /**
