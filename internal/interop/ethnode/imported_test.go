@@ -166,7 +166,7 @@ func imported(t *testing.T) (dir string) {
 		"//wirecall:service names=eth_methodName\n//wirecall:params position\ntype Eth interface {",
 		"\tGetBlockByNumber(ctx context.Context, block BlockNumberOrTag, hydratedTransactions bool) (*Block, error)\n",
 		"\tCall(ctx context.Context, transaction GenericTransaction, block *BlockNumberOrTagOrHash) (Bytes, error)\n",
-		"// wallet_watchAsset is left out: its parameter \"type\" is sent by name and is no identifier.\n",
+		"\t//wirecall:param type_ name=type\n\t//wirecall:params name omitempty=options\n",
 	} {
 		if !strings.Contains(string(contract), want) {
 			t.Errorf("there is no %s in\n%s", want, contract)
