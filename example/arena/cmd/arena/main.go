@@ -12,7 +12,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -22,6 +21,7 @@ import (
 	"github.com/wirecall/wirecall/example/arena"
 	"github.com/wirecall/wirecall/example/arena/web"
 	"github.com/wirecall/wirecall/example/arena/world"
+	"github.com/wirecall/wirecall/example/internal/site"
 	"github.com/wirecall/wirecall/rpc"
 )
 
@@ -80,19 +80,7 @@ func serve(ctx context.Context, addr string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/rpc", srv)
-	mux.Handle("/", http.FileServerFS(web.Files))
-	fmt.Fprintf(out, "serving at ws://%[1]s/rpc, with a page at http://%[1]s\n", ln.Addr())
-	server := &http.Server{Handler: mux}
-	defer context.AfterFunc(ctx, func() {
-		srv.Close()
-		server.Close()
-	})()
-	if err := server.Serve(ln); err != http.ErrServerClosed {
-		return err
-	}
-	return nil
+	return site.Serve(ctx, ln, srv, web.Files, out)
 }
 
 // bots has bots play in a room, each over a connection of its own, and prints once a second

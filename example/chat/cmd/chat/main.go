@@ -14,13 +14,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
-	"time"
 
 	"github.com/wirecall/wirecall/example/chat"
 	"github.com/wirecall/wirecall/example/chat/web"
+	"github.com/wirecall/wirecall/example/internal/site"
 	"github.com/wirecall/wirecall/rpc"
 )
 
@@ -84,20 +83,5 @@ func serve(ctx context.Context, addr, file string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/rpc", srv)
-	mux.Handle("/", http.FileServerFS(web.Files))
-	fmt.Fprintf(out, "serving at ws://%[1]s/rpc, with a page at http://%[1]s\n", ln.Addr())
-	server := &http.Server{Handler: mux}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(ln) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	srv.Shutdown(ctx)
-	return server.Shutdown(ctx)
+	return site.Serve(ctx, ln, srv, web.Files, out)
 }

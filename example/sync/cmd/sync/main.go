@@ -17,11 +17,11 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"time"
 
+	"github.com/wirecall/wirecall/example/internal/site"
 	"github.com/wirecall/wirecall/example/sync/lists"
 	"github.com/wirecall/wirecall/example/sync/web"
 	"github.com/wirecall/wirecall/rpc"
@@ -94,20 +94,5 @@ func serve(ctx context.Context, addr, db string, restored bool, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/rpc", srv)
-	mux.Handle("/", http.FileServerFS(web.Files))
-	fmt.Fprintf(out, "serving at ws://%[1]s/rpc, with a page at http://%[1]s\n", ln.Addr())
-	web := &http.Server{Handler: mux}
-	failed := make(chan error, 1)
-	go func() { failed <- web.Serve(ln) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	srv.Shutdown(ctx)
-	return web.Shutdown(ctx)
+	return site.Serve(ctx, ln, srv, web.Files, out)
 }

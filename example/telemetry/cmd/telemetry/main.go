@@ -17,11 +17,11 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"time"
 
+	"github.com/wirecall/wirecall/example/internal/site"
 	"github.com/wirecall/wirecall/example/telemetry"
 	"github.com/wirecall/wirecall/example/telemetry/web"
 	"github.com/wirecall/wirecall/rpc"
@@ -89,22 +89,10 @@ func serve(ctx context.Context, addr string, devices []string, out io.Writer) er
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/rpc", srv)
-	mux.Handle("/", http.FileServerFS(web.Files))
-	fmt.Fprintf(out, "serving at ws://%[1]s/rpc, with a page at http://%[1]s\n", ln.Addr())
 	for _, name := range devices {
 		go report(ctx, fmt.Sprintf("ws://%s/rpc", ln.Addr()), name, demoInterval)
 	}
-	server := &http.Server{Handler: mux}
-	defer context.AfterFunc(ctx, func() {
-		srv.Close()
-		server.Close()
-	})()
-	if err := server.Serve(ln); err != http.ErrServerClosed {
-		return err
-	}
-	return nil
+	return site.Serve(ctx, ln, srv, web.Files, out)
 }
 
 // report is a device.
