@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// A Config is what the page is told when it begins.
+// A Config is what the page gets when it begins.
 type Config struct {
 	// URL is that of the WebSocket, relative to the page.
 	URL string `json:"url"`

@@ -10,8 +10,8 @@ import (
 )
 
 // A chart shows which latency which part of the calls did not exceed. Both axes are
-// logarithmic: the parts get closer to all by a factor of ten each, and the latencies are
-// what is told apart at 1 ms as at 1 s.
+// logarithmic: the parts get closer to all by a factor of ten each, and latencies differ
+// at 1 ms as they do at 1 s.
 type chart struct {
 	strings.Builder
 	nines    float64       // the right end: 2 is p99

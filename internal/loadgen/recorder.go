@@ -114,7 +114,7 @@ type Failure struct {
 	Count   int64  `json:"count"`
 }
 
-// kinds is how many kinds of errors are told apart.
+// kinds is how many kinds of errors are counted separately.
 const kinds = 50
 
 func (rec *recorder) fail(err error) {
