@@ -32,7 +32,7 @@ type BusOptions struct {
 	// Classes are the classes of the topics, the part of their names before the first
 	// dot, with what is kept of each topic; Bytes is of the whole class. A limit of 0 is
 	// none; without any limit the last 1,000 events are kept. Publishing to another class
-	// is an error.
+	// is an error. Where Age is below two minutes, ids are remembered only so long.
 	Classes map[string]topic.Retention
 
 	// Prefix begins the names of streams, and of subjects in lower case. The default is WC.

@@ -34,8 +34,8 @@ func start(t *testing.T, folder string, port int) (s *server.Server, stop func()
 	}
 }
 
-// connect connects to a server until the test ends.
-func connect(t *testing.T, s *server.Server) *nats.Conn {
+// connectTo connects to a server until the test ends.
+func connectTo(t *testing.T, s *server.Server) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
 	if err != nil {
@@ -56,7 +56,7 @@ func classes() map[string]topic.Retention {
 func TestBus(t *testing.T) {
 	s, stop := start(t, t.TempDir(), server.RANDOM_PORT)
 	defer stop()
-	bus, err := cluster.NewBus(t.Context(), connect(t, s), &cluster.BusOptions{Classes: classes(), Memory: true})
+	bus, err := cluster.NewBus(t.Context(), connectTo(t, s), &cluster.BusOptions{Classes: classes(), Memory: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestServerRestarts(t *testing.T) {
 	port := s.Addr().(*net.TCPAddr).Port
 	var all sync.WaitGroup
 	for range nodes {
-		bus, err := cluster.NewBus(t.Context(), connect(t, s), &cluster.BusOptions{Classes: map[string]topic.Retention{"t": {Events: 1000}}})
+		bus, err := cluster.NewBus(t.Context(), connectTo(t, s), &cluster.BusOptions{Classes: map[string]topic.Retention{"t": {Events: 1000}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -89,7 +89,7 @@ func TestServerRestarts(t *testing.T) {
 			}
 		})
 	}
-	bus, err := cluster.NewBus(t.Context(), connect(t, s), &cluster.BusOptions{Classes: map[string]topic.Retention{"t": {Events: 1000}}})
+	bus, err := cluster.NewBus(t.Context(), connectTo(t, s), &cluster.BusOptions{Classes: map[string]topic.Retention{"t": {Events: 1000}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestServerRestarts(t *testing.T) {
 func TestBusOptions(t *testing.T) {
 	s, stop := start(t, t.TempDir(), server.RANDOM_PORT)
 	defer stop()
-	nc := connect(t, s)
+	nc := connectTo(t, s)
 	if _, err := cluster.NewBus(t.Context(), nc, nil); err == nil || !strings.Contains(err.Error(), "has no class") {
 		t.Errorf("no options: %v", err)
 	}

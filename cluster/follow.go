@@ -25,14 +25,12 @@ func (b *Bus) Follow(name string) (next func() <-chan struct{}, stop func()) {
 	f := &follower{}
 	f.timer = time.AfterFunc(untilQuiet(), f.fire)
 	sub, err := b.nc.Subscribe(b.subject("l", name), func(*nats.Msg) { f.fire() })
-	if err == nil {
-		err = b.nc.Flush() // so that what is stored after a Read from now on is seen
+	if err != nil { // the connection is closed, as the next Read will say
+		return f.next, f.stop
 	}
-	_ = err // the connection has ended, as the next Read will say
+	b.nc.Flush() // so that what is stored after a Read from now on is seen, if NATS is there; else the timer looks
 	return f.next, sync.OnceFunc(func() {
-		if sub != nil {
-			sub.Unsubscribe()
-		}
+		sub.Unsubscribe()
 		f.stop()
 	})
 }

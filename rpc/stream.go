@@ -186,9 +186,13 @@ func pumpsOf(ctx context.Context, s *session.Session, call *Call, p *payload, st
 	producers := make([]session.Producer, len(streams))
 	mayFeed := s.Mode == session.ModeWirecall && !connOf(s).watches()
 	for i, st := range streams {
+		var source feed.Source
+		if mayFeed {
+			source = feed.Of(ctx, st)
+		}
 		switch err := st.Err; {
-		case st.Local != nil && mayFeed && feed.Of(ctx, st) != nil:
-			producers[i] = &fed{ctx: ctx, source: feed.Of(ctx, st), method: call.Method}
+		case source != nil:
+			producers[i] = &fed{ctx: ctx, source: source, method: call.Method}
 		case st.Local != nil:
 			producers[i] = &pump{iterate: st.Local, method: call.Method}
 		case err != nil:

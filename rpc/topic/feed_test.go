@@ -9,6 +9,7 @@ import (
 	"runtime/pprof"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -227,6 +228,48 @@ func TestFedSlowReader(t *testing.T) {
 		}
 		if _, ok := errors.AsType[*topic.GapError](err); !ok {
 			t.Errorf("passed by retention, it ends with %v", err)
+		}
+		p.close(t)
+	})
+}
+
+// A failing bus is one that fails to read once, when it is asked to.
+type failing struct {
+	*topic.Memory
+	fail atomic.Bool
+}
+
+func (f *failing) Read(ctx context.Context, name string, after uint64, max int) (topic.Page, error) {
+	if f.fail.Swap(false) {
+		return topic.Page{}, errors.New("the bus fails")
+	}
+	return f.Memory.Read(ctx, name, after, max)
+}
+
+// If the bus fails while streams wait, each reads for itself and waits again.
+func TestFedByFailingBus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := &failing{Memory: &topic.Memory{}}
+		p := open(t, bus)
+		var all []func() string
+		for range 3 {
+			client, _ := p.dial(t)
+			events, err := client.All(t.Context(), "t", "")
+			all = append(all, listen(t, events, err))
+		}
+		synctest.Wait()
+		for _, v := range []string{"a", "b", "c"} {
+			bus.fail.Store(v == "b")
+			p.topic("t").Publish(t.Context(), v)
+			synctest.Wait()
+			if bus.fail.Load() || producers() != 0 {
+				t.Errorf("after %s: %d goroutines, has failed: %t", v, producers(), !bus.fail.Load())
+			}
+		}
+		for i, got := range all {
+			if got() != "a b c" {
+				t.Errorf("subscription %d has got %q", i, got())
+			}
 		}
 		p.close(t)
 	})
