@@ -233,24 +233,38 @@ func TestFedSlowReader(t *testing.T) {
 	})
 }
 
-// A failing bus is one that fails to read once, when it is asked to.
-type failing struct {
+// A hooked bus calls a function before and after each Read, with whether a hub reads, whose
+// context is no call's.
+type hooked struct {
 	*topic.Memory
-	fail atomic.Bool
+	before func(hub bool) error
+	after  func(hub bool, p topic.Page)
 }
 
-func (f *failing) Read(ctx context.Context, name string, after uint64, max int) (topic.Page, error) {
-	if f.fail.Swap(false) {
-		return topic.Page{}, errors.New("the bus fails")
+func (h *hooked) Read(ctx context.Context, name string, after uint64, max int) (topic.Page, error) {
+	_, ofCall := rpc.ConnFromContext(ctx)
+	if h.before != nil {
+		if err := h.before(!ofCall); err != nil {
+			return topic.Page{}, err
+		}
 	}
-	return f.Memory.Read(ctx, name, after, max)
+	p, err := h.Memory.Read(ctx, name, after, max)
+	if h.after != nil {
+		h.after(!ofCall, p)
+	}
+	return p, err
 }
 
 // If the bus fails while streams wait, each reads for itself and waits again.
 func TestFedByFailingBus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bus := &failing{Memory: &topic.Memory{}}
-		p := open(t, bus)
+		var fails atomic.Bool
+		p := open(t, &hooked{Memory: &topic.Memory{}, before: func(hub bool) error {
+			if hub && fails.Swap(false) {
+				return errors.New("the bus fails")
+			}
+			return nil
+		}})
 		var all []func() string
 		for range 3 {
 			client, _ := p.dial(t)
@@ -259,17 +273,109 @@ func TestFedByFailingBus(t *testing.T) {
 		}
 		synctest.Wait()
 		for _, v := range []string{"a", "b", "c"} {
-			bus.fail.Store(v == "b")
+			fails.Store(v == "b")
 			p.topic("t").Publish(t.Context(), v)
 			synctest.Wait()
-			if bus.fail.Load() || producers() != 0 {
-				t.Errorf("after %s: %d goroutines, has failed: %t", v, producers(), !bus.fail.Load())
+			if fails.Load() || producers() != 0 {
+				t.Errorf("after %s: %d goroutines, has failed: %t", v, producers(), !fails.Load())
 			}
 		}
 		for i, got := range all {
 			if got() != "a b c" {
 				t.Errorf("subscription %d has got %q", i, got())
 			}
+		}
+		p.close(t)
+	})
+}
+
+// While a stream is about to wait, an event is pushed to the others: it reads on.
+func TestFedBetweenReadAndPark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var armed atomic.Bool
+		bus := &hooked{Memory: &topic.Memory{}}
+		p := open(t, bus)
+		bus.after = func(hub bool, page topic.Page) {
+			if !hub && len(page.Records) == 0 && armed.Swap(false) {
+				p.topic("t").Publish(t.Context(), "b")
+				synctest.Wait() // the hub has pushed it
+			}
+		}
+		p.topic("t").Publish(t.Context(), "a")
+		var all []func() string
+		for i := range 2 {
+			armed.Store(i == 1)
+			client, _ := p.dial(t)
+			events, err := client.All(t.Context(), "t", "")
+			all = append(all, listen(t, events, err))
+			time.Sleep(time.Second) // in the bubble: until nothing happens; the hook waits so, too
+		}
+		for i, got := range all {
+			if got() != "a b" {
+				t.Errorf("subscription %d has got %q", i, got())
+			}
+		}
+		p.close(t)
+	})
+}
+
+// A stream that waits with an event that has not been pushed yet does not get it twice.
+func TestFedAheadOfTheHub(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus, release := &hooked{Memory: &topic.Memory{}}, make(chan struct{})
+		var armed atomic.Bool
+		bus.before = func(hub bool) error {
+			if hub && armed.Swap(false) {
+				<-release
+			}
+			return nil
+		}
+		p := open(t, bus)
+		p.topic("t").Publish(t.Context(), "a")
+		var all []func() string
+		for i := range 2 {
+			client, _ := p.dial(t)
+			events, err := client.All(t.Context(), "t", "")
+			all = append(all, listen(t, events, err))
+			synctest.Wait()
+			if i == 0 {
+				armed.Store(true)
+				p.topic("t").Publish(t.Context(), "b")
+				synctest.Wait()
+			}
+		}
+		close(release)
+		p.topic("t").Publish(t.Context(), "c")
+		synctest.Wait()
+		for i, got := range all {
+			if got() != "a b c" {
+				t.Errorf("subscription %d has got %q", i, got())
+			}
+		}
+		p.close(t)
+	})
+}
+
+// A stream whose consumer leaves while it is about to wait does not wait.
+func TestFedStoppedBeforePark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		bus := &hooked{Memory: &topic.Memory{}}
+		bus.after = func(hub bool, _ topic.Page) {
+			if !hub {
+				synctest.Wait() // the client has its answer
+				cancel()
+				synctest.Wait() // the server knows
+			}
+		}
+		p := open(t, bus)
+		client, _ := p.dial(t)
+		if _, err := client.All(ctx, "t", ""); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second) // in the bubble, as above
+		if n := topic.Hubs(); n != 0 {
+			t.Errorf("%d hubs have the stream", n)
 		}
 		p.close(t)
 	})
