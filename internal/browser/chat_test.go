@@ -50,8 +50,9 @@ func TestChat(t *testing.T) {
 	ben := enter(t, url, "Ben")
 	await(t, ada, `document.querySelector("#people").textContent === "AdaBen"`)
 
-	do(t, ben, chromedp.SendKeys(chromedp.CSS("#text"), "Hello, Ada"))
-	await(t, ada, `document.querySelector("#typing").textContent === "Ben is typing …"`)
+	awaitDuring(t, ada, `document.querySelector("#typing").textContent === "Ben is typing …"`, func() {
+		do(t, ben, chromedp.SendKeys(chromedp.CSS("#text"), "Hello, Ada"))
+	})
 	say(t, ben, "!")
 	awaitMessages(t, ada, "There was a room before you came.", "Hello, Ada!")
 	await(t, ada, `document.querySelector("#typing").textContent === ""`)

@@ -44,16 +44,29 @@ func serveExample(t *testing.T, name, command string) (service, page string) {
 // change of the document.
 func await(t *testing.T, p *page, expression string) {
 	t.Helper()
-	eval[bool](t, p, `new Promise((resolve) => {
+	eval[bool](t, p, holds(expression))
+}
+
+// awaitDuring is await for an expression that may hold for a short time only, while f runs.
+func awaitDuring(t *testing.T, p *page, expression string, f func()) {
+	t.Helper()
+	eval[bool](t, p, `(globalThis.held = `+holds(expression)+`, true)`)
+	f()
+	eval[bool](t, p, `held`)
+}
+
+// holds is an expression for a promise that resolves once an expression holds.
+func holds(expression string) string {
+	return `new Promise((resolve) => {
 		const look = () => {
-			if (!(`+expression+`)) return;
+			if (!(` + expression + `)) return;
 			observer.disconnect();
 			resolve(true);
 		};
 		const observer = new MutationObserver(look);
 		observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
 		look();
-	})`)
+	})`
 }
 
 // do runs an action in a page.
