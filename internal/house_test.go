@@ -63,13 +63,15 @@ var allowed = map[string][]string{
 	"codec/jsongen": {"internal/jsonscan", "internal/jsontypes"},
 	"codec/cbor":    {"codec", "internal/wire", "internal/cborscan"},
 
-	"internal/post": {"internal/backoff", "internal/fault", "internal/wire"},
+	"internal/relay": {}, // the module cluster implements it
+	"internal/post":  {"internal/backoff", "internal/fault", "internal/wire"},
 
 	"internal/racing": {}, // for tests
 	"internal/session": {
 		"internal/buffers",
 		"internal/fault",
 		"internal/flow",
+		"internal/relay",
 		"internal/replay",
 		"internal/transport",
 		"internal/wire",
@@ -85,6 +87,7 @@ var allowed = map[string][]string{
 		"internal/fault",
 		"internal/feed",
 		"internal/post",
+		"internal/relay",
 		"internal/session",
 		"internal/transport",
 		"internal/wire",
