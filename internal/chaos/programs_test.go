@@ -1,0 +1,120 @@
+package chaos
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/wirecall/wirecall/cluster"
+	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/topic"
+)
+
+// Variables of the environment of programs.
+const (
+	natsFolder = "CHAOS_NATS_FOLDER" // where the server keeps its streams
+	natsPort   = "CHAOS_NATS_PORT"
+	natsURL    = "CHAOS_NATS_URL"   // which a node connects to
+	nodeName   = "CHAOS_NODE_NAME"  // of the node
+	nodeGrace  = "CHAOS_NODE_GRACE" // how long a node may take to shut down
+)
+
+// runNATS is a NATS server.
+func runNATS(ready func(addr string)) error {
+	port, err := strconv.Atoi(os.Getenv(natsPort))
+	if err != nil {
+		return err
+	}
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: os.Getenv(natsFolder), NoSigs: true, NoLog: true})
+	if err != nil {
+		return err
+	}
+	go s.Start()
+	if !s.ReadyForConnections(time.Minute) {
+		return errors.New("the server is not ready")
+	}
+	ready(s.Addr().String())
+	select {}
+}
+
+// runNode is a node that shuts down when it is terminated.
+func runNode(ready func(addr string)) error {
+	terminated, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	grace, err := time.ParseDuration(os.Getenv(nodeGrace))
+	if err != nil {
+		return err
+	}
+	n, err := newNode(terminated, os.Getenv(nodeName), os.Getenv(natsURL))
+	if err != nil {
+		return err
+	}
+	ready(n.addr)
+	<-terminated.Done()
+	return n.shutdown(grace)
+}
+
+// A node serves Board.
+type node struct {
+	addr string
+	nc   *nats.Conn
+	srv  *rpc.Server
+	web  *http.Server
+}
+
+// newNode starts a node. It waits for NATS until ctx ends.
+func newNode(ctx context.Context, name, url string) (*node, error) {
+	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(100*time.Millisecond), nats.PingInterval(2*time.Second))
+	if err != nil {
+		return nil, err
+	}
+	n := &node{nc: nc, srv: rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: limits})}
+	bus, err := newBus(ctx, nc)
+	if err != nil {
+		return nil, err
+	}
+	n.srv.Register(BoardService(&board{node: name, bus: bus, nc: nc}))
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	n.addr = ln.Addr().String()
+	n.web = &http.Server{Handler: n.srv, ReadHeaderTimeout: 10 * time.Second}
+	go n.web.Serve(ln)
+	return n, nil
+}
+
+// newBus returns a bus that keeps all posts. It tries again until ctx ends.
+func newBus(ctx context.Context, nc *nats.Conn) (topic.Bus, error) {
+	for {
+		limited, cancel := context.WithTimeout(ctx, 5*time.Second)
+		bus, err := cluster.NewBus(limited, nc, &cluster.BusOptions{Classes: map[string]topic.Retention{classOfRooms: {Events: 1_000_000}}})
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return bus, cmp.Or(err, ctx.Err())
+		}
+	}
+}
+
+// shutdown gives clients and calls so much time to finish.
+func (n *node) shutdown(grace time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	err := errors.Join(n.srv.Shutdown(ctx), n.web.Shutdown(ctx), n.nc.Flush())
+	n.nc.Close()
+	return err
+}
+
+// limits are those of nodes and clients. A peer is taken for dead sooner than by default,
+// since some are paused.
+var limits = rpc.Limits{HandshakeTimeout: 5 * time.Second, IdleTimeout: 8 * time.Second}
