@@ -3,8 +3,6 @@ package topic_test
 import (
 	"errors"
 	"fmt"
-	"iter"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -129,87 +127,5 @@ func TestEventsThatCannotBe(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "of t cannot be decoded") {
 			t.Errorf("a text as a number: %v", err)
 		}
-	}
-}
-
-// Random publishers, readers at random speeds, retention and rewinds, beside a list of all
-// that was published: a reader gets the next event of the list or a gap that is one.
-func TestModel(t *testing.T) {
-	for seed := range uint64(50) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { model(t, rand.New(rand.NewPCG(seed, 1))) })
-	}
-}
-
-func model(t *testing.T, random *rand.Rand) {
-	keep := 1 + random.IntN(20)
-	to := topic.New[int](&topic.Memory{Retention: topic.Retention{Events: keep}}, "t")
-	var all []topic.Seq // of the events 0, 1, …
-	type reader struct {
-		next func() (topic.Event[int], error, bool)
-		stop func()
-		at   int // the event that is next
-		had  int // events until then were stored when it last read
-	}
-	var readers []*reader
-	begin := func() int { return max(0, len(all)-keep) }
-	subscribe := func(at int, after topic.Seq) {
-		r := &reader{at: at}
-		r.next, r.stop = iter.Pull2(to.Subscribe(t.Context(), after))
-		readers = append(readers, r)
-	}
-	gaps := 0
-	for range 2000 {
-		switch n := random.IntN(10); {
-		case n < 4:
-			at, err := to.Publish(t.Context(), len(all))
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, at)
-		case n == 4 && len(readers) < 5 && len(all) > 0:
-			at := random.IntN(len(all))
-			subscribe(at+1, all[at])
-		case n == 5 && len(readers) < 5:
-			back := random.IntN(30)
-			after, err := to.Back(t.Context(), back)
-			if err != nil {
-				t.Fatal(err)
-			}
-			subscribe(max(len(all)-back, begin()), after)
-		case len(readers) > 0:
-			i := random.IntN(len(readers))
-			r := readers[i]
-			if r.at >= len(all) {
-				continue // it would wait
-			}
-			e, err, _ := r.next()
-			gap, isGap := errors.AsType[*topic.GapError](err)
-			switch {
-			case isGap && r.at < begin() && r.at >= r.had:
-				gaps++
-				if begin() > 0 && gap.Begin != all[begin()-1] {
-					t.Fatalf("the gap says that the topic begins behind %q, not %q", gap.Begin, all[begin()-1])
-				}
-				r.stop()
-				readers = append(readers[:i], readers[i+1:]...)
-			case err != nil:
-				t.Fatalf("reading event %d of %d to %d: %v", r.at, begin(), len(all), err)
-			case e.Value != r.at || e.Seq != all[r.at]:
-				t.Fatalf("event %v in place of %d", e, r.at)
-			case r.at >= r.had && r.at < begin():
-				t.Fatalf("event %d, which is no longer stored", r.at)
-			default:
-				if r.at >= r.had { // it has taken a page
-					r.had = min(len(all), r.at+64)
-				}
-				r.at++
-			}
-		}
-	}
-	for _, r := range readers {
-		r.stop()
-	}
-	if keep < 5 && gaps == 0 {
-		t.Error("no reader was passed")
 	}
 }
