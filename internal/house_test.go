@@ -8,6 +8,7 @@
 //	generated code -> rpc/gen1 -> rpc -> internal/session, internal/contract, codec; codec/cbor -> codec -> internal/wire
 //	rpc -> internal/post -> internal/wire
 //	internal/session -> internal/transport, internal/replay, internal/flow, internal/workers, internal/wire
+//	cluster -> internal/passthrough -> rpc, internal/contract
 //	codec, codec/jsongen -> internal/jsontypes
 //	internal/wire, internal/jsontypes, codec/jsongen -> internal/jsonscan; internal/wire, codec/cbor -> internal/cborscan
 //	internal/transport, internal/replay -> internal/buffers
@@ -92,7 +93,10 @@ var allowed = map[string][]string{
 		"internal/transport",
 		"internal/wire",
 	},
-	"rpc/gen1":      {"rpc", "internal/contract"},
+	"rpc/gen1": {"rpc", "internal/contract"},
+
+	"internal/passthrough": {"codec", "internal/contract", "rpc"},
+
 	"rpc/inspector": {"rpc", "internal/inspect", "internal/contract"},
 	"rpc/rpctest":   {"rpc", "internal/transcript"},
 	"rpc/topic":     {"codec", "internal/feed", "internal/session", "internal/wire"},

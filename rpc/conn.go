@@ -125,12 +125,12 @@ func (c *Conn) close(cause error) {
 // Done returns a channel that is closed when the connection has ended and does not
 // reconnect.
 func (c *Conn) Done() <-chan struct{} {
-	return c.lifetime.done()
+	return c.lifetime.context().Done()
 }
 
 // Err returns why the connection has ended, or nil if it has not.
 func (c *Conn) Err() error {
-	return c.lifetime.err()
+	return context.Cause(c.lifetime.context())
 }
 
 // A Phase is one of the phases of a Conn.
@@ -239,10 +239,9 @@ type lifetime interface {
 	// sessions returns the sessions that may not have ended.
 	sessions() []*session.Session
 
-	// done returns a channel that is closed when the Conn has ended. err returns why it
-	// ended, or nil.
-	done() <-chan struct{}
-	err() error
+	// context returns a context that ends with the Conn. Its cause is why the Conn has
+	// ended.
+	context() context.Context
 
 	// state returns Conn.State without Resumable. changed returns a channel that is
 	// closed when the state changes.
@@ -266,9 +265,8 @@ func (o onlySession) await(_ context.Context, _ *session.Session, _ *Call, err e
 func (o onlySession) reconnect()                   {}
 func (o onlySession) end(error)                    {}
 func (o onlySession) sessions() []*session.Session { return []*session.Session{o.session()} }
-func (o onlySession) done() <-chan struct{}        { return o.session().Ctx.Done() }
-func (o onlySession) err() error                   { return o.session().Err() }
-func (o onlySession) changed() <-chan struct{}     { return o.done() }
+func (o onlySession) context() context.Context     { return o.session().Ctx }
+func (o onlySession) changed() <-chan struct{}     { return o.session().Ctx.Done() }
 
 func (o onlySession) state() State {
 	st := State{Phase: Connected, Session: 1}

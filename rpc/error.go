@@ -132,8 +132,12 @@ func RetryAfter(err error) (d time.Duration, ok bool) {
 }
 
 // hasRun returns err as the error of a handler that has run: if err says that another
-// call, which the handler made, was not executed, the returned error does not.
+// call, which the handler made, was not executed, the returned error does not, unless
+// the handler did nothing but pass its call on.
 func hasRun(err error) error {
+	if passed, ok := err.(passedOn); ok {
+		return passed.error
+	}
 	if !NotRun(err) {
 		return err
 	}

@@ -245,9 +245,9 @@ func newInteropServer(tb testing.TB, opts *rpc.ServerOptions) *rpc.Server {
 func serving() []rpc.Service { return []rpc.Service{AskedService(asked{})} }
 
 // everything calls all of Interop, its reverse included.
-func everything(t *testing.T, conn *rpc.Conn) {
+func everything(t *testing.T, caller rpc.Caller) {
 	t.Helper()
-	client := NewInteropClient(conn)
+	client := NewInteropClient(caller)
 	unaryCalls(t, client)
 	failures(t, client)
 	notifications(t, client)

@@ -48,11 +48,8 @@ func newRedialer(c *Conn, d *dialer, values context.Context) *redialer {
 	return r
 }
 
-// done implements lifetime.
-func (r *redialer) done() <-chan struct{} { return r.ctx.Done() }
-
-// err implements lifetime.
-func (r *redialer) err() error { return context.Cause(r.ctx) }
+// context implements lifetime.
+func (r *redialer) context() context.Context { return r.ctx }
 
 // state implements lifetime.
 func (r *redialer) state() State {

@@ -246,6 +246,7 @@ type registry struct {
 	mu      sync.RWMutex
 	methods map[string]*registeredMethod
 	plain   map[string]*session.PlainName // what plain clients call besides the methods
+	other   func(name string) *Method     // returns a method for a name that is not registered, or nil; nil if there are none
 
 	services  []Service       // in the order in which they were registered
 	described json.RawMessage // what rpc.discover returns; nil until it is called
@@ -343,11 +344,19 @@ func (r *registry) method(name []byte) *Method {
 // if there is none.
 func (r *registry) lookup(name []byte) *session.Method {
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if m := r.methods[string(name)]; m != nil {
+	m, other := r.methods[string(name)], r.other
+	r.mu.RUnlock()
+	if m != nil {
 		return m.served
 	}
-	return nil
+	if other == nil {
+		return nil
+	}
+	unregistered := other(string(name))
+	if unregistered == nil {
+		return nil
+	}
+	return serves(unregistered, func(ctx context.Context, c *Call) error { return unregistered.Serve(ctx, nil, c) })
 }
 
 // unknown returns a method for a name that is not registered. Its calls fail.

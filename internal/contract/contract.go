@@ -88,3 +88,23 @@ var NewCursor func(ctx context.Context, caller, call any) Cursor
 // and notifications by their methods. It is "" if nothing is. Package rpc sets it in its
 // init function.
 var InFlight func(conn any) string
+
+// The functions below are for package internal/passthrough and the module cluster. Package
+// rpc sets them in an init function.
+
+// Unregistered sets what a server, an *rpc.Server, serves by names that are not
+// registered: f returns an *rpc.Method, or nil. It is called by readers and so must not
+// block.
+var Unregistered func(server any, f func(name string) any)
+
+// PassedOn returns the error of a handler that has made its call again elsewhere and got
+// err. It is sent as err is, also if that says that the call has not run.
+var PassedOn func(err error) error
+
+// NotRun returns an *rpc.Error with a code and a message, which says that the call has
+// not run.
+var NotRun func(code int, message string) error
+
+// AfterEnd calls f on a goroutine of its own when a connection, an *rpc.Conn, has ended
+// and does not reconnect. stop is as that of context.AfterFunc.
+var AfterEnd func(conn any, f func()) (stop func() bool)
