@@ -66,7 +66,10 @@ type class struct {
 // onceFor is how long JetStream remembers ids, which topic.Bus says.
 const onceFor = 2 * time.Minute
 
-const defaultEvents = 1000
+const (
+	defaultEvents = 1000
+	defaultPrefix = "WC"
+)
 
 // NewBus returns a bus on a connection to NATS, whose streams it makes, or updates to the
 // options. The connection stays the caller's.
@@ -75,7 +78,7 @@ func NewBus(ctx context.Context, nc *nats.Conn, opts *BusOptions) (*Bus, error) 
 	if err != nil {
 		return nil, err
 	}
-	b := &Bus{nc: nc, js: js, prefix: "WC", classes: make(map[string]*class)}
+	b := &Bus{nc: nc, js: js, prefix: defaultPrefix, classes: make(map[string]*class)}
 	if opts == nil || len(opts.Classes) == 0 {
 		return nil, errors.New("cluster: BusOptions.Classes has no class")
 	}

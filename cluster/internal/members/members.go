@@ -1,0 +1,230 @@
+// Package members keeps the view that a node has of the nodes of its cluster. It needs
+// nothing but a way to send messages to all of them.
+//
+// Each node renews its lease by a notice to all nodes, itself included. Nobody compares
+// clocks: a node has left when as many of one's own renewals have come back as its lease
+// lasts, and none of its. So the view stands still by itself while messages do not get
+// through, and every node has a full lease to renew after that. Who finds that a node has
+// left says so to all: they agree, and a node that was away too long learns that it is
+// taken for gone, and begins again as another incarnation under its name.
+package members
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Options says who a node is, and how it reaches the others.
+type Options struct {
+	Name  string
+	URL   string        // where clients reach the node; may be empty
+	Lease time.Duration // renewed every third of it
+	Key   []byte        // authenticates notices; the same on all nodes
+	Log   *slog.Logger
+
+	// Send sends a notice to a reply address, or to all nodes if that is "". All nodes
+	// receive what one has sent to all in its order.
+	Send func(to string, notice []byte) error
+
+	// Ask sends a notice to all other nodes, with an address to which they reply. It
+	// passes the answers to f until f returns true, there is no other node, or ctx ends.
+	Ask func(ctx context.Context, notice []byte, f func(answer []byte) bool) error
+}
+
+// Members is the view of a node. Its methods may be called by any number of goroutines.
+type Members struct {
+	opts   Options
+	sealer *sealer
+
+	mu      sync.Mutex
+	nodes   map[string]*member // by name, with this node while its lease is held
+	gone    map[string]int     // incarnations that have left, and for how many renewals they are remembered
+	changed chan struct{}      // closed by the next change of nodes
+
+	self    string        // this node's incarnation
+	number  uint64        // of its last notice
+	renewed uint64        // the number of its last renewal
+	back    bool          // it has come back
+	still   bool          // renewals do not come back, which is logged
+	lost    chan struct{} // has room for one: other nodes take this incarnation for gone
+
+	taken   bool   // another node has this one's name
+	rival   string // an incarnation with this one's name that is less, if both have joined
+	rivalry int    // renewals of this node since the rival was seen
+}
+
+// A member is a node whose lease is held.
+type member struct {
+	incarnation string
+	url         string
+	number      uint64 // of its last notice
+	lease       time.Duration
+	silent      int // own renewals that have come back since that notice
+}
+
+// ErrTaken is the error for a name that another node has.
+var ErrTaken = errors.New("another node has this name")
+
+// New returns the view of a node that has not joined yet. Receive must get all notices to
+// all nodes, and their questions, before Run is called.
+func New(opts Options) *Members {
+	return &Members{
+		opts:    opts,
+		sealer:  newSealer(opts.Key, opts.Log),
+		nodes:   make(map[string]*member),
+		gone:    make(map[string]int),
+		changed: make(chan struct{}),
+		self:    rand.Text(),
+		lost:    make(chan struct{}, 1),
+	}
+}
+
+// Claim finds out which nodes there are, and that none of them has the name of this one.
+// It waits until those answer of which others know, for a third of a lease at most, or for
+// a whole one if a node of the same name is among them and does not answer.
+func (m *Members) Claim(ctx context.Context) error {
+	known := map[string]bool{}
+	if err := m.ask(ctx, m.opts.Lease/3, known); err != nil {
+		return err
+	}
+	if known[m.opts.Name] {
+		if err := m.ask(ctx, m.opts.Lease-m.opts.Lease/3, known); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask asks all nodes who they are, and adds those to known of which they know.
+func (m *Members) ask(ctx context.Context, wait time.Duration, known map[string]bool) error {
+	asking, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	m.mu.Lock()
+	question := m.sealer.seal(notice{Kind: kindAsk, Name: m.opts.Name, Incarnation: m.self})
+	m.mu.Unlock()
+	answered := map[string]bool{}
+	err := m.opts.Ask(asking, question, func(answer []byte) bool {
+		n, ok := m.sealer.open(answer)
+		if !ok || n.Kind != kindRenew {
+			return false
+		}
+		m.Receive(answer, "")
+		answered[n.Name] = true
+		for _, name := range n.Nodes {
+			known[name] = true
+		}
+		return allOf(known, answered)
+	})
+	switch {
+	case m.isTaken():
+		return ErrTaken
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil && asking.Err() == nil:
+		return err
+	}
+	return nil
+}
+
+func allOf(known, answered map[string]bool) bool {
+	for name := range known {
+		if !answered[name] {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *Members) isTaken() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.taken
+}
+
+// Run announces the node, whose name is claimed, and renews its lease until ctx ends. It
+// returns earlier, with an error, if another node has the name.
+func (m *Members) Run(ctx context.Context) error {
+	timer := time.NewTicker(m.opts.Lease / 3)
+	defer timer.Stop()
+	m.renew()
+	for {
+		select {
+		case <-timer.C:
+			m.lookBack()
+			m.renew()
+		case <-m.lost:
+			if err := m.begin(ctx); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// begin begins another incarnation, after this one was taken for gone or for another.
+func (m *Members) begin(ctx context.Context) error {
+	if m.isTaken() {
+		return ErrTaken
+	}
+	m.opts.Log.Warn("cluster: other nodes have taken this one for gone, since it did not renew its lease in time; it joins again", "node", m.opts.Name)
+	if err := m.Claim(ctx); errors.Is(err, ErrTaken) {
+		return err
+	}
+	m.renew()
+	return nil
+}
+
+// renew sends a renewal.
+func (m *Members) renew() {
+	m.mu.Lock()
+	m.number++
+	m.renewed, m.back = m.number, false
+	n := m.notice()
+	m.mu.Unlock()
+	if err := m.opts.Send("", m.sealer.seal(n)); err != nil {
+		m.opts.Log.Warn("cluster: renew the lease of this node", "node", m.opts.Name, "error", err)
+	}
+}
+
+// notice returns the notice that this node is there.
+func (m *Members) notice() notice {
+	return notice{Kind: kindRenew, Name: m.opts.Name, Incarnation: m.self, Number: m.number, URL: m.opts.URL, Lease: m.opts.Lease.Milliseconds()}
+}
+
+// lookBack is called before each renewal. If the last one has not come back, others may
+// not have got through either, and each has a full lease from now on.
+func (m *Members) lookBack() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lookAtRival()
+	if m.back {
+		return
+	}
+	for _, o := range m.nodes {
+		o.silent = 0
+	}
+	if !m.still {
+		m.still = true
+		m.opts.Log.Warn("cluster: NATS does not carry the renewals of this node's lease; its view of the other nodes stands still", "node", m.opts.Name)
+	}
+}
+
+// Leave says to all nodes that this one has left.
+func (m *Members) Leave() error {
+	m.mu.Lock()
+	n := notice{Kind: kindGone, Name: m.opts.Name, Incarnation: m.self}
+	delete(m.nodes, m.opts.Name)
+	m.notify()
+	m.mu.Unlock()
+	err := m.opts.Send("", m.sealer.seal(n))
+	if err != nil {
+		err = fmt.Errorf("cluster: leave: %w", err)
+	}
+	return err
+}

@@ -1,0 +1,85 @@
+package members
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// A notice is what a node sends to others about itself, or about one that has left.
+type notice struct {
+	Kind        string   `json:"kind"`
+	Name        string   `json:"name"`
+	Incarnation string   `json:"incarnation"`
+	Number      uint64   `json:"number,omitempty"` // rises with each notice of an incarnation
+	URL         string   `json:"url,omitempty"`
+	Lease       int64    `json:"lease,omitempty"` // in milliseconds
+	Nodes       []string `json:"nodes,omitempty"` // in an answer: the names of those of which the node knows
+}
+
+const (
+	kindRenew = "renew" // the node is there; also the answer to kindAsk
+	kindGone  = "gone"  // the node has left
+	kindAsk   = "ask"   // the node asks who is there
+)
+
+// A sealer authenticates notices.
+type sealer struct {
+	key []byte
+	log *slog.Logger
+
+	mu     sync.Mutex
+	warned time.Time
+}
+
+func newSealer(key []byte, log *slog.Logger) *sealer { return &sealer{key: key, log: log} }
+
+// seal returns an encoded notice behind its HMAC.
+func (s *sealer) seal(n notice) []byte {
+	body, err := json.Marshal(n)
+	if err != nil {
+		panic(err) // there is nothing in it that JSON does not have
+	}
+	return append(s.mac(body), body...)
+}
+
+// open returns a notice of a node with the same key.
+func (s *sealer) open(sealed []byte) (n notice, ok bool) {
+	if len(sealed) < sha256.Size {
+		s.warn("")
+		return n, false
+	}
+	mac, body := sealed[:sha256.Size], sealed[sha256.Size:]
+	authentic := hmac.Equal(mac, s.mac(body))
+	if err := json.Unmarshal(body, &n); err != nil || !authentic {
+		s.warn(n.Name)
+		return notice{}, false
+	}
+	return n, true
+}
+
+func (s *sealer) mac(body []byte) []byte {
+	h := hmac.New(sha256.New, s.key)
+	h.Write(body)
+	return h.Sum(nil)
+}
+
+// warnEvery bounds what is logged about notices of others.
+const warnEvery = 10 * time.Second
+
+// warn logs that a notice is not authentic.
+func (s *sealer) warn(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.warned.IsZero() && time.Since(s.warned) < warnEvery {
+		return
+	}
+	s.warned = time.Now()
+	if len(name) > 64 {
+		name = name[:64]
+	}
+	s.log.Warn("cluster: refused a notice that is not authentic: give all nodes the same NodeOptions.Secret, and other clusters on this NATS another Prefix", "name", name)
+}
