@@ -30,7 +30,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	if !s.enter() {
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, errFull.Error(), http.StatusServiceUnavailable)
+		refuse(w, errFull.Error())
 		return
 	}
 	name, cd, m := s.selectSubprotocol(offered(r))
@@ -302,7 +302,7 @@ func (s *Server) servePOST(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if s.stopping() {
-		http.Error(w, fault.MessageShuttingDown, http.StatusServiceUnavailable)
+		refuse(w, fault.MessageShuttingDown)
 		return
 	}
 	ctx, ok := s.authenticateHTTP(w, r)

@@ -127,10 +127,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "Upgrade")
 		http.Error(w, "want a WebSocket handshake or a POST of JSON-RPC", http.StatusUpgradeRequired)
 	case s.stopping():
-		http.Error(w, fault.MessageShuttingDown, http.StatusServiceUnavailable)
+		refuse(w, fault.MessageShuttingDown)
 	default:
 		s.serveWebSocket(w, r)
 	}
+}
+
+// refuse answers a request that another server may accept. It closes the connection,
+// or the next attempt would be made over it, and come to this server again.
+func refuse(w http.ResponseWriter, why string) {
+	w.Header().Set("Connection", "close")
+	http.Error(w, why, http.StatusServiceUnavailable)
 }
 
 func isHandshake(r *http.Request) bool {
