@@ -19,16 +19,21 @@ type crowd struct {
 	t     *testing.T
 	addr  string // of the proxy
 	rooms []*room
+	conns []*rpc.Conn
+
+	ctx     context.Context // until the crowd is closed
+	cancel  context.CancelFunc
+	running sync.WaitGroup
 
 	subscribers []*subscriber
 	progress    chan struct{} // has a value when a subscriber has got something since it was looked at
 	publishers  sync.WaitGroup
 	closing     chan struct{} // closed when publishers are to end
 
-	deliveries, reconnects, again atomic.Int64
-	delays                        times // from the store to a subscriber
-	known                         times // until a publisher knew that its post is stored
-	offline                       times // of connections
+	deliveries, again atomic.Int64
+	delays            times // from the store to a subscriber
+	known             times // until a publisher knew that its post is stored
+	offline           times // of connections
 }
 
 // A subscriber has subscribed to a room.
@@ -44,7 +49,10 @@ const pace = 200 * time.Millisecond
 
 // newCrowd connects a crowd to a proxy.
 func newCrowd(t *testing.T, addr string, rooms, subscribers, publishers int) *crowd {
+	t.Helper()
 	c := &crowd{t: t, addr: addr, progress: make(chan struct{}, 1), closing: make(chan struct{})}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	t.Cleanup(c.close)
 	for i := range rooms {
 		c.rooms = append(c.rooms, newRoom(fmt.Sprint("room", i)))
 	}
@@ -52,8 +60,8 @@ func newCrowd(t *testing.T, addr string, rooms, subscribers, publishers int) *cr
 		c.subscribers = append(c.subscribers, &subscriber{room: c.rooms[i%rooms], conn: c.dial()})
 	}
 	for _, s := range c.subscribers {
-		c.keep(func(ctx context.Context) {
-			if err := c.read(ctx, s); err != nil && ctx.Err() == nil {
+		c.running.Go(func() {
+			if err := c.read(s); err != nil && c.ctx.Err() == nil {
 				t.Errorf("a subscriber of %s, behind %d events: %v", s.room.name, s.got.Load(), err)
 			}
 		})
@@ -65,47 +73,47 @@ func newCrowd(t *testing.T, addr string, rooms, subscribers, publishers int) *cr
 	return c
 }
 
-// keep runs f until the test ends.
-func (c *crowd) keep(f func(ctx context.Context)) {
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { f(ctx) })
-	c.t.Cleanup(func() {
-		cancel()
-		running.Wait()
-	})
+// close ends all that the crowd does.
+func (c *crowd) close() {
+	c.cancel()
+	for _, conn := range c.conns {
+		conn.Close()
+	}
+	c.running.Wait()
 }
 
-// dial connects a client, and counts how often it connects again.
+// dial connects a client.
 func (c *crowd) dial() *rpc.Conn {
 	c.t.Helper()
 	conn, err := rpc.Dial(c.t.Context(), "ws://"+c.addr, &rpc.DialOptions{
 		Resume: true, Limits: limits, Logger: slog.New(slog.DiscardHandler),
-		Reconnect: rpc.Reconnect{RetryFirst: true, MaxDelay: 2 * time.Second},
+		Reconnect: rpc.Reconnect{RetryFirst: true, MaxDelay: 2 * time.Second, DrainSpread: 2 * time.Second},
 	})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.t.Cleanup(func() { conn.Close() })
-	c.keep(func(ctx context.Context) {
-		var since time.Time
-		for st := range conn.States(ctx) {
-			switch online := st.Phase == rpc.Connected; {
-			case !online && since.IsZero():
-				since = time.Now()
-			case online && !since.IsZero():
-				c.offline.add(time.Since(since))
-				c.reconnects.Add(1)
-				since = time.Time{}
-			}
-		}
-	})
+	c.conns = append(c.conns, conn)
+	c.running.Go(func() { c.watch(conn) })
 	return conn
 }
 
-// read reads a room until ctx ends.
-func (c *crowd) read(ctx context.Context, s *subscriber) error {
-	posts, err := NewBoardClient(s.conn).Posts(ctx, s.room.name, "")
+// watch measures how long a connection has no socket.
+func (c *crowd) watch(conn *rpc.Conn) {
+	var since time.Time
+	for st := range conn.States(c.ctx) {
+		switch online := st.Phase == rpc.Connected; {
+		case !online && since.IsZero():
+			since = time.Now()
+		case online && !since.IsZero():
+			c.offline.add(time.Since(since))
+			since = time.Time{}
+		}
+	}
+}
+
+// read reads a room until the crowd is closed.
+func (c *crowd) read(s *subscriber) error {
+	posts, err := NewBoardClient(s.conn).Posts(c.ctx, s.room.name, "")
 	if err != nil {
 		return err
 	}
@@ -186,7 +194,8 @@ func (c *crowd) awaitLater(what string, at time.Time) {
 	c.await(what, func(s *subscriber) bool { return s.last.Load() > at.UnixNano() })
 }
 
-// settle ends the publishers, and checks everything that is stored in a bus.
+// settle ends the publishers, checks everything that is stored in a bus, and closes the
+// crowd, before nodes are killed at the end of the test.
 func (c *crowd) settle(bus topic.Bus) {
 	c.t.Helper()
 	close(c.closing)
@@ -205,6 +214,7 @@ func (c *crowd) settle(bus topic.Bus) {
 	for r, log := range logs {
 		r.check(c.t, log)
 	}
+	c.close()
 	c.t.Logf("%d posts, %d of them repeated, %d deliveries to %d subscribers, each once and in order; gaps: none", stored, c.again.Load(), c.deliveries.Load(), len(c.subscribers))
 	c.t.Logf("from the store to a subscriber: %v", &c.delays)
 	c.t.Logf("until a post is known to be stored: %v", &c.known)

@@ -59,9 +59,9 @@ var blows = []blow{
 	}},
 	{"a node is paused", func(s *site, r *rand.Rand) {
 		i := r.IntN(nodes)
-		s.nodes[i].pause()
+		s.processes[i].pause()
 		time.Sleep(lease)
-		s.nodes[i].cont()
+		s.processes[i].cont()
 	}},
 	{"NATS is paused", func(s *site, r *rand.Rand) {
 		s.nats.pause()
@@ -69,7 +69,7 @@ var blows = []blow{
 		s.nats.cont()
 	}},
 	{"all sockets of clients are cut", func(s *site, r *rand.Rand) { s.balancer.network.Cut() }},
-	{"a node's connection to NATS is cut", func(s *site, r *rand.Rand) { s.links[r.IntN(nodes)].network.Cut() }},
+	{"a node's connection to NATS is cut", func(s *site, r *rand.Rand) { s.proxies[r.IntN(nodes)].network.Cut() }},
 	{"a node and NATS are killed, and the node is there first", func(s *site, r *rand.Rand) {
 		i := r.IntN(nodes)
 		s.nats.kill()
@@ -110,7 +110,7 @@ func TestNodesDieOverBadLinks(t *testing.T) {
 
 // suffer has a site struck so many times at least, and for a time with -long.
 func suffer(t *testing.T, r *rand.Rand, links func(n int) rpctest.Plan, least int) {
-	s := newSite(t, time.Second, links)
+	s := newSite(t, &options{links: links})
 	c := newCrowd(t, s.balancer.addr, 10, scale(60, 1000), 20)
 	c.awaitLater("before anything happens", time.Time{})
 	var recovered times

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -78,12 +79,18 @@ func newNode(ctx context.Context, name, url string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{nc: nc, srv: rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: limits})}
 	bus, err := newBus(ctx, nc)
 	if err != nil {
+		nc.Close()
 		return nil, err
 	}
-	n.srv.Register(BoardService(&board{node: name, bus: bus, nc: nc}))
+	return serve(&board{node: name, bus: bus, nc: nc})
+}
+
+// serve starts a node with a board.
+func serve(b *board) (*node, error) {
+	n := &node{nc: b.nc, srv: rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: limits, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})}
+	n.srv.Register(BoardService(b))
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -111,8 +118,17 @@ func (n *node) shutdown(grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	err := errors.Join(n.srv.Shutdown(ctx), n.web.Shutdown(ctx), n.nc.Flush())
-	n.nc.Close()
+	n.kill()
 	return err
+}
+
+// kill ends the node, as far as that can be within a process.
+func (n *node) kill() {
+	n.web.Close()
+	n.srv.Close()
+	if n.nc != nil {
+		n.nc.Close()
+	}
 }
 
 // limits are those of nodes and clients. A peer is taken for dead sooner than by default,

@@ -18,30 +18,38 @@ import (
 // nodes is how many nodes a site has.
 const nodes = 3
 
+// Options configure a site.
+type options struct {
+	grace  time.Duration            // for nodes that are terminated
+	links  func(n int) rpctest.Plan // the faults of connections from nodes to NATS
+	within bool                     // nodes are in the process of the test, and are not killed
+}
+
 // A site is nodes and a NATS server as processes, with a proxy in front of the nodes and one
 // in front of NATS for each node.
 type site struct {
-	t        *testing.T
-	grace    time.Duration // for nodes that are terminated
-	balancer *proxy
-	links    [nodes]*proxy // to NATS
-	folder   string        // of NATS
-	port     string        // of NATS
-	nats     *process
-	nodes    [nodes]*process
-	starting sync.WaitGroup // nodes that have not been ready yet
+	*options
+	t         *testing.T
+	balancer  *proxy
+	proxies   [nodes]*proxy // to NATS
+	folder    string        // of NATS
+	port      string        // of NATS
+	nats      *process
+	processes [nodes]*process
+	inside    [nodes]*node   // if they are within
+	starting  sync.WaitGroup // nodes that have not been ready yet
 }
 
-// newSite starts a site. Links are the faults of the connections from nodes to NATS.
-func newSite(t *testing.T, grace time.Duration, links func(n int) rpctest.Plan) *site {
+// newSite starts a site.
+func newSite(t *testing.T, opts *options) *site {
 	t.Helper()
-	s := &site{t: t, grace: grace, balancer: newProxy(t, nodes, &rpctest.Network{}), folder: t.TempDir()}
+	s := &site{options: opts, t: t, balancer: newProxy(t, nodes, &rpctest.Network{}), folder: t.TempDir()}
 	_, s.port, _ = net.SplitHostPort(freeAddr(t))
 	t.Cleanup(s.starting.Wait)
 	s.startNATS()
-	for i := range s.nodes {
-		s.links[i] = newProxy(t, 1, &rpctest.Network{Plan: links})
-		s.links[i].set(0, net.JoinHostPort("127.0.0.1", s.port))
+	for i := range nodes {
+		s.proxies[i] = newProxy(t, 1, &rpctest.Network{Plan: opts.links})
+		s.proxies[i].set(0, net.JoinHostPort("127.0.0.1", s.port))
 		s.startNode(i)
 	}
 	s.starting.Wait()
@@ -70,8 +78,19 @@ func (s *site) startNATS() {
 // startNode starts a node, to which the balancer sends clients when it is ready.
 func (s *site) startNode(i int) {
 	s.t.Helper()
-	p := start(s.t, "node", nodeName+"="+fmt.Sprint("n", i), natsURL+"=nats://"+s.links[i].addr, nodeGrace+"="+s.grace.String())
-	s.nodes[i] = p
+	name, url := fmt.Sprint("n", i), "nats://"+s.proxies[i].addr
+	if s.within {
+		n, err := newNode(s.t.Context(), name, url)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.t.Cleanup(n.kill)
+		s.inside[i] = n
+		s.balancer.set(i, n.addr)
+		return
+	}
+	p := start(s.t, "node", nodeName+"="+name, natsURL+"="+url, nodeGrace+"="+s.grace.String())
+	s.processes[i] = p
 	s.starting.Go(func() {
 		if addr, err := p.addr(); err == nil {
 			s.balancer.set(i, addr)
@@ -82,10 +101,26 @@ func (s *site) startNode(i int) {
 // awaitNodes waits until all nodes are ready that have been started.
 func (s *site) awaitNodes() { s.starting.Wait() }
 
+// killNode kills the process of a node.
 func (s *site) killNode(i int) {
-	s.nodes[i].kill()
-	s.starting.Wait() // or the balancer would get the address behind its back
+	s.processes[i].kill()
+	s.starting.Wait() // or the balancer could get the address of a node that is gone
 	s.balancer.set(i, "")
+}
+
+// replaceNode shuts a node down and starts another in its place. The balancer goes on to
+// send clients to the first while it shuts down.
+func (s *site) replaceNode(i int) (err error) {
+	s.t.Helper()
+	if s.within {
+		err = s.inside[i].shutdown(s.grace)
+	} else {
+		err = s.processes[i].terminate()
+	}
+	s.balancer.set(i, "")
+	s.startNode(i)
+	s.awaitNodes()
+	return err
 }
 
 func (s *site) restartNATS() {
@@ -94,17 +129,23 @@ func (s *site) restartNATS() {
 	s.startNATS()
 }
 
-// bus returns the bus as somebody has it who reaches NATS at once.
-func (s *site) bus() topic.Bus {
+// connect connects to NATS without a proxy.
+func (s *site) connect() *nats.Conn {
 	s.t.Helper()
 	nc, err := nats.Connect("nats://127.0.0.1:"+s.port, nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(nc.Close)
+	return nc
+}
+
+// bus returns the bus that the nodes have.
+func (s *site) bus() topic.Bus {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	bus, err := newBus(ctx, nc)
+	bus, err := newBus(ctx, s.connect())
 	if err != nil {
 		s.t.Fatal(err)
 	}
