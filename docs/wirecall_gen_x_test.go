@@ -7,6 +7,7 @@ import (
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/gen1"
+	"github.com/wirecall/wirecall/rpc/presence"
 	"github.com/wirecall/wirecall/rpc/topic"
 	"iter"
 )
@@ -223,6 +224,100 @@ type loansThenLoansParams struct {
 
 func (p *loansThenLoansParams) Field(int) any {
 	return &p.Title
+}
+
+// The names of Lobby's methods on the wire.
+const (
+	LobbyJoinMethod  = "Lobby.Join"
+	LobbyReadyMethod = "Lobby.Ready"
+)
+
+// lobbyDescription is what rpc.discover says of Lobby.
+const lobbyDescription = `{"methods":[
+{"name":"Lobby.Join","tags":[{"$ref":"#/components/tags/Lobby"}],"summary":"Join tells who is in a game.","description":"Join tells who is in a game. The caller is in it until the stream ends.","params":[{"name":"game","required":true,"schema":{"type":"string"}},{"name":"who","required":true,"schema":{"type":"string"}},{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"x-wirecall":{"service":"Lobby","streams":{"results":{"r0":{"$ref":"#/components/schemas/presence.ChangeOfPlayer"}}},"idempotent":true,"cursor":{"param":"after","path":["number"]}}},
+{"name":"Lobby.Ready","tags":[{"$ref":"#/components/tags/Lobby"}],"description":"Ready says that somebody who has joined is ready.","params":[{"name":"game","required":true,"schema":{"type":"string"}},{"name":"who","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Lobby"}}
+],"components":{"schemas":{
+"docs_test.Player":{"type":"object","properties":{"Ready":{"type":"boolean"}},"required":["Ready"],"description":"A Player is what all see of somebody in a game."},
+"presence.ChangeOfPlayer":{"type":"object","properties":{"number":{"type":"integer","format":"int64","description":"Number counts the changes of a watch, from 1. With it a stream can have a cursor, by\nwhich it goes on over the loss of a server: it begins again with All, so that Watch\ndoes not need it."},"all":{"type":"boolean","description":"All is true in the first Change: nobody is here but those that follow."},"more":{"type":"boolean","description":"More is true if those who were here at first are not complete: others follow at once\nin the next Change."},"here":{"type":["array","null"],"items":{"$ref":"#/components/schemas/presence.MemberOfPlayer"},"description":"who has come, or has another value"},"left":{"type":["array","null"],"items":{"type":"string"},"description":"who has left"}},"required":["number"],"description":"A Change is what has changed in a room since the Change before, or with All the begin\nof who is here. A reader that keeps who is here forgets everybody if All, then adds or\nreplaces those in Here, then removes those in Left."},
+"presence.MemberOfPlayer":{"type":"object","properties":{"who":{"type":"string"},"value":{"allOf":[{"$ref":"#/components/schemas/docs_test.Player"}],"description":"shared: it must not be changed"}},"required":["who","value"],"description":"A Member is somebody who is in a room."}
+},"tags":{"Lobby":{"name":"Lobby","description":"Lobby tells who is in which game."}}}}`
+
+// LobbyService serves impl as the service Lobby.
+func LobbyService(impl Lobby) rpc.Service {
+	return rpc.Service{Name: "Lobby", Impl: impl, Methods: []*rpc.Method{&lobbyJoin, &lobbyReady}, Description: lobbyDescription}
+}
+
+// LobbyClient implements Lobby by calls through an rpc.Caller.
+type LobbyClient struct{ caller rpc.Caller }
+
+var _ Lobby = (*LobbyClient)(nil)
+
+// NewLobbyClient returns a client of Lobby that calls through caller.
+func NewLobbyClient(caller rpc.Caller) *LobbyClient { return &LobbyClient{caller} }
+
+// Join tells who is in a game. The caller is in it until the stream ends.
+func (c *LobbyClient) Join(ctx context.Context, game string, who string, after int) (iter.Seq2[presence.Change[Player], error], error) {
+	p := lobbyJoinParams{game, who, after}
+	var r gen1.Stream
+	call := rpc.Call{Method: &lobbyJoin, Params: &p, Result: &r}
+	err := c.caller.Call(ctx, new(call))
+	return gen1.Cursor(ctx, c.caller, &call, func(m presence.Change[Player]) { p.After = m.Number }), err
+}
+
+var lobbyJoin = rpc.Method{
+	Name: LobbyJoinMethod, Service: "Lobby", Params: []string{"game", "who", "after"}, Idempotent: true, Cursor: "after",
+	New: gen1.New[lobbyJoinParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*lobbyJoinParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Lobby).Join(ctx, p.Game, p.Who, p.After)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type lobbyJoinParams struct {
+	Game  string
+	Who   string
+	After int
+}
+
+func (p *lobbyJoinParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Game
+	case 1:
+		return &p.Who
+	default:
+		return &p.After
+	}
+}
+
+// Ready says that somebody who has joined is ready.
+func (c *LobbyClient) Ready(ctx context.Context, game string, who string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &lobbyReady, Params: &lobbyReadyParams{game, who}})
+}
+
+var lobbyReady = rpc.Method{
+	Name: LobbyReadyMethod, Service: "Lobby", Params: []string{"game", "who"},
+	New: func() (any, any) { return new(lobbyReadyParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*lobbyReadyParams)
+		return impl.(Lobby).Ready(ctx, p.Game, p.Who)
+	},
+}
+
+type lobbyReadyParams struct {
+	Game string
+	Who  string
+}
+
+func (p *lobbyReadyParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Game
+	default:
+		return &p.Who
+	}
 }
 
 // The names of Eth's methods on the wire.
@@ -790,6 +885,94 @@ func decodeMessageJSON(s []byte, i int, v *Message) int {
 	return i
 }
 
+func appendPlayerJSON(dst []byte, v *Player) []byte {
+	dst = append(dst, `{"Ready":`...)
+	dst = jsongen.AppendBool(dst, &v.Ready)
+	return append(dst, '}')
+}
+
+var playerJSON = jsongen.Fields{"Ready"}
+
+func decodePlayerJSON(s []byte, i int, v *Player) int {
+	f, i := playerJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Bool(s, i, &v.Ready)
+		}
+		f, i = playerJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendPresenceMemberPlayerJSON(dst []byte, v *presence.Member[Player]) []byte {
+	dst = append(dst, `{"who":`...)
+	dst = jsongen.AppendString(dst, &v.Who)
+	dst = append(dst, `,"value":`...)
+	dst = appendPlayerJSON(dst, &v.Value)
+	return append(dst, '}')
+}
+
+var presenceMemberPlayerJSON = jsongen.Fields{"who", "value"}
+
+func decodePresenceMemberPlayerJSON(s []byte, i int, v *presence.Member[Player]) int {
+	f, i := presenceMemberPlayerJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Who)
+		case 1:
+			i = decodePlayerJSON(s, i, &v.Value)
+		}
+		f, i = presenceMemberPlayerJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendPresenceChangePlayerJSON(dst []byte, v *presence.Change[Player]) []byte {
+	dst = append(dst, `{"number":`...)
+	dst = jsongen.AppendInt(dst, &v.Number)
+	if v.All {
+		dst = append(dst, `,"all":`...)
+		dst = jsongen.AppendBool(dst, &v.All)
+	}
+	if v.More {
+		dst = append(dst, `,"more":`...)
+		dst = jsongen.AppendBool(dst, &v.More)
+	}
+	if len(v.Here) > 0 {
+		dst = append(dst, `,"here":`...)
+		dst = jsongen.AppendSlice(dst, &v.Here, appendPresenceMemberPlayerJSON)
+	}
+	if len(v.Left) > 0 {
+		dst = append(dst, `,"left":`...)
+		dst = jsongen.AppendSlice(dst, &v.Left, jsongen.AppendString)
+	}
+	return append(dst, '}')
+}
+
+var presenceChangePlayerJSON = jsongen.Fields{"number", "all", "more", "here", "left"}
+
+func decodePresenceChangePlayerJSON(s []byte, i int, v *presence.Change[Player]) int {
+	f, i := presenceChangePlayerJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.Number)
+		case 1:
+			i = jsongen.Bool(s, i, &v.All)
+		case 2:
+			i = jsongen.Bool(s, i, &v.More)
+		case 3:
+			i = jsongen.Slice(s, i, &v.Here, decodePresenceMemberPlayerJSON)
+		case 4:
+			i = jsongen.Slice(s, i, &v.Left, jsongen.String)
+		}
+		f, i = presenceChangePlayerJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func appendHeaderJSON(dst []byte, v *Header) []byte {
 	dst = append(dst, `{"number":`...)
 	dst = jsongen.AppendString(dst, &v.Number)
@@ -908,6 +1091,13 @@ func init() {
 	jsongen.Register((*Message)(nil), 0xd0de557c381d4fab,
 		func(dst []byte, v any) []byte { return appendMessageJSON(dst, v.(*Message)) },
 		func(s []byte, i int, v any) int { return decodeMessageJSON(s, i, v.(*Message)) })
+	jsongen.Register((*presence.Change[Player])(nil), 0x499beed3621e4967,
+		func(dst []byte, v any) []byte {
+			return appendPresenceChangePlayerJSON(dst, v.(*presence.Change[Player]))
+		},
+		func(s []byte, i int, v any) int {
+			return decodePresenceChangePlayerJSON(s, i, v.(*presence.Change[Player]))
+		})
 	jsongen.Register((**string)(nil), 0x88c2627bd1f758d0,
 		func(dst []byte, v any) []byte { return jsongen.AppendPointer(dst, v.(**string), jsongen.AppendString) },
 		func(s []byte, i int, v any) int { return jsongen.Pointer(s, i, v.(**string), jsongen.String) })

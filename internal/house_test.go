@@ -100,6 +100,7 @@ var allowed = map[string][]string{
 	"rpc/inspector": {"rpc", "internal/inspect", "internal/contract"},
 	"rpc/rpctest":   {"rpc", "internal/transcript"},
 	"rpc/topic":     {"codec", "internal/feed", "internal/session", "internal/wire"},
+	"rpc/presence":  {"rpc", "codec", "internal/contract", "internal/session"},
 	"rpc/*":         {"rpc", "codec", "codec/*", "internal/wire"},
 	"*":             {"rpc", "rpc/*", "codec", "codec/*", "example/*"},
 }

@@ -1,0 +1,8 @@
+package presence
+
+// Seats returns how many seats connections have.
+func Seats() int {
+	seats.Lock()
+	defer seats.Unlock()
+	return len(seats.byKey)
+}
