@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wirecall/wirecall/internal/racing"
+
 	modversion "golang.org/x/mod/module"
 	"golang.org/x/mod/zip"
 )
@@ -28,7 +30,7 @@ func section(t *testing.T, from, to string) string {
 // The section Start is followed to the letter, in an empty folder, with this
 // checkout as the newest version of the module; and prints what it says.
 func TestReadmeStart(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || racing.Detector {
 		t.Skip("it compiles all modules in another place")
 	}
 	follow(t, publish(t), blocks(section(t, "\n## Start\n", "\n### ")))
@@ -37,7 +39,7 @@ func TestReadmeStart(t *testing.T) {
 // So it is by those who have a checkout and no published version, by either of the
 // ways that the README names.
 func TestReadmeCheckout(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || racing.Detector {
 		t.Skip("it compiles the generator")
 	}
 	checkout, err := filepath.Abs("..")

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wirecall/wirecall/internal/racing"
+
 	"golang.org/x/mod/modfile"
 )
 
@@ -592,7 +594,7 @@ func TestWorkspace(t *testing.T) {
 }
 
 func TestVendor(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || racing.Detector {
 		t.Skip("it compiles the vendored runtime")
 	}
 	dir := newPackage(t, map[string]string{

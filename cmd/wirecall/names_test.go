@@ -15,6 +15,7 @@ import (
 	"github.com/wirecall/wirecall/internal/emit/golang"
 	"github.com/wirecall/wirecall/internal/load"
 	"github.com/wirecall/wirecall/internal/model"
+	"github.com/wirecall/wirecall/internal/racing"
 )
 
 // sink is a package whose output has all that output can have. Its identifiers in
@@ -138,7 +139,7 @@ func TestEveryNameCanBeTaken(t *testing.T) {
 	names = append(names, "ünïcode", "世界", "_", "__", "_x", "false", "cap", "iota", "wirecall", "main", "jsongen_", "v_")
 	checker := newChecker(t, dir, "example.com/names", "./sink")
 	step := 1
-	if testing.Short() {
+	if testing.Short() || racing.Detector {
 		step = 20
 	}
 	for role := range roles {
