@@ -2,208 +2,157 @@ package arena
 
 import (
 	"context"
+	"crypto/rand"
 	"iter"
+	"maps"
 	"strings"
 	"sync"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/wirecall/wirecall/example/arena/world"
-	"github.com/wirecall/wirecall/example/internal/signal"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/topic"
 )
 
-// A Host is an Arena whose rooms it keeps in memory. Nothing waits while it has the mutex:
-// it guards the rooms, their worlds and their frames, but no State, which is never changed.
+// A Host is the Arena of one node. It follows the rooms that people are in who are
+// connected to it, and leads those that it has got.
 type Host struct {
+	bus  topic.Bus
+	node string
+
 	mu    sync.Mutex
 	rooms map[string]*room
-	seed  uint64 // of the next room
+	runs  sync.WaitGroup // the goroutines of rooms
+	done  bool           // closed
 }
 
-// A room has the world of those who are in it.
-type room struct {
-	name    string
-	world   *world.World
-	frame   frame
-	people  int // players and those who watch
-	stepped signal.Signal
+var _ Arena = (*Host)(nil)
+
+// NewHost returns a Host whose rooms are those of all Hosts on the same bus. The name of
+// its node must be that of no other.
+func NewHost(bus topic.Bus, node string) *Host {
+	return &Host{bus: bus, node: node, rooms: make(map[string]*room)}
 }
 
-// A frame is what everybody is to know of a tick.
-type frame struct {
-	state world.State
-	delta rpc.Shared[world.Delta] // from the tick before
-}
-
-// Type changes is what methods stream.
-type changes = iter.Seq2[rpc.Shared[world.Delta], error]
-
-// NewHost returns a Host without rooms. The seed decides where gems and players are.
-func NewHost(seed uint64) *Host {
-	return &Host{rooms: make(map[string]*room), seed: seed}
-}
-
-// Run makes a tick in all rooms whenever ticks has an item, until ctx ends.
-func (h *Host) Run(ctx context.Context, ticks <-chan time.Time) {
-	for {
-		select {
-		case <-ticks:
-			h.step()
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (h *Host) step() {
+// Close leaves all rooms, so that other nodes lead them at once. New calls are refused
+// then.
+func (h *Host) Close() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, r := range h.rooms {
-		r.world.Step()
-		state := r.world.State()
-		r.frame = frame{state, rpc.Share(world.Diff(r.frame.state, state))}
-		r.stepped.Fire()
+	h.done = true
+	rooms := maps.Clone(h.rooms)
+	h.mu.Unlock()
+	for _, r := range rooms {
+		r.stop()
 	}
+	h.runs.Wait()
 }
 
-// Play reads the inputs on a goroutine of its own, which ends with the call.
-func (h *Host) Play(ctx context.Context, roomName, name string, inputs iter.Seq2[world.Input, error]) (you int, now world.State, _ changes, err error) {
+// Enter implements Arena.
+func (h *Host) Enter(context.Context) (Ticket, error) {
+	key := rand.Text()
+	return Ticket{playerID(key), key}, nil
+}
+
+// Play implements Arena.
+func (h *Host) Play(ctx context.Context, roomName, name, key string, inputs iter.Seq2[world.Input, error]) error {
 	if err := check("name", name); err != nil {
-		return 0, now, nil, err
+		return err
 	}
-	r, you, now, err := h.enter(roomName, name)
+	r, err := h.visit(ctx, roomName)
 	if err != nil {
-		return 0, now, nil, err
+		return err
 	}
-	return you, now, func(yield func(rpc.Shared[world.Delta], error) bool) {
-		defer h.leave(r, you)
-		ctx, stop := context.WithCancelCause(ctx)
-		defer stop(nil)
-		go func() {
-			if err := h.steer(ctx, r, you, inputs); err != nil {
-				stop(err)
-			}
-		}()
-		h.follow(ctx, r, now, yield)
-	}, nil
+	defer h.leave(r)
+	p, err := r.players.enter(playerID(key), name, r.now())
+	if err != nil {
+		return err
+	}
+	defer r.players.leave(p)
+	steered := make(chan error, 1)
+	go func() { steered <- r.players.steer(ctx, p, inputs) }() // ends with the call, as inputs do
+	select {
+	case err := <-steered:
+		return err
+	case <-rpc.Draining(ctx):
+		return errClosed()
+	}
 }
 
-func (h *Host) Watch(ctx context.Context, roomName string) (now world.State, _ changes, err error) {
-	r, _, now, err := h.enter(roomName, "")
+// Watch implements Arena. It returns the subscription as it is, so that the stream needs no
+// goroutine: the room is left when the context of the call ends.
+func (h *Host) Watch(ctx context.Context, roomName string, after topic.Seq) (iter.Seq2[topic.Event[Frame], error], error) {
+	r, err := h.visit(ctx, roomName)
 	if err != nil {
-		return now, nil, err
+		return nil, err
 	}
-	return now, func(yield func(rpc.Shared[world.Delta], error) bool) {
-		defer h.leave(r, 0)
-		h.follow(ctx, r, now, yield)
-	}, nil
+	context.AfterFunc(ctx, func() { h.leave(r) })
+	if after == "" {
+		after = r.beginning()
+	}
+	return r.frames.Subscribe(ctx, after), nil
 }
 
-// enter adds a person to a room: a player, if it has a name. A player is in the world from
-// the next tick on.
-func (h *Host) enter(roomName, name string) (r *room, id int, now world.State, err error) {
+// visit adds a person to a room, and waits until the state of the room is known here.
+func (h *Host) visit(ctx context.Context, roomName string) (*room, error) {
+	r, err := h.enter(roomName)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-r.known:
+		return r, nil
+	case <-r.ended:
+		err = errClosed()
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	h.leave(r)
+	return nil, err
+}
+
+// enter adds a person to a room.
+func (h *Host) enter(roomName string) (*room, error) {
 	if err := check("room", roomName); err != nil {
-		return nil, 0, now, err
+		return nil, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r = h.rooms[roomName]
+	r := h.rooms[roomName]
 	switch {
+	case h.done:
+		return nil, errClosed()
 	case r == nil && len(h.rooms) == MaxRooms:
-		return nil, 0, now, &Full{"rooms", MaxRooms}
+		return nil, &Full{"rooms", MaxRooms}
 	case r == nil:
 		r = h.open(roomName)
 	case r.people == MaxPeople:
-		return nil, 0, now, &Full{"people", MaxPeople}
-	case name != "" && r.world.Players() == MaxPlayers:
-		return nil, 0, now, &Full{"players", MaxPlayers}
+		return nil, &Full{"people", MaxPeople}
 	}
 	r.people++
-	if name != "" {
-		id = r.world.Enter(name)
-	}
-	return r, id, r.frame.state, nil
+	return r, nil
 }
 
-// open makes a room. The mutex is held.
+// open begins to follow a room. The mutex is held.
 func (h *Host) open(name string) *room {
-	r := &room{name: name, world: world.New(h.seed)}
-	r.frame.state = r.world.State()
+	r := newRoom(h.bus, h.node, name)
 	h.rooms[name] = r
-	h.seed++
+	h.runs.Go(r.run)
 	return r
 }
 
-// leave removes a person from a room, and the room with the last.
-func (h *Host) leave(r *room, id int) {
+// leave removes a person from a room, and the room from this node with the last.
+func (h *Host) leave(r *room) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	r.world.Leave(id)
 	if r.people--; r.people == 0 {
 		delete(h.rooms, r.name)
+		r.stop()
 	}
 }
 
-// steer passes inputs on to the world, and waits for a tick after each MaxInputs of them:
-// with more than one a tick a sender that has fallen behind catches up. Without more of
-// them the player goes on as the last one says.
-func (h *Host) steer(ctx context.Context, r *room, id int, inputs iter.Seq2[world.Input, error]) error {
-	n := 0
-	for in, err := range inputs {
-		if err != nil {
-			return err
-		}
-		if !in.Valid() {
-			return &BadInput{world.Full}
-		}
-		stepped := r.stepped.Next()
-		h.mu.Lock()
-		r.world.Steer(id, in)
-		h.mu.Unlock()
-		if n++; n%MaxInputs != 0 {
-			continue
-		}
-		select {
-		case <-stepped:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-	return nil
-}
-
-// follow yields how a room changes from a state on. It has no queue: what it yields is
-// the difference of what it has yielded last and what there is.
-func (h *Host) follow(ctx context.Context, r *room, last world.State, yield func(rpc.Shared[world.Delta], error) bool) {
-	for {
-		stepped := r.stepped.Next()
-		f := h.frame(r)
-		if f.state.Tick == last.Tick {
-			select {
-			case <-stepped:
-				continue
-			case <-ctx.Done():
-				yield(rpc.Shared[world.Delta]{}, context.Cause(ctx))
-				return
-			}
-		}
-		if f.state.Tick > last.Tick+1 {
-			f.delta = rpc.Share(world.Diff(last, f.state))
-		}
-		if !yield(f.delta, nil) {
-			return
-		}
-		last = f.state
-	}
-}
-
-func (h *Host) frame(r *room) frame {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return r.frame
-}
+// errClosed returns what clients of a node that shuts down get. They find another.
+func errClosed() error { return rpc.Errorf(rpc.CodeUnavailable, "the node shuts down") }
 
 // check returns a *BadName unless a name can be shown.
 func check(what, name string) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/wirecall/wirecall/example/arena/world"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/gen1"
+	"github.com/wirecall/wirecall/rpc/topic"
 	"iter"
 )
 
@@ -17,29 +18,36 @@ const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run 
 
 // The names of Arena's methods on the wire.
 const (
+	ArenaEnterMethod = "Arena.Enter"
 	ArenaPlayMethod  = "Arena.Play"
 	ArenaWatchMethod = "Arena.Watch"
 )
 
 // arenaDescription is what rpc.discover says of Arena.
 const arenaDescription = `{"methods":[
-{"name":"Arena.Play","tags":[{"$ref":"#/components/tags/Arena"}],"summary":"Play enters a room.","description":"Play enters a room. It returns the id of the player, and what Watch does: the\nplayer enters with the first change, and leaves with the end of the stream.\nAn input holds until the next one. More than MaxInputs a tick are not read, which\nholds up their sender alone. The stream of changes ends with a *BadInput at the\nfirst that is out of range.","params":[{"name":"room","required":true,"schema":{"type":"string"}},{"name":"name","required":true,"schema":{"type":"string"}},{"name":"inputs","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"object","properties":{"you":{"type":"integer","format":"int64"},"now":{"$ref":"#/components/schemas/world.State"},"changes":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"required":["you","now","changes"]}},"errors":[{"code":3001,"message":"arena.BadName"},{"code":3002,"message":"arena.Full"},{"code":3003,"message":"arena.BadInput"}],"x-wirecall":{"service":"Arena","streams":{"params":{"inputs":{"$ref":"#/components/schemas/world.Input"}},"results":{"changes":{"$ref":"#/components/schemas/world.Delta"}}},"results":["you","now","changes"],"errors":[{"name":"arena.BadName","code":3001,"data":{"$ref":"#/components/schemas/arena.BadName"}},{"name":"arena.Full","code":3002,"data":{"$ref":"#/components/schemas/arena.Full"}},{"name":"arena.BadInput","code":3003,"data":{"$ref":"#/components/schemas/arena.BadInput"}}]}},
-{"name":"Arena.Watch","tags":[{"$ref":"#/components/tags/Arena"}],"summary":"Watch returns what there is in a room, and a stream of how that changes, with each tick.","description":"Watch returns what there is in a room, and a stream of how that changes, with each\ntick. For one who reads slowly several ticks come as one.","params":[{"name":"room","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"object","properties":{"now":{"$ref":"#/components/schemas/world.State"},"changes":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"required":["now","changes"]}},"errors":[{"code":3001,"message":"arena.BadName"},{"code":3002,"message":"arena.Full"}],"x-wirecall":{"service":"Arena","streams":{"results":{"changes":{"$ref":"#/components/schemas/world.Delta"}}},"results":["now","changes"],"errors":[{"name":"arena.BadName","code":3001,"data":{"$ref":"#/components/schemas/arena.BadName"}},{"name":"arena.Full","code":3002,"data":{"$ref":"#/components/schemas/arena.Full"}}]}}
+{"name":"Arena.Enter","tags":[{"$ref":"#/components/tags/Arena"}],"description":"Enter makes a player, who is in no room yet.","params":[],"result":{"name":"result","schema":{"$ref":"#/components/schemas/arena.Ticket"}},"errors":[{"code":3001,"message":"arena.BadName"},{"code":3002,"message":"arena.Full"}],"x-wirecall":{"service":"Arena","idempotent":true,"errors":[{"name":"arena.BadName","code":3001,"data":{"$ref":"#/components/schemas/arena.BadName"}},{"name":"arena.Full","code":3002,"data":{"$ref":"#/components/schemas/arena.Full"}}]}},
+{"name":"Arena.Play","tags":[{"$ref":"#/components/tags/Arena"}],"summary":"Play has a player in a room, under a name, until the call ends.","description":"Play has a player in a room, under a name, until the call ends. A player who comes\nback within Absence after a node was lost, to any node, still has its gems.\nAn input holds until the next one. More than MaxInputs a tick are not read, which\nholds up their sender alone. The first that is out of range ends the call with a\n*BadInput.","params":[{"name":"room","required":true,"schema":{"type":"string"}},{"name":"name","required":true,"schema":{"type":"string"}},{"name":"key","required":true,"schema":{"type":"string"}},{"name":"inputs","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":3001,"message":"arena.BadName"},{"code":3002,"message":"arena.Full"},{"code":3003,"message":"arena.BadInput"}],"x-wirecall":{"service":"Arena","streams":{"params":{"inputs":{"$ref":"#/components/schemas/world.Input"}}},"errors":[{"name":"arena.BadName","code":3001,"data":{"$ref":"#/components/schemas/arena.BadName"}},{"name":"arena.Full","code":3002,"data":{"$ref":"#/components/schemas/arena.Full"}},{"name":"arena.BadInput","code":3003,"data":{"$ref":"#/components/schemas/arena.BadInput"}}]}},
+{"name":"Arena.Watch","tags":[{"$ref":"#/components/tags/Arena"}],"summary":"Watch streams how a room changes, with each tick.","description":"Watch streams how a room changes, with each tick. It begins with a state. A client\nthat goes on behind an event, on any node, misses none; one that has come too far\nbehind gets a *topic.GapError and begins anew.","params":[{"name":"room","required":true,"schema":{"type":"string"}},{"name":"after","required":true,"schema":{"$ref":"#/components/schemas/topic.Seq"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":3001,"message":"arena.BadName"},{"code":3002,"message":"arena.Full"},{"code":3004,"message":"topic.GapError"}],"x-wirecall":{"service":"Arena","streams":{"results":{"r0":{"$ref":"#/components/schemas/topic.EventOfFrame"}}},"idempotent":true,"cursor":{"param":"after","path":["seq"]},"errors":[{"name":"arena.BadName","code":3001,"data":{"$ref":"#/components/schemas/arena.BadName"}},{"name":"arena.Full","code":3002,"data":{"$ref":"#/components/schemas/arena.Full"}},{"name":"topic.GapError","code":3004,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}}
 ],"components":{"schemas":{
 "arena.BadInput":{"type":"object","properties":{"max":{"type":"integer","format":"int64","description":"along each axis, in both directions"}},"required":["max"],"description":"BadInput is the error of an input that no stick and no key makes."},
 "arena.BadName":{"type":"object","properties":{"what":{"type":"string","description":"room or name"},"max":{"type":"integer","format":"int64","description":"characters"}},"required":["what","max"],"description":"BadName is the error of the name of a room or a player that is empty, is too long, or\nhas characters that are not shown."},
+"arena.Frame":{"type":"object","properties":{"state":{"$ref":"#/components/schemas/world.State"},"delta":{"$ref":"#/components/schemas/world.Delta"},"node":{"type":"string","description":"that leads the room; with a state"},"vacant":{"type":"boolean","description":"the node does not lead the room any more"}},"description":"A Frame is what everybody is to know of a tick: every SnapshotEvery ticks the state, and\nelse what has changed since the frame before."},
 "arena.Full":{"type":"object","properties":{"what":{"type":"string","description":"rooms, players or people"},"max":{"type":"integer","format":"int64"}},"required":["what","max"],"description":"Full is the error of what would be one too many."},
+"arena.Ticket":{"type":"object","properties":{"you":{"type":"integer","format":"int64","description":"the id, which everybody sees"},"key":{"type":"string","description":"lets whoever has it play"}},"required":["you","key"],"description":"A Ticket is what a client knows of its player."},
+"topic.EventOfFrame":{"type":"object","properties":{"seq":{"$ref":"#/components/schemas/topic.Seq"},"time":{"type":"string","format":"date-time"},"value":{"$ref":"#/components/schemas/arena.Frame"}},"required":["seq","time","value"],"description":"An Event is what was published, with its place in the topic and the time at which it was\nstored."},
+"topic.GapError":{"type":"object","properties":{"after":{"allOf":[{"$ref":"#/components/schemas/topic.Seq"}],"description":"what the subscription had come to"},"begin":{"allOf":[{"$ref":"#/components/schemas/topic.Seq"}],"description":"behind which nothing is missing"}},"required":["after","begin"],"description":"A GapError is the error of a subscription whose next event is no longer stored, or that\nwas of another epoch. It is never passed over in silence: the application sends its\nstate anew, for example, and subscribes after Begin."},
+"topic.Seq":{"type":"string","description":"A Seq is the place of an event in its topic, as text: the epoch of the topic, a dot\nand a number that grows with each event. It is what clients keep as a cursor, and\nopaque to them. The empty Seq is before the first event, in every epoch."},
 "world.Delta":{"type":"object","properties":{"tick":{"type":"integer","format":"int64","description":"of the later state"},"entered":{"type":["array","null"],"items":{"$ref":"#/components/schemas/world.Player"}},"moved":{"type":["array","null"],"items":{"$ref":"#/components/schemas/world.Move"}},"left":{"type":["array","null"],"items":{"type":"integer","format":"int64"},"description":"ids of players"},"placed":{"type":["array","null"],"items":{"$ref":"#/components/schemas/world.Gem"}},"taken":{"type":["array","null"],"items":{"type":"integer","format":"int64"},"description":"ids of gems"}},"required":["tick"],"description":"A Delta is what is different between two states of a world, however many ticks are\nbetween them."},
 "world.Gem":{"type":"object","properties":{"id":{"type":"integer","format":"int64"},"x":{"type":"integer","format":"int64"},"y":{"type":"integer","format":"int64"}},"required":["id","x","y"],"description":"A Gem lies where it is until it is collected."},
 "world.Input":{"type":"object","properties":{"x":{"type":"integer","format":"int64"},"y":{"type":"integer","format":"int64"}},"required":["x","y"],"description":"An Input is the direction and the speed that a player wants, from -Full to Full along\neach axis. Together they are at most full speed, so that a diagonal is not faster."},
 "world.Move":{"type":"object","properties":{"id":{"type":"integer","format":"int64"},"x":{"type":"integer","format":"int64"},"y":{"type":"integer","format":"int64"},"score":{"type":"integer","format":"int64"}},"required":["id","x","y","score"],"description":"A Move is the new place and score of a player."},
 "world.Player":{"type":"object","properties":{"id":{"type":"integer","format":"int64"},"name":{"type":"string"},"x":{"type":"integer","format":"int64"},"y":{"type":"integer","format":"int64"},"score":{"type":"integer","format":"int64"}},"required":["id","name","x","y","score"],"description":"A Player has the gems that it has collected as its score."},
 "world.State":{"type":"object","properties":{"tick":{"type":"integer","format":"int64"},"players":{"type":["array","null"],"items":{"$ref":"#/components/schemas/world.Player"}},"gems":{"type":["array","null"],"items":{"$ref":"#/components/schemas/world.Gem"}}},"required":["tick","players","gems"],"description":"A State is what there is at a tick, sorted by id. Nothing changes a State that a World\nhas returned, so that many may read it."}
-},"tags":{"Arena":{"name":"Arena","description":"Arena is the game. A room is made by whoever comes first, and ends with the last."}}}}`
+},"tags":{"Arena":{"name":"Arena","description":"Arena is the game. A room is made by whoever comes first."}}}}`
 
 // ArenaService serves impl as the service Arena.
 func ArenaService(impl Arena) rpc.Service {
-	return rpc.Service{Name: "Arena", Impl: impl, Methods: []*rpc.Method{&arenaPlay, &arenaWatch}, Description: arenaDescription}
+	return rpc.Service{Name: "Arena", Impl: impl, Methods: []*rpc.Method{&arenaEnter, &arenaPlay, &arenaWatch}, Description: arenaDescription}
 }
 
 // ArenaClient implements Arena by calls through an rpc.Caller.
@@ -56,32 +64,49 @@ var arenaFull = gen1.Error[*Full]("arena.Full", 3002)
 
 var arenaBadInput = gen1.Error[*BadInput]("arena.BadInput", 3003)
 
-// Play enters a room. It returns the id of the player, and what Watch does: the
-// player enters with the first change, and leaves with the end of the stream.
+var arenaGapError = gen1.Error[*topic.GapError]("topic.GapError", 3004)
+
+// Enter makes a player, who is in no room yet.
+func (c *ArenaClient) Enter(ctx context.Context) (Ticket, error) {
+	var r Ticket
+	err := c.caller.Call(ctx, &rpc.Call{Method: &arenaEnter, Result: &r})
+	return r, err
+}
+
+var arenaEnter = rpc.Method{
+	Name: ArenaEnterMethod, Service: "Arena", Idempotent: true,
+	Errors: []*rpc.ErrorType{arenaBadName, arenaFull},
+	New:    func() (any, any) { return nil, new(Ticket) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*Ticket)
+		*r, err = impl.(Arena).Enter(ctx)
+		return err
+	},
+}
+
+// Play has a player in a room, under a name, until the call ends. A player who comes
+// back within Absence after a node was lost, to any node, still has its gems.
 // An input holds until the next one. More than MaxInputs a tick are not read, which
-// holds up their sender alone. The stream of changes ends with a *BadInput at the
-// first that is out of range.
-func (c *ArenaClient) Play(ctx context.Context, room string, name string, inputs iter.Seq2[world.Input, error]) (you int, now world.State, changes iter.Seq2[rpc.Shared[world.Delta], error], err error) {
-	var r arenaPlayResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: &arenaPlay, Params: &arenaPlayParams{room, name, gen1.Send(inputs)}, Result: &r})
-	return r.You, r.Now, gen1.Receive[rpc.Shared[world.Delta]](r.Changes), err
+// holds up their sender alone. The first that is out of range ends the call with a
+// *BadInput.
+func (c *ArenaClient) Play(ctx context.Context, room string, name string, key string, inputs iter.Seq2[world.Input, error]) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &arenaPlay, Params: &arenaPlayParams{room, name, key, gen1.Send(inputs)}})
 }
 
 var arenaPlay = rpc.Method{
-	Name: ArenaPlayMethod, Service: "Arena", Params: []string{"room", "name", "inputs"}, Results: []string{"you", "now", "changes"},
+	Name: ArenaPlayMethod, Service: "Arena", Params: []string{"room", "name", "key", "inputs"},
 	Errors: []*rpc.ErrorType{arenaBadName, arenaFull, arenaBadInput},
-	New:    gen1.New[arenaPlayParams, arenaPlayResult],
+	New:    func() (any, any) { return new(arenaPlayParams), nil },
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		p, r := c.Params.(*arenaPlayParams), c.Result.(*arenaPlayResult)
-		you, now, changes, err := impl.(Arena).Play(ctx, p.Room, p.Name, gen1.Receive[world.Input](p.Inputs))
-		r.You, r.Now, r.Changes = you, now, gen1.Send(changes)
-		return err
+		p := c.Params.(*arenaPlayParams)
+		return impl.(Arena).Play(ctx, p.Room, p.Name, p.Key, gen1.Receive[world.Input](p.Inputs))
 	},
 }
 
 type arenaPlayParams struct {
 	Room   string
 	Name   string
+	Key    string
 	Inputs gen1.Stream
 }
 
@@ -91,68 +116,72 @@ func (p *arenaPlayParams) Field(i int) any {
 		return &p.Room
 	case 1:
 		return &p.Name
+	case 2:
+		return &p.Key
 	default:
 		return &p.Inputs
 	}
 }
 
-type arenaPlayResult struct {
-	You     int
-	Now     world.State
-	Changes gen1.Stream
-}
-
-func (p *arenaPlayResult) Field(i int) any {
-	switch i {
-	case 0:
-		return &p.You
-	case 1:
-		return &p.Now
-	default:
-		return &p.Changes
-	}
-}
-
-// Watch returns what there is in a room, and a stream of how that changes, with each
-// tick. For one who reads slowly several ticks come as one.
-func (c *ArenaClient) Watch(ctx context.Context, room string) (now world.State, changes iter.Seq2[rpc.Shared[world.Delta], error], err error) {
-	var r arenaWatchResult
-	err = c.caller.Call(ctx, &rpc.Call{Method: &arenaWatch, Params: &arenaWatchParams{room}, Result: &r})
-	return r.Now, gen1.Receive[rpc.Shared[world.Delta]](r.Changes), err
+// Watch streams how a room changes, with each tick. It begins with a state. A client
+// that goes on behind an event, on any node, misses none; one that has come too far
+// behind gets a *topic.GapError and begins anew.
+func (c *ArenaClient) Watch(ctx context.Context, room string, after topic.Seq) (iter.Seq2[topic.Event[Frame], error], error) {
+	p := arenaWatchParams{room, after}
+	var r gen1.Stream
+	call := rpc.Call{Method: &arenaWatch, Params: &p, Result: &r}
+	err := c.caller.Call(ctx, new(call))
+	return gen1.Cursor(ctx, c.caller, &call, func(m topic.Event[Frame]) { p.After = m.Seq }), err
 }
 
 var arenaWatch = rpc.Method{
-	Name: ArenaWatchMethod, Service: "Arena", Params: []string{"room"}, Results: []string{"now", "changes"},
-	Errors: []*rpc.ErrorType{arenaBadName, arenaFull},
-	New:    gen1.New[arenaWatchParams, arenaWatchResult],
+	Name: ArenaWatchMethod, Service: "Arena", Params: []string{"room", "after"}, Idempotent: true, Cursor: "after",
+	Errors: []*rpc.ErrorType{arenaBadName, arenaFull, arenaGapError},
+	New:    gen1.New[arenaWatchParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
-		p, r := c.Params.(*arenaWatchParams), c.Result.(*arenaWatchResult)
-		now, changes, err := impl.(Arena).Watch(ctx, p.Room)
-		r.Now, r.Changes = now, gen1.Send(changes)
+		p, r := c.Params.(*arenaWatchParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Arena).Watch(ctx, p.Room, p.After)
+		*r = gen1.Send(r0)
 		return err
 	},
 }
 
 type arenaWatchParams struct {
-	Room string
+	Room  string
+	After topic.Seq
 }
 
-func (p *arenaWatchParams) Field(int) any {
-	return &p.Room
-}
-
-type arenaWatchResult struct {
-	Now     world.State
-	Changes gen1.Stream
-}
-
-func (p *arenaWatchResult) Field(i int) any {
+func (p *arenaWatchParams) Field(i int) any {
 	switch i {
 	case 0:
-		return &p.Now
+		return &p.Room
 	default:
-		return &p.Changes
+		return &p.After
 	}
+}
+
+func appendTicketJSON(dst []byte, v *Ticket) []byte {
+	dst = append(dst, `{"you":`...)
+	dst = jsongen.AppendInt(dst, &v.You)
+	dst = append(dst, `,"key":`...)
+	dst = jsongen.AppendString(dst, &v.Key)
+	return append(dst, '}')
+}
+
+var ticketJSON = jsongen.Fields{"you", "key"}
+
+func decodeTicketJSON(s []byte, i int, v *Ticket) int {
+	f, i := ticketJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.You)
+		case 1:
+			i = jsongen.String(s, i, &v.Key)
+		}
+		f, i = ticketJSON.Next(s, i, f)
+	}
+	return i
 }
 
 func appendWorldInputJSON(dst []byte, v *world.Input) []byte {
@@ -271,11 +300,170 @@ func decodeWorldStateJSON(s []byte, i int, v *world.State) int {
 	return i
 }
 
+func appendWorldMoveJSON(dst []byte, v *world.Move) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = jsongen.AppendInt(dst, &v.ID)
+	dst = append(dst, `,"x":`...)
+	dst = jsongen.AppendInt(dst, &v.X)
+	dst = append(dst, `,"y":`...)
+	dst = jsongen.AppendInt(dst, &v.Y)
+	dst = append(dst, `,"score":`...)
+	dst = jsongen.AppendInt(dst, &v.Score)
+	return append(dst, '}')
+}
+
+var worldMoveJSON = jsongen.Fields{"id", "x", "y", "score"}
+
+func decodeWorldMoveJSON(s []byte, i int, v *world.Move) int {
+	f, i := worldMoveJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.ID)
+		case 1:
+			i = jsongen.Int(s, i, &v.X)
+		case 2:
+			i = jsongen.Int(s, i, &v.Y)
+		case 3:
+			i = jsongen.Int(s, i, &v.Score)
+		}
+		f, i = worldMoveJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendWorldDeltaJSON(dst []byte, v *world.Delta) []byte {
+	dst = append(dst, `{"tick":`...)
+	dst = jsongen.AppendInt(dst, &v.Tick)
+	if len(v.Entered) > 0 {
+		dst = append(dst, `,"entered":`...)
+		dst = jsongen.AppendSlice(dst, &v.Entered, appendWorldPlayerJSON)
+	}
+	if len(v.Moved) > 0 {
+		dst = append(dst, `,"moved":`...)
+		dst = jsongen.AppendSlice(dst, &v.Moved, appendWorldMoveJSON)
+	}
+	if len(v.Left) > 0 {
+		dst = append(dst, `,"left":`...)
+		dst = jsongen.AppendSlice(dst, &v.Left, jsongen.AppendInt)
+	}
+	if len(v.Placed) > 0 {
+		dst = append(dst, `,"placed":`...)
+		dst = jsongen.AppendSlice(dst, &v.Placed, appendWorldGemJSON)
+	}
+	if len(v.Taken) > 0 {
+		dst = append(dst, `,"taken":`...)
+		dst = jsongen.AppendSlice(dst, &v.Taken, jsongen.AppendInt)
+	}
+	return append(dst, '}')
+}
+
+var worldDeltaJSON = jsongen.Fields{"tick", "entered", "moved", "left", "placed", "taken"}
+
+func decodeWorldDeltaJSON(s []byte, i int, v *world.Delta) int {
+	f, i := worldDeltaJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.Tick)
+		case 1:
+			i = jsongen.Slice(s, i, &v.Entered, decodeWorldPlayerJSON)
+		case 2:
+			i = jsongen.Slice(s, i, &v.Moved, decodeWorldMoveJSON)
+		case 3:
+			i = jsongen.Slice(s, i, &v.Left, jsongen.Int)
+		case 4:
+			i = jsongen.Slice(s, i, &v.Placed, decodeWorldGemJSON)
+		case 5:
+			i = jsongen.Slice(s, i, &v.Taken, jsongen.Int)
+		}
+		f, i = worldDeltaJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendFrameJSON(dst []byte, v *Frame) []byte {
+	dst = append(dst, '{')
+	if v.State != nil {
+		dst = append(jsongen.Comma(dst), `"state":`...)
+		dst = jsongen.AppendPointer(dst, &v.State, appendWorldStateJSON)
+	}
+	if v.Delta != nil {
+		dst = append(jsongen.Comma(dst), `"delta":`...)
+		dst = jsongen.AppendPointer(dst, &v.Delta, appendWorldDeltaJSON)
+	}
+	if v.Node != "" {
+		dst = append(jsongen.Comma(dst), `"node":`...)
+		dst = jsongen.AppendString(dst, &v.Node)
+	}
+	if v.Vacant {
+		dst = append(jsongen.Comma(dst), `"vacant":`...)
+		dst = jsongen.AppendBool(dst, &v.Vacant)
+	}
+	return append(dst, '}')
+}
+
+var frameJSON = jsongen.Fields{"state", "delta", "node", "vacant"}
+
+func decodeFrameJSON(s []byte, i int, v *Frame) int {
+	f, i := frameJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Pointer(s, i, &v.State, decodeWorldStateJSON)
+		case 1:
+			i = jsongen.Pointer(s, i, &v.Delta, decodeWorldDeltaJSON)
+		case 2:
+			i = jsongen.String(s, i, &v.Node)
+		case 3:
+			i = jsongen.Bool(s, i, &v.Vacant)
+		}
+		f, i = frameJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendTopicEventFrameJSON(dst []byte, v *topic.Event[Frame]) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = jsongen.AppendString(dst, &v.Seq)
+	dst = append(dst, `,"time":`...)
+	if dst = jsongen.AppendTime(dst, &v.Time); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"value":`...)
+	dst = appendFrameJSON(dst, &v.Value)
+	return append(dst, '}')
+}
+
+var topicEventFrameJSON = jsongen.Fields{"seq", "time", "value"}
+
+func decodeTopicEventFrameJSON(s []byte, i int, v *topic.Event[Frame]) int {
+	f, i := topicEventFrameJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Seq)
+		case 1:
+			i = jsongen.Time(s, i, &v.Time)
+		case 2:
+			i = decodeFrameJSON(s, i, &v.Value)
+		}
+		f, i = topicEventFrameJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func init() {
+	jsongen.Register((*Ticket)(nil), 0xd8d1c9452103c62f,
+		func(dst []byte, v any) []byte { return appendTicketJSON(dst, v.(*Ticket)) },
+		func(s []byte, i int, v any) int { return decodeTicketJSON(s, i, v.(*Ticket)) })
 	jsongen.Register((*world.Input)(nil), 0x32891298d0e697ad,
 		func(dst []byte, v any) []byte { return appendWorldInputJSON(dst, v.(*world.Input)) },
 		func(s []byte, i int, v any) int { return decodeWorldInputJSON(s, i, v.(*world.Input)) })
-	jsongen.Register((*world.State)(nil), 0x332a8a6c4ba37743,
-		func(dst []byte, v any) []byte { return appendWorldStateJSON(dst, v.(*world.State)) },
-		func(s []byte, i int, v any) int { return decodeWorldStateJSON(s, i, v.(*world.State)) })
+	jsongen.Register((*topic.Seq)(nil), 0x704be0d8faaffc58,
+		func(dst []byte, v any) []byte { return jsongen.AppendString(dst, v.(*topic.Seq)) },
+		func(s []byte, i int, v any) int { return jsongen.String(s, i, v.(*topic.Seq)) })
+	jsongen.Register((*topic.Event[Frame])(nil), 0xdee4dc2b517e4119,
+		func(dst []byte, v any) []byte { return appendTopicEventFrameJSON(dst, v.(*topic.Event[Frame])) },
+		func(s []byte, i int, v any) int { return decodeTopicEventFrameJSON(s, i, v.(*topic.Event[Frame])) })
 }

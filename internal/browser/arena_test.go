@@ -108,7 +108,7 @@ func bots(t *testing.T, service, room string, n int) {
 func TestArenaRefuses(t *testing.T) {
 	_, address := serveExample(t, "arena", "serve")
 	p := open(t, address+"?room=lobby&name="+url.QueryEscape("\u202eada"))
-	await(t, p, `document.querySelector("#problem").textContent === "the name must have 1 to 24 visible characters"`)
+	await(t, p, `document.querySelector("#problem").textContent === "the name must have 1 to 20 visible characters"`)
 	do(t, p, chromedp.SetValue(chromedp.CSS("#name"), "Ada"), chromedp.Click(chromedp.CSS("#welcome [value=play]")))
 	await(t, p, players+` === "Ada"`)
 }
@@ -130,14 +130,14 @@ func openTimeline(t *testing.T) *page {
 	return p
 }
 
-// Deltas make the same states in TypeScript as in Go.
-func TestArenaDeltas(t *testing.T) {
+// Frames make the same states in TypeScript as in Go.
+func TestArenaFrames(t *testing.T) {
 	p := openTimeline(t)
 	w, random := world.New(1), rand.New(rand.NewPCG(1, 2))
 	states := []world.State{w.State()}
-	var deltas []world.Delta
+	var frames []arena.Frame
 	for range 100 {
-		w.Enter("somebody")
+		w.Enter(random.Int64N(1<<53), "somebody")
 		for range random.IntN(10) {
 			for _, player := range w.State().Players {
 				w.Steer(player.ID, world.Chase(w.State(), player.ID))
@@ -149,12 +149,13 @@ func TestArenaDeltas(t *testing.T) {
 		}
 		w.Step()
 		states = append(states, w.State())
-		deltas = append(deltas, world.Diff(states[len(states)-2], states[len(states)-1]))
+		delta := world.Diff(states[len(states)-2], states[len(states)-1])
+		frames = append(frames, arena.Frame{Delta: &delta})
 	}
 	got := eval[[]world.State](t, p, fmt.Sprintf(`(() => {
-		let state = %s;
-		return %s.map((delta) => (state = timeline.apply(state, delta)));
-	})()`, jsonOf(t, states[0]), jsonOf(t, deltas)))
+		let state = timeline.apply(undefined, %s);
+		return %s.map((frame) => (state = timeline.apply(state, frame)));
+	})()`, jsonOf(t, arena.Frame{State: &states[0]}), jsonOf(t, frames)))
 	for i, want := range states[1:] {
 		if got := got[i]; got.Tick != want.Tick || !slices.Equal(got.Players, want.Players) || !slices.Equal(got.Gems, want.Gems) {
 			t.Fatalf("the state %d is %+v, want %+v", i, got, want)

@@ -9,6 +9,7 @@ require (
 	github.com/evanw/esbuild v0.28.2
 	github.com/tetratelabs/wazero v1.12.0
 	github.com/wirecall/wirecall v0.0.0
+	github.com/wirecall/wirecall/example/arena v0.0.0
 )
 
 require (
@@ -25,6 +26,11 @@ require (
 	golang.org/x/tools v0.52.0 // indirect
 )
 
-replace github.com/wirecall/wirecall => ../..
+replace (
+	github.com/wirecall/wirecall => ../..
+	github.com/wirecall/wirecall/cluster => ../../cluster
+	github.com/wirecall/wirecall/example/arena => ../../example/arena
+	github.com/wirecall/wirecall/example/internal/embedded => ../../example/internal/embedded
+)
 
 tool github.com/wirecall/wirecall/cmd/wirecall

@@ -15,7 +15,7 @@ type State struct {
 
 // A Player has the gems that it has collected as its score.
 type Player struct {
-	ID    int    `json:"id"`
+	ID    int64  `json:"id"`
 	Name  string `json:"name"`
 	X     int    `json:"x"`
 	Y     int    `json:"y"`
@@ -35,21 +35,21 @@ type Delta struct {
 	Tick    int      `json:"tick"` // of the later state
 	Entered []Player `json:"entered,omitempty"`
 	Moved   []Move   `json:"moved,omitempty"`
-	Left    []int    `json:"left,omitempty"` // ids of players
+	Left    []int64  `json:"left,omitempty"` // ids of players
 	Placed  []Gem    `json:"placed,omitempty"`
 	Taken   []int    `json:"taken,omitempty"` // ids of gems
 }
 
 // A Move is the new place and score of a player.
 type Move struct {
-	ID    int `json:"id"`
-	X     int `json:"x"`
-	Y     int `json:"y"`
-	Score int `json:"score"`
+	ID    int64 `json:"id"`
+	X     int   `json:"x"`
+	Y     int   `json:"y"`
+	Score int   `json:"score"`
 }
 
 // Player returns the player with an id.
-func (s State) Player(id int) (p Player, ok bool) {
+func (s State) Player(id int64) (p Player, ok bool) {
 	return find(s.Players, id, playerID)
 }
 
@@ -78,11 +78,11 @@ func (s State) Apply(d Delta) State {
 	return s
 }
 
-func playerID(p Player) int { return p.ID }
-func gemID(g Gem) int       { return g.ID }
+func playerID(p Player) int64 { return p.ID }
+func gemID(g Gem) int         { return g.ID }
 
 // compare returns what only is has, and the ids of what only was has.
-func compare[T any](was, is []T, id func(T) int) (added []T, removed []int) {
+func compare[T any, ID cmp.Ordered](was, is []T, id func(T) ID) (added []T, removed []ID) {
 	for _, v := range is {
 		if _, ok := find(was, id(v), id); !ok {
 			added = append(added, v)
@@ -96,14 +96,17 @@ func compare[T any](was, is []T, id func(T) int) (added []T, removed []int) {
 	return added, removed
 }
 
-// change returns a copy of a list with what is added and without what is removed. Ids only
-// rise, so that what is added belongs at the end.
-func change[T any](list, added []T, removed []int, id func(T) int) []T {
-	left := slices.DeleteFunc(slices.Clone(list), func(v T) bool { return slices.Contains(removed, id(v)) })
-	return append(left, added...)
+// change returns a copy of a list with what is added and without what is removed.
+func change[T any, ID cmp.Ordered](list, added []T, removed []ID, id func(T) ID) []T {
+	list = slices.DeleteFunc(slices.Clone(list), func(v T) bool { return slices.Contains(removed, id(v)) })
+	for _, v := range added {
+		i, _ := index(list, id(v), id)
+		list = slices.Insert(list, i, v)
+	}
+	return list
 }
 
-func find[T any](list []T, want int, id func(T) int) (v T, ok bool) {
+func find[T any, ID cmp.Ordered](list []T, want ID, id func(T) ID) (v T, ok bool) {
 	i, ok := index(list, want, id)
 	if ok {
 		v = list[i]
@@ -111,13 +114,13 @@ func find[T any](list []T, want int, id func(T) int) (v T, ok bool) {
 	return v, ok
 }
 
-func index[T any](list []T, want int, id func(T) int) (i int, ok bool) {
-	return slices.BinarySearchFunc(list, want, func(v T, want int) int { return cmp.Compare(id(v), want) })
+func index[T any, ID cmp.Ordered](list []T, want ID, id func(T) ID) (i int, ok bool) {
+	return slices.BinarySearchFunc(list, want, func(v T, want ID) int { return cmp.Compare(id(v), want) })
 }
 
 // Chase returns the input that takes a player to the nearest of the gems to which the
 // fewest others are nearer. This is how bots play.
-func Chase(s State, player int) Input {
+func Chase(s State, player int64) Input {
 	p, ok := s.Player(player)
 	if !ok || len(s.Gems) == 0 {
 		return Input{}

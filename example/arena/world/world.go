@@ -46,47 +46,57 @@ func root(n int) (r int) {
 
 // A World is the state of one arena. It must not be used concurrently.
 type World struct {
-	random  *rand.Rand
-	state   State
-	inputs  map[int]Input // by player
-	players int           // that have ever been here: the last one's id
-	gems    int           // likewise
+	random *rand.Rand
+	state  State
+	inputs map[int64]Input // by player
+	gems   int             // that have ever been here: the last one's id
 }
 
 // New returns a World without players, at tick 0.
 func New(seed uint64) *World {
-	w := &World{random: rand.New(rand.NewPCG(seed, 0)), inputs: make(map[int]Input)}
-	for range Gems {
-		w.placeGem()
+	return Resume(seed, State{})
+}
+
+// Resume returns a World that goes on from a state, in which players stand still.
+func Resume(seed uint64, s State) *World {
+	w := &World{random: rand.New(rand.NewPCG(seed, uint64(s.Tick))), inputs: make(map[int64]Input)}
+	w.state = State{s.Tick, slices.Clone(s.Players), slices.Clone(s.Gems)}
+	for _, p := range s.Players {
+		w.inputs[p.ID] = Input{}
 	}
+	for _, g := range s.Gems {
+		w.gems = max(w.gems, g.ID)
+	}
+	w.placeGems()
 	return w
 }
 
-// Enter adds a player at a random place and returns its id. Ids are never used again.
-func (w *World) Enter(name string) (id int) {
-	w.players++
-	id = w.players
+// Enter adds a player at a random place. One that is here already stays where it is.
+func (w *World) Enter(id int64, name string) {
+	i, here := index(w.state.Players, id, playerID)
+	if here {
+		return
+	}
 	w.inputs[id] = Input{}
-	w.state.Players = append(w.state.Players, Player{ID: id, Name: name, X: w.place(Radius), Y: w.place(Radius)})
-	return id
+	w.state.Players = slices.Insert(w.state.Players, i, Player{ID: id, Name: name, X: w.place(Radius), Y: w.place(Radius)})
 }
 
 // Leave removes a player.
-func (w *World) Leave(id int) {
+func (w *World) Leave(id int64) {
 	delete(w.inputs, id)
 	w.state.Players = slices.DeleteFunc(w.state.Players, func(p Player) bool { return p.ID == id })
 }
 
 // Steer sets the input of a player, which holds until the next one. A player that has left
 // and an invalid input are ignored.
-func (w *World) Steer(id int, in Input) {
+func (w *World) Steer(id int64, in Input) {
 	if _, here := w.inputs[id]; here && in.Valid() {
 		w.inputs[id] = in
 	}
 }
 
 // Step makes a tick: all players move, and then collect what they touch. A gem that several
-// touch goes to the one who has the fewest, or to the oldest of those. Each gem that is
+// touch goes to the one who has the fewest, or to the first of those by id. Each gem that is
 // collected is replaced by another.
 func (w *World) Step() {
 	w.state.Tick++
@@ -96,9 +106,7 @@ func (w *World) Step() {
 		p.X, p.Y = inside(p.X+dx), inside(p.Y+dy)
 	}
 	w.state.Gems = slices.DeleteFunc(w.state.Gems, w.collect)
-	for len(w.state.Gems) < Gems {
-		w.placeGem()
-	}
+	w.placeGems()
 }
 
 // collect gives a gem to a player, and reports whether one touches it.
@@ -122,9 +130,13 @@ func distance(p Player, g Gem) int {
 	return (g.X-p.X)*(g.X-p.X) + (g.Y-p.Y)*(g.Y-p.Y)
 }
 
-// Players returns how many players there are.
-func (w *World) Players() int {
-	return len(w.state.Players)
+// Players returns the ids of the players.
+func (w *World) Players() []int64 {
+	ids := make([]int64, len(w.state.Players))
+	for i, p := range w.state.Players {
+		ids[i] = p.ID
+	}
+	return ids
 }
 
 // State returns a copy of the state.
@@ -132,9 +144,12 @@ func (w *World) State() State {
 	return State{w.state.Tick, slices.Clone(w.state.Players), slices.Clone(w.state.Gems)}
 }
 
-func (w *World) placeGem() {
-	w.gems++
-	w.state.Gems = append(w.state.Gems, Gem{ID: w.gems, X: w.place(GemRadius), Y: w.place(GemRadius)})
+// placeGems adds the gems that are missing.
+func (w *World) placeGems() {
+	for len(w.state.Gems) < Gems {
+		w.gems++
+		w.state.Gems = append(w.state.Gems, Gem{ID: w.gems, X: w.place(GemRadius), Y: w.place(GemRadius)})
+	}
 }
 
 // place returns a random coordinate of something with a radius.

@@ -11,7 +11,7 @@ import (
 // at returns a world of one player at a place, and of one gem.
 func at(x, y int, gem Gem) *World {
 	w := New(1)
-	w.Enter("ann")
+	w.Enter(1, "ann")
 	w.state.Players[0].X, w.state.Players[0].Y = x, y
 	w.state.Gems = append(make([]Gem, Gems-1), gem) // the others are in a corner
 	return w
@@ -59,7 +59,7 @@ func TestCollects(t *testing.T) {
 	}
 	for ben, want := range []int{1, 0, 0} { // and ann has one
 		w := at(500, 500, Gem{ID: 1, X: 520, Y: 500})
-		w.Enter("ben")
+		w.Enter(2, "ben")
 		w.state.Players[1].X, w.state.Players[1].Y = 520, 500
 		w.state.Players[0].Score, w.state.Players[1].Score = 1, ben
 		w.Step()
@@ -71,12 +71,46 @@ func TestCollects(t *testing.T) {
 
 func TestLeave(t *testing.T) {
 	w := New(1)
-	ann := w.Enter("ann")
-	w.Leave(ann)
-	w.Leave(ann)
-	w.Steer(ann, Input{Full, 0})
-	if ben := w.Enter("ben"); ben == ann || w.Players() != 1 || len(w.inputs) != 1 {
-		t.Errorf("%d players, %d inputs; ben is %d, ann was %d", w.Players(), len(w.inputs), ben, ann)
+	w.Enter(1, "ann")
+	w.Leave(1)
+	w.Leave(1)
+	w.Steer(1, Input{Full, 0})
+	w.Enter(2, "ben")
+	if players := w.Players(); !slices.Equal(players, []int64{2}) || len(w.inputs) != 1 {
+		t.Errorf("the players %d, %d inputs", players, len(w.inputs))
+	}
+}
+
+// A world that goes on from a state has its players, who stay who they are, and gives no
+// gem the id of another.
+func TestResume(t *testing.T) {
+	game := play(3, 300)
+	i := slices.IndexFunc(game, func(s State) bool { return s.Tick > 100 && len(s.Players) > 2 })
+	was := game[i]
+	w := Resume(2, was)
+	if !equal(w.State(), was) {
+		t.Errorf("goes on from %+v, was %+v", w.State(), was)
+	}
+	ids := make(map[int]State) // of the last state with each gem
+	for range 600 {
+		s := w.State()
+		for i, p := range s.Players {
+			w.Enter(p.ID, "somebody else")
+			w.Steer(p.ID, Chase(s, p.ID))
+			if p.Name != was.Players[i].Name || p.Score < was.Players[i].Score {
+				t.Fatalf("the player %+v was %+v", p, was.Players[i])
+			}
+		}
+		for _, g := range s.Gems {
+			if last, was := ids[g.ID]; was && last.Tick != s.Tick-1 {
+				t.Fatalf("a gem of tick %d has the id of one of tick %d", s.Tick, last.Tick)
+			}
+			ids[g.ID] = s
+		}
+		w.Step()
+	}
+	if len(ids) < 2*Gems {
+		t.Errorf("only %d gems", len(ids))
 	}
 }
 
@@ -87,7 +121,8 @@ func play(seed uint64, ticks int) (states []State) {
 	for range ticks {
 		states = append(states, w.State())
 		if random.IntN(10) == 0 {
-			w.Enter(fmt.Sprint("player ", random.IntN(100)))
+			id := random.Int64N(100)
+			w.Enter(id, fmt.Sprint("player ", id))
 		}
 		for _, p := range states[len(states)-1].Players {
 			switch random.IntN(20) {
@@ -160,8 +195,8 @@ func TestDeltas(t *testing.T) {
 func TestChase(t *testing.T) {
 	for seed := range uint64(20) {
 		w := New(seed)
-		for range 6 {
-			w.Enter("bot")
+		for id := range int64(6) {
+			w.Enter(id, "bot")
 		}
 		for range 600 {
 			s := w.State()

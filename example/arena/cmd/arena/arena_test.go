@@ -46,7 +46,7 @@ func TestPrograms(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range []string{"", "serve now", "bots -n 0", "play", "serve -what"} {
+	for _, args := range []string{"", "serve now", "bots -n 0", "play", "serve -what", "serve -nats a -share b"} {
 		if err := run(t.Context(), strings.Fields(args), io.Discard); err != errUsage {
 			t.Errorf("%q: %v", args, err)
 		}

@@ -1,16 +1,22 @@
 // Arena serves the game, with a page at http://localhost:8082, and has bots to play with.
 //
-//	go run ./example/arena/cmd/arena serve
-//	go run ./example/arena/cmd/arena bots -n 20 -room lobby
+//	go run ./cmd/arena serve
+//	go run ./cmd/arena bots -n 20 -room lobby
+//
+// Processes that use the same NATS are one arena. The server of NATS is in the process,
+// unless -nats says where another one is; -share lets other processes use it:
+//
+//	go run ./cmd/arena serve -share localhost:4222
+//	go run ./cmd/arena serve -addr localhost:8083 -nats localhost:4222
 package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/signal"
@@ -18,14 +24,16 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/wirecall/wirecall/cluster"
 	"github.com/wirecall/wirecall/example/arena"
 	"github.com/wirecall/wirecall/example/arena/web"
 	"github.com/wirecall/wirecall/example/arena/world"
+	"github.com/wirecall/wirecall/example/internal/embedded"
 	"github.com/wirecall/wirecall/example/internal/site"
 	"github.com/wirecall/wirecall/rpc"
 )
 
-const usage = `usage: arena serve [-addr localhost:8082]
+const usage = `usage: arena serve [-addr localhost:8082] [-nats URL | -share ADDR] [-node NAME]
        arena bots [-n 10] [-room lobby] [-url ws://localhost:8082/rpc]
 `
 
@@ -53,12 +61,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	url := flags.String("url", "ws://localhost:8082/rpc", "")
 	room := flags.String("room", "lobby", "")
 	n := flags.Int("n", 10, "")
+	var nats embedded.Options
+	flags.StringVar(&nats.URL, "nats", "", "")
+	flags.StringVar(&nats.Share, "share", "", "")
+	node := flags.String("node", rand.Text(), "")
 	if len(args) == 0 || flags.Parse(args[1:]) != nil || flags.NArg() > 0 {
 		return errUsage
 	}
 	switch {
-	case args[0] == "serve":
-		return serve(ctx, *addr, out)
+	case args[0] == "serve" && (nats.URL == "" || nats.Share == ""):
+		return serve(ctx, *addr, *node, nats, out)
 	case args[0] == "bots" && *n > 0:
 		return bots(ctx, *url, *room, *n, out)
 	}
@@ -68,12 +80,19 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // limits are what one client needs at most.
 var limits = rpc.Limits{Calls: 8, Streams: 8, MessageBytes: 64 << 10}
 
-// serve runs the game and its page at an address until ctx ends.
-func serve(ctx context.Context, addr string, out io.Writer) error {
-	host := arena.NewHost(rand.Uint64())
-	ticker := time.NewTicker(arena.Tick)
-	defer ticker.Stop()
-	go host.Run(ctx, ticker.C)
+// serve runs a node of the game and its page at an address until ctx ends.
+func serve(ctx context.Context, addr, node string, nats embedded.Options, out io.Writer) error {
+	nc, stop, err := embedded.Connect(nats)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	bus, err := cluster.NewBus(ctx, nc, &cluster.BusOptions{Classes: arena.Classes, Prefix: "ARENA", Memory: true})
+	if err != nil {
+		return err
+	}
+	host := arena.NewHost(bus, node)
+	defer host.Close()
 	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: limits, Describe: true})
 	srv.Register(arena.ArenaService(host))
 	ln, err := net.Listen("tcp", addr)
@@ -108,17 +127,12 @@ func bots(ctx context.Context, url, room string, n int, out io.Writer) error {
 	}
 }
 
-// bot plays, and again where the server was started again.
+// bot plays over a connection of its own.
 func bot(ctx context.Context, url, room, name string, seen func(world.State)) error {
 	conn, err := rpc.Dial(ctx, url, &rpc.DialOptions{Resume: true, Reconnect: rpc.Reconnect{RetryFirst: true}})
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	for {
-		err := arena.PlayBot(ctx, arena.NewArenaClient(conn), room, name, seen)
-		if conn.Err() != nil || !errors.Is(err, rpc.CodeSessionLost) && !errors.Is(err, rpc.CodeUnavailable) {
-			return err
-		}
-	}
+	return arena.PlayBot(ctx, arena.NewArenaClient(conn), room, name, seen)
 }

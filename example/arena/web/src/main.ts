@@ -4,8 +4,7 @@ import "../../../page/page.css";
 import "./style.css";
 import { badge } from "../../../page/badge.ts";
 import { Network } from "../../../page/network.ts";
-import { another } from "../../../page/session.ts";
-import { arena as arenaOf, isBadName, isFull, type Arena } from "./api/arena.ts";
+import { arena as arenaOf, isBadName, isFull, type Arena, type State } from "./api/arena.ts";
 import { connect } from "./api/wirecall.ts";
 import { Field } from "./field.ts";
 import { Scores } from "./scores.ts";
@@ -20,35 +19,52 @@ const canvas = element<HTMLCanvasElement>("field");
 const field = new Field(canvas);
 const scores = new Scores(element("scores"), element("status"));
 const stick = new Stick(canvas);
-visit(arenaOf(connection));
+visit(arenaOf(connection), await ask());
 
-/** Plays or watches, and again after a restart of the server, or when the room refuses. */
-async function visit(arena: Arena): Promise<void> {
-  let wish = await ask();
+/** Plays or watches, and asks again when the room refuses. */
+async function visit(arena: Arena, wish: Visit): Promise<void> {
+  const { you, key } = await arena.enter();
   while (connection.state.phase !== "closed") {
+    const leave = new AbortController();
+    const { signal } = leave;
     try {
-      await follow(arena, wish);
+      await Promise.race([
+        repeat(() => watch(arena, wish.room, wish.name ? you : 0, signal), signal),
+        repeat(() => (wish.name ? arena.play(wish.room, wish.name, key, stick.inputs(() => connection.state.phase === "connected"), { signal }) : end(signal)), signal),
+      ]);
     } catch (error) {
-      if (isFull(error) || isBadName(error)) {
-        problem(error.message);
-        wish = await ask(true);
-      } else {
-        await another(connection);
-      }
+      problem((error as Error).message);
+      wish = await ask(true);
+    } finally {
+      leave.abort();
     }
   }
 }
 
-/** Shows a room for as long as the stream of its changes goes on. */
-async function follow(arena: Arena, { room, name }: Visit): Promise<void> {
-  const { you, now, changes } = name
-    ? await arena.play(room, name, stick.inputs(() => connection.state.phase === "connected"))
-    : { you: 0, ...(await arena.watch(room)) };
-  let state = now;
+/** Makes a call again when its node has gone, or it was too far behind, until it is refused. */
+async function repeat(call: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await call();
+    } catch (error) {
+      if (isFull(error) || isBadName(error)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+}
+
+/** Resolves when a signal is aborted. */
+function end(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+}
+
+/** Shows a room. The stream has a cursor, and goes on at another node. */
+async function watch(arena: Arena, room: string, you: number, signal: AbortSignal): Promise<void> {
   const timeline = new Timeline();
+  let state: State = { tick: 0, players: [], gems: [] };
   field.show(timeline, you);
-  for await (const delta of changes) {
-    state = apply(state, delta);
+  for await (const { value } of arena.watch(room, "", { signal })) {
+    state = apply(state, value);
     timeline.add(state, performance.now());
     scores.show(state, you);
   }

@@ -1,8 +1,8 @@
 import type { Player, State } from "./api/arena.ts";
 
-/** Returns the color of a player, which differs from those of its neighbors in age. */
+/** Returns the color of a player. */
 export function color(id: number): string {
-  return `hsl(${Math.round(id * 137.5) % 360} 65% 50%)`;
+  return `hsl(${id % 360} 65% 50%)`;
 }
 
 /** Scores lists the players, and says in words how one is doing. */

@@ -1,11 +1,12 @@
-import type { Delta, State } from "./api/arena.ts";
+import type { Frame, State } from "./api/arena.ts";
 
-/** Returns the state that a delta makes of another. */
-export function apply(state: State, delta: Delta): State {
+/** Returns the state that a frame makes of the one before. */
+export function apply(before: State, { state, delta }: Frame): State {
+  if (!delta) return state ?? before;
   return {
     tick: delta.tick,
-    players: change(state.players, delta.entered, delta.left, delta.moved),
-    gems: change(state.gems, delta.placed, delta.taken),
+    players: change(before.players, delta.entered, delta.left, delta.moved),
+    gems: change(before.gems, delta.placed, delta.taken),
   };
 }
 
@@ -14,7 +15,7 @@ type Items<T> = T[] | null | undefined;
 function change<T extends { id: number }>(list: Items<T>, added: Items<T>, removed: Items<number>, moved?: Items<Partial<T> & { id: number }>): T[] {
   const moves = new Map(moved?.map((move) => [move.id, move]));
   const stayed = (list ?? []).filter(({ id }) => !removed?.includes(id));
-  return [...stayed.map((item) => ({ ...item, ...moves.get(item.id) })), ...(added ?? [])];
+  return [...stayed.map((item) => ({ ...item, ...moves.get(item.id) })), ...(added ?? [])].sort((a, b) => a.id - b.id);
 }
 
 const tick = 1000 / 30; // milliseconds, as all times here

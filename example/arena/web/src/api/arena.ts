@@ -4,21 +4,24 @@
 import * as wirecall from "./wirecall.ts";
 import * as json from "./wirecall_values.ts";
 
-/** Arena is the game. A room is made by whoever comes first, and ends with the last. */
+/** Arena is the game. A room is made by whoever comes first. */
 export interface Arena {
+  /** Enter makes a player, who is in no room yet. */
+  enter(options?: wirecall.CallOptions): Promise<Ticket>;
   /**
-   * Play enters a room. It returns the id of the player, and what Watch does: the
-   * player enters with the first change, and leaves with the end of the stream.
+   * Play has a player in a room, under a name, until the call ends. A player who comes
+   * back within Absence after a node was lost, to any node, still has its gems.
    * An input holds until the next one. More than MaxInputs a tick are not read, which
-   * holds up their sender alone. The stream of changes ends with a *BadInput at the
-   * first that is out of range.
+   * holds up their sender alone. The first that is out of range ends the call with a
+   * *BadInput.
    */
-  play(room: string, name: string, inputs: AsyncIterable<Input> | Iterable<Input>, options?: wirecall.CallOptions): Promise<{ you: number; now: State; changes: wirecall.Stream<Delta> }>;
+  play(room: string, name: string, key: string, inputs: AsyncIterable<Input> | Iterable<Input>, options?: wirecall.CallOptions): Promise<void>;
   /**
-   * Watch returns what there is in a room, and a stream of how that changes, with each
-   * tick. For one who reads slowly several ticks come as one.
+   * Watch streams how a room changes, with each tick. It begins with a state. A client
+   * that goes on behind an event, on any node, misses none; one that has come too far
+   * behind gets a *topic.GapError and begins anew.
    */
-  watch(room: string, options?: wirecall.CallOptions): Promise<{ now: State; changes: wirecall.Stream<Delta> }>;
+  watch(room: string, after: Seq, options?: wirecall.CallOptions): wirecall.Stream<Event<Frame>>;
 }
 
 /** Returns a client of Arena that calls through a connection. */
@@ -44,6 +47,14 @@ export interface Full {
   max: number;
 }
 
+/** A Ticket is what a client knows of its player. */
+export interface Ticket {
+  /** the id, which everybody sees */
+  you: number;
+  /** lets whoever has it play */
+  key: string;
+}
+
 /**
  * An Input is the direction and the speed that a player wants, from -Full to Full along
  * each axis. Together they are at most full speed, so that a diagonal is not faster.
@@ -51,6 +62,42 @@ export interface Full {
 export interface Input {
   x: number;
   y: number;
+}
+
+/** BadInput is the error of an input that no stick and no key makes. */
+export interface BadInput {
+  /** along each axis, in both directions */
+  max: number;
+}
+
+/**
+ * A Seq is the place of an event in its topic, as text: the epoch of the topic, a dot
+ * and a number that grows with each event. It is what clients keep as a cursor, and
+ * opaque to them. The empty Seq is before the first event, in every epoch.
+ */
+export type Seq = string;
+
+/**
+ * An Event is what was published, with its place in the topic and the time at which it was
+ * stored.
+ */
+export interface Event<T> {
+  seq: Seq;
+  time: string;
+  value: T;
+}
+
+/**
+ * A Frame is what everybody is to know of a tick: every SnapshotEvery ticks the state, and
+ * else what has changed since the frame before.
+ */
+export interface Frame {
+  state?: State;
+  delta?: Delta;
+  /** that leads the room; with a state */
+  node?: string;
+  /** the node does not lead the room any more */
+  vacant?: boolean;
 }
 
 /**
@@ -103,10 +150,16 @@ export interface Move {
   score: number;
 }
 
-/** BadInput is the error of an input that no stick and no key makes. */
-export interface BadInput {
-  /** along each axis, in both directions */
-  max: number;
+/**
+ * A GapError is the error of a subscription whose next event is no longer stored, or that
+ * was of another epoch. It is never passed over in silence: the application sends its
+ * state anew, for example, and subscribes after Begin.
+ */
+export interface GapError {
+  /** what the subscription had come to */
+  after: Seq;
+  /** behind which nothing is missing */
+  begin: Seq;
 }
 
 /** isBadName reports whether an error is arena.BadName. */
@@ -124,7 +177,20 @@ export function isBadInput(error: unknown): error is wirecall.RpcError<BadInput>
   return error instanceof wirecall.RpcError && error.type === "arena.BadInput";
 }
 
+/** isGapError reports whether an error is topic.GapError. */
+export function isGapError(error: unknown): error is wirecall.RpcError<GapError> {
+  return error instanceof wirecall.RpcError && error.type === "topic.GapError";
+}
+
+const convertTicket: json.Convert = /*#__PURE__*/ json.object(() => ({ you: json.int }));
+
+const convertBadName: json.Convert = /*#__PURE__*/ json.object(() => ({ max: json.int }));
+
+const convertFull: json.Convert = /*#__PURE__*/ json.object(() => ({ max: json.int }));
+
 const convertInput: json.Convert = /*#__PURE__*/ json.object(() => ({ x: json.int, y: json.int }));
+
+const convertBadInput: json.Convert = /*#__PURE__*/ json.object(() => ({ max: json.int }));
 
 const convertPlayer: json.Convert = /*#__PURE__*/ json.object(() => ({ id: json.int, x: json.int, y: json.int, score: json.int }));
 
@@ -143,11 +209,9 @@ const convertDelta: json.Convert = /*#__PURE__*/ json.object(() => ({
   taken: json.list(json.int),
 }));
 
-const convertBadName: json.Convert = /*#__PURE__*/ json.object(() => ({ max: json.int }));
+const convertFrame: json.Convert = /*#__PURE__*/ json.object(() => ({ state: convertState, delta: convertDelta }));
 
-const convertFull: json.Convert = /*#__PURE__*/ json.object(() => ({ max: json.int }));
-
-const convertBadInput: json.Convert = /*#__PURE__*/ json.object(() => ({ max: json.int }));
+const convertEventOfFrame: json.Convert = /*#__PURE__*/ json.object(() => ({ value: convertFrame }));
 
 const errorBadName: wirecall.ErrorType = { name: "arena.BadName", code: 3001, convert: convertBadName };
 
@@ -155,21 +219,30 @@ const errorFull: wirecall.ErrorType = { name: "arena.Full", code: 3002, convert:
 
 const errorBadInput: wirecall.ErrorType = { name: "arena.BadInput", code: 3003, convert: convertBadInput };
 
+const errorGapError: wirecall.ErrorType = { name: "topic.GapError", code: 3004 };
+
 /** The methods of Arena on the wire, for clients and for serving an implementation. */
 export const ArenaService: wirecall.Service<Arena> = {
   name: "Arena",
   methods: {
+    enter: {
+      name: "Arena.Enter",
+      results: [{ name: "r0", convert: convertTicket }],
+      idempotent: true,
+      errors: [errorBadName, errorFull],
+    },
     play: {
       name: "Arena.Play",
-      params: ["room", "name", { name: "inputs", stream: wirecall.upload, convert: convertInput }],
-      results: [{ name: "you", convert: json.int }, { name: "now", convert: convertState }, { name: "changes", stream: true, convert: convertDelta }],
+      params: ["room", "name", "key", { name: "inputs", stream: wirecall.upload, convert: convertInput }],
       errors: [errorBadName, errorFull, errorBadInput],
     },
     watch: {
       name: "Arena.Watch",
-      params: ["room"],
-      results: [{ name: "now", convert: convertState }, { name: "changes", stream: true, convert: convertDelta }],
-      errors: [errorBadName, errorFull],
+      params: ["room", "after"],
+      results: [{ name: "r0", stream: true, convert: convertEventOfFrame }],
+      idempotent: true,
+      cursor: { param: "after", path: ["seq"], follow: wirecall.follow },
+      errors: [errorBadName, errorFull, errorGapError],
     },
   },
 };
