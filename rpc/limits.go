@@ -103,8 +103,9 @@ type Limits struct {
 
 	// IdleTimeout is how long nothing may arrive from the peer, not even answers to
 	// pings, before the connection is cut. Any part of a message counts, so that a slow
-	// upload is not cut. A peer from which nothing has arrived for a third of it is
-	// pinged. The default is 60 s; if it is negative, the peer is neither pinged nor cut.
+	// upload is not cut. Each third of it, a peer from which nothing has arrived since the
+	// last is pinged, so that a connection is silent for two thirds of it at most. The
+	// default is 60 s; if it is negative, the peer is neither pinged nor cut.
 	IdleTimeout time.Duration
 
 	// WriteTimeout is how long a write may wait without progress before the connection is

@@ -13,34 +13,125 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/wirecall/wirecall/example/files"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
 
+// A proxy is a program in front of servers, with a configuration of docs/proxies.md.
+type proxy struct {
+	name    string
+	command []string
+	around  string // the configuration, at %s
+}
+
+var proxies = []proxy{
+	{"nginx", []string{"nginx", "-e", "stderr", "-g", "daemon off;", "-p", ".", "-c"}, "pid nginx.pid;\nevents {}\nhttp {\naccess_log off;\n%s\n}\n"},
+	{"haproxy", []string{"haproxy", "-q", "-db", "-f"}, "%s\n"},
+}
+
+// start runs the proxy in front of two servers until the test is over, with other
+// timeouts if there are some, and returns its address.
+func (p proxy) start(t *testing.T, servers [2]*behind, timeouts string) (addr string) {
+	t.Helper()
+	addr = freeAddr(t)
+	config := documented(t, p.name)
+	for i, port := range []string{"8081", "8082"} {
+		config = strings.ReplaceAll(config, "127.0.0.1:"+port, servers[i].addr)
+	}
+	config = strings.ReplaceAll(config, "127.0.0.1:8080", addr)
+	config = strings.ReplaceAll(config, "listen 8080", "listen "+addr)
+	if timeouts != "" {
+		config = regexp.MustCompile(`\b(60|90)s`).ReplaceAllString(config, timeouts)
+	}
+	start(t, p.command, strings.Replace(p.around, "%s", config, 1))
+	return addr
+}
+
 // The configurations of docs/proxies.md pass a WebSocket and a POST on, with the Host
 // that a browser's page needs, and send a client that comes back to the server that
 // has its session.
 func TestProxies(t *testing.T) {
-	for name, proxy := range map[string]struct {
-		command []string
-		around  string // the configuration, at %s
-	}{
-		"nginx":   {[]string{"nginx", "-e", "stderr", "-g", "daemon off;", "-p", ".", "-c"}, "pid nginx.pid;\nevents {}\nhttp {\naccess_log off;\n%s\n}\n"},
-		"haproxy": {[]string{"haproxy", "-q", "-db", "-f"}, "%s\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			addr := freeAddr(t)
-			config := documented(t, name)
-			for _, port := range []string{"8081", "8082"} {
-				config = strings.ReplaceAll(config, "127.0.0.1:"+port, newFileServer(t))
+	for _, p := range proxies {
+		t.Run(p.name, func(t *testing.T) {
+			throughProxy(t, p.start(t, [2]*behind{newBehind(t, 0), newBehind(t, 0)}, ""))
+		})
+	}
+}
+
+// A proxy does not cut a connection that is silent for longer than its timeouts, if those are
+// longer than two thirds of the IdleTimeout. Else it does, and the session goes on over
+// another connection.
+func TestProxyTimeouts(t *testing.T) {
+	for _, p := range proxies {
+		for name, test := range map[string]struct {
+			idle time.Duration
+			cuts bool
+		}{"pings": {900 * time.Millisecond, false}, "no pings": {time.Minute, true}} {
+			t.Run(p.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				addr := p.start(t, [2]*behind{newBehind(t, test.idle), newBehind(t, test.idle)}, "1s")
+				var dials atomic.Int64
+				conn, err := dialProxy(t, addr, rpc.Limits{IdleTimeout: test.idle}, func(ctx context.Context, network, addr string) (net.Conn, error) {
+					dials.Add(1)
+					return (&net.Dialer{}).DialContext(ctx, network, addr)
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				before := dials.Load() // the proxy may not have listened at first
+				sum, err := NewCalcClient(conn).Sum(t.Context(), func(yield func(int, error) bool) {
+					_ = yield(1, nil)
+					time.Sleep(4 * time.Second) // of the proxy, whose timeouts are of a second at least
+					_ = yield(2, nil)
+				})
+				if sum != 3 || err != nil || conn.State().Session != 1 {
+					t.Errorf("%d, %v, session %d", sum, err, conn.State().Session)
+				}
+				if cuts := dials.Load() > before; cuts != test.cuts {
+					t.Errorf("connected %d times", dials.Load()-before+1)
+				}
+			})
+		}
+	}
+}
+
+// A client whose server shuts down goes on at the other, without a call that fails, though
+// the proxy would send it back to the first.
+func TestProxyDrain(t *testing.T) {
+	for _, p := range proxies {
+		t.Run(p.name, func(t *testing.T) {
+			servers := [2]*behind{newBehind(t, 0), newBehind(t, 0)}
+			addr := p.start(t, servers, "")
+			conn, err := dialProxy(t, addr, rpc.Limits{}, (&net.Dialer{}).DialContext)
+			if err != nil {
+				t.Fatal(err)
 			}
-			config = strings.ReplaceAll(config, "127.0.0.1:8080", addr)
-			config = strings.ReplaceAll(config, "listen 8080", "listen "+addr)
-			start(t, proxy.command, strings.Replace(proxy.around, "%s", config, 1))
-			throughProxy(t, addr)
+			calc := NewCalcClient(conn)
+			add := func() {
+				t.Helper()
+				if n, err := calc.Add(t.Context(), 1, 2); n != 3 || err != nil {
+					t.Fatalf("%d, %v", n, err)
+				}
+			}
+			add()
+			first, second := servers[0], servers[1]
+			if second.calls.Load() > 0 {
+				first, second = second, first
+			}
+			done := make(chan error, 1)
+			go func() { done <- first.shutdown(t.Context()) }()
+			for second.calls.Load() == 0 {
+				add()
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			add()
 		})
 	}
 }
@@ -59,16 +150,45 @@ func documented(t *testing.T, name string) string {
 	return string(m[1])
 }
 
-func newFileServer(t *testing.T) (addr string) {
-	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}})
-	srv.Register(files.StoreService(&files.Memory{}))
+// A behind is a server behind a proxy.
+type behind struct {
+	addr  string
+	srv   *rpc.Server
+	ready atomic.Bool
+	calls atomic.Int64
+}
+
+// newBehind returns a server with an IdleTimeout, or the default of it.
+func newBehind(t *testing.T, idle time.Duration) *behind {
+	b := &behind{}
+	b.srv = rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: rpc.Limits{IdleTimeout: idle}, ServeInterceptors: []rpc.Interceptor{b.count}})
+	b.srv.Register(files.StoreService(&files.Memory{}), CalcService(newBackend()))
+	b.ready.Store(true)
 	mux := http.NewServeMux()
-	mux.Handle("/", srv)
-	mux.HandleFunc("/ready", func(http.ResponseWriter, *http.Request) {})
+	mux.Handle("/", b.srv)
+	mux.HandleFunc("/ready", func(w http.ResponseWriter, r *http.Request) {
+		if !b.ready.Load() {
+			http.Error(w, "shutting down", http.StatusServiceUnavailable)
+		}
+	})
 	hs := httptest.NewServer(mux)
 	t.Cleanup(hs.Close)
-	t.Cleanup(func() { srv.Close() })
-	return hs.Listener.Addr().String()
+	t.Cleanup(func() { b.srv.Close() })
+	b.addr = hs.Listener.Addr().String()
+	return b
+}
+
+// count is an interceptor that counts calls.
+func (b *behind) count(ctx context.Context, c *rpc.Call, next rpc.Handler) error {
+	b.calls.Add(1)
+	return next(ctx, c)
+}
+
+// shutdown shuts the server down as docs/rolling-restarts.md does. Its address still
+// answers.
+func (b *behind) shutdown(ctx context.Context) error {
+	b.ready.Store(false)
+	return b.srv.Shutdown(ctx)
 }
 
 func freeAddr(t *testing.T) string {
@@ -100,23 +220,32 @@ func start(t *testing.T, command []string, config string) {
 	})
 }
 
-func throughProxy(t *testing.T, addr string) {
+// dialProxy connects through a proxy as a page does, with the cookies that it sets.
+func dialProxy(t *testing.T, addr string, limits rpc.Limits, dial func(ctx context.Context, network, addr string) (net.Conn, error)) (*rpc.Conn, error) {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	network := &rpctest.Network{}
-	dial := network.Dialer((&net.Dialer{}).DialContext)
 	conn, err := rpc.Dial(t.Context(), "ws://"+addr, &rpc.DialOptions{
 		Resume:     true,
+		Limits:     limits,
 		Header:     http.Header{"Authorization": {"Bearer ann's"}, "Origin": {"http://" + addr}},
 		HTTPClient: &http.Client{Jar: jar, Transport: &http.Transport{DialContext: dial}},
 		Reconnect:  rpc.Reconnect{RetryFirst: true}, // until the proxy listens
 	})
+	if err == nil {
+		t.Cleanup(func() { conn.Close() })
+	}
+	return conn, err
+}
+
+func throughProxy(t *testing.T, addr string) {
+	network := &rpctest.Network{}
+	conn, err := dialProxy(t, addr, rpc.Limits{}, network.Dialer((&net.Dialer{}).DialContext))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
 	store := files.NewStoreClient(conn)
 	put := func(ctx context.Context) error {
 		_, err := store.Put(ctx, "a", 0, rpc.Of(make([]byte, 40_000), make([]byte, 40_000)))
