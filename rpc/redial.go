@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/internal/backoff"
+	"github.com/wirecall/wirecall/internal/relay"
 	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
 )
@@ -64,9 +65,10 @@ func (r Reconnect) delay(n int) time.Duration {
 }
 
 // isFinal reports whether the cause of a session's end, or of a failed attempt to begin
-// one, would end the next one too: a close code that says so, or refused credentials.
+// one, would end the next one too: a close code that says so, refused credentials, or a
+// node that is gone, by the error of a NetDial.
 func isFinal(cause error) bool {
-	if isRefusal(cause) {
+	if isRefusal(cause) || errors.Is(cause, relay.ErrGone) {
 		return true
 	}
 	e, ok := errors.AsType[transport.CloseError](cause)

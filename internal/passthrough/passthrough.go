@@ -96,7 +96,9 @@ func (s *shape) pass(ctx context.Context, conn Conn, c *rpc.Call) error {
 	if link, ok := rpc.ConnFromContext(ctx); !ok || link.Codec().Format() != conn.Codec().Format() {
 		return contract.NotRun(int(rpc.CodeInternal), "the codec of the connection is not that of the link")
 	}
-	eachStream(c.Params, func(st *contract.Stream) { *st = again(*st, nil) })
+	for _, st := range streams(c.Params, s.method.Params) {
+		*st = again(*st, nil)
+	}
 	if whole, ok := c.Params.(*value); ok && *whole == nil {
 		c.Params = nil
 	}
@@ -109,10 +111,13 @@ func (s *shape) pass(ctx context.Context, conn Conn, c *rpc.Call) error {
 	for key, v := range answer {
 		rpc.SetMetadata(ctx, key, v)
 	}
-	if err == nil {
-		eachStream(c.Result, func(st *contract.Stream) { *st = again(*st, s.continues(conn)) })
+	if err != nil {
+		return err
 	}
-	return err
+	for _, st := range streams(c.Result, s.method.Results) {
+		*st = again(*st, s.continues(conn))
+	}
+	return nil
 }
 
 // continues returns a function of the error that a stream of conn ended with. If its
@@ -153,16 +158,31 @@ func again(st contract.Stream, end func(error) error) contract.Stream {
 	}}
 }
 
-// eachStream calls f with each stream of a Params or a Result.
-func eachStream(v any, f func(*contract.Stream)) {
+// streams returns the streams of a Params or a Result whose fields have names.
+func streams(v any, names []string) (all []*contract.Stream) {
 	switch v := v.(type) {
 	case *contract.Stream:
-		f(v)
-	case record:
-		for _, field := range v {
-			if st, ok := field.(*contract.Stream); ok {
-				f(st)
+		return []*contract.Stream{v}
+	case contract.Record:
+		for i := range names {
+			if st, ok := v.Field(i).(*contract.Stream); ok {
+				all = append(all, st)
 			}
 		}
 	}
+	return all
+}
+
+// Sends reports whether there are streams among the parameters of a call.
+func Sends(call *rpc.Call) bool { return len(streams(call.Params, call.Method.Params)) > 0 }
+
+// Failed returns err, the error of a call. If it is not nil, it makes the streams of the
+// result yield it, so that code which checks only them finds it.
+func Failed(call *rpc.Call, err error) error {
+	if err != nil {
+		for _, st := range streams(call.Result, call.Method.Results) {
+			*st = contract.Stream{Err: err}
+		}
+	}
+	return err
 }

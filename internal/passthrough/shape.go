@@ -93,22 +93,19 @@ func parse(name string) *shape {
 
 // fieldsOf returns what v, a Params or a Result whose fields have names, is made of.
 func fieldsOf(v any, names []string) fields {
-	switch v := v.(type) {
-	case nil:
+	record, ok := v.(contract.Record)
+	switch n := len(streams(v, names)); {
+	case v == nil:
 		return nil
-	case *contract.Stream:
-		return fields{{stream: true}}
-	case contract.Record:
-		all, streams := make(fields, len(names)), false
-		for i, name := range names {
-			_, stream := v.Field(i).(*contract.Stream)
-			all[i], streams = field{name, stream}, streams || stream
-		}
-		if streams {
-			return all
-		}
+	case !ok || n == 0:
+		return fields{{stream: n > 0}}
 	}
-	return fields{{}}
+	all := make(fields, len(names))
+	for i, name := range names {
+		_, stream := record.Field(i).(*contract.Stream)
+		all[i] = field{name, stream}
+	}
+	return all
 }
 
 // The kinds of fields in a name.
