@@ -4,11 +4,16 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/wirecall/wirecall/cluster"
 	"github.com/wirecall/wirecall/rpc"
+	"github.com/wirecall/wirecall/rpc/presence"
 	"github.com/wirecall/wirecall/rpc/topic"
 )
 
@@ -30,6 +35,38 @@ type Board interface {
 
 	// Ticks streams numbers from 1 on, until the node shuts down.
 	Ticks(ctx context.Context) (iter.Seq2[int, error], error)
+
+	// Once notes that a call has run.
+	Once(ctx context.Context, id string) error
+
+	// Tell notes a notification of a source, which counts them.
+	//
+	//wirecall:notify
+	Tell(ctx context.Context, source string, n int) error
+
+	// Double streams each number twice.
+	Double(ctx context.Context, numbers iter.Seq2[int, error]) (iter.Seq2[int, error], error)
+
+	// Enter has somebody in a place until the connection ends.
+	Enter(ctx context.Context, place, who string) error
+
+	// Watch tells who is in a place, with their nodes.
+	//
+	//wirecall:cursor after=Number
+	Watch(ctx context.Context, place string, after int) (iter.Seq2[presence.Change[string], error], error)
+
+	// Nodes returns the name of this node and those of all that it knows.
+	Nodes(ctx context.Context) (own string, all []string, err error)
+
+	// Report returns what Once and Tell have noted on this node.
+	Report(ctx context.Context) (Report, error)
+}
+
+// A Report is what has run on a node.
+type Report struct {
+	Ran  map[string]int // how often, by the ids of calls
+	Told map[string]int // the last notification of each source
+	Lost []string       // notifications that came in another order
 }
 
 // A Post is by somebody who counts his posts.
@@ -46,9 +83,14 @@ const classOfRooms = "room"
 
 // A board serves Board on a node.
 type board struct {
-	node string
-	bus  topic.Bus
-	nc   *nats.Conn // what has run is published there
+	node   string
+	bus    topic.Bus
+	nc     *nats.Conn // what has run is published there
+	here   presence.Registry
+	member *cluster.Node
+
+	mu     sync.Mutex
+	report Report
 }
 
 func (b *board) room(name string) *topic.Topic[Post] {
@@ -90,4 +132,61 @@ func (b *board) Ticks(ctx context.Context) (iter.Seq2[int, error], error) {
 			}
 		}
 	}, nil
+}
+
+func (b *board) Once(_ context.Context, id string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.report.Ran == nil {
+		b.report.Ran = make(map[string]int)
+	}
+	b.report.Ran[id]++
+	return nil
+}
+
+func (b *board) Tell(_ context.Context, source string, n int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.report.Told == nil {
+		b.report.Told = make(map[string]int)
+	}
+	if last := b.report.Told[source]; n != last+1 {
+		b.report.Lost = append(b.report.Lost, fmt.Sprintf("%d comes after %d of %s", n, last, source))
+	}
+	b.report.Told[source] = n
+	return nil
+}
+
+func (b *board) Double(_ context.Context, numbers iter.Seq2[int, error]) (iter.Seq2[int, error], error) {
+	return func(yield func(int, error) bool) {
+		for n, err := range numbers {
+			if !yield(n, err) || err == nil && !yield(n, nil) {
+				return
+			}
+		}
+	}, nil
+}
+
+func (b *board) place(name string) *presence.Room[string] { return presence.New[string](b.here, name) }
+
+func (b *board) Enter(ctx context.Context, place, who string) error {
+	_, err := b.place(place).Enter(ctx, who, b.node)
+	return err
+}
+
+func (b *board) Watch(ctx context.Context, place string, _ int) (iter.Seq2[presence.Change[string], error], error) {
+	return b.place(place).Watch(ctx), nil
+}
+
+func (b *board) Nodes(context.Context) (own string, all []string, err error) {
+	for _, n := range b.member.Nodes() {
+		all = append(all, n.Name)
+	}
+	return b.member.Name(), all, nil
+}
+
+func (b *board) Report(context.Context) (Report, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return Report{maps.Clone(b.report.Ran), maps.Clone(b.report.Told), slices.Clone(b.report.Lost)}, nil
 }

@@ -169,6 +169,20 @@ func post(to Board, r *room, p Post) (topic.Seq, error) {
 	return to.Post(ctx, r.name, p)
 }
 
+// dialGuest connects a client that is of no crowd.
+func dialGuest(t *testing.T, addr string) *rpc.Conn {
+	t.Helper()
+	conn, err := rpc.Dial(t.Context(), "ws://"+addr, &rpc.DialOptions{
+		Resume: true, Limits: limits, Logger: slog.New(slog.DiscardHandler),
+		Reconnect: rpc.Reconnect{RetryFirst: true, MaxDelay: 500 * time.Millisecond},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
 // patience is after how long a test fails that waits for something. It is less than the time
 // for which ids are remembered.
 const patience = 100 * time.Second

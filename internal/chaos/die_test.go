@@ -39,8 +39,8 @@ type blow struct {
 	strike func(s *site, r *rand.Rand)
 }
 
-// lease is longer than it takes until a node that is paused is taken for gone.
-const lease = 4 * time.Second
+// paused is how long programs are paused, which is longer than a lease.
+const paused = lease + time.Second
 
 var blows = []blow{
 	{"a node is killed", func(s *site, r *rand.Rand) {
@@ -60,12 +60,12 @@ var blows = []blow{
 	{"a node is paused", func(s *site, r *rand.Rand) {
 		i := r.IntN(nodes)
 		s.processes[i].pause()
-		time.Sleep(lease)
+		time.Sleep(paused)
 		s.processes[i].cont()
 	}},
 	{"NATS is paused", func(s *site, r *rand.Rand) {
 		s.nats.pause()
-		time.Sleep(lease)
+		time.Sleep(paused)
 		s.nats.cont()
 	}},
 	{"all sockets of clients are cut", func(s *site, r *rand.Rand) { s.balancer.network.Cut() }},

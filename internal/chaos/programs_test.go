@@ -3,7 +3,9 @@ package chaos
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -67,10 +69,11 @@ func runNode(ready func(addr string)) error {
 
 // A node serves Board.
 type node struct {
-	addr string
-	nc   *nats.Conn
-	srv  *rpc.Server
-	web  *http.Server
+	addr   string
+	nc     *nats.Conn
+	member *cluster.Node // nil without NATS
+	srv    *rpc.Server
+	web    *http.Server
 }
 
 // newNode starts a node. It waits for NATS until ctx ends.
@@ -84,8 +87,24 @@ func newNode(ctx context.Context, name, url string) (*node, error) {
 		nc.Close()
 		return nil, err
 	}
-	return serve(&board{node: name, bus: bus, nc: nc})
+	member, err := cluster.Join(ctx, nc, &cluster.NodeOptions{Name: fmt.Sprint(name, "-", rand.Text()), Secret: []byte(secret), LeaseTime: lease})
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	n, err := serve(&board{node: name, bus: bus, nc: nc, member: member})
+	if err != nil {
+		return nil, err
+	}
+	n.member = member
+	return n, nil
 }
+
+// secret is that of all nodes.
+const secret = "the secret of nodes that nobody else has"
+
+// lease is how long a node may be silent until others take it for gone.
+const lease = 3 * time.Second
 
 // serve starts a node with a board.
 func serve(b *board) (*node, error) {
@@ -126,7 +145,8 @@ func (n *node) shutdown(grace time.Duration) error {
 func (n *node) kill() {
 	n.web.Close()
 	n.srv.Close()
-	if n.nc != nil {
+	if n.member != nil {
+		n.member.Close()
 		n.nc.Close()
 	}
 }

@@ -18,6 +18,9 @@ import (
 // nodes is how many nodes a site has.
 const nodes = 3
 
+// name returns the name of a node.
+func name(i int) string { return fmt.Sprint("n", i) }
+
 // Options configure a site.
 type options struct {
 	grace  time.Duration            // for nodes that are terminated
@@ -38,6 +41,9 @@ type site struct {
 	processes [nodes]*process
 	inside    [nodes]*node   // if they are within
 	starting  sync.WaitGroup // nodes that have not been ready yet
+
+	mu    sync.Mutex
+	addrs [nodes]string
 }
 
 // newSite starts a site.
@@ -78,24 +84,39 @@ func (s *site) startNATS() {
 // startNode starts a node, to which the balancer sends clients when it is ready.
 func (s *site) startNode(i int) {
 	s.t.Helper()
-	name, url := fmt.Sprint("n", i), "nats://"+s.proxies[i].addr
+	url := "nats://" + s.proxies[i].addr
 	if s.within {
-		n, err := newNode(s.t.Context(), name, url)
+		n, err := newNode(s.t.Context(), name(i), url)
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		s.t.Cleanup(n.kill)
 		s.inside[i] = n
-		s.balancer.set(i, n.addr)
+		s.set(i, n.addr)
 		return
 	}
-	p := start(s.t, "node", nodeName+"="+name, natsURL+"="+url, nodeGrace+"="+s.grace.String())
+	p := start(s.t, "node", nodeName+"="+name(i), natsURL+"="+url, nodeGrace+"="+s.grace.String())
 	s.processes[i] = p
 	s.starting.Go(func() {
 		if addr, err := p.addr(); err == nil {
-			s.balancer.set(i, addr)
+			s.set(i, addr)
 		}
 	})
+}
+
+// set sets the address of a node, or says that it is not there.
+func (s *site) set(i int, addr string) {
+	s.mu.Lock()
+	s.addrs[i] = addr
+	s.mu.Unlock()
+	s.balancer.set(i, addr)
+}
+
+// addr returns the address of a node that is there.
+func (s *site) addr(i int) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addrs[i]
 }
 
 // awaitNodes waits until all nodes are ready that have been started.
@@ -105,7 +126,7 @@ func (s *site) awaitNodes() { s.starting.Wait() }
 func (s *site) killNode(i int) {
 	s.processes[i].kill()
 	s.starting.Wait() // or the balancer could get the address of a node that is gone
-	s.balancer.set(i, "")
+	s.set(i, "")
 }
 
 // replaceNode shuts a node down and starts another in its place. The balancer goes on to
@@ -117,7 +138,7 @@ func (s *site) replaceNode(i int) (err error) {
 	} else {
 		err = s.processes[i].terminate()
 	}
-	s.balancer.set(i, "")
+	s.set(i, "")
 	s.startNode(i)
 	s.awaitNodes()
 	return err

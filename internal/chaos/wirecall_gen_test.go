@@ -7,6 +7,7 @@ import (
 	"github.com/wirecall/wirecall/codec/jsongen"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/gen1"
+	"github.com/wirecall/wirecall/rpc/presence"
 	"github.com/wirecall/wirecall/rpc/topic"
 	"iter"
 )
@@ -17,10 +18,17 @@ const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run 
 
 // The names of Board's methods on the wire.
 const (
-	BoardPostMethod  = "Board.Post"
-	BoardPostsMethod = "Board.Posts"
-	BoardWorkMethod  = "Board.Work"
-	BoardTicksMethod = "Board.Ticks"
+	BoardPostMethod   = "Board.Post"
+	BoardPostsMethod  = "Board.Posts"
+	BoardWorkMethod   = "Board.Work"
+	BoardTicksMethod  = "Board.Ticks"
+	BoardOnceMethod   = "Board.Once"
+	BoardTellMethod   = "Board.Tell"
+	BoardDoubleMethod = "Board.Double"
+	BoardEnterMethod  = "Board.Enter"
+	BoardWatchMethod  = "Board.Watch"
+	BoardNodesMethod  = "Board.Nodes"
+	BoardReportMethod = "Board.Report"
 )
 
 // boardDescription is what rpc.discover says of Board.
@@ -28,9 +36,19 @@ const boardDescription = `{"methods":[
 {"name":"Board.Post","tags":[{"$ref":"#/components/tags/Board"}],"description":"Post stores a post of a room, once for its id.","params":[{"name":"room","required":true,"schema":{"type":"string"}},{"name":"post","required":true,"schema":{"$ref":"#/components/schemas/chaos.Post"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/topic.Seq"}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
 {"name":"Board.Posts","tags":[{"$ref":"#/components/tags/Board"}],"description":"Posts streams the posts of a room.","params":[{"name":"room","required":true,"schema":{"type":"string"}},{"name":"after","required":true,"schema":{"$ref":"#/components/schemas/topic.Seq"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","streams":{"results":{"r0":{"$ref":"#/components/schemas/topic.EventOfPost"}}},"idempotent":true,"cursor":{"param":"after","path":["seq"]},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
 {"name":"Board.Work","tags":[{"$ref":"#/components/tags/Board"}],"description":"Work reports that it runs, and returns after some milliseconds.","params":[{"name":"id","required":true,"schema":{"type":"string"}},{"name":"ms","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"string"}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
-{"name":"Board.Ticks","tags":[{"$ref":"#/components/tags/Board"}],"description":"Ticks streams numbers from 1 on, until the node shuts down.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","streams":{"results":{"r0":{"type":"integer","format":"int64"}}},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}}
+{"name":"Board.Ticks","tags":[{"$ref":"#/components/tags/Board"}],"description":"Ticks streams numbers from 1 on, until the node shuts down.","params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","streams":{"results":{"r0":{"type":"integer","format":"int64"}}},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
+{"name":"Board.Once","tags":[{"$ref":"#/components/tags/Board"}],"description":"Once notes that a call has run.","params":[{"name":"id","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
+{"name":"Board.Tell","tags":[{"$ref":"#/components/tags/Board"}],"description":"Tell notes a notification of a source, which counts them.","params":[{"name":"source","required":true,"schema":{"type":"string"}},{"name":"n","required":true,"schema":{"type":"integer","format":"int64"}}],"x-wirecall":{"service":"Board","notify":true}},
+{"name":"Board.Double","tags":[{"$ref":"#/components/tags/Board"}],"description":"Double streams each number twice.","params":[{"name":"numbers","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","streams":{"params":{"numbers":{"type":"integer","format":"int64"}},"results":{"r0":{"type":"integer","format":"int64"}}},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
+{"name":"Board.Enter","tags":[{"$ref":"#/components/tags/Board"}],"description":"Enter has somebody in a place until the connection ends.","params":[{"name":"place","required":true,"schema":{"type":"string"}},{"name":"who","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
+{"name":"Board.Watch","tags":[{"$ref":"#/components/tags/Board"}],"description":"Watch tells who is in a place, with their nodes.","params":[{"name":"place","required":true,"schema":{"type":"string"}},{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","streams":{"results":{"r0":{"$ref":"#/components/schemas/presence.ChangeOfString"}}},"idempotent":true,"cursor":{"param":"after","path":["number"]},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
+{"name":"Board.Nodes","tags":[{"$ref":"#/components/tags/Board"}],"description":"Nodes returns the name of this node and those of all that it knows.","params":[],"result":{"name":"result","schema":{"type":"object","properties":{"own":{"type":"string"},"all":{"type":["array","null"],"items":{"type":"string"}}},"required":["own","all"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","results":["own","all"],"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
+{"name":"Board.Report","tags":[{"$ref":"#/components/tags/Board"}],"description":"Report returns what Once and Tell have noted on this node.","params":[],"result":{"name":"result","schema":{"$ref":"#/components/schemas/chaos.Report"}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}}
 ],"components":{"schemas":{
 "chaos.Post":{"type":"object","properties":{"Author":{"type":"string"},"N":{"type":"integer","format":"int64"}},"required":["Author","N"],"description":"A Post is by somebody who counts his posts."},
+"chaos.Report":{"type":"object","properties":{"Ran":{"type":["object","null"],"additionalProperties":{"type":"integer","format":"int64"},"description":"how often, by the ids of calls"},"Told":{"type":["object","null"],"additionalProperties":{"type":"integer","format":"int64"},"description":"the last notification of each source"},"Lost":{"type":["array","null"],"items":{"type":"string"},"description":"notifications that came in another order"}},"required":["Ran","Told","Lost"],"description":"A Report is what has run on a node."},
+"presence.ChangeOfString":{"type":"object","properties":{"number":{"type":"integer","format":"int64","description":"Number counts the changes of a watch, from 1. With it a stream can have a cursor, by\nwhich it goes on over the loss of a server: it begins again with All, so that Watch\ndoes not need it."},"all":{"type":"boolean","description":"All is true in the first Change: nobody is here but those that follow."},"more":{"type":"boolean","description":"More is true if those who were here at first are not complete: others follow at once\nin the next Change."},"here":{"type":["array","null"],"items":{"$ref":"#/components/schemas/presence.MemberOfString"},"description":"who has come, or has another value"},"left":{"type":["array","null"],"items":{"type":"string"},"description":"who has left"}},"required":["number"],"description":"A Change is what has changed in a room since the Change before, or with All the begin\nof who is here. A reader that keeps who is here forgets everybody if All, then adds or\nreplaces those in Here, then removes those in Left."},
+"presence.MemberOfString":{"type":"object","properties":{"who":{"type":"string"},"value":{"type":"string","description":"shared: it must not be changed"}},"required":["who","value"],"description":"A Member is somebody who is in a room."},
 "topic.EventOfPost":{"type":"object","properties":{"seq":{"$ref":"#/components/schemas/topic.Seq"},"time":{"type":"string","format":"date-time"},"value":{"$ref":"#/components/schemas/chaos.Post"}},"required":["seq","time","value"],"description":"An Event is what was published, with its place in the topic and the time at which it was\nstored."},
 "topic.GapError":{"type":"object","properties":{"after":{"allOf":[{"$ref":"#/components/schemas/topic.Seq"}],"description":"what the subscription had come to"},"begin":{"allOf":[{"$ref":"#/components/schemas/topic.Seq"}],"description":"behind which nothing is missing"}},"required":["after","begin"],"description":"A GapError is the error of a subscription whose next event is no longer stored, or that\nwas of another epoch. It is never passed over in silence: the application sends its\nstate anew, for example, and subscribes after Begin."},
 "topic.Seq":{"type":"string","description":"A Seq is the place of an event in its topic, as text: the epoch of the topic, a dot\nand a number that grows with each event. It is what clients keep as a cursor, and\nopaque to them. The empty Seq is before the first event, in every epoch."}
@@ -38,7 +56,7 @@ const boardDescription = `{"methods":[
 
 // BoardService serves impl as the service Board.
 func BoardService(impl Board) rpc.Service {
-	return rpc.Service{Name: "Board", Impl: impl, Methods: []*rpc.Method{&boardPost, &boardPosts, &boardWork, &boardTicks}, Description: boardDescription}
+	return rpc.Service{Name: "Board", Impl: impl, Methods: []*rpc.Method{&boardPost, &boardPosts, &boardWork, &boardTicks, &boardOnce, &boardTell, &boardDouble, &boardEnter, &boardWatch, &boardNodes, &boardReport}, Description: boardDescription}
 }
 
 // BoardClient implements Board by calls through an rpc.Caller.
@@ -169,6 +187,198 @@ var boardTicks = rpc.Method{
 	},
 }
 
+// Once notes that a call has run.
+func (c *BoardClient) Once(ctx context.Context, id string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &boardOnce, Params: &boardOnceParams{id}})
+}
+
+var boardOnce = rpc.Method{
+	Name: BoardOnceMethod, Service: "Board", Params: []string{"id"},
+	Errors: []*rpc.ErrorType{boardGapError},
+	New:    func() (any, any) { return new(boardOnceParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*boardOnceParams)
+		return impl.(Board).Once(ctx, p.Id)
+	},
+}
+
+type boardOnceParams struct {
+	Id string
+}
+
+func (p *boardOnceParams) Field(int) any {
+	return &p.Id
+}
+
+// Tell notes a notification of a source, which counts them.
+func (c *BoardClient) Tell(ctx context.Context, source string, n int) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &boardTell, Params: &boardTellParams{source, n}})
+}
+
+var boardTell = rpc.Method{
+	Name: BoardTellMethod, Service: "Board", Params: []string{"source", "n"}, Notify: true,
+	New: func() (any, any) { return new(boardTellParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*boardTellParams)
+		return impl.(Board).Tell(ctx, p.Source, p.N)
+	},
+}
+
+type boardTellParams struct {
+	Source string
+	N      int
+}
+
+func (p *boardTellParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Source
+	default:
+		return &p.N
+	}
+}
+
+// Double streams each number twice.
+func (c *BoardClient) Double(ctx context.Context, numbers iter.Seq2[int, error]) (iter.Seq2[int, error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &boardDouble, Params: &boardDoubleParams{gen1.Send(numbers)}, Result: &r})
+	return gen1.Receive[int](r), err
+}
+
+var boardDouble = rpc.Method{
+	Name: BoardDoubleMethod, Service: "Board", Params: []string{"numbers"},
+	Errors: []*rpc.ErrorType{boardGapError},
+	New:    gen1.New[boardDoubleParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*boardDoubleParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Board).Double(ctx, gen1.Receive[int](p.Numbers))
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type boardDoubleParams struct {
+	Numbers gen1.Stream
+}
+
+func (p *boardDoubleParams) Field(int) any {
+	return &p.Numbers
+}
+
+// Enter has somebody in a place until the connection ends.
+func (c *BoardClient) Enter(ctx context.Context, place string, who string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &boardEnter, Params: &boardEnterParams{place, who}})
+}
+
+var boardEnter = rpc.Method{
+	Name: BoardEnterMethod, Service: "Board", Params: []string{"place", "who"},
+	Errors: []*rpc.ErrorType{boardGapError},
+	New:    func() (any, any) { return new(boardEnterParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*boardEnterParams)
+		return impl.(Board).Enter(ctx, p.Place, p.Who)
+	},
+}
+
+type boardEnterParams struct {
+	Place string
+	Who   string
+}
+
+func (p *boardEnterParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Place
+	default:
+		return &p.Who
+	}
+}
+
+// Watch tells who is in a place, with their nodes.
+func (c *BoardClient) Watch(ctx context.Context, place string, after int) (iter.Seq2[presence.Change[string], error], error) {
+	p := boardWatchParams{place, after}
+	var r gen1.Stream
+	call := rpc.Call{Method: &boardWatch, Params: &p, Result: &r}
+	err := c.caller.Call(ctx, new(call))
+	return gen1.Cursor(ctx, c.caller, &call, func(m presence.Change[string]) { p.After = m.Number }), err
+}
+
+var boardWatch = rpc.Method{
+	Name: BoardWatchMethod, Service: "Board", Params: []string{"place", "after"}, Idempotent: true, Cursor: "after",
+	Errors: []*rpc.ErrorType{boardGapError},
+	New:    gen1.New[boardWatchParams, gen1.Stream],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*boardWatchParams), c.Result.(*gen1.Stream)
+		r0, err := impl.(Board).Watch(ctx, p.Place, p.After)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
+type boardWatchParams struct {
+	Place string
+	After int
+}
+
+func (p *boardWatchParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Place
+	default:
+		return &p.After
+	}
+}
+
+// Nodes returns the name of this node and those of all that it knows.
+func (c *BoardClient) Nodes(ctx context.Context) (own string, all []string, err error) {
+	var r boardNodesResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &boardNodes, Result: &r})
+	return r.Own, r.All, err
+}
+
+var boardNodes = rpc.Method{
+	Name: BoardNodesMethod, Service: "Board", Results: []string{"own", "all"},
+	Errors: []*rpc.ErrorType{boardGapError},
+	New:    func() (any, any) { return nil, new(boardNodesResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*boardNodesResult)
+		r.Own, r.All, err = impl.(Board).Nodes(ctx)
+		return err
+	},
+}
+
+type boardNodesResult struct {
+	Own string
+	All []string
+}
+
+func (p *boardNodesResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Own
+	default:
+		return &p.All
+	}
+}
+
+// Report returns what Once and Tell have noted on this node.
+func (c *BoardClient) Report(ctx context.Context) (Report, error) {
+	var r Report
+	err := c.caller.Call(ctx, &rpc.Call{Method: &boardReport, Result: &r})
+	return r, err
+}
+
+var boardReport = rpc.Method{
+	Name: BoardReportMethod, Service: "Board",
+	Errors: []*rpc.ErrorType{boardGapError},
+	New:    func() (any, any) { return nil, new(Report) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*Report)
+		*r, err = impl.(Board).Report(ctx)
+		return err
+	},
+}
+
 func appendPostJSON(dst []byte, v *Post) []byte {
 	dst = append(dst, `{"Author":`...)
 	dst = jsongen.AppendString(dst, &v.Author)
@@ -223,6 +433,102 @@ func decodeTopicEventPostJSON(s []byte, i int, v *topic.Event[Post]) int {
 	return i
 }
 
+func appendPresenceMemberStringJSON(dst []byte, v *presence.Member[string]) []byte {
+	dst = append(dst, `{"who":`...)
+	dst = jsongen.AppendString(dst, &v.Who)
+	dst = append(dst, `,"value":`...)
+	dst = jsongen.AppendString(dst, &v.Value)
+	return append(dst, '}')
+}
+
+var presenceMemberStringJSON = jsongen.Fields{"who", "value"}
+
+func decodePresenceMemberStringJSON(s []byte, i int, v *presence.Member[string]) int {
+	f, i := presenceMemberStringJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Who)
+		case 1:
+			i = jsongen.String(s, i, &v.Value)
+		}
+		f, i = presenceMemberStringJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendPresenceChangeStringJSON(dst []byte, v *presence.Change[string]) []byte {
+	dst = append(dst, `{"number":`...)
+	dst = jsongen.AppendInt(dst, &v.Number)
+	if v.All {
+		dst = append(dst, `,"all":`...)
+		dst = jsongen.AppendBool(dst, &v.All)
+	}
+	if v.More {
+		dst = append(dst, `,"more":`...)
+		dst = jsongen.AppendBool(dst, &v.More)
+	}
+	if len(v.Here) > 0 {
+		dst = append(dst, `,"here":`...)
+		dst = jsongen.AppendSlice(dst, &v.Here, appendPresenceMemberStringJSON)
+	}
+	if len(v.Left) > 0 {
+		dst = append(dst, `,"left":`...)
+		dst = jsongen.AppendSlice(dst, &v.Left, jsongen.AppendString)
+	}
+	return append(dst, '}')
+}
+
+var presenceChangeStringJSON = jsongen.Fields{"number", "all", "more", "here", "left"}
+
+func decodePresenceChangeStringJSON(s []byte, i int, v *presence.Change[string]) int {
+	f, i := presenceChangeStringJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.Number)
+		case 1:
+			i = jsongen.Bool(s, i, &v.All)
+		case 2:
+			i = jsongen.Bool(s, i, &v.More)
+		case 3:
+			i = jsongen.Slice(s, i, &v.Here, decodePresenceMemberStringJSON)
+		case 4:
+			i = jsongen.Slice(s, i, &v.Left, jsongen.String)
+		}
+		f, i = presenceChangeStringJSON.Next(s, i, f)
+	}
+	return i
+}
+
+func appendReportJSON(dst []byte, v *Report) []byte {
+	dst = append(dst, `{"Ran":`...)
+	dst = jsongen.AppendMap(dst, &v.Ran, jsongen.AppendInt)
+	dst = append(dst, `,"Told":`...)
+	dst = jsongen.AppendMap(dst, &v.Told, jsongen.AppendInt)
+	dst = append(dst, `,"Lost":`...)
+	dst = jsongen.AppendSlice(dst, &v.Lost, jsongen.AppendString)
+	return append(dst, '}')
+}
+
+var reportJSON = jsongen.Fields{"Ran", "Told", "Lost"}
+
+func decodeReportJSON(s []byte, i int, v *Report) int {
+	f, i := reportJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Map(s, i, &v.Ran, jsongen.Int)
+		case 1:
+			i = jsongen.Map(s, i, &v.Told, jsongen.Int)
+		case 2:
+			i = jsongen.Slice(s, i, &v.Lost, jsongen.String)
+		}
+		f, i = reportJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func init() {
 	jsongen.Register((*Post)(nil), 0x5b02ba16ef68bb8e,
 		func(dst []byte, v any) []byte { return appendPostJSON(dst, v.(*Post)) },
@@ -233,4 +539,14 @@ func init() {
 	jsongen.Register((*topic.Event[Post])(nil), 0xd7c6efd1ba72d44f,
 		func(dst []byte, v any) []byte { return appendTopicEventPostJSON(dst, v.(*topic.Event[Post])) },
 		func(s []byte, i int, v any) int { return decodeTopicEventPostJSON(s, i, v.(*topic.Event[Post])) })
+	jsongen.Register((*presence.Change[string])(nil), 0x5c1ee36be83e26b0,
+		func(dst []byte, v any) []byte {
+			return appendPresenceChangeStringJSON(dst, v.(*presence.Change[string]))
+		},
+		func(s []byte, i int, v any) int {
+			return decodePresenceChangeStringJSON(s, i, v.(*presence.Change[string]))
+		})
+	jsongen.Register((*Report)(nil), 0x3afcd28aebcb73c1,
+		func(dst []byte, v any) []byte { return appendReportJSON(dst, v.(*Report)) },
+		func(s []byte, i int, v any) int { return decodeReportJSON(s, i, v.(*Report)) })
 }
