@@ -48,7 +48,7 @@ var blows = []blow{
 		s.killNode(i)
 		s.startNode(i)
 	}},
-	{"NATS is killed", func(s *site, r *rand.Rand) { s.restartNATS() }},
+	{"a NATS server is killed", func(s *site, r *rand.Rand) { s.nats[r.IntN(len(s.nats))].restart() }},
 	{"a node is killed while it starts", func(s *site, r *rand.Rand) {
 		i := r.IntN(nodes)
 		for range 3 {
@@ -63,26 +63,33 @@ var blows = []blow{
 		time.Sleep(paused)
 		s.processes[i].cont()
 	}},
-	{"NATS is paused", func(s *site, r *rand.Rand) {
-		s.nats.pause()
+	{"a NATS server is paused", func(s *site, r *rand.Rand) {
+		i := r.IntN(len(s.nats))
+		s.nats[i].pause()
 		time.Sleep(paused)
-		s.nats.cont()
+		s.nats[i].cont()
 	}},
 	{"all sockets of clients are cut", func(s *site, r *rand.Rand) { s.balancer.network.Cut() }},
 	{"a node's connection to NATS is cut", func(s *site, r *rand.Rand) { s.proxies[r.IntN(nodes)].network.Cut() }},
-	{"a node and NATS are killed, and the node is there first", func(s *site, r *rand.Rand) {
+	{"a node and all NATS servers are killed, and the node is there first", func(s *site, r *rand.Rand) {
 		i := r.IntN(nodes)
-		s.nats.kill()
+		for _, nats := range s.nats {
+			nats.kill()
+		}
 		s.killNode(i)
 		s.startNode(i)
 		time.Sleep(time.Second)
-		s.startNATS()
+		for _, nats := range s.nats {
+			nats.start()
+		}
 	}},
-	{"all nodes and NATS are killed", func(s *site, r *rand.Rand) {
+	{"all nodes and NATS servers are killed", func(s *site, r *rand.Rand) {
 		for i := range nodes {
 			s.killNode(i)
 		}
-		s.restartNATS()
+		for _, nats := range s.nats {
+			nats.restart()
+		}
 		for i := range nodes {
 			s.startNode(i)
 		}
@@ -93,7 +100,7 @@ var blows = []blow{
 // read. Each post is stored once, whoever has posted it knows, and each subscriber gets each
 // post once, in order.
 func TestNodesDie(t *testing.T) {
-	suffer(t, random(t), nil, len(blows))
+	suffer(t, random(t), &options{}, len(blows))
 }
 
 // So it is where the connections between nodes and NATS are slow, stall and break by
@@ -101,16 +108,21 @@ func TestNodesDie(t *testing.T) {
 func TestNodesDieOverBadLinks(t *testing.T) {
 	r := random(t)
 	faults := rpctest.Faults{Seed: r.Uint64(), Stall: 0.3, Cut: 0.3, HalfClose: 0.1, Within: 200_000, StallFor: 3 * time.Second, Latency: 20 * time.Millisecond}
-	suffer(t, r, func(n int) rpctest.Plan {
+	suffer(t, r, &options{links: func(n int) rpctest.Plan {
 		plan := faults.Plan(n)
 		plan.Up.Drip, plan.Down.Drip = 500, 500 // bytes in a millisecond
 		return plan
-	}, 3)
+	}}, 3)
+}
+
+// So it is with three NATS servers, of which each stores everything.
+func TestNodesDieOverThreeStores(t *testing.T) {
+	suffer(t, random(t), &options{stores: 3}, 4)
 }
 
 // suffer has a site struck so many times at least, and for a time with -long.
-func suffer(t *testing.T, r *rand.Rand, links func(n int) rpctest.Plan, least int) {
-	s := newSite(t, &options{links: links})
+func suffer(t *testing.T, r *rand.Rand, opts *options, least int) {
+	s := newSite(t, opts)
 	c := newCrowd(t, s.balancer.addr, 10, scale(60, 1000), 20)
 	c.awaitLater("before anything happens", time.Time{})
 	var recovered times

@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"github.com/wirecall/wirecall/cluster"
@@ -23,32 +22,13 @@ import (
 	"github.com/wirecall/wirecall/rpc/topic"
 )
 
-// Variables of the environment of programs.
+// Variables of the environment of a node.
 const (
-	natsFolder = "CHAOS_NATS_FOLDER" // where the server keeps its streams
-	natsPort   = "CHAOS_NATS_PORT"
-	natsURL    = "CHAOS_NATS_URL"   // which a node connects to
-	nodeName   = "CHAOS_NODE_NAME"  // of the node
-	nodeGrace  = "CHAOS_NODE_GRACE" // how long a node may take to shut down
+	nodeName   = "CHAOS_NODE_NAME"
+	natsURL    = "CHAOS_NATS_URL"
+	nodeGrace  = "CHAOS_NODE_GRACE"  // how long it may take to shut down
+	nodeStores = "CHAOS_NODE_STORES" // how many NATS servers store everything
 )
-
-// runNATS is a NATS server.
-func runNATS(ready func(addr string)) error {
-	port, err := strconv.Atoi(os.Getenv(natsPort))
-	if err != nil {
-		return err
-	}
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: os.Getenv(natsFolder), NoSigs: true, NoLog: true})
-	if err != nil {
-		return err
-	}
-	go s.Start()
-	if !s.ReadyForConnections(time.Minute) {
-		return errors.New("the server is not ready")
-	}
-	ready(s.Addr().String())
-	select {}
-}
 
 // runNode is a node that shuts down when it is terminated.
 func runNode(ready func(addr string)) error {
@@ -58,7 +38,11 @@ func runNode(ready func(addr string)) error {
 	if err != nil {
 		return err
 	}
-	n, err := newNode(terminated, os.Getenv(nodeName), os.Getenv(natsURL))
+	stores, err := strconv.Atoi(os.Getenv(nodeStores))
+	if err != nil {
+		return err
+	}
+	n, err := newNode(terminated, os.Getenv(nodeName), os.Getenv(natsURL), stores)
 	if err != nil {
 		return err
 	}
@@ -76,13 +60,20 @@ type node struct {
 	web    *http.Server
 }
 
+// natsOptions are those of connections to NATS. A server that is paused is taken for dead
+// sooner than by default.
+var natsOptions = []nats.Option{
+	nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.IgnoreDiscoveredServers(),
+	nats.ReconnectWait(100 * time.Millisecond), nats.PingInterval(2 * time.Second),
+}
+
 // newNode starts a node. It waits for NATS until ctx ends.
-func newNode(ctx context.Context, name, url string) (*node, error) {
-	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true), nats.ReconnectWait(100*time.Millisecond), nats.PingInterval(2*time.Second))
+func newNode(ctx context.Context, name, url string, stores int) (*node, error) {
+	nc, err := nats.Connect(url, natsOptions...)
 	if err != nil {
 		return nil, err
 	}
-	bus, err := newBus(ctx, nc)
+	bus, err := newBus(ctx, nc, stores)
 	if err != nil {
 		nc.Close()
 		return nil, err
@@ -121,10 +112,10 @@ func serve(b *board) (*node, error) {
 }
 
 // newBus returns a bus that keeps all posts. It tries again until ctx ends.
-func newBus(ctx context.Context, nc *nats.Conn) (topic.Bus, error) {
+func newBus(ctx context.Context, nc *nats.Conn, stores int) (topic.Bus, error) {
 	for {
 		limited, cancel := context.WithTimeout(ctx, 5*time.Second)
-		bus, err := cluster.NewBus(limited, nc, &cluster.BusOptions{Classes: map[string]topic.Retention{classOfRooms: {Events: 1_000_000}}})
+		bus, err := cluster.NewBus(limited, nc, &cluster.BusOptions{Replicas: stores, Classes: map[string]topic.Retention{classOfRooms: {Events: 1_000_000}}})
 		cancel()
 		if err == nil || ctx.Err() != nil {
 			return bus, cmp.Or(err, ctx.Err())

@@ -3,8 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +25,7 @@ type options struct {
 	grace  time.Duration            // for nodes that are terminated
 	links  func(n int) rpctest.Plan // the faults of connections from nodes to NATS
 	within bool                     // nodes are in the process of the test, and are not killed
+	stores int                      // NATS servers, of which each stores everything; 0 is 1
 }
 
 // A site is nodes and a NATS server as processes, with a proxy in front of the nodes and one
@@ -35,9 +35,7 @@ type site struct {
 	t         *testing.T
 	balancer  *proxy
 	proxies   [nodes]*proxy // to NATS
-	folder    string        // of NATS
-	port      string        // of NATS
-	nats      *process
+	nats      []*natsServer
 	processes [nodes]*process
 	inside    [nodes]*node   // if they are within
 	starting  sync.WaitGroup // nodes that have not been ready yet
@@ -49,36 +47,18 @@ type site struct {
 // newSite starts a site.
 func newSite(t *testing.T, opts *options) *site {
 	t.Helper()
-	s := &site{options: opts, t: t, balancer: newProxy(t, nodes, &rpctest.Network{}), folder: t.TempDir()}
-	_, s.port, _ = net.SplitHostPort(freeAddr(t))
+	s := &site{options: opts, t: t, balancer: newProxy(t, nodes, &rpctest.Network{})}
 	t.Cleanup(s.starting.Wait)
-	s.startNATS()
+	s.nats = startServers(t, max(opts.stores, 1))
 	for i := range nodes {
-		s.proxies[i] = newProxy(t, 1, &rpctest.Network{Plan: opts.links})
-		s.proxies[i].set(0, net.JoinHostPort("127.0.0.1", s.port))
+		s.proxies[i] = newProxy(t, len(s.nats), &rpctest.Network{Plan: opts.links})
+		for j, nats := range s.nats {
+			s.proxies[i].set(j, nats.addr)
+		}
 		s.startNode(i)
 	}
 	s.starting.Wait()
 	return s
-}
-
-// freeAddr returns an address at which nobody listens. It is below the ports that the
-// system gives to those who dial.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		if ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.N(10_000))); err == nil {
-			defer ln.Close()
-			return ln.Addr().String()
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
-}
-
-func (s *site) startNATS() {
-	s.t.Helper()
-	s.nats = start(s.t, "nats", natsFolder+"="+s.folder, natsPort+"="+s.port)
 }
 
 // startNode starts a node, to which the balancer sends clients when it is ready.
@@ -86,7 +66,7 @@ func (s *site) startNode(i int) {
 	s.t.Helper()
 	url := "nats://" + s.proxies[i].addr
 	if s.within {
-		n, err := newNode(s.t.Context(), name(i), url)
+		n, err := newNode(s.t.Context(), name(i), url, len(s.nats))
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -95,7 +75,7 @@ func (s *site) startNode(i int) {
 		s.set(i, n.addr)
 		return
 	}
-	p := start(s.t, "node", nodeName+"="+name(i), natsURL+"="+url, nodeGrace+"="+s.grace.String())
+	p := start(s.t, "node", nodeName+"="+name(i), natsURL+"="+url, nodeGrace+"="+s.grace.String(), nodeStores+"="+fmt.Sprint(len(s.nats)))
 	s.processes[i] = p
 	s.starting.Go(func() {
 		if addr, err := p.addr(); err == nil {
@@ -144,16 +124,14 @@ func (s *site) replaceNode(i int) (err error) {
 	return err
 }
 
-func (s *site) restartNATS() {
-	s.t.Helper()
-	s.nats.kill()
-	s.startNATS()
-}
-
 // connect connects to NATS without a proxy.
 func (s *site) connect() *nats.Conn {
 	s.t.Helper()
-	nc, err := nats.Connect("nats://127.0.0.1:"+s.port, nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true))
+	var urls []string
+	for _, nats := range s.nats {
+		urls = append(urls, "nats://"+nats.addr)
+	}
+	nc, err := nats.Connect(strings.Join(urls, ","), natsOptions...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -166,7 +144,7 @@ func (s *site) bus() topic.Bus {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	bus, err := newBus(ctx, s.connect())
+	bus, err := newBus(ctx, s.connect(), len(s.nats))
 	if err != nil {
 		s.t.Fatal(err)
 	}
