@@ -79,32 +79,33 @@ func observe(t *testing.T, name string, client, server *side) facts {
 // calls are the methods of Calls, and the worst that Compare says of each. The test sees
 // whether it happens.
 var calls = map[string]compat.Severity{
-	"Gone.Do":      compat.Error,
-	"Removed":      compat.Error,
-	"Old":          compat.Error,
-	"Added":        compat.Info,
-	"Kind":         compat.Info,
-	"Repeated":     compat.Error,
-	"Once":         compat.Warning,
-	"Follow":       compat.Error,
-	"Changed":      compat.Error,
-	"Begins":       compat.Warning,
-	"Params":       compat.Error,
-	"More":         compat.Info,
-	"Upload":       compat.Info,
-	"Order":        compat.Warning,
-	"Alias(was)":   compat.Warning,
-	"Alias(both)":  compat.Info,
-	"Forgotten":    compat.Warning,
-	"Arity":        compat.Error,
-	"Less":         compat.Error,
-	"Results":      compat.Info,
-	"result both":  compat.Info,
-	"result later": compat.Warning,
-	"StreamIn":     compat.Error,
-	"StreamOut":    compat.Error,
-	"Code":         compat.Warning,
-	"Undeclared":   compat.Warning,
+	"Gone.Do":         compat.Error,
+	"Removed":         compat.Error,
+	"Old":             compat.Error,
+	"Added":           compat.Info,
+	"Kind":            compat.Info,
+	"Repeated":        compat.Error,
+	"Once":            compat.Warning,
+	"Follow":          compat.Error,
+	"Changed":         compat.Error,
+	"Begins":          compat.Warning,
+	"Params":          compat.Error,
+	"More":            compat.Info,
+	"Upload":          compat.Info,
+	"Order":           compat.Warning,
+	"Alias(was)":      compat.Warning,
+	"Alias(both)":     compat.Info,
+	"Forgotten":       compat.Warning,
+	"ForgottenResult": compat.Warning,
+	"Arity":           compat.Error,
+	"Less":            compat.Error,
+	"Results":         compat.Info,
+	"result both":     compat.Info,
+	"result later":    compat.Warning,
+	"StreamIn":        compat.Error,
+	"StreamOut":       compat.Error,
+	"Code":            compat.Warning,
+	"Undeclared":      compat.Warning,
 }
 
 // TestCalls runs older clients against newer servers, and the reverse, and sees whether the
@@ -132,8 +133,11 @@ func severity(oldOld, oldNew, newOld, newNew facts) compat.Severity {
 	worst := compat.Info
 	for _, name := range slices.Sorted(maps.Keys(oldOld)) {
 		lost := oldNew[name] != oldOld[name]
-		if strings.HasPrefix(name, "served") {
+		switch {
+		case strings.HasPrefix(name, "served"):
 			lost = oldNew[name] > newNew[name]
+		case strings.HasPrefix(name, "perhaps"):
+			lost = lost || newNew[name] != oldOld[name]
 		}
 		switch {
 		case lost && strings.HasPrefix(name, "perhaps"):

@@ -108,10 +108,8 @@ func (c *comparison) params(old, new *openrpc.Method) {
 		default:
 			c.report("PARAM_RENAMED", in, path, "it is called %s now: older servers drop silently what newer clients send", now)
 		}
-		for _, alias := range before {
-			if alias != now && !slices.Contains(after, alias) {
-				c.report("ALIAS_REMOVED", in, new.Name+"("+alias+")", "clients that are older still, and send %s under this name, are no longer understood", now)
-			}
+		for _, alias := range forgotten(before, after, now) {
+			c.report("ALIAS_REMOVED", in, new.Name+"("+alias+")", "clients that are older still, and send %s under this name, are no longer understood", now)
 		}
 		c.value(in, path, old.Extension.Streams.Params[p.Name], new.Extension.Streams.Params[now], p.Schema, new.Param(now).Schema)
 	}
@@ -147,6 +145,14 @@ func renamed(was, is []string, aliases map[string][]string) map[string]string {
 		}
 	}
 	return pairs
+}
+
+// forgotten returns the aliases that a value had and that are no names of it any more. now
+// is its name.
+func forgotten(before, after []string, now string) []string {
+	return slices.DeleteFunc(slices.Clone(before), func(alias string) bool {
+		return alias == now || slices.Contains(after, alias)
+	})
 }
 
 // older returns the name that the value called name had, if there was one.
@@ -216,6 +222,9 @@ func (c *comparison) results(old, new *openrpc.Method) {
 			if slices.Contains(new.Extension.Aliases.Results[now], name) {
 				c.found[[2]string{"RESULT_RENAMED", path}].Severity = Info
 			}
+		}
+		for _, alias := range forgotten(old.Extension.Aliases.Results[name], new.Extension.Aliases.Results[now], now) {
+			c.report("ALIAS_REMOVED", out, new.Name+" result "+alias, "newer clients find the zero value of %s where a server is older still, and sends it under this name", now)
 		}
 		c.value(out, path, old.Extension.Streams.Results[name], new.Extension.Streams.Results[now], was.Properties[name], is.Properties[now])
 	}

@@ -32,6 +32,10 @@ func (s *server) Repeated(context.Context) (int, error)                    { ret
 func (s *server) Once(context.Context) (int, error)                        { return s.run() }
 func (s *server) Forgotten(_ context.Context, kept string) (string, error) { return kept, nil }
 
+func (s *server) ForgottenResult(context.Context) (kept, other string, err error) {
+	return "kept", "other", nil
+}
+
 func (s *server) Alias(_ context.Context, was string, both int) (string, error) {
 	s.f.note("Alias(was)", was, nil)
 	s.f.note("Alias(both)", both, nil)
@@ -51,6 +55,21 @@ type client interface {
 	Alias(ctx context.Context, was string, both int) (string, error)
 	AliasResult(ctx context.Context) (both, later string, err error)
 	Forgotten(ctx context.Context, kept string) (string, error)
+	ForgottenResult(ctx context.Context) (kept, other string, err error)
+}
+
+// olderStill is a server that sends a result by the name that it had before.
+func olderStill() *rpc.Server {
+	srv := rpc.NewServer(nil)
+	srv.Register(rpc.Service{Methods: []*rpc.Method{{
+		Name: oldapi.CallsForgottenResultMethod,
+		New:  func() (params, result any) { return nil, new(map[string]string) },
+		Serve: func(_ context.Context, _ any, c *rpc.Call) error {
+			*c.Result.(*map[string]string) = map[string]string{"past": "kept", "other": "other"}
+			return nil
+		},
+	}}})
+	return srv
 }
 
 // common are the calls of a client of either contract.
@@ -86,6 +105,12 @@ func common[C client](of func(rpc.Caller) C) map[string]call {
 			f.note("echo", s, err)
 			older, err := raw(ctx, conn, oldapi.CallsForgottenMethod, map[string]string{"past": "kept"})
 			f.note("perhaps from a client that is older still", older, err)
+		},
+		"ForgottenResult": func(ctx context.Context, conn *rpc.Conn, f facts) {
+			kept, _, err := of(conn).ForgottenResult(ctx)
+			f.note("result", kept, err)
+			past, _, err := of(olderStill().Caller(ctx)).ForgottenResult(ctx)
+			f.note("perhaps from a server that is older still", past, err)
 		},
 	}
 }

@@ -37,6 +37,7 @@ type Calls interface {
 	Results(ctx context.Context) (a, b, c string, err error)
 	//wirecall:result soon alias=both
 	AliasResult(ctx context.Context) (soon, changed string, err error)
+	ForgottenResult(ctx context.Context) (kept, other string, err error)
 	StreamIn(ctx context.Context, up []int) (int, error)
 	StreamOut(ctx context.Context) ([]int, error)
 

@@ -16,27 +16,28 @@ const _ = gen1.Rev1 // undefined? Update github.com/wirecall/wirecall, then run 
 
 // The names of Calls's methods on the wire.
 const (
-	CallsAddedMethod       = "Calls.Added"
-	CallsKindMethod        = "Calls.Kind"
-	CallsRepeatedMethod    = "Calls.Repeated"
-	CallsOnceMethod        = "Calls.Once"
-	CallsFollowMethod      = "Calls.Follow"
-	CallsChangedMethod     = "Calls.Changed"
-	CallsBeginsMethod      = "Calls.Begins"
-	CallsParamsMethod      = "Calls.Params"
-	CallsMoreMethod        = "Calls.More"
-	CallsUploadMethod      = "Calls.Upload"
-	CallsOrderMethod       = "Calls.Order"
-	CallsAliasMethod       = "Calls.Alias"
-	CallsForgottenMethod   = "Calls.Forgotten"
-	CallsArityMethod       = "Calls.Arity"
-	CallsLessMethod        = "Calls.Less"
-	CallsResultsMethod     = "Calls.Results"
-	CallsAliasResultMethod = "Calls.AliasResult"
-	CallsStreamInMethod    = "Calls.StreamIn"
-	CallsStreamOutMethod   = "Calls.StreamOut"
-	CallsCodeMethod        = "Calls.Code"
-	CallsUndeclaredMethod  = "Calls.Undeclared"
+	CallsAddedMethod           = "Calls.Added"
+	CallsKindMethod            = "Calls.Kind"
+	CallsRepeatedMethod        = "Calls.Repeated"
+	CallsOnceMethod            = "Calls.Once"
+	CallsFollowMethod          = "Calls.Follow"
+	CallsChangedMethod         = "Calls.Changed"
+	CallsBeginsMethod          = "Calls.Begins"
+	CallsParamsMethod          = "Calls.Params"
+	CallsMoreMethod            = "Calls.More"
+	CallsUploadMethod          = "Calls.Upload"
+	CallsOrderMethod           = "Calls.Order"
+	CallsAliasMethod           = "Calls.Alias"
+	CallsForgottenMethod       = "Calls.Forgotten"
+	CallsArityMethod           = "Calls.Arity"
+	CallsLessMethod            = "Calls.Less"
+	CallsResultsMethod         = "Calls.Results"
+	CallsAliasResultMethod     = "Calls.AliasResult"
+	CallsForgottenResultMethod = "Calls.ForgottenResult"
+	CallsStreamInMethod        = "Calls.StreamIn"
+	CallsStreamOutMethod       = "Calls.StreamOut"
+	CallsCodeMethod            = "Calls.Code"
+	CallsUndeclaredMethod      = "Calls.Undeclared"
 )
 
 // callsDescription is what rpc.discover says of Calls.
@@ -58,6 +59,7 @@ const callsDescription = `{"methods":[
 {"name":"Calls.Less","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"b":{"type":"string"},"c":{"type":"string"}},"required":["b","c"]}},"x-wirecall":{"service":"Calls","results":["b","c"]}},
 {"name":"Calls.Results","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"a":{"type":"string"},"b":{"type":"string"},"c":{"type":"string"}},"required":["a","b","c"]}},"x-wirecall":{"service":"Calls","results":["a","b","c"]}},
 {"name":"Calls.AliasResult","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"soon":{"type":"string"},"changed":{"type":"string"}},"required":["soon","changed"]}},"x-wirecall":{"service":"Calls","results":["soon","changed"],"aliases":{"results":{"soon":["both"]}}}},
+{"name":"Calls.ForgottenResult","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"kept":{"type":"string"},"other":{"type":"string"}},"required":["kept","other"]}},"x-wirecall":{"service":"Calls","results":["kept","other"]}},
 {"name":"Calls.StreamIn","tags":[{"$ref":"#/components/tags/Calls"}],"params":[{"name":"up","required":true,"schema":{"type":["array","null"],"items":{"type":"integer","format":"int64"}}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Calls"}},
 {"name":"Calls.StreamOut","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":["array","null"],"items":{"type":"integer","format":"int64"}}},"x-wirecall":{"service":"Calls"}},
 {"name":"Calls.Code","tags":[{"$ref":"#/components/tags/Calls"}],"params":[],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1002,"message":"api.Full"}],"x-wirecall":{"service":"Calls","errors":[{"name":"api.Full","code":1002,"data":{"$ref":"#/components/schemas/api.Full"}}]}},
@@ -70,7 +72,7 @@ const callsDescription = `{"methods":[
 
 // CallsService serves impl as the service Calls.
 func CallsService(impl Calls) rpc.Service {
-	return rpc.Service{Name: "Calls", Impl: impl, Methods: []*rpc.Method{&callsAdded, &callsKind, &callsRepeated, &callsOnce, &callsFollow, &callsChanged, &callsBegins, &callsParams, &callsMore, &callsUpload, &callsOrder, &callsAlias, &callsForgotten, &callsArity, &callsLess, &callsResults, &callsAliasResult, &callsStreamIn, &callsStreamOut, &callsCode, &callsUndeclared}, Description: callsDescription}
+	return rpc.Service{Name: "Calls", Impl: impl, Methods: []*rpc.Method{&callsAdded, &callsKind, &callsRepeated, &callsOnce, &callsFollow, &callsChanged, &callsBegins, &callsParams, &callsMore, &callsUpload, &callsOrder, &callsAlias, &callsForgotten, &callsArity, &callsLess, &callsResults, &callsAliasResult, &callsForgottenResult, &callsStreamIn, &callsStreamOut, &callsCode, &callsUndeclared}, Description: callsDescription}
 }
 
 // CallsClient implements Calls by calls through an rpc.Caller.
@@ -541,6 +543,37 @@ func (p *callsAliasResultResult) Field(i int) any {
 		return &p.Soon
 	default:
 		return &p.Changed
+	}
+}
+
+// ForgottenResult calls Calls.ForgottenResult.
+func (c *CallsClient) ForgottenResult(ctx context.Context) (kept string, other string, err error) {
+	var r callsForgottenResultResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &callsForgottenResult, Result: &r})
+	return r.Kept, r.Other, err
+}
+
+var callsForgottenResult = rpc.Method{
+	Name: CallsForgottenResultMethod, Service: "Calls", Results: []string{"kept", "other"},
+	New: func() (any, any) { return nil, new(callsForgottenResultResult) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*callsForgottenResultResult)
+		r.Kept, r.Other, err = impl.(Calls).ForgottenResult(ctx)
+		return err
+	},
+}
+
+type callsForgottenResultResult struct {
+	Kept  string
+	Other string
+}
+
+func (p *callsForgottenResultResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Kept
+	default:
+		return &p.Other
 	}
 }
 

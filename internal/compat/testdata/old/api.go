@@ -46,6 +46,8 @@ type Calls interface {
 	//wirecall:result both alias=soon
 	//wirecall:result later alias=changed
 	AliasResult(ctx context.Context) (both, later string, err error)
+	//wirecall:result kept alias=past
+	ForgottenResult(ctx context.Context) (kept, other string, err error)
 	StreamIn(ctx context.Context, up iter.Seq2[int, error]) (int, error)
 	StreamOut(ctx context.Context) (iter.Seq2[int, error], error)
 
