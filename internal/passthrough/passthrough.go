@@ -32,7 +32,7 @@ type caller struct {
 // Call implements rpc.Caller.
 func (c *caller) Call(ctx context.Context, call *rpc.Call) error {
 	m := *call.Method
-	m.Name, m.Notify, m.Unordered, m.Plain = name(c.target, call), false, true, nil
+	m.Name, m.Notify, m.Unordered, m.Plain = nameOf(c.target, call), false, true, nil
 	passed := *call
 	passed.Method = &m
 	err := c.link.Call(ctx, &passed)
@@ -63,9 +63,10 @@ type Conn interface {
 
 // Serve makes srv pass on the calls of To.
 func Serve(srv *rpc.Server, find Find) {
+	shapes := new(cache)
 	contract.Unregistered(srv, func(name string) any {
-		if s := parse(name); s != nil {
-			return s.served(find)
+		if target, s := shapes.parse(name); s != nil {
+			return s.served(target, find)
 		}
 		return nil
 	})
@@ -73,13 +74,13 @@ func Serve(srv *rpc.Server, find Find) {
 
 // served returns the method that passes calls of a shape on. Its calls are in no order: To
 // waits until a notification is on its way.
-func (s *shape) served(find Find) *rpc.Method {
+func (s *shape) served(target string, find Find) *rpc.Method {
 	return &rpc.Method{
 		Name: s.method.Name, Service: s.method.Service, Cursor: s.method.Cursor, Unordered: true,
 		Params: s.method.Params, Results: s.method.Results, ResultAliases: s.method.ResultAliases,
 		New: func() (params, result any) { return s.params.new(), s.results.new() },
 		Serve: func(ctx context.Context, _ any, c *rpc.Call) error {
-			conn, err := find(ctx, s.target)
+			conn, err := find(ctx, target)
 			if err == nil {
 				err = s.pass(ctx, conn, c)
 			}

@@ -4,15 +4,15 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/wirecall/wirecall/internal/contract"
 	"github.com/wirecall/wirecall/rpc"
 )
 
-// A shape is what the name of a method on a link says: who is called, and what of the
-// method is needed to pass its calls on.
+// A shape is what of a method is needed to pass its calls on. It is read-only.
 type shape struct {
-	target          string
 	method          rpc.Method
 	params, results fields
 }
@@ -26,9 +26,9 @@ type field struct {
 	stream bool
 }
 
-// A name is a query, with these keys.
+// The name of a method on a link is the target, a question mark and a query of the shape,
+// with these keys.
 const (
-	keyTarget  = "to"
 	keyMethod  = "method"
 	keyService = "service"
 	keyNotify  = "notify"
@@ -41,53 +41,95 @@ const (
 	keyAlias   = "alias"  // another name of a result, and its name, in turn
 )
 
-// name returns the name on a link of the method of a call to target.
-func name(target string, call *rpc.Call) string {
-	m := call.Method
-	q := url.Values{keyTarget: {target}, keyMethod: {m.Name}}
-	for key, text := range map[string]string{keyService: m.Service, keyCursor: m.Cursor} {
-		if text != "" {
-			q.Set(key, text)
-		}
+// A query is a query that is being written.
+type query struct{ strings.Builder }
+
+func (q *query) add(key string, values ...string) {
+	for _, v := range values {
+		q.WriteString(key)
+		q.WriteByte('=')
+		q.WriteString(url.QueryEscape(v))
+		q.WriteByte('&')
 	}
-	for key, is := range map[string]bool{keyNotify: m.Notify, keyRepeat: m.Idempotent, keyLoose: m.Unordered} {
-		if is {
-			q.Set(key, "1")
-		}
-	}
-	for _, o := range m.Options {
-		q[keyOption] = append(q[keyOption], o.Key, o.Value)
-	}
-	q[keyParam] = fieldsOf(call.Params, m.Params).texts()
-	q[keyResult] = fieldsOf(call.Result, m.Results).texts()
-	for alias, name := range m.ResultAliases {
-		q[keyAlias] = append(q[keyAlias], alias, name)
-	}
-	return q.Encode()
 }
 
-// parse returns the shape that name has made a name of, or nil for another name.
-func parse(name string) *shape {
-	q, err := url.ParseQuery(name)
-	if err != nil || !q.Has(keyTarget) || !q.Has(keyMethod) {
+// addIf adds what is not the default.
+func (q *query) addIf(is bool, key, value string) {
+	if is {
+		q.add(key, value)
+	}
+}
+
+// nameOf returns the name on a link of the method of a call to target.
+func nameOf(target string, call *rpc.Call) string {
+	m, q := call.Method, new(query)
+	q.WriteString(url.QueryEscape(target) + "?")
+	q.add(keyMethod, m.Name)
+	q.addIf(m.Service != "", keyService, m.Service)
+	q.addIf(m.Cursor != "", keyCursor, m.Cursor)
+	q.addIf(m.Notify, keyNotify, "")
+	q.addIf(m.Idempotent, keyRepeat, "")
+	q.addIf(m.Unordered, keyLoose, "")
+	for _, o := range m.Options {
+		q.add(keyOption, o.Key, o.Value)
+	}
+	q.add(keyParam, fieldsOf(call.Params, m.Params).texts()...)
+	q.add(keyResult, fieldsOf(call.Result, m.Results).texts()...)
+	for _, alias := range slices.Sorted(maps.Keys(m.ResultAliases)) {
+		q.add(keyAlias, alias, m.ResultAliases[alias])
+	}
+	return q.String()
+}
+
+// A cache has the shapes of the queries that were parsed.
+type cache struct {
+	mu     sync.Mutex
+	shapes map[string]*shape
+}
+
+// maxCached is how many shapes a cache has: those of all methods that are called, unless
+// there are very many.
+const maxCached = 4096
+
+// parse returns the target and the shape of a name, or no shape for another name.
+func (c *cache) parse(name string) (target string, s *shape) {
+	escaped, q, ok := strings.Cut(name, "?")
+	target, err := url.QueryUnescape(escaped)
+	if !ok || err != nil {
+		return "", nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s = c.shapes[q]; s == nil {
+		if s = parse(q); s == nil {
+			return "", nil
+		}
+		if len(c.shapes) >= maxCached || c.shapes == nil {
+			c.shapes = make(map[string]*shape)
+		}
+		c.shapes[strings.Clone(q)] = s
+	}
+	return target, s
+}
+
+// parse returns the shape of a query, or nil for another query.
+func parse(query string) *shape {
+	q, err := url.ParseQuery(query)
+	if err != nil || !q.Has(keyMethod) {
 		return nil
 	}
-	s := &shape{target: q.Get(keyTarget), params: parseFields(q[keyParam]), results: parseFields(q[keyResult])}
+	s := &shape{params: parseFields(q[keyParam]), results: parseFields(q[keyResult])}
 	s.method = rpc.Method{
 		Name: q.Get(keyMethod), Service: q.Get(keyService), Cursor: q.Get(keyCursor),
 		Notify: q.Has(keyNotify), Idempotent: q.Has(keyRepeat), Unordered: q.Has(keyLoose),
-		Params: s.params.names(), Results: s.results.names(),
+		Params: s.params.names(), Results: s.results.names(), ResultAliases: make(map[string]string),
 	}
 	for pair := range slices.Chunk(q[keyOption], 2) {
 		s.method.Options = append(s.method.Options, rpc.Option{Key: pair[0], Value: pair[len(pair)-1]})
 	}
-	s.method.ResultAliases = maps.Collect(func(yield func(string, string) bool) {
-		for pair := range slices.Chunk(q[keyAlias], 2) {
-			if !yield(pair[0], pair[len(pair)-1]) {
-				return
-			}
-		}
-	})
+	for pair := range slices.Chunk(q[keyAlias], 2) {
+		s.method.ResultAliases[pair[0]] = pair[len(pair)-1]
+	}
 	return s
 }
 

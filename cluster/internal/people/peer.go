@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/wirecall/wirecall/internal/passthrough"
 	"github.com/wirecall/wirecall/rpc"
@@ -74,7 +75,7 @@ func (p *People) call(ctx context.Context, e Entry, call *rpc.Call) (begun bool,
 		}
 		return true, d.Call(ctx, &attempt)
 	}
-	l, err := p.links.get(ctx, linkTo{e.Node, string(e.Value)})
+	l, err := p.links.get(ctx, linkTo{e.Node, strings.Trim(string(e.Value), `"`)})
 	if err != nil {
 		return false, err
 	}

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,7 +42,7 @@ type Directory interface {
 // An Entry is a device in a Directory.
 type Entry struct {
 	Node, Device string
-	Value        []byte // the name of its codec
+	Value        []byte // JSON: the name of its codec
 }
 
 // Options configure People.
@@ -176,7 +177,7 @@ func (p *People) add(conn *rpc.Conn, name string) *device {
 	p.devices[d.id] = d
 	p.named[name] = append(p.named[name], d)
 	p.bound[conn] = append(p.bound[conn], d)
-	go p.store(d, p.opts.Directory.Put(name, d.id, []byte(conn.Codec().Name())))
+	go p.store(d, p.opts.Directory.Put(name, d.id, []byte(strconv.Quote(conn.Codec().Name()))))
 	return d
 }
 

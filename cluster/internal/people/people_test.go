@@ -335,7 +335,7 @@ func TestPeerSkipsTheGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tn := newTown(t, "a", "b")
 		tn.connect("b", "there", "ann", rpc.DialOptions{})
-		tn.entries["ann"] = append(tn.entries["ann"], Entry{"b", "GONE", []byte("json")}, Entry{"a", "GONE2", []byte("json")}, Entry{"z", "GONE3", []byte("json")})
+		tn.entries["ann"] = append(tn.entries["ann"], Entry{"b", "GONE", []byte(`"json"`)}, Entry{"a", "GONE2", []byte(`"json"`)}, Entry{"z", "GONE3", []byte(`"json"`)})
 		tn.reaches("a", "ann", "there")
 		if sum, err := tn.call("a", "ann").Sum(t.Context(), rpc.Of[int64](1, 2)); rpc.CodeOf(err) != rpc.CodeUnavailable || !rpc.NotRun(err) {
 			t.Errorf("a call whose stream has begun: %d, %v", sum, err)
@@ -344,7 +344,7 @@ func TestPeerSkipsTheGone(t *testing.T) {
 		tn.nobody("a", "ann")
 		many := tn.entries["ann"]
 		for range 100 {
-			many = append(many, Entry{"b", rand.Text(), []byte("json")})
+			many = append(many, Entry{"b", rand.Text(), []byte(`"json"`)})
 		}
 		tn.entries["bob"] = many
 		tn.nobody("a", "bob")
