@@ -2,133 +2,101 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
-	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wirecall/wirecall/rpc/topic"
 )
 
-// A directGet is a request for messages of a stream, which any server that has it answers.
-type directGet struct {
-	Seq       uint64     `json:"seq,omitempty"` // the first
-	StartTime *time.Time `json:"start_time,omitempty"`
-	Subject   string     `json:"next_by_subj"`
-	Batch     int        `json:"batch"`
-	MaxBytes  int        `json:"max_bytes"`
-}
-
-// maxBatch is how many bytes are read at once, or one message.
-const maxBatch = 1 << 20
-
-// answerWithin is how long a server may take for each message of a batch.
-const answerWithin = 5 * time.Second
-
-// patiently calls f until NATS can be reached, or ctx ends.
-func patiently(ctx context.Context, f func() error) error {
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		err := f()
-		if err == nil || !unreachable(err) {
-			return err
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// unreachable reports whether an error may pass when NATS, or the server that leads a
-// stream, is there again.
-func unreachable(err error) bool {
-	for _, passing := range []error{errUnavailable, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrDisconnected, nats.ErrConnectionReconnecting, context.DeadlineExceeded} {
-		if errors.Is(err, passing) {
-			return true
-		}
-	}
-	return false
-}
-
-var errUnavailable = errors.New("no server answers")
-
-// get returns the messages that are asked for, and how many there are behind the first
-// with its subject, itself included. It waits while NATS cannot be reached.
-func (b *Bus) get(ctx context.Context, c *class, g directGet) (records []topic.Record, behind uint64, err error) {
-	g.MaxBytes = maxBatch
-	request, err := json.Marshal(g)
+// Read implements topic.Bus. What a topic that is followed has had last is in memory.
+func (b *Bus) Read(ctx context.Context, name string, after uint64, limit int) (topic.Page, error) {
+	c, err := b.class(name)
 	if err != nil {
-		return nil, 0, err
+		return topic.Page{}, err
 	}
-	err = patiently(ctx, func() error {
-		records, behind, err = b.tryGet(ctx, c, request)
-		return err
-	})
-	return records, behind, err
+	var p topic.Page
+	if f := b.follower(name); f != nil {
+		p, err = f.read(ctx, after, limit)
+	} else {
+		p, _, err = c.read(ctx, name, after, limit)
+	}
+	if err != nil {
+		return p, fmt.Errorf("cluster: read %s: %w", name, err)
+	}
+	return p, nil
 }
 
-func (b *Bus) tryGet(ctx context.Context, c *class, request []byte) (records []topic.Record, behind uint64, err error) {
-	inbox := b.nc.NewRespInbox()
-	sub, err := b.nc.SubscribeSync(inbox)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer sub.Unsubscribe()
-	if err := b.nc.PublishRequest("$JS.API.DIRECT.GET."+c.name, inbox, request); err != nil {
-		return nil, 0, err
-	}
+// read reads events of a topic behind a number from the stream, and reports whether they
+// are the last.
+func (c *class) read(ctx context.Context, name string, after uint64, limit int) (p topic.Page, end bool, err error) {
 	for {
-		m, err := next(ctx, sub)
+		epoch := c.currentEpoch()
+		records, behind, err := c.get(ctx, directGet{Seq: after + 1, Subject: c.bus.subject("t", name), Batch: limit})
 		if err != nil {
-			return nil, 0, err
+			return p, false, err
 		}
-		switch status := m.Header.Get("Status"); status {
-		case "":
-		case "204", "404": // the end; there is none
-			return records, behind, nil
-		case "503":
-			return nil, 0, errUnavailable
-		default:
-			return nil, 0, fmt.Errorf("the server answers %s %s", status, m.Header.Get("Description"))
+		// What was removed before the records were read has been removed by now.
+		if p, err = c.bounds(ctx, name); err != nil {
+			return p, false, err
 		}
-		r, pending, err := recordOf(m)
-		if err != nil {
-			return nil, 0, err
+		kept := 0
+		for kept < len(records) && records[kept].Number <= p.Begin {
+			kept++
 		}
-		if len(records) == 0 {
-			behind = pending + 1
+		p.Records = records[kept:]
+		if p.Epoch == epoch && (len(p.Records) > 0 || kept == 0 || behind == 0) {
+			return p, behind == 0, nil
 		}
-		records = append(records, r)
+		if p.Epoch == epoch {
+			after = p.Begin // retention has overtaken the page
+		}
 	}
 }
 
-func next(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	return sub.NextMsgWithContext(ctx)
+// bounds returns a page of a topic without records. Numbers are those of the stream, of
+// which a topic has some: where it is not known whether an event of the topic was
+// removed, it is said to have been.
+func (c *class) bounds(ctx context.Context, name string) (topic.Page, error) {
+	subject := c.bus.subject("t", name)
+	info, epoch, err := c.info(ctx, jetstream.WithSubjectFilter(subject))
+	if err != nil {
+		return topic.Page{}, err
+	}
+	p := topic.Page{Epoch: epoch, Begin: beginOf(info), Last: info.State.LastSeq}
+	limit := info.Config.MaxMsgsPerSubject
+	full := limit > 0 && info.State.Subjects[subject] >= uint64(limit)
+	counted, _ := strconv.ParseUint(info.Config.Metadata[countedKey], 10, 64)
+	if !full && counted <= p.Begin {
+		return p, nil
+	}
+	first, _, err := c.get(ctx, directGet{Seq: 1, Subject: subject, Batch: 1})
+	switch {
+	case err != nil:
+		return p, err
+	case full && len(first) > 0: // it is the one more that is stored
+		p.Begin = max(p.Begin, first[0].Number)
+	case len(first) > 0:
+		p.Begin = max(p.Begin, min(first[0].Number-1, counted))
+	default:
+		p.Begin = max(p.Begin, counted)
+	}
+	return p, nil
 }
 
-// recordOf returns a stored message, and how many there are behind it.
-func recordOf(m *nats.Msg) (r topic.Record, pending uint64, err error) {
-	r.Data = m.Data
-	if r.Number, err = strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64); err != nil {
-		return r, 0, err
-	}
-	if r.Time, err = time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp")); err != nil {
-		return r, 0, err
-	}
-	pending, err = strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
-	return r, pending, err
-}
+// beginOf returns the number behind which neither age nor the size of the stream has
+// removed anything.
+func beginOf(info *jetstream.StreamInfo) uint64 { return max(info.State.FirstSeq, 1) - 1 }
 
-// batch returns events of a topic behind a number.
-func (b *Bus) batch(ctx context.Context, c *class, name string, after uint64, limit int) ([]topic.Record, error) {
-	records, _, err := b.get(ctx, c, directGet{Seq: after + 1, Subject: b.subject("t", name), Batch: limit})
-	return records, err
+// last returns the number of the last event of a topic that is stored, or 0.
+func (c *class) last(ctx context.Context, name string) (uint64, error) {
+	records, _, err := c.get(ctx, directGet{LastOf: []string{c.bus.subject("t", name)}})
+	if err != nil || len(records) == 0 {
+		return 0, err
+	}
+	return records[0].Number, nil
 }
 
 // Back implements topic.Bus. JetStream tells how many messages of a subject are behind a number,
@@ -138,34 +106,54 @@ func (b *Bus) Back(ctx context.Context, name string, n int) (topic.Place, error)
 	if err != nil {
 		return topic.Place{}, err
 	}
-	last, err := b.last(ctx, c, name)
+	at, err := c.back(ctx, name, n)
 	if err != nil {
-		return topic.Place{}, err
+		return at, fmt.Errorf("cluster: %d events back in %s: %w", n, name, err)
 	}
+	return at, nil
+}
+
+func (c *class) back(ctx context.Context, name string, n int) (topic.Place, error) {
+	epoch := c.currentEpoch()
+	last, err := c.last(ctx, name)
 	switch {
-	case last == 0: // no event is stored: behind all that the class has
-		p, err := b.bounds(ctx, c, name)
-		return topic.Place{Epoch: c.epoch, Number: p.Last}, err
+	case err != nil:
+		return topic.Place{}, err
+	case last == 0:
+		return c.empty(ctx, name, n)
 	case n <= 0:
-		return topic.Place{Epoch: c.epoch, Number: last}, nil
+		return topic.Place{Epoch: epoch, Number: last}, nil
 	case n == 1:
-		return topic.Place{Epoch: c.epoch, Number: last - 1}, nil
+		return topic.Place{Epoch: epoch, Number: last - 1}, nil
 	}
 	low, high := uint64(0), last-1 // at least n are behind low, or all; fewer than n, or n, are behind high
 	for low < high {
 		middle := low + (high-low+1)/2
-		_, behind, err := b.get(ctx, c, directGet{Seq: middle + 1, Subject: b.subject("t", name), Batch: 1})
+		first, behind, err := c.get(ctx, directGet{Seq: middle + 1, Subject: c.bus.subject("t", name), Batch: 1})
 		if err != nil {
-			return topic.Place{}, fmt.Errorf("cluster: %d events back in %s: %w", n, name, err)
+			return topic.Place{}, err
 		}
-		if behind >= uint64(n) {
+		if behind+uint64(len(first)) >= uint64(n) {
 			low = middle
 		} else {
 			high = middle - 1
 		}
 	}
-	p, err := b.bounds(ctx, c, name)
-	return topic.Place{Epoch: c.epoch, Number: max(low, p.Begin)}, err
+	p, err := c.bounds(ctx, name)
+	return topic.Place{Epoch: epoch, Number: max(low, p.Begin)}, err
+}
+
+// empty returns the place in a topic without stored events: behind all that the class has.
+func (c *class) empty(ctx context.Context, name string, n int) (topic.Place, error) {
+	p, err := c.bounds(ctx, name)
+	if err != nil {
+		return topic.Place{}, err
+	}
+	last, err := c.last(ctx, name)
+	if last > 0 { // one has published to it meanwhile
+		return c.back(ctx, name, n)
+	}
+	return topic.Place{Epoch: p.Epoch, Number: p.Last}, err
 }
 
 // Since implements topic.Bus.
@@ -174,12 +162,17 @@ func (b *Bus) Since(ctx context.Context, name string, at time.Time) (topic.Place
 	if err != nil {
 		return topic.Place{}, err
 	}
-	records, _, err := b.get(ctx, c, directGet{StartTime: &at, Subject: b.subject("t", name), Batch: 1})
+	records, _, err := c.get(ctx, directGet{StartTime: &at, Subject: b.subject("t", name), Batch: 1})
+	var p topic.Page
+	switch {
+	case err != nil:
+	case len(records) == 0:
+		return b.Back(ctx, name, 0)
+	default:
+		p, err = c.bounds(ctx, name)
+	}
 	if err != nil {
 		return topic.Place{}, fmt.Errorf("cluster: events of %s since %s: %w", name, at, err)
 	}
-	if len(records) == 0 {
-		return b.Back(ctx, name, 0)
-	}
-	return topic.Place{Epoch: c.epoch, Number: records[0].Number - 1}, nil
+	return topic.Place{Epoch: p.Epoch, Number: max(records[0].Number-1, p.Begin)}, nil
 }

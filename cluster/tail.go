@@ -1,0 +1,141 @@
+package cluster
+
+import (
+	"time"
+
+	"github.com/wirecall/wirecall/rpc/topic"
+)
+
+// What a tail holds of a topic, at most; the last event whatever its size.
+const (
+	tailEvents = 256
+	tailBytes  = 256 << 10
+)
+
+// A tail is the end of a topic: all its events in an interval of the numbers of its stream,
+// which holds the events of other topics, too. The zero tail is unknown.
+type tail struct {
+	epoch   string // empty while the tail is unknown
+	begin   uint64 // the topic began behind it, when the stream was read last
+	from    uint64 // the interval begins behind it
+	through uint64 // and ends with it
+	last    uint64 // the number of the last event in the interval, or before it
+
+	records []topic.Record // of the interval; shared with readers, so that none is changed
+	bytes   int            // of their data
+
+	heard   uint64 // the number of the last event that was published live
+	doubts  int    // counts when the tail may have come to lack events, or be of a past epoch
+	settled int    // of the doubts, those until which it was compared with the stream since
+}
+
+// behind reports whether there may be events that the tail lacks.
+func (t *tail) behind() bool { return t.doubts > t.settled || t.heard > t.through }
+
+// doubt marks the tail as one that is to be compared with the stream.
+func (t *tail) doubt() { t.doubts++ }
+
+// settle ends the doubts that there were when a comparison began.
+func (t *tail) settle(doubts int) { t.settled = max(t.settled, doubts) }
+
+// reset makes the tail unknown.
+func (t *tail) reset() { *t = tail{doubts: t.doubts, settled: t.settled} }
+
+// covers reports whether the tail has all events behind a number, up to its end. Readers
+// at 0 begin with what is stored, which only the stream knows.
+func (t *tail) covers(after uint64) bool {
+	return t.epoch != "" && after > 0 && t.from <= after && after <= t.through
+}
+
+// page returns events behind a number that the tail covers.
+func (t *tail) page(after uint64, limit int) topic.Page {
+	first := len(t.records)
+	for first > 0 && t.records[first-1].Number > after {
+		first--
+	}
+	end := min(first+limit, len(t.records))
+	return topic.Page{Epoch: t.epoch, Begin: min(t.begin, t.from), Last: t.through, Records: t.records[first:end:end]}
+}
+
+// hear adds an event that was published live, behind the event of its topic with the number
+// before. If that is not the last of the tail, events are missing between.
+func (t *tail) hear(r topic.Record, before uint64) {
+	switch {
+	case t.epoch == "":
+		t.doubt() // one may be reading the stream that has not seen it
+		return
+	case r.Number > t.through:
+		t.heard = max(t.heard, r.Number)
+	case !t.has(r):
+		t.doubt() // it is late, or of another epoch
+	}
+	if r.Number > t.through && before == t.last && before > 0 && t.doubts == t.settled {
+		t.add(r)
+	}
+}
+
+// has reports whether the tail has an event.
+func (t *tail) has(r topic.Record) bool {
+	for i := len(t.records) - 1; i >= 0 && t.records[i].Number >= r.Number; i-- {
+		if t.records[i].Number == r.Number {
+			return t.records[i].Time.Equal(r.Time)
+		}
+	}
+	return false
+}
+
+func (t *tail) add(r topic.Record) {
+	t.records = append(t.records, r)
+	t.bytes += len(r.Data)
+	t.last, t.through = r.Number, r.Number
+}
+
+// extend adds what was read behind a number: if nothing is missing between, to the end;
+// otherwise in place of it, if the page is the end of the topic.
+func (t *tail) extend(p topic.Page, after uint64, end bool) {
+	if t.epoch != p.Epoch {
+		t.reset()
+	}
+	if !t.covers(after) || p.Begin > t.through {
+		from := max(after, p.Begin)
+		if !end || t.epoch != "" && last(p, from) < t.through {
+			return
+		}
+		heard := t.heard
+		t.reset()
+		t.epoch, t.from, t.through, t.last, t.heard = p.Epoch, from, from, from, heard
+	}
+	t.begin = p.Begin
+	for _, r := range p.Records {
+		if r.Number > t.through {
+			t.add(r)
+		}
+	}
+}
+
+// last returns the number of the last record of a page, or another if there is none.
+func last(p topic.Page, none uint64) uint64 {
+	if len(p.Records) == 0 {
+		return none
+	}
+	return p.Records[len(p.Records)-1].Number
+}
+
+// confirm moves the end of the tail to where the stream has no further event of the topic.
+func (t *tail) confirm(through uint64) { t.through = max(t.through, through) }
+
+// trim removes what exceeds the limits or is older than a time.
+func (t *tail) trim(events int, oldest time.Time) {
+	n := 0
+	for ; n < len(t.records); n++ {
+		r, left := t.records[n], len(t.records)-n
+		if left <= events && (left == 1 || t.bytes <= tailBytes) && !r.Time.Before(oldest) {
+			break
+		}
+		t.bytes -= len(r.Data)
+		t.from = r.Number
+	}
+	if t.records = t.records[n:]; len(t.records) == 0 {
+		t.records = nil // with the array behind it
+	}
+}
