@@ -127,6 +127,8 @@ func (c *comparison) fields(d direction, path string, was, is *openrpc.Schema) {
 	}
 	if isMap(is) {
 		switch a, b := pattern(was), pattern(is); {
+		case a == b && a != "":
+			c.numbers(d, path+" keys", was.PropertyNames, is.PropertyNames)
 		case a == b:
 		case a == "":
 			c.report("TYPE_NARROWED", d, path, "its keys were any text, and have to match %s", b)

@@ -115,8 +115,8 @@ func (im *importer) dictionary(t *goType, hint string, s shape, depth int) {
 		} else if p := first.get("patternProperties"); p != nil && len(p.names) == 1 {
 			elem = im.typeBelow(p.parts[p.names[0]], hint+" Value", depth+1).expr()
 		}
-		if first.get("propertyNames").string("pattern") == digits {
-			key = "int64"
+		if names := first.get("propertyNames"); names.string("pattern") == digits {
+			key = integerOf(names)
 		}
 	}
 	t.is, t.nilled = "map["+key+"]"+elem, true

@@ -20,7 +20,8 @@ type Schema struct {
 	MinItems        *int
 	MaxItems        *int
 	Additional      *Schema `json:"additionalProperties"`
-	PropertyNames   *struct{ Pattern string }
+	PropertyNames   *Schema
+	Pattern         string
 	AllOf, AnyOf    []*Schema
 	OneOf           []*Schema
 	Constants       []Constant `json:"x-enum"`

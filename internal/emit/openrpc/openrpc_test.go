@@ -53,7 +53,7 @@ func TestSchemas(t *testing.T) {
 		{slice(octet), `{"type": ["string", "null"], "contentEncoding": "base64"}`},
 		{&model.Type{Kind: model.Array, Len: 2, Elem: octet}, `{"type": "array", "items": {"type": "integer", "format": "uint8", "minimum": 0, "maximum": 255}, "minItems": 2, "maxItems": 2}`},
 		{dict(text64, integral), `{"type": ["object", "null"], "additionalProperties": {"type": "integer", "format": "int64"}}`},
-		{dict(integral, text64), `{"type": ["object", "null"], "propertyNames": {"pattern": "^-?[0-9]+$"}, "additionalProperties": {"type": "string"}}`},
+		{dict(integral, text64), `{"type": ["object", "null"], "propertyNames": {"type": "string", "format": "int64", "pattern": "^-?[0-9]+$"}, "additionalProperties": {"type": "string"}}`},
 		{dict(text64, named("Marked")), `{"type": ["object", "null"], "additionalProperties": {}}`},
 		{named("Point"), ref + `Point"}`},
 		{pointer(named("Point")), `{"anyOf": [` + ref + `Point"}, {"type": "null"}]}`},

@@ -111,7 +111,7 @@ func (e *emitter) dictionary(t *model.Type) object {
 	out := object{{"type", []string{"object", "null"}}}
 	if k := e.Resolve(t.Key); k != nil && k.Kind.IsInteger() && !e.varies(t.Key) {
 		if d := e.Def(t.Key); d == nil || !d.Own {
-			out.set("propertyNames", object{{"pattern", digits}})
+			out.set("propertyNames", quoted(k.Kind))
 		}
 	}
 	elem := object{}

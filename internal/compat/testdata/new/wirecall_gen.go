@@ -648,45 +648,49 @@ var callsUndeclared = rpc.Method{
 
 // The names of Values's methods on the wire.
 const (
-	ValuesTypeChangedInMethod     = "Values.TypeChangedIn"
-	ValuesTypeChangedOutMethod    = "Values.TypeChangedOut"
-	ValuesTypeNarrowedInMethod    = "Values.TypeNarrowedIn"
-	ValuesTypeNarrowedOutMethod   = "Values.TypeNarrowedOut"
-	ValuesTypeWidenedInMethod     = "Values.TypeWidenedIn"
-	ValuesTypeWidenedOutMethod    = "Values.TypeWidenedOut"
-	ValuesNumberNarrowedInMethod  = "Values.NumberNarrowedIn"
-	ValuesNumberNarrowedOutMethod = "Values.NumberNarrowedOut"
-	ValuesNumberWidenedInMethod   = "Values.NumberWidenedIn"
-	ValuesNumberWidenedOutMethod  = "Values.NumberWidenedOut"
-	ValuesNumberInStringInMethod  = "Values.NumberInStringIn"
-	ValuesNumberInStringOutMethod = "Values.NumberInStringOut"
-	ValuesArrayLengthInMethod     = "Values.ArrayLengthIn"
-	ValuesArrayLengthOutMethod    = "Values.ArrayLengthOut"
-	ValuesMapKeyNarrowedInMethod  = "Values.MapKeyNarrowedIn"
-	ValuesMapKeyNarrowedOutMethod = "Values.MapKeyNarrowedOut"
-	ValuesMapKeyWidenedInMethod   = "Values.MapKeyWidenedIn"
-	ValuesMapKeyWidenedOutMethod  = "Values.MapKeyWidenedOut"
-	ValuesFieldRemovedInMethod    = "Values.FieldRemovedIn"
-	ValuesFieldRemovedOutMethod   = "Values.FieldRemovedOut"
-	ValuesFieldCaseInMethod       = "Values.FieldCaseIn"
-	ValuesFieldCaseOutMethod      = "Values.FieldCaseOut"
-	ValuesFieldAddedInMethod      = "Values.FieldAddedIn"
-	ValuesFieldAddedOutMethod     = "Values.FieldAddedOut"
-	ValuesOmitAddedInMethod       = "Values.OmitAddedIn"
-	ValuesOmitAddedOutMethod      = "Values.OmitAddedOut"
-	ValuesOmitRemovedInMethod     = "Values.OmitRemovedIn"
-	ValuesOmitRemovedOutMethod    = "Values.OmitRemovedOut"
-	ValuesNullAddedInMethod       = "Values.NullAddedIn"
-	ValuesNullAddedOutMethod      = "Values.NullAddedOut"
-	ValuesNullRemovedInMethod     = "Values.NullRemovedIn"
-	ValuesNullRemovedOutMethod    = "Values.NullRemovedOut"
-	ValuesValueRemovedInMethod    = "Values.ValueRemovedIn"
-	ValuesValueRemovedOutMethod   = "Values.ValueRemovedOut"
-	ValuesValueAddedInMethod      = "Values.ValueAddedIn"
-	ValuesValueAddedOutMethod     = "Values.ValueAddedOut"
-	ValuesValueChangedInMethod    = "Values.ValueChangedIn"
-	ValuesValueChangedOutMethod   = "Values.ValueChangedOut"
-	ValuesLoopMethod              = "Values.Loop"
+	ValuesTypeChangedInMethod        = "Values.TypeChangedIn"
+	ValuesTypeChangedOutMethod       = "Values.TypeChangedOut"
+	ValuesTypeNarrowedInMethod       = "Values.TypeNarrowedIn"
+	ValuesTypeNarrowedOutMethod      = "Values.TypeNarrowedOut"
+	ValuesTypeWidenedInMethod        = "Values.TypeWidenedIn"
+	ValuesTypeWidenedOutMethod       = "Values.TypeWidenedOut"
+	ValuesNumberNarrowedInMethod     = "Values.NumberNarrowedIn"
+	ValuesNumberNarrowedOutMethod    = "Values.NumberNarrowedOut"
+	ValuesNumberWidenedInMethod      = "Values.NumberWidenedIn"
+	ValuesNumberWidenedOutMethod     = "Values.NumberWidenedOut"
+	ValuesNumberInStringInMethod     = "Values.NumberInStringIn"
+	ValuesNumberInStringOutMethod    = "Values.NumberInStringOut"
+	ValuesArrayLengthInMethod        = "Values.ArrayLengthIn"
+	ValuesArrayLengthOutMethod       = "Values.ArrayLengthOut"
+	ValuesMapKeyNarrowedInMethod     = "Values.MapKeyNarrowedIn"
+	ValuesMapKeyNarrowedOutMethod    = "Values.MapKeyNarrowedOut"
+	ValuesMapNumberNarrowedInMethod  = "Values.MapNumberNarrowedIn"
+	ValuesMapNumberNarrowedOutMethod = "Values.MapNumberNarrowedOut"
+	ValuesMapNumberWidenedInMethod   = "Values.MapNumberWidenedIn"
+	ValuesMapNumberWidenedOutMethod  = "Values.MapNumberWidenedOut"
+	ValuesMapKeyWidenedInMethod      = "Values.MapKeyWidenedIn"
+	ValuesMapKeyWidenedOutMethod     = "Values.MapKeyWidenedOut"
+	ValuesFieldRemovedInMethod       = "Values.FieldRemovedIn"
+	ValuesFieldRemovedOutMethod      = "Values.FieldRemovedOut"
+	ValuesFieldCaseInMethod          = "Values.FieldCaseIn"
+	ValuesFieldCaseOutMethod         = "Values.FieldCaseOut"
+	ValuesFieldAddedInMethod         = "Values.FieldAddedIn"
+	ValuesFieldAddedOutMethod        = "Values.FieldAddedOut"
+	ValuesOmitAddedInMethod          = "Values.OmitAddedIn"
+	ValuesOmitAddedOutMethod         = "Values.OmitAddedOut"
+	ValuesOmitRemovedInMethod        = "Values.OmitRemovedIn"
+	ValuesOmitRemovedOutMethod       = "Values.OmitRemovedOut"
+	ValuesNullAddedInMethod          = "Values.NullAddedIn"
+	ValuesNullAddedOutMethod         = "Values.NullAddedOut"
+	ValuesNullRemovedInMethod        = "Values.NullRemovedIn"
+	ValuesNullRemovedOutMethod       = "Values.NullRemovedOut"
+	ValuesValueRemovedInMethod       = "Values.ValueRemovedIn"
+	ValuesValueRemovedOutMethod      = "Values.ValueRemovedOut"
+	ValuesValueAddedInMethod         = "Values.ValueAddedIn"
+	ValuesValueAddedOutMethod        = "Values.ValueAddedOut"
+	ValuesValueChangedInMethod       = "Values.ValueChangedIn"
+	ValuesValueChangedOutMethod      = "Values.ValueChangedOut"
+	ValuesLoopMethod                 = "Values.Loop"
 )
 
 // valuesDescription is what rpc.discover says of Values.
@@ -705,8 +709,12 @@ const valuesDescription = `{"methods":[
 {"name":"Values.NumberInStringOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"object","properties":{"N":{"type":"integer","format":"int64"}},"required":["N"]}},"x-wirecall":{"service":"Values"}},
 {"name":"Values.ArrayLengthIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"array","items":{"type":"integer","format":"int64"},"minItems":3,"maxItems":3}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
 {"name":"Values.ArrayLengthOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":"array","items":{"type":"integer","format":"int64"},"minItems":3,"maxItems":3}},"x-wirecall":{"service":"Values"}},
-{"name":"Values.MapKeyNarrowedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":["object","null"],"propertyNames":{"pattern":"^-?[0-9]+$"},"additionalProperties":{"type":"string"}}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
-{"name":"Values.MapKeyNarrowedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":["object","null"],"propertyNames":{"pattern":"^-?[0-9]+$"},"additionalProperties":{"type":"string"}}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.MapKeyNarrowedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":["object","null"],"propertyNames":{"type":"string","format":"int64","pattern":"^-?[0-9]+$"},"additionalProperties":{"type":"string"}}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.MapKeyNarrowedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":["object","null"],"propertyNames":{"type":"string","format":"int64","pattern":"^-?[0-9]+$"},"additionalProperties":{"type":"string"}}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.MapNumberNarrowedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":["object","null"],"propertyNames":{"type":"string","format":"uint64","pattern":"^-?[0-9]+$"},"additionalProperties":{"type":"string"}}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.MapNumberNarrowedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":["object","null"],"propertyNames":{"type":"string","format":"int32","pattern":"^-?[0-9]+$"},"additionalProperties":{"type":"string"}}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.MapNumberWidenedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":["object","null"],"propertyNames":{"type":"string","format":"int64","pattern":"^-?[0-9]+$"},"additionalProperties":{"type":"string"}}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
+{"name":"Values.MapNumberWidenedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":["object","null"],"propertyNames":{"type":"string","format":"int64","pattern":"^-?[0-9]+$"},"additionalProperties":{"type":"string"}}},"x-wirecall":{"service":"Values"}},
 {"name":"Values.MapKeyWidenedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":["object","null"],"additionalProperties":{"type":"string"}}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
 {"name":"Values.MapKeyWidenedOut","tags":[{"$ref":"#/components/tags/Values"}],"params":[],"result":{"name":"result","schema":{"type":["object","null"],"additionalProperties":{"type":"string"}}},"x-wirecall":{"service":"Values"}},
 {"name":"Values.FieldRemovedIn","tags":[{"$ref":"#/components/tags/Values"}],"params":[{"name":"v","required":true,"schema":{"type":"object","properties":{"A":{"type":"string"}},"required":["A"]}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Values"}},
@@ -742,7 +750,7 @@ const valuesDescription = `{"methods":[
 
 // ValuesService serves impl as the service Values.
 func ValuesService(impl Values) rpc.Service {
-	return rpc.Service{Name: "Values", Impl: impl, Methods: []*rpc.Method{&valuesTypeChangedIn, &valuesTypeChangedOut, &valuesTypeNarrowedIn, &valuesTypeNarrowedOut, &valuesTypeWidenedIn, &valuesTypeWidenedOut, &valuesNumberNarrowedIn, &valuesNumberNarrowedOut, &valuesNumberWidenedIn, &valuesNumberWidenedOut, &valuesNumberInStringIn, &valuesNumberInStringOut, &valuesArrayLengthIn, &valuesArrayLengthOut, &valuesMapKeyNarrowedIn, &valuesMapKeyNarrowedOut, &valuesMapKeyWidenedIn, &valuesMapKeyWidenedOut, &valuesFieldRemovedIn, &valuesFieldRemovedOut, &valuesFieldCaseIn, &valuesFieldCaseOut, &valuesFieldAddedIn, &valuesFieldAddedOut, &valuesOmitAddedIn, &valuesOmitAddedOut, &valuesOmitRemovedIn, &valuesOmitRemovedOut, &valuesNullAddedIn, &valuesNullAddedOut, &valuesNullRemovedIn, &valuesNullRemovedOut, &valuesValueRemovedIn, &valuesValueRemovedOut, &valuesValueAddedIn, &valuesValueAddedOut, &valuesValueChangedIn, &valuesValueChangedOut, &valuesLoop}, Description: valuesDescription}
+	return rpc.Service{Name: "Values", Impl: impl, Methods: []*rpc.Method{&valuesTypeChangedIn, &valuesTypeChangedOut, &valuesTypeNarrowedIn, &valuesTypeNarrowedOut, &valuesTypeWidenedIn, &valuesTypeWidenedOut, &valuesNumberNarrowedIn, &valuesNumberNarrowedOut, &valuesNumberWidenedIn, &valuesNumberWidenedOut, &valuesNumberInStringIn, &valuesNumberInStringOut, &valuesArrayLengthIn, &valuesArrayLengthOut, &valuesMapKeyNarrowedIn, &valuesMapKeyNarrowedOut, &valuesMapNumberNarrowedIn, &valuesMapNumberNarrowedOut, &valuesMapNumberWidenedIn, &valuesMapNumberWidenedOut, &valuesMapKeyWidenedIn, &valuesMapKeyWidenedOut, &valuesFieldRemovedIn, &valuesFieldRemovedOut, &valuesFieldCaseIn, &valuesFieldCaseOut, &valuesFieldAddedIn, &valuesFieldAddedOut, &valuesOmitAddedIn, &valuesOmitAddedOut, &valuesOmitRemovedIn, &valuesOmitRemovedOut, &valuesNullAddedIn, &valuesNullAddedOut, &valuesNullRemovedIn, &valuesNullRemovedOut, &valuesValueRemovedIn, &valuesValueRemovedOut, &valuesValueAddedIn, &valuesValueAddedOut, &valuesValueChangedIn, &valuesValueChangedOut, &valuesLoop}, Description: valuesDescription}
 }
 
 // ValuesClient implements Values by calls through an rpc.Caller.
@@ -1075,6 +1083,84 @@ var valuesMapKeyNarrowedOut = rpc.Method{
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		r := c.Result.(*map[int]string)
 		*r, err = impl.(Values).MapKeyNarrowedOut(ctx)
+		return err
+	},
+}
+
+// MapNumberNarrowedIn calls Values.MapNumberNarrowedIn.
+func (c *ValuesClient) MapNumberNarrowedIn(ctx context.Context, v map[uint64]string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesMapNumberNarrowedIn, Params: &valuesMapNumberNarrowedInParams{v}})
+}
+
+var valuesMapNumberNarrowedIn = rpc.Method{
+	Name: ValuesMapNumberNarrowedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesMapNumberNarrowedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesMapNumberNarrowedInParams)
+		return impl.(Values).MapNumberNarrowedIn(ctx, p.V)
+	},
+}
+
+type valuesMapNumberNarrowedInParams struct {
+	V map[uint64]string
+}
+
+func (p *valuesMapNumberNarrowedInParams) Field(int) any {
+	return &p.V
+}
+
+// MapNumberNarrowedOut calls Values.MapNumberNarrowedOut.
+func (c *ValuesClient) MapNumberNarrowedOut(ctx context.Context) (map[int32]string, error) {
+	var r map[int32]string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesMapNumberNarrowedOut, Result: &r})
+	return r, err
+}
+
+var valuesMapNumberNarrowedOut = rpc.Method{
+	Name: ValuesMapNumberNarrowedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(map[int32]string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*map[int32]string)
+		*r, err = impl.(Values).MapNumberNarrowedOut(ctx)
+		return err
+	},
+}
+
+// MapNumberWidenedIn calls Values.MapNumberWidenedIn.
+func (c *ValuesClient) MapNumberWidenedIn(ctx context.Context, v map[int64]string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &valuesMapNumberWidenedIn, Params: &valuesMapNumberWidenedInParams{v}})
+}
+
+var valuesMapNumberWidenedIn = rpc.Method{
+	Name: ValuesMapNumberWidenedInMethod, Service: "Values", Params: []string{"v"},
+	New: func() (any, any) { return new(valuesMapNumberWidenedInParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*valuesMapNumberWidenedInParams)
+		return impl.(Values).MapNumberWidenedIn(ctx, p.V)
+	},
+}
+
+type valuesMapNumberWidenedInParams struct {
+	V map[int64]string
+}
+
+func (p *valuesMapNumberWidenedInParams) Field(int) any {
+	return &p.V
+}
+
+// MapNumberWidenedOut calls Values.MapNumberWidenedOut.
+func (c *ValuesClient) MapNumberWidenedOut(ctx context.Context) (map[int64]string, error) {
+	var r map[int64]string
+	err := c.caller.Call(ctx, &rpc.Call{Method: &valuesMapNumberWidenedOut, Result: &r})
+	return r, err
+}
+
+var valuesMapNumberWidenedOut = rpc.Method{
+	Name: ValuesMapNumberWidenedOutMethod, Service: "Values",
+	New: func() (any, any) { return nil, new(map[int64]string) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		r := c.Result.(*map[int64]string)
+		*r, err = impl.(Values).MapNumberWidenedOut(ctx)
 		return err
 	},
 }

@@ -26,6 +26,10 @@ type Values interface {
 	ArrayLengthOut(ctx context.Context) ([4]int, error)
 	MapKeyNarrowedIn(ctx context.Context, v map[string]string) error
 	MapKeyNarrowedOut(ctx context.Context) (map[string]string, error)
+	MapNumberNarrowedIn(ctx context.Context, v map[int64]string) error
+	MapNumberNarrowedOut(ctx context.Context) (map[int64]string, error)
+	MapNumberWidenedIn(ctx context.Context, v map[int32]string) error
+	MapNumberWidenedOut(ctx context.Context) (map[int32]string, error)
 	MapKeyWidenedIn(ctx context.Context, v map[int]string) error
 	MapKeyWidenedOut(ctx context.Context) (map[int]string, error)
 	FieldRemovedIn(ctx context.Context, v struct{ A, B string }) error
