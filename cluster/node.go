@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -41,6 +40,11 @@ type NodeOptions struct {
 	// have passed at least. The default is 15 seconds, the least is 100 milliseconds.
 	LeaseTime time.Duration
 
+	// MaxLinks is how many connections to other nodes this one has at most, over NATS, in
+	// both directions. Each session that is used through another node takes one. The
+	// default is 16,384.
+	MaxLinks int
+
 	// Prefix begins the subjects of the nodes, in lower case, as in BusOptions. The
 	// default is WC. Clusters that share servers of NATS need prefixes of their own.
 	Prefix string
@@ -54,6 +58,7 @@ const (
 	minSecret    = 32
 	minLease     = 100 * time.Millisecond
 	defaultLease = 15 * time.Second
+	defaultLinks = 16_384
 )
 
 // A Node is this process as one of a cluster. Its methods may be called by any number of
@@ -66,6 +71,7 @@ type Node struct {
 	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
 	subs    []*nats.Subscription
+	links   *links
 }
 
 var (
@@ -122,6 +128,9 @@ func (o *NodeOptions) withDefaults() (NodeOptions, error) {
 	if all.LeaseTime < minLease {
 		return all, fmt.Errorf("cluster: NodeOptions.LeaseTime %v is less than %v", all.LeaseTime, minLease)
 	}
+	if all.MaxLinks <= 0 {
+		all.MaxLinks = defaultLinks
+	}
 	if all.Prefix == "" {
 		all.Prefix = defaultPrefix
 	}
@@ -146,7 +155,7 @@ func (n *Node) join(ctx context.Context) error {
 		Name: n.opts.Name, URL: n.opts.URL, Lease: n.opts.LeaseTime,
 		Key: key, Log: n.opts.Logger, Send: n.sendNotice, Ask: n.ask,
 	})
-	receive := func(m *nats.Msg) { n.members.Receive(m.Data, m.Reply) }
+	receive := func(m *nats.Msg) { n.members.Receive(m.Data) }
 	if err := n.subscribe(n.subject("node", "notice"), receive); err != nil {
 		return err
 	}
@@ -155,6 +164,9 @@ func (n *Node) join(ctx context.Context) error {
 	}
 	if err := n.members.Claim(ctx); err != nil {
 		return named(err)
+	}
+	if err := n.startLinks(); err != nil {
+		return err
 	}
 	if err := n.subscribe(n.subject("node", "ask"), receive); err != nil {
 		return err
@@ -217,12 +229,13 @@ func (n *Node) subscribe(subject string, f func(*nats.Msg)) error {
 	return nil
 }
 
-// sendNotice sends a notice to all nodes, or to a reply address.
+// sendNotice sends a notice to all nodes, or as an answer to one.
 func (n *Node) sendNotice(to string, notice []byte) error {
-	if to == "" {
-		to = n.subject("node", "notice")
+	subject := n.subject("node", "notice")
+	if to != "" {
+		subject = n.subject("node", "answer", to)
 	}
-	err := n.nc.Publish(to, notice)
+	err := n.nc.Publish(subject, notice)
 	if errors.Is(err, nats.ErrConnectionClosed) {
 		n.cancel(fmt.Errorf("cluster: %w", err))
 		return nil // it has left
@@ -231,14 +244,14 @@ func (n *Node) sendNotice(to string, notice []byte) error {
 }
 
 // ask asks all nodes and passes their answers to f until it returns true.
-func (n *Node) ask(ctx context.Context, notice []byte, f func([]byte) bool) error {
-	inbox := n.nc.NewRespInbox()
-	sub, err := n.nc.SubscribeSync(inbox)
+func (n *Node) ask(ctx context.Context, from string, notice []byte, f func([]byte) bool) error {
+	answers := n.subject("node", "answer", from)
+	sub, err := n.nc.SubscribeSync(answers)
 	if err != nil {
 		return err
 	}
 	defer sub.Unsubscribe()
-	if err := n.nc.PublishRequest(n.subject("node", "ask"), inbox, notice); err != nil {
+	if err := n.nc.PublishRequest(n.subject("node", "ask"), answers, notice); err != nil {
 		return err
 	}
 	for {
@@ -291,6 +304,9 @@ func (n *Node) Close() {
 // end waits until nothing of the node runs, and takes it out of the cluster.
 func (n *Node) end() {
 	n.running.Wait()
+	if n.links != nil {
+		n.links.close()
+	}
 	if n.members != nil {
 		if err := n.members.Leave(); err != nil {
 			n.opts.Logger.Warn("cluster: leave", "node", n.opts.Name, "error", err)
@@ -317,13 +333,3 @@ type nodeChange = members.Change
 func (n *Node) watchNodes(ctx context.Context) iter.Seq[nodeChange] {
 	return n.members.Watch(ctx)
 }
-
-// dial opens a link to a service of a node. The error wraps relay.ErrGone if there is no
-// such node.
-func (n *Node) dial(ctx context.Context, node, service string) (net.Conn, error) {
-	return nil, relay.ErrGone
-}
-
-// handle sets the function that is called, on a goroutine of its own, for each link to a
-// service of this node. It owns the link and closes it.
-func (n *Node) handle(service string, f func(net.Conn)) {}

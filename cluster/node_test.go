@@ -98,11 +98,11 @@ func (l *testLog) wait(t *testing.T, text string) string {
 	}
 }
 
-// waitFor waits for a change that a node sees.
+// waitFor waits until a node sees another, or no longer.
 func waitFor(t *testing.T, n *Node, name string, here bool) {
 	t.Helper()
-	for c := range n.watchNodes(t.Context()) {
-		if c.Name == name && c.Here == here {
+	for range n.watchNodes(t.Context()) {
+		if n.alive(name) == here {
 			return
 		}
 	}

@@ -27,13 +27,13 @@ type Options struct {
 	Key   []byte        // authenticates notices; the same on all nodes
 	Log   *slog.Logger
 
-	// Send sends a notice to a reply address, or to all nodes if that is "". All nodes
-	// receive what one has sent to all in its order.
+	// Send sends a notice to all nodes, or if to is not "" to the incarnation that has
+	// asked. All nodes receive what one has sent to all in its order.
 	Send func(to string, notice []byte) error
 
-	// Ask sends a notice to all other nodes, with an address to which they reply. It
-	// passes the answers to f until f returns true, there is no other node, or ctx ends.
-	Ask func(ctx context.Context, notice []byte, f func(answer []byte) bool) error
+	// Ask sends a notice of an incarnation to all other nodes. It passes the answers to f
+	// until f returns true, there is no other node, or ctx ends.
+	Ask func(ctx context.Context, from string, notice []byte, f func(answer []byte) bool) error
 }
 
 // Members is the view of a node. Its methods may be called by any number of goroutines.
@@ -47,6 +47,7 @@ type Members struct {
 	changed chan struct{}      // closed by the next change of nodes
 
 	self    string        // this node's incarnation
+	claimed bool          // it may be announced
 	number  uint64        // of its last notice
 	renewed uint64        // the number of its last renewal
 	back    bool          // it has come back
@@ -105,15 +106,15 @@ func (m *Members) ask(ctx context.Context, wait time.Duration, known map[string]
 	asking, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	m.mu.Lock()
-	question := m.sealer.seal(notice{Kind: kindAsk, Name: m.opts.Name, Incarnation: m.self})
+	question := notice{Kind: kindAsk, Name: m.opts.Name, Incarnation: m.self}
 	m.mu.Unlock()
 	answered := map[string]bool{}
-	err := m.opts.Ask(asking, question, func(answer []byte) bool {
+	err := m.opts.Ask(asking, question.Incarnation, m.sealer.seal(question), func(answer []byte) bool {
 		n, ok := m.sealer.open(answer)
 		if !ok || n.Kind != kindRenew {
 			return false
 		}
-		m.Receive(answer, "")
+		m.Receive(answer)
 		answered[n.Name] = true
 		for _, name := range n.Nodes {
 			known[name] = true
@@ -151,7 +152,7 @@ func (m *Members) isTaken() bool {
 func (m *Members) Run(ctx context.Context) error {
 	timer := time.NewTicker(m.opts.Lease / 3)
 	defer timer.Stop()
-	m.renew()
+	m.announce()
 	for {
 		select {
 		case <-timer.C:
@@ -176,13 +177,25 @@ func (m *Members) begin(ctx context.Context) error {
 	if err := m.Claim(ctx); errors.Is(err, ErrTaken) {
 		return err
 	}
-	m.renew()
+	m.announce()
 	return nil
+}
+
+// announce sends the first renewal of an incarnation whose name is claimed.
+func (m *Members) announce() {
+	m.mu.Lock()
+	m.claimed = !m.taken
+	m.mu.Unlock()
+	m.renew()
 }
 
 // renew sends a renewal.
 func (m *Members) renew() {
 	m.mu.Lock()
+	if !m.claimed {
+		m.mu.Unlock()
+		return
+	}
 	m.number++
 	m.renewed, m.back = m.number, false
 	n := m.notice()

@@ -368,7 +368,7 @@ func TestForged(t *testing.T) {
 			forged := slices.Clone(n)
 			forged[len(forged)-3] ^= 1
 			for _, f := range [][]byte{nil, n[:10], n[:40], forged, n} {
-				a.Receive(f, "")
+				a.Receive(f)
 			}
 		}
 		if got := w.take(); got != "" {
@@ -377,7 +377,7 @@ func TestForged(t *testing.T) {
 		c.die()
 		time.Sleep(lease)
 		for _, n := range recorded { // does not bring c back, nor keep it alive
-			a.Receive(n, "")
+			a.Receive(n)
 		}
 		time.Sleep(lease)
 		wantNames(t, "a b", a, b)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/wirecall/wirecall/cluster/internal/members"
@@ -26,9 +27,8 @@ type network struct {
 
 type delivery struct {
 	from   *node
-	to     string // an inbox; "" for all, "?" for all who receive questions
+	to     string // an incarnation that has asked; "" for all, "?" for all who receive questions
 	notice []byte
-	reply  string
 }
 
 // A node is a process with its view of the others.
@@ -65,7 +65,7 @@ func start(t *testing.T) *network {
 
 func (net *network) deliver(d delivery) {
 	for _, to := range net.receivers(d) {
-		to.Receive(d.notice, d.reply)
+		to.Receive(d.notice)
 	}
 }
 
@@ -116,15 +116,15 @@ func (net *network) add(name, secret string) *node {
 }
 
 // ask is the Ask of a node.
-func (n *node) ask(ctx context.Context, notice []byte, f func([]byte) bool) error {
+func (n *node) ask(ctx context.Context, from string, notice []byte, f func([]byte) bool) error {
 	answers, alone := make(chan []byte, 1000), true
 	n.net.set(func() {
-		n.net.inboxes[n.name] = answers
+		n.net.inboxes[from] = answers
 		for _, o := range n.net.nodes {
 			alone = alone && !o.asked
 		}
 	})
-	n.net.queue <- delivery{from: n, to: "?", notice: notice, reply: n.name}
+	n.net.queue <- delivery{from: n, to: "?", notice: notice}
 	for !alone {
 		select {
 		case a := <-answers:
@@ -169,6 +169,7 @@ func join3(t *testing.T, net *network) (a, b, c *node) {
 			t.Fatal(err)
 		}
 	}
+	synctest.Wait()
 	return a, b, c
 }
 

@@ -5,15 +5,19 @@ import (
 	"time"
 )
 
-// Receive takes a notice that arrived, with the address for an answer if there is one.
-// Calls for notices to all nodes are made in the order in which these arrived.
-func (m *Members) Receive(sealed []byte, reply string) {
+// Receive takes a notice that arrived. Calls for notices to all nodes are made in the order
+// in which these arrived.
+func (m *Members) Receive(sealed []byte) {
 	n, ok := m.sealer.open(sealed)
 	if !ok {
 		return
 	}
+	to := ""
+	if n.Kind == kindAsk {
+		to = n.Incarnation
+	}
 	m.mu.Lock()
-	to, answer := m.take(n, reply)
+	answer := m.apply(n)
 	m.mu.Unlock()
 	for _, a := range answer {
 		if err := m.opts.Send(to, m.sealer.seal(a)); err != nil {
@@ -22,19 +26,19 @@ func (m *Members) Receive(sealed []byte, reply string) {
 	}
 }
 
-// take applies a notice, and returns what is to be sent after it.
-func (m *Members) take(n notice, reply string) (to string, answers []notice) {
+// apply applies a notice, and returns those that answer it.
+func (m *Members) apply(n notice) []notice {
 	switch {
 	case n.Kind == kindAsk && n.Incarnation != m.self:
-		return reply, m.answer()
+		return m.answer()
 	case n.Kind == kindGone:
 		m.takeGone(n.Name, n.Incarnation)
 	case n.Kind == kindRenew && n.Name == m.opts.Name && n.Incarnation == m.self:
-		return "", m.takeOwn(n)
+		return m.takeOwn(n)
 	case n.Kind == kindRenew:
-		return "", m.takeRenewal(n)
+		return m.takeRenewal(n)
 	}
-	return "", nil
+	return nil
 }
 
 // answer returns the answer to a question who is there, if this node is.
@@ -183,7 +187,7 @@ func (m *Members) lose() {
 		delete(m.nodes, m.opts.Name)
 		m.notify()
 	}
-	m.self, m.number, m.renewed, m.rival = rand.Text(), 0, 0, ""
+	m.self, m.claimed, m.number, m.renewed, m.rival = rand.Text(), false, 0, 0, ""
 	select {
 	case m.lost <- struct{}{}:
 	default:
