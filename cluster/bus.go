@@ -1,5 +1,5 @@
-// Package cluster makes topics of package topic work across processes, on NATS with
-// JetStream.
+// Package cluster makes topics, and what else one process knows, work across processes, on
+// NATS with JetStream.
 //
 //	nc, err := nats.Connect(url, nats.MaxReconnects(-1))
 //	bus, err := cluster.NewBus(ctx, nc, &cluster.BusOptions{Classes: map[string]topic.Retention{"room": {Events: 10_000}}})
@@ -12,6 +12,16 @@
 // Each published event carries the number of the one before, which shows what was lost on
 // the way; where no event follows, the process compares all such topics with their streams
 // every few seconds, in one request for many.
+//
+// Join makes the process a node, which knows the other nodes and can be reached by them:
+//
+//	node, err := cluster.Join(ctx, nc, &cluster.NodeOptions{Secret: secret, URL: "wss://n7.example.com/rpc"})
+//	defer node.Close()
+//
+// A node holds a lease, which the other nodes see it renew; one that is killed is gone when
+// its lease has passed, one that is closed at once. Nodes need no JetStream to know each
+// other. What they send each other goes over NATS, authenticated and encrypted by a secret
+// of theirs.
 package cluster
 
 import (

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/wirecall/wirecall/cluster/internal/nodelink"
+	"github.com/wirecall/wirecall/cluster/internal/seldom"
 	"github.com/wirecall/wirecall/internal/relay"
 )
 
@@ -30,6 +31,7 @@ const (
 type links struct {
 	node     *Node
 	identity *nodelink.Identity
+	warn     seldom.Seldom // about strangers
 
 	mu       sync.Mutex
 	open     map[string]*endpoint // by id
@@ -73,7 +75,7 @@ func (n *Node) startLinks() error {
 	if err != nil {
 		return err
 	}
-	n.links = &links{node: n, identity: identity, open: map[string]*endpoint{}, services: map[string]func(net.Conn){}}
+	n.links = &links{node: n, identity: identity, warn: seldom.Seldom{Every: 10 * time.Second}, open: map[string]*endpoint{}, services: map[string]func(net.Conn){}}
 	n.running.Go(n.links.breakGone)
 	return n.subscribe(n.subject("link", n.opts.Name, "*"), n.links.receive)
 }
@@ -290,9 +292,12 @@ func (l *links) serve(e *endpoint, service string, f func(net.Conn)) {
 
 // logStranger logs that an end of a link has another secret.
 func (l *links) logStranger(err error, node, service string) {
-	if errors.Is(err, nodelink.ErrStranger) {
-		l.node.opts.Logger.Warn("cluster: refused a link whose ends have different secrets: give all nodes the same NodeOptions.Secret", "node", node, "service", service)
+	if !errors.Is(err, nodelink.ErrStranger) {
+		return
 	}
+	l.warn.Do(func() {
+		l.node.opts.Logger.Warn("cluster: refused a link whose ends have different secrets: give all nodes the same NodeOptions.Secret", "node", node, "service", service)
+	})
 }
 
 // breakGone breaks the links to nodes that leave.

@@ -102,6 +102,9 @@ func Join(ctx context.Context, nc *nats.Conn, opts *NodeOptions) (*Node, error) 
 	if err := n.join(ctx); err != nil {
 		n.cancel(err)
 		n.end()
+		if last := nc.LastError(); ctx.Err() != nil && last != nil {
+			err = fmt.Errorf("%w; the last error of the connection to NATS: %w", err, last) // a missing permission, say
+		}
 		return nil, fmt.Errorf("cluster: join as node %s: %w", o.Name, err)
 	}
 	return n, nil
@@ -171,8 +174,14 @@ func (n *Node) join(ctx context.Context) error {
 	if err := n.subscribe(n.subject("node", "ask"), receive); err != nil {
 		return err
 	}
-	n.running.Go(func() { n.cancel(named(n.members.Run(n.ctx))) })
+	n.running.Go(n.run)
 	return n.joined(ctx)
+}
+
+// run renews the node's lease until the node ends, and breaks its links then.
+func (n *Node) run() {
+	n.cancel(named(n.members.Run(n.ctx)))
+	n.links.close()
 }
 
 // reach waits until a server of NATS has what was sent to it.

@@ -14,9 +14,13 @@ import (
 )
 
 // startNATS starts a server of NATS on a port, or on any, until the test ends.
-func startNATS(t *testing.T, port int) *server.Server {
+func startNATS(t testing.TB, port int, change ...func(*server.Options)) *server.Server {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true})
+	opts := &server.Options{Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true}
+	for _, f := range change {
+		f(opts)
+	}
+	s, err := server.NewServer(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +38,7 @@ func stopNATS(s *server.Server) {
 }
 
 // connectNATS connects to a server until the test ends.
-func connectNATS(t *testing.T, s *server.Server, opts ...nats.Option) *nats.Conn {
+func connectNATS(t testing.TB, s *server.Server, opts ...nats.Option) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(s.ClientURL(), append(opts, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))...)
 	if err != nil {
@@ -47,7 +51,7 @@ func connectNATS(t *testing.T, s *server.Server, opts ...nats.Option) *nats.Conn
 var testSecret = []byte(strings.Repeat("s", 32))
 
 // joinNode joins on a connection of its own, until the test ends.
-func joinNode(t *testing.T, s *server.Server, opts NodeOptions) *Node {
+func joinNode(t testing.TB, s *server.Server, opts NodeOptions) *Node {
 	t.Helper()
 	n, err := tryJoin(t, connectNATS(t, s), opts)
 	if err != nil {
@@ -56,7 +60,7 @@ func joinNode(t *testing.T, s *server.Server, opts NodeOptions) *Node {
 	return n
 }
 
-func tryJoin(t *testing.T, nc *nats.Conn, opts NodeOptions) (*Node, error) {
+func tryJoin(t testing.TB, nc *nats.Conn, opts NodeOptions) (*Node, error) {
 	t.Helper()
 	if opts.Secret == nil {
 		opts.Secret = testSecret
@@ -99,7 +103,7 @@ func (l *testLog) wait(t *testing.T, text string) string {
 }
 
 // waitFor waits until a node sees another, or no longer.
-func waitFor(t *testing.T, n *Node, name string, here bool) {
+func waitFor(t testing.TB, n *Node, name string, here bool) {
 	t.Helper()
 	for range n.watchNodes(t.Context()) {
 		if n.alive(name) == here {
@@ -222,5 +226,32 @@ func TestNodeOptions(t *testing.T) {
 	}
 	if len(n.Name()) != 26 {
 		t.Errorf("a random name is %q", n.Name())
+	}
+}
+
+// The permissions that SECURITY.md states are enough for nodes, and keep others out.
+func TestPermissions(t *testing.T) {
+	node := &server.SubjectPermission{Allow: []string{"wc.node.>", "wc.link.>"}}
+	s := startNATS(t, server.RANDOM_PORT, func(o *server.Options) {
+		o.Users = []*server.User{
+			{Username: "node", Password: "n", Permissions: &server.Permissions{Publish: node, Subscribe: node}},
+			{Username: "other", Password: "o", Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: node.Allow}, Subscribe: &server.SubjectPermission{Deny: node.Allow}}},
+		}
+	})
+	join := func(name string) *Node {
+		n, err := tryJoin(t, connectNATS(t, s, nats.UserInfo("node", "n")), NodeOptions{Name: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	a, b := join("a"), join("b")
+	waitFor(t, a, "b", true)
+	b.handle("echo", echo)
+	exchange(t, mustDial(t, a, "b", "echo"), 1000)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := Join(ctx, connectNATS(t, s, nats.UserInfo("other", "o")), &NodeOptions{Name: "c", Secret: testSecret}); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "ermissions") || a.alive("c") {
+		t.Errorf("a client of NATS that must not has joined: %v", err)
 	}
 }

@@ -5,8 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"log/slog"
-	"sync"
 	"time"
+
+	"github.com/wirecall/wirecall/cluster/internal/seldom"
 )
 
 // A notice is what a node sends to others about itself, or about one that has left.
@@ -28,14 +29,14 @@ const (
 
 // A sealer authenticates notices.
 type sealer struct {
-	key []byte
-	log *slog.Logger
-
-	mu     sync.Mutex
-	warned time.Time
+	key  []byte
+	log  *slog.Logger
+	warn seldom.Seldom
 }
 
-func newSealer(key []byte, log *slog.Logger) *sealer { return &sealer{key: key, log: log} }
+func newSealer(key []byte, log *slog.Logger) *sealer {
+	return &sealer{key: key, log: log, warn: seldom.Seldom{Every: 10 * time.Second}}
+}
 
 // seal returns an encoded notice behind its HMAC.
 func (s *sealer) seal(n notice) []byte {
@@ -49,13 +50,13 @@ func (s *sealer) seal(n notice) []byte {
 // open returns a notice of a node with the same key.
 func (s *sealer) open(sealed []byte) (n notice, ok bool) {
 	if len(sealed) < sha256.Size {
-		s.warn("")
+		s.refused("")
 		return n, false
 	}
 	mac, body := sealed[:sha256.Size], sealed[sha256.Size:]
 	authentic := hmac.Equal(mac, s.mac(body))
 	if err := json.Unmarshal(body, &n); err != nil || !authentic {
-		s.warn(n.Name)
+		s.refused(n.Name)
 		return notice{}, false
 	}
 	return n, true
@@ -67,19 +68,12 @@ func (s *sealer) mac(body []byte) []byte {
 	return h.Sum(nil)
 }
 
-// warnEvery bounds what is logged about notices of others.
-const warnEvery = 10 * time.Second
-
-// warn logs that a notice is not authentic.
-func (s *sealer) warn(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.warned.IsZero() && time.Since(s.warned) < warnEvery {
-		return
-	}
-	s.warned = time.Now()
+// refused logs that a notice is not authentic.
+func (s *sealer) refused(name string) {
 	if len(name) > 64 {
 		name = name[:64]
 	}
-	s.log.Warn("cluster: refused a notice that is not authentic: give all nodes the same NodeOptions.Secret, and other clusters on this NATS another Prefix", "name", name)
+	s.warn.Do(func() {
+		s.log.Warn("cluster: refused a notice that is not authentic: give all nodes the same NodeOptions.Secret, and other clusters on this NATS another Prefix", "name", name)
+	})
 }
