@@ -3,6 +3,7 @@ package chaos
 import (
 	"flag"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,6 +69,15 @@ var blows = []blow{
 		s.nats[i].pause()
 		time.Sleep(paused)
 		s.nats[i].cont()
+	}},
+	{"a node is replaced", func(s *site, r *rand.Rand) { s.replace(r.IntN(nodes)) }},
+	{"a node is replaced while NATS servers are killed", func(s *site, r *rand.Rand) {
+		var replaced sync.WaitGroup
+		replaced.Go(func() { s.replace(0) })
+		for _, nats := range s.nats {
+			nats.restart()
+		}
+		replaced.Wait()
 	}},
 	{"all sockets of clients are cut", func(s *site, r *rand.Rand) { s.balancer.network.Cut() }},
 	{"a node's connection to NATS is cut", func(s *site, r *rand.Rand) { s.proxies[r.IntN(nodes)].network.Cut() }},

@@ -107,7 +107,10 @@ func (p *process) kill() {
 func (p *process) terminate() error {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	<-p.exited
-	return p.err
+	if p.err != nil {
+		return fmt.Errorf("%w: %s", p.err, p.stderr)
+	}
+	return nil
 }
 
 // pause stops the process where it is, until cont.

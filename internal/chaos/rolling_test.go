@@ -126,7 +126,7 @@ func countTicks(ctx context.Context, from Board) (last int, err error) {
 func TestRollingDeploys(t *testing.T) {
 	for _, where := range []string{"processes", "one process"} {
 		t.Run(where, func(t *testing.T) {
-			s := newSite(t, &options{grace: time.Minute, within: where == "one process"})
+			s := newSite(t, &options{within: where == "one process"})
 			deploy(t, s)
 		})
 	}
@@ -142,9 +142,7 @@ func deploy(t *testing.T, s *site) {
 	for range rounds {
 		for i := range nodes {
 			at := time.Now()
-			if err := s.replaceNode(i); err != nil {
-				t.Errorf("node %d: %v", i, err)
-			}
+			s.replace(i)
 			drains.add(time.Since(at))
 			c.awaitLater("after a deploy", time.Now())
 		}

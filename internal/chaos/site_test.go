@@ -17,12 +17,14 @@ import (
 // nodes is how many nodes a site has.
 const nodes = 3
 
+// grace is how long nodes may take to shut down.
+const grace = time.Minute
+
 // name returns the name of a node.
 func name(i int) string { return fmt.Sprint("n", i) }
 
 // Options configure a site.
 type options struct {
-	grace  time.Duration            // for nodes that are terminated
 	links  func(n int) rpctest.Plan // the faults of connections from nodes to NATS
 	within bool                     // nodes are in the process of the test, and are not killed
 	stores int                      // NATS servers, of which each stores everything; 0 is 1
@@ -37,8 +39,8 @@ type site struct {
 	proxies   [nodes]*proxy // to NATS
 	nats      []*natsServer
 	processes [nodes]*process
-	inside    [nodes]*node   // if they are within
-	starting  sync.WaitGroup // nodes that have not been ready yet
+	inside    [nodes]*node          // if they are within
+	starting  [nodes]sync.WaitGroup // until they are ready or have ended
 
 	mu    sync.Mutex
 	addrs [nodes]string
@@ -48,7 +50,7 @@ type site struct {
 func newSite(t *testing.T, opts *options) *site {
 	t.Helper()
 	s := &site{options: opts, t: t, balancer: newProxy(t, nodes, &rpctest.Network{})}
-	t.Cleanup(s.starting.Wait)
+	t.Cleanup(s.awaitNodes)
 	s.nats = startServers(t, max(opts.stores, 1))
 	for i := range nodes {
 		s.proxies[i] = newProxy(t, len(s.nats), &rpctest.Network{Plan: opts.links})
@@ -57,7 +59,7 @@ func newSite(t *testing.T, opts *options) *site {
 		}
 		s.startNode(i)
 	}
-	s.starting.Wait()
+	s.awaitNodes()
 	return s
 }
 
@@ -75,9 +77,9 @@ func (s *site) startNode(i int) {
 		s.set(i, n.addr)
 		return
 	}
-	p := start(s.t, "node", nodeName+"="+name(i), natsURL+"="+url, nodeGrace+"="+s.grace.String(), nodeStores+"="+fmt.Sprint(len(s.nats)))
+	p := start(s.t, "node", nodeName+"="+name(i), natsURL+"="+url, nodeGrace+"="+grace.String(), nodeStores+"="+fmt.Sprint(len(s.nats)))
 	s.processes[i] = p
-	s.starting.Go(func() {
+	s.starting[i].Go(func() {
 		if addr, err := p.addr(); err == nil {
 			s.set(i, addr)
 		}
@@ -100,28 +102,35 @@ func (s *site) addr(i int) string {
 }
 
 // awaitNodes waits until all nodes are ready that have been started.
-func (s *site) awaitNodes() { s.starting.Wait() }
+func (s *site) awaitNodes() {
+	for i := range nodes {
+		s.starting[i].Wait()
+	}
+}
 
 // killNode kills the process of a node.
 func (s *site) killNode(i int) {
 	s.processes[i].kill()
-	s.starting.Wait() // or the balancer could get the address of a node that is gone
+	s.starting[i].Wait() // or the balancer could get the address of a node that is gone
 	s.set(i, "")
 }
 
-// replaceNode shuts a node down and starts another in its place. The balancer goes on to
-// send clients to the first while it shuts down.
-func (s *site) replaceNode(i int) (err error) {
+// replace shuts a node down and starts another in its place. The balancer goes on to send
+// clients to the first while it shuts down.
+func (s *site) replace(i int) {
 	s.t.Helper()
+	var err error
 	if s.within {
-		err = s.inside[i].shutdown(s.grace)
+		err = s.inside[i].shutdown(grace)
 	} else {
 		err = s.processes[i].terminate()
+	}
+	if err != nil {
+		s.t.Errorf("node %d was shut down: %v", i, err)
 	}
 	s.set(i, "")
 	s.startNode(i)
 	s.awaitNodes()
-	return err
 }
 
 // connect connects to NATS without a proxy.
