@@ -43,6 +43,9 @@ func runNode(ready func(addr string)) error {
 		return err
 	}
 	n, err := newNode(terminated, os.Getenv(nodeName), os.Getenv(natsURL), stores)
+	if terminated.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
