@@ -20,7 +20,16 @@ import (
 // start starts a NATS server with what a folder keeps, and returns what stops it.
 func start(t *testing.T, folder string, port int) (s *server.Server, stop func()) {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: folder, NoSigs: true, NoLog: true})
+	return startWith(t, options(folder, port))
+}
+
+func options(folder string, port int) *server.Options {
+	return &server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: folder, NoSigs: true, NoLog: true}
+}
+
+func startWith(t *testing.T, opts *server.Options) (s *server.Server, stop func()) {
+	t.Helper()
+	s, err := server.NewServer(opts)
 	if err != nil {
 		t.Fatal(err)
 	}

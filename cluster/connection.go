@@ -10,7 +10,7 @@ import (
 )
 
 // errBroken is the error of what was under way when the connection broke.
-var errBroken = errors.New("cluster: the connection to NATS broke")
+var errBroken = errors.New("the connection to NATS broke")
 
 // A link is the time from one connection to a server of NATS to the next.
 type link struct {

@@ -48,16 +48,17 @@ func (c *class) patiently(ctx context.Context, subject string, f func(context.Co
 		}
 		broken := context.Cause(try) == errBroken
 		end()
-		switch {
-		case err == nil:
+		if err == nil {
 			return nil
+		}
+		denied := c.bus.denied(subject)
+		switch {
+		case denied != nil:
+			return denied
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case !broken && !unreachable(err) || c.bus.nc.IsClosed():
-			return c.bus.explain(err, subject)
-		}
-		if denied := c.bus.denied(subject); denied != nil {
-			return denied
+			return err
 		}
 		select {
 		case <-time.After(pause):
