@@ -70,7 +70,7 @@ type Bus struct {
 	quiet   time.Duration   // see the constant
 	live    chan *nats.Msg  // what was stored in followed topics
 	deliver func(*nats.Msg) // takes what live has
-	link    atomic.Pointer[link]
+	period  atomic.Pointer[period]
 
 	mu        sync.Mutex
 	followers map[string]*follower // by the names of topics
@@ -111,7 +111,7 @@ func newBus(nc *nats.Conn, opts *BusOptions) (*Bus, error) {
 		b.prefix = opts.Prefix
 	}
 	b.deliver = b.receive
-	b.link.Store(newLink())
+	b.period.Store(newPeriod())
 	return b, nil
 }
 

@@ -12,26 +12,26 @@ import (
 // errBroken is the error of what was under way when the connection broke.
 var errBroken = errors.New("the connection to NATS broke")
 
-// A link is the time from one connection to a server of NATS to the next.
-type link struct {
+// A period is the time from one connection to a server of NATS to the next.
+type period struct {
 	ctx  context.Context // ends when the connection breaks
 	end  context.CancelCauseFunc
-	next chan struct{} // closed when there is another link
+	next chan struct{} // closed when there is another period
 }
 
-func newLink() *link {
+func newPeriod() *period {
 	ctx, end := context.WithCancelCause(context.Background())
-	return &link{ctx, end, make(chan struct{})}
+	return &period{ctx, end, make(chan struct{})}
 }
 
 // attempt returns the context of an attempt to reach the servers, which ends with ctx and
 // when the connection breaks. It waits while there is none.
 func (b *Bus) attempt(ctx context.Context) (try context.Context, end func()) {
-	l := b.link.Load()
+	l := b.period.Load()
 	for l.ctx.Err() != nil && ctx.Err() == nil && !b.nc.IsClosed() {
 		select {
 		case <-l.next:
-			l = b.link.Load()
+			l = b.period.Load()
 		case <-ctx.Done():
 		}
 	}
@@ -44,7 +44,7 @@ func (b *Bus) attempt(ctx context.Context) (try context.Context, end func()) {
 }
 
 // connected returns a channel that is closed when there is another connection.
-func (b *Bus) connected() <-chan struct{} { return b.link.Load().next }
+func (b *Bus) connected() <-chan struct{} { return b.period.Load().next }
 
 // quiet is how long an event may be missing whose live message was lost, where no later one
 // shows it.
@@ -69,10 +69,10 @@ func (b *Bus) run(status <-chan nats.Status) {
 				b.closed()
 				return
 			case nats.CONNECTED:
-				b.relink()
+				b.nextPeriod()
 				go b.check(all)
 			default:
-				b.link.Load().end(errBroken)
+				b.period.Load().end(errBroken)
 			}
 		case <-timer.C:
 			go func() {
@@ -83,24 +83,24 @@ func (b *Bus) run(status <-chan nats.Status) {
 	}
 }
 
-// relink begins another link. Meanwhile live messages may have been lost, and the streams
+// nextPeriod begins the next period. Meanwhile live messages may have been lost, and the streams
 // may be others.
-func (b *Bus) relink() {
+func (b *Bus) nextPeriod() {
 	for _, c := range b.classes {
 		c.suspect()
 	}
 	for _, f := range b.all() {
 		f.suspect()
 	}
-	old := b.link.Load()
+	old := b.period.Load()
 	old.end(errBroken)
-	b.link.Store(newLink())
+	b.period.Store(newPeriod())
 	close(old.next)
 }
 
 // closed ends what waits for the connection.
 func (b *Bus) closed() {
-	l := b.link.Load()
+	l := b.period.Load()
 	l.end(nats.ErrConnectionClosed)
 	close(l.next)
 	for _, f := range b.all() {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/rpctest"
@@ -28,6 +29,10 @@ type Market interface {
 	//wirecall:cursor after=Seq
 	Price(ctx context.Context, stock string, after topic.Seq) (iter.Seq2[topic.Event[float64], error], error)
 
+	// Position returns the shares of a stock that all trades have come to until some place,
+	// and streams the trades behind it.
+	Position(ctx context.Context, stock string) (now Position, trades iter.Seq2[topic.Event[Trade], error], err error)
+
 	// Trade buys or sells. It returns where the trade stands in the stream.
 	//
 	//wirecall:idempotent
@@ -40,10 +45,20 @@ type Trade struct {
 	Price  float64
 }
 
+// A Position is what the trades of a stock have come to, from the first to the one at Seq.
+type Position struct {
+	Shares int
+	Seq    topic.Seq
+}
+
 type market struct{ bus topic.Bus }
 
 func (m *market) trades(stock string) *topic.Topic[Trade] {
 	return topic.New[Trade](m.bus, topic.Name("trades", stock))
+}
+
+func (m *market) positions(stock string) *topic.Topic[Position] {
+	return topic.New[Position](m.bus, topic.Name("position", stock))
 }
 
 func (m *market) price(stock string) *topic.Topic[float64] {
@@ -58,6 +73,33 @@ func (m *market) Price(ctx context.Context, stock string, after topic.Seq) (iter
 	return m.price(stock).Latest(ctx, after), nil
 }
 
+func (m *market) Position(ctx context.Context, stock string) (now Position, trades iter.Seq2[topic.Event[Trade], error], err error) {
+	last, _, err := m.positions(stock).Last(ctx)
+	if err != nil {
+		return now, nil, err
+	}
+	return last.Value, m.trades(stock).Subscribe(ctx, last.Value.Seq), nil
+}
+
+// sum keeps the position of a stock until ctx ends.
+func (m *market) sum(ctx context.Context, stock string) error {
+	last, _, err := m.positions(stock).Last(ctx)
+	if err != nil {
+		return err
+	}
+	now := last.Value
+	for e, err := range m.trades(stock).Subscribe(ctx, now.Seq) {
+		if err != nil {
+			return err
+		}
+		now = Position{now.Shares + e.Value.Shares, e.Seq}
+		if _, err := m.positions(stock).Publish(ctx, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (m *market) Trade(ctx context.Context, id, stock string, t Trade) (topic.Seq, error) {
 	if _, err := m.price(stock).PublishOnce(ctx, id, t.Price); err != nil {
 		return "", err
@@ -69,8 +111,9 @@ func (m *market) Trade(ctx context.Context, id, stock string, t Trade) (topic.Se
 // price.
 func newMarket() *market {
 	return &market{&topic.Memory{Classes: map[string]topic.Retention{
-		"trades": {Events: 10_000, Bytes: 1 << 20},
-		"price":  {Events: 1},
+		"trades":   {Events: 10_000, Bytes: 1 << 20},
+		"price":    {Events: 1},
+		"position": {Events: 1},
 	}}}
 }
 
@@ -160,4 +203,57 @@ func TestTopicClaim(t *testing.T) {
 			t.Errorf("%s: %s, %v", who, owner, err)
 		}
 	}
+}
+
+// A position and the trades behind it are all trades, whenever one asks.
+func TestTopicSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 100
+		m, srv, network := newMarket(), rpc.NewServer(nil), &rpctest.Network{}
+		srv.Register(MarketService(m))
+		serveInMemory(t, srv, network)
+		conn, err := rpc.Dial(t.Context(), "ws://any", &rpc.DialOptions{NetDial: network.Dial})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		go m.sum(ctx, "ACME")
+		go func() {
+			for range n {
+				time.Sleep(time.Millisecond)
+				m.trades("ACME").Publish(ctx, Trade{Shares: 1})
+			}
+		}()
+		begun := make(map[int]bool)
+		for shares := 0; shares < n; {
+			time.Sleep(7*time.Millisecond + time.Microsecond)
+			now, trades, err := NewMarketClient(conn).Position(t.Context(), "ACME")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if now.Shares == n {
+				break
+			}
+			begun[now.Shares] = true
+			for e, err := range trades {
+				if err != nil {
+					t.Fatal(err)
+				}
+				now = Position{now.Shares + e.Value.Shares, e.Seq}
+				if now.Seq.Number() != uint64(now.Shares) { // one each
+					t.Fatalf("%d shares after %s", now.Shares, now.Seq)
+				}
+				if now.Shares == n || now.Shares%3 == 0 {
+					break
+				}
+			}
+			shares = now.Shares
+		}
+		if len(begun) < 5 {
+			t.Errorf("began at %v", begun)
+		}
+		cancel()
+		synctest.Wait()
+	})
 }

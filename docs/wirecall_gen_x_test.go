@@ -599,17 +599,20 @@ func (p *editorShowMessageParams) Field(int) any {
 
 // The names of Market's methods on the wire.
 const (
-	MarketTradesMethod = "Market.Trades"
-	MarketPriceMethod  = "Market.Price"
-	MarketTradeMethod  = "Market.Trade"
+	MarketTradesMethod   = "Market.Trades"
+	MarketPriceMethod    = "Market.Price"
+	MarketPositionMethod = "Market.Position"
+	MarketTradeMethod    = "Market.Trade"
 )
 
 // marketDescription is what rpc.discover says of Market.
 const marketDescription = `{"methods":[
 {"name":"Market.Trades","tags":[{"$ref":"#/components/tags/Market"}],"description":"Trades streams the trades of a stock, first those that are stored.","params":[{"name":"stock","required":true,"schema":{"type":"string"}},{"name":"after","required":true,"schema":{"$ref":"#/components/schemas/topic.Seq"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Market","streams":{"results":{"r0":{"$ref":"#/components/schemas/topic.EventOfTrade"}}},"idempotent":true,"cursor":{"param":"after","path":["seq"]},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
 {"name":"Market.Price","tags":[{"$ref":"#/components/tags/Market"}],"description":"Price streams the price of a stock as it is now and whenever it is another.","params":[{"name":"stock","required":true,"schema":{"type":"string"}},{"name":"after","required":true,"schema":{"$ref":"#/components/schemas/topic.Seq"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Market","streams":{"results":{"r0":{"$ref":"#/components/schemas/topic.EventOfFloat64"}}},"idempotent":true,"cursor":{"param":"after","path":["seq"]},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
+{"name":"Market.Position","tags":[{"$ref":"#/components/tags/Market"}],"description":"Position returns the shares of a stock that all trades have come to until some place,\nand streams the trades behind it.","params":[{"name":"stock","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"object","properties":{"now":{"$ref":"#/components/schemas/docs_test.Position"},"trades":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"required":["now","trades"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Market","streams":{"results":{"trades":{"$ref":"#/components/schemas/topic.EventOfTrade"}}},"results":["now","trades"],"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
 {"name":"Market.Trade","tags":[{"$ref":"#/components/tags/Market"}],"summary":"Trade buys or sells.","description":"Trade buys or sells. It returns where the trade stands in the stream.","params":[{"name":"id","required":true,"schema":{"type":"string"}},{"name":"stock","required":true,"schema":{"type":"string"}},{"name":"t","required":true,"schema":{"$ref":"#/components/schemas/docs_test.Trade"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/topic.Seq"}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Market","idempotent":true,"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}}
 ],"components":{"schemas":{
+"docs_test.Position":{"type":"object","properties":{"Shares":{"type":"integer","format":"int64"},"Seq":{"$ref":"#/components/schemas/topic.Seq"}},"required":["Shares","Seq"],"description":"A Position is what the trades of a stock have come to, from the first to the one at Seq."},
 "docs_test.Trade":{"type":"object","properties":{"Shares":{"type":"integer","format":"int64"},"Price":{"type":"number","format":"double"}},"required":["Shares","Price"],"description":"A Trade is a number of shares at a price. It is negative for a sale."},
 "topic.EventOfFloat64":{"type":"object","properties":{"seq":{"$ref":"#/components/schemas/topic.Seq"},"time":{"type":"string","format":"date-time"},"value":{"type":"number","format":"double"}},"required":["seq","time","value"],"description":"An Event is what was published, with its place in the topic and the time at which it was\nstored."},
 "topic.EventOfTrade":{"type":"object","properties":{"seq":{"$ref":"#/components/schemas/topic.Seq"},"time":{"type":"string","format":"date-time"},"value":{"$ref":"#/components/schemas/docs_test.Trade"}},"required":["seq","time","value"],"description":"An Event is what was published, with its place in the topic and the time at which it was\nstored."},
@@ -619,7 +622,7 @@ const marketDescription = `{"methods":[
 
 // MarketService serves impl as the service Market.
 func MarketService(impl Market) rpc.Service {
-	return rpc.Service{Name: "Market", Impl: impl, Methods: []*rpc.Method{&marketTrades, &marketPrice, &marketTrade}, Description: marketDescription}
+	return rpc.Service{Name: "Market", Impl: impl, Methods: []*rpc.Method{&marketTrades, &marketPrice, &marketPosition, &marketTrade}, Description: marketDescription}
 }
 
 // MarketClient implements Market by calls through an rpc.Caller.
@@ -699,6 +702,48 @@ func (p *marketPriceParams) Field(i int) any {
 		return &p.Stock
 	default:
 		return &p.After
+	}
+}
+
+// Position returns the shares of a stock that all trades have come to until some place,
+// and streams the trades behind it.
+func (c *MarketClient) Position(ctx context.Context, stock string) (now Position, trades iter.Seq2[topic.Event[Trade], error], err error) {
+	var r marketPositionResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &marketPosition, Params: &marketPositionParams{stock}, Result: &r})
+	return r.Now, gen1.Receive[topic.Event[Trade]](r.Trades), err
+}
+
+var marketPosition = rpc.Method{
+	Name: MarketPositionMethod, Service: "Market", Params: []string{"stock"}, Results: []string{"now", "trades"},
+	Errors: []*rpc.ErrorType{marketGapError},
+	New:    gen1.New[marketPositionParams, marketPositionResult],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p, r := c.Params.(*marketPositionParams), c.Result.(*marketPositionResult)
+		now, trades, err := impl.(Market).Position(ctx, p.Stock)
+		r.Now, r.Trades = now, gen1.Send(trades)
+		return err
+	},
+}
+
+type marketPositionParams struct {
+	Stock string
+}
+
+func (p *marketPositionParams) Field(int) any {
+	return &p.Stock
+}
+
+type marketPositionResult struct {
+	Now    Position
+	Trades gen1.Stream
+}
+
+func (p *marketPositionResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Now
+	default:
+		return &p.Trades
 	}
 }
 
@@ -1087,6 +1132,30 @@ func decodeTopicEventFloat64JSON(s []byte, i int, v *topic.Event[float64]) int {
 	return i
 }
 
+func appendPositionJSON(dst []byte, v *Position) []byte {
+	dst = append(dst, `{"Shares":`...)
+	dst = jsongen.AppendInt(dst, &v.Shares)
+	dst = append(dst, `,"Seq":`...)
+	dst = jsongen.AppendString(dst, &v.Seq)
+	return append(dst, '}')
+}
+
+var positionJSON = jsongen.Fields{"Shares", "Seq"}
+
+func decodePositionJSON(s []byte, i int, v *Position) int {
+	f, i := positionJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.Int(s, i, &v.Shares)
+		case 1:
+			i = jsongen.String(s, i, &v.Seq)
+		}
+		f, i = positionJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func init() {
 	jsongen.Register((*Message)(nil), 0xd0de557c381d4fab,
 		func(dst []byte, v any) []byte { return appendMessageJSON(dst, v.(*Message)) },
@@ -1113,6 +1182,9 @@ func init() {
 	jsongen.Register((*topic.Event[float64])(nil), 0x502e786667f1f3a8,
 		func(dst []byte, v any) []byte { return appendTopicEventFloat64JSON(dst, v.(*topic.Event[float64])) },
 		func(s []byte, i int, v any) int { return decodeTopicEventFloat64JSON(s, i, v.(*topic.Event[float64])) })
+	jsongen.Register((*Position)(nil), 0xe9f94e398e499eb2,
+		func(dst []byte, v any) []byte { return appendPositionJSON(dst, v.(*Position)) },
+		func(s []byte, i int, v any) int { return decodePositionJSON(s, i, v.(*Position)) })
 	jsongen.Register((*Trade)(nil), 0x6050f67b3255adab,
 		func(dst []byte, v any) []byte { return appendTradeJSON(dst, v.(*Trade)) },
 		func(s []byte, i int, v any) int { return decodeTradeJSON(s, i, v.(*Trade)) })
