@@ -32,6 +32,10 @@ const maxBatch = 1 << 20
 // answerWithin is how long a server may take for an answer, or each message of a batch.
 const answerWithin = 5 * time.Second
 
+// errTooManyMessages is the error of a request for the last messages of more than 1,024
+// subjects.
+var errTooManyMessages = errors.New("the server has too many messages for one answer")
+
 // errUnavailable is the error of a server that is not ready.
 var errUnavailable = errors.New("the server is not available")
 
@@ -135,27 +139,27 @@ type answers struct {
 
 func (c *class) getAll(ctx context.Context, g directGet) (got answers, err error) {
 	g.MaxBytes = maxBatch
-	request, err := json.Marshal(g)
+	data, err := json.Marshal(g)
 	if err != nil {
 		return got, err
 	}
 	subject := "$JS.API.DIRECT.GET." + c.config.Name
 	err = c.patiently(ctx, subject, func(ctx context.Context) error {
-		got, err = c.bus.request(ctx, subject, request)
+		got, err = request(ctx, c.bus.nc, subject, data)
 		return err
 	})
 	return got, err
 }
 
 // request makes a request with many answers.
-func (b *Bus) request(ctx context.Context, subject string, request []byte) (got answers, err error) {
-	inbox := b.nc.NewRespInbox()
-	sub, err := b.nc.SubscribeSync(inbox)
+func request(ctx context.Context, nc *nats.Conn, subject string, request []byte) (got answers, err error) {
+	inbox := nc.NewRespInbox()
+	sub, err := nc.SubscribeSync(inbox)
 	if err != nil {
 		return got, err
 	}
 	defer sub.Unsubscribe()
-	if err := b.nc.PublishRequest(subject, inbox, request); err != nil {
+	if err := nc.PublishRequest(subject, inbox, request); err != nil {
 		return got, err
 	}
 	for {
@@ -169,6 +173,8 @@ func (b *Bus) request(ctx context.Context, subject string, request []byte) (got 
 		case "204", "404": // the end; there is none
 			got.end = m.Header
 			return got, nil
+		case "413":
+			return answers{}, errTooManyMessages
 		case "503":
 			return answers{}, nats.ErrNoResponders
 		default:

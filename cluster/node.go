@@ -49,6 +49,10 @@ type NodeOptions struct {
 	// default is WC. Clusters that share servers of NATS need prefixes of their own.
 	Prefix string
 
+	// Replicas is on how many servers of NATS it is stored who is here. With the default, 1, it
+	// is lost with that server, and the nodes store it again.
+	Replicas int
+
 	// Logger receives what changes between this node and NATS, and what is refused from
 	// others. The default is slog.Default().
 	Logger *slog.Logger
@@ -72,6 +76,10 @@ type Node struct {
 	running sync.WaitGroup
 	subs    []*nats.Subscription
 	links   *links
+	stored  struct {
+		once     sync.Once
+		*entries // set by the first use
+	}
 }
 
 var (
@@ -290,7 +298,7 @@ type NodeInfo struct {
 func (n *Node) Nodes() []NodeInfo {
 	var all []NodeInfo
 	for _, o := range n.members.Nodes() {
-		all = append(all, NodeInfo(o))
+		all = append(all, NodeInfo{o.Name, o.URL})
 	}
 	return all
 }
@@ -316,6 +324,7 @@ func (n *Node) end() {
 	if n.links != nil {
 		n.links.close()
 	}
+	n.entries().wait()
 	if n.members != nil {
 		if err := n.members.Leave(); err != nil {
 			n.opts.Logger.Warn("cluster: leave", "node", n.opts.Name, "error", err)

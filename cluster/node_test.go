@@ -24,12 +24,18 @@ func startNATS(t testing.TB, port int, change ...func(*server.Options)) *server.
 	if err != nil {
 		t.Fatal(err)
 	}
+	runNATS(t, s)
+	return s
+}
+
+// runNATS runs a server until the test ends.
+func runNATS(t testing.TB, s *server.Server) {
+	t.Helper()
 	go s.Start()
 	if !s.ReadyForConnections(30 * time.Second) {
 		t.Fatal("the server is not ready")
 	}
 	t.Cleanup(func() { stopNATS(s) })
-	return s
 }
 
 func stopNATS(s *server.Server) {

@@ -11,6 +11,10 @@ import (
 type Node struct {
 	Name string
 	URL  string // where clients reach it, or ""
+
+	// Incarnation is another for each time that a node joins. It is of upper-case letters
+	// and digits.
+	Incarnation string
 }
 
 // Nodes returns the nodes by name.
@@ -19,7 +23,7 @@ func (m *Members) Nodes() []Node {
 	defer m.mu.Unlock()
 	var all []Node
 	for name, o := range m.nodes {
-		all = append(all, Node{Name: name, URL: o.url})
+		all = append(all, o.node(name))
 	}
 	slices.SortFunc(all, func(a, b Node) int { return strings.Compare(a.Name, b.Name) })
 	return all
@@ -33,13 +37,18 @@ func (m *Members) Node(name string) (Node, bool) {
 	if o == nil {
 		return Node{}, false
 	}
-	return Node{Name: name, URL: o.url}, true
+	return o.node(name), true
+}
+
+func (o *member) node(name string) Node {
+	return Node{Name: name, URL: o.url, Incarnation: o.incarnation}
 }
 
 // A Change is that a node is there, or no longer.
 type Change struct {
-	Name string
-	Here bool
+	Name        string
+	Incarnation string
+	Here        bool
 }
 
 // Watch returns the nodes that are there, and then what changes, until ctx ends. A node
@@ -71,13 +80,13 @@ func (m *Members) compare(seen map[string]string) (changes []Change, next <-chan
 	for name, incarnation := range seen {
 		if o := m.nodes[name]; o == nil || o.incarnation != incarnation {
 			delete(seen, name)
-			changes = append(changes, Change{Name: name})
+			changes = append(changes, Change{Name: name, Incarnation: incarnation})
 		}
 	}
 	for name, o := range m.nodes {
 		if _, ok := seen[name]; !ok {
 			seen[name] = o.incarnation
-			changes = append(changes, Change{Name: name, Here: true})
+			changes = append(changes, Change{Name: name, Incarnation: o.incarnation, Here: true})
 		}
 	}
 	return changes, m.changed

@@ -1,0 +1,394 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	batchSize   = 256             // entries that are stored at once
+	storeWithin = 5 * time.Second // for an answer of JetStream
+
+	// removedFor is how long the message that an entry has been removed is stored, for those
+	// who have not received it when it was published.
+	removedFor = 2 * time.Minute
+)
+
+// A writing is an entry on its way to the stream.
+type writing struct {
+	entry   *ownEntry
+	version int
+	message message
+	ack     jetstream.PubAckFuture
+	err     error // why it was not sent
+}
+
+// queue has an entry stored as it is now, or removed. The mutex must be held.
+func (e *entries) queue(o *ownEntry) {
+	if o.version++; !o.queued {
+		o.queued = true
+		e.dirty = append(e.dirty, o)
+	}
+	e.awake()
+}
+
+func (e *entries) awake() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// restore has all entries of this node stored again. The mutex must be held.
+func (e *entries) restore() {
+	e.begun, e.complete, e.dirty = false, false, e.dirty[:0]
+	for _, on := range e.own {
+		for _, o := range on.devices {
+			o.queued = false
+			e.queue(o)
+		}
+	}
+	e.awake()
+}
+
+// check has the writer look whether the stream still has the entries of this node.
+func (e *entries) check() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.suspect = true
+	e.awake()
+}
+
+// write stores what is to be stored, until the node ends. It is a goroutine.
+func (e *entries) write() {
+	ctx := e.node.ctx
+	timer := time.NewTicker(e.node.opts.LeaseTime / 3)
+	defer timer.Stop()
+	defer e.end()
+	for ctx.Err() == nil {
+		var again <-chan time.Time
+		if err := e.store(ctx); err != nil && ctx.Err() == nil {
+			e.failed(err)
+			again = time.After(min(time.Second, e.node.opts.LeaseTime/10))
+		}
+		e.awaitWork(ctx, timer.C, again)
+	}
+}
+
+// awaitWork waits until there is something to store, or until again, which is nil unless
+// the last attempt has failed.
+func (e *entries) awaitWork(ctx context.Context, check, again <-chan time.Time) {
+	wake := e.wake
+	if again != nil {
+		wake = nil
+	}
+	select {
+	case <-wake:
+	case <-again:
+	case <-check:
+		e.check()
+	case <-ctx.Done():
+	}
+}
+
+// failed releases those who wait, since what is not stored now will be later.
+func (e *entries) failed(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.unreachable {
+		e.node.opts.Logger.Warn("cluster: entries cannot be stored; trying again", "node", e.node.opts.Name, "error", err)
+	}
+	e.unreachable, e.suspect = true, true
+	for _, o := range e.dirty {
+		o.release(nil)
+	}
+}
+
+func (o *ownEntry) release(err error) {
+	for _, done := range o.stored {
+		done <- err
+	}
+	o.stored = nil
+}
+
+// store brings the stream up to date.
+func (e *entries) store(ctx context.Context) error {
+	e.mu.Lock()
+	away := e.incarnation == "" || !e.node.nc.IsConnected()
+	e.mu.Unlock()
+	if away {
+		return nats.ErrDisconnected
+	}
+	if err := e.verify(ctx); err != nil {
+		return err
+	}
+	if err := e.markOnce(ctx, &e.begun, mark{}); err != nil {
+		return err
+	}
+	for {
+		all := e.batch()
+		if len(all) == 0 {
+			break
+		}
+		if err := e.storeBatch(ctx, all); err != nil {
+			return err
+		}
+	}
+	if err := e.markOnce(ctx, &e.complete, mark{Complete: true}); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.unreachable {
+		e.unreachable = false
+		e.node.opts.Logger.Info("cluster: entries are stored again", "node", e.node.opts.Name)
+	}
+	return nil
+}
+
+// verify looks whether the stream has the mark of this incarnation, if that is in doubt. It
+// makes the stream if there is none.
+func (e *entries) verify(ctx context.Context) error {
+	e.mu.Lock()
+	suspect, begun := e.suspect, e.begun
+	subject := e.markSubject(e.incarnation)
+	e.mu.Unlock()
+	if !suspect {
+		return nil
+	}
+	marks, _, err := e.multiLast(ctx, subject)
+	if errors.Is(err, nats.ErrNoResponders) {
+		err = e.makeStream(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.suspect = false
+	if len(marks) == 0 && begun {
+		e.restore()
+		for _, w := range e.watched {
+			go w.streamLost()
+		}
+	}
+	return nil
+}
+
+// makeStream makes the stream, unless another node has.
+func (e *entries) makeStream(ctx context.Context) error {
+	all := e.node.subject("entry", ">")
+	_, err := e.js.CreateStream(ctx, jetstream.StreamConfig{
+		Name:              e.name,
+		Subjects:          []string{all},
+		Storage:           jetstream.MemoryStorage,
+		Replicas:          max(e.node.opts.Replicas, 1),
+		MaxMsgsPerSubject: 1,
+		AllowDirect:       true,
+		AllowMsgTTL:       true,
+		RePublish:         &jetstream.RePublish{Source: all, Destination: e.node.subject("live", ">")},
+
+		// Sequences grow also where a stream was lost.
+		FirstSeq: uint64(time.Now().UnixMicro()),
+	})
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("make the stream %s: %w", e.name, err)
+	}
+	return nil
+}
+
+// markOnce stores the mark of this incarnation, unless that is done, and notes that it is.
+func (e *entries) markOnce(ctx context.Context, done *bool, m mark) error {
+	e.mu.Lock()
+	stored, of := *done || m.Complete && (!e.begun || len(e.dirty) > 0), e.incarnation
+	e.mu.Unlock()
+	if stored {
+		return nil
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if _, err := e.js.Publish(ctx, e.markSubject(of), data); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	*done = e.incarnation == of
+	return nil
+}
+
+// batch returns the next entries that are to be stored, on their way.
+func (e *entries) batch() (all []*writing) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := min(len(e.dirty), batchSize)
+	for _, o := range e.dirty[:n] {
+		o.queued = false
+		if o.value == nil && !o.sent {
+			e.forget(o) // nobody has heard of it
+			continue
+		}
+		o.sent = true
+		on := e.own[o.in]
+		on.count++
+		w := &writing{entry: o, version: o.version, message: message{Count: on.count, Value: o.value}}
+		switch {
+		case o.known:
+			w.message.Order = o.order
+		case o.value != nil:
+			w.message.Floor = o.order
+		}
+		all = append(all, w)
+	}
+	if e.dirty = e.dirty[n:]; len(e.dirty) == 0 {
+		e.dirty = nil
+	}
+	return all
+}
+
+// storeBatch stores entries, and returns an error if one of them was not.
+func (e *entries) storeBatch(ctx context.Context, all []*writing) (failed error) {
+	e.mu.Lock()
+	of := e.incarnation
+	e.mu.Unlock()
+	for _, w := range all {
+		w.ack, w.err = e.publish(of, w)
+	}
+	for _, w := range all {
+		sequence, err := w.wait(ctx)
+		e.wrote(w, sequence, err)
+		if err != nil && !neverStored(err) {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// neverStored reports whether an error will be the same for another attempt.
+func neverStored(err error) bool { return errors.Is(err, nats.ErrMaxPayload) }
+
+func (e *entries) publish(incarnation string, w *writing) (jetstream.PubAckFuture, error) {
+	data, err := json.Marshal(w.message)
+	if err != nil {
+		return nil, err
+	}
+	var opts []jetstream.PublishOpt
+	if w.message.Value == nil {
+		opts = append(opts, jetstream.WithMsgTTL(removedFor))
+	}
+	return e.js.PublishMsgAsync(&nats.Msg{Subject: e.subject(w.entry.in, incarnation, w.entry.device), Data: data}, opts...)
+}
+
+// wait returns the sequence under which an entry was stored.
+func (w *writing) wait(ctx context.Context) (uint64, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	select {
+	case ack := <-w.ack.Ok():
+		return ack.Sequence, nil
+	case err := <-w.ack.Err():
+		return 0, err
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+}
+
+// wrote notes what came of a writing. What was not stored, or is another meanwhile, is to
+// be stored again.
+func (e *entries) wrote(w *writing, sequence uint64, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	o := w.entry
+	switch {
+	case err != nil && neverStored(err):
+		o.release(err)
+		return
+	case err != nil:
+		e.queue(o)
+		return
+	case o.version != w.version:
+		return
+	case o.value == nil:
+		e.forget(o)
+	case !o.known:
+		o.order, o.known = max(sequence, o.order), true
+		e.last = max(e.last, o.order)
+		e.show(o)
+	}
+	o.release(nil)
+}
+
+// end releases those who wait, ends what watches, and removes the entries of this node.
+func (e *entries) end() {
+	e.mu.Lock()
+	e.closed = context.Cause(e.node.ctx)
+	for _, on := range e.own {
+		for _, o := range on.devices {
+			o.release(e.closed)
+		}
+	}
+	for _, w := range e.watched {
+		w.view.Fail(e.closed)
+	}
+	incarnation, begun := e.incarnation, e.begun
+	e.mu.Unlock()
+	if begun && e.node.nc.IsConnected() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		e.purge(ctx, incarnation)
+	}
+}
+
+// purge removes all entries of an incarnation that has left.
+func (e *entries) purge(ctx context.Context, incarnation string) error {
+	stream, err := e.js.Stream(ctx, e.name)
+	if err != nil {
+		return err
+	}
+	return stream.Purge(ctx, jetstream.WithPurgeSubject(e.node.subject("entry", "*.*", incarnation, ">")))
+}
+
+// sweep removes what was left of nodes that have died while no other node was there. It
+// is a goroutine.
+func (e *entries) sweep() {
+	ctx := e.node.ctx
+	lease := e.node.opts.LeaseTime
+	seen := make(map[string]bool) // incarnations with marks whose nodes were not here
+	for {
+		e.mu.Lock()
+		nodes := time.Duration(len(e.nodes)) // each of which sweeps
+		e.mu.Unlock()
+		select {
+		case <-time.After(lease + rand.N(lease*(nodes+1))):
+		case <-ctx.Done():
+			return
+		}
+		marks, _, err := e.multiLast(ctx, e.markSubject("*"))
+		for _, m := range marks {
+			of := e.parse(m).incarnation
+			if name, _ := e.nodeOf(of); name != "" {
+				continue
+			}
+			if seen[of] {
+				err = cmp.Or(err, e.purge(ctx, of))
+			}
+			seen[of] = true
+		}
+		if err != nil && ctx.Err() == nil {
+			e.node.opts.Logger.Debug("cluster: entries of nodes that are gone", "node", e.node.opts.Name, "error", err)
+		}
+	}
+}
