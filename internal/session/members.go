@@ -11,12 +11,16 @@ type member struct {
 	name     string
 	number   *int64  // where its value is, if it is a number
 	text     *string // where its value is, if it is a string
-	optional bool    // left out if it is 0 or empty
+	flag     *bool   // where its value is, if it is a boolean
+	optional bool    // left out if it is 0, empty or false
 }
 
 func (m *member) empty() bool {
-	if m.text != nil {
+	switch {
+	case m.text != nil:
 		return *m.text == ""
+	case m.flag != nil:
+		return !*m.flag
 	}
 	return *m.number == 0
 }
@@ -38,9 +42,12 @@ func appendMembers(form wire.Format, dst []byte, members []member) []byte {
 		}
 		dst = form.AppendKey(dst, m.name, first)
 		first = false
-		if m.text != nil {
+		switch {
+		case m.text != nil:
 			dst = form.AppendString(dst, *m.text)
-		} else {
+		case m.flag != nil:
+			dst = form.AppendBool(dst, *m.flag)
+		default:
 			dst = form.AppendInt(dst, *m.number)
 		}
 	}
@@ -60,9 +67,12 @@ func readMembers(form wire.Format, raw []byte, members []member) (err error) {
 				continue
 			}
 			ok := false
-			if m.text != nil {
+			switch {
+			case m.text != nil:
 				*m.text, ok = form.String(value)
-			} else {
+			case m.flag != nil:
+				*m.flag, ok = form.Bool(value)
+			default:
 				*m.number, ok = form.Int(value)
 			}
 			if !ok && err == nil {

@@ -46,7 +46,7 @@ func (f Format) AppendRequest(dst []byte, h *Head) []byte {
 	}
 	dst = f.AppendString(f.name(dst, "method"), h.Method)
 	if h.Timeout != 0 {
-		dst = f.int(f.name(dst, "timeout"), h.Timeout)
+		dst = f.AppendInt(f.name(dst, "timeout"), h.Timeout)
 	}
 	if len(h.Meta) > 0 {
 		dst = f.meta(dst, h.Meta)
@@ -127,7 +127,7 @@ func (f Format) AppendErrorObject(dst []byte, e *Error) []byte {
 	} else {
 		dst = append(dst, `{"code":`...)
 	}
-	dst = f.int(dst, int64(e.Code))
+	dst = f.AppendInt(dst, int64(e.Code))
 	dst = f.AppendString(f.name(dst, "message"), e.Message)
 	if e.Type != "" {
 		dst = f.AppendString(f.name(dst, "type"), e.Type)
@@ -136,7 +136,7 @@ func (f Format) AppendErrorObject(dst []byte, e *Error) []byte {
 		dst = f.AppendString(f.name(dst, "ran"), e.Ran)
 	}
 	if e.Retry != 0 {
-		dst = f.int(f.name(dst, "retry"), e.Retry)
+		dst = f.AppendInt(f.name(dst, "retry"), e.Retry)
 	}
 	if e.Data != nil {
 		dst = append(f.name(dst, "data"), e.Data...)
@@ -154,7 +154,7 @@ func (f Format) AppendControl(dst []byte, method string, args ...int64) []byte {
 			if i > 0 {
 				dst = f.AppendSeparator(dst)
 			}
-			dst = f.int(dst, arg)
+			dst = f.AppendInt(dst, arg)
 		}
 		dst = f.closeArray(dst)
 	}
@@ -263,9 +263,7 @@ func (f Format) name(dst []byte, name string) []byte {
 }
 
 // AppendInt appends an integer.
-func (f Format) AppendInt(dst []byte, n int64) []byte { return f.int(dst, n) }
-
-func (f Format) int(dst []byte, n int64) []byte {
+func (f Format) AppendInt(dst []byte, n int64) []byte {
 	if f == CBOR {
 		return cborscan.AppendInt(dst, n)
 	}
@@ -355,6 +353,17 @@ func (f Format) AppendObjectEnd(dst []byte) []byte {
 		return dst
 	}
 	return append(dst, '}')
+}
+
+// AppendBool appends true or false.
+func (f Format) AppendBool(dst []byte, v bool) []byte {
+	switch {
+	case f == JSON:
+		return strconv.AppendBool(dst, v)
+	case v:
+		return append(dst, cborscan.True)
+	}
+	return append(dst, cborscan.False)
 }
 
 // AppendNull appends a null.

@@ -154,7 +154,7 @@ func rebuild(f Format, m *Message) []byte {
 	}
 	if m.Result != nil || m.Error != nil {
 		if m.Timeout != 0 {
-			b = f.int(f.name(b, "timeout"), m.Timeout)
+			b = f.AppendInt(f.name(b, "timeout"), m.Timeout)
 			f.countMember(b)
 		}
 		if m.Params != nil {

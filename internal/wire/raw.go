@@ -112,6 +112,17 @@ func (f Format) Natural(raw []byte) (int64, bool) {
 	return n, ok && n >= 0 && n <= MaxInteger
 }
 
+// Bool returns the boolean raw.
+func (f Format) Bool(raw []byte) (v, ok bool) {
+	if f.Kind(raw) != Bool {
+		return false, false
+	}
+	if f == CBOR {
+		return raw[0] == cborscan.True, true
+	}
+	return raw[jsonscan.Space(raw, 0)] == 't', true
+}
+
 // String returns the string raw. A lone surrogate in JSON's escapes becomes U+FFFD, as
 // with encoding/json.
 func (f Format) String(raw []byte) (string, bool) {

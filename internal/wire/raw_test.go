@@ -29,6 +29,24 @@ func TestKind(t *testing.T) {
 	}
 }
 
+func TestBool(t *testing.T) {
+	for _, f := range []Format{JSON, CBOR} {
+		for _, want := range []bool{true, false} {
+			if got, ok := f.Bool(f.AppendBool(nil, want)); got != want || !ok {
+				t.Errorf("%s: %v is read as %v, %v", f.Name(), want, got, ok)
+			}
+		}
+		for _, raw := range [][]byte{nil, f.AppendNull(nil), f.AppendInt(nil, 1), f.AppendString(nil, "true")} {
+			if _, ok := f.Bool(raw); ok {
+				t.Errorf("%s: %q is read as a boolean", f.Name(), raw)
+			}
+		}
+	}
+	if got, ok := JSON.Bool([]byte(" true ")); !got || !ok {
+		t.Errorf("with white space around it: %v, %v", got, ok)
+	}
+}
+
 func TestJSONInt(t *testing.T) {
 	for raw, want := range map[string]int64{
 		"0": 0, "-0": 0, "7": 7, "-7": -7, " 10\n": 10,
