@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	nodes "github.com/wirecall/wirecall/internal/relay"
 	"github.com/wirecall/wirecall/internal/transcript"
 	"github.com/wirecall/wirecall/rpc"
 )
@@ -29,6 +30,9 @@ func TestConversations(t *testing.T) {
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
 			for _, c := range readConversations(t, file) {
+				if c.redirects {
+					continue // TestConversationsOverWebSocket replays it
+				}
 				t.Run(c.name, func(t *testing.T) { synctest.Test(t, c.replay) })
 			}
 		})
@@ -93,6 +97,8 @@ type conversation struct {
 	describes  bool                // our side as a server describes itself
 	framing    rpc.Framing         // of both sides
 	plain      bool                // our side as a client sends no hello
+	redirects  bool                // its lines have what a client says of redirects
+	nodes      nodes.Nodes         // of which our side as a server is one; nil for none
 	lines      []transcript.Line
 	over       string // the subprotocol that wirecall mode goes over; empty for lines
 }
@@ -143,6 +149,12 @@ func (c *conversation) limit(t *testing.T, l transcript.Line) {
 		return
 	case "Plain":
 		c.plain = true
+		return
+	case "Redirect":
+		c.redirects = true
+		return
+	case "Node":
+		c.nodes = fewNodes(value)
 		return
 	case "Token":
 		c.auth = strings.Fields(value)
@@ -291,6 +303,7 @@ func (p *scriptedPeer) dial(as string) { p.prog.accept(p.socket(), as) }
 // before the first.
 func (p *scriptedPeer) answerDial(within string) {
 	p.t.Helper()
+	within, host, _ := strings.Cut(within, " at ")
 	if least, most, ok := strings.Cut(within, " to "); ok {
 		time.Sleep(p.duration(least) - time.Nanosecond)
 		synctest.Wait()
@@ -308,6 +321,21 @@ func (p *scriptedPeer) answerDial(within string) {
 	case <-time.After(p.duration(within) + 2*time.Nanosecond):
 		p.fatalf("our side does not dial")
 	}
+	if host != "" && host != p.prog.host() {
+		p.fatalf("our side dials %s", p.prog.host())
+	}
+}
+
+// followsRedirects returns a line of a client as one sends it that follows redirects.
+func followsRedirects(line string) string {
+	if !strings.Contains(line, `"method":"rpc.hello"`) && !strings.Contains(line, `"method":"rpc.resume"`) {
+		return line
+	}
+	rest, auth := strings.TrimSuffix(line, "}}"), ""
+	if i := strings.Index(rest, `,"auth":`); i >= 0 {
+		rest, auth = rest[:i], rest[i:]
+	}
+	return rest + `,"redirect":true` + auth + "}}"
 }
 
 // nothingMore fails if our side has sent or reported more than the file has.
@@ -330,6 +358,9 @@ func (p *scriptedPeer) expect(group []transcript.Line) {
 	synctest.Wait()
 	var want []*expectation
 	for _, l := range group {
+		if p.over != "" && p.byClient() && !p.redirects {
+			l.Text = followsRedirects(l.Text)
+		}
 		if p.over == cborProtocol {
 			l.Text = canonical(l.Text)
 		}

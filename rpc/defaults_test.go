@@ -31,7 +31,7 @@ func TestDefaultsAreAsDocumented(t *testing.T) {
 		agree(t, where, limits, told)
 	}
 	agree(t, "SECURITY.md", sessions, table(waiting))
-	agree(t, "options.go", sessions, comments(t, "options.go", "SessionOptions", sessions))
+	agree(t, "sessions.go", sessions, comments(t, "sessions.go", "SessionOptions", sessions))
 	if !strings.Contains(all, "22 MiB") || worst(Limits{}.withDefaults())>>20 != 22 {
 		t.Errorf("a connection holds %d bytes at worst, which SECURITY.md does not say", worst(Limits{}.withDefaults()))
 	}

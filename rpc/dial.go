@@ -113,11 +113,11 @@ func newDialer(rawURL string, opts *DialOptions) (*dialer, error) {
 }
 
 // dial makes a transport, with a WebSocket handshake if the URL's scheme needs one.
-func (d *dialer) dial(ctx context.Context) (transport.Transport, session.Mode, error) {
-	if d.url.Scheme != "tcp" && d.url.Scheme != "unix" {
-		return d.dialWebSocket(ctx)
+func (d *dialer) dial(ctx context.Context, u *url.URL) (transport.Transport, session.Mode, error) {
+	if u.Scheme != "tcp" && u.Scheme != "unix" {
+		return d.dialWebSocket(ctx, u)
 	}
-	conn, err := d.netDial(ctx, d.url.Scheme, d.url.Host+d.url.Path)
+	conn, err := d.netDial(ctx, u.Scheme, u.Host+u.Path)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -191,7 +191,7 @@ func NewConn(ctx context.Context, rwc io.ReadWriteCloser, opts *ConnOptions) (*C
 	cfg := opts.config()
 	t, m := opts.overByteStreams(rwc, cfg)
 	s := session.New(ctx, &cfg.Settings, wire.JSON, t, m, nil)
-	if err := public(s, s.Open(ctx)); err != nil {
+	if err := public(s, s.Open(ctx, false)); err != nil {
 		return nil, fmt.Errorf("rpc: %w", err)
 	}
 	connOf(s).observeSession(s, nil)
@@ -227,7 +227,7 @@ func (d *dialer) header(ctx context.Context) (http.Header, error) {
 	return all, checkHeader(all)
 }
 
-func (d *dialer) dialWebSocket(ctx context.Context) (transport.Transport, session.Mode, error) {
+func (d *dialer) dialWebSocket(ctx context.Context, u *url.URL) (transport.Transport, session.Mode, error) {
 	header, err := d.header(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -247,7 +247,7 @@ func (d *dialer) dialWebSocket(ctx context.Context) (transport.Transport, sessio
 		o.Client.Transport = d.transport
 		ctx = context.WithValue(ctx, handshakeKey{}, ctx)
 	}
-	ws, resp, err := transport.Dial(ctx, d.url.String(), o)
+	ws, resp, err := transport.Dial(ctx, u.String(), o)
 	switch {
 	case err != nil:
 		return nil, 0, refusedHandshake(resp, netError(err))

@@ -123,6 +123,8 @@
 //	                 notifications behind
 //	                 the end, credentials
 //	                 that expire
+//	pipe, two        socket of a session     the socket or the link to that    one of the two ends
+//	                 at another node         node
 //	renewal          $/auth of the server    the user's Token, the server      within HandshakeTimeout
 //	remover          WebSocket that is cut   coder/websocket, for our reader   the reader has gone
 //	log              log line of a reader    the user's slog.Handler           at once

@@ -56,11 +56,7 @@ func (s *Server) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	o := session.NewOpening(ctx, &s.config.Settings, host, t, cd.Format(), false)
 	o.Bearer = bearerToken(r)
-	go func() {
-		if c, _ := o.Run(); c != nil {
-			go c.Read(t) // on a stack that the hello has not grown
-		}
-	}()
+	go o.Run()
 }
 
 // A handshakeHost is the host of an opening that began with a WebSocket handshake.

@@ -230,15 +230,6 @@ func (r Reconnect) Validate() error {
 }
 
 // Validate returns an error that names the first invalid field of o, or nil if there is
-// none or o is nil.
-func (o *SessionOptions) Validate() error {
-	if o == nil {
-		return nil
-	}
-	return checkNumbers("SessionOptions", *o, "")
-}
-
-// Validate returns an error that names the first invalid field of o, or nil if there is
 // none or o is nil. NewConn returns that error.
 func (o *ConnOptions) Validate() error {
 	switch {
@@ -336,6 +327,8 @@ func (o *DialOptions) validateFor(scheme string) error {
 		return withoutHandshake("DialOptions.HeaderFunc", scheme)
 	case o.HTTPClient != nil:
 		return withoutHandshake("DialOptions.HTTPClient", scheme)
+	case o.Redirect != nil:
+		return withoutHandshake("DialOptions.Redirect", scheme)
 	}
 	return nil
 }

@@ -2,11 +2,10 @@ package rpc
 
 import (
 	"context"
-	"crypto/rand"
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
+	"net/url"
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/session"
@@ -99,6 +98,14 @@ type DialOptions struct {
 	// through an SSH tunnel, for example, or to a network that a test interrupts. It is
 	// invalid together with HTTPClient, whose Transport opens its own sockets.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Redirect reports whether to follow a redirect to another host. A server may redirect
+	// a WebSocket client to the node of its cluster that has the client's session. The
+	// host of the dialed URL, at any port, and names below it are followed without being
+	// asked for, others not at all by default, and never from wss to ws. The handshake
+	// there is the same, with all headers and credentials. A client that does not follow
+	// reaches its session through the first server.
+	Redirect func(to *url.URL) bool
 
 	// Framing is how messages are delimited with tcp and unix. The default is Lines. Any
 	// other is invalid for a WebSocket, which delimits messages itself.
@@ -313,73 +320,4 @@ func logger(l *slog.Logger) *slog.Logger {
 		return slog.Default()
 	}
 	return l
-}
-
-// SessionOptions configure how a Server keeps the sessions of clients that were
-// disconnected. The zero value of each field means its default. Negative numbers, and a
-// Window below a millisecond, are invalid.
-type SessionOptions struct {
-	// Window is how long a session is kept for its client after its socket was lost.
-	// Handlers continue meanwhile. The default is 2 minutes.
-	Window time.Duration
-
-	// Principal returns the principal of a connection, from the values that a middleware
-	// has put into its request's context. A session is resumed only by the principal that
-	// began it; for any other it does not exist. The default is that anyone who has the
-	// session's token may resume it: the token has 192 random bits, is sent only to the
-	// client, and is never logged.
-	Principal func(ctx context.Context) string
-
-	// MaxDetached is how many sessions may wait for their clients at once.
-	// MaxDetachedBytes is how many bytes they may hold together, of which a session
-	// itself counts 16 KiB and each of its calls and streams 8 KiB until it has ended.
-	// MaxPerPrincipal is how many of them one principal may have, if there is a Principal
-	// and its result is not empty. Above a limit the session that has waited longest
-	// ends. The defaults are 10,000, 256 MiB and 100.
-	MaxDetached      int
-	MaxDetachedBytes int
-	MaxPerPrincipal  int
-}
-
-// registry returns the registry of a server's sessions, or nil for a nil o.
-func (o *SessionOptions) registry() *session.Registry {
-	if o == nil {
-		return nil
-	}
-	d := o.withDefaults()
-	return session.NewRegistry(session.RegistryBounds{
-		Window: d.Window, MaxDetached: d.MaxDetached, MaxDetachedBytes: d.MaxDetachedBytes, MaxPerPrincipal: d.MaxPerPrincipal,
-	})
-}
-
-func (o SessionOptions) withDefaults() SessionOptions {
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&o.MaxDetached, 10_000)
-	def(&o.MaxDetachedBytes, 256<<20)
-	def(&o.MaxPerPrincipal, 100)
-	if o.Window == 0 {
-		o.Window = 2 * time.Minute
-	}
-	return o
-}
-
-// principalOf returns a function that returns the principal of a context's connection:
-// "" without SessionOptions.Principal. The function runs user code and so must not be
-// called on a reader. If that panics, the principal is a random one, so that the
-// session cannot be resumed.
-func (c *config) principalOf(o *SessionOptions) func(context.Context) string {
-	if o == nil || o.Principal == nil {
-		return func(context.Context) string { return "" }
-	}
-	return func(ctx context.Context) string {
-		principal, err := guarded(ctx, c.Log, "SessionOptions.Principal", func(ctx context.Context) (string, error) { return o.Principal(ctx), nil })
-		if err != nil {
-			return rand.Text()
-		}
-		return principal
-	}
 }

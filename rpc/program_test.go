@@ -37,6 +37,7 @@ type program struct {
 	mu      sync.Mutex
 	reports []string
 	end     error
+	addr    string // that the client has dialed last
 }
 
 // An operation is a call that the program makes, and its stream.
@@ -51,6 +52,9 @@ func newProgram(t *testing.T, c *conversation) *program {
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if c.byClient() {
 		return p
+	}
+	if c.nodes != nil {
+		c.sessions.Nodes = c.nodes
 	}
 	opts := &rpc.ServerOptions{Limits: c.limits, Sessions: c.sessions, Codecs: []codec.Codec{cbor.Codec}}
 	if c.asks {
@@ -88,6 +92,13 @@ func (p *program) cause() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.end
+}
+
+// host returns the host that the client has dialed last.
+func (p *program) host() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.TrimSuffix(p.addr, ":80")
 }
 
 // report adds what the transcript expects of our program after ~<.

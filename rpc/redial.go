@@ -124,7 +124,7 @@ func (r *redialer) redial(spread time.Duration) {
 	r.pause(spread, r.callWaits)
 	for r.ctx.Err() == nil {
 		r.pause(r.nextDelay(), nil)
-		err := r.attempt()
+		err := r.connect(r.ctx)
 		if isRefusal(err) && !r.options.Disabled {
 			r.refuse(err)
 			r.conn.session.Load().End(err)
@@ -162,16 +162,6 @@ func (r *redialer) awaitReconnect() {
 }
 
 var errAbandoned = errors.New("the attempt was abandoned for another, as Conn.Reconnect asked")
-
-// attempt connects once. It ends early if reconnect abandons it.
-func (r *redialer) attempt() error {
-	ctx, abandon := context.WithCancelCause(r.ctx)
-	defer abandon(nil)
-	r.mu.Lock()
-	r.abandon = abandon
-	r.mu.Unlock()
-	return r.connect(ctx)
-}
 
 // reconnect implements lifetime. It may abandon an attempt whose resume the server has
 // accepted: the next attempt has a higher number, which the server accepts too.
@@ -237,27 +227,51 @@ func (r *redialer) settled(err error) bool {
 	return true
 }
 
-// connect dials, and resumes the session or begins a new one.
+// connect dials, and resumes the session or begins a new one. It follows redirects, and
+// ends early if reconnect abandons it.
 func (r *redialer) connect(ctx context.Context) error {
+	ctx, abandon := context.WithCancelCause(ctx)
+	defer abandon(nil)
+	r.mu.Lock()
+	r.abandon = abandon
+	r.mu.Unlock()
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*r.conn.Limits.HandshakeTimeout, session.ErrNoAnswer)
 	defer cancel()
-	t, m, err := r.dialer.dial(ctx)
+	at := route{dialer: r.dialer, url: r.dialer.url}
+	for {
+		err := r.connectTo(ctx, &at)
+		if err == nil || ctx.Err() != nil || !at.next(err) {
+			return err
+		}
+	}
+}
+
+// connectTo is connect to one server.
+func (r *redialer) connectTo(ctx context.Context, at *route) error {
+	if at.url != r.dialer.url { // there is another way
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, r.conn.Limits.HandshakeTimeout, session.ErrNoAnswer)
+		defer cancel()
+	}
+	t, m, err := r.dialer.dial(ctx, at.url)
 	if err != nil {
 		return err
 	}
+	_, isWebSocket := t.(*transport.WebSocket)
+	mayRedirect := isWebSocket && !at.direct
 	if old := r.conn.session.Load(); old != nil && old.IsDetached() {
-		err := public(old, old.Resume(ctx, t))
+		err := public(old, old.Resume(ctx, t, mayRedirect))
 		if err == nil {
 			return nil
 		}
 		if e, ok := err.(*Error); !ok || e.Code != CodeSessionLost && e.Code != CodeMethodNotFound {
-			t.Close()
+			session.CloseFailed(t, err)
 			return err
 		}
 		old.End(err) // the server no longer has it: begin a new one
 	}
 	s := session.New(r.values, &r.conn.Settings, r.dialer.codec.Format(), t, m, (*connEvents)(r.conn))
-	if err := public(s, s.Open(ctx)); err != nil {
+	if err := public(s, s.Open(ctx, mayRedirect)); err != nil {
 		return err
 	}
 	r.adopt(s)

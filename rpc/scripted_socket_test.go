@@ -249,7 +249,10 @@ func (p *program) connect() (*rpc.Conn, error) {
 	}
 	opts := &rpc.DialOptions{Limits: p.limits, Services: services(), Token: token, Framing: p.framing, Plain: p.plain}
 	opts.Resume, opts.Reconnect.Disabled = p.sessions != nil, p.sessions == nil
-	opts.NetDial = func(ctx context.Context, _, _ string) (net.Conn, error) {
+	opts.NetDial = func(ctx context.Context, _, addr string) (net.Conn, error) {
+		p.mu.Lock()
+		p.addr = addr
+		p.mu.Unlock()
 		select {
 		case conn := <-p.dialed:
 			return p.viaWS(ctx, conn)

@@ -14,6 +14,7 @@ import (
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/internal/backoff"
 	"github.com/wirecall/wirecall/internal/fault"
+	"github.com/wirecall/wirecall/internal/relay"
 	"github.com/wirecall/wirecall/internal/session"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
@@ -40,6 +41,9 @@ type Server struct {
 	subprotocols []string // see ServerOptions.Subprotocols; nil for any
 
 	maxSockets int // 0 for no limit
+
+	nodes relay.Nodes  // the cluster's; nil for none
+	links *http.Server // serves links from other nodes; nil without nodes
 
 	mu        sync.Mutex
 	stopped   bool
@@ -87,6 +91,7 @@ func (s *Server) configure(opts *ServerOptions) {
 	s.listeners = make(map[*net.Listener]struct{})
 	s.openings = make(map[*session.Opening]struct{})
 	s.conns = make(map[*session.Session]struct{})
+	s.joinNodes(opts.Sessions)
 	if opts.Describe {
 		s.config.methods.register(Service{Name: "rpc", Methods: []*Method{s.config.methods.discover()}})
 	}

@@ -255,7 +255,7 @@ func TestWhichSubprotocolIsAccepted(t *testing.T) {
 // WebSocket, as text, and in CBOR where it can be said in that.
 func TestConversationsOverWebSocket(t *testing.T) {
 	for _, file := range []string{"calls", "cancel", "client-streams", "control", "credit", "errors", "goaway", "limits",
-		"notifications", "peer", "session", "session-client", "streams", "streams-up", "plain-calls", "plain-batch", "plain-subscriptions", "plain-shutdown"} {
+		"nodes", "notifications", "peer", "redirect", "session", "session-client", "streams", "streams-up", "plain-calls", "plain-batch", "plain-subscriptions", "plain-shutdown"} {
 		for _, c := range readConversations(t, "testdata/"+file+".txt") {
 			if c.stopsReading() {
 				continue // how much fits between the two is another matter here

@@ -50,8 +50,13 @@ func (s *Session) goodbye(code transport.CloseCode, reason string) []byte {
 	if s.resumption.Load() == nil {
 		return nil
 	}
-	msg := s.Format.AppendRequest(nil, &wire.Head{Method: methodClose, Body: true})
-	return s.Format.AppendTail(append(msg, closeParams(code, reason)...))
+	return goodbyeMessage(s.Format, code, reason)
+}
+
+// goodbyeMessage returns the message that replaces a close frame on byte streams.
+func goodbyeMessage(form wire.Format, code transport.CloseCode, reason string) []byte {
+	msg := form.AppendRequest(nil, &wire.Head{Method: methodClose, Body: true})
+	return form.AppendTail(append(msg, closeParams(code, reason)...))
 }
 
 func closeParams(code transport.CloseCode, reason string) []byte {

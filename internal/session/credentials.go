@@ -26,6 +26,7 @@ type credentials struct {
 	renewing atomic.Bool                      // a client: renew runs; a server: rpc.auth is being served
 
 	mu      sync.Mutex
+	expires time.Time   // a server: when they expire; zero for never
 	timer   *time.Timer // a server: runs remind or expire; nil if the credentials do not expire
 	version int         // of the credentials: what the timer of an earlier version does has no effect
 	refused int         // a server: how often rpc.auth was refused in a row
@@ -69,6 +70,22 @@ func (s *Session) ExpireWith(ctx context.Context, t transport.Transport) {
 	c.expireWith(ctx, t)
 }
 
+// keep is accept for a transport whose handshake has brought nothing new.
+func (c *credentials) keep(t transport.Transport) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session.Transport() != t {
+		return
+	}
+	ctx := context.Background()
+	if !c.expires.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, c.expires)
+		defer cancel()
+	}
+	c.expireWith(ctx, t)
+}
+
 // accept makes values, which Settings.Authenticate has made from base, those of the
 // connection, and their deadline its end. It returns false, with nothing changed, if a
 // later handshake has replaced the transport t.
@@ -88,7 +105,7 @@ func (c *credentials) accept(base, values context.Context, byToken bool, t trans
 func (c *credentials) expireWith(ctx context.Context, t transport.Transport) {
 	c.stop()
 	deadline, ok := ctx.Deadline()
-	if !ok || c.session.HasEnded() {
+	if c.expires = deadline; !ok || c.session.HasEnded() {
 		return
 	}
 	version, left := c.version, time.Until(deadline)

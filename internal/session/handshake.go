@@ -154,6 +154,24 @@ type strangeAnswer struct {
 	frame []byte // its frame, if that may hold requests and notifications
 }
 
+// A Redirect is the error of a handshake whose server has named another one that the
+// client is to dial in its place.
+type Redirect struct{ At string }
+
+func (r *Redirect) Error() string { return "the server redirects to another" }
+
+// CloseFailed closes the transport of a handshake that has failed with err: after a
+// redirect with CloseCut, on another goroutine, and otherwise at once.
+func CloseFailed(t transport.Transport, err error) {
+	if _, ok := err.(*Redirect); !ok {
+		t.Close()
+		return
+	}
+	e := newPipeEnd(t, wire.JSON, false)
+	t.Bind(e)
+	go e.shut(transport.CloseCut, "")
+}
+
 // knowsNoHello reports whether err shows that the server does not speak wirecall: its
 // answer to hello is no error of wirecall's, or has no version.
 func knowsNoHello(err error) bool {

@@ -48,6 +48,11 @@ type hello struct {
 	Session string
 	Window  int64
 
+	// Redirect is true if the client dials another server if the answer says so. Then the
+	// answer has At, the URL of that server, and nothing else.
+	Redirect bool
+	At       string
+
 	// Auth is the client's token; absent if it has none.
 	Auth string
 }
@@ -63,6 +68,8 @@ func (h *hello) members() []member {
 		{name: "replay", number: &h.Replay, optional: true},
 		{name: "session", text: &h.Session, optional: true},
 		{name: "window", number: &h.Window, optional: true},
+		{name: "redirect", flag: &h.Redirect, optional: true},
+		{name: "at", text: &h.At, optional: true},
 		{name: "auth", text: &h.Auth, optional: true},
 	}
 }
@@ -111,13 +118,14 @@ func (s *Session) applyHello(h hello) {
 // clampToInt returns n, or the largest int if n exceeds it.
 func clampToInt(n int64) int { return int(min(n, math.MaxInt)) }
 
-// Open performs the handshake of a dialed session. If it succeeds, Start must follow.
-func (s *Session) Open(ctx context.Context) error {
+// Open performs the handshake of a dialed session. If it succeeds, Start must follow. If
+// redirect is true the error may be a *Redirect.
+func (s *Session) Open(ctx context.Context, redirect bool) error {
 	s.Client = true
 	if s.Mode != ModePlain {
-		if err := s.sendHello(ctx); err != nil {
+		if err := s.sendHello(ctx, redirect); err != nil {
 			s.End(err)
-			s.transport.Close() // without a closing handshake, which could exceed ctx
+			CloseFailed(s.transport, err)
 			return err
 		}
 	}
@@ -129,14 +137,18 @@ func (s *Session) Open(ctx context.Context) error {
 // there is a reader. If the answer is JSON but neither a hello nor a refusal of
 // wirecall's, the server does not speak wirecall, though it may have echoed the
 // subprotocol, and the session continues in plain mode.
-func (s *Session) sendHello(ctx context.Context) error {
+func (s *Session) sendHello(ctx context.Context, redirect bool) error {
 	s.outgoing.lastID = 1
 	own, h := s.hello(), hello{}
+	own.Redirect = redirect
 	hs := s.handshake(s.transport)
 	err := hs.withCredentials(ctx, func(token string) error {
 		own.Auth = token
 		return hs.exchange(ctx, methodHello, own.members(), h.members())
 	})
+	if err == nil && redirect && h.At != "" {
+		return &Redirect{h.At}
+	}
 	if s.Format == wire.JSON && h.Version == 0 && knowsNoHello(err) {
 		s.switchToPlain()
 		if strange, ok := err.(*strangeAnswer); ok {

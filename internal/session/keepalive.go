@@ -10,11 +10,30 @@ import (
 // A keepAlive detects a silent peer. Its timer's goroutine owns the fields without
 // another note.
 type keepAlive struct {
-	session      *Session
-	timer        *time.Timer // runs check; nil without an idle timeout
+	silence
+	session *Session
+	timer   *time.Timer // runs check; nil without an idle timeout
+}
+
+// A silence counts for how long a peer has been silent.
+type silence struct {
 	active       atomic.Bool // something has arrived since the last check
 	silentChecks int         // consecutive checks without anything
 	lastProgress int64       // see takesData
+}
+
+// maxSilentChecks is after how many of them a peer is cut off.
+const maxSilentChecks = 3
+
+// note counts a check of the peer of t, which may be nil, and returns how many have found
+// it silent in a row.
+func (s *silence) note(t transport.Transport) int {
+	if s.active.Swap(false) || t == nil || s.takesData(t) {
+		s.silentChecks = 0
+	} else {
+		s.silentChecks++
+	}
+	return s.silentChecks
 }
 
 // check pings a silent peer, treats one that stays silent as cut off, and cancels
@@ -28,18 +47,16 @@ func (k *keepAlive) check() {
 		t = s.transport
 	}
 	s.mu.Unlock()
-	if k.active.Swap(false) || t == nil || k.takesData(t) {
-		k.silentChecks = 0
-	} else {
-		k.silentChecks++
+	checks := k.note(t)
+	if checks > 0 {
 		s.reader.silent.Store(true)
 	}
 	switch {
-	case k.silentChecks >= 3 && !s.detach(t, errSilent):
+	case checks >= maxSilentChecks && !s.detach(t, errSilent):
 		s.Fail(errSilent, transport.CloseTimeout)
 		t.Close()
 		return
-	case k.silentChecks == 0 || k.silentChecks >= 3:
+	case checks == 0 || checks >= maxSilentChecks:
 	case !s.dialect.ping(t):
 		k.silentChecks = 0 // plain lines have no ping: the silence proves nothing
 	}
@@ -53,9 +70,9 @@ func (k *keepAlive) check() {
 // takesData reports whether the peer has received some, and not all, of what waits in
 // the system's buffers since the last call. If so, its answer to a ping may be delayed
 // by the rest.
-func (k *keepAlive) takesData(t transport.Transport) bool {
+func (s *silence) takesData(t transport.Transport) bool {
 	taken, more := t.Progress()
-	moved := taken != k.lastProgress
-	k.lastProgress = taken
+	moved := taken != s.lastProgress
+	s.lastProgress = taken
 	return moved && more
 }

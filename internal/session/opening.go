@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -17,15 +18,19 @@ import (
 type Host interface {
 	// AddOpening adds an opening; it returns false if the server has been stopped.
 	// RemoveOpening is called when the opening is over. Accept adds the session that it
-	// has led to.
+	// has led to. DialLink opens a link to the server of another node for the client of an
+	// opening. There it becomes an opening with a Verdict. The error wraps relay.ErrGone if
+	// the node, or its server, is gone.
 	AddOpening(o *Opening) bool
 	RemoveOpening(o *Opening)
 	Accept(s *Session)
+	DialLink(ctx context.Context, o *Opening, node string) (transport.Transport, error)
 }
 
 // An Opening owns a server's transport until there is a session. The client's first
 // request decides: rpc.hello begins a session, rpc.resume gives the transport to a
-// detached session, and on byte streams anything else begins a plain session.
+// detached session, or to a pipe to the node that has the session, and on byte streams
+// anything else begins a plain session.
 //
 // One goroutine, the reader, calls Run and then Read of the session. The timer, and a
 // server that shuts down, may end the opening from other goroutines.
@@ -37,7 +42,9 @@ type Opening struct {
 	form      wire.Format
 	framed    bool            // on a pair of byte streams: the first frame decides between wirecall and plain JSON-RPC
 	Bearer    string          // the token of the HTTP request; empty for none
-	values    context.Context // the reader's: ctx with what Authenticate adds
+	Verdict   *string         // on a link: the principal of the client, as the node says that forwards it; otherwise nil
+	base      context.Context // the reader's: what Authenticate receives: ctx or, on a link, that of the session's last handshake
+	values    context.Context // the reader's: base with what Authenticate adds
 	principal string          // the reader's
 	refused   bool            // the reader's: an rpc.resume was refused
 	denied    int             // the reader's: how often credentials were refused
@@ -47,9 +54,11 @@ type Opening struct {
 
 	mu             sync.Mutex
 	timer          *time.Timer
-	draining       bool  // the server shuts down
-	transportTaken bool  // a session is about to take the transport: see takeTransport
-	cause          error // of the end; nil before
+	draining       bool   // the server shuts down
+	transportTaken bool   // a session or a pipe is about to take the transport: see takeTransport
+	abort          func() // ends the request to another node; nil if there is none
+	pipe           *pipe  // has the transport; nil if there is none
+	cause          error  // of the end; nil before
 	code           transport.CloseCode
 }
 
@@ -57,14 +66,15 @@ var errHandshake = errors.New("no hello within the time for the handshake")
 
 // NewOpening returns an opening, whose Run must follow.
 func NewOpening(ctx context.Context, set *Settings, h Host, t transport.Transport, form wire.Format, framed bool) *Opening {
-	o := &Opening{Settings: set, host: h, ctx: ctx, values: ctx, transport: t, form: form, framed: framed, flushing: make(chan struct{}, 1), Done: make(chan struct{})}
+	o := &Opening{Settings: set, host: h, ctx: ctx, base: ctx, values: ctx, transport: t, form: form, framed: framed, flushing: make(chan struct{}, 1), Done: make(chan struct{})}
 	t.Bind(o)
 	o.timer = time.AfterFunc(o.Limits.HandshakeTimeout, o.late)
 	return o
 }
 
-// Run reads until there is a session, and returns it; its Read must follow. If there is
-// none, Run returns the reason.
+// Run reads until there is a session, and returns it. On byte streams its Read must
+// follow; otherwise its reader has been started, on a stack that the first frame has not
+// grown. If there is no session, Run returns the reason.
 func (o *Opening) Run() (*Session, error) {
 	defer close(o.Done)
 	defer o.host.RemoveOpening(o)
@@ -84,6 +94,9 @@ func (o *Opening) Run() (*Session, error) {
 		return nil, cause
 	case cause != nil:
 		s.Fail(cause, code)
+	}
+	if !o.framed {
+		go s.Read(o.transport)
 	}
 	return s, nil
 }
@@ -142,7 +155,9 @@ func (o *Opening) receive(frame []byte) (*Session, error) {
 	case len(frame) > len(m.Method)+len(m.Params)+messageOverhead:
 		return nil, fmt.Errorf("%s must be alone in its frame", m.Method)
 	case string(m.Method) == methodResume:
-		return o.resume(m)
+		return o.resume(m, frame)
+	case o.Verdict != nil:
+		return nil, errors.New("a link is for " + methodResume)
 	}
 	return o.hello(m)
 }
@@ -204,9 +219,10 @@ func (o *Opening) hello(m *wire.Message) (*Session, error) {
 	return s, nil
 }
 
-// resume gives the transport to the session that the client names. If the client is not
-// entitled to it, it is refused once and may send rpc.hello.
-func (o *Opening) resume(m *wire.Message) (*Session, error) {
+// resume gives the transport to the session that the client names, or to a pipe to the
+// node that has it. If the client is not entitled to it, it is refused once and may send
+// rpc.hello.
+func (o *Opening) resume(m *wire.Message, frame []byte) (*Session, error) {
 	var params resumeParams
 	if readMembers(o.form, m.Params, params.members()) != nil || !params.valid() {
 		params = resumeParams{} // an empty token fits no session
@@ -214,12 +230,17 @@ func (o *Opening) resume(m *wire.Message) (*Session, error) {
 	if o.refused {
 		return nil, errors.New("a session was refused already: send " + methodHello)
 	}
+	s, node := o.Registry.find(params.Session, o.form)
+	if o.Verdict != nil && !o.forwardedTo(s) {
+		return nil, o.refuse(m.ID, errNotKnown)
+	}
 	if refusal := o.identified(params.Auth); refusal != nil {
 		return nil, o.deny(m.ID, refusal)
 	}
-	o.refused = true
-	s := o.Registry.findForResume(o, &params)
-	if s == nil {
+	if node != "" {
+		return nil, o.resumeElsewhere(node, m.ID, frame, &params)
+	}
+	if s == nil || !s.resumption.Load().accept(o.principal, uint64(params.Attempt)) {
 		return nil, o.refuse(m.ID, errNotKnown)
 	}
 	if err := o.takeTransport(); err != nil {
@@ -235,7 +256,11 @@ func (o *Opening) resume(m *wire.Message) (*Session, error) {
 		o.returnTransport()
 		return nil, o.refuse(m.ID, err)
 	}
-	s.credentials.accept(o.ctx, o.values, params.Auth != "", o.transport)
+	if o.Verdict != nil && o.Authenticate == nil {
+		s.credentials.keep(o.transport)
+	} else {
+		s.credentials.accept(o.base, o.values, params.Auth != "", o.transport)
+	}
 	return s, nil
 }
 
@@ -243,7 +268,7 @@ func (o *Opening) resume(m *wire.Message) (*Session, error) {
 // its HTTP request, and sets principal.
 func (o *Opening) identified(token string) (refusal *fault.Error) {
 	if o.Authenticate != nil {
-		ctx, refusal := o.Authenticate(o.ctx, cmp.Or(token, o.Bearer))
+		ctx, refusal := o.Authenticate(o.base, cmp.Or(token, o.Bearer))
 		if refusal != nil {
 			return refusal
 		}
@@ -253,6 +278,15 @@ func (o *Opening) identified(token string) (refusal *fault.Error) {
 	return nil
 }
 
+// Principal returns the principal of the client, once it has been authenticated.
+func (o *Opening) Principal() string { return o.principal }
+
+// RemoteAddr returns the address of the client, or nil if it has none.
+func (o *Opening) RemoteAddr() net.Addr { return o.transport.RemoteAddr() }
+
+// Format returns the encoding of the client.
+func (o *Opening) Format() wire.Format { return o.form }
+
 // deny answers a request with refused credentials. The client may try once more.
 func (o *Opening) deny(id []byte, e *fault.Error) error {
 	if o.denied++; o.denied > 2 {
@@ -261,8 +295,9 @@ func (o *Opening) deny(id []byte, e *fault.Error) error {
 	return o.write(o.form.AppendError(nil, id, &wire.Error{Code: e.Code, Message: e.Message, Retry: e.RetryMillis()}, nil))
 }
 
-// refuse answers an rpc.resume with an error.
+// refuse answers an rpc.resume for a session that is lost to the client.
 func (o *Opening) refuse(id []byte, why error) error {
+	o.refused = true
 	return o.write(o.form.AppendError(nil, id, &wire.Error{Code: fault.SessionLost, Message: why.Error()}, nil))
 }
 
@@ -302,31 +337,26 @@ func (o *Opening) newSession(m Mode, byToken bool) *Session {
 	s.queue.single = s.queue.single || o.framed
 	s.reader.stays = o.framed // ServeConn returns with its connection
 	s.Principal = o.principal
-	s.credentials.accept(o.ctx, o.values, byToken, o.transport)
+	s.credentials.accept(o.base, o.values, byToken, o.transport)
 	return s
 }
 
-// takeTransport prevents other goroutines from closing the transport, which a session is
-// about to take. It returns the reason if the opening has ended.
+// takeTransport prevents other goroutines from closing the transport, which a session or
+// a pipe is about to take, and waits for a flush that has begun. It returns the reason if
+// the opening has ended. An End from here on ends the session, or the pipe.
 func (o *Opening) takeTransport() error {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.cause != nil {
-		return o.cause
+	cause := o.cause
+	if cause == nil {
+		o.transportTaken = true
+		o.timer.Stop()
 	}
-	o.transportTaken = true
-	o.timer.Stop()
-	o.awaitFlush() // an End from here on ends the session
-	return nil
-}
-
-// awaitFlush waits for a flush that has begun. The mutex must be held; it is released
-// meanwhile.
-func (o *Opening) awaitFlush() {
 	o.mu.Unlock()
-	defer o.mu.Lock()
-	o.flushing <- struct{}{}
-	<-o.flushing
+	if cause == nil {
+		o.flushing <- struct{}{}
+		<-o.flushing
+	}
+	return cause
 }
 
 // returnTransport undoes takeTransport, since no session has taken the transport.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/wirecall/wirecall/internal/relay"
 	"github.com/wirecall/wirecall/internal/transport"
 	"github.com/wirecall/wirecall/internal/wire"
 )
@@ -48,6 +49,10 @@ type aHost struct{ took chan *Session }
 func (h aHost) AddOpening(*Opening) bool { return true }
 func (h aHost) RemoveOpening(*Opening)   {}
 func (h aHost) Accept(s *Session)        { h.took <- s }
+
+func (h aHost) DialLink(context.Context, *Opening, string) (transport.Transport, error) {
+	return nil, relay.ErrGone
+}
 
 // An opening that is ended while a session is about to take its transport, and a flush
 // still holds that up, ends that session: the transport is closed.

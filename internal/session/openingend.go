@@ -22,7 +22,8 @@ func (o *Opening) AwaitReader() {
 }
 
 // End closes the transport, unless the opening has ended. While the transport is taken
-// the reader closes it instead, by ending the session if there is one by then.
+// the reader closes it instead, by ending the session if there is one by then. If the
+// session is at another node it continues: its client resumes it elsewhere.
 func (o *Opening) End(cause error, code transport.CloseCode) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -33,6 +34,7 @@ func (o *Opening) End(cause error, code transport.CloseCode) {
 	if !o.transportTaken {
 		go o.shut()
 	}
+	o.leaveNode()
 }
 
 // late ends an opening whose client has sent no valid request in time.
@@ -72,7 +74,8 @@ func (o *Opening) logEnd(why error) {
 }
 
 // Drain bounds the time for the first frame, since the server shuts down. The server
-// drains a session that begins meanwhile.
+// drains a session that begins meanwhile. A client whose session is at another node has
+// to resume it elsewhere.
 func (o *Opening) Drain() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -80,4 +83,5 @@ func (o *Opening) Drain() {
 	if !o.transportTaken && o.cause == nil {
 		o.timer.Reset(idleGrace)
 	}
+	o.leaveNode()
 }

@@ -282,6 +282,7 @@ type resumeParams struct {
 	Attempt  int64 // increases with each request that the client writes for the session
 	Received int64
 	Dropped  int64 // the last frame that the client no longer keeps
+	Redirect bool  // the client dials another server if the answer says so
 	Auth     string
 }
 
@@ -291,6 +292,7 @@ func (p *resumeParams) members() []member {
 		{name: "attempt", number: &p.Attempt},
 		{name: "received", number: &p.Received},
 		{name: "dropped", number: &p.Dropped, optional: true},
+		{name: "redirect", flag: &p.Redirect, optional: true},
 		{name: "auth", text: &p.Auth, optional: true},
 	}
 }
@@ -305,14 +307,16 @@ func (p *resumeParams) valid() bool {
 type resumeResult struct {
 	Received int64
 	Session  string // a token that replaces the one used; empty for the same
+	At       string // if not empty, the URL of the server that has the session; there are no other members
 }
 
 func (r *resumeResult) members() []member {
-	return []member{{name: "received", number: &r.Received}, {name: "session", text: &r.Session, optional: true}}
+	return []member{{name: "received", number: &r.Received}, {name: "session", text: &r.Session, optional: true}, {name: "at", text: &r.At, optional: true}}
 }
 
 // Resume is the client's side of a resume: it continues the session over t.
-func (s *Session) Resume(ctx context.Context, t transport.Transport) error {
+// If redirect is true the error may be a *Redirect.
+func (s *Session) Resume(ctx context.Context, t transport.Transport, redirect bool) error {
 	if err := s.leaveTransport(); err != nil {
 		return err
 	}
@@ -321,11 +325,14 @@ func (s *Session) Resume(ctx context.Context, t transport.Transport) error {
 	var params resumeParams
 	hs := s.handshake(t)
 	err := hs.withCredentials(ctx, func(token string) error {
-		params = resumeParams{r.token, int64(r.attempt.Add(1)), int64(r.received.Load()), int64(r.sent.Dropped()), token}
+		params = resumeParams{Session: r.token, Attempt: int64(r.attempt.Add(1)), Received: int64(r.received.Load()), Dropped: int64(r.sent.Dropped()), Redirect: redirect, Auth: token}
 		return hs.exchange(ctx, methodResume, params.members(), answer.members())
 	})
 	if err != nil {
 		return err
+	}
+	if redirect && answer.At != "" {
+		return &Redirect{answer.At}
 	}
 	if answer.Session != "" {
 		r.token = answer.Session

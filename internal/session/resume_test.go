@@ -59,7 +59,7 @@ func TestExpiryDuringTakeover(t *testing.T) {
 func TestTakeoverInTheWrongOrder(t *testing.T) {
 	s := detachedSession(testRegistry())
 	r := s.resumption.Load()
-	if !r.acceptAttempt(1) || !r.acceptAttempt(2) {
+	if !r.accept("", 1) || !r.accept("", 2) {
 		t.Fatal("attempts in their order are not accepted")
 	}
 	later := &cuttable{onCut: s.stopReading}

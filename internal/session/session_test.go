@@ -22,7 +22,7 @@ func testSettings() *Settings {
 }
 
 func testRegistry() *Registry {
-	return NewRegistry(RegistryBounds{Window: 2 * time.Minute, MaxDetached: 10_000, MaxDetachedBytes: 256 << 20, MaxPerPrincipal: 100})
+	return NewRegistry(RegistryBounds{Window: 2 * time.Minute, MaxDetached: 10_000, MaxDetachedBytes: 256 << 20, MaxPerPrincipal: 100}, nil)
 }
 
 type noEvents struct{}

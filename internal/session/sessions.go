@@ -10,12 +10,17 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/relay"
+	"github.com/wirecall/wirecall/internal/wire"
 )
 
 // A Registry holds the sessions of a server that can be resumed, and bounds those that
 // are detached.
 type Registry struct {
 	bounds RegistryBounds
+	nodes  relay.Nodes // the nodes of the server's cluster; nil if it is in none
+	node   string      // the name of the server's; empty if it is in none
 
 	mu           sync.Mutex
 	byID         map[string]*Session
@@ -40,14 +45,20 @@ type RegistryBounds struct {
 	MaxDetached, MaxDetachedBytes, MaxPerPrincipal int
 }
 
-func NewRegistry(b RegistryBounds) *Registry {
-	return &Registry{
+// NewRegistry returns a registry of a server that is one of nodes, which may be nil.
+func NewRegistry(b RegistryBounds, nodes relay.Nodes) *Registry {
+	reg := &Registry{
 		bounds:       b,
+		nodes:        nodes,
 		byID:         make(map[string]*Session),
 		detached:     list.New(),
 		elements:     make(map[*Session]*list.Element),
 		perPrincipal: make(map[string]int),
 	}
+	if nodes != nil {
+		reg.node = nodes.Name()
+	}
+	return reg
 }
 
 // register makes s resumable and adds its token to the answer to hello.
@@ -56,6 +67,9 @@ func (reg *Registry) register(s *Session, peerKeeps int, answer *hello) {
 	secret := randomText(24)
 	r.secret = sha256.Sum256([]byte(secret))
 	answer.Session, answer.Window, answer.Replay = r.id+"."+secret, r.window.Milliseconds(), int64(s.Limits.ReplayBytes)
+	if reg.nodes != nil {
+		answer.Session = reg.node + "." + answer.Session
+	}
 	s.enableResumption(r, s.Limits.ReplayBytes, peerKeeps, 1)
 	s.queue.onGrow = func(n int) { reg.addBytes(s, n) }
 	s.mu.Lock()
@@ -73,34 +87,44 @@ func randomText(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// findForResume returns the session that a request to resume names, or nil if the client
-// of o is not entitled to it. A request older than one that was accepted is refused: the
-// client wrote it for a transport that it has left since.
-func (reg *Registry) findForResume(o *Opening, params *resumeParams) *Session {
-	if reg == nil {
-		return nil
+// maxSessionToken is the length of the longest token of a session. A token is for its
+// client a text without a meaning: "id.secret", or "node.id.secret" if the server is a
+// node of a cluster.
+const maxSessionToken = 256
+
+// find returns the session of a token, nil if there is none with that id, secret and
+// format, or the name of the other node that has it.
+func (reg *Registry) find(token string, form wire.Format) (s *Session, node string) {
+	if reg == nil || len(token) > maxSessionToken {
+		return nil, ""
 	}
-	id, secret, _ := strings.Cut(params.Session, ".")
+	if strings.Count(token, ".") == 2 {
+		node, token, _ = strings.Cut(token, ".")
+	}
+	if node != reg.node {
+		if reg.nodes == nil || !relay.ValidName(node) {
+			node = ""
+		}
+		return nil, node
+	}
+	id, secret, _ := strings.Cut(token, ".")
 	sum := sha256.Sum256([]byte(secret))
 	reg.mu.Lock()
-	s := reg.byID[id]
+	s = reg.byID[id]
 	reg.mu.Unlock()
-	if s == nil || s.Format != o.form {
-		return nil
+	if s == nil || s.Format != form || subtle.ConstantTimeCompare(sum[:], s.resumption.Load().secret[:]) == 0 {
+		return nil, ""
 	}
-	r := s.resumption.Load()
-	if subtle.ConstantTimeCompare(sum[:], r.secret[:]) == 0 || o.principal != r.principal || !r.acceptAttempt(uint64(params.Attempt)) {
-		return nil
-	}
-	return s
+	return s, ""
 }
 
-// acceptAttempt accepts an attempt if its number exceeds those of all attempts accepted
-// before.
-func (r *resumption) acceptAttempt(attempt uint64) bool {
+// accept reports whether a principal may resume the session by a request with the given
+// number, and records that. A request older than one that was accepted is refused: the
+// client wrote it for a transport that it has left since.
+func (r *resumption) accept(principal string, attempt uint64) bool {
 	for {
 		last := r.attempt.Load()
-		if attempt <= last {
+		if attempt <= last || principal != r.principal {
 			return false
 		}
 		if r.attempt.CompareAndSwap(last, attempt) {
@@ -118,7 +142,9 @@ func (reg *Registry) addDetached(s *Session) {
 		over = reg.insertDetached(s)
 	}
 	s.mu.Unlock()
-	expireAll(over)
+	if over != nil {
+		expireAll(over)
+	}
 }
 
 // insertDetached adds s, whose mutex must be held, and returns the sessions above the

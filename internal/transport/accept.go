@@ -31,6 +31,9 @@ func Accept(w http.ResponseWriter, r *http.Request, subprotocol string, binary b
 		return nil, err
 	}
 	c.onClose = o.OnClose
+	if o.Remote != nil {
+		c.remote = o.Remote
+	}
 	return newWebSocket(c, ws, messageType(binary), o.MaxFrame), nil
 }
 

@@ -109,6 +109,9 @@ type Options struct {
 
 	// OnClose is called once, when the byte stream has been closed. It may be nil.
 	OnClose func()
+
+	// Remote replaces the peer's address, unless it is nil.
+	Remote net.Addr
 }
 
 // DialOptions are the options of a WebSocket that Dial opens.

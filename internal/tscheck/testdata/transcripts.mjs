@@ -55,7 +55,8 @@ class Socket {
   bufferedAmount = 0;
   onopen = this.onmessage = this.onclose = this.onerror = null;
 
-  constructor() {
+  constructor(url) {
+    this.host = new URL(url).hostname;
     Socket.dialed.push(this);
   }
   send(frame) {
@@ -137,6 +138,7 @@ class Replay {
   option(text) {
     const [name, value] = text.split(" ");
     if (name === "Sessions") Object.assign(this.options, { replay: 1 << 20, reconnect: true });
+    else if (name === "Redirect") this.redirects = true;
     else if (name === "ReplayBytes") this.options.replay = Number(value);
     else if (name === "IdleTimeout") this.options.ping = goTime(value) / 3;
     else if (name === "HandshakeTimeout") this.options.timeout = goTime(value);
@@ -154,7 +156,8 @@ class Replay {
   }
 
   /** Waits until our side dials. */
-  async dialed(text) {
+  async dialed(line) {
+    const [text, host = "peer"] = line.split(" at ");
     const [least, most] = text.includes(" to ") ? text.split(" to ") : ["0s", text];
     let left = goTime(most);
     if (goTime(least)) {
@@ -169,6 +172,7 @@ class Replay {
       await advance(wait);
     }
     this.sockets.push((this.now = Socket.dialed.shift()));
+    if (this.now.host !== host) this.fail(`our side dials ${this.now.host}`);
     this.now.open();
   }
 
@@ -208,7 +212,7 @@ class Replay {
   /** Takes lines that come in any order. One $/items may arrive as several. */
   async expect(group) {
     await settle();
-    const want = group.map((line) => this.filled(line));
+    const want = group.map((line) => this.filled(this.redirects ? line : follows(line)));
     while (want.length) {
       const line = this.now.got.shift();
       if (!line) this.fail(`nothing came, want:\n<- ${want[0].slice(0, 300)}`);
@@ -240,6 +244,9 @@ class Replay {
     return text !== undefined && !text.startsWith("context") && !this.sent.includes(`"message":"${text}"`);
   }
 }
+
+/** A line of our side as a client sends it that follows redirects. */
+const follows = (line) => (/"method":"rpc\.(hello|resume)"/.test(line) ? line.replace(/(,"auth":"[^"]*")?\}\}$/, ',"redirect":true$1}}') : line);
 
 /** A report without the text of its error. */
 const skeleton = (report) => report.replace(/(error(?: -?\d+)?) .*?((?: \((?:not run|after|context|a wound|gone)[^)]*\))*)$/, "$1$2");
