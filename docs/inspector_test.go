@@ -13,7 +13,7 @@ import (
 // newInspected returns a handler of a chat room, with its inspector at /inspect/.
 func newInspected() http.Handler {
 	srv := rpc.NewServer(&rpc.ServerOptions{Describe: true, Sessions: &rpc.SessionOptions{}})
-	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
+	srv.Register(chat.RoomService(chat.InMemory()))
 	mux := http.NewServeMux()
 	mux.Handle("/rpc", srv)
 	mux.Handle("/inspect/", http.StripPrefix("/inspect", inspector.Handler(srv, nil)))

@@ -19,7 +19,7 @@ func ExampleNewServer() {
 	defer cancel()
 	srv := rpc.NewServer(&rpc.ServerOptions{Describe: true})
 	defer srv.Close()
-	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
+	srv.Register(chat.RoomService(chat.InMemory()))
 	tools, err := mcprpc.NewServer(ctx, srv.Caller(ctx), nil)
 	if err != nil {
 		log.Fatal(err)

@@ -137,7 +137,7 @@ func TestImportOfURL(t *testing.T) {
 // POST. That is what gen -openrpc says of its services, and so is the contract.
 func TestImportOfServer(t *testing.T) {
 	srv := rpc.NewServer(&rpc.ServerOptions{Describe: true})
-	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
+	srv.Register(chat.RoomService(chat.InMemory()))
 	hs := httptest.NewServer(srv)
 	t.Cleanup(func() {
 		srv.Close()

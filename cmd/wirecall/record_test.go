@@ -58,7 +58,7 @@ func TestRecord(t *testing.T) {
 		t.Errorf("%s\nin the docs:\n%s", text, want)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		room := chat.RoomService(chat.NewRoom(&chat.Memory{}))
+		room := chat.RoomService(chat.InMemory())
 		rpctest.Replay(t, file, room)
 		rpctest.Replay(t, filepath.Join(dir, "tape-2.txt"), room)
 	})

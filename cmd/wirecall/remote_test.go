@@ -54,7 +54,7 @@ func serveChat(t *testing.T, document []byte) string {
 	t.Helper()
 	describe := document != nil && len(document) == 0
 	srv := rpc.NewServer(&rpc.ServerOptions{Codecs: []codec.Codec{cbor.Codec}, Sessions: &rpc.SessionOptions{}, Describe: describe})
-	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
+	srv.Register(chat.RoomService(chat.InMemory()))
 	if document != nil && !describe {
 		srv.Register(rpc.Service{Name: "rpc", Methods: []*rpc.Method{discoverMethod(document)}})
 	}
@@ -134,7 +134,7 @@ var cases = []remoteCase{
 	{line: "call $URL Room.Typing author=Ann -notify"},
 	{line: "watch -n 2 $URL Room.Messages after:=0", stdout: ann + ann},
 	{line: "watch -n 1 -cursor after=id $URL Room.Messages after:=0", stdout: ann},
-	{line: "watch -timeout 50ms $URL Room.Messages after:=100000", status: exitTimeout,
+	{line: "watch -timeout 50ms $URL Room.Messages after:=14", status: exitTimeout,
 		stderr: "wirecall: Room.Messages has not come back within 50ms, and has been cancelled\n"},
 
 	{line: "call $URL Room.Import messages@broken.jsonl", status: 1, stderr: "…broken.jsonl: line 2 is not JSON: \"not JSON\"…"},
@@ -236,7 +236,7 @@ func TestRemoteDescribed(t *testing.T) {
 		{line: "list $URL Room.P", stdout: "Room.Post(author string, text string) chat.Message  # Post stores a message and returns it as stored.\n"},
 		{line: "list $URL Room.Mess", stdout: "Room.Messages(after integer) stream of chat.Message  # Messages streams …\n"},
 		{line: "list $URL Room.Watch", stdout: "Room.Watch(name string) (now chat.State, changes stream of chat.Delta)  # …\n"},
-		{line: "describe $URL Room.Messages", stdout: "Room.Messages(after integer) stream of chat.Message\n\n    Messages streams …The stream goes on after a lost connection: after is the id of the last item.\n\nErrors:\n    chat.TooLong (code 1001)\n"},
+		{line: "describe $URL Room.Messages", stdout: "Room.Messages(after integer) stream of chat.Message\n\n    Messages streams …The stream goes on after a lost connection: after is the id of the last item.\n\nErrors:\n    chat.TooLong (code 1001)\n    chat.Forgotten (code 1002)\n"},
 		{line: "describe $URL chat.State", stdout: "{\n  …\"online\"…}\n"},
 		{line: "describe $URL Nothing", status: 1, stderr: "wirecall: the server has no method Nothing\n"},
 		{line: "call $URL --generate-shell-completion", stdout: "…Room.Post\nRoom.Messages\n…"},
@@ -368,7 +368,7 @@ func TestSessionsOfTheDocs(t *testing.T) {
 func TestRemoteProgram(t *testing.T) {
 	if os.Getenv("WIRECALL_TEST_SERVER") != "" {
 		srv := rpc.NewServer(nil)
-		srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
+		srv.Register(chat.RoomService(chat.InMemory()))
 		srv.ServeConn(t.Context(), struct {
 			io.Reader
 			io.WriteCloser

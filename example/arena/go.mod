@@ -5,7 +5,7 @@ go 1.26.0
 require (
 	github.com/wirecall/wirecall v0.0.0
 	github.com/wirecall/wirecall/cluster v0.0.0
-	github.com/wirecall/wirecall/example/internal/embedded v0.0.0
+	github.com/wirecall/wirecall/internal/embedded v0.0.0
 )
 
 require (
@@ -36,7 +36,7 @@ require (
 replace (
 	github.com/wirecall/wirecall => ../..
 	github.com/wirecall/wirecall/cluster => ../../cluster
-	github.com/wirecall/wirecall/example/internal/embedded => ../internal/embedded
+	github.com/wirecall/wirecall/internal/embedded => ../../internal/embedded
 )
 
 tool github.com/wirecall/wirecall/cmd/wirecall

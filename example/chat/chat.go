@@ -1,15 +1,16 @@
 // Package chat is a chat room: a history that is followed by live messages, who
 // is there and who is typing.
 //
-// It shows how a service with many readers is made without a queue for each of
-// them. Readers go by a cursor through what the room keeps for all, so that a
-// slow one lags and loses nothing, and costs the room no more than a fast one.
-// With the same cursor a reader's client goes on where the server was started
-// again, if the room keeps its messages in a File.
+// The messages are a topic, and who is there is presence. Readers go by a cursor
+// through what the topic keeps for all, so that a slow one lags and loses nothing,
+// and costs the room no more than a fast one. With the same cursor a reader's client
+// goes on where the server was started again, or at another one, if the topic is on
+// NATS.
 //
-// The interface is in this file, the room itself in room.go and presence.go;
-// cmd/chat serves a room and joins one from a terminal. There are no accounts:
-// anybody may speak as anybody.
+// The interface is in this file, the room itself in room.go and visitors.go;
+// cmd/chat serves a room in memory and joins one from a terminal, and the module in
+// nodes serves one on any number of nodes. There are no accounts: anybody may speak
+// as anybody.
 package chat
 
 import (
@@ -37,6 +38,7 @@ type Room interface {
 	// what is posted from now on, in the order of the ids.
 	//
 	//wirecall:option mcp.tool=readonly
+	//wirecall:error Forgotten 1002
 	//wirecall:cursor after=ID
 	Messages(ctx context.Context, after int64) (iter.Seq2[Message, error], error)
 
@@ -49,14 +51,14 @@ type Room interface {
 	// Where one is refused those before it stay.
 	Import(ctx context.Context, messages iter.Seq2[Message, error]) (int, error)
 
-	// Typing tells the room that the author, who must be in it, is typing. Nobody
-	// answers.
+	// Typing tells the room that the author, who must be in it, is typing. It is
+	// called by the connection that watches. Nobody answers.
 	//
 	//wirecall:notify
 	Typing(ctx context.Context, author string) error
 }
 
-// A Message is what was said. Ids count up from 1.
+// A Message is what was said. Ids count up.
 type Message struct {
 	ID     int64     `json:"id"`
 	Author string    `json:"author"`
@@ -93,4 +95,15 @@ type TooLong struct {
 // Error says how long, and how long it may be.
 func (e *TooLong) Error() string {
 	return fmt.Sprintf("the %s has %d bytes, the room takes %d", e.What, e.Size, e.Max)
+}
+
+// Forgotten is the error of a reader whose next message is no longer kept, or who has read
+// further than the room has come, since it has begun anew.
+type Forgotten struct {
+	After int64 `json:"after"` // what has been read
+	Begin int64 `json:"begin"` // behind which nothing is missing
+}
+
+func (e *Forgotten) Error() string {
+	return fmt.Sprintf("the room has no message behind %d any more, it begins behind %d", e.After, e.Begin)
 }

@@ -20,7 +20,7 @@ import (
 // its own for each visitor.
 func serve(t *testing.T) (enter func() (*RoomClient, *rpc.Conn)) {
 	srv := rpc.NewServer(nil)
-	srv.Register(RoomService(NewRoom(&Memory{})))
+	srv.Register(RoomService(InMemory()))
 	return func() (*RoomClient, *rpc.Conn) {
 		conn := rpctest.Pair(t.Context(), t, srv, nil)
 		return NewRoomClient(conn), conn
@@ -191,43 +191,71 @@ func TestPresence(t *testing.T) {
 	})
 }
 
-// Who calls Watch and does not range over the stream is not in the room, and leaves
-// nothing behind there.
+// Who calls Watch and does not range over the stream is not in the room.
 func TestWatchWithoutRange(t *testing.T) {
-	p := &presence{members: make(map[string]*member)}
-	now, _, err := p.Watch(t.Context(), "ann")
-	if err != nil || !slices.Equal(now.Online, []string{"ann"}) || len(p.members) != 0 {
-		t.Errorf("%v, %v; in the room: %v", now, err, p.members)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, changes, err := p.Watch(ctx, "ann")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := rpc.Collect(changes); !errors.Is(err, context.Canceled) || len(p.members) != 0 {
-		t.Errorf("%v; in the room: %v", err, p.members)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		room := InMemory()
+		now, _, err := room.Watch(t.Context(), "ann")
+		if err != nil || !slices.Equal(now.Online, []string{"ann"}) {
+			t.Errorf("%v, %v", now, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, changes, err := room.Watch(ctx, "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rpc.Collect(changes); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if now, _, err := room.Watch(t.Context(), ""); err != nil || len(now.Online) > 0 {
+			t.Errorf("in the room: %v, %v", now, err)
+		}
+	})
 }
 
-// A watcher that does not read is told in one piece.
-func TestPresenceInOnePiece(t *testing.T) {
-	p := &presence{members: make(map[string]*member)}
-	p.enter("ann")
-	w := p.watcher("ann")
-	for range 100 {
-		p.enter("bob")
-		p.leave("bob")
-		p.Typing(t.Context(), "ann")
-	}
-	p.enter("cat")
-	p.leave("ann")
-	if d, some := p.news(w); !some || fmt.Sprint(d) != "{[cat] [ann] []}" {
-		t.Errorf("told %v", d)
-	}
-	if d, some := p.news(w); some {
-		t.Errorf("told %v twice", d)
-	}
+// A watcher that does not read is told of little.
+func TestSlowWatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		enter := serve(t)
+		ann, _ := enter()
+		_, seq, err := ann.Watch(t.Context(), "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // until her stream has begun
+		for range 10_000 {
+			bob, line := enter()
+			if _, _, err := bob.Watch(t.Context(), "bob"); err != nil {
+				t.Fatal(err)
+			}
+			line.Close()
+		}
+		cat, _ := enter()
+		if _, _, err := cat.Watch(t.Context(), "cat"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		here, deltas := map[string]bool{}, 0
+		for d, err := range seq {
+			if err != nil {
+				t.Fatal(err)
+			}
+			deltas++
+			for _, name := range d.Joined {
+				here[name] = true
+			}
+			for _, name := range d.Left {
+				delete(here, name)
+			}
+			if here["cat"] {
+				break
+			}
+		}
+		if here["bob"] || deltas > 5000 {
+			t.Errorf("after %d deltas there are %v", deltas, here)
+		}
+	})
 }
 
 // Twenty clients over real WebSockets post and read at the same time. Each sees
@@ -236,7 +264,7 @@ func TestEverybodySeesTheSame(t *testing.T) {
 	const clients, each = 20, 50
 	srv := rpc.NewServer(nil)
 	defer srv.Close()
-	srv.Register(RoomService(NewRoom(&Memory{})))
+	srv.Register(RoomService(InMemory()))
 	web := httptest.NewServer(srv)
 	defer web.Close()
 

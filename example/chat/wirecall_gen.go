@@ -26,13 +26,14 @@ const (
 // roomDescription is what rpc.discover says of Room.
 const roomDescription = `{"methods":[
 {"name":"Room.Post","tags":[{"$ref":"#/components/tags/Room"}],"summary":"Post stores a message and returns it as stored.","description":"Post stores a message and returns it as stored. A text or an author of too\nmany bytes is refused with a *TooLong, unless the request is even over\nrpc.Limits.MessageBytes: then it is not sent, with rpc.CodeTooLarge.","params":[{"name":"author","required":true,"schema":{"type":"string"}},{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"$ref":"#/components/schemas/chat.Message"}},"errors":[{"code":1001,"message":"chat.TooLong"}],"x-wirecall":{"service":"Room","options":{"mcp.tool":"yes"},"errors":[{"name":"chat.TooLong","code":1001,"data":{"$ref":"#/components/schemas/chat.TooLong"}}]}},
-{"name":"Room.Messages","tags":[{"$ref":"#/components/tags/Room"}],"description":"Messages streams what was said after the given id, first what is stored, then\nwhat is posted from now on, in the order of the ids.","params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1001,"message":"chat.TooLong"}],"x-wirecall":{"service":"Room","streams":{"results":{"r0":{"$ref":"#/components/schemas/chat.Message"}}},"idempotent":true,"cursor":{"param":"after","path":["id"]},"options":{"mcp.tool":"readonly"},"errors":[{"name":"chat.TooLong","code":1001,"data":{"$ref":"#/components/schemas/chat.TooLong"}}]}},
+{"name":"Room.Messages","tags":[{"$ref":"#/components/tags/Room"}],"description":"Messages streams what was said after the given id, first what is stored, then\nwhat is posted from now on, in the order of the ids.","params":[{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1001,"message":"chat.TooLong"},{"code":1002,"message":"chat.Forgotten"}],"x-wirecall":{"service":"Room","streams":{"results":{"r0":{"$ref":"#/components/schemas/chat.Message"}}},"idempotent":true,"cursor":{"param":"after","path":["id"]},"options":{"mcp.tool":"readonly"},"errors":[{"name":"chat.TooLong","code":1001,"data":{"$ref":"#/components/schemas/chat.TooLong"}},{"name":"chat.Forgotten","code":1002,"data":{"$ref":"#/components/schemas/chat.Forgotten"}}]}},
 {"name":"Room.Watch","tags":[{"$ref":"#/components/tags/Room"}],"summary":"Watch returns who is in the room, the given name included, and a stream of what changes.","description":"Watch returns who is in the room, the given name included, and a stream of\nwhat changes. The name enters when the stream begins, and leaves when it\nends. Without a name one watches unseen.","params":[{"name":"name","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"object","properties":{"now":{"$ref":"#/components/schemas/chat.State"},"changes":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"required":["now","changes"]}},"errors":[{"code":1001,"message":"chat.TooLong"}],"x-wirecall":{"service":"Room","streams":{"results":{"changes":{"$ref":"#/components/schemas/chat.Delta"}}},"results":["now","changes"],"errors":[{"name":"chat.TooLong","code":1001,"data":{"$ref":"#/components/schemas/chat.TooLong"}}]}},
 {"name":"Room.Import","tags":[{"$ref":"#/components/tags/Room"}],"summary":"Import stores every message it is sent, under new ids, and returns how many.","description":"Import stores every message it is sent, under new ids, and returns how many.\nWhere one is refused those before it stay.","params":[{"name":"messages","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"type":"integer","format":"int64"}},"errors":[{"code":1001,"message":"chat.TooLong"}],"x-wirecall":{"service":"Room","streams":{"params":{"messages":{"$ref":"#/components/schemas/chat.Message"}}},"errors":[{"name":"chat.TooLong","code":1001,"data":{"$ref":"#/components/schemas/chat.TooLong"}}]}},
-{"name":"Room.Typing","tags":[{"$ref":"#/components/tags/Room"}],"summary":"Typing tells the room that the author, who must be in it, is typing.","description":"Typing tells the room that the author, who must be in it, is typing. Nobody\nanswers.","params":[{"name":"author","required":true,"schema":{"type":"string"}}],"x-wirecall":{"service":"Room","notify":true}}
+{"name":"Room.Typing","tags":[{"$ref":"#/components/tags/Room"}],"summary":"Typing tells the room that the author, who must be in it, is typing.","description":"Typing tells the room that the author, who must be in it, is typing. It is\ncalled by the connection that watches. Nobody answers.","params":[{"name":"author","required":true,"schema":{"type":"string"}}],"x-wirecall":{"service":"Room","notify":true}}
 ],"components":{"schemas":{
 "chat.Delta":{"type":"object","properties":{"joined":{"type":["array","null"],"items":{"type":"string"}},"left":{"type":["array","null"],"items":{"type":"string"}},"typing":{"type":["array","null"],"items":{"type":"string"}}},"description":"A Delta is what is different from the State before: what happened while its\nreader was busy comes as one."},
-"chat.Message":{"type":"object","properties":{"id":{"type":"integer","format":"int64"},"author":{"type":"string"},"text":{"type":"string"},"time":{"type":"string","format":"date-time"}},"required":["id","author","text","time"],"description":"A Message is what was said. Ids count up from 1."},
+"chat.Forgotten":{"type":"object","properties":{"after":{"type":"integer","format":"int64","description":"what has been read"},"begin":{"type":"integer","format":"int64","description":"behind which nothing is missing"}},"required":["after","begin"],"description":"Forgotten is the error of a reader whose next message is no longer kept, or who has read\nfurther than the room has come, since it has begun anew."},
+"chat.Message":{"type":"object","properties":{"id":{"type":"integer","format":"int64"},"author":{"type":"string"},"text":{"type":"string"},"time":{"type":"string","format":"date-time"}},"required":["id","author","text","time"],"description":"A Message is what was said. Ids count up."},
 "chat.State":{"type":"object","properties":{"online":{"type":["array","null"],"items":{"type":"string"}}},"required":["online"],"description":"State is who is in the room, in alphabetical order."},
 "chat.TooLong":{"type":"object","properties":{"what":{"type":"string","description":"author, name or text"},"size":{"type":"integer","format":"int64","description":"in bytes, as Max is"},"max":{"type":"integer","format":"int64"}},"required":["what","size","max"],"description":"TooLong is the error of what is longer than the room allows."}
 },"tags":{"Room":{"name":"Room","description":"Room is one chat room."}}}}`
@@ -51,6 +52,8 @@ var _ Room = (*RoomClient)(nil)
 func NewRoomClient(caller rpc.Caller) *RoomClient { return &RoomClient{caller} }
 
 var roomTooLong = gen1.Error[*TooLong]("chat.TooLong", 1001)
+
+var roomForgotten = gen1.Error[*Forgotten]("chat.Forgotten", 1002)
 
 // Post stores a message and returns it as stored. A text or an author of too
 // many bytes is refused with a *TooLong, unless the request is even over
@@ -100,7 +103,7 @@ func (c *RoomClient) Messages(ctx context.Context, after int64) (iter.Seq2[Messa
 var roomMessages = rpc.Method{
 	Name: RoomMessagesMethod, Service: "Room", Params: []string{"after"}, Idempotent: true, Cursor: "after",
 	Options: []rpc.Option{{Key: "mcp.tool", Value: "readonly"}},
-	Errors:  []*rpc.ErrorType{roomTooLong},
+	Errors:  []*rpc.ErrorType{roomTooLong, roomForgotten},
 	New:     gen1.New[roomMessagesParams, gen1.Stream],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
 		p, r := c.Params.(*roomMessagesParams), c.Result.(*gen1.Stream)
@@ -188,8 +191,8 @@ func (p *roomImportParams) Field(int) any {
 	return &p.Messages
 }
 
-// Typing tells the room that the author, who must be in it, is typing. Nobody
-// answers.
+// Typing tells the room that the author, who must be in it, is typing. It is
+// called by the connection that watches. Nobody answers.
 func (c *RoomClient) Typing(ctx context.Context, author string) error {
 	return c.caller.Call(ctx, &rpc.Call{Method: &roomTyping, Params: &roomTypingParams{author}})
 }

@@ -30,7 +30,7 @@ replace (
 	github.com/wirecall/wirecall => ../..
 	github.com/wirecall/wirecall/cluster => ../../cluster
 	github.com/wirecall/wirecall/example/arena => ../../example/arena
-	github.com/wirecall/wirecall/example/internal/embedded => ../../example/internal/embedded
+	github.com/wirecall/wirecall/internal/embedded => ../embedded
 )
 
 tool github.com/wirecall/wirecall/cmd/wirecall

@@ -73,6 +73,6 @@ func TestManyCuts(t *testing.T) {
 		return
 	}
 	synctest.Test(t, func(t *testing.T) {
-		rpctest.Replay(t, tp.file(), chat.RoomService(chat.NewRoom(&chat.Memory{})))
+		rpctest.Replay(t, tp.file(), chat.RoomService(chat.InMemory()))
 	})
 }

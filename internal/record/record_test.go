@@ -117,7 +117,7 @@ func serveChat(t *testing.T, wrap func(net.Listener) net.Listener) (url string) 
 			}
 			return ctx, nil
 		}})
-	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
+	srv.Register(chat.RoomService(chat.InMemory()))
 	hs := httptest.NewUnstartedServer(srv)
 	if wrap != nil {
 		hs.Listener = wrap(hs.Listener)
@@ -204,14 +204,14 @@ func TestSession(t *testing.T) {
 func replay(t *testing.T, file string, c codec.Codec) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		rpctest.Replay(t, file, chat.RoomService(chat.NewRoom(&chat.Memory{})))
+		rpctest.Replay(t, file, chat.RoomService(chat.InMemory()))
 	})
 	synctest.Test(t, func(t *testing.T) {
 		visit(t, chat.NewRoomClient(rpctest.ReplayServer(t.Context(), t, file, nil)), func() {})
 	})
 	synctest.Test(t, func(t *testing.T) {
 		j := &judge{TB: t}
-		rpctest.Replay(j, file, chat.RoomService(louder{chat.NewRoom(&chat.Memory{})}))
+		rpctest.Replay(j, file, chat.RoomService(louder{chat.InMemory()}))
 		if c != codec.JSON {
 			return // the members stand in another order in the file
 		}

@@ -55,7 +55,7 @@ func run(ctx context.Context, addr string) error {
 func newHandler(opts *rpc.ServerOptions) (http.Handler, error) {
 	opts.Describe = true
 	srv := rpc.NewServer(opts)
-	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
+	srv.Register(chat.RoomService(chat.InMemory()))
 	agents, err := mcprpc.Handler(srv, nil)
 	if err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ func serveRoom(t *testing.T, token string, describe bool) (*room, string) {
 		}
 		return ctx, nil
 	}})
-	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})), toolbox.ToolboxService(r))
+	srv.Register(chat.RoomService(chat.InMemory()), toolbox.ToolboxService(r))
 	hs := httptest.NewServer(srv)
 	t.Cleanup(func() {
 		srv.Close()
@@ -209,7 +209,7 @@ func TestDocs(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv := rpc.NewServer(&rpc.ServerOptions{Describe: true})
-	srv.Register(chat.RoomService(chat.NewRoom(&chat.Memory{})))
+	srv.Register(chat.RoomService(chat.InMemory()))
 	hs := httptest.NewServer(srv)
 	defer hs.Close()
 	defer srv.Close()

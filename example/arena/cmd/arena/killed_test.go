@@ -15,7 +15,7 @@ import (
 
 	"github.com/wirecall/wirecall/example/arena"
 	"github.com/wirecall/wirecall/example/arena/world"
-	"github.com/wirecall/wirecall/example/internal/embedded"
+	"github.com/wirecall/wirecall/internal/embedded"
 	"github.com/wirecall/wirecall/rpc"
 )
 

@@ -28,8 +28,8 @@ import (
 	"github.com/wirecall/wirecall/example/arena"
 	"github.com/wirecall/wirecall/example/arena/web"
 	"github.com/wirecall/wirecall/example/arena/world"
-	"github.com/wirecall/wirecall/example/internal/embedded"
 	"github.com/wirecall/wirecall/example/internal/site"
+	"github.com/wirecall/wirecall/internal/embedded"
 	"github.com/wirecall/wirecall/rpc"
 )
 

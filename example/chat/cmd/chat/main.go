@@ -1,9 +1,10 @@
 // Chat serves a chat room and a page for it, and joins one from a terminal.
 //
-//	go run ./example/chat/cmd/chat serve -store messages
+//	go run ./example/chat/cmd/chat serve
 //	go run ./example/chat/cmd/chat join -name ann
 //
-// The page is at http://localhost:8080. In a terminal lines that are typed are posted; an
+// The room is in memory; example/chat/nodes keeps one, on any number of nodes. The page is
+// at http://localhost:8080. In a terminal lines that are typed are posted; an
 // end of input (Control-D) leaves.
 package main
 
@@ -23,7 +24,7 @@ import (
 	"github.com/wirecall/wirecall/rpc"
 )
 
-const usage = `usage: chat serve [-addr localhost:8080] [-store FILE]
+const usage = `usage: chat serve [-addr localhost:8080]
        chat join -name NAME [-url ws://localhost:8080/rpc] [-after ID]
 `
 
@@ -48,7 +49,6 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	flags := flag.NewFlagSet("chat", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	addr := flags.String("addr", "localhost:8080", "")
-	file := flags.String("store", "", "")
 	url := flags.String("url", "ws://localhost:8080/rpc", "")
 	name := flags.String("name", "", "")
 	after := flags.Int64("after", 0, "")
@@ -57,7 +57,7 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 	}
 	switch {
 	case args[0] == "serve":
-		return serve(ctx, *addr, *file, out)
+		return serve(ctx, *addr, out)
 	case args[0] == "join" && *name != "":
 		return join(ctx, *url, *name, *after, newTerminal(in, out))
 	}
@@ -65,20 +65,10 @@ func run(ctx context.Context, args []string, in io.Reader, out io.Writer) error 
 }
 
 // serve runs a room and its page at an address until ctx ends, and then gives calls that are
-// under way a second. Streams without an end are cut with that. What was said is
-// kept in a file, or without one in memory.
-func serve(ctx context.Context, addr, file string, out io.Writer) error {
-	var store chat.Store = &chat.Memory{}
-	if file != "" {
-		f, err := chat.OpenFile(file)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		store = f
-	}
+// under way a second. Streams without an end are cut with that.
+func serve(ctx context.Context, addr string, out io.Writer) error {
 	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Describe: true})
-	srv.Register(chat.RoomService(chat.NewRoom(store)))
+	srv.Register(chat.RoomService(chat.InMemory()))
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err

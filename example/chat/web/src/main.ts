@@ -6,7 +6,7 @@ import "./style.css";
 import { badge } from "../../../page/badge.ts";
 import { Network } from "../../../page/network.ts";
 import { another } from "../../../page/session.ts";
-import { isTooLong, room as roomOf, type Room } from "./api/chat.ts";
+import { isForgotten, isTooLong, room as roomOf, type Room } from "./api/chat.ts";
 import { connect } from "./api/wirecall.ts";
 import { People } from "./people.ts";
 import { element, Messages } from "./view.ts";
@@ -37,11 +37,17 @@ function join(room: Room, name: string): void {
   talk(room, messages, name);
 }
 
-/** Shows messages. The stream has a cursor: it ends with the connection only. */
+/** Shows messages. The stream has a cursor: it ends only where the room has forgotten what comes next. */
 async function listen(room: Room, messages: Messages, people: People): Promise<void> {
-  for await (const message of room.messages(0)) {
-    messages.add(message);
-    people.wrote(message.author);
+  try {
+    for await (const message of room.messages(0)) {
+      messages.add(message);
+      people.wrote(message.author);
+    }
+  } catch (error) {
+    if (!isForgotten(error)) return;
+    messages.clear();
+    return listen(room, messages, people);
   }
 }
 

@@ -35,6 +35,12 @@ export class Messages {
     new ResizeObserver(() => this.#follow()).observe(list);
   }
 
+  /** Shows no message any more, but for those that are still on their way. */
+  clear(): void {
+    this.#last = undefined;
+    this.#list.replaceChildren(...this.#waiting);
+  }
+
   add(message: Message): void {
     const said = this.#make(message.author, message.text, message.author === this.#last);
     const time = make("time", "", clock.format(new Date(message.time)));

@@ -29,8 +29,8 @@ export interface Room {
    */
   import(messages: AsyncIterable<Message> | Iterable<Message>, options?: wirecall.CallOptions): Promise<number>;
   /**
-   * Typing tells the room that the author, who must be in it, is typing. Nobody
-   * answers.
+   * Typing tells the room that the author, who must be in it, is typing. It is
+   * called by the connection that watches. Nobody answers.
    */
   typing(author: string, options?: wirecall.CallOptions): Promise<void>;
 }
@@ -49,12 +49,23 @@ export interface TooLong {
   max: number;
 }
 
-/** A Message is what was said. Ids count up from 1. */
+/** A Message is what was said. Ids count up. */
 export interface Message {
   id: number;
   author: string;
   text: string;
   time: string;
+}
+
+/**
+ * Forgotten is the error of a reader whose next message is no longer kept, or who has read
+ * further than the room has come, since it has begun anew.
+ */
+export interface Forgotten {
+  /** what has been read */
+  after: number;
+  /** behind which nothing is missing */
+  begin: number;
 }
 
 /** State is who is in the room, in alphabetical order. */
@@ -77,11 +88,20 @@ export function isTooLong(error: unknown): error is wirecall.RpcError<TooLong> {
   return error instanceof wirecall.RpcError && error.type === "chat.TooLong";
 }
 
+/** isForgotten reports whether an error is chat.Forgotten. */
+export function isForgotten(error: unknown): error is wirecall.RpcError<Forgotten> {
+  return error instanceof wirecall.RpcError && error.type === "chat.Forgotten";
+}
+
 const convertMessage: json.Convert = /*#__PURE__*/ json.object(() => ({ id: json.int }));
 
 const convertTooLong: json.Convert = /*#__PURE__*/ json.object(() => ({ size: json.int, max: json.int }));
 
+const convertForgotten: json.Convert = /*#__PURE__*/ json.object(() => ({ after: json.int, begin: json.int }));
+
 const errorTooLong: wirecall.ErrorType = { name: "chat.TooLong", code: 1001, convert: convertTooLong };
+
+const errorForgotten: wirecall.ErrorType = { name: "chat.Forgotten", code: 1002, convert: convertForgotten };
 
 /** The methods of Room on the wire, for clients and for serving an implementation. */
 export const RoomService: wirecall.Service<Room> = {
@@ -99,7 +119,7 @@ export const RoomService: wirecall.Service<Room> = {
       results: [{ name: "r0", stream: true, convert: convertMessage }],
       idempotent: true,
       cursor: { param: "after", path: ["id"], follow: wirecall.follow },
-      errors: [errorTooLong],
+      errors: [errorTooLong, errorForgotten],
     },
     watch: {
       name: "Room.Watch",

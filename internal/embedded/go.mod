@@ -1,4 +1,4 @@
-module github.com/wirecall/wirecall/example/internal/embedded
+module github.com/wirecall/wirecall/internal/embedded
 
 go 1.26.0
 

@@ -1,6 +1,5 @@
-// Package embedded connects an example to NATS: to servers that run already, or to one in
-// the example's own process. It is a module of its own, since the server is a large
-// dependency.
+// Package embedded connects a program to NATS: to servers that run already, or to one in
+// its own process. It is a module of its own, since the server is a large dependency.
 package embedded
 
 import (

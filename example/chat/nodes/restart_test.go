@@ -1,4 +1,4 @@
-package chat
+package main
 
 import (
 	"bufio"
@@ -14,27 +14,33 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wirecall/wirecall/example/chat"
 	"github.com/wirecall/wirecall/rpc"
 )
 
 var long = flag.Bool("long", false, "run the tests at their full size")
 
-// A process is the server, which keeps its messages in a file and can be killed
-// at any time.
+// A process is a node, which can be killed at any time.
 type process struct {
-	t                    *testing.T
-	program, addr, store string
-	cmd                  *exec.Cmd
-	stored, refused      chan struct{} // posts that succeed, and dials that fail, where somebody counts them
+	t               *testing.T
+	program, addr   string
+	args            []string
+	cmd             *exec.Cmd
+	stored, refused chan struct{} // posts that succeed, and dials that fail, where somebody counts them
 }
 
-func newProcess(t *testing.T) *process {
-	dir := t.TempDir()
-	p := &process{t: t, program: filepath.Join(dir, "chat.exe"), addr: freeAddr(t), store: filepath.Join(dir, "messages"),
-		stored: make(chan struct{}), refused: make(chan struct{})}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", p.program, "./cmd/chat").CombinedOutput(); err != nil {
+// build builds the program.
+func build(t *testing.T) (program string) {
+	program = filepath.Join(t.TempDir(), "nodes.exe")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	return program
+}
+
+func newProcess(t *testing.T, program string, args ...string) *process {
+	p := &process{t: t, program: program, addr: freeAddr(t), stored: make(chan struct{}), refused: make(chan struct{})}
+	p.args = append([]string{"-addr", p.addr}, args...)
 	return p
 }
 
@@ -55,7 +61,7 @@ func freeAddr(t *testing.T) string {
 // start runs the server and waits until it serves.
 func (p *process) start() {
 	p.t.Helper()
-	p.cmd = exec.Command(p.program, "serve", "-addr", p.addr, "-store", p.store)
+	p.cmd = exec.Command(p.program, p.args...)
 	var stderr strings.Builder
 	p.cmd.Stderr = &stderr
 	out, err := p.cmd.StdoutPipe()
@@ -77,23 +83,32 @@ func (p *process) kill() {
 	p.cmd.Wait()
 }
 
-// enter is a room on a connection of its own, which waits for the server where
-// that is away.
-func (p *process) enter(ctx context.Context) (Room, error) {
-	conn, err := rpc.Dial(ctx, "ws://"+p.addr+"/rpc", &rpc.DialOptions{NetDial: p.dial, Reconnect: rpc.Reconnect{
-		RetryFirst: true,
-		MinDelay:   10 * time.Millisecond, // or all would be away most of the time
-		MaxDelay:   50 * time.Millisecond,
-	}})
+// enter is a room on a connection of its own to the first of some nodes that answers. It
+// waits where none does.
+func (p *process) enter(ctx context.Context, others ...*process) (chat.Room, error) {
+	conn, err := rpc.Dial(ctx, "ws://chat/rpc", &rpc.DialOptions{
+		NetDial: func(ctx context.Context, network, _ string) (sock net.Conn, err error) {
+			for _, p := range append([]*process{p}, others...) {
+				if sock, err = p.dial(ctx, network); err == nil {
+					return sock, nil
+				}
+			}
+			return nil, err
+		},
+		Reconnect: rpc.Reconnect{
+			RetryFirst: true,
+			MinDelay:   10 * time.Millisecond, // or all would be away most of the time
+			MaxDelay:   50 * time.Millisecond,
+		}})
 	if err != nil {
 		return nil, err
 	}
 	p.t.Cleanup(func() { conn.Close() })
-	return NewRoomClient(conn), nil
+	return chat.NewRoomClient(conn), nil
 }
 
-func (p *process) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	sock, err := new(net.Dialer).DialContext(ctx, network, addr)
+func (p *process) dial(ctx context.Context, network string) (net.Conn, error) {
+	sock, err := new(net.Dialer).DialContext(ctx, network, p.addr)
 	if err != nil {
 		tick(p.refused)
 	}
@@ -123,7 +138,7 @@ const theEnd = "the end"
 
 // read reads the room to the message that is the last, through whatever befalls
 // the server.
-func read(ctx context.Context, p *process) (seen []Message, err error) {
+func read(ctx context.Context, p *process) (seen []chat.Message, err error) {
 	room, err := p.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -148,7 +163,7 @@ func read(ctx context.Context, p *process) (seen []Message, err error) {
 
 // say posts until ctx ends, and returns what the room has said it has stored. A
 // post that may have been stored is not made again.
-func say(ctx context.Context, p *process, author string) (stored []Message) {
+func say(ctx context.Context, p *process, author string) (stored []chat.Message) {
 	room, err := p.enter(ctx)
 	if err != nil {
 		p.t.Error(err)
@@ -174,14 +189,14 @@ func TestRestarts(t *testing.T) {
 	if *long {
 		restarts = 50
 	}
-	p := newProcess(t)
+	p := newProcess(t, build(t), "-folder", t.TempDir())
 	p.start()
 	defer func() { p.kill() }()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Duration(restarts)*5*time.Second)
 	defer cancel()
 	posting, stop := context.WithCancel(ctx)
 
-	seen, stored := make([][]Message, readers), make([][]Message, posters)
+	seen, stored := make([][]chat.Message, readers), make([][]chat.Message, posters)
 	var reads, posts sync.WaitGroup
 	for i := range readers {
 		reads.Go(func() {
@@ -194,12 +209,9 @@ func TestRestarts(t *testing.T) {
 	for i := range posters {
 		posts.Go(func() { stored[i] = say(posting, p, fmt.Sprint("poster ", i)) })
 	}
-	for i := range restarts {
+	for range restarts {
 		await(ctx, p.stored, rand.N(300)) // any moment will do
 		p.kill()
-		if i%2 == 1 {
-			tear(t, p.store)
-		}
 		await(ctx, p.refused, rand.N(30))
 		p.start()
 	}
@@ -245,6 +257,6 @@ func TestRestarts(t *testing.T) {
 	t.Logf("%d messages, of which %d were said to be stored", len(seen[0]), n)
 }
 
-func same(a, b Message) bool {
+func same(a, b chat.Message) bool {
 	return a.ID == b.ID && a.Author == b.Author && a.Text == b.Text && a.Time.Equal(b.Time)
 }
