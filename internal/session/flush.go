@@ -17,6 +17,22 @@ type flusher struct {
 	unflushed int        // frames given to the transport since its buffers were last empty
 }
 
+// A flushMode is how a goroutine flushes.
+type flushMode uint8
+
+const (
+	// flushAside is on a goroutine of its own, which may wait for the socket.
+	flushAside flushMode = iota
+
+	// flushByCaller writes only what the socket accepts without blocking. For the rest, or
+	// if the kind of transport cannot tell, it starts a goroutine.
+	flushByCaller
+
+	// flushByPusher is flushByCaller without yielding: a pusher has put all that there is
+	// for now, and goes on to other connections.
+	flushByPusher
+)
+
 // flushRounds bounds how often a caller writes what others have put meanwhile, before a
 // goroutine takes over.
 const flushRounds = 4
@@ -30,13 +46,10 @@ const writeSize = 2 * FrameSize
 // It yields before it takes from the queue, so that goroutines about to put something
 // share its system call: that doubles the throughput of a busy connection, and is free
 // if no other goroutine can run.
-//
-// If caller is true, it writes only what the socket accepts without blocking. For the
-// rest, or if the kind of transport cannot tell, it starts a goroutine.
-func (f *flusher) flush(caller bool) {
+func (f *flusher) flush(mode flushMode) {
 	s := f.session
 	for round := 0; ; {
-		done, err := s.transport.Flush(!caller)
+		done, err := s.transport.Flush(mode == flushAside)
 		if done {
 			f.unflushed = 0
 		}
@@ -46,13 +59,14 @@ func (f *flusher) flush(caller bool) {
 			}
 		}
 		switch {
-		case err != nil:
-			s.queue.recordUnsent(f.unwritten())
-			s.writeFailed(err)
-			s.queue.abortFlush()
+		case err != nil && mode == flushByPusher:
+			go f.fail(err) // observers may be slow
 			return
-		case !done || caller && round == flushRounds:
-			go f.flush(false)
+		case err != nil:
+			f.fail(err)
+			return
+		case !done || mode != flushAside && round == flushRounds:
+			go f.flush(flushAside)
 			return
 		}
 		for _, ss := range f.frames.streams { // their requests have been written
@@ -60,7 +74,9 @@ func (f *flusher) flush(caller bool) {
 		}
 		clear(f.frames.streams)
 		f.frames.streams = f.frames.streams[:0]
-		runtime.Gosched()
+		if mode != flushByPusher {
+			runtime.Gosched()
+		}
 		more, finished := s.queue.take(&f.frames, s.transport.Pending)
 		if finished > 0 {
 			s.addWork(-finished)
@@ -70,6 +86,13 @@ func (f *flusher) flush(caller bool) {
 		}
 		round++
 	}
+}
+
+// fail ends a flush whose transport has failed.
+func (f *flusher) fail(err error) {
+	f.session.queue.recordUnsent(f.unwritten())
+	f.session.writeFailed(err)
+	f.session.queue.abortFlush()
 }
 
 // write gives the next frames to the transport.
@@ -107,7 +130,7 @@ func (q *sendQueue) flushUnlock() {
 	claimed := q.claimFlush()
 	q.mu.Unlock()
 	if claimed {
-		q.session.flusher.flush(true)
+		q.session.flusher.flush(flushByCaller)
 	}
 }
 
@@ -124,7 +147,7 @@ func (q *sendQueue) claimFlush() bool {
 // held.
 func (q *sendQueue) startFlush() {
 	if q.claimFlush() {
-		go q.session.flusher.flush(false)
+		go q.session.flusher.flush(flushAside)
 	}
 }
 

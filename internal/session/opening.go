@@ -215,7 +215,7 @@ func (o *Opening) hello(m *wire.Message) (*Session, error) {
 	s.Heard()
 	s.queue.putFirst(o.form.AppendTail(msg)) // before a shutdown can send $/goaway
 	o.host.Accept(s)
-	go s.flusher.flush(false) // the client must not have the answer before this
+	go s.flusher.flush(flushAside) // the client must not have the answer before this
 	return s, nil
 }
 

@@ -233,7 +233,7 @@ func (r *resumption) attach(t transport.Transport, peer *resumeParams, first fun
 		s.Registry.attach(s)
 	}
 	s.Events.Attached()
-	go s.flusher.flush(false)
+	go s.flusher.flush(flushAside)
 	return nil
 }
 

@@ -130,6 +130,11 @@ func TestNothingFlushesAfterTheEnd(t *testing.T) {
 		s.queue.putAnswer(&messageBuffer{[]byte("late")}, nil)
 		s.queue.queueAck()
 		s.queue.putMoved()
+		ss := newSendStream(s, restarted{make(chan *SendStream, 1)}, 1, nil)
+		ss.parked = true
+		if s.Push(JoinItems(wire.JSON, []uint64{1}, [][]byte{[]byte("1")}), []Parked{{Stream: ss}}) {
+			t.Error("a push is to be flushed")
+		}
 		if err := s.queue.putRequest(t.Context(), &messageBuffer{[]byte("late")}, false, &OutgoingCall{}, nil); err != errQueueClosed {
 			t.Error(err)
 		}

@@ -16,36 +16,38 @@ import (
 // flusher takes them in the stream's turn. A producer that has nothing to produce may park
 // the stream; see park.go.
 type SendStream struct {
-	Session   *Session
-	handle    uint64
+	Session *Session
+	handle  uint64
+
+	// The mutex of the send queue guards these fields. Those that Push uses come first:
+	// it goes through many streams.
+	parked        bool        // the producer has returned until run is called again
+	inReadyList   bool        // the stream is in the queue's ready list
+	waitsForRoom  bool        // the stream is in the queue's itemWaiters
+	producerWaits bool        // the producer is blocked in wait
+	stopped       bool        // no further item is accepted
+	finished      bool        // the producer has returned; only endObject is left to send
+	pendingItems  int         // how many items pending or large has
+	credit        flow.Credit // granted by the consumer
+	pending       []byte      // encoded items for the next message; a pooled buffer
+	itemSizes     []int       // size of each pending item; only for plain subscriptions
+	large         largeFrame  // one large item in a frame of its own, instead of pending
+	stopCause     error
+	endObject     []byte
+
+	wake      chan struct{}
 	producer  Producer
 	scope     *callScope
 	isResult  bool        // it belongs to a result, not to parameters
 	leftScope atomic.Bool // scope.done has been called
 	sub       *subscription
 
-	// The producer's goroutine owns these fields.
+	// The producer's goroutine owns the remaining fields.
 	scratch    []byte // room for a frame's head, then an item; no large buffer is kept between items
 	LikelySize int    // expected size of the next item: that of the last one
 	Failure    error  // why Put has refused an item
 	Timed      bool   // Blocked is measured
 	Blocked    time.Duration
-
-	// The mutex of the send queue guards the remaining fields.
-	pending       []byte     // encoded items for the next message; a pooled buffer
-	pendingItems  int        // how many items pending or large has
-	itemSizes     []int      // size of each pending item; only for plain subscriptions
-	large         largeFrame // one large item in a frame of its own, instead of pending
-	inReadyList   bool       // the stream is in the queue's ready list
-	waitsForRoom  bool       // the stream is in the queue's itemWaiters
-	producerWaits bool       // the producer is blocked in wait
-	parked        bool       // the producer has returned until run is called again
-	wake          chan struct{}
-	credit        flow.Credit
-	stopped       bool // no further item is accepted
-	stopCause     error
-	finished      bool // the producer has returned; only endObject is left to send
-	endObject     []byte
 }
 
 // A Producer produces the items of one stream.

@@ -2,7 +2,9 @@ package topic
 
 import (
 	"context"
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/wirecall/wirecall/internal/session"
@@ -11,7 +13,9 @@ import (
 // A hub pushes the events of a topic into the streams that have come to its end. Its
 // goroutine follows the topic as long as there are subscriptions that have been parked
 // once. Nothing but the bus makes it wait: a stream that cannot take an event runs on a
-// goroutine of its own, and reads the bus from where it is.
+// goroutine of its own, and reads the bus from where it is; and the goroutine that pushes
+// into a connection also writes to its socket what that accepts without blocking, while
+// the connection is in the processor's caches.
 type hub[T any] struct {
 	key   hubKey
 	topic *Topic[T]
@@ -20,9 +24,11 @@ type hub[T any] struct {
 
 	users int // subscriptions; guarded by hubs
 
-	mu     sync.Mutex // held while events are pushed, and never while the bus is read
-	at     Place      // what has been pushed; in no epoch while no stream has said where to begin
-	parked map[*session.Session][]*subscription[T]
+	mu     sync.Mutex
+	at     Place // what is pushed; in no epoch while no stream has said where to begin
+	groups map[*session.Session]*group[T]
+
+	lacking []*group[T] // the result of advance; for the hub's goroutine
 }
 
 // A hubKey is what a hub is for. Topics of one name with different types, which there
@@ -47,7 +53,7 @@ func hubOf[T any](t *Topic[T]) *hub[T] {
 	h, ok := hubs.byKey[key].(*hub[T])
 	if !ok {
 		ctx, stop := context.WithCancel(context.Background())
-		h = &hub[T]{key: key, topic: t, began: make(chan struct{}, 1), stop: stop, parked: make(map[*session.Session][]*subscription[T])}
+		h = &hub[T]{key: key, topic: t, began: make(chan struct{}, 1), stop: stop, groups: make(map[*session.Session]*group[T])}
 		hubs.byKey[key] = h
 		go h.run(ctx)
 	}
@@ -80,8 +86,12 @@ func (h *hub[T]) park(s *subscription[T]) bool {
 		return false
 	}
 	of := s.stream.Session
-	s.index = len(h.parked[of])
-	h.parked[of] = append(h.parked[of], s)
+	g := h.groups[of]
+	if g == nil {
+		g = &group[T]{session: of, codec: s.codec}
+		h.groups[of] = g
+	}
+	g.add(s)
 	return true
 }
 
@@ -93,13 +103,8 @@ func (h *hub[T]) unparked(s *subscription[T]) {
 		return
 	}
 	of := s.stream.Session
-	all := h.parked[of]
-	end := len(all) - 1
-	all[s.index] = all[end]
-	all[s.index].index = s.index
-	all[end], s.index = nil, -1
-	if h.parked[of] = all[:end]; end == 0 {
-		delete(h.parked, of)
+	if empty := h.groups[of].remove(s); empty {
+		delete(h.groups, of)
 	}
 }
 
@@ -131,76 +136,58 @@ func (h *hub[T]) pushNew(ctx context.Context) bool {
 		return false
 	}
 	records, err := h.topic.read(ctx, &at)
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	if err != nil { // each stream meets it by itself; whoever parks next says where to begin
-		h.at = Place{}
-		for _, all := range h.parked {
-			h.unpark(all)
+		for _, g := range h.advance(Place{}) {
+			g.unpark()
 		}
 		return false
 	}
-	if len(records) > 0 {
-		h.push(records)
-		h.at.Number = records[len(records)-1].Number
+	if len(records) == 0 {
+		return false
 	}
-	return len(records) > 0
+	h.push(at.Epoch, records, h.advance(Place{at.Epoch, records[len(records)-1].Number}))
+	return true
 }
 
-// unpark has streams run. They leave the hub when the mutex is released.
-func (h *hub[T]) unpark(all []*subscription[T]) {
-	for _, s := range all {
-		s.stream.Unpark()
-	}
+// advance sets what is pushed, and returns the groups that lack some of it. Streams that
+// park from now on have it.
+func (h *hub[T]) advance(to Place) []*group[T] {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.at = to
+	clear(h.lacking)
+	h.lacking = slices.AppendSeq(h.lacking[:0], maps.Values(h.groups))
+	return h.lacking
 }
 
 // push pushes records, each encoded once for a codec, into the streams that do not have them.
-// The mutex must be held.
-func (h *hub[T]) push(records []Record) {
-	encoded := make(map[string][][]byte)
-	var pushes []session.Push
-	for of, all := range h.parked {
-		items, ok := encoded[all[0].codec.Name()]
-		if !ok {
-			items = h.encode(records, all[0])
-			encoded[all[0].codec.Name()] = items
-		}
-		if items == nil {
-			h.unpark(all)
-			continue
-		}
-		pushes = pushes[:0]
-		for _, s := range all {
-			pushes = append(pushes, session.Push{Stream: s.stream, Items: items[behind(records, s.at.Number):]})
-		}
-		of.PushItems(pushes)
-		for i, s := range all {
-			if p := &pushes[i]; p.Put > 0 {
-				s.at.Number = records[len(items)-len(p.Items)+p.Put-1].Number
-			}
+func (h *hub[T]) push(epoch string, records []Record, groups []*group[T]) {
+	encoded := make(map[string]*session.Items)
+	for _, g := range groups {
+		if _, ok := encoded[g.codec.Name()]; !ok {
+			encoded[g.codec.Name()] = h.encode(epoch, records, g)
 		}
 	}
+	spread(len(groups), func(i int) {
+		g := groups[i]
+		if items := encoded[g.codec.Name()]; items != nil {
+			g.push(items)
+		} else {
+			g.unpark()
+		}
+	})
 }
 
-// behind returns the index of the first record that is behind a number. Few streams are
-// ahead of their hub.
-func behind(records []Record, n uint64) (i int) {
-	for i < len(records) && records[i].Number <= n {
-		i++
-	}
-	return i
-}
-
-// encode returns the events of records as the codec of a subscription encodes them, or nil
-// if one cannot be encoded: that is an error of each stream.
-func (h *hub[T]) encode(records []Record, s *subscription[T]) [][]byte {
-	items := make([][]byte, len(records))
+// encode returns the events of records as the codec of a group encodes them, or nil if one
+// cannot be encoded: that is an error of each stream.
+func (h *hub[T]) encode(epoch string, records []Record, g *group[T]) *session.Items {
+	items, numbers := make([][]byte, len(records)), make([]uint64, len(records))
 	for i, r := range records {
-		item, err := h.topic.encoded(h.at.Epoch, r, s.codec)
+		item, err := h.topic.encoded(epoch, r, g.codec)
 		if err != nil {
 			return nil
 		}
-		items[i] = item
+		items[i], numbers[i] = item, r.Number
 	}
-	return items
+	return session.JoinItems(g.session.Format, numbers, items)
 }
