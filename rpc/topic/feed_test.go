@@ -36,6 +36,8 @@ type News interface {
 
 	// Wrapped is All by another iterator.
 	Wrapped(ctx context.Context, name string) (iter.Seq2[topic.Event[string], error], error)
+
+	Fragile(ctx context.Context) (iter.Seq2[topic.Event[Fragile], error], error)
 }
 
 type news struct{ bus topic.Bus }

@@ -179,8 +179,14 @@ func (h *hub[T]) push(epoch string, records []Record, groups []*group[T]) {
 }
 
 // encode returns the events of records as the codec of a group encodes them, or nil if one
-// cannot be encoded: that is an error of each stream.
-func (h *hub[T]) encode(epoch string, records []Record, g *group[T]) *session.Items {
+// cannot be encoded, by an error or a panic of the type's own encoding: each stream meets
+// that by itself.
+func (h *hub[T]) encode(epoch string, records []Record, g *group[T]) (joined *session.Items) {
+	defer func() {
+		if recover() != nil {
+			joined = nil
+		}
+	}()
 	items, numbers := make([][]byte, len(records)), make([]uint64, len(records))
 	for i, r := range records {
 		item, err := h.topic.encoded(epoch, r, g.codec)

@@ -2,12 +2,15 @@ package topic_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -39,6 +42,66 @@ func TestFedOverManyConnections(t *testing.T) {
 		}
 		if n := producers(); n != 0 {
 			t.Errorf("%d goroutines for 300 subscriptions", n)
+		}
+		p.close(t)
+	})
+}
+
+// A Fragile panics when it is encoded as often as it says.
+type Fragile struct {
+	Text  string
+	Times *atomic.Int32
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f Fragile) MarshalJSON() ([]byte, error) {
+	if f.Times != nil && f.Times.Add(-1) == 0 {
+		panic("broken")
+	}
+	return json.Marshal(f.Text)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (f *Fragile) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &f.Text) }
+
+func (n news) Fragile(ctx context.Context) (iter.Seq2[topic.Event[Fragile], error], error) {
+	return topic.New[Fragile](n.bus, "fragile").Subscribe(ctx, ""), nil
+}
+
+// A panic of an event's own encoding when it is pushed has each stream encode it, as an
+// error does: what panics again ends that stream alone.
+func TestFedEventThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := open(t, &topic.Memory{})
+		var mu sync.Mutex
+		var got []string
+		for range 3 {
+			client, _ := p.dial(t)
+			events, err := client.Fragile(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				for e, err := range events {
+					mu.Lock()
+					got = append(got, fmt.Sprint(e.Value.Text, err))
+					mu.Unlock()
+				}
+			}()
+		}
+		synctest.Wait()
+		times := new(atomic.Int32)
+		times.Store(2) // the publisher encodes it once, and then the pusher
+		to := topic.New[Fragile](p.bus, "fragile")
+		if _, err := to.Publish(t.Context(), Fragile{"a", times}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if want := "a<nil> a<nil> a<nil>"; strings.Join(got, " ") != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if n := producers(); n != 0 {
+			t.Errorf("%d goroutines are left", n)
 		}
 		p.close(t)
 	})

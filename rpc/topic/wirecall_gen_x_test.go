@@ -20,22 +20,26 @@ const (
 	NewsAllMethod     = "News.All"
 	NewsLatestMethod  = "News.Latest"
 	NewsWrappedMethod = "News.Wrapped"
+	NewsFragileMethod = "News.Fragile"
 )
 
 // newsDescription is what rpc.discover says of News.
 const newsDescription = `{"methods":[
 {"name":"News.All","tags":[{"$ref":"#/components/tags/News"}],"params":[{"name":"name","required":true,"schema":{"type":"string"}},{"name":"after","required":true,"schema":{"$ref":"#/components/schemas/topic.Seq"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"News","streams":{"results":{"r0":{"$ref":"#/components/schemas/topic.EventOfString"}}},"idempotent":true,"cursor":{"param":"after","path":["seq"]},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
 {"name":"News.Latest","tags":[{"$ref":"#/components/tags/News"}],"params":[{"name":"name","required":true,"schema":{"type":"string"}},{"name":"after","required":true,"schema":{"$ref":"#/components/schemas/topic.Seq"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"News","streams":{"results":{"r0":{"$ref":"#/components/schemas/topic.EventOfString"}}},"idempotent":true,"cursor":{"param":"after","path":["seq"]},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
-{"name":"News.Wrapped","tags":[{"$ref":"#/components/tags/News"}],"description":"Wrapped is All by another iterator.","params":[{"name":"name","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"News","streams":{"results":{"r0":{"$ref":"#/components/schemas/topic.EventOfString"}}},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}}
+{"name":"News.Wrapped","tags":[{"$ref":"#/components/tags/News"}],"description":"Wrapped is All by another iterator.","params":[{"name":"name","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"News","streams":{"results":{"r0":{"$ref":"#/components/schemas/topic.EventOfString"}}},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
+{"name":"News.Fragile","tags":[{"$ref":"#/components/tags/News"}],"params":[],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"News","streams":{"results":{"r0":{"$ref":"#/components/schemas/topic.EventOfFragile"}}},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}}
 ],"components":{"schemas":{
+"topic.EventOfFragile":{"type":"object","properties":{"seq":{"$ref":"#/components/schemas/topic.Seq"},"time":{"type":"string","format":"date-time"},"value":{"$ref":"#/components/schemas/topic_test.Fragile"}},"required":["seq","time","value"],"description":"An Event is what was published, with its place in the topic and the time at which it was\nstored."},
 "topic.EventOfString":{"type":"object","properties":{"seq":{"$ref":"#/components/schemas/topic.Seq"},"time":{"type":"string","format":"date-time"},"value":{"type":"string"}},"required":["seq","time","value"],"description":"An Event is what was published, with its place in the topic and the time at which it was\nstored."},
 "topic.GapError":{"type":"object","properties":{"after":{"allOf":[{"$ref":"#/components/schemas/topic.Seq"}],"description":"what the subscription had come to"},"begin":{"allOf":[{"$ref":"#/components/schemas/topic.Seq"}],"description":"behind which nothing is missing"}},"required":["after","begin"],"description":"A GapError is the error of a subscription whose next event is no longer stored, or that\nwas of another epoch. It is never passed over in silence: the application sends its\nstate anew, for example, and subscribes after Begin."},
-"topic.Seq":{"type":"string","description":"A Seq is the place of an event in its topic, as text: the epoch of the topic, a dot\nand a number that grows with each event. It is what clients keep as a cursor, and\nopaque to them. The empty Seq is before the first event, in every epoch."}
+"topic.Seq":{"type":"string","description":"A Seq is the place of an event in its topic, as text: the epoch of the topic, a dot\nand a number that grows with each event. It is what clients keep as a cursor, and\nopaque to them. The empty Seq is before the first event, in every epoch."},
+"topic_test.Fragile":{"description":"A Fragile panics when it is encoded as often as it says."}
 },"tags":{"News":{"name":"News","description":"News streams a topic of texts."}}}}`
 
 // NewsService serves impl as the service News.
 func NewsService(impl News) rpc.Service {
-	return rpc.Service{Name: "News", Impl: impl, Methods: []*rpc.Method{&newsAll, &newsLatest, &newsWrapped}, Description: newsDescription}
+	return rpc.Service{Name: "News", Impl: impl, Methods: []*rpc.Method{&newsAll, &newsLatest, &newsWrapped, &newsFragile}, Description: newsDescription}
 }
 
 // NewsClient implements News by calls through an rpc.Caller.
@@ -145,6 +149,25 @@ func (p *newsWrappedParams) Field(int) any {
 	return &p.Name
 }
 
+// Fragile calls News.Fragile.
+func (c *NewsClient) Fragile(ctx context.Context) (iter.Seq2[topic.Event[Fragile], error], error) {
+	var r gen1.Stream
+	err := c.caller.Call(ctx, &rpc.Call{Method: &newsFragile, Result: &r})
+	return gen1.Receive[topic.Event[Fragile]](r), err
+}
+
+var newsFragile = rpc.Method{
+	Name: NewsFragileMethod, Service: "News",
+	Errors: []*rpc.ErrorType{newsGapError},
+	New:    func() (any, any) { return nil, new(gen1.Stream) },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		r := c.Result.(*gen1.Stream)
+		r0, err := impl.(News).Fragile(ctx)
+		*r = gen1.Send(r0)
+		return err
+	},
+}
+
 func appendTopicEventStringJSON(dst []byte, v *topic.Event[string]) []byte {
 	dst = append(dst, `{"seq":`...)
 	dst = jsongen.AppendString(dst, &v.Seq)
@@ -175,6 +198,38 @@ func decodeTopicEventStringJSON(s []byte, i int, v *topic.Event[string]) int {
 	return i
 }
 
+func appendTopicEventFragileJSON(dst []byte, v *topic.Event[Fragile]) []byte {
+	dst = append(dst, `{"seq":`...)
+	dst = jsongen.AppendString(dst, &v.Seq)
+	dst = append(dst, `,"time":`...)
+	if dst = jsongen.AppendTime(dst, &v.Time); dst == nil {
+		return nil
+	}
+	dst = append(dst, `,"value":`...)
+	if dst = jsongen.AppendOther(dst, &v.Value); dst == nil {
+		return nil
+	}
+	return append(dst, '}')
+}
+
+var topicEventFragileJSON = jsongen.Fields{"seq", "time", "value"}
+
+func decodeTopicEventFragileJSON(s []byte, i int, v *topic.Event[Fragile]) int {
+	f, i := topicEventFragileJSON.First(s, i)
+	for f >= 0 {
+		switch f {
+		case 0:
+			i = jsongen.String(s, i, &v.Seq)
+		case 1:
+			i = jsongen.Time(s, i, &v.Time)
+		case 2:
+			i = jsongen.Other(s, i, &v.Value)
+		}
+		f, i = topicEventFragileJSON.Next(s, i, f)
+	}
+	return i
+}
+
 func init() {
 	jsongen.Register((*topic.Seq)(nil), 0x704be0d8faaffc58,
 		func(dst []byte, v any) []byte { return jsongen.AppendString(dst, v.(*topic.Seq)) },
@@ -182,4 +237,7 @@ func init() {
 	jsongen.Register((*topic.Event[string])(nil), 0xaac504bc4bfb9385,
 		func(dst []byte, v any) []byte { return appendTopicEventStringJSON(dst, v.(*topic.Event[string])) },
 		func(s []byte, i int, v any) int { return decodeTopicEventStringJSON(s, i, v.(*topic.Event[string])) })
+	jsongen.Register((*topic.Event[Fragile])(nil), 0x82a793af38b05dc0,
+		func(dst []byte, v any) []byte { return appendTopicEventFragileJSON(dst, v.(*topic.Event[Fragile])) },
+		func(s []byte, i int, v any) int { return decodeTopicEventFragileJSON(s, i, v.(*topic.Event[Fragile])) })
 }
