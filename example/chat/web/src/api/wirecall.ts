@@ -113,6 +113,8 @@ export interface ConnectOptions {
   ping?: number;
   /** What the server may have in flight: see Limits. */
   limits?: Partial<Limits>;
+  /** Whether to follow a redirect of the server to another host than its own, or one below it. */
+  redirect?: (to: URL) => boolean;
   /** The class of sockets, where it is not globalThis.WebSocket. */
   WebSocket?: typeof WebSocket;
 }
@@ -788,7 +790,7 @@ interface Session {
 /** Frames hold this many characters of messages, which are 32 KiB at most. */
 const packed = 10000;
 
-const silent = "the server is silent";
+const silent = "the server is silent", unanswered = "the server does not answer";
 
 /** Begins the session that the answer to hello describes. attach gives it its socket. */
 function newSession(host: Host, hello: Hello): Session {
@@ -1220,7 +1222,7 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
     abandon();
     const mine = attempt;
     const failing = (error: unknown): void => void (mine === attempt && fail(error));
-    timer = setTimeout(() => failing(new Error("the server does not answer")), timeout);
+    timer = setTimeout(() => failing(new Error(unanswered)), timeout);
     try {
       const token = await auth?.();
       if (mine === attempt) greet(token, failing);
@@ -1229,11 +1231,35 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
     }
   }
 
-  /** Opens a socket, and resumes the session over it or begins another. */
-  function greet(token: string | undefined, failing: (error: unknown) => void): void {
-    const s = (socket = new (options.WebSocket ?? WebSocket)(url, ["wirecall.v1.json"]));
+  /** The URL that a redirect leads to, if it is followed: never from TLS to none. */
+  function redirected(at: string): URL | undefined {
+    try {
+      const from = new URL(url), to = new URL(at);
+      const below = `.${to.hostname}`.endsWith(`.${from.hostname}`);
+      return [from.protocol, "wss:"].includes(to.protocol) && (below || options.redirect?.(to)) ? to : undefined;
+    } catch {
+      return;
+    }
+  }
+
+  /**
+   * Opens a socket, and resumes the session over it or begins another. After some redirects
+   * it is at another server. Where they lead nowhere it asks the first one for the last time.
+   */
+  function greet(token: string | undefined, failing: (error: unknown) => void, at = url, redirects = 0): void {
+    const s = (socket = new (options.WebSocket ?? WebSocket)(at, ["wirecall.v1.json"]));
+    const follow = (to?: URL): void => {
+      if (s !== socket) return;
+      discard(s);
+      greet(token, failing, to ?? url, to ? redirects + 1 : Infinity);
+    };
+    const failed = at === url ? failing : () => follow();
+    if (redirects) {
+      clearTimeout(timer);
+      timer = setTimeout(() => failed(new Error(unanswered)), timeout / 2);
+    }
     s.onopen = () => ask(token, !auth);
-    s.onclose = ({ code, reason }) => failing(new RpcError(unavailable, `no connection: ${reason} (${code})`));
+    s.onclose = ({ code, reason }) => failed(new RpcError(unavailable, `no connection: ${reason} (${code})`));
     /** Asks for what is alone in its frame, as its answer is. asked: there are no other credentials. */
     function ask(token: string | undefined, asked: boolean): void {
       const old = session?.resume();
@@ -1248,14 +1274,15 @@ export function connect(url: string | URL, options: ConnectOptions = {}): Connec
             session!.end(sessionLost, error.message);
             ask(token, !auth);
           } else if (error) throw received(error);
+          else if (redirects < Infinity && result.at) follow(redirects < 3 ? redirected(result.at) : undefined);
           else if (id !== 1 || !(old || (result.v === 1 && result.message >= 65536))) throw new Error("not a wirecall.v1 server");
           else adopt(s, result, !old);
         } catch (error: any) {
           if (old && error.close) session!.end(sessionLost, error.message);
-          failing(error);
+          failed(error);
         }
       };
-      s.send(message({ id: 1, method: old ? "rpc.resume" : "rpc.hello", params: { ...(old ?? { v: 1, ...limits, windowItems: undefined, windowBytes: undefined, replay: replay || undefined }), auth: token } }));
+      s.send(message({ id: 1, method: old ? "rpc.resume" : "rpc.hello", params: { ...(old ?? { v: 1, ...limits, windowItems: undefined, windowBytes: undefined, replay: replay || undefined }), redirect: redirects < Infinity || undefined, auth: token } }));
     }
   }
 
