@@ -74,6 +74,7 @@ type Bus struct {
 
 	mu        sync.Mutex
 	followers map[string]*follower // by the names of topics
+	checking  bool                 // whether new followers are about to be checked
 }
 
 var _ topic.Bus = (*Bus)(nil)
@@ -192,6 +193,7 @@ func (c *class) append(ctx context.Context, name string, e topic.Entry) (topic.P
 	ack, err := b.js.PublishMsg(try, &nats.Msg{Subject: subject, Data: e.Data}, opts...)
 	switch {
 	case err == nil:
+		c.stored(epoch, ack.Sequence)
 		return topic.Place{Epoch: epoch, Number: ack.Sequence}, nil
 	case isConflict(err):
 		return topic.Place{}, c.conflict(ctx, name)

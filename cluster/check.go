@@ -22,6 +22,13 @@ func quietOnes(f *follower) bool {
 
 func all(*follower) bool { return true }
 
+// unchecked reports whether a follower was never checked.
+func unchecked(f *follower) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.checked
+}
+
 // check compares followers with their streams: whether there are events whose live
 // messages were lost. It is one request for many topics.
 func (b *Bus) check(which func(*follower) bool) {
@@ -114,6 +121,7 @@ func (c *class) lasts(ctx context.Context, request directGet) (map[string]uint64
 func (f *follower) compared(found checked, doubts int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.checked = true
 	switch t := &f.tail; {
 	case t.epoch != found.epoch || found.begin > t.through:
 		t.reset() // events may be gone unseen

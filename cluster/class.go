@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,8 +24,9 @@ type class struct {
 	stream jetstream.Stream // names the stream, also when it was made again
 
 	mu    sync.Mutex
-	epoch string // as the stream last said
-	noted time.Time
+	epoch string    // as the stream last said
+	noted time.Time // when it did
+	seen  uint64    // the last number that was stored in the epoch, as far as is known
 }
 
 // onceFor is how long JetStream remembers ids, which topic.Bus says.
@@ -35,6 +37,10 @@ const defaultEvents = 1000
 // countedKey is in the metadata of a stream whose limit by count was raised. Its value is
 // the number up to which a lower one may have removed events.
 const countedKey = "wirecall-counted"
+
+// epochKey is in the metadata of a stream that has lost its last events. Its value is
+// another for each time.
+const epochKey = "wirecall-epoch"
 
 // newClass makes or updates the stream of a class.
 func (b *Bus) newClass(ctx context.Context, name string, keep topic.Retention, opts *BusOptions) (*class, error) {
@@ -134,13 +140,35 @@ func (c *class) mayFollow(ctx context.Context, name string) error {
 	return c.bus.denied(live)
 }
 
-// note takes the epoch of the stream: when it was made.
-func (c *class) note(info *jetstream.StreamInfo) (epoch string) {
-	epoch = strconv.FormatInt(info.Created.UnixNano(), 36)
+// epochOf returns the epoch of a stream: when it was made, and which of the times after it
+// has lost events.
+func epochOf(info *jetstream.StreamInfo) string {
+	epoch := strconv.FormatInt(info.Created.UnixNano(), 36)
+	if again := info.Config.Metadata[epochKey]; again != "" {
+		epoch += "-" + again
+	}
+	return epoch
+}
+
+// note takes the state of the stream, and returns its epoch.
+func (c *class) note(info *jetstream.StreamInfo) string {
+	epoch := epochOf(info)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.epoch, c.noted = epoch, time.Now()
+	if epoch != c.epoch {
+		c.epoch, c.seen = epoch, 0
+	}
+	c.noted, c.seen = time.Now(), max(c.seen, info.State.LastSeq)
 	return epoch
+}
+
+// stored takes the number of an event that is stored in an epoch.
+func (c *class) stored(epoch string, number uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if epoch == c.epoch {
+		c.seen = max(c.seen, number)
+	}
 }
 
 // currentEpoch returns the epoch that the stream had last.
@@ -172,13 +200,31 @@ func (c *class) suspect() {
 // info returns the state of the stream.
 func (c *class) info(ctx context.Context, opts ...jetstream.StreamInfoOpt) (info *jetstream.StreamInfo, epoch string, err error) {
 	err = c.patiently(ctx, "$JS.API.STREAM.INFO."+c.config.Name, func(ctx context.Context) (err error) {
-		info, err = c.stream.Info(ctx, opts...)
-		return err
+		c.mu.Lock()
+		was, seen := c.epoch, c.seen
+		c.mu.Unlock()
+		if info, err = c.stream.Info(ctx, opts...); err != nil {
+			return err
+		}
+		if epochOf(info) == was && info.State.LastSeq < seen && info.Config.Replicas <= 1 {
+			return c.renew(ctx, info)
+		}
+		epoch = c.note(info)
+		return nil
 	})
-	if err != nil {
-		return nil, "", err
+	return info, epoch, err
+}
+
+// renew begins another epoch of a stream that has lost its last events, as after a power
+// failure: others would get their numbers. Its error is for another attempt if it has.
+func (c *class) renew(ctx context.Context, info *jetstream.StreamInfo) error {
+	config := c.config
+	config.Metadata = counted(info, config.MaxMsgsPerSubject)
+	config.Metadata[epochKey] = rand.Text()[:8]
+	if _, err := c.bus.js.UpdateStream(ctx, config); err != nil {
+		return err
 	}
-	return info, c.note(info), nil
+	return errUnavailable
 }
 
 // remake makes the stream again if it is gone, and reports whether it has. It has another

@@ -3,6 +3,8 @@ package cluster_test
 import (
 	"errors"
 	"iter"
+	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -110,6 +112,44 @@ func TestStreamIsDeleted(t *testing.T) {
 				t.Error("published after an event of the old stream")
 			}
 		})
+	}
+}
+
+// A server that comes back without its last events, as after a power failure, begins another
+// epoch, since others get their numbers.
+func TestStreamLosesItsEnd(t *testing.T) {
+	folder := t.TempDir()
+	s, stop := start(t, folder, server.RANDOM_PORT)
+	port := s.Addr().(*net.TCPAddr).Port
+	nc, other := connectTo(t, s), connectTo(t, s)
+	to, reader := topic.New[int](open(t, nc, topic.Retention{}), "t"), topic.New[int](open(t, other, topic.Retention{}), "t")
+	waiting, away := pull(t, reader, ""), pull(t, to, "")
+	publish(t, to, 0)
+	wantEvent(t, waiting, 0)
+	stop()
+	before := t.TempDir()
+	if err := os.CopyFS(before, os.DirFS(folder)); err != nil {
+		t.Fatal(err)
+	}
+	_, stop = start(t, folder, port)
+	var last topic.Seq
+	for i := 1; i < 5; i++ {
+		last = publish(t, to, i)
+		wantEvent(t, waiting, i)
+	}
+	wantEvent(t, away, 0)
+	stop()
+	_, stop = start(t, before, port)
+	defer stop()
+	for i := 5; i < 20; i++ {
+		publish(t, to, i)
+	}
+	wantGap(t, waiting)
+	wantGap(t, pull(t, reader, last))
+	next := pull(t, reader, "")
+	wantEvent(t, next, 0)
+	for i := 5; i < 20; i++ {
+		wantEvent(t, next, i)
 	}
 }
 

@@ -25,6 +25,7 @@ type follower struct {
 	changed chan struct{} // closed when there may be new events; nil while nobody waits
 	tail    tail
 	active  bool // whether an event was published live since the last check
+	checked bool // whether there was a check
 }
 
 // Follow implements topic.Bus.
@@ -44,11 +45,28 @@ func (b *Bus) follow(name string) *follower {
 		if c, err := b.class(name); err == nil {
 			f.class = c
 			f.sub, _ = b.nc.ChanSubscribe(b.subject("l", name), b.live)
+			b.checkSoon()
 		}
 		b.followers[name] = f
 	}
 	f.users++
 	return f
+}
+
+// checkSoon has new followers checked if there are several servers: the one that publishes
+// what is stored may learn of a subscription later than another answers a Read. Bus.mu
+// must be held.
+func (b *Bus) checkSoon() {
+	if b.checking || b.nc.ConnectedClusterName() == "" {
+		return
+	}
+	b.checking = true
+	time.AfterFunc(b.quiet/20, func() {
+		b.mu.Lock()
+		b.checking = false
+		b.mu.Unlock()
+		b.check(unchecked)
+	})
 }
 
 // unfollow ends what follow began.
@@ -86,6 +104,7 @@ func (b *Bus) receive(m *nats.Msg) {
 	} else {
 		f.tail.hear(r, before)
 		f.trim()
+		f.class.stored(f.tail.epoch, r.Number)
 	}
 	f.active = true
 	f.fire()
