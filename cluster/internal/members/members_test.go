@@ -322,6 +322,7 @@ func TestReplaced(t *testing.T) {
 		if err := again.join(t); err != nil {
 			t.Fatal(err)
 		}
+		wantNames(t, "a b c", a, b, again)
 		net.set(func() { c.cut, c.asked = false, true })
 		if err := <-c.done; !errors.Is(err, members.ErrTaken) {
 			t.Errorf("the old c ended with %v", err)
