@@ -179,11 +179,15 @@ func (n *Node) join(ctx context.Context) error {
 	if err := n.startLinks(); err != nil {
 		return err
 	}
+	n.running.Go(n.run)
+	if err := n.joined(ctx); err != nil {
+		return err
+	}
 	if err := n.subscribe(n.subject("node", "ask"), receive); err != nil {
 		return err
 	}
-	n.running.Go(n.run)
-	return n.joined(ctx)
+	n.members.Renew() // for those who have asked before there was an answer
+	return nil
 }
 
 // run renews the node's lease until the node ends, and breaks its links then.

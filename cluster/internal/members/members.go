@@ -65,14 +65,14 @@ type member struct {
 	url         string
 	number      uint64 // of its last notice
 	lease       time.Duration
-	silent      int // own renewals that have come back since that notice
+	silent      int // own renewals since that notice that have come back
 }
 
 // ErrTaken is the error for a name that another node has.
 var ErrTaken = errors.New("another node has this name")
 
-// New returns the view of a node that has not joined yet. Receive must get all notices to
-// all nodes, and their questions, before Run is called.
+// New returns the view of a node that has not joined. Receive must get all notices to all
+// nodes from before Claim, and questions from when the node sees itself, when it calls Renew.
 func New(opts Options) *Members {
 	return &Members{
 		opts:    opts,
@@ -150,14 +150,15 @@ func (m *Members) isTaken() bool {
 // Run announces the node, whose name is claimed, and renews its lease until ctx ends. It
 // returns earlier, with an error, if another node has the name.
 func (m *Members) Run(ctx context.Context) error {
-	timer := time.NewTicker(m.opts.Lease / 3)
+	timer := time.NewTimer(m.opts.Lease / 3)
 	defer timer.Stop()
 	m.announce()
 	for {
 		select {
 		case <-timer.C:
-			m.lookBack()
-			m.renew()
+			m.send("", m.count())
+			m.Renew()
+			timer.Reset(m.opts.Lease / 3) // never earlier, as a ticker after a pause
 		case <-m.lost:
 			if err := m.begin(ctx); err != nil {
 				return err
@@ -186,11 +187,11 @@ func (m *Members) announce() {
 	m.mu.Lock()
 	m.claimed = !m.taken
 	m.mu.Unlock()
-	m.renew()
+	m.Renew()
 }
 
-// renew sends a renewal.
-func (m *Members) renew() {
+// Renew sends a renewal, earlier than Run does by itself.
+func (m *Members) Renew() {
 	m.mu.Lock()
 	if !m.claimed {
 		m.mu.Unlock()
@@ -200,8 +201,15 @@ func (m *Members) renew() {
 	m.renewed, m.back = m.number, false
 	n := m.notice()
 	m.mu.Unlock()
-	if err := m.opts.Send("", m.sealer.seal(n)); err != nil {
-		m.opts.Log.Warn("cluster: renew the lease of this node", "node", m.opts.Name, "error", err)
+	m.send("", []notice{n})
+}
+
+// send sends notices.
+func (m *Members) send(to string, all []notice) {
+	for _, n := range all {
+		if err := m.opts.Send(to, m.sealer.seal(n)); err != nil {
+			m.opts.Log.Warn("cluster: send a notice to the other nodes", "node", m.opts.Name, "error", err)
+		}
 	}
 }
 
@@ -210,14 +218,16 @@ func (m *Members) notice() notice {
 	return notice{Kind: kindRenew, Name: m.opts.Name, Incarnation: m.self, Number: m.number, URL: m.opts.URL, Lease: m.opts.Lease.Milliseconds()}
 }
 
-// lookBack is called before each renewal. If the last one has not come back, others may
-// not have got through either, and each has a full lease from now on.
-func (m *Members) lookBack() {
+// count is called a third of a lease after each renewal. It counts that for the nodes that
+// have been silent since, and returns notices of those that have left. If the renewal has
+// not come back, those of others may not have got through either, and each has a full lease
+// from now on.
+func (m *Members) count() (gone []notice) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lookAtRival()
 	if m.back {
-		return
+		return m.expire()
 	}
 	for _, o := range m.nodes {
 		o.silent = 0
@@ -226,6 +236,7 @@ func (m *Members) lookBack() {
 		m.still = true
 		m.opts.Log.Warn("cluster: NATS does not carry the renewals of this node's lease; its view of the other nodes stands still", "node", m.opts.Name)
 	}
+	return nil
 }
 
 // Leave says to all nodes that this one has left.

@@ -66,9 +66,13 @@ func (r *record) take() string {
 // A node that joins sees all others when Claim returns, and they see it.
 func TestJoin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
 		a, b, c := join3(t, start(t))
 		if b.names() == "" || c.names() == "" {
 			t.Errorf("when they have claimed their names, b sees %q, c sees %q", b.names(), c.names())
+		}
+		if took := time.Since(began); took > 0 {
+			t.Errorf("joining took %v", took)
 		}
 		wantNames(t, "a b c", a, b, c)
 		if o, ok := a.Node("b"); !ok || o.URL != "wss://b.example" {
@@ -292,8 +296,8 @@ func TestSameTime(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		one.run(t)
-		two.run(t)
+		go one.run(t)
+		go two.run(t)
 		var err error
 		select {
 		case err = <-one.done:
@@ -305,7 +309,7 @@ func TestSameTime(t *testing.T) {
 			t.Errorf("the other one ended with %v", err)
 		}
 		time.Sleep(2 * lease)
-		if len(one.done)+len(two.done) > 0 {
+		if len(one.done)+len(two.done) > 0 { // the first was taken
 			t.Error("both ended")
 		}
 	})

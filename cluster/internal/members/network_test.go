@@ -150,8 +150,17 @@ func (n *node) join(t *testing.T) error {
 func (n *node) run(t *testing.T) {
 	ctx, kill := context.WithCancel(t.Context())
 	n.kill = kill
+	go func() {
+		defer kill()
+		n.done <- n.Run(ctx)
+	}()
+	for range n.Watch(ctx) {
+		if _, ok := n.Node(n.name); ok {
+			break
+		}
+	}
 	n.net.set(func() { n.asked = true })
-	go func() { n.done <- n.Run(ctx) }()
+	n.Renew()
 }
 
 // die ends a node without a notice.

@@ -19,11 +19,7 @@ func (m *Members) Receive(sealed []byte) {
 	m.mu.Lock()
 	answer := m.apply(n)
 	m.mu.Unlock()
-	for _, a := range answer {
-		if err := m.opts.Send(to, m.sealer.seal(a)); err != nil {
-			m.opts.Log.Warn("cluster: answer a notice", "node", m.opts.Name, "error", err)
-		}
-	}
+	m.send(to, answer)
 }
 
 // apply applies a notice, and returns those that answer it.
@@ -34,7 +30,7 @@ func (m *Members) apply(n notice) []notice {
 	case n.Kind == kindGone:
 		m.takeGone(n.Name, n.Incarnation)
 	case n.Kind == kindRenew && n.Name == m.opts.Name && n.Incarnation == m.self:
-		return m.takeOwn(n)
+		m.takeOwn(n)
 	case n.Kind == kindRenew:
 		return m.takeRenewal(n)
 	}
@@ -117,11 +113,10 @@ func (m *Members) here() bool {
 	return o != nil && o.incarnation == m.self
 }
 
-// takeOwn applies a renewal of this node that has come back. Only the last one counts: if
-// several come back at once, those of others may still be on their way.
-func (m *Members) takeOwn(n notice) (gone []notice) {
-	if n.Number != m.renewed || m.back {
-		return nil
+// takeOwn applies a renewal of this node that has come back, if it is the last one.
+func (m *Members) takeOwn(n notice) {
+	if n.Number != m.renewed {
+		return
 	}
 	m.back = true
 	if m.still {
@@ -132,7 +127,6 @@ func (m *Members) takeOwn(n notice) (gone []notice) {
 		m.nodes[m.opts.Name] = &member{incarnation: m.self, url: m.opts.URL}
 		m.notify()
 	}
-	return m.expire()
 }
 
 // remembered is for how many of its own renewals a node knows an incarnation that has left.
