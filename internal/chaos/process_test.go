@@ -41,7 +41,7 @@ type process struct {
 	cmd    *exec.Cmd
 	stdin  io.Closer
 	stderr *tail
-	ready  chan string   // has the address when the program has printed it
+	addr   chan string   // has the address when the program has printed it
 	exited chan struct{} // closed when the process has ended
 	err    error         // how, after exited
 }
@@ -50,7 +50,7 @@ type process struct {
 // ready. The process is killed when the test ends, and must not have found a race.
 func start(t *testing.T, name string, env ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(os.Args[0]), stderr: &tail{}, ready: make(chan string, 1), exited: make(chan struct{})}
+	p := &process{cmd: exec.Command(os.Args[0]), stderr: &tail{}, addr: make(chan string, 1), exited: make(chan struct{})}
 	p.cmd.Env = append(append(os.Environ(), program+"="+name), env...)
 	p.cmd.Stderr = p.stderr
 	stdin, err := p.cmd.StdinPipe()
@@ -68,7 +68,7 @@ func start(t *testing.T, name string, env ...string) *process {
 	go p.watch(stdout)
 	t.Cleanup(func() {
 		p.kill()
-		if out := p.stderr.String(); t.Failed() || strings.Contains(out, "DATA RACE") || strings.Contains(out, "panic:") {
+		if out := p.stderr.String(); t.Failed() && out != "" || strings.Contains(out, "DATA RACE") || strings.Contains(out, "panic:") {
 			t.Errorf("%s %v, %v: %s", name, env, p.err, out)
 		}
 	})
@@ -79,7 +79,7 @@ func start(t *testing.T, name string, env ...string) *process {
 func (p *process) watch(stdout io.Reader) {
 	lines := bufio.NewScanner(stdout)
 	if lines.Scan() {
-		p.ready <- lines.Text()
+		p.addr <- lines.Text()
 	}
 	io.Copy(io.Discard, stdout)
 	p.err = p.cmd.Wait()
@@ -87,10 +87,10 @@ func (p *process) watch(stdout io.Reader) {
 	close(p.exited)
 }
 
-// addr waits until the program is ready, and returns its address.
-func (p *process) addr() (string, error) {
+// ready waits until the program is, and returns its address.
+func (p *process) ready() (string, error) {
 	select {
-	case addr := <-p.ready:
+	case addr := <-p.addr:
 		return addr, nil
 	case <-p.exited:
 		return "", errors.New("the process has ended")

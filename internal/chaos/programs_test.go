@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,27 +22,37 @@ import (
 	"github.com/wirecall/wirecall/rpc/topic"
 )
 
-// Variables of the environment of a node.
-const (
-	nodeName   = "CHAOS_NODE_NAME"
-	natsURL    = "CHAOS_NATS_URL"
-	nodeGrace  = "CHAOS_NODE_GRACE"  // how long it may take to shut down
-	nodeStores = "CHAOS_NODE_STORES" // how many NATS servers store everything
-)
+// Config is how a node is started.
+type config struct {
+	name   string
+	nats   string // URL
+	url    string // where clients reach this node alone, or empty
+	stores int    // NATS servers that store everything
+	lease  time.Duration
+}
+
+// nodeConfig is the variable of the environment with a node's config.
+const nodeConfig = "CHAOS_NODE"
+
+func (c *config) env() []string {
+	return []string{fmt.Sprintf("%s=%s %s %d %d %s", nodeConfig, c.name, c.nats, c.stores, c.lease, c.url)}
+}
+
+func configOf(env string) (c config, err error) {
+	_, err = fmt.Sscanf(env, "%s %s %d %d", &c.name, &c.nats, &c.stores, &c.lease)
+	c.url = env[strings.LastIndex(env, " ")+1:]
+	return c, err
+}
 
 // runNode is a node that shuts down when it is terminated.
 func runNode(ready func(addr string)) error {
 	terminated, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	grace, err := time.ParseDuration(os.Getenv(nodeGrace))
+	conf, err := configOf(os.Getenv(nodeConfig))
 	if err != nil {
 		return err
 	}
-	stores, err := strconv.Atoi(os.Getenv(nodeStores))
-	if err != nil {
-		return err
-	}
-	n, err := newNode(terminated, os.Getenv(nodeName), os.Getenv(natsURL), stores)
+	n, err := newNode(terminated, &conf)
 	if terminated.Err() != nil {
 		return nil
 	}
@@ -71,22 +81,22 @@ var natsOptions = []nats.Option{
 }
 
 // newNode starts a node. It waits for NATS until ctx ends.
-func newNode(ctx context.Context, name, url string, stores int) (*node, error) {
-	nc, err := nats.Connect(url, natsOptions...)
+func newNode(ctx context.Context, conf *config) (*node, error) {
+	nc, err := nats.Connect(conf.nats, natsOptions...)
 	if err != nil {
 		return nil, err
 	}
-	bus, err := newBus(ctx, nc, stores)
-	if err != nil {
-		nc.Close()
-		return nil, err
-	}
-	member, err := cluster.Join(ctx, nc, &cluster.NodeOptions{Name: fmt.Sprint(name, "-", rand.Text()), Secret: []byte(secret), LeaseTime: lease})
+	bus, err := newBus(ctx, nc, conf.stores)
 	if err != nil {
 		nc.Close()
 		return nil, err
 	}
-	n, err := serve(&board{node: name, bus: bus, nc: nc, member: member})
+	member, err := cluster.Join(ctx, nc, &cluster.NodeOptions{Name: fmt.Sprint(conf.name, "-", rand.Text()), URL: conf.url, Secret: []byte(secret), LeaseTime: conf.lease})
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	n, err := serve(&board{node: conf.name, bus: bus, nc: nc, member: member, here: member.Presence()})
 	if err != nil {
 		return nil, err
 	}
@@ -97,12 +107,17 @@ func newNode(ctx context.Context, name, url string, stores int) (*node, error) {
 // secret is that of all nodes.
 const secret = "the secret of nodes that nobody else has"
 
-// lease is how long a node may be silent until others take it for gone.
+// lease is how long a node may be silent until others take it for gone, where a test does not
+// say otherwise.
 const lease = 3 * time.Second
 
 // serve starts a node with a board.
 func serve(b *board) (*node, error) {
-	n := &node{nc: b.nc, srv: rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: limits, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})}
+	sessions := &rpc.SessionOptions{}
+	if b.member != nil {
+		sessions.Nodes = b.member.Sessions()
+	}
+	n := &node{nc: b.nc, srv: rpc.NewServer(&rpc.ServerOptions{Sessions: sessions, Limits: limits, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})}
 	n.srv.Register(BoardService(b))
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -130,9 +145,21 @@ func newBus(ctx context.Context, nc *nats.Conn, stores int) (topic.Bus, error) {
 func (n *node) shutdown(grace time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	err := errors.Join(n.srv.Shutdown(ctx), n.web.Shutdown(ctx), n.nc.Flush())
+	err := errors.Join(n.srv.Shutdown(ctx), n.web.Shutdown(ctx), n.flush(ctx))
 	n.kill()
 	return err
+}
+
+// flush waits until NATS has what was published, which it may be away for.
+func (n *node) flush(ctx context.Context) error {
+	for {
+		trying, cancel := context.WithTimeout(ctx, time.Second)
+		err := n.nc.FlushWithContext(trying)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 // kill ends the node, as far as that can be within a process.

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -25,9 +26,12 @@ func name(i int) string { return fmt.Sprint("n", i) }
 
 // Options configure a site.
 type options struct {
-	links  func(n int) rpctest.Plan // the faults of connections from nodes to NATS
-	within bool                     // nodes are in the process of the test, and are not killed
-	stores int                      // NATS servers, of which each stores everything; 0 is 1
+	links    func(n int) rpctest.Plan // the faults of connections from nodes to NATS
+	clients  func(n int) rpctest.Plan // those of connections from clients
+	ownDoors bool                     // each node has a proxy of its own, to which clients are redirected
+	within   bool                     // nodes are in the process of the test, and are not killed
+	lease    time.Duration            // of nodes
+	stores   int                      // NATS servers, of which each stores everything; 0 is 1
 }
 
 // A site is nodes and a NATS server as processes, with a proxy in front of the nodes and one
@@ -36,6 +40,7 @@ type site struct {
 	*options
 	t         *testing.T
 	balancer  *proxy
+	doors     []*proxy      // of one node each, if they have some
 	proxies   [nodes]*proxy // to NATS
 	nats      []*natsServer
 	processes [nodes]*process
@@ -49,7 +54,7 @@ type site struct {
 // newSite starts a site.
 func newSite(t *testing.T, opts *options) *site {
 	t.Helper()
-	s := &site{options: opts, t: t, balancer: newProxy(t, nodes, &rpctest.Network{})}
+	s := &site{options: opts, t: t, balancer: newProxy(t, nodes, &rpctest.Network{Plan: opts.clients})}
 	t.Cleanup(s.awaitNodes)
 	s.nats = startServers(t, max(opts.stores, 1))
 	for i := range nodes {
@@ -57,6 +62,11 @@ func newSite(t *testing.T, opts *options) *site {
 		for j, nats := range s.nats {
 			s.proxies[i].set(j, nats.addr)
 		}
+		if opts.ownDoors {
+			s.doors = append(s.doors, newProxy(t, 1, &rpctest.Network{Plan: opts.clients}))
+		}
+	}
+	for i := range nodes {
 		s.startNode(i)
 	}
 	s.awaitNodes()
@@ -66,9 +76,12 @@ func newSite(t *testing.T, opts *options) *site {
 // startNode starts a node, to which the balancer sends clients when it is ready.
 func (s *site) startNode(i int) {
 	s.t.Helper()
-	url := "nats://" + s.proxies[i].addr
+	conf := &config{name: name(i), nats: "nats://" + s.proxies[i].addr, stores: len(s.nats), lease: cmp.Or(s.lease, lease)}
+	if s.ownDoors {
+		conf.url = "ws://" + s.doors[i].addr
+	}
 	if s.within {
-		n, err := newNode(s.t.Context(), name(i), url, len(s.nats))
+		n, err := newNode(s.t.Context(), conf)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -77,10 +90,10 @@ func (s *site) startNode(i int) {
 		s.set(i, n.addr)
 		return
 	}
-	p := start(s.t, "node", nodeName+"="+name(i), natsURL+"="+url, nodeGrace+"="+grace.String(), nodeStores+"="+fmt.Sprint(len(s.nats)))
+	p := start(s.t, "node", conf.env()...)
 	s.processes[i] = p
 	s.starting[i].Go(func() {
-		if addr, err := p.addr(); err == nil {
+		if addr, err := p.ready(); err == nil {
 			s.set(i, addr)
 		}
 	})
@@ -92,6 +105,9 @@ func (s *site) set(i int, addr string) {
 	s.addrs[i] = addr
 	s.mu.Unlock()
 	s.balancer.set(i, addr)
+	if s.ownDoors {
+		s.doors[i].set(0, addr)
+	}
 }
 
 // addr returns the address of a node that is there.
@@ -99,6 +115,37 @@ func (s *site) addr(i int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.addrs[i]
+}
+
+// broken returns how often connections of clients were broken.
+func (s *site) broken() (n int) {
+	for _, p := range append([]*proxy{s.balancer}, s.doors...) {
+		stats := p.network.Stats()
+		n += stats.Cuts + stats.HalfCloses + stats.Hangups
+	}
+	return n
+}
+
+// cutClients cuts the connections of all clients.
+func (s *site) cutClients() {
+	for _, p := range append([]*proxy{s.balancer}, s.doors...) {
+		p.network.Cut()
+	}
+}
+
+// reports returns what has run on the nodes that are there.
+func (s *site) reports() (all []Report) {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, addr := range s.addrs {
+		report, err := NewBoardClient(dialGuest(s.t, addr)).Report(s.t.Context())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		all = append(all, report)
+	}
+	return all
 }
 
 // awaitNodes waits until all nodes are ready that have been started.
