@@ -33,7 +33,6 @@ import (
 	"github.com/wirecall/wirecall/example/internal/site"
 	"github.com/wirecall/wirecall/internal/embedded"
 	"github.com/wirecall/wirecall/rpc"
-	"github.com/wirecall/wirecall/rpc/presence"
 	"github.com/wirecall/wirecall/rpc/topic"
 )
 
@@ -104,8 +103,8 @@ func serve(ctx context.Context, addr string, nc *nats.Conn, secret []byte, out i
 		return err
 	}
 	defer node.Close()
-	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Describe: true})
-	srv.Register(chat.RoomService(chat.NewRoom(bus, &presence.Memory{})))
+	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{Nodes: node.Sessions()}, Describe: true})
+	srv.Register(chat.RoomService(chat.NewRoom(bus, node.Presence())))
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err

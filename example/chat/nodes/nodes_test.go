@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,10 +11,30 @@ import (
 
 	"github.com/wirecall/wirecall/example/chat"
 	"github.com/wirecall/wirecall/internal/embedded"
+	"github.com/wirecall/wirecall/rpc"
 )
 
-// Three nodes have one room. When one is killed, whoever reads goes on at another node
-// without a message lost.
+// watch returns what changes in a room, unseen.
+func watch(t *testing.T, room chat.Room) (next func() chat.Delta) {
+	t.Helper()
+	_, changes, err := room.Watch(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pull, stop := iter.Pull2(changes)
+	t.Cleanup(stop)
+	return func() chat.Delta {
+		t.Helper()
+		d, err, ok := pull()
+		if err != nil || !ok {
+			t.Fatal("the changes have ended:", err)
+		}
+		return d
+	}
+}
+
+// Three nodes have one room. When one is killed, whoever was in the room there leaves, and
+// whoever reads goes on at another node without a message lost.
 func TestNodes(t *testing.T) {
 	nats, stop, err := embedded.Start(embedded.Options{Folder: t.TempDir(), Share: "127.0.0.1:0"})
 	if err != nil {
@@ -38,6 +59,20 @@ func TestNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	changed := watch(t, rooms[0])
+	for i, name := range []string{"ann", "ben", "cat"} {
+		_, changes, err := rooms[i].Watch(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go rpc.Collect(changes)
+		for d := changed(); !slices.Contains(d.Joined, name); d = changed() {
+		}
+	}
+	if now, _, err := rooms[1].Watch(t.Context(), ""); err != nil || !slices.Equal(now.Online, []string{"ann", "ben", "cat"}) {
+		t.Errorf("ben finds %v, %v", now.Online, err)
+	}
+
 	messages, err := rooms[1].Messages(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +100,8 @@ func TestNodes(t *testing.T) {
 		if n++; n == all {
 			break
 		}
+	}
+	for d := changed(); !slices.Contains(d.Left, "ben"); d = changed() {
 	}
 }
 
