@@ -93,6 +93,26 @@ func TestSnippets(t *testing.T) {
 	}
 }
 
+// Tests that a page names by their package are there.
+func TestNamedTests(t *testing.T) {
+	named := regexp.MustCompile("`(Test\\w+)` in `([\\w/]+)`")
+	n := 0
+	for _, page := range found(t, isPage) {
+		for _, m := range named.FindAllStringSubmatch(contents(t, page), -1) {
+			n++
+			declares := func(name string) bool {
+				return path.Dir(name) == m[2] && strings.HasSuffix(name, "_test.go") && strings.Contains(contents(t, name), "\nfunc "+m[1]+"(t *testing.T)")
+			}
+			if len(found(t, declares)) != 1 {
+				t.Errorf("%s: no test %s in %s", page, m[1], m[2])
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no test is named")
+	}
+}
+
 // hasLines reports whether lines follow each other in code, each behind the same
 // indentation.
 func hasLines(code, lines []string) bool {

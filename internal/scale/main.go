@@ -45,11 +45,11 @@ func main() {
 		return
 	}
 	l := load{}
-	flag.IntVar(&l.Connections, "connections", 3000, "connections, each of which follows a topic")
+	flag.IntVar(&l.Connections, "connections", 1500, "connections, each of which follows a topic")
 	flag.IntVar(&l.Topics, "topics", 30, "topics")
-	flag.IntVar(&l.Events, "events", 3000, "events, to all topics in turn")
+	flag.IntVar(&l.Events, "events", 800, "events, to all topics in turn")
 	flag.IntVar(&l.Bytes, "bytes", 100, "size of an event's text")
-	flag.Float64Var(&l.Rate, "rate", 100, "events a second")
+	flag.Float64Var(&l.Rate, "rate", 40, "events a second")
 	flag.Parse()
 	if err := run(os.Stdout, l); err != nil {
 		fmt.Fprintln(os.Stderr, "scale:", err)

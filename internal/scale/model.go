@@ -73,10 +73,19 @@ func (m model) predict(w io.Writer, sites []site) {
 	for _, s := range sites {
 		events, following := s.events(), s.following()
 		deliveries := events * s.Followers
-		fmt.Fprintf(w, "| %.0f | %.0f | %.0f | %.0f | %.0f | %.1f GB | %.2f | %.0f | %.2f |\n",
-			s.Connections, s.Nodes, s.Followers, events, deliveries,
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %.1f GB | %.2f | %s | %.2f |\n",
+			count(s.Connections), count(s.Nodes), count(s.Followers), count(events), count(deliveries),
 			(m.Empty+s.Connections/s.Nodes*m.Connection)/1e9,
 			m.nodeCPU(events, deliveries, following).Seconds()/s.Nodes,
-			events*(1+following), m.natsCPU(events, following).Seconds())
+			count(events*(1+following)), m.natsCPU(events, following).Seconds())
 	}
+}
+
+// count returns a number as pages have it, as 1,000.
+func count(n float64) string {
+	digits := fmt.Sprintf("%.0f", n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
 }

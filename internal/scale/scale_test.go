@@ -60,8 +60,8 @@ func TestFit(t *testing.T) {
 	var out bytes.Buffer
 	want.predict(&out, []site{{1e6, 20, 1, 10 * time.Second}, {1e6, 20, 1e5, 10 * time.Second}})
 	for _, row := range []string{
-		"| 1000000 | 20 | 1 | 100000 | 100000 | 0.8 GB | 0.77 | 200000 | 4.50 |",
-		"| 1000000 | 20 | 100000 | 1 | 100000 | 0.8 GB | 0.02 | 21 | 0.00 |",
+		"| 1,000,000 | 20 | 1 | 100,000 | 100,000 | 0.8 GB | 0.77 | 200,000 | 4.50 |",
+		"| 1,000,000 | 20 | 100,000 | 1 | 100,000 | 0.8 GB | 0.02 | 21 | 0.00 |",
 	} {
 		if !strings.Contains(out.String(), row+"\n") {
 			t.Errorf("no row %s in\n%s", row, out.String())
