@@ -117,24 +117,13 @@ func (c *class) lasts(ctx context.Context, request directGet) (map[string]uint64
 	return numbers, found, nil
 }
 
-// compared takes what a check has found: the tail ends later, or those who wait read.
+// compared takes what a check has found, and wakes who waits if there may be more to read.
 func (f *follower) compared(found checked, doubts int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.checked = true
-	switch t := &f.tail; {
-	case t.epoch != found.epoch || found.begin > t.through:
-		t.reset() // events may be gone unseen
-	case found.last > t.through:
-		t.heard = max(t.heard, found.last)
-	default:
-		t.confirm(found.through)
-		if found.through > 0 {
-			t.settle(doubts)
-		}
-		if !t.behind() {
-			return
-		}
+	f.tail.compared(found, doubts)
+	if f.tail.epoch == "" || f.tail.behind() {
+		f.fire()
 	}
-	f.fire()
 }

@@ -121,8 +121,19 @@ func last(p topic.Page, none uint64) uint64 {
 	return p.Records[len(p.Records)-1].Number
 }
 
-// confirm moves the end of the tail to where the stream has no further event of the topic.
-func (t *tail) confirm(through uint64) { t.through = max(t.through, through) }
+// compared takes what was found in the stream when there had been a number of doubts: the
+// tail ends later, or lacks events.
+func (t *tail) compared(found checked, doubts int) {
+	switch {
+	case t.epoch != found.epoch || found.begin > t.through:
+		t.reset() // events may be gone unseen
+	case found.last > t.through:
+		t.heard = max(t.heard, found.last)
+	case found.through > 0:
+		t.through = max(t.through, found.through)
+		t.settle(doubts)
+	}
+}
 
 // trim removes what exceeds the limits or is older than a time.
 func (t *tail) trim(events int, oldest time.Time) {

@@ -3,6 +3,8 @@ package topic_test
 import (
 	"errors"
 	"fmt"
+	"iter"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -127,5 +129,31 @@ func TestEventsThatCannotBe(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "of t cannot be decoded") {
 			t.Errorf("a text as a number: %v", err)
 		}
+	}
+}
+
+// A subscriber that does not read costs what one page does, and nobody waits for it.
+func TestSubscriberThatNeverReads(t *testing.T) {
+	to := topic.New[string](&topic.Memory{Retention: topic.Retention{Events: 100}}, "t")
+	to.Publish(t.Context(), "first")
+	pull, stop := iter.Pull2(to.Subscribe(t.Context(), ""))
+	defer stop()
+	pull()
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range 100_000 {
+		if _, err := to.Publish(t.Context(), strings.Repeat("x", 1000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int(after.HeapAlloc) - int(before.HeapAlloc); grown > 1<<20 {
+		t.Errorf("%d bytes more", grown)
+	}
+	_, err, _ := pull()
+	if _, ok := errors.AsType[*topic.GapError](err); !ok {
+		t.Errorf("passed by retention, it has %v", err)
 	}
 }
