@@ -17,11 +17,12 @@
 //
 //	node, err := cluster.Join(ctx, nc, &cluster.NodeOptions{Secret: secret, URL: "wss://n7.example.com/rpc"})
 //	defer node.Close()
+//	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{Nodes: node.Sessions()}})
 //
-// A node holds a lease, which the other nodes see it renew; one that is killed is gone when
-// its lease has passed, one that is closed at once. Nodes need no JetStream to know each
-// other. What they send each other goes over NATS, authenticated and encrypted by a secret
-// of theirs.
+// A client may then come back to its session through any node. A node holds a lease, which
+// the other nodes see it renew; one that is killed is gone when its lease has passed, one
+// that is closed at once. Nodes need no JetStream to know each other. What they send each
+// other goes over NATS, authenticated and encrypted by a secret of theirs.
 package cluster
 
 import (

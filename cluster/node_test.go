@@ -11,6 +11,9 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/wirecall/wirecall/rpc/presence"
+	"github.com/wirecall/wirecall/rpc/topic"
 )
 
 // startNATS starts a server of NATS on a port, or on any, until the test ends.
@@ -235,13 +238,16 @@ func TestNodeOptions(t *testing.T) {
 	}
 }
 
-// The permissions that SECURITY.md states are enough for nodes, and keep others out.
-func TestPermissions(t *testing.T) {
-	node := &server.SubjectPermission{Allow: []string{"wc.node.>", "wc.link.>"}}
+// The permissions that SECURITY.md states are enough for nodes, topics and presence, and keep
+// others out.
+func TestNodePermissions(t *testing.T) {
+	own := []string{"wc.node.>", "wc.link.>"}
+	publish, subscribe := append(own, "wc.t.>", "wc.entry.>", "$JS.API.>"), append(own, "wc.l.>", "wc.live.>", "_INBOX.>")
 	s := startNATS(t, server.RANDOM_PORT, func(o *server.Options) {
+		o.JetStream, o.StoreDir = true, t.TempDir()
 		o.Users = []*server.User{
-			{Username: "node", Password: "n", Permissions: &server.Permissions{Publish: node, Subscribe: node}},
-			{Username: "other", Password: "o", Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: node.Allow}, Subscribe: &server.SubjectPermission{Deny: node.Allow}}},
+			{Username: "node", Password: "n", Permissions: &server.Permissions{Publish: &server.SubjectPermission{Allow: publish}, Subscribe: &server.SubjectPermission{Allow: subscribe}}},
+			{Username: "other", Password: "o", Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: own}, Subscribe: &server.SubjectPermission{Deny: own}}},
 		}
 	})
 	join := func(name string) *Node {
@@ -255,6 +261,32 @@ func TestPermissions(t *testing.T) {
 	waitFor(t, a, "b", true)
 	b.handle("echo", echo)
 	exchange(t, mustDial(t, a, "b", "echo"), 1000)
+
+	bus, err := NewBus(t.Context(), a.nc, &BusOptions{Classes: map[string]topic.Retention{"room": {}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := topic.New[int](bus, "room.1").Publish(t.Context(), 7); err != nil {
+		t.Error(err)
+	}
+	for e, err := range topic.New[int](bus, "room.1").Subscribe(t.Context(), "") {
+		if e.Value != 7 || err != nil {
+			t.Errorf("the event is %v, %v", e, err)
+		}
+		break
+	}
+	if _, err := presence.New[int](a.Presence(), "room").Enter(t.Context(), "ann", 1); err != nil {
+		t.Error(err)
+	}
+	for c, err := range presence.New[int](b.Presence(), "room").Watch(t.Context()) {
+		if err != nil {
+			t.Error(err)
+		}
+		if len(c.Here) == 1 || err != nil {
+			break
+		}
+	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := Join(ctx, connectNATS(t, s, nats.UserInfo("other", "o")), &NodeOptions{Name: "c", Secret: testSecret}); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "ermissions") || a.alive("c") {

@@ -133,3 +133,76 @@ func TestSessionThroughNodes(t *testing.T) {
 		t.Errorf("after its node has left: %+v", st)
 	}
 }
+
+// A session that is used through another node goes on, and loses nothing, while NATS, over
+// which the two reach each other, ends and is started again and again.
+func TestSessionOverRestarts(t *testing.T) {
+	s := startNATS(t, server.RANDOM_PORT)
+	port := s.Addr().(*net.TCPAddr).Port
+	var networks [2]rpctest.Network
+	for i := range networks {
+		serveSessions(t, joinNode(t, s, NodeOptions{Name: string(rune('a' + i))}), &networks[i])
+	}
+	var dialed atomic.Int64
+	conn, err := rpc.Dial(t.Context(), "ws://balancer/", &rpc.DialOptions{Resume: true, Reconnect: rpc.Reconnect{MaxDelay: 10 * time.Millisecond},
+		NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return networks[min(dialed.Add(1)-1, 1)].Dial(ctx, network, addr) // the first time to a, then to b
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	networks[0].Cut()
+	tools := toolbox.NewToolboxClient(conn)
+	const last = 20_000
+	_, dealt, _, err := tools.Deal(t.Context(), last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := 0
+	for n, err := range dealt {
+		if err != nil || n != want {
+			t.Fatalf("item %d is %d, %v", want, n, err)
+		}
+		if want++; want%5000 == 0 {
+			stopNATS(s)
+			s = startNATS(t, port)
+		}
+	}
+	if st := conn.State(); want != last || st.Session != 1 || networks[1].Stats().Conns == 0 {
+		t.Errorf("%d items, %+v", want, st)
+	}
+}
+
+// The node of a session dies without a word. Its client is told when its lease has passed,
+// and begins a session at another node.
+func TestSessionOfDeadNode(t *testing.T) {
+	s := startNATS(t, server.RANDOM_PORT)
+	var networks [2]rpctest.Network
+	nc := connectNATS(t, s)
+	a, err := tryJoin(t, nc, NodeOptions{Name: "a", LeaseTime: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := joinNode(t, s, NodeOptions{Name: "b", LeaseTime: 2 * time.Second})
+	serveSessions(t, a, &networks[0])
+	serveSessions(t, b, &networks[1])
+	var dialed atomic.Int64
+	conn, err := rpc.Dial(t.Context(), "ws://balancer/", &rpc.DialOptions{Resume: true, Reconnect: rpc.Reconnect{MaxDelay: 10 * time.Millisecond},
+		NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return networks[min(dialed.Add(1)-1, 1)].Dial(ctx, network, addr)
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	nc.Close()
+	networks[0].Cut()
+	tools := toolbox.NewToolboxClient(conn)
+	if got, err := tools.Add(t.Context(), 1, 2); got != 3 || err != nil {
+		t.Errorf("after its node died: %d, %v", got, err)
+	}
+	if st := conn.State(); st.Session != 2 || b.alive("a") {
+		t.Errorf("after its node died: %+v; it is alive: %v", st, b.alive("a"))
+	}
+}
