@@ -37,10 +37,14 @@ type Options struct {
 	// MaxMessage is the size of the largest message.
 	MaxMessage int
 
-	// Beat is after how long without another message one is sent to show that this end
-	// is there. The link breaks when the other has been silent for four of it at most.
+	// Beat is after how long what was sent is followed by another message, so that the
+	// other end finds out if it was lost. An end that sends nothing shows every twelve
+	// beats that it is there, and breaks the link when the other has not for twice that.
 	Beat time.Duration
 }
+
+// idleBeats are the beats after which an end that sends nothing shows that it is there.
+const idleBeats = 12
 
 // A Conn is one end of a link. It is a net.Conn.
 type Conn struct {
@@ -65,8 +69,9 @@ type Conn struct {
 	err    error // what broke the link
 
 	timer  *time.Timer
-	spoken bool // a message was sent since the last beat
-	silent int  // beats without a message from the other end
+	spoken bool // something was sent since the last beat
+	idle   int  // beats since the last message to the other end
+	silent int  // beats since the last message of the other end
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -264,23 +269,22 @@ func (c *Conn) stop() {
 	c.change.Broadcast()
 }
 
-// beat shows that this end is there, and looks whether the other is.
+// beat shows that this end is there, if it is time, and looks whether the other is.
 func (c *Conn) beat() {
 	c.mu.Lock()
-	speak := !c.spoken
-	c.spoken = false
-	c.silent++
-	silent := c.silent > 3
 	if c.closed || c.ended || c.err != nil {
 		c.mu.Unlock()
 		return
 	}
+	c.idle++
+	c.silent++
+	show, silent := c.spoken || c.idle >= idleBeats, c.silent > 2*idleBeats
 	c.timer.Reset(c.opts.Beat)
 	c.mu.Unlock()
 	switch {
 	case silent:
 		c.Break(errSilent)
-	case speak:
+	case show:
 		c.send(kindAlive, nil)
 	}
 }

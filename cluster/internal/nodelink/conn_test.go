@@ -165,12 +165,18 @@ func TestMessagesAltered(t *testing.T) {
 	}
 }
 
-// An end that does not show that it is there is found, at both ends, within four beats.
+// An end that does not show that it is there is found, at both ends, and one that only has
+// nothing to send is not.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b, fromA, fromB, stop := pair()
 		defer stop()
+		messages := 0
+		fromA.set(func(m []byte) [][]byte { messages++; return [][]byte{m} })
 		time.Sleep(time.Hour)
+		if messages > 3600/12 {
+			t.Errorf("an idle end has sent %d messages in 3600 beats", messages)
+		}
 		began := time.Now()
 		for _, c := range []*carrier{fromA, fromB} {
 			c.set(func([]byte) [][]byte { return nil })
@@ -180,8 +186,23 @@ func TestSilence(t *testing.T) {
 				t.Errorf("the silent link ends with %v", err)
 			}
 		}
-		if took := time.Since(began); took > 4*time.Second {
+		if took := time.Since(began); took > 25*time.Second {
 			t.Errorf("the silence was found after %v", took)
+		}
+	})
+}
+
+// That the last message was lost is found within two beats.
+func TestLastLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, fromA, _, stop := pair()
+		defer stop()
+		time.Sleep(time.Hour)
+		fromA.set(func([]byte) [][]byte { fromA.change = nil; return nil })
+		began := time.Now()
+		a.Write([]byte("x"))
+		if _, err := b.Read(make([]byte, 1)); err == nil || time.Since(began) > 2*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
 		}
 	})
 }

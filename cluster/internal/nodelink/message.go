@@ -72,7 +72,7 @@ func (c *Conn) send(kind byte, body []byte) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.spoken = true
+	c.spoken, c.idle = kind != kindAlive, 0
 	return nil
 }
 
