@@ -103,7 +103,7 @@ func (s *serverHost) DialLink(ctx context.Context, o *session.Opening, node stri
 		Binary:       o.Format() == wire.CBOR,
 	}
 	opts.Client.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}
-	link, resp, err := transport.Dial(ctx, "ws://"+node, opts)
+	link, resp, err := transport.Dial(ctx, "ws://node", opts)
 	if err == nil && link.Subprotocol() == "" {
 		link.Close()
 		err = errors.New("the node does not speak the subprotocol of the client")

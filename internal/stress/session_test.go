@@ -51,13 +51,30 @@ type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error
 // last connects a lasting over sockets that ln accepts and dial makes.
 func last(t testing.TB, tr transport, ln net.Listener, dial dialFunc, window time.Duration, limits rpc.Limits) *lasting {
 	t.Helper()
+	l := newLasting()
+	srv := l.server(&rpc.SessionOptions{Window: window}, limits)
+	l.connect(t, tr, ln.Addr().String(), dial, limits, srv, serve(srv, tr, ln))
+	return l
+}
+
+func newLasting() *lasting {
 	a, b := newLedger(), newLedger()
-	l := &lasting{near: &load{done: a}, far: &load{done: b, asked: a}}
-	quiet := slog.New(slog.DiscardHandler)
-	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{Window: window}, Codecs: []codec.Codec{cbor.Codec}, Limits: limits, Logger: quiet})
+	return &lasting{near: &load{done: a}, far: &load{done: b, asked: a}}
+}
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// server returns a server of the far end.
+func (l *lasting) server(sessions *rpc.SessionOptions, limits rpc.Limits) *rpc.Server {
+	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: sessions, Codecs: []codec.Codec{cbor.Codec}, Limits: limits, Logger: quiet})
 	srv.Register(LoadService(l.far))
-	stop := serve(srv, tr, ln)
-	conn, err := rpc.Dial(t.Context(), tr.scheme+"://"+ln.Addr().String(), &rpc.DialOptions{
+	return srv
+}
+
+// connect connects the near end. stop ends the server, or all of them.
+func (l *lasting) connect(t testing.TB, tr transport, addr string, dial dialFunc, limits rpc.Limits, srv *rpc.Server, stop func()) {
+	t.Helper()
+	conn, err := rpc.Dial(t.Context(), tr.scheme+"://"+addr, &rpc.DialOptions{
 		Codec: tr.codec, Services: []rpc.Service{LoadService(l.near)}, NetDial: dial, Resume: true, Limits: limits, Logger: quiet,
 		Reconnect: rpc.Reconnect{RetryFirst: true, MinDelay: time.Millisecond, MaxDelay: 10 * time.Millisecond},
 	})
@@ -65,13 +82,12 @@ func last(t testing.TB, tr transport, ln net.Listener, dial dialFunc, window tim
 		stop()
 		t.Fatal(err)
 	}
-	l.pair = &pair{NewLoadClient(conn), conn, srv, tr.scheme + "://" + ln.Addr().String()}
+	l.pair = &pair{NewLoadClient(conn), conn, srv, tr.scheme + "://" + addr}
 	l.stop = sync.OnceFunc(func() {
 		conn.Close()
 		stop()
 	})
 	t.Cleanup(l.stop)
-	return l
 }
 
 // serve accepts what comes until what it returns is called.
