@@ -125,12 +125,12 @@ func TestSize(t *testing.T) {
 		what, source string
 		most         int
 	}{
-		{"calls and streams from the server", `export { ` + calls + ` } from "./wirecall.ts"`, 7050},
-		{"with cursors", `export { ` + calls + `, follow } from "./wirecall.ts"`, 7350},
-		{"with notifications", `export { ` + calls + `, notify } from "./wirecall.ts"`, 7255},
-		{"with uploads", `export { ` + calls + `, upload } from "./wirecall.ts"`, 7805},
-		{"with serving", `export { ` + calls + `, serve } from "./wirecall.ts"`, 8660},
-		{"all", `export * from "./wirecall.ts"`, 9095},
+		{"calls and streams from the server", `export { ` + calls + ` } from "./wirecall.ts"`, 7230},
+		{"with cursors", `export { ` + calls + `, follow } from "./wirecall.ts"`, 7530},
+		{"with notifications", `export { ` + calls + `, notify } from "./wirecall.ts"`, 7435},
+		{"with uploads", `export { ` + calls + `, upload } from "./wirecall.ts"`, 7990},
+		{"with serving", `export { ` + calls + `, serve } from "./wirecall.ts"`, 8845},
+		{"all", `export * from "./wirecall.ts"`, 9285},
 		{"React's hooks", `export * from "./react.ts"`, 480},
 	} {
 		n := bundle(t, tt.source)

@@ -19,7 +19,10 @@ class Socket {
   readyState = 1;
   bufferedAmount = 0;
   sent = [];
-  constructor() { Socket.all.push(this); }
+  constructor(url) {
+    this.url = String(url);
+    Socket.all.push(this);
+  }
   send(frame) { this.sent.push(...frame.split("\n").map((line) => JSON.parse(line))); }
   close(code) { this.code ??= code; }
   async say(m) { this.onmessage?.({ data: JSON.stringify({ jsonrpc: "2.0", ...m }) }); await settle(); }
@@ -42,6 +45,57 @@ async function open(options = {}) {
   const connection = connect("ws://server", { WebSocket: Socket, ...options });
   return { connection, socket: await greet(hello) };
 }
+
+/** What is dialed after a redirect of hello. */
+async function dialedAfter(url, at, options = {}) {
+  reset();
+  Socket.all = [];
+  const connection = connect(url, { WebSocket: Socket, redirect: (to) => to.hostname === "n7.other", ...options });
+  const first = await greet({ at });
+  const next = Socket.all.at(-1);
+  const { code } = first;
+  connection.close();
+  assert.equal(code, 4000);
+  return next === first ? undefined : next.url;
+}
+
+test("a redirect is followed to the same host, below it, or where the page accepts it", async () => {
+  for (const [url, at] of [
+    ["wss://a.example/rpc", "wss://a.example:8443/n7"],
+    ["wss://a.example/rpc", "wss://n7.a.example/rpc"],
+    ["ws://a.example/rpc", "wss://n7.a.example/rpc"],
+    ["ws://a.example/rpc", "ws://n7.a.example/rpc"],
+    ["ws://127.0.0.1:8080/rpc", "ws://127.0.0.1:8081/rpc"],
+    ["wss://a.example/rpc", "wss://n7.other/rpc"],
+  ]) assert.equal(await dialedAfter(url, at), at);
+  for (const [url, at] of [
+    ["wss://a.example/rpc", "ws://a.example/rpc"],
+    ["wss://a.example/rpc", "ws://n7.other/rpc"],
+    ["wss://a.example/rpc", "https://a.example/rpc"],
+    ["wss://a.example/rpc", "javascript:alert(1)"],
+    ["wss://a.example/rpc", "/rpc"],
+    ["wss://a.example/rpc", "wss://example/rpc"],
+    ["wss://a.example/rpc", "wss://nota.example/rpc"],
+    ["wss://a.example/rpc", "wss://a.example.evil/rpc"],
+    ["wss://a.example/rpc", "wss://a.example@evil/rpc"],
+    ["ws://127.0.0.1/rpc", "ws://1.127.0.0.1/rpc"],
+    ["wss://a.example/rpc", 7],
+    ["wss://a.example/rpc", { href: "wss://a.example/rpc" }],
+  ]) assert.equal(await dialedAfter(url, at), url, String(at));
+});
+
+test("a server that is redirected to and does not answer is left for the first", async () => {
+  reset();
+  Socket.all = [];
+  const connection = connect("wss://a.example/rpc", { WebSocket: Socket, timeout: 10000 });
+  await greet({ at: "wss://n7.a.example/rpc" });
+  await advance(5000);
+  const third = await greet(hello);
+  assert.deepEqual(Socket.all.map((s) => s.url), ["wss://a.example/rpc", "wss://n7.a.example/rpc", "wss://a.example/rpc"]);
+  assert.equal(third.sent[0].params.redirect, undefined);
+  assert.equal(connection.state.phase, "connected");
+  connection.close();
+});
 
 test("a page that is left says goodbye", async () => {
   const { connection, socket } = await open();
