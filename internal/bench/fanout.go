@@ -88,13 +88,12 @@ func (*Control) Publish(p Publication, at *time.Time) error {
 // eventSize makes an event of 200 bytes or so as JSON.
 const eventSize = 160
 
-// fanouts are the works of -fanout.
-func fanouts(conns int) (all []Work) {
-	const streams = 10
+// fanouts are the works of -fanout and -wide.
+func fanouts(name string, conns, streams int) (all []Work) {
 	to := fmt.Sprintf("to %s subscribers, %d on each of %s connections", whole(conns*streams), streams, whole(conns))
 	for _, w := range []Work{
-		{Name: "fanout-1", Events: 1, Label: "1 event at a time", Title: "an event of 200 bytes at a time " + to},
-		{Name: "fanout-16", Events: 16, Label: "16 events at a time", Title: "16 events of 200 bytes at a time " + to},
+		{Name: name + "-1", Events: 1, Label: "1 event at a time", Title: "an event of 200 bytes at a time " + to},
+		{Name: name + "-16", Events: 16, Label: "16 events at a time", Title: "16 events of 200 bytes at a time " + to},
 	} {
 		w.Kind, w.Conns, w.Streams, w.Size = FanOut, conns, streams, eventSize
 		all = append(all, w)
@@ -102,9 +101,20 @@ func fanouts(conns int) (all []Work) {
 	return all
 }
 
+// timedOf is among how many subscribers one is whose deliveries are timed. It has no factor
+// in common with a number of connections.
+const timedOf = 7
+
+// A subscriber is a stream of a fan-out.
+type subscriber struct {
+	tally
+	timed bool
+	got   []time.Time // when it got what was published last, if it is timed
+}
+
 // A crowd is the subscribers of a fan-out.
 type crowd struct {
-	tallies []*tally
+	all     []*subscriber
 	missing atomic.Int64 // deliveries
 	last    chan time.Time
 	fails   chan error
@@ -125,7 +135,7 @@ func (j *Job) fanOut(ctx context.Context) (s Sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	warm, err := j.publish(c, j.Duration/warmth)
+	warm, _, err := j.publish(c, j.Duration/warmth)
 	if err != nil {
 		return s, err
 	}
@@ -133,10 +143,10 @@ func (j *Job) fanOut(ctx context.Context) (s Sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	var took []time.Duration
+	var took, each []time.Duration
 	err = j.count(&s, func() (n int64, err error) {
-		took, err = j.publish(c, j.Duration)
-		return int64(len(took)*j.Work.Events) * int64(len(c.tallies)), err
+		took, each, err = j.publish(c, j.Duration)
+		return int64(len(took)*j.Work.Events) * int64(len(c.all)), err
 	})
 	if err != nil {
 		return s, err
@@ -145,7 +155,8 @@ func (j *Job) fanOut(ctx context.Context) (s Sample, err error) {
 	used := after.since(before)
 	s.ServerCPU, s.ServerWrites = micros(used.CPU)/float64(s.Ops), float64(used.Writes)/float64(s.Ops)
 	s.Late = c.late()
-	s.P50, s.P99 = micros(quantile(took, 0.50)), micros(quantile(took, 0.99))
+	s.P50, s.P99 = micros(quantile(each, 0.50)), micros(quantile(each, 0.99))
+	s.Last50 = micros(quantile(took, 0.50))
 	return s, errors.Join(err, c.done((len(warm)+len(took))*j.Work.Events))
 }
 
@@ -157,11 +168,14 @@ func (j *Job) subscribe(ctx context.Context, clients []Client) (*crowd, error) {
 	c.missing.Store(int64(n))
 	f := Feed{N: live, Size: j.Work.Size}
 	for i := range n {
-		t := &tally{feed: f}
-		c.tallies = append(c.tallies, t)
+		sub := &subscriber{tally: tally{feed: f}, timed: i%timedOf == 0}
+		c.all = append(c.all, sub)
 		go func() {
 			c.fails <- clients[i%len(clients)].Items(ctx, f, func(it Item) error {
-				err := t.add(it)
+				err := sub.add(it)
+				if sub.timed {
+					sub.got = append(sub.got, time.Now())
+				}
 				if c.missing.Add(-1) == 0 {
 					c.last <- time.Now()
 				}
@@ -185,28 +199,37 @@ func (c *crowd) wait() (time.Time, error) {
 	}
 }
 
-// publish publishes for d, and once at least. It returns how long it took each
-// time until the last subscriber had all. Server and client read one clock.
-func (j *Job) publish(c *crowd, d time.Duration) (took []time.Duration, err error) {
+// publish publishes for d, and once at least. It returns how long it took each time until
+// the last subscriber had all, and how long each delivery took that is timed. Server and
+// client read one clock.
+func (j *Job) publish(c *crowd, d time.Duration) (took, each []time.Duration, err error) {
 	p := Publication{j.Work.Events, j.Work.Size}
 	for until := time.Now().Add(d); len(took) == 0 || time.Now().Before(until); {
-		c.missing.Store(int64(p.Events * len(c.tallies)))
+		c.missing.Store(int64(p.Events * len(c.all)))
+		for _, sub := range c.all {
+			sub.got = sub.got[:0]
+		}
 		var began time.Time
 		if err := j.server.Call("Control.Publish", p, &began); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		end, err := c.wait()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		took = append(took, end.Sub(began))
+		for _, sub := range c.all {
+			for _, at := range sub.got {
+				each = append(each, at.Sub(began))
+			}
+		}
 	}
-	return took, nil
+	return took, each, nil
 }
 
 // done says whether each subscriber got each of so many events once.
 func (c *crowd) done(events int) error {
-	for _, t := range c.tallies {
+	for _, t := range c.all {
 		t.feed.N = int64(events) + 1 // and the first item
 		if err := t.done(); err != nil {
 			return err
@@ -216,7 +239,7 @@ func (c *crowd) done(events int) error {
 }
 
 func (c *crowd) late() (n int64) {
-	for _, t := range c.tallies {
+	for _, t := range c.all {
 		n += t.late
 	}
 	return n

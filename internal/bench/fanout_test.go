@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,13 +13,13 @@ import (
 // streams of a process follow one board.
 func TestFanOut(t *testing.T) {
 	for _, p := range ours(fans) {
-		for _, w := range fanouts(3) {
+		for _, w := range slices.Concat(fanouts("fanout", 3, 10), fanouts("wide", 30, 1)) {
 			s := measure(Job{Peer: p.Name, Work: w})
 			if s.Err != "" {
 				t.Errorf("%s, %s: %s", p.Name, w.Name, s.Err)
 				continue
 			}
-			if want := int64(w.Events * w.Streams * w.Conns); s.Ops != want || s.P50 <= 0 || s.Rate <= 0 {
+			if want := int64(w.Events * w.Streams * w.Conns); s.Ops != want || s.P50 <= 0 || s.P50 > s.P99 || s.P99 > s.Last50 || s.Rate <= 0 {
 				t.Errorf("%s, %s: %+v, want %d deliveries", p.Name, w.Name, s, want)
 			}
 		}
@@ -57,13 +58,13 @@ func TestFollow(t *testing.T) {
 // A delivery that is lost, or that comes twice, is found out.
 func TestCrowdCountsDeliveries(t *testing.T) {
 	for events, right := range map[int]bool{1: false, 2: true, 3: false} {
-		t1 := &tally{feed: Feed{N: live}}
+		t1 := &subscriber{tally: tally{feed: Feed{N: live}}}
 		for seq := range int64(3) {
 			if err := t1.add(t1.feed.item(seq)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		c := &crowd{tallies: []*tally{t1}}
+		c := &crowd{all: []*subscriber{t1}}
 		if err := c.done(events); (err == nil) != right {
 			t.Errorf("two events, taken for %d: %v", events, err)
 		}

@@ -14,8 +14,8 @@ import (
 // A config is what the flags say.
 type config struct {
 	quick, check, list, md bool
-	growth, upload, fanout bool
-	costs                  bool
+	growth, upload         bool
+	fanout, wide, costs    bool
 	idle, rounds           int
 	duration               time.Duration
 	peers, works, charts   string
@@ -42,6 +42,7 @@ func main() {
 	flag.BoolVar(&c.growth, "growth", false, "measure calls/s and items/s as connections, calls in flight, sizes and load grow, instead")
 	flag.BoolVar(&c.upload, "upload", false, "measure an upload with calls beside it, instead")
 	flag.BoolVar(&c.fanout, "fanout", false, "measure events that go to 10,000 subscribers on 1,000 connections (with -quick a tenth), instead")
+	flag.BoolVar(&c.wide, "wide", false, "measure events that go to one subscriber on each of 10,000 connections (with -quick a tenth), instead")
 	flag.BoolVar(&c.costs, "costs", false, "measure what observers, metrics, traces, descriptions and the inspector cost wirecall, instead")
 	flag.IntVar(&c.idle, "idle", 0, "measure what so many idle `connections` cost, instead")
 	flag.StringVar(&c.publish, "publish", "", "measure everything, in fifteen minutes at most, and write the reports and charts to this `folder`")
@@ -118,10 +119,16 @@ func (c config) plan() (Plan, error) {
 			p.Rounds, p.Duration = 3, time.Second
 		}
 	case c.fanout:
-		p.Works, all, few, p.Rounds = fanouts(1000), fans, "wirecall-topic,wirecall-shared,wirecall,grpc,centrifuge,gws,raw-loop,raw-packed", 3
+		p.Works, all, few, p.Rounds = fanouts("fanout", 1000, 10), fans, "wirecall-topic,wirecall-shared,wirecall,grpc,centrifuge,gws,raw-loop,raw-packed", 3
 		p.Duration = time.Second
 		if c.quick {
-			p.Works, p.Duration, p.Limit = fanouts(100), 120*time.Millisecond, 20*time.Second
+			p.Works, p.Duration, p.Limit = fanouts("fanout", 100, 10), 120*time.Millisecond, 20*time.Second
+		}
+	case c.wide:
+		p.Works, all, few, p.Rounds = fanouts("wide", 10_000, 1), fans, "wirecall-topic,centrifuge,gws,raw-loop", 3
+		p.Duration = time.Second
+		if c.quick {
+			p.Works, p.Duration, p.Limit = fanouts("wide", 1000, 1), 120*time.Millisecond, 20*time.Second
 		}
 	case c.costs:
 		p.Works, all, p.Rounds, p.Limit, p.Costs = costWorks(), costs, costRounds, costLimit, true

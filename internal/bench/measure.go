@@ -36,7 +36,7 @@ type Sample struct {
 
 	Ops      int64   `json:",omitzero"` // calls or items
 	Rate     float64 `json:",omitzero"` // of them a second; of an upload, MiB a second
-	P50, P99 float64 `json:",omitzero"` // of calls
+	P50, P99 float64 `json:",omitzero"` // of calls, or of deliveries from publish on
 
 	// What one call or item took of client and server together.
 	CPU    float64 `json:",omitzero"`
@@ -53,6 +53,8 @@ type Sample struct {
 	Ahead            int64   `json:",omitzero"` // items sent and not consumed at the end
 	Ended            string  `json:",omitzero"` // why the stream ended before its time
 	Peak             float64 `json:",omitzero"` // MiB of RSS at most, client and server together; of an upload, by how much it grew
+
+	Last50 float64 `json:",omitzero"` // until the last subscriber of a fan-out had all
 
 	// What a delivery of a fan-out took of the server alone, or an idle connection
 	// in a second.

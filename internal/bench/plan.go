@@ -78,7 +78,7 @@ func (j Job) cost() time.Duration {
 	case Idle:
 		return surroundings + idleFor + time.Duration(w.Conns)*300*time.Microsecond
 	case FanOut:
-		return surroundings + d + d/warmth + time.Duration(w.Conns)*time.Millisecond
+		return surroundings + d + d/warmth + time.Duration(w.Conns)*(300+70*time.Duration(w.Streams))*time.Microsecond
 	}
 	return surroundings
 }

@@ -305,7 +305,7 @@ func (r *report) idle(w Work) {
 }
 
 func (r *report) fanOut(w Work) {
-	t := table{head: []string{"peer", "deliveries/s", "× " + fanFloor, "server CPU µs", "× " + fanFloor, "server writes", "both CPU µs", "last has it after ms"}}
+	t := table{head: []string{"peer", "deliveries/s", "× " + fanFloor, "server CPU µs", "× " + fanFloor, "server writes", "both CPU µs", "p50 ms", "p99 ms", "last has it after ms"}}
 	r.each(&t, w, func(p Peer) []string {
 		return []string{
 			r.mid(p, w, rate), r.samples.ratio(p.Name, fanFloor, w.Name, rate).String(),
@@ -313,6 +313,8 @@ func (r *report) fanOut(w Work) {
 			r.mid(p, w, func(s Sample) float64 { return s.ServerWrites }),
 			r.mid(p, w, cpu),
 			r.mid(p, w, func(s Sample) float64 { return s.P50 / 1000 }),
+			r.mid(p, w, func(s Sample) float64 { return s.P99 / 1000 }),
+			r.mid(p, w, func(s Sample) float64 { return s.Last50 / 1000 }),
 		}
 	})
 	r.table(w.Title+": each delivery", t)

@@ -31,7 +31,7 @@ func made(p Plan) (all Samples) {
 
 func plans(t *testing.T) (all []Plan) {
 	t.Helper()
-	for _, c := range []config{{}, {growth: true}, {upload: true}, {idle: 10}, {fanout: true}, {works: "beside"}, {peers: "wirecall"}} {
+	for _, c := range []config{{}, {growth: true}, {upload: true}, {idle: 10}, {fanout: true}, {wide: true}, {works: "beside"}, {peers: "wirecall"}} {
 		p, err := c.plan()
 		if err != nil {
 			t.Fatal(err)
