@@ -153,8 +153,15 @@ func (c *class) getAll(ctx context.Context, g directGet) (got answers, err error
 
 // request makes a request with many answers.
 func request(ctx context.Context, nc *nats.Conn, subject string, request []byte) (got answers, err error) {
-	inbox := nc.NewRespInbox()
-	sub, err := nc.SubscribeSync(inbox)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	inbox, arrived := nc.NewRespInbox(), make(chan *nats.Msg)
+	sub, err := nc.Subscribe(inbox, func(m *nats.Msg) { // SubscribeSync allocates half a megabyte
+		select {
+		case arrived <- m:
+		case <-ctx.Done():
+		}
+	})
 	if err != nil {
 		return got, err
 	}
@@ -163,7 +170,7 @@ func request(ctx context.Context, nc *nats.Conn, subject string, request []byte)
 		return got, err
 	}
 	for {
-		m, err := nextAnswer(ctx, sub)
+		m, err := nextAnswer(ctx, arrived)
 		if err != nil {
 			return answers{}, err
 		}
@@ -183,10 +190,15 @@ func request(ctx context.Context, nc *nats.Conn, subject string, request []byte)
 	}
 }
 
-func nextAnswer(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+func nextAnswer(ctx context.Context, arrived <-chan *nats.Msg) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	return sub.NextMsgWithContext(ctx)
+	select {
+	case m := <-arrived:
+		return m, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // recordOf returns a stored message, and how many there are behind it if that is known.
