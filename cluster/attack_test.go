@@ -162,6 +162,12 @@ func TestPermissions(t *testing.T) {
 		deny("nopublish", []string{"wc.t.>"}, nil),
 		deny("noread", []string{"$JS.API.DIRECT.GET.>"}, nil),
 	}
+	opts.Users = append(opts.Users, &server.User{Username: "enough", Password: "p", Permissions: &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: []string{
+			"wc.t.>", "$JS.API.STREAM.INFO.WC_T_t", "$JS.API.STREAM.CREATE.WC_T_t", "$JS.API.STREAM.UPDATE.WC_T_t", "$JS.API.DIRECT.GET.WC_T_t",
+		}},
+		Subscribe: &server.SubjectPermission{Allow: []string{"wc.l.>", "_INBOX.>"}},
+	}})
 	s, stop := startWith(t, opts)
 	defer stop()
 	as := func(user string) (topic.Bus, error) {
@@ -180,8 +186,15 @@ func TestPermissions(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if _, err := as("all"); err != nil {
+	enough, err := as("enough")
+	if err != nil {
 		t.Fatal(err)
+	}
+	to := topic.New[int](enough, "t.enough")
+	next := pull(t, to, "")
+	for i := range 3 {
+		publish(t, to, i)
+		wantEvent(t, next, i)
 	}
 	for user, subject := range map[string]string{"noapi": "$JS.API.STREAM.INFO.WC_T_t", "nocreate": "$JS.API.STREAM.UPDATE.WC_T_t", "nolive": "wc.l.t.>"} {
 		_, err := as(user)

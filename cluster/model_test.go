@@ -85,7 +85,11 @@ func model(t *testing.T, s *server.Server, class string, keep topic.Retention, f
 		return to.Subscribe(ctx, after), nil
 	}
 	if faulty {
-		m.Fault = func() { conns[rand.IntN(len(conns))].ForceReconnect() }
+		broken := conns
+		if keep.Age > 0 { // ids are remembered as long, which may be shorter than it takes to publish again
+			broken = conns[1:]
+		}
+		m.Fault = func() { broken[rand.IntN(len(broken))].ForceReconnect() }
 	}
 	if keep.Bytes == 0 { // which is of the class
 		go others(t, buses[2], class)

@@ -138,7 +138,7 @@ func (m *Model) again(ctx context.Context, id, v string) (at topic.Seq, err erro
 			break
 		}
 	}
-	if err != nil || m.Fault != nil {
+	if err != nil || m.Fault != nil || m.Retention.Age > 0 { // a bus may remember ids only so long
 		return at, err
 	}
 	second, err := m.to.PublishOnce(ctx, id, v)
