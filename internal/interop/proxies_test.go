@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/wirecall/wirecall/example/files"
+	"github.com/wirecall/wirecall/internal/relay"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/rpctest"
 )
@@ -34,22 +35,33 @@ var proxies = []proxy{
 	{"haproxy", []string{"haproxy", "-q", "-db", "-f"}, "%s\n"},
 }
 
-// start runs the proxy in front of two servers until the test is over, with other
-// timeouts if there are some, and returns its address.
-func (p proxy) start(t *testing.T, servers [2]*behind, timeouts string) (addr string) {
+// start runs the proxy in front of two servers until the test is over, with a change of
+// the configuration, and returns its address.
+func (p proxy) start(t *testing.T, servers [2]*behind, change func(config string) string) (addr string) {
 	t.Helper()
 	addr = freeAddr(t)
-	config := documented(t, p.name)
+	config := change(documented(t, p.name))
 	for i, port := range []string{"8081", "8082"} {
 		config = strings.ReplaceAll(config, "127.0.0.1:"+port, servers[i].addr)
 	}
 	config = strings.ReplaceAll(config, "127.0.0.1:8080", addr)
 	config = strings.ReplaceAll(config, "listen 8080", "listen "+addr)
-	if timeouts != "" {
-		config = regexp.MustCompile(`\b(60|90)s`).ReplaceAllString(config, timeouts)
-	}
 	start(t, p.command, strings.Replace(p.around, "%s", config, 1))
 	return addr
+}
+
+// unchanged is the configuration as the page has it.
+func unchanged(config string) string { return config }
+
+// shortTimeouts has timeouts of a second.
+func shortTimeouts(config string) string {
+	return regexp.MustCompile(`\b(60|90)s`).ReplaceAllString(config, "1s")
+}
+
+// noAffinity sends each connection to the next server.
+func noAffinity(config string) string {
+	config = regexp.MustCompile(`(?m)^ +(hash|cookie) .*\n| cookie \w+$`).ReplaceAllString(config, "")
+	return strings.ReplaceAll(config, "leastconn", "roundrobin")
 }
 
 // The configurations of docs/proxies.md pass a WebSocket and a POST on, with the Host
@@ -58,7 +70,7 @@ func (p proxy) start(t *testing.T, servers [2]*behind, timeouts string) (addr st
 func TestProxies(t *testing.T) {
 	for _, p := range proxies {
 		t.Run(p.name, func(t *testing.T) {
-			throughProxy(t, p.start(t, [2]*behind{newBehind(t, 0), newBehind(t, 0)}, ""))
+			throughProxy(t, p.start(t, [2]*behind{newBehind(t, 0), newBehind(t, 0)}, unchanged))
 		})
 	}
 }
@@ -74,7 +86,7 @@ func TestProxyTimeouts(t *testing.T) {
 		}{"pings": {900 * time.Millisecond, false}, "no pings": {time.Minute, true}} {
 			t.Run(p.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				addr := p.start(t, [2]*behind{newBehind(t, test.idle), newBehind(t, test.idle)}, "1s")
+				addr := p.start(t, [2]*behind{newBehind(t, test.idle), newBehind(t, test.idle)}, shortTimeouts)
 				var dials atomic.Int64
 				conn, err := dialProxy(t, addr, rpc.Limits{IdleTimeout: test.idle}, func(ctx context.Context, network, addr string) (net.Conn, error) {
 					dials.Add(1)
@@ -100,13 +112,85 @@ func TestProxyTimeouts(t *testing.T) {
 	}
 }
 
+// Without affinity a client finds its session at any of the servers, if those are nodes of
+// a cluster.
+func TestProxyWithoutAffinity(t *testing.T) {
+	for _, p := range proxies {
+		t.Run(p.name, func(t *testing.T) {
+			one, two := newPair(t)
+			servers := [2]*behind{newNode(t, one), newNode(t, two)}
+			network := &rpctest.Network{}
+			conn, err := dialProxy(t, p.start(t, servers, noAffinity), rpc.Limits{}, network.Dialer((&net.Dialer{}).DialContext))
+			if err != nil {
+				t.Fatal(err)
+			}
+			calc := NewCalcClient(conn)
+			for cuts := 0; cuts < 10 || one.links.Load()+two.links.Load() < 3; cuts++ {
+				if n, err := calc.Add(t.Context(), cuts, 1); n != cuts+1 || err != nil || conn.State().Session != 1 {
+					t.Fatalf("after %d cuts %d, %v, session %d", cuts, n, err, conn.State().Session)
+				}
+				network.Cut()
+			}
+			if servers[0].calls.Load() > 0 == (servers[1].calls.Load() > 0) {
+				t.Errorf("the servers have run %d and %d calls", servers[0].calls.Load(), servers[1].calls.Load())
+			}
+		})
+	}
+}
+
+// A pairNode is one of the two nodes of a cluster, which reach each other over TCP. It implements
+// relay.Nodes.
+type pairNode struct {
+	name  string
+	other *pairNode
+	ln    net.Listener
+	links atomic.Int64 // that were opened to it
+}
+
+func newPair(t *testing.T) (one, two *pairNode) {
+	one, two = &pairNode{name: "one"}, &pairNode{name: "two"}
+	one.other, two.other = two, one
+	for _, n := range []*pairNode{one, two} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ln.Close() })
+		n.ln = ln
+	}
+	return one, two
+}
+
+func (n *pairNode) Name() string      { return n.name }
+func (n *pairNode) URL(string) string { return "" }
+
+func (n *pairNode) Dial(ctx context.Context, node string) (net.Conn, error) {
+	if node != n.other.name {
+		return nil, relay.ErrGone
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", n.other.ln.Addr().String())
+}
+
+func (n *pairNode) Serve(f func(net.Conn)) {
+	go func() {
+		for {
+			link, err := n.ln.Accept()
+			if err != nil {
+				return
+			}
+			n.links.Add(1)
+			go f(link)
+		}
+	}()
+}
+
 // A client whose server shuts down goes on at the other, without a call that fails, though
 // the proxy would send it back to the first.
 func TestProxyDrain(t *testing.T) {
 	for _, p := range proxies {
 		t.Run(p.name, func(t *testing.T) {
 			servers := [2]*behind{newBehind(t, 0), newBehind(t, 0)}
-			addr := p.start(t, servers, "")
+			addr := p.start(t, servers, unchanged)
 			conn, err := dialProxy(t, addr, rpc.Limits{}, (&net.Dialer{}).DialContext)
 			if err != nil {
 				t.Fatal(err)
@@ -160,8 +244,18 @@ type behind struct {
 
 // newBehind returns a server with an IdleTimeout, or the default of it.
 func newBehind(t *testing.T, idle time.Duration) *behind {
+	return serveBehind(t, rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: rpc.Limits{IdleTimeout: idle}})
+}
+
+// newNode returns a server that is a node of a cluster.
+func newNode(t *testing.T, nodes relay.Nodes) *behind {
+	return serveBehind(t, rpc.ServerOptions{Sessions: &rpc.SessionOptions{Nodes: nodes}})
+}
+
+func serveBehind(t *testing.T, opts rpc.ServerOptions) *behind {
 	b := &behind{}
-	b.srv = rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{}, Limits: rpc.Limits{IdleTimeout: idle}, ServeInterceptors: []rpc.Interceptor{b.count}})
+	opts.ServeInterceptors = []rpc.Interceptor{b.count}
+	b.srv = rpc.NewServer(&opts)
 	b.srv.Register(files.StoreService(&files.Memory{}), CalcService(newBackend()))
 	b.ready.Store(true)
 	mux := http.NewServeMux()
@@ -232,7 +326,7 @@ func dialProxy(t *testing.T, addr string, limits rpc.Limits, dial func(ctx conte
 		Limits:     limits,
 		Header:     http.Header{"Authorization": {"Bearer ann's"}, "Origin": {"http://" + addr}},
 		HTTPClient: &http.Client{Jar: jar, Transport: &http.Transport{DialContext: dial}},
-		Reconnect:  rpc.Reconnect{RetryFirst: true}, // until the proxy listens
+		Reconnect:  rpc.Reconnect{RetryFirst: true, MinDelay: 10 * time.Millisecond}, // until the proxy listens
 	})
 	if err == nil {
 		t.Cleanup(func() { conn.Close() })
