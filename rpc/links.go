@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/wirecall/wirecall/internal/relay"
@@ -136,13 +137,15 @@ type remoteAddr struct{ network, text string }
 func (a remoteAddr) Network() string { return a.network }
 func (a remoteAddr) String() string  { return a.text }
 
-// formatAddr returns an address as text: its network, a space and its text.
-func formatAddr(a net.Addr) string { return a.Network() + " " + a.String() }
+// formatAddr returns an address as text for a header: its network, a space and its text,
+// which a header cannot have as it is if it is, for example, a path.
+func formatAddr(a net.Addr) string { return a.Network() + " " + url.PathEscape(a.String()) }
 
-// parseAddr returns the address that formatAddr has formatted, or nil for an empty text.
+// parseAddr returns the address that formatAddr has formatted, or nil for any other text.
 func parseAddr(text string) net.Addr {
-	network, addr, ok := strings.Cut(text, " ")
-	if !ok {
+	network, escaped, _ := strings.Cut(text, " ")
+	addr, err := url.PathUnescape(escaped)
+	if network == "" || err != nil {
 		return nil
 	}
 	if ap, err := netip.ParseAddrPort(addr); network == "tcp" && err == nil {

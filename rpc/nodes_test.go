@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"net"
 	"net/url"
 	"strings"
 	"testing"
@@ -376,17 +377,128 @@ func TestForwardedConnectionsCount(t *testing.T) {
 	})
 }
 
-// The owner has the address of the client, not that of the node.
+// The owner has the address of the client, whatever that is, and not that of the node.
 func TestAddressOfForwardedClient(t *testing.T) {
+	for _, addr := range []net.Addr{
+		&net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 4711},
+		&net.TCPAddr{IP: net.ParseIP("2001:db8::7"), Port: 4711},
+		&net.UnixAddr{Net: "unix", Name: "/tmp/a path\nof two lines é"},
+		&net.UnixAddr{Net: "unix"},
+	} {
+		t.Run(addr.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := startCluster(t, 2, nil, services()...)
+				token := c.all[0].raw(t, nil).openSession()
+				near, far := net.Pipe()
+				served := make(chan error, 1)
+				go func() { served <- c.all[1].srv.ServeConn(context.Background(), addressed{far, addr}) }()
+				p := newLinePeer(t, near)
+				p.send("%s", resumeRequest(token, 1))
+				p.receive(`"result"`)
+				for conn := range c.all[0].srv.Connections() {
+					if got := conn.RemoteAddr(); got == nil || got.Network() != addr.Network() || got.String() != addr.String() {
+						t.Errorf("the address of the client is %v", got)
+					}
+				}
+				near.Close()
+				<-served
+			})
+		})
+	}
+}
+
+// An addressed is a connection from an address.
+type addressed struct {
+	net.Conn
+	remote net.Addr
+}
+
+func (a addressed) RemoteAddr() net.Addr { return a.remote }
+
+// What a client sends over a pipe is judged by the owner, and the owner's word reaches
+// it.
+func TestBreachOverAPipe(t *testing.T) {
+	for name, test := range map[string]struct {
+		typ         websocket.MessageType
+		frame, want string
+	}{
+		"malformed":    {websocket.MessageText, "{", "4500 parse error: malformed JSON at byte 1"},
+		"resume again": {websocket.MessageText, resumeRequest("n1.a.b", 2) + "\n" + resumeRequest("n1.a.b", 3), ""},
+		"binary":       {websocket.MessageBinary, "{}", "4500 a frame is binary: this connection uses text"},
+		"counted":      {websocket.MessageText, `{"jsonrpc":"2.0","method":"$/ack","params":[0,9]}`, "4501 the peers have counted differently: frame 1 is numbered 9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := startCluster(t, 2, nil, services()...)
+				token := c.all[0].raw(t, nil).openSession()
+				p := c.all[1].raw(t, nil)
+				p.ask(resumeRequest(token, 1))
+				p.send(test.typ, test.frame)
+				if test.want == "" {
+					if got := strings.Join(p.receiveAll(), "\n"); strings.Count(got, "-32601") != 2 {
+						t.Errorf("answered with %s", got)
+					}
+					return
+				}
+				if got := p.closeStatus(); got != test.want {
+					t.Errorf("closed with %s, want %s", got, test.want)
+				}
+				time.Sleep(2 * time.Second)
+				if n := c.all[0].sessions(); n != 0 {
+					t.Errorf("the owner has %d sessions", n)
+				}
+			})
+		})
+	}
+}
+
+// The last of several sockets has the session, whatever nodes they lead to.
+func TestTakeoverThroughNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := startCluster(t, 3, nil, services()...)
+		last := c.all[0].raw(t, nil)
+		token := last.openSession()
+		for attempt, i := range []int{1, 2, 1, 0, 2} {
+			next := c.all[i].raw(t, nil)
+			if got := next.ask(resumeRequest(token, attempt+1)); !strings.HasPrefix(got, `{"jsonrpc":"2.0","id":1,"result":{"received":`) {
+				t.Fatalf("socket %d: %s", attempt, got)
+			}
+			if err := last.ended(); websocket.CloseStatus(err) != -1 {
+				t.Errorf("the socket before, want a cut: %v", err)
+			}
+			last = next
+		}
+		if got := last.ask(`{"jsonrpc":"2.0","id":2,"method":"Test.Add","params":[1,2]}`); !strings.Contains(got, `"result":3`) {
+			t.Errorf("over the last: %s", got)
+		}
+	})
+}
+
+// Messages of any size that the owner allows cross a pipe, and so do streams that are
+// left.
+func TestLargeMessagesOverAPipe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := startCluster(t, 2, nil, services()...)
-		forwarded := c.all[1].raw(t, nil)
-		token := c.all[0].raw(t, nil).openSession()
-		forwarded.ask(resumeRequest(token, 1))
-		for conn := range c.all[0].srv.Connections() {
-			if addr := conn.RemoteAddr(); addr == nil || !strings.HasPrefix(addr.String(), "client:") {
-				t.Errorf("the address of the client is %v", addr)
+		subject := NewSubjectClient(forwarded(t, c, nil))
+		text := strings.Repeat("x", 900_000)
+		if got, err := subject.Say(t.Context(), text); got != text || err != nil {
+			t.Errorf("a large message: %v", err)
+		}
+		if got, err := subject.Big(t.Context(), 1_000_000); len(got) != 1_000_000 || err != nil {
+			t.Errorf("a large result: %v", err)
+		}
+		blobs, err := subject.Blobs(t.Context(), 1000, 100_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for blob, err := range blobs {
+			if len(blob) != 100_000 || err != nil {
+				t.Fatalf("an item: %d bytes, %v", len(blob), err)
 			}
+			break
+		}
+		if err := subject.Nothing(t.Context()); err != nil {
+			t.Error(err)
 		}
 	})
 }
