@@ -9,7 +9,12 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/wirecall/wirecall/cluster"
+	"github.com/wirecall/wirecall/codec"
+	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/internal/doorbell"
+	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/presence"
+	"github.com/wirecall/wirecall/rpc/rpctest"
 	"github.com/wirecall/wirecall/rpc/topic"
 )
 
@@ -57,6 +62,64 @@ func TestLobbyOf(t *testing.T) {
 	members, err := presence.New[int](lobbies[1], "chess").Members(t.Context())
 	if len(members) != 1 || members[0].Who != "ann" || members[0].Value != 7 || err != nil {
 		t.Errorf("in the game are %v, %v", members, err)
+	}
+}
+
+// serveHouse makes a server on a node of the cluster that has this secret.
+func serveHouse(ctx context.Context, nc *nats.Conn, secret []byte) (*rpc.Server, *cluster.Node, error) {
+	node, err := cluster.Join(ctx, nc, &cluster.NodeOptions{Secret: secret})
+	if err != nil {
+		return nil, nil, err
+	}
+	srv := rpc.NewServer(&rpc.ServerOptions{Codecs: []codec.Codec{cbor.Codec}, Sessions: &rpc.SessionOptions{Nodes: node.Sessions()}})
+	srv.Register(doorbell.HouseService(&doorbell.Server{Node: node}))
+	return srv, node, nil
+}
+
+// bell is a device of a resident.
+type bell struct{ heard chan string }
+
+func (b bell) Ring(_ context.Context, visitor string) (bool, error) { return visitor != "wolf", nil }
+
+func (b bell) Hear(_ context.Context, text string) error {
+	b.heard <- text
+	return nil
+}
+
+// What people.md shows rings where the resident is.
+func TestServeHouse(t *testing.T) {
+	s, stop := start(t, t.TempDir(), server.RANDOM_PORT)
+	t.Cleanup(stop)
+	at := func(b bell) *doorbell.HouseClient { // a client of a node of its own
+		nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(nc.Close)
+		srv, node, err := serveHouse(t.Context(), nc, []byte(strings.Repeat("s", 32)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(node.Close)
+		return doorbell.NewHouseClient(rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{Services: []rpc.Service{doorbell.BellService(b)}}))
+	}
+	phone, laptop := bell{make(chan string, 1)}, bell{make(chan string, 1)}
+	visitor := at(bell{})
+	if opens, err := visitor.Visit(t.Context(), "ann", "bob"); opens || rpc.CodeOf(err) != rpc.CodeUnavailable {
+		t.Error(opens, err)
+	}
+	for _, b := range []bell{phone, laptop} {
+		if err := at(b).MoveIn(t.Context(), "ann"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for who, want := range map[string]bool{"bob": true, "wolf": false} {
+		if opens, err := visitor.Visit(t.Context(), "ann", who); opens != want || err != nil {
+			t.Error(who, opens, err)
+		}
+	}
+	if n, err := visitor.Shout(t.Context(), "ann", "hello"); n != 2 || err != nil || <-phone.heard != "hello" || <-laptop.heard != "hello" {
+		t.Error(n, err)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/wirecall/wirecall/cluster/internal/members"
+	"github.com/wirecall/wirecall/cluster/internal/people"
 	"github.com/wirecall/wirecall/internal/relay"
 )
 
@@ -76,6 +77,7 @@ type Node struct {
 	running sync.WaitGroup
 	subs    []*nats.Subscription
 	links   *links
+	people  *people.People
 	stored  struct {
 		once     sync.Once
 		*entries // set by the first use
@@ -179,6 +181,8 @@ func (n *Node) join(ctx context.Context) error {
 	if err := n.startLinks(); err != nil {
 		return err
 	}
+	n.people = n.newPeople()
+	n.handle(peopleService, n.people.Serve)
 	n.running.Go(n.run)
 	if err := n.joined(ctx); err != nil {
 		return err
@@ -193,6 +197,7 @@ func (n *Node) join(ctx context.Context) error {
 // run renews the node's lease until the node ends, and breaks its links then.
 func (n *Node) run() {
 	n.cancel(named(n.members.Run(n.ctx)))
+	n.people.Close()
 	n.links.close()
 }
 
@@ -325,6 +330,9 @@ func (n *Node) Close() {
 // end waits until nothing of the node runs, and takes it out of the cluster.
 func (n *Node) end() {
 	n.running.Wait()
+	if n.people != nil {
+		n.people.Close()
+	}
 	if n.links != nil {
 		n.links.close()
 	}

@@ -72,7 +72,7 @@ func isPage(name string) bool {
 func TestSnippets(t *testing.T) {
 	var code []string
 	for _, name := range found(t, func(name string) bool {
-		return path.Ext(name) == ".go" && (strings.HasPrefix(name, "example/") || strings.HasPrefix(name, "docs/") || strings.HasPrefix(name, "otelrpc/example/") || strings.HasPrefix(name, "mcprpc/example/") || name == "cluster/example_test.go" || name == "rpc/example_test.go")
+		return path.Ext(name) == ".go" && (strings.HasPrefix(name, "example/") || strings.HasPrefix(name, "docs/") || strings.HasPrefix(name, "otelrpc/example/") || strings.HasPrefix(name, "mcprpc/example/") || name == "cluster/example_test.go" || name == "internal/doorbell/doorbell.go" || name == "rpc/example_test.go")
 	}) {
 		code = append(code, strings.Split(contents(t, name), "\n")...)
 	}

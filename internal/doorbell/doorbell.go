@@ -1,0 +1,71 @@
+// Package doorbell is the contract that docs/people.md shows, and its server. The module
+// cluster tests it on several nodes.
+package doorbell
+
+import (
+	"context"
+
+	"github.com/wirecall/wirecall/rpc"
+)
+
+//go:generate go tool wirecall gen
+
+// House is what the server serves.
+//
+//wirecall:service
+type House interface {
+	// MoveIn makes the caller's bell ring when somebody visits a resident.
+	MoveIn(ctx context.Context, resident string) error
+
+	// Visit rings at a resident's, wherever she is. It returns whether she opens.
+	Visit(ctx context.Context, resident, visitor string) (opens bool, err error)
+
+	// Shout says something at all devices of a resident. It returns how many there are.
+	Shout(ctx context.Context, resident, text string) (devices int, err error)
+}
+
+// Bell is what the clients of residents serve.
+//
+//wirecall:service
+type Bell interface {
+	// Ring returns whether to open.
+	Ring(ctx context.Context, visitor string) (opens bool, err error)
+
+	// Hear is called with what somebody has shouted.
+	//
+	//wirecall:notify
+	Hear(ctx context.Context, text string) error
+}
+
+// People is what the server needs of a cluster's node.
+type People interface {
+	Bind(ctx context.Context, name string) error
+	Peer(name string) rpc.Caller
+	Peers(ctx context.Context, name string) ([]rpc.Caller, error)
+}
+
+// A Server serves House on one node.
+type Server struct {
+	Node People
+}
+
+// MoveIn implements House.
+func (s *Server) MoveIn(ctx context.Context, resident string) error {
+	return s.Node.Bind(ctx, "resident."+resident)
+}
+
+// Visit implements House.
+func (s *Server) Visit(ctx context.Context, resident, visitor string) (bool, error) {
+	return NewBellClient(s.Node.Peer("resident."+resident)).Ring(ctx, visitor)
+}
+
+// Shout implements House.
+func (s *Server) Shout(ctx context.Context, resident, text string) (int, error) {
+	devices, err := s.Node.Peers(ctx, "resident."+resident)
+	for _, device := range devices {
+		if err := NewBellClient(device).Hear(ctx, text); err != nil && !rpc.NotRun(err) {
+			return 0, err
+		}
+	}
+	return len(devices), err
+}
