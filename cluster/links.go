@@ -80,9 +80,10 @@ func (n *Node) startLinks() error {
 	return n.subscribe(n.subject("link", n.opts.Name, "*"), n.links.receive)
 }
 
-// dial opens a link to a service of a node. If there is no such node, the error wraps
-// relay.ErrGone. While a node that holds its lease cannot be reached, which may be so after
-// a restart of NATS, it is tried again until ctx ends.
+// dial opens a link to a service of a node. If the node neither holds its lease nor can be
+// reached, the error wraps relay.ErrGone. One that was taken for gone, and is there, can be.
+// While a node that holds its lease cannot be reached, which may be so after a restart of
+// NATS, it is tried again until ctx ends.
 func (n *Node) dial(ctx context.Context, node, service string) (net.Conn, error) {
 	c, err := n.links.dial(ctx, node, service)
 	if err != nil {
@@ -100,6 +101,9 @@ func (n *Node) handle(service string, f func(net.Conn)) {
 }
 
 func (l *links) dial(ctx context.Context, node, service string) (net.Conn, error) {
+	if !relay.ValidName(node) {
+		return nil, relay.ErrGone
+	}
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		c, err := l.tryDial(ctx, node, service)
 		switch {
@@ -107,6 +111,8 @@ func (l *links) dial(ctx context.Context, node, service string) (net.Conn, error
 			return nil, errors.Join(context.Cause(ctx), err)
 		case err == nil || final(err):
 			return c, err
+		case !l.node.alive(node):
+			return nil, relay.ErrGone
 		}
 		select {
 		case <-time.After(pause):
@@ -117,7 +123,7 @@ func (l *links) dial(ctx context.Context, node, service string) (net.Conn, error
 
 // final reports whether it is useless to dial again.
 func final(err error) bool {
-	for _, e := range []error{relay.ErrGone, nodelink.ErrNoService, nodelink.ErrStranger, errTooMany, errNotHere} {
+	for _, e := range []error{nodelink.ErrNoService, nodelink.ErrStranger, errTooMany, errNotHere} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -139,10 +145,6 @@ func (l *links) tryDial(ctx context.Context, node, service string) (net.Conn, er
 	e, err := l.add(o.Link, dialing, node, service)
 	if err != nil {
 		return nil, err
-	}
-	if !l.node.alive(node) { // from now on breakGone looks after it
-		e.Break(relay.ErrGone)
-		return nil, relay.ErrGone
 	}
 	if err := l.ask(e, o); err != nil {
 		e.Break(err)

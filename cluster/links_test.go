@@ -141,7 +141,7 @@ func (l *links) count() int {
 func TestDialNobody(t *testing.T) {
 	s := startNATS(t, server.RANDOM_PORT)
 	a, b := joinTwo(t, s)
-	for _, name := range []string{"nobody", strings.Repeat("n", 64)} {
+	for _, name := range []string{"nobody", strings.Repeat("n", 64), "", "*", ">", "b.open", "b c"} {
 		if _, err := a.dial(t.Context(), name, "echo"); !errors.Is(err, relay.ErrGone) {
 			t.Errorf("dial %s: %v", name, err)
 		}
@@ -158,6 +158,29 @@ func TestDialNobody(t *testing.T) {
 	if _, err := a.dial(t.Context(), "a", "echo"); err == nil {
 		t.Error("a closed node dials")
 	}
+}
+
+// A node that another does not know, or has taken for gone, is reached if it is there.
+func TestDialUnknown(t *testing.T) {
+	s := startNATS(t, server.RANDOM_PORT, func(o *server.Options) {
+		o.Users = []*server.User{
+			{Username: "b", Password: "p"},
+			{Username: "a", Password: "p", Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"wc.node.ask"}}}},
+		}
+	})
+	b, err := tryJoin(t, connectNATS(t, s, nats.UserInfo("b", "p")), NodeOptions{Name: "b", LeaseTime: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.handle("echo", echo)
+	a, err := tryJoin(t, connectNATS(t, s, nats.UserInfo("a", "p"), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})), NodeOptions{Name: "a", LeaseTime: 3 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.alive("b") {
+		t.Fatal("a knows b")
+	}
+	exchange(t, mustDial(t, a, "b", "echo"), 10)
 }
 
 // Close breaks the links of a node, at both ends.
@@ -365,25 +388,15 @@ func TestLinkOfStranger(t *testing.T) {
 	log, other := newTestLog(), newTestLog()
 	b := joinNode(t, s, NodeOptions{Name: "b", Logger: slog.New(log)})
 	b.handle("echo", echo)
-	stranger := joinNode(t, s, NodeOptions{Name: "x", Secret: []byte(strings.Repeat("x", 32)), Logger: slog.New(other)})
-	if _, err := stranger.dial(t.Context(), "b", "echo"); !errors.Is(err, relay.ErrGone) {
+	stranger := joinNode(t, s, NodeOptions{Name: "x", Secret: []byte(strings.Repeat("x", 32)), Logger: slog.New(other), LeaseTime: 3 * time.Second})
+	if _, err := stranger.dial(t.Context(), "b", "echo"); !errors.Is(err, nodelink.ErrStranger) {
 		t.Errorf("a stranger dials: %v", err)
-	}
-	// It asks for a link all the same.
-	e, err := stranger.links.add("id", dialing, "b", "echo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := stranger.links.ask(e, opening{Link: "id", From: "x", Service: "echo"}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := stranger.links.identity.Client(t.Context(), e, serviceName("b", "echo")); !errors.Is(err, nodelink.ErrStranger) {
-		t.Errorf("a stranger's link: %v", err)
 	}
 	if line := log.wait(t, "different secrets"); !strings.Contains(line, "the same NodeOptions.Secret") || strings.Contains(line, "ssss") {
 		t.Errorf("b has logged %s", line)
 	}
-	other.wait(t, "not authentic")
+	other.wait(t, "not authentic") // while it joined
+	other.wait(t, "different secrets")
 }
 
 // Openings beyond a bound are refused, and those that stay half open end.
