@@ -51,7 +51,6 @@ func newParty(t *testing.T, s *site, r *rand.Rand, guests int) *party {
 func (p *party) work(g *guest, r *rand.Rand) error {
 	for !p.over.Load() {
 		err := g.settle(p.t.Context())
-		began := time.Now()
 		for err == nil && !p.over.Load() {
 			var items int
 			items, err = g.work(p.t.Context(), r)
@@ -62,7 +61,7 @@ func (p *party) work(g *guest, r *rand.Rand) error {
 				break
 			}
 		}
-		if err != nil && !p.mayFail(g, began, err) {
+		if err != nil && !p.mayFail(g, err) {
 			return err
 		}
 	}
@@ -79,14 +78,19 @@ func (p *party) killing(node string) {
 	p.killed[node] = time.Now()
 }
 
-// mayFail reports whether the node of a guest was killed since a time, so that work may have
-// failed.
-func (p *party) mayFail(g *guest, since time.Time, err error) bool {
+// mayFail reports whether the node that has the session of a guest was killed, so that work
+// may have failed. A session whose guest does not know its node yet may be on any.
+func (p *party) mayFail(g *guest, err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	node, _, _ := strings.Cut(g.node, "-")
-	at := p.killed[node]
-	if at.Before(since) || !errors.Is(err, rpc.CodeSessionLost) && !errors.Is(err, rpc.CodeUnavailable) {
+	var at time.Time
+	for name, when := range p.killed {
+		if (node == name || node == "") && when.After(at) {
+			at = when
+		}
+	}
+	if !at.After(g.settled) || !errors.Is(err, rpc.CodeSessionLost) && !errors.Is(err, rpc.CodeUnavailable) {
 		return false
 	}
 	p.lost.Add(1)
@@ -151,9 +155,13 @@ func (p *party) check(reports []Report) {
 
 // settle learns in which session a guest works, and which node has it.
 func (g *guest) settle(ctx context.Context) (err error) {
+	g.node, g.settled = "", time.Time{}
 	for {
+		began := time.Now()
 		g.session = g.conn.State().Session
-		g.node, _, err = NewBoardClient(g.conn).Nodes(ctx)
+		if g.node, _, err = NewBoardClient(g.conn).Nodes(ctx); err == nil {
+			g.settled = began
+		}
 		if err != nil || g.conn.State().Session == g.session {
 			return err
 		}

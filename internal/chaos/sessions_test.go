@@ -17,9 +17,10 @@ import (
 type guest struct {
 	name    string
 	conn    *rpc.Conn
-	session int    // in which it works
-	node    string // which has the session
-	calls   int    // the ids of its calls are its name and 1 to calls
+	session int       // in which it works
+	node    string    // which has the session, or empty if it does not know
+	settled time.Time // when it learned that, or zero
+	calls   int       // the ids of its calls are its name and 1 to calls
 	notes   int
 	pieces  atomic.Int64 // of work
 }
