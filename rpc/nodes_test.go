@@ -262,8 +262,8 @@ func TestOwnerUnreachable(t *testing.T) {
 				c.behind.Store(&others)
 				c.cut()
 				synctest.Wait()
-				time.Sleep(time.Second)
-				if st := conn.State(); st.Phase != rpc.Detached {
+				time.Sleep(7 * time.Second)
+				if st := conn.State(); st.Phase != rpc.Detached || !strings.Contains(st.Cause.Error(), "the node that has the session cannot be reached") {
 					t.Errorf("while no node reaches the owner: %+v", st)
 				}
 				for _, n := range c.all {

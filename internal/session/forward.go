@@ -57,9 +57,10 @@ func (o *Opening) redirect(id []byte, at string) error {
 }
 
 // ask sends a request to resume to another node and returns the frame of its answer, with
-// the link if the node accepts it.
+// the link if the node accepts it. It takes half of the handshake timeout at most: the
+// client, which waits for all of that, must get an answer.
 func (o *Opening) ask(node string, frame []byte) (link transport.Transport, answer []byte, err error) {
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(o.ctx), o.Limits.HandshakeTimeout, errNodeSilent)
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(o.ctx), o.Limits.HandshakeTimeout/2, errNodeSilent)
 	defer cancel()
 	if err := o.abortWith(cancel); err != nil {
 		return nil, nil, err
