@@ -140,12 +140,14 @@ func (h *hub[T]) pushNew(ctx context.Context) bool {
 		for _, g := range h.advance(Place{}) {
 			g.unpark()
 		}
+		clear(h.lacking)
 		return false
 	}
 	if len(records) == 0 {
 		return false
 	}
 	h.push(at.Epoch, records, h.advance(Place{at.Epoch, records[len(records)-1].Number}))
+	clear(h.lacking) // sessions may end before the next event
 	return true
 }
 
@@ -155,7 +157,6 @@ func (h *hub[T]) advance(to Place) []*group[T] {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.at = to
-	clear(h.lacking)
 	h.lacking = slices.AppendSeq(h.lacking[:0], maps.Values(h.groups))
 	return h.lacking
 }

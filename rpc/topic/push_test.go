@@ -40,8 +40,8 @@ func TestFedOverManyConnections(t *testing.T) {
 				t.Errorf("subscription %d has got %q", i, got())
 			}
 		}
-		if n := producers(); n != 0 {
-			t.Errorf("%d goroutines for 300 subscriptions", n)
+		if producers() != 0 || topic.Held() != 0 {
+			t.Errorf("%d goroutines for 300 subscriptions; a hub holds %d sessions", producers(), topic.Held())
 		}
 		p.close(t)
 	})
