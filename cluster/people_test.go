@@ -20,6 +20,7 @@ import (
 
 	"github.com/wirecall/wirecall/codec"
 	"github.com/wirecall/wirecall/codec/cbor"
+	"github.com/wirecall/wirecall/internal/racing"
 	"github.com/wirecall/wirecall/internal/toolbox"
 	"github.com/wirecall/wirecall/rpc"
 	"github.com/wirecall/wirecall/rpc/rpctest"
@@ -343,37 +344,44 @@ func TestPeopleNATSRestarts(t *testing.T) {
 
 // Any number of users are called from any node, while their sockets are cut.
 func TestPeopleThousand(t *testing.T) {
+	n := 1000
+	if racing.Detector { // which takes ten times as long
+		n = 200
+	}
 	s := startJetStream(t, server.RANDOM_PORT)
 	places := []*place{newPlace(t, s, NodeOptions{}), newPlace(t, s, NodeOptions{}), newPlace(t, s, NodeOptions{})}
-	const users = 1000
-	network := new(rpctest.Network)
-	dialer := new(net.Dialer)
-	all := make([]*tools, users)
-	var bound sync.WaitGroup
-	for i := range all {
-		all[i] = newTools(fmt.Sprint(i))
-		bound.Go(func() {
-			places[i%3].client(t, rpc.DialOptions{Resume: true, Reconnect: rpc.Reconnect{MaxDelay: 50 * time.Millisecond}, NetDial: network.Dialer(dialer.DialContext)}, all[i], fmt.Sprint("user.", i))
-		})
+	users := make([]*tools, n)
+	network, dialer := new(rpctest.Network), new(net.Dialer)
+	each := func(f func(i int)) { // with some at once
+		var all sync.WaitGroup
+		for w := range 16 {
+			all.Go(func() {
+				for i := w; i < len(users); i += 16 {
+					f(i)
+				}
+			})
+		}
+		all.Wait()
 	}
-	bound.Wait()
-	var callers sync.WaitGroup
-	for w := range 16 {
-		callers.Go(func() {
-			for i := w; i < users; i += 16 {
-				for _, p := range places {
-					if sum, err := p.call(fmt.Sprint("user.", i)).Add(t.Context(), int64(i), 1); sum != int64(i)+1 || err != nil {
-						t.Errorf("user %d: %d, %v", i, sum, err)
-					}
-				}
-				if i%500 == 0 {
-					network.Cut()
-				}
+	each(func(i int) {
+		opts := rpc.DialOptions{Resume: true, Reconnect: rpc.Reconnect{MaxDelay: 50 * time.Millisecond}}
+		if i%10 == 0 { // as many as can all be back soon
+			opts.NetDial = network.Dialer(dialer.DialContext)
+		}
+		users[i] = newTools(fmt.Sprint(i))
+		places[i%3].client(t, opts, users[i], fmt.Sprint("user.", i))
+	})
+	each(func(i int) {
+		for _, p := range places {
+			if sum, err := p.call(fmt.Sprint("user.", i)).Add(t.Context(), int64(i), 1); sum != int64(i)+1 || err != nil {
+				t.Errorf("user %d: %d, %v", i, sum, err)
 			}
-		})
-	}
-	callers.Wait()
-	for i, tools := range all {
+		}
+		if i%100 == 0 {
+			network.Cut()
+		}
+	})
+	for i, tools := range users {
 		if ran := tools.ran.Load(); ran != 3 {
 			t.Errorf("the calls of user %d have run %d times", i, ran)
 		}
