@@ -68,6 +68,8 @@ type Bus struct {
 	prefix  string
 	classes map[string]*class // by name
 
+	livePrefix string // of the subjects of live messages
+
 	quiet   time.Duration   // see the constant
 	live    chan *nats.Msg  // what was stored in followed topics
 	deliver func(*nats.Msg) // takes what live has
@@ -112,7 +114,7 @@ func newBus(nc *nats.Conn, opts *BusOptions) (*Bus, error) {
 	if opts.Prefix != "" {
 		b.prefix = opts.Prefix
 	}
-	b.deliver = b.receive
+	b.deliver, b.livePrefix = b.receive, b.subject("l", "")
 	b.period.Store(newPeriod())
 	return b, nil
 }

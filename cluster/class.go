@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/wirecall/wirecall/rpc/topic"
@@ -127,7 +128,7 @@ func counted(info *jetstream.StreamInfo, next int64) map[string]string {
 // published live, of which each follower would learn nothing.
 func (c *class) mayFollow(ctx context.Context, name string) error {
 	live := c.bus.subject("l", name) + ".>"
-	sub, err := c.bus.nc.SubscribeSync(live)
+	sub, err := c.bus.nc.Subscribe(live, func(*nats.Msg) {})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -91,7 +92,7 @@ func (b *Bus) follower(name string) *follower {
 
 // receive gives a live message to the follower of its topic. It does not wait.
 func (b *Bus) receive(m *nats.Msg) {
-	f := b.follower(m.Subject[len(b.subject("l", "")):])
+	f := b.follower(strings.TrimPrefix(m.Subject, b.livePrefix))
 	if f == nil || f.class == nil {
 		return
 	}
