@@ -59,10 +59,16 @@ func (b *Bus) untilCheck() time.Duration { return b.quiet/4 + rand.N(b.quiet/4) 
 func (b *Bus) run(status <-chan nats.Status) {
 	timer := time.NewTimer(b.untilCheck())
 	defer timer.Stop()
+	overflow := false
 	for {
 		select {
 		case m := <-b.live:
+			overflow = overflow || len(b.live) >= cap(b.live)-1
 			b.deliver(m)
+			if overflow && len(b.live) == 0 { // some may have been dropped
+				overflow = false
+				go b.check(all)
+			}
 		case s := <-status:
 			switch s {
 			case nats.CLOSED:

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
 	"github.com/wirecall/wirecall/cluster"
 	"github.com/wirecall/wirecall/rpc/topic"
@@ -67,6 +69,44 @@ func TestReadersThatKeepUp(t *testing.T) {
 	t.Logf("%d requests for %d events; %.0f deliveries a second", requests, events-2, float64(readers*(events-2))/took.Seconds())
 	if requests > 0 {
 		t.Errorf("%d requests", requests)
+	}
+}
+
+// Where more is published than a process takes, what is dropped is read at once.
+func TestLiveMessagesOverflow(t *testing.T) {
+	const events = 3000
+	s, stop := start(t, t.TempDir(), server.RANDOM_PORT)
+	defer stop()
+	opts := &cluster.BusOptions{Classes: map[string]topic.Retention{"t": {Events: events}}}
+	release, dropped := make(chan struct{}), make(chan struct{})
+	drop := sync.OnceFunc(func() { close(dropped) })
+	nc, err := nats.Connect(s.ClientURL(), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		if errors.Is(err, nats.ErrSlowConsumer) {
+			drop()
+		}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	bus, err := cluster.NewFaultyBus(t.Context(), nc, opts, time.Hour, func(*nats.Msg, func(*nats.Msg)) {
+		<-release // and none is delivered, so that a check alone shows them
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := topic.New[int](open(t, connectTo(t, s), topic.Retention{Events: events}), "t")
+	next := pull(t, topic.New[int](bus, "t"), "")
+	for i := range events {
+		publish(t, to, i)
+		if i == 0 {
+			wantEvent(t, next, 0)
+		}
+	}
+	<-dropped
+	close(release)
+	for i := 1; i < events; i++ {
+		wantEvent(t, next, i)
 	}
 }
 
