@@ -3,10 +3,12 @@ package rpc_test
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,6 +182,34 @@ func TestCredentialsOfForwardedClients(t *testing.T) {
 			t.Errorf("when they have expired, want a cut: %v", err)
 		}
 	})
+}
+
+// A client can have a node dial others a few times for each of its sockets, and no more.
+func TestDialsForASocket(t *testing.T) {
+	for name, fails := range map[string]error{"unreachable": errors.New("no link"), "refused": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := startCluster(t, 2, byToken, services()...)
+				token := c.all[0].raw(t, bearer("ann")).openSession()
+				var dials atomic.Int64
+				count := func(context.Context) error { dials.Add(1); return fails }
+				c.all[1].dialing.Store(&count)
+				p := c.all[1].raw(t, bearer("bob"))
+				for attempt := range 10 {
+					if p.ws.Write(t.Context(), websocket.MessageText, []byte(resumeRequest(token, attempt+1))) != nil {
+						break
+					}
+					synctest.Wait()
+				}
+				if err := p.ended(); websocket.CloseStatus(err) != 4500 {
+					t.Errorf("the socket has ended with %v", err)
+				}
+				if n := dials.Load(); n < 1 || n > 3 {
+					t.Errorf("%d dials", n)
+				}
+			})
+		})
+	}
 }
 
 // Nothing but rpc.resume is served on a link.

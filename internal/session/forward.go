@@ -75,9 +75,13 @@ func (o *Opening) ask(node string, frame []byte) (link transport.Transport, answ
 	if !stop() && err == nil { // the link is closed
 		err = context.Cause(ctx)
 	}
-	if err != nil || !accepted {
+	switch {
+	case err != nil:
 		link.Close()
-		return nil, answer, err
+		return nil, nil, err
+	case !accepted:
+		link.Close()
+		return nil, answer, nil
 	}
 	return link, answer, nil
 }

@@ -3,6 +3,8 @@ package session
 import (
 	"log/slog"
 	"time"
+
+	"github.com/wirecall/wirecall/internal/relay"
 )
 
 // testSettings returns settings of a session that serves nothing and whose events do
@@ -20,6 +22,12 @@ func testSettings() *Settings {
 		Cause:  func(err error) error { return err },
 	}
 }
+
+// oneNode is a node of a cluster that knows no other.
+type oneNode struct{ relay.Nodes }
+
+func (oneNode) Name() string      { return "n1" }
+func (oneNode) URL(string) string { return "" }
 
 func testRegistry() *Registry {
 	return NewRegistry(RegistryBounds{Window: 2 * time.Minute, MaxDetached: 10_000, MaxDetachedBytes: 256 << 20, MaxPerPrincipal: 100}, nil)
