@@ -3,6 +3,7 @@ package arena
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -52,10 +53,17 @@ func (r *room) run() {
 	var reporting sync.WaitGroup
 	defer reporting.Wait()
 	reporting.Go(func() { r.players.report(r.ctx) })
+	logged := ""
 	for r.ctx.Err() == nil {
-		if err := r.takeTurn(); err != nil {
-			pause(r.ctx, Silence/4)
+		err := r.takeTurn()
+		if err == nil || r.ctx.Err() != nil {
+			continue
 		}
+		if text := err.Error(); text != logged {
+			slog.Warn("arena: a room stands still, and is tried again", "room", r.name, "error", text)
+			logged = text
+		}
+		pause(r.ctx, Silence/4)
 	}
 }
 

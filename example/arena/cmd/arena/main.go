@@ -22,6 +22,7 @@ import (
 	"os/signal"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/wirecall/wirecall/cluster"
@@ -40,7 +41,7 @@ const usage = `usage: arena serve [-addr localhost:8082] [-nats URL | -share ADD
 var errUsage = errors.New("usage")
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
 	switch {
