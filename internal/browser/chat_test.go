@@ -76,6 +76,20 @@ func TestChat(t *testing.T) {
 	screenshot(t, ben, "chat", "light", 1000, 600)
 }
 
+// On a node of a cluster somebody in the room can be rung at, by a press on the name.
+func TestChatBell(t *testing.T) {
+	_, url := serveProgram(t, "chat/nodes", ".")
+	ada, ben := enter(t, url, "Ada"), enter(t, url, "Ben")
+	await(t, ada, `document.querySelector("#people button")?.textContent === "Ben"`)
+	do(t, ada, chromedp.Click(chromedp.CSS("#people button")))
+	await(t, ada, `document.querySelector("#bell").textContent === "You have rung at Ben."`)
+	await(t, ben, `document.querySelector("#bell").textContent === "Ada rings."`)
+	screenshot(t, ben, "chat-bell", "light", 1000, 600)
+	if eval[bool](t, ada, `[...document.querySelectorAll("#people button")].some((e) => e.textContent === "Ada")`) {
+		t.Error("Ada can ring at herself")
+	}
+}
+
 // A message that is too long is refused by its declared error, and stays in the form.
 func TestChatRefuses(t *testing.T) {
 	_, url := serveExample(t, "chat", "serve")

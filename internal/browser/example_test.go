@@ -22,13 +22,19 @@ var serving = regexp.MustCompile(`ws://\S+/rpc`)
 // URLs of its service and its page.
 func serveExample(t *testing.T, name, command string) (service, page string) {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), name)
-	build := exec.Command("go", "build", "-o", program, "./cmd/"+name)
-	build.Dir = filepath.Join("..", "..", "example", name)
+	return serveProgram(t, name, "./cmd/"+name, command)
+}
+
+// serveProgram is serveExample for a package of a module in the folder example.
+func serveProgram(t *testing.T, module, pkg string, args ...string) (service, page string) {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "program")
+	build := exec.Command("go", "build", "-o", program, pkg)
+	build.Dir = filepath.Join("..", "..", "example", module)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.CommandContext(t.Context(), program, command, "-addr", "127.0.0.1:0")
+	cmd := exec.CommandContext(t.Context(), program, append(args, "-addr", "127.0.0.1:0")...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	check(t, err)

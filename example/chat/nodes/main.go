@@ -1,5 +1,5 @@
 // Nodes serves the chat on any number of nodes: the room is the same on all that use the
-// same NATS. Its messages are kept in a folder.
+// same NATS, and who is in it can be rung at. Its messages are kept in a folder.
 //
 //	go run . -folder messages
 //
@@ -29,6 +29,7 @@ import (
 
 	"github.com/wirecall/wirecall/cluster"
 	"github.com/wirecall/wirecall/example/chat"
+	"github.com/wirecall/wirecall/example/chat/nodes/bells"
 	"github.com/wirecall/wirecall/example/chat/web"
 	"github.com/wirecall/wirecall/example/internal/site"
 	"github.com/wirecall/wirecall/internal/embedded"
@@ -104,7 +105,7 @@ func serve(ctx context.Context, addr string, nc *nats.Conn, secret []byte, out i
 	}
 	defer node.Close()
 	srv := rpc.NewServer(&rpc.ServerOptions{Sessions: &rpc.SessionOptions{Nodes: node.Sessions()}, Describe: true})
-	srv.Register(chat.RoomService(chat.NewRoom(bus, node.Presence())))
+	srv.Register(chat.RoomService(chat.NewRoom(bus, node.Presence())), bells.BellsService(bells.Server{Node: node}))
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"iter"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/wirecall/wirecall/example/chat"
+	"github.com/wirecall/wirecall/example/chat/nodes/bells"
 	"github.com/wirecall/wirecall/internal/embedded"
 	"github.com/wirecall/wirecall/rpc"
 )
@@ -33,31 +35,39 @@ func watch(t *testing.T, room chat.Room) (next func() chat.Delta) {
 	}
 }
 
-// Three nodes have one room. When one is killed, whoever was in the room there leaves, and
-// whoever reads goes on at another node without a message lost.
-func TestNodes(t *testing.T) {
+// startNodes starts three nodes on one server of NATS, until the test ends.
+func startNodes(t *testing.T) (nodes []*process) {
+	t.Helper()
 	nats, stop, err := embedded.Start(embedded.Options{Folder: t.TempDir(), Share: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stop()
+	t.Cleanup(stop)
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte(strings.Repeat("a secret", 4)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var nodes []*process
 	program := build(t)
 	for range 3 {
 		p := newProcess(t, program, "-nats", nats.ClientURL(), "-secret", secret)
 		p.start()
-		defer p.kill()
+		t.Cleanup(p.kill)
 		nodes = append(nodes, p)
 	}
+	return nodes
+}
+
+// Three nodes have one room. When one is killed, whoever was in the room there leaves, and
+// whoever reads goes on at another node without a message lost.
+func TestNodes(t *testing.T) {
+	nodes := startNodes(t)
 	rooms := make([]chat.Room, 3)
 	for i, p := range nodes {
-		if rooms[i], err = p.enter(t.Context(), slices.Concat(nodes[i+1:], nodes[:i])...); err != nil {
+		conn, err := p.dial(t.Context(), slices.Concat(nodes[i+1:], nodes[:i]))
+		if err != nil {
 			t.Fatal(err)
 		}
+		rooms[i] = chat.NewRoomClient(conn)
 	}
 	changed := watch(t, rooms[0])
 	for i, name := range []string{"ann", "ben", "cat"} {
@@ -102,6 +112,47 @@ func TestNodes(t *testing.T) {
 		}
 	}
 	for d := changed(); !slices.Contains(d.Left, "ben"); d = changed() {
+	}
+}
+
+// A visitor is a device that hears its bell.
+type visitor chan string
+
+func (v visitor) Bell(_ context.Context, from string) error {
+	v <- from
+	return nil
+}
+
+// Who is connected to one node can be rung at by another, at all devices.
+func TestBells(t *testing.T) {
+	nodes := startNodes(t)
+	var devices []visitor
+	for _, p := range nodes[:2] {
+		v := make(visitor, 1)
+		conn, err := p.dial(t.Context(), nil, bells.VisitorService(v))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := bells.NewBellsClient(conn).Answer(t.Context(), "ann"); err != nil {
+			t.Fatal(err)
+		}
+		devices = append(devices, v)
+	}
+	conn, err := nodes[2].dial(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	door := bells.NewBellsClient(conn)
+	if n, err := door.Ring(t.Context(), "cat", "ann"); n != 2 || err != nil {
+		t.Errorf("rung at %d devices, %v", n, err)
+	}
+	for _, v := range devices {
+		if from := <-v; from != "cat" {
+			t.Errorf("%s rings", from)
+		}
+	}
+	if n, err := door.Ring(t.Context(), "cat", "nobody"); n != 0 || err != nil {
+		t.Errorf("rung at %d devices of nobody, %v", n, err)
 	}
 }
 

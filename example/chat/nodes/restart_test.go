@@ -83,13 +83,24 @@ func (p *process) kill() {
 	p.cmd.Wait()
 }
 
-// enter is a room on a connection of its own to the first of some nodes that answers. It
-// waits where none does.
-func (p *process) enter(ctx context.Context, others ...*process) (chat.Room, error) {
+// enter is a room on a connection of its own, which waits for the server where that is
+// away.
+func (p *process) enter(ctx context.Context) (chat.Room, error) {
+	conn, err := p.dial(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return chat.NewRoomClient(conn), nil
+}
+
+// dial connects to the first of some nodes that answers, until the test ends. It waits
+// where none does.
+func (p *process) dial(ctx context.Context, others []*process, services ...rpc.Service) (*rpc.Conn, error) {
 	conn, err := rpc.Dial(ctx, "ws://chat/rpc", &rpc.DialOptions{
+		Services: services,
 		NetDial: func(ctx context.Context, network, _ string) (sock net.Conn, err error) {
 			for _, p := range append([]*process{p}, others...) {
-				if sock, err = p.dial(ctx, network); err == nil {
+				if sock, err = p.connect(ctx, network); err == nil {
 					return sock, nil
 				}
 			}
@@ -104,10 +115,10 @@ func (p *process) enter(ctx context.Context, others ...*process) (chat.Room, err
 		return nil, err
 	}
 	p.t.Cleanup(func() { conn.Close() })
-	return chat.NewRoomClient(conn), nil
+	return conn, nil
 }
 
-func (p *process) dial(ctx context.Context, network string) (net.Conn, error) {
+func (p *process) connect(ctx context.Context, network string) (net.Conn, error) {
 	sock, err := new(net.Dialer).DialContext(ctx, network, p.addr)
 	if err != nil {
 		tick(p.refused)

@@ -8,6 +8,7 @@ import { Network } from "../../../page/network.ts";
 import { another } from "../../../page/session.ts";
 import { isForgotten, isTooLong, room as roomOf, type Room } from "./api/chat.ts";
 import { connect } from "./api/wirecall.ts";
+import { ringing } from "./bell.ts";
 import { People } from "./people.ts";
 import { element, Messages } from "./view.ts";
 
@@ -35,6 +36,7 @@ function join(room: Room, name: string): void {
   listen(room, messages, people);
   watch(room, people, name);
   talk(room, messages, name);
+  ringing(connection, people, element("bell"), name);
 }
 
 /** Shows messages. The stream has a cursor: it ends only where the room has forgotten what comes next. */

@@ -11,6 +11,7 @@ export class People {
   readonly #name: string;
   readonly #here: Set<string> = new Set();
   readonly #writers: Map<string, number> = new Map(); // with the timer that ends it
+  #ring: ((name: string) => void) | undefined; // rings at somebody
 
   constructor(list: HTMLElement, typing: HTMLElement, name: string) {
     this.#list = list;
@@ -31,7 +32,23 @@ export class People {
       this.wrote(name);
     }
     for (const name of typing) this.#types(name);
-    this.#list.replaceChildren(...[...this.#here].sort().map((name) => make("li", name === this.#name ? "own" : "", name)));
+    this.#list.replaceChildren(...[...this.#here].sort().map((name) => this.#item(name)));
+  }
+
+  /** Has everybody else be rung at by a press on the name. */
+  ringable(ring: (name: string) => void): void {
+    this.#ring = ring;
+    this.change({});
+  }
+
+  #item(name: string): HTMLElement {
+    if (name === this.#name || !this.#ring) return make("li", name === this.#name ? "own" : "", name);
+    const button = make("button", "ring", name);
+    button.title = "Ring";
+    button.addEventListener("click", () => this.#ring?.(name));
+    const item = make("li", "");
+    item.append(button);
+    return item;
   }
 
   /** Somebody has written what they were typing. */
