@@ -31,6 +31,8 @@ type entries struct {
 	wake chan struct{} // has a value when the writer has something to do
 
 	mu          sync.Mutex
+	connection  context.Context // ends when the connection to NATS breaks
+	disconnect  context.CancelFunc
 	closed      error             // why the node has left
 	incarnation string            // of this node
 	nodes       map[string]string // names of the nodes that are here, by incarnation
@@ -41,6 +43,8 @@ type entries struct {
 	complete    bool        // it says that all own entries have been
 	suspect     bool        // the stream may have lost it
 	last        uint64      // the highest order seen
+	count       uint64      // of the messages of this node
+	turns       uint64      // of put
 	watched     map[entryName]*watched
 }
 
@@ -64,7 +68,7 @@ type entry struct {
 // ownName is what this node has under a name.
 type ownName struct {
 	devices map[string]*ownEntry
-	count   uint64 // of the messages about it
+	last    uint64 // message.Count of the last message about it
 }
 
 // An ownEntry is an entry of this node.
@@ -72,8 +76,8 @@ type ownEntry struct {
 	in      entryName
 	device  string
 	value   []byte       // nil if it has been removed
-	order   uint64       // of the value; a guess until it has been stored
-	known   bool         // the order is no guess
+	turn    uint64       // larger for what was put later
+	order   uint64       // of the value; 0 until it has been stored
 	version int          // of what is to be stored
 	queued  bool         // it is among the dirty ones
 	sent    bool         // it has been stored, perhaps
@@ -109,7 +113,8 @@ func newEntries(n *Node) *entries {
 	for _, o := range n.members.Nodes() {
 		e.came(o.Name, o.Incarnation)
 	}
-	status := n.nc.StatusChanged(nats.CONNECTED)
+	e.connected()
+	status := n.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.CLOSED)
 	e.tasks.Go(func() { e.follow(status) })
 	e.tasks.Go(e.write)
 	e.tasks.Go(e.sweep)
@@ -132,8 +137,8 @@ func (e *entries) put(kind, name, device string, value []byte) (stored <-chan er
 	}
 	in := entryName{kind, name}
 	o := e.ownEntry(in, device)
-	e.last++ // it is later than all that were seen
-	o.value, o.order, o.known = value, e.last, false
+	e.turns++
+	o.value, o.turn, o.order = value, e.turns, 0
 	if e.queue(o); e.unreachable {
 		done <- nil
 	} else {
@@ -185,8 +190,17 @@ func (e *entries) forget(o *ownEntry) {
 // show shows an own entry to those who watch its name. The mutex must be held.
 func (e *entries) show(o *ownEntry) {
 	if w := e.watched[o.in]; w != nil {
-		w.show(o.device, o.value, o.order)
+		w.show(o.device, o.value, o.shownOrder())
 	}
+}
+
+// shownOrder returns the order by which the entry is shown. What has not been stored will be
+// behind all that has been.
+func (o *ownEntry) shownOrder() uint64 {
+	if o.order == 0 {
+		return 1<<63 + o.turn
+	}
+	return o.order
 }
 
 // came adds a node that is in the cluster. If it is another incarnation of this one, all
@@ -234,9 +248,11 @@ func (e *entries) markSubject(incarnation string) string {
 
 // A message is what is stored of an entry.
 type message struct {
-	// Count counts the messages of an incarnation about one name, so that those who watch
-	// it notice that one was lost.
-	Count uint64 `json:"n"`
+	// Count counts the messages of a node, and Before is that of the one before about the
+	// same name, so that those who watch it notice that one was lost. Before is 0 if the node
+	// had nothing under the name.
+	Count  uint64 `json:"n"`
+	Before uint64 `json:"b,omitempty"`
 
 	// Order is that of an entry that is stored again. Otherwise it is the sequence of the
 	// message, and at least Floor.

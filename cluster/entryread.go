@@ -57,7 +57,7 @@ func (e *entries) ownUnder(in entryName) (all []entry) {
 	if on := e.own[in]; on != nil {
 		for _, o := range on.devices {
 			if o.value != nil {
-				all = append(all, entry{e.node.opts.Name, o.device, o.value, o.order})
+				all = append(all, entry{e.node.opts.Name, o.device, o.value, o.shownOrder()})
 			}
 		}
 	}
@@ -126,6 +126,8 @@ func (e *entries) readParts(ctx context.Context, in entryName, prefix string) (a
 // multiLast returns the last message of each subject that matches, and a sequence until
 // which all that was stored is considered. It does not wait for NATS.
 func (e *entries) multiLast(ctx context.Context, subjects ...string) (all []*nats.Msg, upTo uint64, err error) {
+	ctx, end := e.attempt(ctx)
+	defer end()
 	get := directGet{LastOf: subjects, MaxBytes: maxBatch}
 	for {
 		data, err := json.Marshal(get)

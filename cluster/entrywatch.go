@@ -29,7 +29,7 @@ type watched struct {
 
 	mu      sync.Mutex
 	known   map[string]*stored // of other nodes, by device, without values
-	counts  map[string]uint64  // of the last message, by incarnation
+	counts  map[string]uint64  // message.Count of the last message, by incarnation
 	last    uint64             // the highest sequence received
 	missed  map[string]bool    // incarnations of nodes that were not here, with entries
 	reading bool
@@ -89,7 +89,7 @@ func (e *entries) newWatched(in entryName) (*watched, error) {
 	w.ctx, w.cancel = context.WithCancel(e.node.ctx)
 	if on := e.own[in]; on != nil {
 		for _, o := range on.devices {
-			w.show(o.device, o.value, o.order)
+			w.show(o.device, o.value, o.shownOrder())
 		}
 	}
 	w.timer = time.AfterFunc(untilLook(), w.look)
@@ -142,12 +142,21 @@ func (w *watched) receive(s *stored) {
 // take applies what was published live, and reads the stream if a message before it is
 // missing. The mutex must be held.
 func (w *watched) take(s *stored) {
-	before, ok := w.counts[s.incarnation]
-	if w.counts[s.incarnation] = s.Count; ok && s.Count != before+1 {
+	if s.Before > w.counts[s.incarnation] || s.Before == 0 && w.knows(s.incarnation) {
 		w.readAgain()
 	}
 	w.apply(s)
 	w.last = max(w.last, s.sequence)
+}
+
+// knows reports whether an entry of an incarnation is shown. The mutex must be held.
+func (w *watched) knows(incarnation string) bool {
+	for _, k := range w.known {
+		if k.incarnation == incarnation {
+			return true
+		}
+	}
+	return false
 }
 
 // apply applies what was stored of a device. The mutex must be held.
@@ -160,6 +169,7 @@ func (w *watched) apply(s *stored) {
 		w.missed[s.incarnation] = true
 		return
 	}
+	w.counts[s.incarnation] = max(w.counts[s.incarnation], s.Count)
 	k := w.known[s.device]
 	if k != nil && k.incarnation == s.incarnation && k.Count >= s.Count {
 		k.sequence = max(k.sequence, s.sequence)
@@ -255,7 +265,9 @@ func (w *watched) update(s snapshot) (done bool) {
 	again := w.again
 	w.again = false
 	for _, r := range w.waiting {
-		w.take(r)
+		if r.sequence > s.upTo {
+			w.take(r)
+		} // else what came of it is in the snapshot
 	}
 	w.waiting = nil
 	if again || w.again {
@@ -331,69 +343,4 @@ func (w *watched) streamLost() {
 		k.sequence = 0
 	}
 	w.readAgain()
-}
-
-// follow keeps the nodes that are here, and passes on what is published live, until the
-// node ends. It is a goroutine.
-func (e *entries) follow(status chan nats.Status) {
-	ctx := e.node.ctx
-	e.tasks.Go(func() {
-		for c := range e.node.watchNodes(ctx) {
-			e.nodeChanged(c)
-		}
-	})
-	defer e.node.nc.RemoveStatusListener(status)
-	for {
-		select {
-		case m := <-e.live:
-			e.receive(m)
-		case <-status:
-			e.check()
-			for _, w := range e.allWatched() {
-				w.refresh()
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// receive passes a message to the room that it is about.
-func (e *entries) receive(m *nats.Msg) {
-	s := e.parse(m)
-	e.mu.Lock()
-	w := e.watched[s.in]
-	e.mu.Unlock()
-	if w != nil && s.device != "" {
-		w.receive(&s)
-	}
-}
-
-func (e *entries) allWatched() (all []*watched) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, w := range e.watched {
-		all = append(all, w)
-	}
-	return all
-}
-
-// nodeChanged applies that a node came or has left.
-func (e *entries) nodeChanged(c nodeChange) {
-	if c.Here {
-		e.came(c.Name, c.Incarnation)
-		for _, w := range e.allWatched() {
-			w.nodeCame(c.Incarnation)
-		}
-		return
-	}
-	e.left(c.Incarnation)
-	for _, w := range e.allWatched() {
-		w.nodeLeft(c.Incarnation)
-	}
-	time.AfterFunc(rand.N(e.node.opts.LeaseTime/3), func() {
-		if e.node.ctx.Err() == nil {
-			e.purge(e.node.ctx, c.Incarnation)
-		}
-	})
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -26,6 +28,7 @@ const (
 type writing struct {
 	entry   *ownEntry
 	version int
+	turn    uint64
 	message message
 	ack     jetstream.PubAckFuture
 	err     error // why it was not sent
@@ -127,6 +130,8 @@ func (e *entries) store(ctx context.Context) error {
 	if away {
 		return nats.ErrDisconnected
 	}
+	ctx, end := e.attempt(ctx)
+	defer end()
 	if err := e.verify(ctx); err != nil {
 		return err
 	}
@@ -233,6 +238,7 @@ func (e *entries) markOnce(ctx context.Context, done *bool, m mark) error {
 func (e *entries) batch() (all []*writing) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	slices.SortFunc(e.dirty, func(a, b *ownEntry) int { return cmp.Compare(a.turn, b.turn) })
 	n := min(len(e.dirty), batchSize)
 	for _, o := range e.dirty[:n] {
 		o.queued = false
@@ -242,13 +248,12 @@ func (e *entries) batch() (all []*writing) {
 		}
 		o.sent = true
 		on := e.own[o.in]
-		on.count++
-		w := &writing{entry: o, version: o.version, message: message{Count: on.count, Value: o.value}}
-		switch {
-		case o.known:
-			w.message.Order = o.order
-		case o.value != nil:
-			w.message.Floor = o.order
+		e.count++
+		w := &writing{entry: o, version: o.version, turn: o.turn, message: message{Count: e.count, Before: on.last, Value: o.value}}
+		on.last = e.count
+		if w.message.Order = o.order; o.order == 0 {
+			e.last++
+			w.message.Floor = e.last
 		}
 		all = append(all, w)
 	}
@@ -266,14 +271,36 @@ func (e *entries) storeBatch(ctx context.Context, all []*writing) (failed error)
 	for _, w := range all {
 		w.ack, w.err = e.publish(of, w)
 	}
+	first := uint64(math.MaxUint64) // turn of what was not stored
 	for _, w := range all {
 		sequence, err := w.wait(ctx)
 		e.wrote(w, sequence, err)
 		if err != nil && !neverStored(err) {
 			failed = err
+			if w.message.Floor > 0 {
+				first = min(first, w.turn)
+			}
 		}
 	}
+	if failed != nil {
+		e.storeBehind(first)
+	}
 	return failed
+}
+
+// storeBehind has what was put after something that was not stored be stored again, so that
+// it comes behind it.
+func (e *entries) storeBehind(first uint64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, on := range e.own {
+		for _, o := range on.devices {
+			if o.turn > first && o.value != nil && o.order > 0 {
+				o.order = 0
+				e.queue(o)
+			}
+		}
+	}
 }
 
 // neverStored reports whether an error will be the same for another attempt.
@@ -323,8 +350,8 @@ func (e *entries) wrote(w *writing, sequence uint64, err error) {
 		return
 	case o.value == nil:
 		e.forget(o)
-	case !o.known:
-		o.order, o.known = max(sequence, o.order), true
+	case o.order == 0:
+		o.order = max(sequence, w.message.Floor)
 		e.last = max(e.last, o.order)
 		e.show(o)
 	}

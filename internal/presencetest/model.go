@@ -22,6 +22,10 @@ type Model struct {
 	devices []device // in the order in which they entered
 	steps   int
 
+	// Apart has nobody enter by several registries, of which nobody knows who was last while
+	// they do not reach each other.
+	Apart bool
+
 	followers []*follower
 }
 
@@ -76,6 +80,9 @@ func (m *Model) Step() {
 		return
 	}
 	d := device{registry: m.random.IntN(len(m.rooms)), who: fmt.Sprint("somebody ", m.random.IntN(30)), value: m.steps}
+	if m.Apart {
+		d.who = fmt.Sprint(d.who, " of ", d.registry)
+	}
 	var err error
 	if d.leave, err = m.rooms[d.registry].Enter(m.t.Context(), d.who, d.value); err != nil {
 		m.t.Fatalf("step %d: %v", m.steps, err)
@@ -111,16 +118,6 @@ func (m *Model) Wait() {
 	}
 }
 
-// Flaps returns how often followers were told that somebody left.
-func (m *Model) Flaps() (n int) {
-	for _, f := range m.followers {
-		f.mu.Lock()
-		n += f.left
-		f.mu.Unlock()
-	}
-	return n
-}
-
 // A follower is a Follower that takes by itself, and slowly.
 type follower struct {
 	Follower
@@ -130,8 +127,7 @@ type follower struct {
 	err      error // set before ended is closed
 	end      func()
 
-	mu   sync.Mutex // guards Here
-	left int
+	mu sync.Mutex // guards Here
 }
 
 func (m *Model) follow(registry int, pause time.Duration) {
@@ -167,7 +163,6 @@ func (m *Model) follow(registry int, pause time.Duration) {
 func (f *follower) take(c presence.Change[int]) {
 	f.mu.Lock()
 	f.apply(c)
-	f.left += len(c.Left)
 	f.mu.Unlock()
 	select {
 	case f.changed <- struct{}{}:

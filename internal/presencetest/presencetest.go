@@ -16,16 +16,16 @@ import (
 )
 
 // Run runs the tests on two registries of the same rooms, which may be one. No room has
-// anybody in it.
-func Run(t *testing.T, here, there presence.Registry) {
+// anybody in it. Up to n are in one room, or come and go.
+func Run(t *testing.T, n int, here, there presence.Registry) {
 	for name, test := range map[string]func(t *testing.T, here, there presence.Registry){
 		"coming and going": comingAndGoing,
 		"two devices":      twoDevices,
 		"context":          endOfContext,
 		"replaced":         replaced,
 		"a slow watcher":   slowWatcher,
-		"many":             many,
-		"flood":            flood,
+		"many":             func(t *testing.T, here, there presence.Registry) { many(t, n, here, there) },
+		"flood":            func(t *testing.T, here, there presence.Registry) { flood(t, n, here, there) },
 		"names":            names,
 		"ends":             ends,
 	} {
@@ -38,6 +38,7 @@ func Run(t *testing.T, here, there presence.Registry) {
 type Follower struct {
 	Here    map[string]int
 	Changes int // that it has taken
+	Left    int // those who have left in them
 
 	t    testing.TB
 	next func() (presence.Change[int], error, bool)
@@ -88,6 +89,7 @@ func (f *Follower) apply(c presence.Change[int]) {
 		seen[m.Who] = true
 		f.Here[m.Who] = m.Value
 	}
+	f.Left += len(c.Left)
 	for _, who := range c.Left {
 		if _, ok := f.Here[who]; !ok || seen[who] {
 			f.t.Errorf("%q has left and was not here", who)
@@ -226,19 +228,19 @@ func slowWatcher(t *testing.T, here, there presence.Registry) {
 }
 
 // Many are told of in changes of a bounded size.
-func many(t *testing.T, here, there presence.Registry) {
-	const n = 10_000
+func many(t *testing.T, n int, here, there presence.Registry) {
+	const parts = 50 // at the same time
 	a, b := rooms("many", here, there)
 	want := make(set)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var all sync.WaitGroup
-	for part := range 10 {
-		for i := part; i < n; i += 10 {
+	for part := range parts {
+		for i := part; i < n; i += parts {
 			want[fmt.Sprint("somebody ", i)] = i
 		}
 		all.Go(func() {
-			for i := part; i < n; i += 10 {
+			for i := part; i < n; i += parts {
 				if _, err := []*presence.Room[int]{a, b}[i%2].Enter(ctx, fmt.Sprint("somebody ", i), i); err != nil {
 					t.Error(err)
 				}
@@ -263,16 +265,16 @@ func many(t *testing.T, here, there presence.Registry) {
 }
 
 // Those who come and go in great numbers leave nothing behind.
-func flood(t *testing.T, here, there presence.Registry) {
+func flood(t *testing.T, n int, here, there presence.Registry) {
 	a, b := rooms("flood", here, there)
 	slow, quick := Follow(t, a), Follow(t, b)
 	Enter(t, a, "ann", 1)
 	slow.Until(set{"ann": 1})
 	var all sync.WaitGroup
-	for part, room := range []*presence.Room[int]{a, b, a, b} {
+	for part := range 20 {
 		all.Go(func() {
-			for i := range 2000 {
-				leave, err := room.Enter(t.Context(), fmt.Sprint(part, " ", i), i)
+			for i := range n / 20 {
+				leave, err := []*presence.Room[int]{a, b}[part%2].Enter(t.Context(), fmt.Sprint(part, " ", i), i)
 				if err != nil {
 					t.Error(err)
 					return

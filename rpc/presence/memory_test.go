@@ -13,7 +13,7 @@ import (
 
 func TestMemory(t *testing.T) {
 	m := &presence.Memory{}
-	presencetest.Run(t, m, m)
+	presencetest.Run(t, 10_000, m, m)
 }
 
 func TestModel(t *testing.T) {

@@ -29,18 +29,12 @@ type member struct {
 	shown   *held   // the last of them
 }
 
-// Put adds the entry of a device, or replaces it. An entry that was entered before the
-// one that the device has is passed over.
+// Put adds the entry of a device, or replaces it.
 func (v *View) Put(e Entry) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	before := v.devices[e.Device]
-	switch {
-	case before == nil:
-	case before.Who != e.Who:
+	if before := v.devices[e.Device]; before != nil && before.Who != e.Who {
 		v.remove(before)
-	case before.after(e):
-		return
 	}
 	if v.devices == nil {
 		v.devices, v.members = make(map[string]*held), make(map[string]*member)
