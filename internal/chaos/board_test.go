@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -55,11 +56,26 @@ type Board interface {
 	//wirecall:cursor after=Number
 	Watch(ctx context.Context, place string, after int) (iter.Seq2[presence.Change[string], error], error)
 
+	// Sign has the caller's phone ring when somebody rings a user.
+	Sign(ctx context.Context, user string) error
+
+	// Ring rings a user, wherever she is. It returns whose phone has rung, or that nobody
+	// has this one.
+	Ring(ctx context.Context, user, id string, ms int) (rang string, nobody bool, err error)
+
 	// Nodes returns the name of this node and those of all that it knows.
 	Nodes(ctx context.Context) (own string, all []string, err error)
 
 	// Report returns what Once and Tell have noted on this node.
 	Report(ctx context.Context) (Report, error)
+}
+
+// Phone is what users serve.
+//
+//wirecall:service
+type Phone interface {
+	// Ring returns after some milliseconds whose phone it is.
+	Ring(ctx context.Context, id string, ms int) (user string, err error)
 }
 
 // A Report is what has run on a node.
@@ -176,6 +192,18 @@ func (b *board) Enter(ctx context.Context, place, who string) error {
 
 func (b *board) Watch(ctx context.Context, place string, _ int) (iter.Seq2[presence.Change[string], error], error) {
 	return b.place(place).Watch(ctx), nil
+}
+
+func (b *board) Sign(ctx context.Context, user string) error {
+	return b.member.Bind(ctx, "user."+user)
+}
+
+func (b *board) Ring(ctx context.Context, user, id string, ms int) (rang string, nobody bool, err error) {
+	rang, err = NewPhoneClient(b.member.Peer("user."+user)).Ring(ctx, id, ms)
+	if errors.Is(err, rpc.CodeUnavailable) && rpc.NotRun(err) {
+		return "", true, nil
+	}
+	return rang, false, err
 }
 
 func (b *board) Nodes(context.Context) (own string, all []string, err error) {

@@ -133,6 +133,19 @@ func (s *site) cutClients() {
 	}
 }
 
+// cutLink cuts the connection of a node to NATS, and waits until it connects again.
+func (s *site) cutLink(i int) {
+	s.t.Helper()
+	link := s.proxies[i].network
+	before := link.Stats().Conns
+	link.Cut()
+	for late := time.Now().Add(patience); link.Stats().Conns == before; time.Sleep(time.Millisecond) {
+		if time.Now().After(late) {
+			s.t.Fatal("a node does not connect to NATS again")
+		}
+	}
+}
+
 // reports returns what has run on the nodes that are there.
 func (s *site) reports() (all []Report) {
 	s.t.Helper()

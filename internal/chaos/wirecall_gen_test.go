@@ -27,6 +27,8 @@ const (
 	BoardDoubleMethod = "Board.Double"
 	BoardEnterMethod  = "Board.Enter"
 	BoardWatchMethod  = "Board.Watch"
+	BoardSignMethod   = "Board.Sign"
+	BoardRingMethod   = "Board.Ring"
 	BoardNodesMethod  = "Board.Nodes"
 	BoardReportMethod = "Board.Report"
 )
@@ -42,6 +44,8 @@ const boardDescription = `{"methods":[
 {"name":"Board.Double","tags":[{"$ref":"#/components/tags/Board"}],"description":"Double streams each number twice.","params":[{"name":"numbers","required":true,"schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","streams":{"params":{"numbers":{"type":"integer","format":"int64"}},"results":{"r0":{"type":"integer","format":"int64"}}},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
 {"name":"Board.Enter","tags":[{"$ref":"#/components/tags/Board"}],"description":"Enter has somebody in a place until the connection ends.","params":[{"name":"place","required":true,"schema":{"type":"string"}},{"name":"who","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
 {"name":"Board.Watch","tags":[{"$ref":"#/components/tags/Board"}],"description":"Watch tells who is in a place, with their nodes.","params":[{"name":"place","required":true,"schema":{"type":"string"}},{"name":"after","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"description":"A stream: a handle, or in plain JSON-RPC the id of a subscription.","type":["integer","string"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","streams":{"results":{"r0":{"$ref":"#/components/schemas/presence.ChangeOfString"}}},"idempotent":true,"cursor":{"param":"after","path":["number"]},"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
+{"name":"Board.Sign","tags":[{"$ref":"#/components/tags/Board"}],"description":"Sign has the caller's phone ring when somebody rings a user.","params":[{"name":"user","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
+{"name":"Board.Ring","tags":[{"$ref":"#/components/tags/Board"}],"summary":"Ring rings a user, wherever she is.","description":"Ring rings a user, wherever she is. It returns whose phone has rung, or that nobody\nhas this one.","params":[{"name":"user","required":true,"schema":{"type":"string"}},{"name":"id","required":true,"schema":{"type":"string"}},{"name":"ms","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"result","schema":{"type":"object","properties":{"rang":{"type":"string"},"nobody":{"type":"boolean"}},"required":["rang","nobody"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","results":["rang","nobody"],"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
 {"name":"Board.Nodes","tags":[{"$ref":"#/components/tags/Board"}],"description":"Nodes returns the name of this node and those of all that it knows.","params":[],"result":{"name":"result","schema":{"type":"object","properties":{"own":{"type":"string"},"all":{"type":["array","null"],"items":{"type":"string"}}},"required":["own","all"]}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","results":["own","all"],"errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}},
 {"name":"Board.Report","tags":[{"$ref":"#/components/tags/Board"}],"description":"Report returns what Once and Tell have noted on this node.","params":[],"result":{"name":"result","schema":{"$ref":"#/components/schemas/chaos.Report"}},"errors":[{"code":1,"message":"topic.GapError"}],"x-wirecall":{"service":"Board","errors":[{"name":"topic.GapError","code":1,"data":{"$ref":"#/components/schemas/topic.GapError"}}]}}
 ],"components":{"schemas":{
@@ -56,7 +60,7 @@ const boardDescription = `{"methods":[
 
 // BoardService serves impl as the service Board.
 func BoardService(impl Board) rpc.Service {
-	return rpc.Service{Name: "Board", Impl: impl, Methods: []*rpc.Method{&boardPost, &boardPosts, &boardWork, &boardTicks, &boardOnce, &boardTell, &boardDouble, &boardEnter, &boardWatch, &boardNodes, &boardReport}, Description: boardDescription}
+	return rpc.Service{Name: "Board", Impl: impl, Methods: []*rpc.Method{&boardPost, &boardPosts, &boardWork, &boardTicks, &boardOnce, &boardTell, &boardDouble, &boardEnter, &boardWatch, &boardSign, &boardRing, &boardNodes, &boardReport}, Description: boardDescription}
 }
 
 // BoardClient implements Board by calls through an rpc.Caller.
@@ -329,6 +333,79 @@ func (p *boardWatchParams) Field(i int) any {
 	}
 }
 
+// Sign has the caller's phone ring when somebody rings a user.
+func (c *BoardClient) Sign(ctx context.Context, user string) error {
+	return c.caller.Call(ctx, &rpc.Call{Method: &boardSign, Params: &boardSignParams{user}})
+}
+
+var boardSign = rpc.Method{
+	Name: BoardSignMethod, Service: "Board", Params: []string{"user"},
+	Errors: []*rpc.ErrorType{boardGapError},
+	New:    func() (any, any) { return new(boardSignParams), nil },
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) error {
+		p := c.Params.(*boardSignParams)
+		return impl.(Board).Sign(ctx, p.User)
+	},
+}
+
+type boardSignParams struct {
+	User string
+}
+
+func (p *boardSignParams) Field(int) any {
+	return &p.User
+}
+
+// Ring rings a user, wherever she is. It returns whose phone has rung, or that nobody
+// has this one.
+func (c *BoardClient) Ring(ctx context.Context, user string, id string, ms int) (rang string, nobody bool, err error) {
+	var r boardRingResult
+	err = c.caller.Call(ctx, &rpc.Call{Method: &boardRing, Params: &boardRingParams{user, id, ms}, Result: &r})
+	return r.Rang, r.Nobody, err
+}
+
+var boardRing = rpc.Method{
+	Name: BoardRingMethod, Service: "Board", Params: []string{"user", "id", "ms"}, Results: []string{"rang", "nobody"},
+	Errors: []*rpc.ErrorType{boardGapError},
+	New:    gen1.New[boardRingParams, boardRingResult],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*boardRingParams), c.Result.(*boardRingResult)
+		r.Rang, r.Nobody, err = impl.(Board).Ring(ctx, p.User, p.Id, p.Ms)
+		return err
+	},
+}
+
+type boardRingParams struct {
+	User string
+	Id   string
+	Ms   int
+}
+
+func (p *boardRingParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.User
+	case 1:
+		return &p.Id
+	default:
+		return &p.Ms
+	}
+}
+
+type boardRingResult struct {
+	Rang   string
+	Nobody bool
+}
+
+func (p *boardRingResult) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Rang
+	default:
+		return &p.Nobody
+	}
+}
+
 // Nodes returns the name of this node and those of all that it knows.
 func (c *BoardClient) Nodes(ctx context.Context) (own string, all []string, err error) {
 	var r boardNodesResult
@@ -377,6 +454,61 @@ var boardReport = rpc.Method{
 		*r, err = impl.(Board).Report(ctx)
 		return err
 	},
+}
+
+// The names of Phone's methods on the wire.
+const (
+	PhoneRingMethod = "Phone.Ring"
+)
+
+// phoneDescription is what rpc.discover says of Phone.
+const phoneDescription = `{"methods":[
+{"name":"Phone.Ring","tags":[{"$ref":"#/components/tags/Phone"}],"description":"Ring returns after some milliseconds whose phone it is.","params":[{"name":"id","required":true,"schema":{"type":"string"}},{"name":"ms","required":true,"schema":{"type":"integer","format":"int64"}}],"result":{"name":"user","schema":{"type":"string"}},"x-wirecall":{"service":"Phone"}}
+],"components":{"schemas":{
+},"tags":{"Phone":{"name":"Phone","description":"Phone is what users serve."}}}}`
+
+// PhoneService serves impl as the service Phone.
+func PhoneService(impl Phone) rpc.Service {
+	return rpc.Service{Name: "Phone", Impl: impl, Methods: []*rpc.Method{&phoneRing}, Description: phoneDescription}
+}
+
+// PhoneClient implements Phone by calls through an rpc.Caller.
+type PhoneClient struct{ caller rpc.Caller }
+
+var _ Phone = (*PhoneClient)(nil)
+
+// NewPhoneClient returns a client of Phone that calls through caller.
+func NewPhoneClient(caller rpc.Caller) *PhoneClient { return &PhoneClient{caller} }
+
+// Ring returns after some milliseconds whose phone it is.
+func (c *PhoneClient) Ring(ctx context.Context, id string, ms int) (user string, err error) {
+	var r string
+	err = c.caller.Call(ctx, &rpc.Call{Method: &phoneRing, Params: &phoneRingParams{id, ms}, Result: &r})
+	return r, err
+}
+
+var phoneRing = rpc.Method{
+	Name: PhoneRingMethod, Service: "Phone", Params: []string{"id", "ms"},
+	New: gen1.New[phoneRingParams, string],
+	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
+		p, r := c.Params.(*phoneRingParams), c.Result.(*string)
+		*r, err = impl.(Phone).Ring(ctx, p.Id, p.Ms)
+		return err
+	},
+}
+
+type phoneRingParams struct {
+	Id string
+	Ms int
+}
+
+func (p *phoneRingParams) Field(i int) any {
+	switch i {
+	case 0:
+		return &p.Id
+	default:
+		return &p.Ms
+	}
 }
 
 func appendPostJSON(dst []byte, v *Post) []byte {
