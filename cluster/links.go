@@ -32,6 +32,7 @@ type links struct {
 	node     *Node
 	identity *nodelink.Identity
 	warn     seldom.Seldom // about strangers
+	patience time.Duration
 
 	mu       sync.Mutex
 	open     map[string]*endpoint // by id
@@ -75,15 +76,15 @@ func (n *Node) startLinks() error {
 	if err != nil {
 		return err
 	}
-	n.links = &links{node: n, identity: identity, warn: seldom.Seldom{Every: 10 * time.Second}, open: map[string]*endpoint{}, services: map[string]func(net.Conn){}}
+	n.links = &links{node: n, identity: identity, warn: seldom.Seldom{Every: 10 * time.Second}, patience: patience, open: map[string]*endpoint{}, services: map[string]func(net.Conn){}}
 	n.running.Go(n.links.breakGone)
 	return n.subscribe(n.subject("link", n.opts.Name, "*"), n.links.receive)
 }
 
 // dial opens a link to a service of a node. If the node neither holds its lease nor can be
 // reached, the error wraps relay.ErrGone. One that was taken for gone, and is there, can be.
-// While a node that holds its lease cannot be reached, which may be so after a restart of
-// NATS, it is tried again until ctx ends.
+// A node that holds its lease is tried again until ctx ends, or until there has been no
+// connection of it to NATS for some seconds: then it is gone, for all nodes.
 func (n *Node) dial(ctx context.Context, node, service string) (net.Conn, error) {
 	c, err := n.links.dial(ctx, node, service)
 	if err != nil {
@@ -104,14 +105,21 @@ func (l *links) dial(ctx context.Context, node, service string) (net.Conn, error
 	if !relay.ValidName(node) {
 		return nil, relay.ErrGone
 	}
+	var absent absence
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		c, err := l.tryDial(ctx, node, service)
-		switch {
-		case ctx.Err() != nil && err != nil:
-			return nil, errors.Join(context.Cause(ctx), err)
-		case err == nil || final(err):
+		if err == nil || final(err) {
 			return c, err
-		case !l.node.alive(node):
+		}
+		m, alive := l.node.members.Node(node)
+		if alive && absent.longer(l.patience, err, m.Incarnation) {
+			l.node.members.Expel(node, m.Incarnation)
+			alive = false
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, errors.Join(context.Cause(ctx), err)
+		case !alive:
 			return nil, relay.ErrGone
 		}
 		select {
@@ -119,6 +127,28 @@ func (l *links) dial(ctx context.Context, node, service string) (net.Conn, error
 		case <-ctx.Done():
 		}
 	}
+}
+
+// patience is for how long a node may have no connection to NATS until it is taken for
+// gone, if somebody dials it. By default nats.go connects again after two seconds.
+const patience = 4 * time.Second
+
+// An absence is a time for which an incarnation of a node had no connection to NATS.
+type absence struct {
+	incarnation string
+	since       time.Time
+}
+
+// longer reports whether the absence is longer than a time, after an attempt to dial.
+func (a *absence) longer(than time.Duration, err error, incarnation string) bool {
+	if !errors.Is(err, errUnheard) {
+		*a = absence{}
+		return false
+	}
+	if a.incarnation != incarnation {
+		*a = absence{incarnation, time.Now()}
+	}
+	return time.Since(a.since) > than
 }
 
 // final reports whether it is useless to dial again.

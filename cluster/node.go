@@ -38,7 +38,9 @@ type NodeOptions struct {
 
 	// LeaseTime is how long a node may be silent until the others take it for gone. It
 	// renews its lease every third of it, and is taken for gone when two thirds of it
-	// have passed at least. The default is 15 seconds, the least is 100 milliseconds.
+	// have passed at least. It is gone earlier if another node needs it, for a client that
+	// comes back or a call, and it has had no connection to NATS for four seconds: after a
+	// crash, say. The default is 15 seconds, the least is 100 milliseconds.
 	LeaseTime time.Duration
 
 	// MaxLinks is how many connections to other nodes this one has at most, over NATS, in
@@ -95,7 +97,8 @@ var (
 
 // Join makes this process a node of the cluster of all nodes on the same NATS with the
 // same prefix. It returns when the others know it and it knows them, or ctx ends. The
-// connection stays the caller's, and must not have nats.NoEcho.
+// connection stays the caller's. It must not have nats.NoEcho, and should have
+// nats.MaxReconnects(-1) and a nats.ReconnectWait of less than four seconds, such as the default.
 //
 // If a node has the name, the error wraps ErrNameTaken. That of a process that has crashed
 // is free as soon as NATS has noticed, or when its lease has passed.

@@ -239,6 +239,21 @@ func (m *Members) count() (gone []notice) {
 	return nil
 }
 
+// Expel says to all nodes that an incarnation of another has left, which this one knows
+// from elsewhere.
+func (m *Members) Expel(name, incarnation string) {
+	m.mu.Lock()
+	o := m.nodes[name]
+	known := name != m.opts.Name && o != nil && o.incarnation == incarnation
+	if known {
+		m.takeGone(name, incarnation)
+	}
+	m.mu.Unlock()
+	if known {
+		m.send("", []notice{{Kind: kindGone, Name: name, Incarnation: incarnation}})
+	}
+}
+
 // Leave says to all nodes that this one has left.
 func (m *Members) Leave() error {
 	m.mu.Lock()
