@@ -160,10 +160,11 @@ func (b *Bus) Append(ctx context.Context, name string, e topic.Entry) (topic.Pla
 		defer cancel()
 	}
 	at, err := c.append(ctx, name, e)
-	if errors.Is(err, jetstream.ErrNoStreamResponse) {
-		if made, errMake := c.remake(ctx); made && errMake == nil {
-			at, err = c.append(ctx, name, e)
+	for errors.Is(err, jetstream.ErrNoStreamResponse) { // nobody has got it: no server leads the stream, or it is gone
+		if _, errMake := c.remake(ctx); errMake != nil || ctx.Err() != nil {
+			break
 		}
+		at, err = c.append(ctx, name, e)
 	}
 	if err != nil {
 		if _, conflict := errors.AsType[*topic.ConflictError](err); conflict {

@@ -231,7 +231,9 @@ func (c *class) renew(ctx context.Context, info *jetstream.StreamInfo) error {
 // remake makes the stream again if it is gone, and reports whether it has. It has another
 // epoch then.
 func (c *class) remake(ctx context.Context) (bool, error) {
-	_, err := c.stream.Info(ctx)
+	asking, cancel := context.WithTimeout(ctx, time.Second) // a stream without a leader does not answer
+	defer cancel()
+	_, err := c.stream.Info(asking)
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return false, nil
 	}
