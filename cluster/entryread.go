@@ -135,6 +135,9 @@ func (e *entries) multiLast(ctx context.Context, subjects ...string) (all []*nat
 			return nil, 0, err
 		}
 		got, err := request(ctx, e.node.nc, "$JS.API.DIRECT.GET."+e.name, data)
+		if err != nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		if err != nil {
 			return nil, 0, err
 		}

@@ -33,11 +33,10 @@ type watched struct {
 	last    uint64             // the highest sequence received
 	missed  map[string]bool    // incarnations of nodes that were not here, with entries
 	reading bool
-	again   bool          // read again behind the read under way
-	waiting []*stored     // received while reading
-	unsure  bool          // entries are shown of nodes whose marks are missing
-	timer   *time.Timer   // looks whether something was missed
-	pause   time.Duration // between reads of an unsure room
+	again   bool        // read again behind the read under way
+	waiting []*stored   // received while reading
+	unsure  bool        // entries are shown of nodes whose marks are missing
+	timer   *time.Timer // looks whether something was missed
 }
 
 // quietRoom is about how long it may take until a change is noticed of which the message

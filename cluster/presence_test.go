@@ -272,11 +272,6 @@ func TestPresenceModel(t *testing.T) {
 // A gate is a dialer whose connections stand still while it is locked.
 type gate struct{ sync.RWMutex }
 
-func (g *gate) pass() {
-	g.RLock()
-	g.RUnlock()
-}
-
 func (g *gate) Dial(network, address string) (net.Conn, error) {
 	c, err := (&net.Dialer{}).DialContext(context.Background(), network, address)
 	return &gated{c, g}, err
@@ -289,11 +284,13 @@ type gated struct {
 
 func (c *gated) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	c.gate.pass()
+	c.gate.RLock()
+	defer c.gate.RUnlock()
 	return n, err
 }
 
 func (c *gated) Write(p []byte) (int, error) {
-	c.gate.pass()
+	c.gate.RLock()
+	defer c.gate.RUnlock()
 	return c.Conn.Write(p)
 }
