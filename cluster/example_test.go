@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -120,6 +121,47 @@ func TestServeHouse(t *testing.T) {
 	}
 	if n, err := visitor.Shout(t.Context(), "ann", "hello"); n != 2 || err != nil || <-phone.heard != "hello" || <-laptop.heard != "hello" {
 		t.Error(n, err)
+	}
+}
+
+// What people.md shows makes a client stay bound when it gets another session.
+func TestStay(t *testing.T) {
+	s, stop := start(t, t.TempDir(), server.RANDOM_PORT)
+	t.Cleanup(stop)
+	nc, err := nats.Connect(s.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	srv, node, err := serveHouse(t.Context(), nc, []byte(strings.Repeat("s", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(node.Close)
+	network := new(rpctest.Network)
+	ln := network.Listen()
+	go srv.Serve(t.Context(), ln)
+	t.Cleanup(func() { ln.Close() })
+	conn, err := rpc.Dial(t.Context(), "tcp://house", &rpc.DialOptions{
+		NetDial: network.Dial, Services: []rpc.Service{doorbell.BellService(bell{})}, Reconnect: rpc.Reconnect{MaxDelay: time.Millisecond},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stayed := make(chan error, 1)
+	go func() { stayed <- doorbell.Stay(t.Context(), conn, "ann") }()
+	visitor := doorbell.NewHouseClient(srv.Caller(t.Context()))
+	for session := range 5 {
+		for opens := false; !opens; opens, err = visitor.Visit(t.Context(), "ann", "bob") { // nobody is bound for a moment
+			if code := rpc.CodeOf(err); code != 0 && code != rpc.CodeUnavailable {
+				t.Fatal(session, err)
+			}
+		}
+		network.Cut()
+	}
+	conn.Close()
+	if err := <-stayed; err != rpc.ErrClosed {
+		t.Error(err)
 	}
 }
 

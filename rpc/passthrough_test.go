@@ -437,3 +437,30 @@ func TestAfterEnd(t *testing.T) {
 		}
 	})
 }
+
+// On the way to its client a call passes the interceptors of its server, with what they
+// may decide by.
+func TestInterceptorsPassedThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var saw []*rpc.Method
+		server := rpc.NewServer(&rpc.ServerOptions{CallInterceptors: []rpc.Interceptor{func(ctx context.Context, c *rpc.Call, next rpc.Handler) error {
+			saw = append(saw, c.Method)
+			if c.Method.Option("may") == "not" {
+				return rpc.CodePermissionDenied
+			}
+			return next(ctx, c)
+		}}})
+		rpctest.Pair(t.Context(), t, server, &rpc.ConnOptions{Services: []rpc.Service{InteropService(newInterop())}})
+		to := passthrough.To(rpctest.Pair(t.Context(), t, passes(server), nil), "client")
+		if _, _, err := NewInteropClient(to).Swap(t.Context(), "a", "b"); err != nil {
+			t.Error(err)
+		}
+		err := to.Call(t.Context(), &rpc.Call{Method: &rpc.Method{Name: "Interop.Wait", Service: "Interop", Options: []rpc.Option{{Key: "may", Value: "not"}}}})
+		if rpc.CodeOf(err) != rpc.CodePermissionDenied {
+			t.Error(err)
+		}
+		if len(saw) != 2 || saw[0].Name != "Interop.Swap" || saw[0].Service != "Interop" {
+			t.Errorf("%+v", saw)
+		}
+	})
+}

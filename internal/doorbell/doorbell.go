@@ -3,6 +3,7 @@
 package doorbell
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/wirecall/wirecall/rpc"
@@ -68,4 +69,22 @@ func (s *Server) Shout(ctx context.Context, resident, text string) (int, error) 
 		}
 	}
 	return len(devices), err
+}
+
+// Stay makes the bell of a resident ring over all sessions of a connection, until that or
+// ctx ends.
+func Stay(ctx context.Context, conn *rpc.Conn, resident string) error {
+	bound := 0 // the session that is
+	for state := range conn.States(ctx) {
+		if state.Phase != rpc.Connected || state.Session == bound {
+			continue
+		}
+		bound = state.Session
+		switch err := NewHouseClient(conn).MoveIn(ctx, resident); rpc.CodeOf(err) {
+		case 0, rpc.CodeUnavailable, rpc.CodeSessionLost: // if it was lost, there will be another session
+		default:
+			return err
+		}
+	}
+	return cmp.Or(ctx.Err(), conn.Err())
 }
