@@ -46,8 +46,12 @@ func (e *entries) list(ctx context.Context, kind, name string) ([]entry, error) 
 		}
 	}
 	all = append(all, e.ownUnder(in)...)
-	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.order, b.order) })
+	sortEntries(all)
 	return all, nil
+}
+
+func sortEntries(all []entry) {
+	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.order, b.order) })
 }
 
 // ownUnder returns the entries of this node under a name.

@@ -263,13 +263,19 @@ func (e *entries) batch() (all []*writing) {
 }
 
 // storeBatch stores entries, and returns an error if one of them was not.
-func (e *entries) storeBatch(ctx context.Context, all []*writing) (failed error) {
+func (e *entries) storeBatch(ctx context.Context, all []*writing) error {
 	e.mu.Lock()
 	of := e.incarnation
 	e.mu.Unlock()
 	for _, w := range all {
 		w.ack, w.err = e.publish(of, w)
 	}
+	return e.settle(ctx, all)
+}
+
+// settle waits until it is known what came of entries on their way, and returns an error if
+// one of them was not stored.
+func (e *entries) settle(ctx context.Context, all []*writing) (failed error) {
 	first := uint64(math.MaxUint64) // turn of what was not stored
 	for _, w := range all {
 		sequence, err := w.wait(ctx)
