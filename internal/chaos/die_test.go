@@ -127,7 +127,7 @@ func TestNodesDieOverBadLinks(t *testing.T) {
 
 // So it is with three NATS servers, of which each stores everything.
 func TestNodesDieOverThreeStores(t *testing.T) {
-	suffer(t, random(t), &options{stores: 3}, 4)
+	suffer(t, random(t), &options{stores: 3}, 3)
 }
 
 // suffer has a site struck so many times at least, and for a time with -long.

@@ -13,8 +13,9 @@ func TestNodesKnowEachOther(t *testing.T) {
 	r := random(t)
 	s := newSite(t, &options{})
 	var took times
-	for began, i := time.Now(), 0; i < scale(len(blows), 3*len(blows)) || *long && time.Since(began) < *size; i++ {
-		b := blows[i%len(blows)]
+	order := r.Perm(len(blows))
+	for began, i := time.Now(), 0; i < scale(6, 3*len(blows)) || *long && time.Since(began) < *size; i++ {
+		b := blows[order[i%len(blows)]]
 		b.strike(s, r)
 		s.awaitNodes()
 		at := time.Now()

@@ -20,6 +20,7 @@ type exchange struct {
 	t       *testing.T
 	site    *site
 	calling sync.WaitGroup
+	users   int // so far
 	over    chan struct{}
 
 	answered, failed atomic.Int64
@@ -68,13 +69,14 @@ type caller struct {
 func (x *exchange) open(i, phones, callers int, r *rand.Rand) {
 	x.t.Helper()
 	for range phones {
-		x.mu.Lock()
-		p := &phone{user: fmt.Sprint("user", len(x.phones)), node: name(i), rang: make(map[string]int)}
-		x.phones = append(x.phones, p)
-		x.mu.Unlock()
+		x.users++
+		p := &phone{user: fmt.Sprint("user", x.users), node: name(i), rang: make(map[string]int)}
 		if err := NewBoardClient(x.dial(i, PhoneService(p))).Sign(x.t.Context(), p.user); err != nil {
 			x.t.Fatal(err)
 		}
+		x.mu.Lock()
+		x.phones = append(x.phones, p)
+		x.mu.Unlock()
 	}
 	for range callers {
 		c := &caller{name: fmt.Sprint("caller", r.Uint64()), node: name(i), conn: x.dial(i), answered: make(map[*phone]time.Time)}
@@ -241,7 +243,7 @@ func TestPeople(t *testing.T) {
 	}
 	x.calm()
 	var gone, never times
-	for range scale(3, 30) {
+	for range scale(2, 30) {
 		i := r.IntN(nodes)
 		at := time.Now()
 		dead := x.kill(i)
