@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -171,11 +172,11 @@ func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b, fromA, fromB, stop := pair()
 		defer stop()
-		messages := 0
-		fromA.set(func(m []byte) [][]byte { messages++; return [][]byte{m} })
+		var messages atomic.Int64
+		fromA.set(func(m []byte) [][]byte { messages.Add(1); return [][]byte{m} })
 		time.Sleep(time.Hour)
-		if messages > 3600/12 {
-			t.Errorf("an idle end has sent %d messages in 3600 beats", messages)
+		if messages.Load() > 3600/12 {
+			t.Errorf("an idle end has sent %d messages in 3600 beats", messages.Load())
 		}
 		began := time.Now()
 		for _, c := range []*carrier{fromA, fromB} {
