@@ -118,7 +118,7 @@ func (l *links) dial(ctx context.Context, node, service string) (net.Conn, error
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil, errors.Join(context.Cause(ctx), err)
+			return nil, fmt.Errorf("%w; the last attempt: %w", context.Cause(ctx), err)
 		case !alive:
 			return nil, relay.ErrGone
 		}
