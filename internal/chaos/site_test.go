@@ -179,6 +179,7 @@ func (s *site) killNode(i int) {
 // clients to the first while it shuts down.
 func (s *site) replace(i int) {
 	s.t.Helper()
+	s.starting[i].Wait() // it could not be asked before
 	var err error
 	if s.within {
 		err = s.inside[i].shutdown(grace)
