@@ -291,7 +291,7 @@ func eventually(t *testing.T, f func() bool) {
 // Later ones find nobody, or the device on another node.
 func TestPeopleNodeKilled(t *testing.T) {
 	s := startJetStream(t, server.RANDOM_PORT)
-	opts := NodeOptions{LeaseTime: time.Second}
+	opts := NodeOptions{LeaseTime: 3 * time.Second}
 	here, there, third := newPlace(t, s, opts), newPlace(t, s, opts), newPlace(t, s, opts)
 	third.client(t, rpc.DialOptions{}, newTools("old"), "two")
 	tools := newTools("new")

@@ -21,8 +21,8 @@ type House interface {
 	// Visit rings at a resident's, wherever she is. It returns whether she opens.
 	Visit(ctx context.Context, resident, visitor string) (opens bool, err error)
 
-	// Shout says something at all devices of a resident. It returns how many there are.
-	Shout(ctx context.Context, resident, text string) (devices int, err error)
+	// Shout says something at all devices of a resident. It returns how many heard it.
+	Shout(ctx context.Context, resident, text string) (heard int, err error)
 }
 
 // Bell is what the clients of residents serve.
@@ -61,14 +61,17 @@ func (s *Server) Visit(ctx context.Context, resident, visitor string) (bool, err
 }
 
 // Shout implements House.
-func (s *Server) Shout(ctx context.Context, resident, text string) (int, error) {
+func (s *Server) Shout(ctx context.Context, resident, text string) (heard int, err error) {
 	devices, err := s.Node.Peers(ctx, "resident."+resident)
 	for _, device := range devices {
-		if err := NewBellClient(device).Hear(ctx, text); err != nil && !rpc.NotRun(err) {
-			return 0, err
+		switch err := NewBellClient(device).Hear(ctx, text); {
+		case err == nil:
+			heard++
+		case !rpc.NotRun(err): // and not one that has gone meanwhile
+			return heard, err
 		}
 	}
-	return len(devices), err
+	return heard, err
 }
 
 // Stay makes the bell of a resident ring over all sessions of a connection, until that or

@@ -23,7 +23,7 @@ const (
 const houseDescription = `{"methods":[
 {"name":"House.MoveIn","tags":[{"$ref":"#/components/tags/House"}],"description":"MoveIn makes the caller's bell ring when somebody visits a resident.","params":[{"name":"resident","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"House"}},
 {"name":"House.Visit","tags":[{"$ref":"#/components/tags/House"}],"summary":"Visit rings at a resident's, wherever she is.","description":"Visit rings at a resident's, wherever she is. It returns whether she opens.","params":[{"name":"resident","required":true,"schema":{"type":"string"}},{"name":"visitor","required":true,"schema":{"type":"string"}}],"result":{"name":"opens","schema":{"type":"boolean"}},"x-wirecall":{"service":"House"}},
-{"name":"House.Shout","tags":[{"$ref":"#/components/tags/House"}],"summary":"Shout says something at all devices of a resident.","description":"Shout says something at all devices of a resident. It returns how many there are.","params":[{"name":"resident","required":true,"schema":{"type":"string"}},{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"devices","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"House"}}
+{"name":"House.Shout","tags":[{"$ref":"#/components/tags/House"}],"summary":"Shout says something at all devices of a resident.","description":"Shout says something at all devices of a resident. It returns how many heard it.","params":[{"name":"resident","required":true,"schema":{"type":"string"}},{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"heard","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"House"}}
 ],"components":{"schemas":{
 },"tags":{"House":{"name":"House","description":"House is what the server serves."}}}}`
 
@@ -93,8 +93,8 @@ func (p *houseVisitParams) Field(i int) any {
 	}
 }
 
-// Shout says something at all devices of a resident. It returns how many there are.
-func (c *HouseClient) Shout(ctx context.Context, resident string, text string) (devices int, err error) {
+// Shout says something at all devices of a resident. It returns how many heard it.
+func (c *HouseClient) Shout(ctx context.Context, resident string, text string) (heard int, err error) {
 	var r int
 	err = c.caller.Call(ctx, &rpc.Call{Method: &houseShout, Params: &houseShoutParams{resident, text}, Result: &r})
 	return r, err

@@ -65,7 +65,7 @@ func newTown(t *testing.T, names ...string) *town {
 func (tn *town) start(name string) {
 	n := &node{town: tn, name: name, links: new(rpctest.Network), conns: new(rpctest.Network)}
 	n.people = New(Options{Node: name, Directory: n, Dial: tn.dial, IdleTime: time.Minute, Logger: slog.New(slog.DiscardHandler)})
-	n.server = rpc.NewServer(&rpc.ServerOptions{Codecs: []codec.Codec{cbor.Codec}, Sessions: &rpc.SessionOptions{}})
+	n.server = rpc.NewServer(&rpc.ServerOptions{Codecs: []codec.Codec{cbor.Codec}, Sessions: &rpc.SessionOptions{}, Limits: rpc.Limits{MessageBytes: 32 << 20}})
 	n.server.Register(binding(n.people))
 	links := n.links.Listen()
 	go func() {
@@ -186,6 +186,10 @@ type phone struct {
 func (p *phone) Who(context.Context) (string, error) {
 	p.calls.Add(1)
 	return p.who, nil
+}
+
+func (p *phone) Echo(_ context.Context, data []byte, note *string) ([]byte, string, error) {
+	return data, *note, nil
 }
 
 func (p *phone) Note(_ context.Context, text string) error {
@@ -467,6 +471,29 @@ func (tn *town) links(at string) (open, dialed int) {
 	tn.mu.Lock()
 	defer tn.mu.Unlock()
 	return len(ls.open), tn.dials
+}
+
+// A message may have as many bytes as a link carries, if the client takes as many.
+func TestLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tn := newTown(t, "a", "b")
+		tn.connect("b", "there", "ann", rpc.DialOptions{Codec: cbor.Codec, Limits: rpc.Limits{MessageBytes: 32 << 20}})
+		tn.connect("b", "small", "bob", rpc.DialOptions{Codec: cbor.Codec})
+		echo := func(name string, size int) (int, error) {
+			same, _, err := tn.call("a", name).Echo(t.Context(), make([]byte, size), new(string))
+			return len(same), err
+		}
+		const fits = 15 << 20
+		if n, err := echo("ann", fits); n != fits || err != nil {
+			t.Error(n, err)
+		}
+		for name, size := range map[string]int{"ann": 17 << 20, "bob": 2 << 20} {
+			if _, err := echo(name, size); rpc.CodeOf(err) != rpc.CodeTooLarge || !rpc.NotRun(err) {
+				t.Errorf("%d bytes to %s: %v, not run: %t", size, name, err, rpc.NotRun(err))
+			}
+		}
+		tn.reaches("a", "bob", "small")
+	})
 }
 
 // A link is dialed once for all who call at once, closed when it is idle, and dialed
