@@ -79,7 +79,16 @@ func BenchmarkLinkThroughput(b *testing.B) {
 
 // The memory of both ends of an idle link.
 func BenchmarkLinkMemory(b *testing.B) {
-	n, _ := benchNodes(b)
+	n, o := benchNodes(b)
+	o.handle("byte", func(c net.Conn) {
+		defer c.Close()
+		var p [1]byte
+		for err := error(nil); err == nil; _, err = c.Write(p[:]) {
+			if _, err := c.Read(p[:]); err != nil {
+				return
+			}
+		}
+	})
 	const count = 500
 	for b.Loop() {
 		var before, after runtime.MemStats
@@ -87,7 +96,7 @@ func BenchmarkLinkMemory(b *testing.B) {
 		runtime.ReadMemStats(&before)
 		var all []net.Conn
 		for range count {
-			c, err := n.dial(b.Context(), "b", "echo")
+			c, err := n.dial(b.Context(), "b", "byte")
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -97,7 +106,7 @@ func BenchmarkLinkMemory(b *testing.B) {
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapInuse+after.StackInuse-before.HeapInuse-before.StackInuse)/count, "B/link")
+		b.ReportMetric(float64(after.HeapAlloc+after.StackInuse-before.HeapAlloc-before.StackInuse)/count, "B/link")
 		for _, c := range all {
 			c.Close()
 		}
