@@ -150,14 +150,15 @@ func (w *workspace) writeScript(file string, text []byte) error {
 
 // compile checks all TypeScript, and has it as JavaScript.
 func (w *workspace) compile(dir string) error {
-	for _, name := range []string{"use.ts"} {
-		text, err := os.ReadFile(filepath.Join("testdata", name))
-		if err == nil {
-			err = put(filepath.Join(dir, "src", name), text)
-		}
-		if err != nil {
-			return err
-		}
+	use, err := os.ReadFile("testdata/use.ts")
+	if err == nil {
+		err = put(filepath.Join(dir, "src", "use.ts"), use)
+	}
+	if err == nil {
+		err = putPresence(filepath.Join(dir, "src", "presence.ts"))
+	}
+	if err != nil {
+		return err
 	}
 	config, err := os.ReadFile("testdata/tsconfig.json")
 	if err == nil {
@@ -172,13 +173,29 @@ func (w *workspace) compile(dir string) error {
 	if err := install(); err != nil {
 		return err
 	}
-	if out, err := exec.Command("go", "tool", "wirecall", "gen", "-ts", filepath.Join(dir, "src", "ledger"), "./ledger").CombinedOutput(); err != nil {
-		return fmt.Errorf("gen: %w\n%s", err, out)
+	for _, name := range []string{"ledger", "lobby"} {
+		if out, err := exec.Command("go", "tool", "wirecall", "gen", "-ts", filepath.Join(dir, "src", name), "./"+name).CombinedOutput(); err != nil {
+			return fmt.Errorf("gen: %w\n%s", err, out)
+		}
 	}
 	if out, err := exec.Command(node(), "node_modules/typescript/bin/tsc", "--project", dir).CombinedOutput(); err != nil {
 		return fmt.Errorf("tsc: %w\n%s", err, out)
 	}
 	return nil
+}
+
+// putPresence writes what docs/presence.md shows of TypeScript.
+func putPresence(file string) error {
+	page, err := os.ReadFile("../../docs/presence.md")
+	if err != nil {
+		return err
+	}
+	_, text, found := strings.Cut(string(page), "```ts\n")
+	text, _, closed := strings.Cut(text, "```\n")
+	if !found || !closed {
+		return errors.New("presence.md shows no TypeScript")
+	}
+	return put(file, []byte(text))
 }
 
 // install gets what package-lock.json names, unless that is there.

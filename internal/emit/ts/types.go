@@ -96,6 +96,7 @@ func (e *emitter) named(t *model.Type) string {
 	d := e.Written(t)
 	if d == nil && holdsParam(t) {
 		g := e.genericOf(t)
+		e.want(g.insts[0]) // one of those for which g stands
 		return g.name + e.args(g, t)
 	}
 	if s := e.special(t, d); s != "" {
