@@ -128,7 +128,11 @@ func (x *exchange) call(c *caller, r *rand.Rand) {
 			return
 		case (nobody || errors.Is(err, rpc.CodeUnavailable)) && x.mayFail(p, began):
 			x.failed.Add(1)
-			x.knew.add(time.Since(began))
+			took := time.Since(began)
+			x.knew.add(took)
+			if took > soon {
+				x.t.Errorf("a call to %s, of node %s, has failed after %v: %v", p.user, p.node, took, err)
+			}
 		default:
 			x.t.Errorf("a call from node %s to %s, of node %s, after %v: %v, nobody: %v", c.node, p.user, p.node, time.Since(began), err, nobody)
 		}

@@ -152,7 +152,11 @@ func (h *house) kill(i int, took *times) {
 			if w.node == "" && w.times[who] == 0 {
 				continue // it has begun anew on another node
 			}
-			took.add(w.left[who].Sub(at))
+			after := w.left[who].Sub(at)
+			took.add(after)
+			if after > soon {
+				h.t.Errorf("a watcher of %q was told after %v that %s has left", w.node, after, who)
+			}
 			if w.times[who] != 1 {
 				h.t.Errorf("a watcher of %q was told %d times that %s has left", w.node, w.times[who], who)
 			}

@@ -111,6 +111,10 @@ const secret = "the secret of nodes that nobody else has"
 // say otherwise.
 const lease = 3 * time.Second
 
+// soon is within how long the end of a node must be known, on a machine that has much else to
+// do.
+const soon = lease + 10*time.Second
+
 // serve starts a node with a board.
 func serve(b *board) (*node, error) {
 	sessions := &rpc.SessionOptions{}
