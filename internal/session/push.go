@@ -57,15 +57,15 @@ type Parked struct {
 // waiting, and sets Last. A stream that does not take all of them is unparked. If flush is
 // true, the caller must call FlushPushed next, without a lock.
 //
-// If nothing else is to be written, items go into the frame that the caller will flush,
-// and become pending only when it is full.
+// If nothing else is to be written, and a flush that has failed has left nothing, items go
+// into the frame that the caller will flush, and become pending only when it is full.
 func (s *Session) Push(items *Items, streams []Parked) (flush bool) {
 	q := &s.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	flush = !q.closed && q.claimFlush()
 	var frame *frameBatch
-	if flush { // nothing else is to be written
+	if flush && s.flusher.frames.count == 0 {
 		frame = &s.flusher.frames
 		frame.replay = q.replay
 	}

@@ -260,6 +260,7 @@ func TestRequestBehindPushedItems(t *testing.T) {
 		if err := s.queue.putRequest(t.Context(), &messageBuffer{make([]byte, 100)}, false, call, nil); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // a goroutine waits for the socket
 		tr.err = errTaken
 		fill()
 		synctest.Wait()
@@ -274,20 +275,11 @@ func TestRequestBehindPushedItems(t *testing.T) {
 // which calls observers. What was pushed is sent again over the next transport.
 func TestPushOverFailingSocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := detachedSession(testRegistry())
+		s, streams := pushedOver(t, &wireTap{err: errTaken})
 		defer s.End(errEnded)
-		s.peerMessageLimit.Store(1 << 20)
-		s.resumption.Load().sent.Init(1<<20, 0)
 		observed := make(chan struct{})
 		s.Events = slowEvents{observed: observed}
-		ss := newSendStream(s, nil, 1, nil)
-		ss.Park()
-		streams := []Parked{{Stream: ss}}
-		broken, next := &wireTap{err: errTaken}, &wireTap{}
-		if err := s.resumption.Load().attach(broken, &resumeParams{}, nil); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
+		next := &wireTap{}
 		push(s, items(wire.JSON, 1, ""), streams)
 		synctest.Wait()
 		if !s.IsDetached() {
@@ -296,6 +288,45 @@ func TestPushOverFailingSocket(t *testing.T) {
 		push(s, items(wire.JSON, 2, ""), streams)
 		close(observed)
 		s.stopReading()
+		if err := s.resumption.Load().attach(next, &resumeParams{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		checkItems(t, next, sent(wire.JSON, 1, 1, 1, ""), sent(wire.JSON, 1, 2, 2, ""))
+	})
+}
+
+// pushedOver returns a session that can be resumed, over a transport, with one parked stream.
+func pushedOver(t *testing.T, tr *wireTap) (*Session, []Parked) {
+	t.Helper()
+	s := detachedSession(testRegistry())
+	s.peerMessageLimit.Store(1 << 20)
+	s.resumption.Load().sent.Init(1<<20, 0)
+	ss := newSendStream(s, nil, 1, nil)
+	ss.Park()
+	if err := s.resumption.Load().attach(tr, &resumeParams{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	return s, []Parked{{Stream: ss}}
+}
+
+// A flush has failed, and the reader, which has detached the session, has yet to tell the
+// queue. What is pushed then follows what the flush has left.
+func TestPushBehindFailedFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, streams := pushedOver(t, &wireTap{err: errTaken})
+		defer s.End(errEnded)
+		s.mu.Lock()
+		s.phase = detached
+		s.mu.Unlock()
+		for n := range 2 {
+			push(s, items(wire.JSON, n+1, ""), streams)
+			synctest.Wait()
+		}
+		s.queue.detach()
+		s.stopReading()
+		next := &wireTap{}
 		if err := s.resumption.Load().attach(next, &resumeParams{}, nil); err != nil {
 			t.Fatal(err)
 		}
