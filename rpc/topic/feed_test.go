@@ -358,6 +358,59 @@ func TestFedAheadOfTheHub(t *testing.T) {
 	})
 }
 
+// A bus is set up anew, of which nobody is told. A stream that begins then waits for its
+// events, and those that waited before end with a gap.
+func TestFedOfAnotherEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := &replaced{Memory: &topic.Memory{}, reads: 100}
+		p := open(t, bus)
+		old := bus.Memory
+		p.topic("t").Publish(t.Context(), "a")
+		var all []func() string
+		for i := range 2 {
+			if i == 1 {
+				bus.now.Store(new(topic.Memory))
+			}
+			client, _ := p.dial(t)
+			events, err := client.All(t.Context(), "t", "")
+			all = append(all, listen(t, events, err))
+			synctest.Wait()
+		}
+		if n := producers(); n != 0 {
+			t.Errorf("%d goroutines wait", n)
+		}
+		bus.now.Load().Append(t.Context(), "t", topic.Entry{Data: []byte(`"b"`)})
+		old.Append(t.Context(), "t", topic.Entry{Data: []byte(`"unread"`)}) // this one is followed
+		synctest.Wait()
+		if got := all[0](); !strings.HasPrefix(got, "a error: the events after ") {
+			t.Errorf("the one that began before has got %q", got)
+		}
+		if got := all[1](); got != "b" {
+			t.Errorf("the one that began behind it has got %q", got)
+		}
+		p.close(t)
+	})
+}
+
+// A replaced bus reads from another once there is one, and follows the first for ever. It
+// fails after so many reads.
+type replaced struct {
+	*topic.Memory
+	now   atomic.Pointer[topic.Memory]
+	reads int64
+	n     atomic.Int64
+}
+
+func (r *replaced) Read(ctx context.Context, name string, after uint64, max int) (topic.Page, error) {
+	if r.n.Add(1) > r.reads {
+		return topic.Page{}, errors.New("too many reads")
+	}
+	if now := r.now.Load(); now != nil {
+		return now.Read(ctx, name, after, max)
+	}
+	return r.Memory.Read(ctx, name, after, max)
+}
+
 // A stream whose consumer leaves while it is about to wait does not wait.
 func TestFedStoppedBeforePark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -511,6 +564,23 @@ func TestFedOverCuts(t *testing.T) {
 		close(done)
 		if p.network.Stats().Cuts < 5 {
 			t.Errorf("%d cuts", p.network.Stats().Cuts)
+		}
+		p.close(t)
+	})
+}
+
+// Whoever asks for the latest event of a topic without any gets the first one.
+func TestFedLatestOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := open(t, &topic.Memory{})
+		client, _ := p.dial(t)
+		events, err := client.Latest(t.Context(), "t", "")
+		got := listen(t, events, err)
+		synctest.Wait()
+		p.topic("t").Publish(t.Context(), "a")
+		synctest.Wait()
+		if got() != "a" {
+			t.Errorf("got %q", got())
 		}
 		p.close(t)
 	})

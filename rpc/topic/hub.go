@@ -19,7 +19,7 @@ import (
 type hub[T any] struct {
 	key   hubKey
 	topic *Topic[T]
-	began chan struct{} // has a value when at has been set by the first stream
+	began chan struct{} // has a value when at has been set by a stream
 	stop  context.CancelFunc
 
 	users int // subscriptions; guarded by hubs
@@ -75,14 +75,10 @@ func (h *hub[T]) release() {
 func (h *hub[T]) park(s *subscription[T]) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.at.Epoch == "" {
-		h.at = s.at
-		select {
-		case h.began <- struct{}{}:
-		default: // it has not yet looked since the last time
-		}
+	if h.at.Epoch != s.at.Epoch {
+		h.begin(s.at)
 	}
-	if h.at.Epoch != s.at.Epoch || h.at.Number > s.at.Number || !s.stream.Park() {
+	if h.at.Number > s.at.Number || !s.stream.Park() {
 		return false
 	}
 	of := s.stream.Session
@@ -91,8 +87,24 @@ func (h *hub[T]) park(s *subscription[T]) bool {
 		g = &group[T]{session: of, codec: s.codec}
 		h.groups[of] = g
 	}
+	s.group = g
 	g.add(s)
 	return true
+}
+
+// begin sets what is pushed to the place of a stream in another epoch. The stream has just
+// read the bus, and those that are parked have not: they run, and read for themselves. The
+// mutex must be held.
+func (h *hub[T]) begin(at Place) {
+	h.at = at
+	for _, g := range h.groups {
+		g.unpark()
+	}
+	h.groups = make(map[*session.Session]*group[T]) // events of the past epoch may be on their way to the others
+	select {
+	case h.began <- struct{}{}:
+	default: // it has not yet looked since the last time
+	}
 }
 
 // unparked forgets a stream that runs.
@@ -102,9 +114,8 @@ func (h *hub[T]) unparked(s *subscription[T]) {
 	if s.index < 0 {
 		return
 	}
-	of := s.stream.Session
-	if empty := h.groups[of].remove(s); empty {
-		delete(h.groups, of)
+	if empty := s.group.remove(s); empty && h.groups[s.group.session] == s.group {
+		delete(h.groups, s.group.session)
 	}
 }
 
@@ -137,7 +148,7 @@ func (h *hub[T]) pushNew(ctx context.Context) bool {
 	}
 	records, err := h.topic.read(ctx, &at)
 	if err != nil { // each stream meets it by itself; whoever parks next says where to begin
-		for _, g := range h.advance(Place{}) {
+		for _, g := range h.advance(at, Place{}) {
 			g.unpark()
 		}
 		clear(h.lacking)
@@ -146,16 +157,20 @@ func (h *hub[T]) pushNew(ctx context.Context) bool {
 	if len(records) == 0 {
 		return false
 	}
-	h.push(at.Epoch, records, h.advance(Place{at.Epoch, records[len(records)-1].Number}))
+	h.push(at.Epoch, records, h.advance(at, Place{at.Epoch, records[len(records)-1].Number}))
 	clear(h.lacking) // sessions may end before the next event
 	return true
 }
 
-// advance sets what is pushed, and returns the groups that lack some of it. Streams that
-// park from now on have it.
-func (h *hub[T]) advance(to Place) []*group[T] {
+// advance moves what is pushed from one place to another, and returns the groups that lack
+// some of it. Streams that park from now on have it. There are no groups if a stream of
+// another epoch has set the place meanwhile.
+func (h *hub[T]) advance(from, to Place) []*group[T] {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.at != from {
+		return nil
+	}
 	h.at = to
 	h.lacking = slices.AppendSeq(h.lacking[:0], maps.Values(h.groups))
 	return h.lacking

@@ -20,7 +20,8 @@ type subscription[T any] struct {
 	hub    *hub[T] // nil before the first Park
 	stream *session.SendStream
 	codec  codec.Codec
-	index  int // among the parked ones of its connection; -1 if it is not parked; guarded by hub.mu
+	group  *group[T] // where it is, or was last, parked; guarded by hub.mu
+	index  int       // among the parked ones of its connection; -1 if it is not parked; guarded by hub.mu
 }
 
 var _ feed.Source = (*subscription[int])(nil)

@@ -188,15 +188,22 @@ func (t *Topic[T]) read(ctx context.Context, at *Place) ([]Record, error) {
 	return p.Records, nil
 }
 
-// latest returns the last record, if it is behind the place or in another epoch.
+// latest returns the last record, if it is behind the place or in another epoch. If none is
+// stored, the place moves to the end of the topic.
 func (t *Topic[T]) latest(ctx context.Context, at *Place) ([]Record, error) {
 	before, err := t.bus.Back(ctx, t.name, 1)
 	if err != nil || before.Epoch == at.Epoch && before.Number < at.Number {
 		return nil, err
 	}
 	p, err := t.bus.Read(ctx, t.name, before.Number, page)
-	if err != nil || len(p.Records) == 0 {
+	switch {
+	case err != nil:
 		return nil, err
+	case p.Epoch != before.Epoch: // it has begun anew meanwhile
+		return t.latest(ctx, at)
+	case len(p.Records) == 0:
+		*at = Place{p.Epoch, max(before.Number, p.Begin)}
+		return nil, nil
 	}
 	at.Epoch = p.Epoch
 	return p.Records[len(p.Records)-1:], nil
