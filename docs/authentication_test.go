@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,9 +102,9 @@ func TestTokensThatExpire(t *testing.T) {
 		defer web.Close()
 
 		// Each token is good for a minute. The second one has a further role.
-		roles, fetched := []string{"reader"}, 0
+		roles, fetched := []string{"reader"}, atomic.Int32{}
 		fetch := func(context.Context) (string, error) {
-			fetched++
+			fetched.Add(1)
 			issued.Store("token", grant{User{"ann", roles}, time.Now().Add(time.Minute)})
 			roles = []string{"reader", "writer"}
 			return "token", nil
@@ -126,8 +127,8 @@ func TestTokensThatExpire(t *testing.T) {
 			t.Error("with the first token:", err)
 		}
 		time.Sleep(90 * time.Second)
-		if err := put(); err != nil || conn.State().Session != 1 || fetched < 2 {
-			t.Errorf("with the second token: %v, in session %d, of %d tokens", err, conn.State().Session, fetched)
+		if err := put(); err != nil || conn.State().Session != 1 || fetched.Load() < 2 {
+			t.Errorf("with the second token: %v, in session %d, of %d tokens", err, conn.State().Session, fetched.Load())
 		}
 		if err := online.withdraw("ann"); err != nil {
 			t.Error(err)
