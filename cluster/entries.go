@@ -31,8 +31,8 @@ type entries struct {
 	wake chan struct{} // has a value when the writer has something to do
 
 	mu          sync.Mutex
-	connection  context.Context // ends when the connection to NATS breaks
-	disconnect  context.CancelFunc
+	connection  context.Context // ends when the connection to NATS breaks, and with the node
+	disconnect  context.CancelCauseFunc
 	closed      error             // why the node has left
 	incarnation string            // of this node
 	nodes       map[string]string // names of the nodes that are here, by incarnation
@@ -102,6 +102,7 @@ func newEntries(n *Node) *entries {
 		watched: make(map[entryName]*watched),
 		suspect: true,
 	}
+	e.connected()
 	if e.closed = context.Cause(n.ctx); e.closed != nil {
 		return e
 	}
@@ -113,7 +114,6 @@ func newEntries(n *Node) *entries {
 	for _, o := range n.members.Nodes() {
 		e.came(o.Name, o.Incarnation)
 	}
-	e.connected()
 	status := n.nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.CLOSED)
 	e.tasks.Go(func() { e.follow(status) })
 	e.tasks.Go(e.write)

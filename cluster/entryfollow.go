@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -36,7 +37,7 @@ func (e *entries) statusChanged(s nats.Status) {
 	if s != nats.CONNECTED {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.disconnect()
+		e.disconnect(errAway)
 		return
 	}
 	e.connected()
@@ -49,17 +50,25 @@ func (e *entries) statusChanged(s nats.Status) {
 func (e *entries) connected() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.connection, e.disconnect = context.WithCancel(context.Background())
+	e.connection, e.disconnect = context.WithCancelCause(e.node.ctx)
 }
 
-// attempt returns a context for what needs the connection to NATS: it ends with ctx and
-// when the connection breaks.
+// errAway is the error of what needs the connection to NATS while there is none.
+var errAway = errors.New("NATS cannot be reached")
+
+// attempt returns a context for what needs the connection to NATS: it ends with ctx, when
+// the connection breaks, and with the node.
 func (e *entries) attempt(ctx context.Context) (try context.Context, end func()) {
 	e.mu.Lock()
 	connection := e.connection
 	e.mu.Unlock()
 	try, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(connection, func() { cancel(nats.ErrDisconnected) })
+	if err := context.Cause(e.node.ctx); err != nil {
+		cancel(err)
+	} else if !e.node.nc.IsConnected() {
+		cancel(errAway)
+	}
+	stop := context.AfterFunc(connection, func() { cancel(context.Cause(connection)) })
 	return try, func() {
 		stop()
 		cancel(nil)

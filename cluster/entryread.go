@@ -32,7 +32,8 @@ type snapshot struct {
 	upTo     uint64          // it has at least what was stored until this sequence
 }
 
-// list returns the entries under a name of all nodes that are in the cluster, in their order.
+// list returns the entries under a name of all nodes that are in the cluster, in their
+// order. It fails at once while NATS cannot be reached.
 func (e *entries) list(ctx context.Context, kind, name string) ([]entry, error) {
 	in := entryName{kind, name}
 	s, err := e.read(ctx, in)
@@ -132,6 +133,9 @@ func (e *entries) readParts(ctx context.Context, in entryName, prefix string) (a
 func (e *entries) multiLast(ctx context.Context, subjects ...string) (all []*nats.Msg, upTo uint64, err error) {
 	ctx, end := e.attempt(ctx)
 	defer end()
+	if ctx.Err() != nil {
+		return nil, 0, context.Cause(ctx)
+	}
 	get := directGet{LastOf: subjects, MaxBytes: maxBatch}
 	for {
 		data, err := json.Marshal(get)
@@ -139,8 +143,11 @@ func (e *entries) multiLast(ctx context.Context, subjects ...string) (all []*nat
 			return nil, 0, err
 		}
 		got, err := request(ctx, e.node.nc, "$JS.API.DIRECT.GET."+e.name, data)
-		if err != nil && ctx.Err() != nil {
+		switch {
+		case err != nil && ctx.Err() != nil:
 			err = context.Cause(ctx)
+		case errors.Is(err, context.DeadlineExceeded): // of the wait for an answer
+			err = errAway
 		}
 		if err != nil {
 			return nil, 0, err

@@ -127,7 +127,7 @@ func (e *entries) store(ctx context.Context) error {
 	away := e.incarnation == "" || !e.node.nc.IsConnected()
 	e.mu.Unlock()
 	if away {
-		return nats.ErrDisconnected
+		return errAway
 	}
 	ctx, end := e.attempt(ctx)
 	defer end()

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"errors"
 	"net"
 	"time"
 
@@ -82,9 +81,6 @@ func (b bindings) Remove(name, device string) {
 
 // List fails at once while NATS cannot be reached, since callers then try their own node.
 func (b bindings) List(ctx context.Context, name string) (all []people.Entry, err error) {
-	if !b.node.nc.IsConnected() {
-		return nil, errAway
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, answerWithin, errAway)
 	defer cancel()
 	list, err := b.node.entries().list(ctx, kindBinding, name)
@@ -93,5 +89,3 @@ func (b bindings) List(ctx context.Context, name string) (all []people.Entry, er
 	}
 	return all, err
 }
-
-var errAway = errors.New("NATS cannot be reached")
