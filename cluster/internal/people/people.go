@@ -130,7 +130,7 @@ func (d *device) Call(ctx context.Context, call *rpc.Call) error {
 func (p *People) Bind(ctx context.Context, name string) error {
 	conn, ok := rpc.ConnFromContext(ctx)
 	if !ok || conn.Plain() {
-		return rpc.Errorf(rpc.CodeNeedsWirecall, "cluster: only a client with a wirecall connection can be called, and so be bound")
+		return rpc.Errorf(rpc.CodeNeedsWirecall, "cluster: only a client with a wirecall connection, which rpc.Dial makes, can be called, and so be bound: this call is a POST, plain JSON-RPC, or not of a client")
 	}
 	if err := CheckName(name); err != nil {
 		return err

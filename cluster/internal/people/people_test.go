@@ -561,6 +561,9 @@ func TestBindErrors(t *testing.T) {
 		tn := newTown(t, "a")
 		phone := tn.connect("a", "there", "", rpc.DialOptions{})
 		plain := tn.connect("a", "plain", "", rpc.DialOptions{Plain: true})
+		if err := plain.do("Bind", "ann"); err == nil || !strings.Contains(err.Error(), "rpc.Dial") {
+			t.Errorf("it does not say what the client needs: %v", err)
+		}
 		long := strings.Repeat("x", MaxName+1)
 		for got, want := range map[string]rpc.Code{
 			"a": rpc.CodeOf(plain.do("Bind", "ann")),
