@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,7 @@ func (b bell) Hear(_ context.Context, text string) error {
 func TestServeHouse(t *testing.T) {
 	s, stop := start(t, t.TempDir(), server.RANDOM_PORT)
 	t.Cleanup(stop)
-	at := func(b bell) *doorbell.HouseClient { // a client of a node of its own
+	at := func(services ...rpc.Service) *doorbell.HouseClient { // a client of a node of its own
 		nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1))
 		if err != nil {
 			t.Fatal(err)
@@ -102,15 +103,20 @@ func TestServeHouse(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(node.Close)
-		return doorbell.NewHouseClient(rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{Services: []rpc.Service{doorbell.BellService(b)}}))
+		return doorbell.NewHouseClient(rpctest.Pair(t.Context(), t, srv, &rpc.ConnOptions{Services: services}))
 	}
 	phone, laptop := bell{make(chan string, 1)}, bell{make(chan string, 1)}
-	visitor := at(bell{})
-	if opens, err := visitor.Visit(t.Context(), "ann", "bob"); opens || rpc.CodeOf(err) != rpc.CodeUnavailable {
-		t.Error(opens, err)
+	visitor := at()
+	if err := visitor.MoveIn(t.Context(), "dan"); err != nil { // without a bell
+		t.Fatal(err)
+	}
+	for _, who := range []string{"ann", "dan"} {
+		if opens, err := visitor.Visit(t.Context(), who, "bob"); opens || !errors.Is(err, doorbell.ErrNotHome) {
+			t.Error(who, opens, err)
+		}
 	}
 	for _, b := range []bell{phone, laptop} {
-		if err := at(b).MoveIn(t.Context(), "ann"); err != nil {
+		if err := at(doorbell.BellService(b)).MoveIn(t.Context(), "ann"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -153,7 +159,7 @@ func TestStay(t *testing.T) {
 	visitor := doorbell.NewHouseClient(srv.Caller(t.Context()))
 	for session := range 5 {
 		for opens := false; !opens; opens, err = visitor.Visit(t.Context(), "ann", "bob") { // nobody is bound for a moment
-			if code := rpc.CodeOf(err); code != 0 && code != rpc.CodeUnavailable {
+			if err != nil && !errors.Is(err, doorbell.ErrNotHome) {
 				t.Fatal(session, err)
 			}
 		}

@@ -5,6 +5,7 @@ package doorbell
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"github.com/wirecall/wirecall/rpc"
 )
@@ -19,11 +20,16 @@ type House interface {
 	MoveIn(ctx context.Context, resident string) error
 
 	// Visit rings at a resident's, wherever she is. It returns whether she opens.
+	//
+	//wirecall:error ErrNotHome
 	Visit(ctx context.Context, resident, visitor string) (opens bool, err error)
 
 	// Shout says something at all devices of a resident. It returns how many heard it.
 	Shout(ctx context.Context, resident, text string) (heard int, err error)
 }
+
+// ErrNotHome says that a resident has no bell, or that it was lost while it rang.
+var ErrNotHome = errors.New("not at home")
 
 // Bell is what the clients of residents serve.
 //
@@ -57,7 +63,12 @@ func (s *Server) MoveIn(ctx context.Context, resident string) error {
 
 // Visit implements House.
 func (s *Server) Visit(ctx context.Context, resident, visitor string) (bool, error) {
-	return NewBellClient(s.Node.Peer("resident."+resident)).Ring(ctx, visitor)
+	opens, err := NewBellClient(s.Node.Peer("resident."+resident)).Ring(ctx, visitor)
+	switch rpc.CodeOf(err) {
+	case rpc.CodeUnavailable, rpc.CodeMethodNotFound: // they are of her connection, not of the visitor's
+		return false, ErrNotHome
+	}
+	return opens, err
 }
 
 // Shout implements House.

@@ -22,7 +22,7 @@ const (
 // houseDescription is what rpc.discover says of House.
 const houseDescription = `{"methods":[
 {"name":"House.MoveIn","tags":[{"$ref":"#/components/tags/House"}],"description":"MoveIn makes the caller's bell ring when somebody visits a resident.","params":[{"name":"resident","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"House"}},
-{"name":"House.Visit","tags":[{"$ref":"#/components/tags/House"}],"summary":"Visit rings at a resident's, wherever she is.","description":"Visit rings at a resident's, wherever she is. It returns whether she opens.","params":[{"name":"resident","required":true,"schema":{"type":"string"}},{"name":"visitor","required":true,"schema":{"type":"string"}}],"result":{"name":"opens","schema":{"type":"boolean"}},"x-wirecall":{"service":"House"}},
+{"name":"House.Visit","tags":[{"$ref":"#/components/tags/House"}],"summary":"Visit rings at a resident's, wherever she is.","description":"Visit rings at a resident's, wherever she is. It returns whether she opens.","params":[{"name":"resident","required":true,"schema":{"type":"string"}},{"name":"visitor","required":true,"schema":{"type":"string"}}],"result":{"name":"opens","schema":{"type":"boolean"}},"errors":[{"code":1,"message":"doorbell.ErrNotHome"}],"x-wirecall":{"service":"House","errors":[{"name":"doorbell.ErrNotHome","code":1}]}},
 {"name":"House.Shout","tags":[{"$ref":"#/components/tags/House"}],"summary":"Shout says something at all devices of a resident.","description":"Shout says something at all devices of a resident. It returns how many heard it.","params":[{"name":"resident","required":true,"schema":{"type":"string"}},{"name":"text","required":true,"schema":{"type":"string"}}],"result":{"name":"heard","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"House"}}
 ],"components":{"schemas":{
 },"tags":{"House":{"name":"House","description":"House is what the server serves."}}}}`
@@ -39,6 +39,8 @@ var _ House = (*HouseClient)(nil)
 
 // NewHouseClient returns a client of House that calls through caller.
 func NewHouseClient(caller rpc.Caller) *HouseClient { return &HouseClient{caller} }
+
+var houseErrNotHome = gen1.ErrorValue("doorbell.ErrNotHome", rpc.CodeApplication, ErrNotHome)
 
 // MoveIn makes the caller's bell ring when somebody visits a resident.
 func (c *HouseClient) MoveIn(ctx context.Context, resident string) error {
@@ -71,7 +73,8 @@ func (c *HouseClient) Visit(ctx context.Context, resident string, visitor string
 
 var houseVisit = rpc.Method{
 	Name: HouseVisitMethod, Service: "House", Params: []string{"resident", "visitor"},
-	New: gen1.New[houseVisitParams, bool],
+	Errors: []*rpc.ErrorType{houseErrNotHome},
+	New:    gen1.New[houseVisitParams, bool],
 	Serve: func(ctx context.Context, impl any, c *rpc.Call) (err error) {
 		p, r := c.Params.(*houseVisitParams), c.Result.(*bool)
 		*r, err = impl.(House).Visit(ctx, p.Resident, p.Visitor)
