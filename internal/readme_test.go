@@ -63,6 +63,29 @@ func TestReadmeCheckout(t *testing.T) {
 	}
 }
 
+// A program that uses the module cluster of a checkout compiles, by either of the ways too.
+func TestReadmeCheckoutCluster(t *testing.T) {
+	if testing.Short() || racing.Detector {
+		t.Skip("it compiles the module cluster")
+	}
+	checkout, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(section(t, "\n### From a checkout\n", "\n### "), "../wirecall", "'"+checkout+"'")
+	workspace := regexp.MustCompile("`(go work init [^`]*/cluster[^`]*)`").FindStringSubmatch(text)[1]
+	for name, script := range map[string]string{
+		"replace":   blocks(text)[0].text + blocks(text)[1].text + "go mod tidy\ngo vet .\n",
+		"workspace": workspace + "\ngo vet .\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, "main.go"), []byte("package main\n\nimport \"github.com/wirecall/wirecall/cluster\"\n\nfunc main() { println(cluster.ErrNodeClosed.Error()) }\n"))
+			sh(t, dir, []string{"GOWORK="}, "go mod init hello\n"+script)
+		})
+	}
+}
+
 // follow does in an empty folder what the blocks say, the last of which is what the
 // one before it prints.
 func follow(t *testing.T, env []string, steps []block) {
