@@ -3,6 +3,8 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +30,51 @@ func connect(ctx context.Context, url string) (topic.Bus, func(), error) {
 	}
 	bus, err := cluster.NewBus(ctx, nc, &cluster.BusOptions{Classes: map[string]topic.Retention{"trades": {Events: 10_000}}})
 	return bus, nc.Close, err
+}
+
+// natsIn runs a server of NATS in this process, which stores in a folder, and connects to
+// it, until stop is called.
+func natsIn(folder string) (nc *nats.Conn, stop func(), err error) {
+	s, err := server.NewServer(&server.Options{JetStream: true, StoreDir: folder, DontListen: true, NoSigs: true, NoLog: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.Start(); !s.ReadyForConnections(time.Second) {
+		s.Shutdown()
+		return nil, nil, errors.New("NATS does not start: may it write to " + folder + "?")
+	}
+	nc, err = nats.Connect("", nats.InProcessServer(s), nats.MaxReconnects(-1))
+	return nc, func() { nc.Close(); s.Shutdown(); s.WaitForShutdown() }, err
+}
+
+// What scale.md shows keeps topics in a folder, or says that it cannot.
+func TestNATSIn(t *testing.T) {
+	folder := t.TempDir()
+	for i := range 2 {
+		nc, stop, err := natsIn(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bus, err := cluster.NewBus(t.Context(), nc, &cluster.BusOptions{Classes: map[string]topic.Retention{"trades": {Events: 10}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := topic.New[int](bus, topic.Name("trades", "ACME"))
+		if last, _, err := to.Last(t.Context()); last.Value != i || err != nil {
+			t.Errorf("the last is %v, %v, want %d", last, err, i)
+		}
+		if _, err := to.Publish(t.Context(), i+1); err != nil {
+			t.Error(err)
+		}
+		stop()
+	}
+	file := filepath.Join(folder, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := natsIn(file); err == nil {
+		t.Error("it stores in a file")
+	}
 }
 
 // lobbyOf returns the registry of a lobby that is the same in all processes with the same

@@ -37,6 +37,8 @@ func (l *lobby) game(name string) *presence.Room[Player] {
 	return presence.New[Player](l.registry, name)
 }
 
+// Join implements Lobby. It does not need the number after which a stream continues, since
+// each watch begins with All.
 func (l *lobby) Join(ctx context.Context, game, who string, _ int) (iter.Seq2[presence.Change[Player], error], error) {
 	return func(yield func(presence.Change[Player], error) bool) {
 		leave, err := l.game(game).Enter(ctx, who, Player{})

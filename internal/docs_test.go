@@ -196,7 +196,7 @@ func TestMessages(t *testing.T) {
 	var texts strings.Builder
 	for _, name := range found(t, func(name string) bool {
 		top, _, _ := strings.Cut(name, "/")
-		return path.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") && slices.Contains([]string{"rpc", "internal", "cmd", "codec"}, top)
+		return path.Ext(name) == ".go" && !strings.HasSuffix(name, "_test.go") && slices.Contains([]string{"rpc", "internal", "cmd", "codec", "cluster"}, top)
 	}) {
 		for _, text := range literals(t, name) {
 			texts.WriteString(verb.ReplaceAllString(text, "…") + "…\n")
