@@ -41,6 +41,7 @@ type entries struct {
 	unreachable bool        // the last attempt to store has failed
 	begun       bool        // the mark of this incarnation has been stored
 	complete    bool        // it says that all own entries have been
+	marked      uint64      // the sequence of the mark
 	suspect     bool        // the stream may have lost it
 	last        uint64      // the highest order seen
 	count       uint64      // of the messages of this node

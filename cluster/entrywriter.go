@@ -159,7 +159,8 @@ func (e *entries) store(ctx context.Context) error {
 }
 
 // verify looks whether the stream has the mark of this incarnation, if that is in doubt. It
-// makes the stream if there is none.
+// makes the stream if there is none. A mark with another sequence than was answered is one
+// that was sent when the connection broke, and has arrived in another stream.
 func (e *entries) verify(ctx context.Context) error {
 	e.mu.Lock()
 	suspect, begun := e.suspect, e.begun
@@ -178,7 +179,7 @@ func (e *entries) verify(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.suspect = false
-	if len(marks) == 0 && begun {
+	if begun && (len(marks) == 0 || number(marks[0].Header, "Nats-Sequence") != e.marked) {
 		e.restore()
 		for _, w := range e.watched {
 			go w.streamLost()
@@ -212,10 +213,12 @@ func (e *entries) makeStream(ctx context.Context) error {
 	return nil
 }
 
-// markOnce stores the mark of this incarnation, unless that is done, and notes that it is.
+// markOnce stores the mark of this incarnation, unless that is done, and notes that it is. One
+// that says that all entries are there is stored only behind the mark with which this
+// stream has begun: it may arrive late, in another stream.
 func (e *entries) markOnce(ctx context.Context, done *bool, m mark) error {
 	e.mu.Lock()
-	stored, of := *done || m.Complete && (!e.begun || len(e.dirty) > 0), e.incarnation
+	stored, of, marked := *done || m.Complete && (!e.begun || len(e.dirty) > 0), e.incarnation, e.marked
 	e.mu.Unlock()
 	if stored {
 		return nil
@@ -224,12 +227,19 @@ func (e *entries) markOnce(ctx context.Context, done *bool, m mark) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.js.Publish(ctx, e.markSubject(of), data); err != nil {
+	var opts []jetstream.PublishOpt
+	if m.Complete {
+		opts = append(opts, jetstream.WithExpectLastSequencePerSubject(marked))
+	}
+	ack, err := e.js.Publish(ctx, e.markSubject(of), data, opts...)
+	if err != nil {
 		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	*done = e.incarnation == of
+	if e.incarnation == of {
+		*done, e.marked = true, ack.Sequence
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -156,6 +157,57 @@ func TestPresenceOverNATS(t *testing.T) {
 		if f.Left != 1 {
 			t.Errorf("%d were said to have left, of one", f.Left)
 		}
+	}
+}
+
+// When the connection breaks, a mark may be on its way that arrives in the stream which
+// another node has made meanwhile. It does not say what is in that one.
+func TestMarkOfAnotherStream(t *testing.T) {
+	s := startJetStream(t, server.RANDOM_PORT)
+	a, b := joinNode(t, s, NodeOptions{LeaseTime: time.Hour}), joinNode(t, s, NodeOptions{LeaseTime: time.Hour})
+	f := presencetest.Follow(t, room(a))
+	presencetest.Enter(t, room(b), "bob", 1)
+	f.Until(set{"bob": 1})
+	e := b.entries()
+	awaitMark(t, b, mark{Complete: true})
+	if err := e.js.DeleteStream(t.Context(), e.name); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.entries().makeStream(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	late := false
+	if err := e.markOnce(t.Context(), &late, mark{Complete: true}); err == nil || late {
+		t.Errorf("that all entries are there was stored in another stream: %v", err)
+	}
+	if _, err := e.js.Publish(t.Context(), e.markSubject(incarnationOf(b)), []byte(`{"complete":false}`)); err != nil {
+		t.Fatal(err)
+	}
+	a.entries().check()
+	e.check()
+	presencetest.Enter(t, room(b), "carl", 2)
+	f.Until(set{"bob": 1, "carl": 2})
+	awaitMark(t, b, mark{Complete: true})
+	presencetest.Follow(t, room(a)).Until(set{"bob": 1, "carl": 2})
+	members, err := room(a).Members(t.Context())
+	if len(members) != 2 || err != nil || f.Left > 0 {
+		t.Errorf("the members are %v, %v; %d have left", members, err, f.Left)
+	}
+}
+
+// awaitMark waits until the stream has a mark of a node.
+func awaitMark(t *testing.T, n *Node, want mark) {
+	t.Helper()
+	for {
+		marks, _, err := n.entries().multiLast(t.Context(), n.entries().markSubject(incarnationOf(n)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m mark
+		if len(marks) == 1 && json.Unmarshal(marks[0].Data, &m) == nil && m == want {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

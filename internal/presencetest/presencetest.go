@@ -43,6 +43,7 @@ type Follower struct {
 	t    testing.TB
 	next func() (presence.Change[int], error, bool)
 	more bool
+	want map[string]int // of the last Until
 }
 
 // Follow watches a room until the test ends.
@@ -61,10 +62,20 @@ func (f *Follower) Take() presence.Change[int] {
 	f.t.Helper()
 	c, err, ok := f.next()
 	if err != nil || !ok {
-		f.t.Fatalf("the watch has ended with %d here: %v", len(f.Here), err)
+		f.t.Fatalf("the watch has ended with %d here, and %v in place of %v: %v", len(f.Here), without(f.Here, f.want), without(f.want, f.Here), err)
 	}
 	f.apply(c)
 	return c
+}
+
+// without returns those of here who are not in other, or have another value there.
+func without(here, other map[string]int) map[string]int {
+	rest := maps.Clone(here)
+	maps.DeleteFunc(rest, func(who string, v int) bool {
+		value, ok := other[who]
+		return ok && value == v
+	})
+	return rest
 }
 
 func (f *Follower) apply(c presence.Change[int]) {
@@ -101,6 +112,7 @@ func (f *Follower) apply(c presence.Change[int]) {
 // Until takes changes until those are here who are wanted.
 func (f *Follower) Until(want map[string]int) {
 	f.t.Helper()
+	f.want = want
 	for f.Here == nil || f.more || !maps.Equal(f.Here, want) {
 		f.Take()
 	}
