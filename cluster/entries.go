@@ -149,7 +149,9 @@ func (e *entries) put(kind, name, device string, value []byte) (stored <-chan er
 	return done
 }
 
-// remove removes an entry of this node, if there is one. It does not wait.
+// remove removes an entry of this node, if there is one. It does not wait. Those who watch
+// are told of it when it has been removed from the stream, behind what was stored before:
+// somebody may still be here by another node.
 func (e *entries) remove(kind, name, device string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -160,8 +162,9 @@ func (e *entries) remove(kind, name, device string) {
 	}
 	o := on.devices[device]
 	o.value = nil
-	e.queue(o)
-	e.show(o)
+	if e.queue(o); e.unreachable {
+		e.show(o)
+	}
 }
 
 // ownEntry returns the entry of a device, which is made if there is none. The mutex must

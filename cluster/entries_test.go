@@ -10,6 +10,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/wirecall/wirecall/internal/presencetest"
+	"github.com/wirecall/wirecall/rpc/presence"
 )
 
 // newTestEntries returns entries of a node that does not run, beside one other node.
@@ -123,6 +126,42 @@ func TestRemovedEntries(t *testing.T) {
 	if len(e.own) > 0 {
 		t.Errorf("%d names are left", len(e.own))
 	}
+}
+
+// Somebody who has come to a second node and then left this one has not left: what was stored
+// before is shown first.
+func TestLeaveBehindWhatCame(t *testing.T) {
+	e, in := newTestEntries(t), entryName{kindRoom, "room"}
+	e.live = make(chan *nats.Msg, 1)
+	w := newTestWatched(t, e)
+	w.in, w.reading, e.watched[in] = in, false, w
+	f := presencetest.Follow(t, presence.New[int](viewed{view: &w.view}, in.name))
+	e.put(in.kind, in.name, "PHONE", []byte(`{"w":"ann","v":1}`))
+	attempt(t, e, "PHONE", 5)
+	f.Until(set{"ann": 1})
+	e.remove(in.kind, in.name, "PHONE")
+	attempt(t, e, "PHONE", 7)
+	e.put(in.kind, in.name, "OTHERS", []byte(`{"w":"bob","v":2}`))
+	f.Until(set{"ann": 1, "bob": 2})
+	laptop := storedOf("LAPTOP", 1, 6, `{"w":"ann","v":1}`)
+	w.receive(&laptop)
+	e.receive(<-e.live)
+	e.unreachable = true
+	e.remove(in.kind, in.name, "OTHERS")
+	f.Until(set{"ann": 1})
+	if f.Left != 1 {
+		t.Errorf("%d have left", f.Left)
+	}
+}
+
+// A viewed registry has one view.
+type viewed struct {
+	presence.Registry
+	view *presence.View
+}
+
+func (v viewed) View(context.Context, string) (*presence.View, func(), error) {
+	return v.view, func() {}, nil
 }
 
 // newTestWatched returns a room that is being read.

@@ -141,11 +141,31 @@ func (w *watched) receive(s *stored) {
 // take applies what was published live, and reads the stream if a message before it is
 // missing. The mutex must be held.
 func (w *watched) take(s *stored) {
+	if _, own := w.entries.nodeOf(s.incarnation); own {
+		w.takeOwn(s)
+		return
+	}
 	if s.Before > w.counts[s.incarnation] || s.Before == 0 && w.knows(s.incarnation) {
 		w.readAgain()
 	}
 	w.apply(s)
 	w.last = max(w.last, s.sequence)
+}
+
+// takeOwn applies that an entry of this node has been removed. The mutex must be held.
+func (w *watched) takeOwn(s *stored) {
+	w.last = max(w.last, s.sequence)
+	if s.Value == nil && !w.entries.has(w.in, s.device) {
+		w.view.Remove(s.device)
+	}
+}
+
+// has reports whether this node has an entry.
+func (e *entries) has(in entryName, device string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	on := e.own[in]
+	return on != nil && on.devices[device] != nil && on.devices[device].value != nil
 }
 
 // knows reports whether an entry of an incarnation is shown. The mutex must be held.
@@ -264,7 +284,7 @@ func (w *watched) update(s snapshot) (done bool) {
 	again := w.again
 	w.again = false
 	for _, r := range w.waiting {
-		if r.sequence > s.upTo {
+		if _, own := w.entries.nodeOf(r.incarnation); own || r.sequence > s.upTo {
 			w.take(r)
 		} // else what came of it is in the snapshot
 	}

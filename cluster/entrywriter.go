@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -110,7 +111,9 @@ func (e *entries) failed(err error) {
 	}
 	e.unreachable, e.suspect = true, true
 	for _, o := range e.dirty {
-		o.release(nil)
+		if o.release(nil); o.value == nil {
+			e.show(o)
+		}
 	}
 }
 
@@ -252,7 +255,8 @@ func (e *entries) batch() (all []*writing) {
 	for _, o := range e.dirty[:n] {
 		o.queued = false
 		if o.value == nil && !o.sent {
-			e.forget(o) // nobody has heard of it
+			e.forget(o) // nobody else has heard of it
+			e.show(o)
 			continue
 		}
 		o.sent = true
@@ -365,12 +369,29 @@ func (e *entries) wrote(w *writing, sequence uint64, err error) {
 		return
 	case o.value == nil:
 		e.forget(o)
+		e.showRemoved(o, sequence)
 	case o.order == 0:
 		o.order = max(sequence, w.message.Floor)
 		e.last = max(e.last, o.order)
 		e.show(o)
 	}
 	o.release(nil)
+}
+
+// showRemoved shows that an entry has been removed, behind what was published live before.
+// The mutex must be held.
+func (e *entries) showRemoved(o *ownEntry, sequence uint64) {
+	if e.watched[o.in] == nil {
+		return
+	}
+	m := nats.NewMsg(e.subject(o.in, e.incarnation, o.device))
+	m.Header.Set("Nats-Sequence", strconv.FormatUint(sequence, 10))
+	m.Data = []byte("{}")
+	select {
+	case e.live <- m:
+	default:
+		e.show(o)
+	}
 }
 
 // end releases those who wait, ends what watches, and removes the entries of this node.
