@@ -100,8 +100,12 @@ var (
 // connection stays the caller's. It must not have nats.NoEcho, and should have
 // nats.MaxReconnects(-1) and a nats.ReconnectWait of less than four seconds, such as the default.
 //
-// If a node has the name, the error wraps ErrNameTaken. That of a process that has crashed
-// is free as soon as NATS has noticed, or when its lease has passed.
+// If a node has the name, the error wraps ErrNameTaken. Of two that join at the same
+// moment with one name, one may lose it after Join has returned: watch Done. The name of a
+// process that has crashed is free when the other nodes have taken that for gone, for which
+// Join waits, and which it logs.
+//
+// Join fails if there are nodes with another secret, and none with this one.
 func Join(ctx context.Context, nc *nats.Conn, opts *NodeOptions) (*Node, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -115,6 +119,9 @@ func Join(ctx context.Context, nc *nats.Conn, opts *NodeOptions) (*Node, error) 
 	if err := n.join(ctx); err != nil {
 		n.cancel(err)
 		n.end()
+		if ctx.Err() != nil && !nc.IsConnected() {
+			err = fmt.Errorf("%w: %w", errAway, err)
+		}
 		if last := nc.LastError(); ctx.Err() != nil && last != nil {
 			err = fmt.Errorf("%w; the last error of the connection to NATS: %w", err, last) // a missing permission, say
 		}
@@ -348,7 +355,9 @@ func (n *Node) end() {
 	for _, sub := range n.subs {
 		sub.Unsubscribe()
 	}
-	n.nc.FlushTimeout(time.Second) // the process may end next
+	if n.nc.IsConnected() {
+		n.nc.FlushTimeout(time.Second) // the process may end next
+	}
 }
 
 // alive reports whether a node holds its lease.

@@ -156,6 +156,37 @@ func TestJoin(t *testing.T) {
 	waitFor(t, a, "b", true)
 }
 
+// A node with another secret than those that are there does not join.
+func TestJoinWithOtherSecret(t *testing.T) {
+	s := startNATS(t, server.RANDOM_PORT)
+	a := joinNode(t, s, NodeOptions{Name: "a"})
+	other := []byte(strings.Repeat("o", 32))
+	_, err := tryJoin(t, connectNATS(t, s), NodeOptions{Name: "b", Secret: other, LeaseTime: time.Second})
+	if err == nil || !strings.Contains(err.Error(), `another NodeOptions.Secret`) || !strings.Contains(err.Error(), `"a"`) {
+		t.Errorf("a node with another secret: %v", err)
+	}
+	if a.alive("b") {
+		t.Error("a sees it")
+	}
+	joinNode(t, s, NodeOptions{Name: "b"})
+}
+
+// While NATS cannot be reached, Join returns when its context ends, and says so.
+func TestJoinWithoutNATS(t *testing.T) {
+	s := startNATS(t, server.RANDOM_PORT)
+	nc := connectNATS(t, s)
+	broken := nc.StatusChanged(nats.RECONNECTING)
+	stopNATS(s)
+	<-broken
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("the user has gone")
+	cancel(cause)
+	_, err := Join(ctx, nc, &NodeOptions{Secret: testSecret})
+	if !errors.Is(err, cause) || !strings.Contains(err.Error(), "NATS cannot be reached") {
+		t.Errorf("without NATS: %v", err)
+	}
+}
+
 // A process that has crashed can join again at once, since NATS knows that it is gone.
 func TestJoinAfterCrash(t *testing.T) {
 	s := startNATS(t, server.RANDOM_PORT)

@@ -17,6 +17,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/wirecall/wirecall/cluster/internal/seldom"
 )
 
 // Options says who a node is, and how it reaches the others.
@@ -54,6 +56,10 @@ type Members struct {
 	still   bool          // renewals do not come back, which is logged
 	lost    chan struct{} // has room for one: other nodes take this incarnation for gone
 
+	stranger   string // the name in a notice that was refused since Claim began
+	refused    bool   // there was such a notice
+	showOthers seldom.Seldom
+
 	taken   bool   // another node has this one's name
 	rival   string // an incarnation with this one's name that is less, if both have joined
 	rivalry int    // renewals of this node since the rival was seen
@@ -68,8 +74,13 @@ type member struct {
 	silent      int // own renewals since that notice that have come back
 }
 
-// ErrTaken is the error for a name that another node has.
-var ErrTaken = errors.New("another node has this name")
+var (
+	// ErrTaken is the error for a name that another node has.
+	ErrTaken = errors.New("another node has this name")
+
+	// ErrSecret is wrapped by the error for a node with another key than those that are there.
+	ErrSecret = errors.New("there are nodes with another NodeOptions.Secret, and none with this one: give all nodes the same, and other clusters on this NATS another Prefix")
+)
 
 // New returns the view of a node that has not joined. Receive must get all notices to all
 // nodes from before Claim, and questions from when the node sees itself, when it calls Renew.
@@ -82,6 +93,8 @@ func New(opts Options) *Members {
 		changed: make(chan struct{}),
 		self:    rand.Text(),
 		lost:    make(chan struct{}, 1),
+
+		showOthers: seldom.Seldom{Every: opts.Lease / 6},
 	}
 }
 
@@ -89,22 +102,36 @@ func New(opts Options) *Members {
 // It waits until those answer of which others know, for a third of a lease at most, or for
 // a whole one if a node of the same name is among them and does not answer.
 func (m *Members) Claim(ctx context.Context) error {
+	m.mu.Lock()
+	m.refused = false
+	m.mu.Unlock()
 	known := map[string]bool{}
-	if err := m.ask(ctx, m.opts.Lease/3, known); err != nil {
+	asking, cancel := context.WithTimeout(ctx, m.opts.Lease/3)
+	defer cancel()
+	if err := m.ask(ctx, asking, known); err != nil {
 		return err
 	}
-	if known[m.opts.Name] {
-		if err := m.ask(ctx, m.opts.Lease-m.opts.Lease/3, known); err != nil {
-			return err
-		}
+	if !known[m.opts.Name] {
+		return m.checkSecret(len(known) > 0)
+	}
+	waiting, cancel := context.WithTimeout(ctx, m.opts.Lease-m.opts.Lease/3)
+	defer cancel()
+	return m.ask(ctx, waiting, known)
+}
+
+// checkSecret returns an error if notices were refused, and no node has answered.
+func (m *Members) checkSecret(answered bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.refused && !answered {
+		return fmt.Errorf("%w; one of them is %q", ErrSecret, m.stranger)
 	}
 	return nil
 }
 
-// ask asks all nodes who they are, and adds those to known of which they know.
-func (m *Members) ask(ctx context.Context, wait time.Duration, known map[string]bool) error {
-	asking, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
+// ask asks all nodes who they are until asking ends, and adds those to known of which they
+// know.
+func (m *Members) ask(ctx, asking context.Context, known map[string]bool) error {
 	m.mu.Lock()
 	question := notice{Kind: kindAsk, Name: m.opts.Name, Incarnation: m.self}
 	m.mu.Unlock()

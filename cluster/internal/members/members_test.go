@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -336,16 +337,96 @@ func TestReplaced(t *testing.T) {
 	})
 }
 
-// Nodes with another secret do not see each other, and both say why.
+// A node with another secret than those that are there does not join. They log that it
+// tried.
 func TestOtherSecret(t *testing.T) {
+	for name, silence := range map[string]time.Duration{"at once": 0, "before the next renewals": lease/3 - time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				net := start(t)
+				a, b, c := join3(t, net)
+				time.Sleep(silence)
+				for range 2 {
+					err := net.add("d", "other").join(t)
+					if !errors.Is(err, members.ErrSecret) {
+						t.Fatalf("a node with another secret: %v", err)
+					}
+					if named := regexp.MustCompile(`one of them is "[abc]"$`); !named.MatchString(err.Error()) {
+						t.Errorf("the error is %q", err)
+					}
+				}
+				wantNames(t, "a b c", a, b, c)
+				if log := a.log.String(); !strings.Contains(log, "not authentic") {
+					t.Errorf("a has logged %q", log)
+				}
+			})
+		})
+	}
+}
+
+// Notices that are not authentic do not keep out a node that has the secret of others that
+// are there, nor end one that has joined.
+func TestForgedWhileJoining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := start(t)
+		a, b, c := join3(t, net)
+		net.set(func() { c.paused = true }) // so that d waits
+		forge := func() {
+			for i := range 100 {
+				net.queue <- delivery{from: a, notice: fmt.Append(nil, strings.Repeat("x", 32), `{"kind":"renew","name":"`, i, `"}`)}
+			}
+		}
+		d := net.add("d", "secret")
+		forge()
+		joined := make(chan error)
+		go func() { joined <- d.join(t) }()
+		synctest.Wait()
+		forge()
+		if err := <-joined; err != nil {
+			t.Fatal(err)
+		}
+		net.set(func() { c.paused = false })
+		for _, d := range c.later {
+			net.queue <- d
+		}
+		forge()
+		wantNames(t, "a b c d", a, b, c, d)
+	})
+}
+
+// Questions that are not authentic make a node send no more than it does by itself.
+func TestForgedQuestions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := start(t)
+		a := net.add("a", "secret")
+		if err := a.join(t); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		before := len(net.toAll)
+		for range 1000 {
+			a.Receive(fmt.Append(nil, strings.Repeat("x", 32), `{"kind":"ask","name":"a","incarnation":"I"}`))
+			time.Sleep(10 * time.Millisecond)
+		}
+		synctest.Wait()
+		if sent := len(net.toAll) - before; sent > 8 {
+			t.Errorf("a has sent %d notices in 10 seconds", sent)
+		}
+	})
+}
+
+// Nodes with two secrets that join at the same time do not see each other, and both say why.
+func TestTwoSecrets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		net := start(t)
 		a, b := net.add("a", "secret"), net.add("b", "other")
 		for _, n := range []*node{a, b} {
-			if err := n.join(t); err != nil {
+			if err := n.Claim(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
+		a.run(t)
+		b.run(t)
 		time.Sleep(time.Minute)
 		for _, n := range []*node{a, b} {
 			wantNames(t, n.name, n)

@@ -47,7 +47,8 @@ func (s *sealer) seal(n notice) []byte {
 	return append(s.mac(body), body...)
 }
 
-// open returns a notice of a node with the same key.
+// open returns a notice, and whether it is of a node with the same key. One that is not
+// is anybody's.
 func (s *sealer) open(sealed []byte) (n notice, ok bool) {
 	if len(sealed) < sha256.Size {
 		s.refused("")
@@ -57,7 +58,7 @@ func (s *sealer) open(sealed []byte) (n notice, ok bool) {
 	authentic := hmac.Equal(mac, s.mac(body))
 	if err := json.Unmarshal(body, &n); err != nil || !authentic {
 		s.refused(n.Name)
-		return notice{}, false
+		return n, false
 	}
 	return n, true
 }
@@ -70,10 +71,11 @@ func (s *sealer) mac(body []byte) []byte {
 
 // refused logs that a notice is not authentic.
 func (s *sealer) refused(name string) {
-	if len(name) > 64 {
-		name = name[:64]
-	}
+	name = shorten(name)
 	s.warn.Do(func() {
 		s.log.Warn("cluster: refused a notice that is not authentic: give all nodes the same NodeOptions.Secret, and other clusters on this NATS another Prefix", "name", name)
 	})
 }
+
+// shorten returns a name that is not known to be of a node as it may be logged.
+func shorten(name string) string { return name[:min(len(name), 64)] }

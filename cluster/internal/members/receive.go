@@ -10,6 +10,7 @@ import (
 func (m *Members) Receive(sealed []byte) {
 	n, ok := m.sealer.open(sealed)
 	if !ok {
+		m.takeRefused(n)
 		return
 	}
 	to := ""
@@ -20,6 +21,25 @@ func (m *Members) Receive(sealed []byte) {
 	answer := m.apply(n)
 	m.mu.Unlock()
 	m.send(to, answer)
+}
+
+// takeRefused takes a notice that is not authentic. If it is the question of a node that
+// joins, a renewal shows that there are others; it goes to all, since the question does not
+// prove from whom it is.
+func (m *Members) takeRefused(n notice) {
+	m.mu.Lock()
+	var all []notice
+	switch {
+	case n.Kind == kindRenew && m.renewed == 0:
+		m.stranger, m.refused = shorten(n.Name), true
+	case n.Kind == kindAsk && m.here():
+		m.showOthers.Do(func() {
+			m.number++
+			all = []notice{m.notice()}
+		})
+	}
+	m.mu.Unlock()
+	m.send("", all)
 }
 
 // apply applies a notice, and returns those that answer it.
