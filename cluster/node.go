@@ -28,8 +28,9 @@ type NodeOptions struct {
 	// and is not sent itself.
 	Secret []byte
 
-	// Name is the name of the node, 1 to 64 of A-Za-z0-9_-. No two nodes have one name,
-	// and none should have that of an earlier one. The default is random.
+	// Name is the name of the node, 1 to 64 of A-Za-z0-9_-. No two nodes have one name at a
+	// time, and a process that takes the name of one that has crashed waits for it; see
+	// Join. The default is random, and never waits.
 	Name string
 
 	// URL is where clients reach this node and no other, as wss://n7.example.com/rpc. If

@@ -56,8 +56,9 @@ type Members struct {
 	still   bool          // renewals do not come back, which is logged
 	lost    chan struct{} // has room for one: other nodes take this incarnation for gone
 
-	stranger   string // the name in a notice that was refused since Claim began
-	refused    bool   // there was such a notice
+	freed      context.CancelFunc // ends Claim's wait for a node of this name that is gone
+	stranger   string             // the name in a notice that was refused since Claim began
+	refused    bool               // there was such a notice
 	showOthers seldom.Seldom
 
 	taken   bool   // another node has this one's name
@@ -99,11 +100,14 @@ func New(opts Options) *Members {
 }
 
 // Claim finds out which nodes there are, and that none of them has the name of this one.
-// It waits until those answer of which others know, for a third of a lease at most, or for
-// a whole one if a node of the same name is among them and does not answer.
+// It waits until those answer of which others know, for a third of a lease at most. If a
+// node of the same name is among them and does not answer, it waits until that has been
+// taken for gone, for a whole lease at most.
 func (m *Members) Claim(ctx context.Context) error {
+	free, freed := context.WithCancel(ctx)
+	defer freed()
 	m.mu.Lock()
-	m.refused = false
+	m.freed, m.refused = freed, false
 	m.mu.Unlock()
 	known := map[string]bool{}
 	asking, cancel := context.WithTimeout(ctx, m.opts.Lease/3)
@@ -114,7 +118,8 @@ func (m *Members) Claim(ctx context.Context) error {
 	if !known[m.opts.Name] {
 		return m.checkSecret(len(known) > 0)
 	}
-	waiting, cancel := context.WithTimeout(ctx, m.opts.Lease-m.opts.Lease/3)
+	m.opts.Log.Info("cluster: the other nodes know one of this name that does not answer; this node waits until they take that for gone", "node", m.opts.Name)
+	waiting, cancel := context.WithTimeout(free, m.opts.Lease-m.opts.Lease/3)
 	defer cancel()
 	return m.ask(ctx, waiting, known)
 }

@@ -287,6 +287,32 @@ func TestCrash(t *testing.T) {
 	})
 }
 
+// Who waits for the name of a node that has crashed logs that it does, and joins when the
+// others have taken that for gone.
+func TestWaitForName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := start(t)
+		a, b, c := join3(t, net)
+		c.die()
+		time.Sleep(lease / 2)
+		again, joined := net.add("c", "secret"), make(chan error, 1)
+		began := time.Now()
+		go func() { joined <- again.join(t) }()
+		time.Sleep(lease/3 + time.Millisecond)
+		wantNames(t, "a b c", a, b)
+		if log := again.log.String(); !strings.Contains(log, "waits until") {
+			t.Errorf("c has logged %q", log)
+		}
+		if err := <-joined; err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > lease/2 {
+			t.Errorf("c joined again after %v, %v after the crash", took, took+lease/2)
+		}
+		wantNames(t, "a b c", a, b, again)
+	})
+}
+
 // Of two nodes that take one name at the same time, one stays.
 func TestSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -185,6 +185,9 @@ func (m *Members) takeGone(name, incarnation string) {
 		return
 	}
 	m.gone[incarnation] = remembered
+	if name == m.opts.Name && m.freed != nil {
+		m.freed()
+	}
 	if m.rival == incarnation {
 		m.rival = ""
 	}
