@@ -61,6 +61,8 @@ type Members struct {
 	refused    bool               // there was such a notice
 	showOthers seldom.Seldom
 
+	contested int // for how many renewals it is remembered that another node tried this name
+
 	taken   bool   // another node has this one's name
 	rival   string // an incarnation with this one's name that is less, if both have joined
 	rivalry int    // renewals of this node since the rival was seen
@@ -206,7 +208,14 @@ func (m *Members) begin(ctx context.Context) error {
 	if m.isTaken() {
 		return ErrTaken
 	}
-	m.opts.Log.Warn("cluster: other nodes have taken this one for gone, since it did not renew its lease in time; it joins again", "node", m.opts.Name)
+	m.mu.Lock()
+	why := "other nodes have taken this one for gone, since it did not renew its lease in time"
+	if m.contested > 0 {
+		why = "another node has tried to take its name"
+	}
+	m.contested = 0
+	m.mu.Unlock()
+	m.opts.Log.Warn("cluster: "+why+"; it joins again", "node", m.opts.Name)
 	if err := m.Claim(ctx); errors.Is(err, ErrTaken) {
 		return err
 	}
@@ -258,6 +267,7 @@ func (m *Members) count() (gone []notice) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lookAtRival()
+	m.contested = max(0, m.contested-1)
 	if m.back {
 		return m.expire()
 	}

@@ -313,6 +313,40 @@ func TestWaitForName(t *testing.T) {
 	})
 }
 
+// A node whose name another has tried to take says that, and not that it did not renew its
+// lease. Which of the two stays is by chance.
+func TestContested(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		net := start(t)
+		a := net.add("a", "secret")
+		if err := a.join(t); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 8 {
+			name := fmt.Sprint("x", i)
+			one, two := net.add(name, "secret"), net.add(name, "secret")
+			for _, n := range []*node{one, two} { // neither sees the other
+				if err := n.Claim(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			net.set(func() { two.deaf = true })
+			one.run(t)
+			synctest.Wait()
+			net.set(func() { two.deaf = false })
+			go two.run(t)
+			time.Sleep(2 * lease)
+			log := one.log.String()
+			if strings.Contains(log, "did not renew") || len(two.done) > 0 && !strings.Contains(log, "tried to take its name") {
+				t.Errorf("the first of name %s has logged %q", name, log)
+			}
+			if len(one.done)+len(two.done) != 1 {
+				t.Errorf("%d of the two with name %s have ended", len(one.done)+len(two.done), name)
+			}
+		}
+	})
+}
+
 // Of two nodes that take one name at the same time, one stays.
 func TestSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -99,6 +99,7 @@ func (m *Members) takeRenewal(n notice) []notice {
 // stays whose incarnation is less. But if this one has joined, the other may be one that was
 // away: it is given time to learn that it is gone.
 func (m *Members) takeConflict(n notice) []notice {
+	m.contested = 2
 	switch {
 	case m.renewed == 0 || !m.here() && m.self > n.Incarnation:
 		m.yield()
