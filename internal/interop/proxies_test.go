@@ -46,7 +46,7 @@ func (p proxy) start(t *testing.T, servers [2]*behind, change func(config string
 	}
 	config = strings.ReplaceAll(config, "127.0.0.1:8080", addr)
 	config = strings.ReplaceAll(config, "listen 8080", "listen "+addr)
-	start(t, p.command, strings.Replace(p.around, "%s", config, 1))
+	runProxy(t, p.command, strings.Replace(p.around, "%s", config, 1))
 	return addr
 }
 
@@ -295,8 +295,8 @@ func freeAddr(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-// start runs a proxy until the test is over.
-func start(t *testing.T, command []string, config string) {
+// runProxy runs a proxy until the test is over.
+func runProxy(t *testing.T, command []string, config string) {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config")
