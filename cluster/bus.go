@@ -31,6 +31,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -45,9 +46,9 @@ import (
 // BusOptions configures a Bus.
 type BusOptions struct {
 	// Classes are the classes of the topics, the part of their names before the first
-	// dot, with what is kept of each topic; Bytes is of the whole class. A limit of 0 is
-	// none; without any limit the last 1,000 events are kept. Publishing to another class
-	// is an error. Where Age is below two minutes, ids are remembered only so long. One
+	// dot, of A-Za-z0-9_-, with what is kept of each topic; Bytes is of the whole class. A
+	// limit of 0 is none; without any limit the last 1,000 events are kept. Publishing to
+	// another class is an error. Where Age is below two minutes, ids are remembered only so long. One
 	// event of each topic is stored beyond Events, and does not count.
 	Classes map[string]topic.Retention
 
@@ -102,9 +103,16 @@ func NewBus(ctx context.Context, nc *nats.Conn, opts *BusOptions) (*Bus, error) 
 	return b, nil
 }
 
+var validClass = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
 func newBus(nc *nats.Conn, opts *BusOptions) (*Bus, error) {
 	if opts == nil || len(opts.Classes) == 0 {
 		return nil, errors.New("cluster: BusOptions.Classes has no class")
+	}
+	for name := range opts.Classes {
+		if !validClass.MatchString(name) {
+			return nil, fmt.Errorf("cluster: BusOptions.Classes has %q: a class must be of A-Za-z0-9_-, without the dot that ends it in the names of its topics", name)
+		}
 	}
 	js, err := jetstream.New(nc)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -130,8 +131,11 @@ func TestBusOptions(t *testing.T) {
 	if _, err := cluster.NewBus(t.Context(), nc, nil); err == nil || !strings.Contains(err.Error(), "has no class") {
 		t.Errorf("no options: %v", err)
 	}
-	if _, err := cluster.NewBus(t.Context(), nc, &cluster.BusOptions{Classes: map[string]topic.Retention{"a b": {}}}); err == nil || !strings.Contains(err.Error(), `"a b"`) {
-		t.Errorf("a class with a space: %v", err)
+	for _, class := range []string{"a b", "a.b", "", "a*", "Zoë"} {
+		_, err := cluster.NewBus(t.Context(), nc, &cluster.BusOptions{Classes: map[string]topic.Retention{class: {}}})
+		if err == nil || !strings.Contains(err.Error(), strconv.Quote(class)) || !strings.Contains(err.Error(), "must be of A-Za-z0-9_-") {
+			t.Errorf("class %q: %v", class, err)
+		}
 	}
 	bus, err := cluster.NewBus(t.Context(), nc, &cluster.BusOptions{Classes: map[string]topic.Retention{"a": {}}})
 	if err != nil {
