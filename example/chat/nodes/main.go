@@ -14,6 +14,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -93,7 +94,8 @@ func secretOf(file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// serve runs a node of the chat and its page at an address until ctx ends.
+// serve runs a node of the chat and its page at an address until ctx ends, or the node
+// does: if another process has its name, say.
 func serve(ctx context.Context, addr string, nc *nats.Conn, secret []byte, out io.Writer) error {
 	bus, err := cluster.NewBus(ctx, nc, &cluster.BusOptions{Classes: map[string]topic.Retention{chat.Class: {Events: 1_000_000}}})
 	if err != nil {
@@ -110,5 +112,11 @@ func serve(ctx context.Context, addr string, nc *nats.Conn, secret []byte, out i
 	if err != nil {
 		return err
 	}
-	return site.Serve(ctx, ln, srv, web.Files, out)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		<-node.Done()
+		stop()
+	}()
+	return cmp.Or(site.Serve(ctx, ln, srv, web.Files, out), node.Err())
 }

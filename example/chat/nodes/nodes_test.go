@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/wirecall/wirecall/example/chat"
 	"github.com/wirecall/wirecall/example/chat/nodes/bells"
@@ -55,6 +58,26 @@ func startNodes(t *testing.T) (nodes []*process) {
 		nodes = append(nodes, p)
 	}
 	return nodes
+}
+
+// A node that has left the cluster serves nobody any more.
+func TestEndedNode(t *testing.T) {
+	nc, stop, err := embedded.Connect(embedded.Options{Folder: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	out, in := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- serve(t.Context(), "127.0.0.1:0", nc, []byte(strings.Repeat("a secret", 4)), in) }()
+	if _, err := out.Read(make([]byte, 100)); err != nil { // it serves
+		t.Fatal(err)
+	}
+	go io.Copy(io.Discard, out)
+	nc.Close()
+	if err := <-ended; !errors.Is(err, nats.ErrConnectionClosed) {
+		t.Errorf("the program ends with %v", err)
+	}
 }
 
 // Three nodes have one room. When one is killed, whoever was in the room there leaves, and
