@@ -412,13 +412,19 @@ func TestTurnedLink(t *testing.T) {
 	}
 }
 
-// A process with another secret gets no link, and both sides log why without it.
+// A process whose links have another secret gets none, also if it is among the nodes, and
+// both sides log why without it.
 func TestLinkOfStranger(t *testing.T) {
 	s := startNATS(t, server.RANDOM_PORT)
 	log, other := newTestLog(), newTestLog()
 	b := joinNode(t, s, NodeOptions{Name: "b", Logger: slog.New(log)})
 	b.handle("echo", echo)
-	stranger := joinNode(t, s, NodeOptions{Name: "x", Secret: []byte(strings.Repeat("x", 32)), Logger: slog.New(other), LeaseTime: 3 * time.Second})
+	stranger := joinNode(t, s, NodeOptions{Name: "x", Logger: slog.New(other)})
+	identity, err := nodelink.NewIdentity([]byte(strings.Repeat("x", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger.links.identity = identity
 	if _, err := stranger.dial(t.Context(), "b", "echo"); !errors.Is(err, nodelink.ErrStranger) {
 		t.Errorf("a stranger dials: %v", err)
 	}
