@@ -201,8 +201,8 @@ func (n *Node) join(ctx context.Context) error {
 	if err := n.subscribe(n.subject("node", "ask"), receive); err != nil {
 		return err
 	}
-	n.members.Renew() // for those who have asked before there was an answer
-	return nil
+	n.members.Renew()   // for those who have asked before there was an answer
+	return n.reach(ctx) // so that who asks from now on has one
 }
 
 // run renews the node's lease until the node ends, and breaks its links then.

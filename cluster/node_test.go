@@ -136,22 +136,18 @@ func TestJoin(t *testing.T) {
 	if _, err := tryJoin(t, connectNATS(t, s), NodeOptions{Name: "b"}); !errors.Is(err, ErrNameTaken) {
 		t.Errorf("another b: %v", err)
 	}
-	left := make(chan bool)
-	go func() {
-		seen := false
-		for c := range a.watchNodes(t.Context()) {
-			if seen = seen || c.Name == "b"; seen && !c.Here {
-				left <- true
-				return
-			}
+	for c := range a.watchNodes(t.Context()) {
+		if c.Name == "b" && c.Here {
+			go b.Close()
 		}
-	}()
-	b.Close()
-	<-left
+		if c.Name == "b" && !c.Here {
+			break
+		}
+	}
+	<-b.Done()
 	if a.alive("b") || !errors.Is(b.Err(), ErrNodeClosed) || a.Err() != nil {
 		t.Errorf("b is closed: alive %v, its error %v, that of a %v", a.alive("b"), b.Err(), a.Err())
 	}
-	<-b.Done()
 	joinNode(t, s, NodeOptions{Name: "b"})
 	waitFor(t, a, "b", true)
 }
