@@ -11,6 +11,7 @@ import (
 // The sockets of all clients of one process with topic.Memory are cut again and again. Each
 // post is stored once, and each subscriber gets each post once, in order.
 func TestCutsOfMemory(t *testing.T) {
+	t.Parallel()
 	r := random(t)
 	bus := &topic.Memory{Retention: topic.Retention{Events: 1_000_000}}
 	n, err := serve(&board{node: "n0", bus: bus})

@@ -110,12 +110,14 @@ var blows = []blow{
 // read. Each post is stored once, whoever has posted it knows, and each subscriber gets each
 // post once, in order.
 func TestNodesDie(t *testing.T) {
+	t.Parallel()
 	suffer(t, random(t), &options{}, len(blows))
 }
 
 // So it is where the connections between nodes and NATS are slow, stall and break by
 // themselves.
 func TestNodesDieOverBadLinks(t *testing.T) {
+	t.Parallel()
 	r := random(t)
 	faults := rpctest.Faults{Seed: r.Uint64(), Stall: 0.3, Cut: 0.3, HalfClose: 0.1, Within: 200_000, StallFor: 3 * time.Second, Latency: 20 * time.Millisecond}
 	suffer(t, r, &options{links: func(n int) rpctest.Plan {
@@ -127,6 +129,7 @@ func TestNodesDieOverBadLinks(t *testing.T) {
 
 // So it is with three NATS servers, of which each stores everything.
 func TestNodesDieOverThreeStores(t *testing.T) {
+	t.Parallel()
 	suffer(t, random(t), &options{stores: 3}, 3)
 }
 

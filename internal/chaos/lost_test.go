@@ -14,6 +14,7 @@ import (
 // NATS comes back without anything that it had stored. The nodes go on: posts are stored
 // again, and each subscriber is told of the gap, once, and gets what comes after it.
 func TestStoreLost(t *testing.T) {
+	t.Parallel()
 	const subscribers = 20
 	s := newSite(t, &options{})
 	r := newRoom("room")

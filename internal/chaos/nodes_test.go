@@ -10,6 +10,7 @@ import (
 // Whatever happens to nodes and NATS, those that are there soon know each other and no one
 // else.
 func TestNodesKnowEachOther(t *testing.T) {
+	t.Parallel()
 	r := random(t)
 	s := newSite(t, &options{})
 	var took times

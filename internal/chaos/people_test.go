@@ -239,6 +239,7 @@ func (x *exchange) awaitGone(from int, p *phone) time.Duration {
 // call to a user of a node that was killed fails within the lease, and at once when that has
 // ended; those to others are answered, each by the phone that it is for, once.
 func TestPeople(t *testing.T) {
+	t.Parallel()
 	r := random(t)
 	s := newSite(t, &options{})
 	x := &exchange{t: t, site: s, over: make(chan struct{}), quiet: time.Now()}

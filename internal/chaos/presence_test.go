@@ -192,6 +192,7 @@ func (h *house) holdNobodyLeft(what string) {
 // restarted, and nobody leaves. A node is paused for longer than its lease: who is there by
 // it leaves, and is there again when it goes on.
 func TestPresence(t *testing.T) {
+	t.Parallel()
 	r := random(t)
 	s := newSite(t, &options{})
 	h := &house{t: t, site: s, residents: make(map[string]string), progress: make(chan struct{}, 1)}

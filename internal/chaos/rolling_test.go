@@ -124,6 +124,7 @@ func countTicks(ctx context.Context, from Board) (last int, err error) {
 // and read. Every client moves, no call fails and each runs once, streams with cursors go on
 // and those without end as their handlers end them.
 func TestRollingDeploys(t *testing.T) {
+	t.Parallel()
 	for _, where := range []string{"processes", "one process"} {
 		t.Run(where, func(t *testing.T) {
 			s := newSite(t, &options{within: where == "one process"})

@@ -30,6 +30,7 @@ type guest struct {
 // call runs once, notifications are in order and streams without cursors complete. What
 // happens is too much for the short leases of other tests.
 func TestSessionsOverNodes(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"forwarded", "redirected"} {
 		t.Run(how, func(t *testing.T) {
 			r := random(t)
@@ -57,6 +58,7 @@ func TestSessionsOverNodes(t *testing.T) {
 // Nodes are killed under clients whose sockets are cut. What is in flight in the sessions of a
 // node that is killed fails soon, and goes on in others; the sessions of others go on.
 func TestSessionsOfNodesThatDie(t *testing.T) {
+	t.Parallel()
 	r := random(t)
 	faults := rpctest.Faults{Seed: r.Uint64(), Cut: 0.5, Within: 100_000}
 	s := newSite(t, &options{clients: faults.Plan})
