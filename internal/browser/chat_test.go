@@ -110,6 +110,11 @@ func TestChatStaysAtTheEnd(t *testing.T) {
 	awaitFrame(t, ada, `messages.querySelector("article:not(.waiting)") && messages.scrollHeight > messages.clientHeight && `+below+` < 1`)
 	do(t, ada, chromedp.EmulateViewport(390, 400))
 	awaitFrame(t, ada, `messages.clientHeight < 300 && `+below+` < 1`)
+	// It is scrolled and resized before either is told.
+	eval[bool](t, ada, `(messages.scrollTop -= 10, messages.style.maxHeight = "100px", true)`)
+	awaitFrame(t, ada, `messages.clientHeight === 100 && `+below+` < 1`)
+	eval[bool](t, ada, `(messages.style.maxHeight = "", true)`)
+	awaitFrame(t, ada, `messages.clientHeight > 100 && `+below+` < 1`)
 
 	eval[bool](t, ada, `new Promise((resolve) => {
 		messages.addEventListener("scroll", () => resolve(true), { once: true });

@@ -25,14 +25,19 @@ export class Messages {
   #last: string | undefined; // the author of the last message
   #waiting: HTMLElement[] = [];
   #atEnd = true; // and to be kept there
+  #height = 0; // of the list, as far as has been told
 
   constructor(list: HTMLElement, name: string) {
     this.#list = list;
     this.#name = name;
     list.addEventListener("scroll", () => {
-      this.#atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 50;
+      // With another height it was scrolled before it was resized, and #follow comes next.
+      if (list.clientHeight === this.#height) this.#atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 50;
     });
-    new ResizeObserver(() => this.#follow()).observe(list);
+    new ResizeObserver(() => {
+      this.#height = list.clientHeight;
+      this.#follow();
+    }).observe(list);
   }
 
   /** Shows no message any more, but for those that are still on their way. */
