@@ -238,6 +238,11 @@ func TestBackForwardCache(t *testing.T) {
 	p := s.openLab(t, "")
 	eval[bool](t, p, `(addEventListener("pageshow", (event) => { globalThis.restored = event.persisted; }), globalThis.before = "kept", true)`)
 	do(t, p, chromedp.Navigate(s.url+"/elsewhere.html"))
+	select {
+	case <-s.lab.Left: // with an open socket no page is kept
+	case <-p.ctx.Done():
+		t.Fatal("the page that was left has not closed its socket")
+	}
 	navigated := chromedp.Events(p.ctx, cdppage.FrameNavigated)
 	notCached := chromedp.Events(p.ctx, cdppage.BackForwardCacheNotUsed)
 	eval[bool](t, p, `(setTimeout(() => history.back()), true)`)

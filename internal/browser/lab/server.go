@@ -27,20 +27,23 @@ type Server struct {
 	moved     atomic.Int64
 	published chan int
 
+	// Left gets a value when a client has lost or left its socket, unless it has one.
+	Left chan struct{}
+
 	mu   sync.Mutex
 	ends map[chan string]bool // of the streams of Ends
 }
 
 // NewServer returns a server. authenticate may be nil.
 func NewServer(authenticate func(context.Context, string) (context.Context, error)) *Server {
-	s := &Server{published: make(chan int), ends: make(map[chan string]bool)}
+	s := &Server{published: make(chan int), Left: make(chan struct{}, 1), ends: make(map[chan string]bool)}
 	s.network.Plan = func(int) rpctest.Plan { return rpctest.Plan{Refuse: s.down.Load()} }
 	s.Server = rpc.NewServer(&rpc.ServerOptions{
 		Codecs:       []codec.Codec{cbor.Codec},
 		Sessions:     &rpc.SessionOptions{},
 		Describe:     true,
 		Authenticate: authenticate,
-		Observers:    []*rpc.Observer{{Conn: s.observe}},
+		Observers:    []*rpc.Observer{{Conn: s.observe, State: s.observeState}},
 	})
 	s.Register(LabService(s))
 	return s
@@ -60,6 +63,15 @@ func (s *Server) SetDown(down bool) {
 	s.down.Store(down)
 	if down {
 		s.CutAll()
+	}
+}
+
+func (s *Server) observeState(_ *rpc.Conn, now rpc.State) {
+	if now.Phase == rpc.Detached {
+		select {
+		case s.Left <- struct{}{}:
+		default:
+		}
 	}
 }
 
