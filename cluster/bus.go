@@ -90,7 +90,7 @@ const liveMessages = 1024
 const defaultPrefix = "WC"
 
 // NewBus returns a bus on a connection to NATS, whose streams it makes, or updates to the
-// options. A stream that is deleted while there is a bus is made again, empty and of
+// options. A stream that is deleted while there is a bus is recreated, empty and of
 // another epoch. The connection stays the caller's; the bus ends when it is closed.
 func NewBus(ctx context.Context, nc *nats.Conn, opts *BusOptions) (*Bus, error) {
 	b, err := newBus(nc, opts)
@@ -169,7 +169,7 @@ func (b *Bus) Append(ctx context.Context, name string, e topic.Entry) (topic.Pla
 	}
 	at, err := c.append(ctx, name, e)
 	for errors.Is(err, jetstream.ErrNoStreamResponse) { // nobody has got it: no server leads the stream, or it is gone
-		if _, errMake := c.remake(ctx); errMake != nil || ctx.Err() != nil {
+		if _, errMake := c.recreate(ctx); errMake != nil || ctx.Err() != nil {
 			break
 		}
 		at, err = c.append(ctx, name, e)

@@ -59,11 +59,11 @@ type checked struct {
 func (c *class) check(followers []*follower) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.bus.quiet)
 	defer cancel()
-	doubts := make([]int, len(followers))
+	stale := make([]int, len(followers))
 	request := directGet{Seq: ^uint64(0)}
 	for i, f := range followers {
 		f.mu.Lock()
-		doubts[i] = f.tail.doubts
+		stale[i] = f.tail.stale
 		request.Seq = min(request.Seq, f.tail.through+1)
 		f.mu.Unlock()
 		request.LastOf = append(request.LastOf, c.bus.subject("t", f.name))
@@ -74,7 +74,7 @@ func (c *class) check(followers []*follower) {
 	}
 	for i, f := range followers {
 		found.last = lasts[request.LastOf[i]]
-		f.compared(found, doubts[i])
+		f.compared(found, stale[i])
 	}
 }
 
@@ -118,11 +118,11 @@ func (c *class) lasts(ctx context.Context, request directGet) (map[string]uint64
 }
 
 // compared takes what a check has found, and wakes who waits if there may be more to read.
-func (f *follower) compared(found checked, doubts int) {
+func (f *follower) compared(found checked, stale int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.checked = true
-	f.tail.compared(found, doubts)
+	f.tail.compared(found, stale)
 	if f.tail.epoch == "" || f.tail.behind() {
 		f.fire()
 	}

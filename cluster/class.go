@@ -22,7 +22,7 @@ type class struct {
 	bus    *Bus
 	keep   topic.Retention
 	config jetstream.StreamConfig
-	stream jetstream.Stream // names the stream, also when it was made again
+	stream jetstream.Stream // names the stream, also when it was recreated
 
 	mu    sync.Mutex
 	epoch string    // as the stream last said
@@ -228,9 +228,9 @@ func (c *class) renew(ctx context.Context, info *jetstream.StreamInfo) error {
 	return errUnavailable
 }
 
-// remake makes the stream again if it is gone, and reports whether it has. It has another
+// recreate makes the stream again if it is gone, and reports whether it has. It has another
 // epoch then.
-func (c *class) remake(ctx context.Context) (bool, error) {
+func (c *class) recreate(ctx context.Context) (bool, error) {
 	asking, cancel := context.WithTimeout(ctx, time.Second) // a stream without a leader does not answer
 	defer cancel()
 	_, err := c.stream.Info(asking)

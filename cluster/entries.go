@@ -149,9 +149,9 @@ func (e *entries) put(kind, name, device string, value []byte) (stored <-chan er
 	return done
 }
 
-// remove removes an entry of this node, if there is one. It does not wait. Those who watch
-// are told of it when it has been removed from the stream, behind what was stored before:
-// somebody may still be here by another node.
+// remove removes an entry of this node, if there is one. It does not wait. Watches
+// yield that when it has been removed from the stream, behind what was stored before: the
+// same person may still be here by another node.
 func (e *entries) remove(kind, name, device string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

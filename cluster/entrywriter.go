@@ -255,7 +255,7 @@ func (e *entries) batch() (all []*writing) {
 	for _, o := range e.dirty[:n] {
 		o.queued = false
 		if o.value == nil && !o.sent {
-			e.forget(o) // nobody else has heard of it
+			e.forget(o) // no other node has received it
 			e.show(o)
 			continue
 		}

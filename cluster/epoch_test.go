@@ -65,7 +65,7 @@ func wantGap(t *testing.T, next func() (topic.Event[int], error)) topic.Seq {
 	return gap.Begin
 }
 
-// A stream that is deleted under running buses is made again, whoever needs it first.
+// A stream that is deleted under running buses is recreated, whoever needs it first.
 // Subscriptions have a gap, and then what is published; what was said of places in the old
 // stream holds in no other.
 func TestStreamIsDeleted(t *testing.T) {
@@ -227,7 +227,7 @@ func TestQuietTopicHasNoGap(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for i := range 25 { // two and a half times as long
+		for i := range 25 { // two and a half times as long, by the clock of the server
 			publish(t, other, i)
 			time.Sleep(100 * time.Millisecond)
 		}

@@ -101,9 +101,9 @@ func (b *Bus) receive(m *nats.Msg) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil || errBefore != nil || m.Header.Get("Nats-Msg-Size") != "" { // another bus has had it published without data
-		f.tail.doubt()
+		f.tail.markStale()
 	} else {
-		f.tail.hear(r, before)
+		f.tail.receive(r, before)
 		f.trim()
 		f.class.stored(f.tail.epoch, r.Number)
 	}
@@ -146,7 +146,7 @@ func (f *follower) trim() {
 func (f *follower) suspect() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.tail.doubt()
+	f.tail.markStale()
 }
 
 // again is after what time the stream is read again where the server that has answered
@@ -215,7 +215,7 @@ func (f *follower) catchUp(ctx context.Context) error {
 // readStream reads from the stream, and extends the tail by what it has read.
 func (f *follower) readStream(ctx context.Context, after uint64, limit int) (topic.Page, error) {
 	f.mu.Lock()
-	doubts := f.tail.doubts
+	stale := f.tail.stale
 	f.mu.Unlock()
 	p, end, err := f.class.read(ctx, f.name, after, limit)
 	if err != nil {
@@ -223,13 +223,13 @@ func (f *follower) readStream(ctx context.Context, after uint64, limit int) (top
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if p.Epoch != f.class.currentEpoch() { // made again meanwhile
+	if p.Epoch != f.class.currentEpoch() { // recreated meanwhile
 		return p, nil
 	}
 	epoch, last := f.tail.epoch, f.tail.last
 	f.tail.extend(p, after, end)
 	if end {
-		f.tail.settle(doubts)
+		f.tail.markVerified(stale)
 	}
 	f.trim()
 	if epoch != f.tail.epoch || last != f.tail.last {

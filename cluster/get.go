@@ -40,13 +40,13 @@ var errTooManyMessages = errors.New("the server has too many messages for one an
 var errUnavailable = errors.New("the server is not available")
 
 // patiently calls f until it can reach the stream, or ctx ends. A stream that is gone is
-// made again.
+// recreated.
 func (c *class) patiently(ctx context.Context, subject string, f func(context.Context) error) error {
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		try, end := c.bus.attempt(ctx)
 		err := f(try)
 		if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrStreamNotFound) {
-			if made, errMake := c.remake(try); made {
+			if made, errMake := c.recreate(try); made {
 				err = cmp.Or(errMake, errUnavailable)
 			}
 		}

@@ -281,8 +281,8 @@ func TestPresenceOverLostMessages(t *testing.T) {
 }
 
 // Random enters and leaves by three nodes that are killed and replaced, and with a NATS that
-// loses its memory. Whoever watches comes to know who is here, and never hears that
-// somebody leaves who is not here.
+// loses its memory. Each watch comes to yield who is here, and never that somebody leaves who
+// is not here.
 func TestPresenceModel(t *testing.T) {
 	const lease = 500 * time.Millisecond
 	seed := rand.Uint64()

@@ -24,22 +24,23 @@ type tail struct {
 	records []topic.Record // of the interval; shared with readers, so that none is changed
 	bytes   int            // of their data
 
-	heard   uint64 // the number of the last event that was published live
-	doubts  int    // counts when the tail may have come to lack events, or be of a past epoch
-	settled int    // of the doubts, those until which it was compared with the stream since
+	published uint64 // the number of the last event that was published live
+	stale     int    // counts when the tail may have come to lack events, or be of a past epoch
+	verified  int    // the value of stale when the last comparison with the stream began
 }
 
 // behind reports whether there may be events that the tail lacks.
-func (t *tail) behind() bool { return t.doubts > t.settled || t.heard > t.through }
+func (t *tail) behind() bool { return t.stale > t.verified || t.published > t.through }
 
-// doubt marks the tail as one that is to be compared with the stream.
-func (t *tail) doubt() { t.doubts++ }
+// markStale marks the tail as one that is to be compared with the stream.
+func (t *tail) markStale() { t.stale++ }
 
-// settle ends the doubts that there were when a comparison began.
-func (t *tail) settle(doubts int) { t.settled = max(t.settled, doubts) }
+// markVerified marks the tail as compared with the stream, by a comparison that began when
+// stale had the value.
+func (t *tail) markVerified(stale int) { t.verified = max(t.verified, stale) }
 
 // reset makes the tail unknown.
-func (t *tail) reset() { *t = tail{doubts: t.doubts, settled: t.settled} }
+func (t *tail) reset() { *t = tail{stale: t.stale, verified: t.verified} }
 
 // covers reports whether the tail has all events behind a number, up to its end. Readers
 // at 0 begin with what is stored, which only the stream knows.
@@ -57,19 +58,19 @@ func (t *tail) page(after uint64, limit int) topic.Page {
 	return topic.Page{Epoch: t.epoch, Begin: min(t.begin, t.from), Last: t.through, Records: t.records[first:end:end]}
 }
 
-// hear adds an event that was published live, behind the event of its topic with the number
+// receive adds an event that was published live, behind the event of its topic with the number
 // before. If that is not the last of the tail, events are missing between.
-func (t *tail) hear(r topic.Record, before uint64) {
+func (t *tail) receive(r topic.Record, before uint64) {
 	switch {
 	case t.epoch == "":
-		t.doubt() // one may be reading the stream that has not seen it
+		t.markStale() // one may be reading the stream that has not seen it
 		return
 	case r.Number > t.through:
-		t.heard = max(t.heard, r.Number)
+		t.published = max(t.published, r.Number)
 	case !t.has(r):
-		t.doubt() // it is late, or of another epoch
+		t.markStale() // it is late, or of another epoch
 	}
-	if r.Number > t.through && before == t.last && before > 0 && t.doubts == t.settled {
+	if r.Number > t.through && before == t.last && before > 0 && t.stale == t.verified {
 		t.add(r)
 	}
 }
@@ -101,9 +102,9 @@ func (t *tail) extend(p topic.Page, after uint64, end bool) {
 		if !end || t.epoch != "" && last(p, from) < t.through {
 			return
 		}
-		heard := t.heard
+		published := t.published
 		t.reset()
-		t.epoch, t.from, t.through, t.last, t.heard = p.Epoch, from, from, from, heard
+		t.epoch, t.from, t.through, t.last, t.published = p.Epoch, from, from, from, published
 	}
 	t.begin = p.Begin
 	for _, r := range p.Records {
@@ -121,17 +122,17 @@ func last(p topic.Page, none uint64) uint64 {
 	return p.Records[len(p.Records)-1].Number
 }
 
-// compared takes what was found in the stream when there had been a number of doubts: the
-// tail ends later, or lacks events.
-func (t *tail) compared(found checked, doubts int) {
+// compared takes what was found in the stream by a comparison that began when stale
+// had the value: the tail ends later, or lacks events.
+func (t *tail) compared(found checked, stale int) {
 	switch {
 	case t.epoch != found.epoch || found.begin > t.through:
-		t.reset() // events may be gone unseen
+		t.reset() // events may have been removed that the tail never had
 	case found.last > t.through:
-		t.heard = max(t.heard, found.last)
+		t.published = max(t.published, found.last)
 	case found.through > 0:
 		t.through = max(t.through, found.through)
-		t.settle(doubts)
+		t.markVerified(stale)
 	}
 }
 

@@ -53,8 +53,8 @@ func (s *simulation) publish() {
 	}
 }
 
-// hear has a live message arrive, mostly the oldest.
-func (s *simulation) hear() {
+// receive has a live message arrive, mostly the oldest.
+func (s *simulation) receive() {
 	if len(s.live) == 0 {
 		return
 	}
@@ -64,12 +64,12 @@ func (s *simulation) hear() {
 	}
 	m := s.live[i]
 	s.live = slices.Delete(s.live, i, i+1)
-	s.tail.hear(record(m.number), m.before)
+	s.tail.receive(record(m.number), m.before)
 }
 
 // read has a reader read the stream, who begins somewhere or at the end of the tail.
 func (s *simulation) read() {
-	after, doubts := s.tail.through, s.tail.doubts
+	after, stale := s.tail.through, s.tail.stale
 	if s.random.IntN(2) == 0 {
 		after = s.random.Uint64N(s.last + 1)
 	}
@@ -79,19 +79,19 @@ func (s *simulation) read() {
 	s.late = append(s.late, func() {
 		s.tail.extend(p, after, end)
 		if end {
-			s.tail.settle(doubts)
+			s.tail.markVerified(stale)
 		}
 	})
 }
 
 // check compares the tail with the stream.
 func (s *simulation) check() {
-	doubts := s.tail.doubts
+	stale := s.tail.stale
 	found := checked{epoch: "e", begin: s.begin, through: s.last}
 	if n := len(s.events); n > 0 && s.events[n-1] > s.begin {
 		found.last = s.events[n-1]
 	}
-	s.late = append(s.late, func() { s.tail.compared(found, doubts) })
+	s.late = append(s.late, func() { s.tail.compared(found, stale) })
 }
 
 // answer has an answer arrive.
@@ -134,7 +134,7 @@ func TestTail(t *testing.T) {
 			case 0, 1, 2:
 				s.publish()
 			case 3, 4:
-				s.hear()
+				s.receive()
 			case 5:
 				s.read()
 			case 6:
@@ -146,7 +146,7 @@ func TestTail(t *testing.T) {
 				case 0:
 					s.begin += s.random.Uint64N(s.last - s.begin + 1)
 				case 1:
-					s.tail.doubt()
+					s.tail.markStale()
 				default:
 					s.tail.trim(8, time.Time{})
 				}
@@ -164,7 +164,7 @@ func TestTail(t *testing.T) {
 func (s *simulation) settle(t *testing.T, seed uint64) {
 	t.Helper()
 	for len(s.live)+len(s.late) > 0 {
-		s.hear()
+		s.receive()
 		s.answer()
 	}
 	s.random = rand.New(rand.NewPCG(seed, 2))

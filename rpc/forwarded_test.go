@@ -67,7 +67,7 @@ func TestAddressOfForwardedClient(t *testing.T) {
 	for _, addr := range []net.Addr{
 		&net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 4711},
 		&net.TCPAddr{IP: net.ParseIP("2001:db8::7"), Port: 4711},
-		&net.UnixAddr{Net: "unix", Name: "/tmp/a path\nof two lines é"},
+		&net.UnixAddr{Net: "unix", Name: "/run/a path\nof two lines é"},
 		&net.UnixAddr{Net: "unix"},
 	} {
 		t.Run(addr.String(), func(t *testing.T) {

@@ -30,7 +30,7 @@ func TestRedirectsThatAreFollowed(t *testing.T) {
 		{"wss://a.example/rpc", "ws://n7.other/rpc", ""},
 		{"wss://a.example/rpc", "https://a.example/rpc", ""},
 		{"ws://a.example/rpc", "tcp://a.example:80", ""},
-		{"ws://a.example/rpc", "unix:///tmp/socket", ""},
+		{"ws://a.example/rpc", "unix:///run/socket", ""},
 		{"ws://a.example/rpc", "/rpc", ""},
 		{"ws://a.example/rpc", "//a.example/rpc", ""},
 		{"ws://a.example/rpc", "ws://a.example:port/", ""},

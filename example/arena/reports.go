@@ -147,25 +147,25 @@ func (p *players) send(ctx context.Context, r Report) bool {
 	return true
 }
 
-// heard is what the node that leads a room has been reported by all nodes.
-type heard struct {
+// received is what the node that leads a room has received from all nodes.
+type received struct {
 	stop      context.CancelFunc
 	since     time.Time
 	unclaimed map[int64]bool // players who were there before, and have not been reported since
 
 	mu    sync.Mutex
-	nodes map[string]heardReport
+	nodes map[string]receivedReport
 }
 
-type heardReport struct {
+type receivedReport struct {
 	Report
 	at time.Time
 }
 
-// hear collects reports, about these players and others, until stop is called.
-func (p *players) hear(ctx context.Context, before []int64) *heard {
+// receive collects reports, about these players and others, until stop is called.
+func (p *players) receive(ctx context.Context, before []int64) *received {
 	ctx, stop := context.WithCancel(ctx)
-	h := &heard{stop: stop, since: time.Now(), unclaimed: make(map[int64]bool), nodes: make(map[string]heardReport)}
+	h := &received{stop: stop, since: time.Now(), unclaimed: make(map[int64]bool), nodes: make(map[string]receivedReport)}
 	for _, id := range before {
 		h.unclaimed[id] = true
 	}
@@ -179,7 +179,7 @@ func (p *players) hear(ctx context.Context, before []int64) *heard {
 }
 
 // collect collects reports until the subscription ends.
-func (h *heard) collect(ctx context.Context, reports *topic.Topic[Report]) {
+func (h *received) collect(ctx context.Context, reports *topic.Topic[Report]) {
 	now, err := reports.Back(ctx, 0)
 	if err != nil {
 		return
@@ -189,14 +189,14 @@ func (h *heard) collect(ctx context.Context, reports *topic.Topic[Report]) {
 			return
 		}
 		h.mu.Lock()
-		h.nodes[e.Value.Node] = heardReport{e.Value, time.Now()}
+		h.nodes[e.Value.Node] = receivedReport{e.Value, time.Now()}
 		h.mu.Unlock()
 	}
 }
 
 // apply has those play who are reported to, as they want to. Others leave; those who were
 // in the room before this node led it have Absence to be reported.
-func (h *heard) apply(w *world.World) {
+func (h *received) apply(w *world.World) {
 	if time.Since(h.since) >= Absence {
 		clear(h.unclaimed)
 	}
@@ -217,12 +217,12 @@ func (h *heard) apply(w *world.World) {
 
 // wanted returns what players want by the last report of each node. Of a player on two
 // nodes the later report counts.
-func (h *heard) wanted() map[int64]Steer {
+func (h *received) wanted() map[int64]Steer {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	maps.DeleteFunc(h.nodes, func(_ string, r heardReport) bool { return time.Since(r.at) >= Absence })
+	maps.DeleteFunc(h.nodes, func(_ string, r receivedReport) bool { return time.Since(r.at) >= Absence })
 	wanted := make(map[int64]Steer)
-	for _, r := range slices.SortedFunc(maps.Values(h.nodes), func(a, b heardReport) int { return a.at.Compare(b.at) }) {
+	for _, r := range slices.SortedFunc(maps.Values(h.nodes), func(a, b receivedReport) int { return a.at.Compare(b.at) }) {
 		for _, s := range r.Players {
 			wanted[s.ID] = s
 		}

@@ -127,7 +127,7 @@ func (r *room) follow() error {
 // following.
 func (r *room) lead() error {
 	w := world.Resume(rand.Uint64(), r.now())
-	reports := r.players.hear(r.ctx, w.Players())
+	reports := r.players.receive(r.ctx, w.Players())
 	defer reports.stop()
 	ticker := time.NewTicker(Tick)
 	defer ticker.Stop()

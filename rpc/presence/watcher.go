@@ -3,7 +3,7 @@ package presence
 import "context"
 
 // A watcher is told what changes in a view. Until it takes that, only who has changed is
-// kept, so that it costs at most as much as the members that it was told of and those who
+// kept, so that it costs at most as much as the members that it has yielded and those who
 // are here.
 type watcher struct {
 	view  *View

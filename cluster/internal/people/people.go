@@ -4,7 +4,7 @@
 // A binding is a device: a connection under a name. Its node owns it and serves what other
 // nodes call it by. Which devices a name has is in a directory that all nodes share. A
 // call to a device of another node crosses a link to that node, in the codec of the
-// device, and is made again there by package passthrough.
+// device, and package passthrough makes it there.
 package people
 
 import (

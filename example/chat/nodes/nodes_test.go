@@ -138,7 +138,7 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// A visitor is a device that hears its bell.
+// A visitor is a device that receives its bell.
 type visitor chan string
 
 func (v visitor) Bell(_ context.Context, from string) error {

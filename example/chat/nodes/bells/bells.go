@@ -14,7 +14,7 @@ import (
 //
 //wirecall:service
 type Bells interface {
-	// Answer has the caller hear the bell of a name, until its connection ends.
+	// Answer binds the caller to a name, whose bell it receives, until its connection ends.
 	//
 	//wirecall:idempotent
 	Answer(ctx context.Context, name string) error

@@ -20,7 +20,7 @@ const (
 
 // bellsDescription is what rpc.discover says of Bells.
 const bellsDescription = `{"methods":[
-{"name":"Bells.Answer","tags":[{"$ref":"#/components/tags/Bells"}],"description":"Answer has the caller hear the bell of a name, until its connection ends.","params":[{"name":"name","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Bells","idempotent":true}},
+{"name":"Bells.Answer","tags":[{"$ref":"#/components/tags/Bells"}],"description":"Answer binds the caller to a name, whose bell it receives, until its connection ends.","params":[{"name":"name","required":true,"schema":{"type":"string"}}],"result":{"name":"result","schema":{"type":"null"}},"x-wirecall":{"service":"Bells","idempotent":true}},
 {"name":"Bells.Ring","tags":[{"$ref":"#/components/tags/Bells"}],"description":"Ring rings at all devices of a name, and returns how many there are.","params":[{"name":"from","required":true,"schema":{"type":"string"}},{"name":"name","required":true,"schema":{"type":"string"}}],"result":{"name":"devices","schema":{"type":"integer","format":"int64"}},"x-wirecall":{"service":"Bells"}}
 ],"components":{"schemas":{
 },"tags":{"Bells":{"name":"Bells","description":"Bells is what the server serves."}}}}`
@@ -38,7 +38,7 @@ var _ Bells = (*BellsClient)(nil)
 // NewBellsClient returns a client of Bells that calls through caller.
 func NewBellsClient(caller rpc.Caller) *BellsClient { return &BellsClient{caller} }
 
-// Answer has the caller hear the bell of a name, until its connection ends.
+// Answer binds the caller to a name, whose bell it receives, until its connection ends.
 func (c *BellsClient) Answer(ctx context.Context, name string) error {
 	return c.caller.Call(ctx, &rpc.Call{Method: &bellsAnswer, Params: &bellsAnswerParams{name}})
 }

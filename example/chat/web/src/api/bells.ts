@@ -6,7 +6,7 @@ import * as json from "./wirecall_values.ts";
 
 /** Bells is what the server serves. */
 export interface Bells {
-  /** Answer has the caller hear the bell of a name, until its connection ends. */
+  /** Answer binds the caller to a name, whose bell it receives, until its connection ends. */
   answer(name: string, options?: wirecall.CallOptions): Promise<void>;
   /** Ring rings at all devices of a name, and returns how many there are. */
   ring(from: string, name: string, options?: wirecall.CallOptions): Promise<number>;
